@@ -1,0 +1,29 @@
+//! Convoke: a realtime hub that unmodified Socket.IO clients reach through any load balancer, scaled out over Redis.
+//!
+//! The modules form layers, listed here from the bottom up; each imports only from layers below it (`tests/it/layers.rs`
+//! asserts that). `ARCHITECTURE.md` draws the house.
+
+// L0
+pub mod ids;
+pub mod settings;
+pub mod telemetry;
+pub mod time;
+// L1
+pub mod protocol;
+// L2
+pub mod auth;
+pub mod engineio;
+pub mod redis;
+pub mod sos_service;
+// L3
+pub mod socketio;
+// L4
+pub mod cluster;
+// L5
+pub mod features;
+// L6
+pub mod http;
+// L7
+pub mod app;
+// L8
+pub mod cli;

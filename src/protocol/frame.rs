@@ -1,0 +1,75 @@
+//! One WebSocket message, encoded once and shared by every connection that sends it.
+
+use bytes::{Bytes, BytesMut};
+use smallvec::SmallVec;
+
+/// A complete server-to-client WebSocket frame (RFC 6455 § 5.2: FIN set, not masked), header included, so that one buffer serves
+/// every member of a room. Long-polling takes [`Frame::payload`] out of it. Cloning is cheap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    bytes: Bytes,
+    header: u8,
+    binary: bool,
+}
+
+/// The frames of one Socket.IO packet: its header and then its binary attachments. Sent whole or not at all.
+pub type Frames = SmallVec<[Frame; 1]>;
+
+impl Frame {
+    /// A text message. `payload` is an Engine.IO packet, its type digit included (`4…`, `2`, `3probe`).
+    pub fn text(payload: &[u8]) -> Self {
+        Self::build(0x81, payload)
+    }
+
+    /// A binary message: the bare data, since Engine.IO over WebSocket gives binary packets no type digit.
+    pub fn binary(payload: &[u8]) -> Self {
+        Self::build(0x82, payload)
+    }
+
+    fn build(first_byte: u8, payload: &[u8]) -> Self {
+        let mut bytes = BytesMut::with_capacity(payload.len() + 10);
+        bytes.extend_from_slice(&[first_byte]);
+        match payload.len() {
+            n @ 0..126 => bytes.extend_from_slice(&[n as u8]),
+            n @ 126..0x1_0000 => {
+                bytes.extend_from_slice(&[126]);
+                bytes.extend_from_slice(&(n as u16).to_be_bytes());
+            }
+            n => {
+                bytes.extend_from_slice(&[127]);
+                bytes.extend_from_slice(&(n as u64).to_be_bytes());
+            }
+        }
+        let header = bytes.len() as u8;
+        bytes.extend_from_slice(payload);
+        Self { bytes: bytes.freeze(), header, binary: first_byte == 0x82 }
+    }
+
+    /// Header and payload, ready for the socket.
+    pub fn websocket(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// What is inside the frame.
+    pub fn payload(&self) -> &[u8] {
+        &self.bytes[self.header as usize..]
+    }
+
+    pub fn is_binary(&self) -> bool {
+        self.binary
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_header_grows_with_the_payload() {
+        for (len, header) in [(0, 2), (125, 2), (126, 4), (65_535, 4), (65_536, 10)] {
+            let frame = Frame::binary(&vec![7; len]);
+            assert_eq!(frame.websocket().len(), len + header);
+            assert_eq!(frame.payload(), vec![7; len]);
+        }
+    }
+}

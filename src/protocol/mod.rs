@@ -1,0 +1,9 @@
+//! Engine.IO v4 and Socket.IO v5 on the wire: bytes in, packets out. Pure: no socket, no clock, no Redis.
+
+pub mod engineio;
+pub mod event;
+pub mod frame;
+pub mod intake;
+pub mod msgpack;
+pub mod packet;
+pub mod text;

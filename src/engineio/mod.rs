@@ -1,1 +1,170 @@
-//! (being written)
+//! Engine.IO v4: sessions over long-polling and WebSocket, their heartbeat, and the upgrade from one to the other.
+//!
+//! This layer moves messages and knows when a client is gone. What the messages mean is the business of the [`Handler`] above.
+
+mod entry;
+mod heartbeat;
+mod limits;
+mod outbox;
+mod polling;
+mod session;
+mod websocket;
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+
+use crate::protocol::engineio::Message;
+
+use heartbeat::Wheel;
+use limits::Admission;
+pub use outbox::VolatileKey;
+pub use session::{CloseReason, Session};
+
+/// The body of every answer of this layer.
+pub type Body = Full<Bytes>;
+
+/// What a server may set. The defaults are those of the reference implementation where it has them.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Time between an answered `ping` and the next one.
+    pub ping_interval: Duration,
+    /// How long a client may take to answer a `ping`.
+    pub ping_timeout: Duration,
+    /// Largest message and largest long-polling payload, bytes.
+    pub max_payload: usize,
+    /// How long a WebSocket may take to finish an upgrade.
+    pub upgrade_timeout: Duration,
+    /// How much may wait for one client, bytes. Beyond it volatile messages are dropped, then the client is.
+    pub outbox_bytes: usize,
+    /// Sessions in all; a handshake beyond it is refused with 503.
+    pub max_connections: usize,
+    /// Sessions of one client address.
+    pub max_connections_per_address: usize,
+    /// Handshakes that are admitted in a second; the burst is as large.
+    pub handshakes_per_second: u32,
+    /// Packets in one long-polling request.
+    pub max_polling_packets: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            ping_interval: Duration::from_secs(25),
+            ping_timeout: Duration::from_secs(20),
+            max_payload: 1_000_000,
+            upgrade_timeout: Duration::from_secs(10),
+            outbox_bytes: 1 << 20,
+            max_connections: 100_000,
+            max_connections_per_address: 100_000,
+            handshakes_per_second: 2_000,
+            max_polling_packets: 1_000,
+        }
+    }
+}
+
+/// Called up by the engine for each new session.
+pub trait Handler: Send + Sync + 'static {
+    /// The session is open. What is sent here follows the handshake packet.
+    fn open(&self, session: &Arc<Session>, handshake: Handshake) -> Arc<dyn Connection>;
+}
+
+/// One session as the layer above sees it. None of these may block, nor wait for the session itself.
+pub trait Connection: Send + Sync + 'static {
+    /// A message arrived. Messages of one session come one after another, in order.
+    fn message(&self, session: &Arc<Session>, message: Message);
+
+    /// The session is gone. Called exactly once, and last.
+    fn closed(&self, session: &Arc<Session>, reason: CloseReason);
+}
+
+/// What the first request of a session told about its client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handshake {
+    /// The client, as seen by the trusted proxies in front.
+    pub address: IpAddr,
+    pub query: Box<str>,
+    pub user_agent: Option<Box<str>>,
+}
+
+const SHARDS: usize = 64;
+
+/// All Engine.IO sessions of this process.
+pub struct Engine {
+    config: Config,
+    handler: Box<dyn Handler>,
+    sessions: [Mutex<HashMap<Box<str>, Arc<Session>>>; SHARDS],
+    count: AtomicUsize,
+    hasher: RandomState,
+    wheel: Wheel,
+    admission: Admission,
+    closing: AtomicBool,
+}
+
+impl Engine {
+    /// Starts the engine and its heartbeat. Must be called inside a Tokio runtime; the heartbeat ends with the last `Arc`.
+    pub fn new(config: Config, handler: impl Handler) -> Arc<Self> {
+        let engine = Arc::new(Self {
+            wheel: Wheel::new(config.ping_interval, config.ping_timeout),
+            admission: Admission::new(&config),
+            sessions: std::array::from_fn(|_| Mutex::default()),
+            count: AtomicUsize::new(0),
+            hasher: RandomState::new(),
+            handler: Box::new(handler),
+            closing: AtomicBool::new(false),
+            config,
+        });
+        heartbeat::spawn(Arc::downgrade(&engine));
+        engine
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Sessions that are open now.
+    pub fn sessions(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// From now on every handshake is refused with 503; sessions that are open go on.
+    pub fn refuse_new_sessions(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+    }
+
+    /// Every session that is open now, in no order.
+    pub fn all(&self) -> Vec<Arc<Session>> {
+        self.sessions.iter().flat_map(|shard| lock(shard).values().cloned().collect::<Vec<_>>()).collect()
+    }
+
+    fn find(&self, sid: &str) -> Option<Arc<Session>> {
+        lock(self.shard(sid)).get(sid).cloned()
+    }
+
+    fn insert(&self, session: Arc<Session>) {
+        lock(self.shard(session.sid())).insert(session.sid().into(), session);
+        self.count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn remove(&self, session: &Session) {
+        if lock(self.shard(session.sid())).remove(session.sid()).is_some() {
+            self.count.fetch_sub(1, Ordering::Relaxed);
+            self.admission.release(session.address());
+        }
+    }
+
+    fn shard(&self, sid: &str) -> &Mutex<HashMap<Box<str>, Arc<Session>>> {
+        &self.sessions[self.hasher.hash_one(sid) as usize % SHARDS]
+    }
+}
+
+/// A panic elsewhere must not take every later user of a lock with it: what the locks here guard is valid between statements.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

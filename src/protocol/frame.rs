@@ -26,6 +26,18 @@ impl Frame {
         Self::build(0x82, payload)
     }
 
+    /// A WebSocket close frame. `reason` must be ASCII of at most 120 bytes.
+    pub fn close(code: u16, reason: &str) -> Self {
+        let mut payload = code.to_be_bytes().to_vec();
+        payload.extend_from_slice(&reason.as_bytes()[..reason.len().min(120)]);
+        Self::build(0x88, &payload)
+    }
+
+    /// The answer to a WebSocket ping frame (not to be mistaken for Engine.IO's own `ping` packet).
+    pub fn websocket_pong(data: &[u8]) -> Self {
+        Self::build(0x8a, data)
+    }
+
     fn build(first_byte: u8, payload: &[u8]) -> Self {
         let mut bytes = BytesMut::with_capacity(payload.len() + 10);
         bytes.extend_from_slice(&[first_byte]);

@@ -1,0 +1,152 @@
+//! The door of the engine: every HTTP request under its path comes in here.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, USER_AGENT};
+use hyper::{Method, Request, Response, StatusCode};
+use rand::Rng;
+use serde_json::json;
+use smallvec::smallvec;
+
+use crate::ids;
+use crate::protocol::frame::Frame;
+
+use super::limits::Refusal;
+use super::{Body, Engine, Handshake, Session, polling, websocket};
+
+/// Why a request is refused, in the codes and words of the reference implementation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadRequest {
+    TransportUnknown,
+    SessionIdUnknown,
+    BadHandshakeMethod,
+    BadRequest,
+    UnsupportedProtocolVersion,
+}
+
+impl BadRequest {
+    pub fn response(self) -> Response<Body> {
+        let (code, message) = match self {
+            Self::TransportUnknown => (0, "Transport unknown"),
+            Self::SessionIdUnknown => (1, "Session ID unknown"),
+            Self::BadHandshakeMethod => (2, "Bad handshake method"),
+            Self::BadRequest => (3, "Bad request"),
+            Self::UnsupportedProtocolVersion => (5, "Unsupported protocol version"),
+        };
+        respond(StatusCode::BAD_REQUEST, "application/json", json!({"code": code, "message": message}).to_string())
+    }
+}
+
+pub fn respond(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Body> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Transport {
+    Polling,
+    WebSocket,
+}
+
+impl Engine {
+    /// Answers a request. `address` is the client's, `X-Forwarded-For` already weighed.
+    pub async fn serve(self: &Arc<Self>, request: Request<Incoming>, address: IpAddr) -> Response<Body> {
+        let query = request.uri().query().unwrap_or_default();
+        let transport = match parameter(query, "transport") {
+            Some("polling") => Transport::Polling,
+            Some("websocket") => Transport::WebSocket,
+            _ => return BadRequest::TransportUnknown.response(),
+        };
+        if (transport == Transport::WebSocket) != fastwebsockets::upgrade::is_upgrade_request(&request) {
+            return BadRequest::BadRequest.response();
+        }
+        match parameter(query, "sid") {
+            None if parameter(query, "EIO") != Some("4") => BadRequest::UnsupportedProtocolVersion.response(),
+            None if request.method() != Method::GET => BadRequest::BadHandshakeMethod.response(),
+            None => self.handshake(request, transport, address),
+            Some(sid) => match (self.find(sid), transport, request.method()) {
+                (None, ..) => BadRequest::SessionIdUnknown.response(),
+                (Some(session), Transport::WebSocket, &Method::GET) => websocket::upgrade(self, session, request),
+                (Some(session), Transport::Polling, &Method::GET) => polling::get(session).await,
+                (Some(session), Transport::Polling, &Method::POST) => polling::post(session, request, &self.config).await,
+                _ => BadRequest::BadRequest.response(),
+            },
+        }
+    }
+
+    fn handshake(self: &Arc<Self>, request: Request<Incoming>, transport: Transport, address: IpAddr) -> Response<Body> {
+        if self.closing.load(Ordering::Relaxed) {
+            return overloaded("going away");
+        }
+        if let Err(refusal) = self.admission.admit(address) {
+            return overloaded(match refusal {
+                Refusal::TooManyConnections => "too many connections",
+                Refusal::TooManyFromAddress => "too many connections from this address",
+                Refusal::TooManyHandshakes => "too many handshakes",
+            });
+        }
+        let sid = ids::random(15);
+        let handshake = Handshake {
+            address,
+            query: request.uri().query().unwrap_or_default().into(),
+            user_agent: request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).map(Into::into),
+        };
+        match transport {
+            Transport::Polling => {
+                let session = Session::new_polling(self, sid, address);
+                let open = self.open_packet(session.sid(), &["websocket"]);
+                self.open(&session, handshake);
+                respond(StatusCode::OK, "text/plain; charset=UTF-8", open)
+            }
+            Transport::WebSocket => websocket::handshake(self, sid, handshake, request),
+        }
+    }
+
+    /// Makes a session known and hands it to the layer above.
+    pub(super) fn open(self: &Arc<Self>, session: &Arc<Session>, handshake: Handshake) {
+        self.insert(session.clone());
+        session.attach(self.handler.open(session, handshake));
+    }
+
+    /// The `open` packet: the handshake of Engine.IO.
+    pub(super) fn open_packet(&self, sid: &str, upgrades: &[&str]) -> String {
+        let config = &self.config;
+        let handshake = json!({
+            "sid": sid,
+            "upgrades": upgrades,
+            "pingInterval": config.ping_interval.as_millis() as u64,
+            "pingTimeout": config.ping_timeout.as_millis() as u64,
+            "maxPayload": config.max_payload,
+        });
+        format!("0{handshake}")
+    }
+
+    /// A WebSocket session's first packet goes before everything that the layer above sends.
+    pub(super) fn open_websocket(self: &Arc<Self>, session: &Arc<Session>, handshake: Handshake) {
+        session.send(smallvec![Frame::text(self.open_packet(session.sid(), &[]).as_bytes())]);
+        self.open(session, handshake);
+    }
+}
+
+fn overloaded(message: &'static str) -> Response<Body> {
+    let body = json!({"code": 4, "message": message}).to_string();
+    let mut response = respond(StatusCode::SERVICE_UNAVAILABLE, "application/json", body);
+    // Spread, so that those who were refused together do not come back together.
+    let seconds = rand::rng().random_range(1..=5);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    response
+}
+
+/// The first value of a query parameter. None of those that matter here has characters that would be percent-encoded.
+pub fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
+    query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| value)
+}

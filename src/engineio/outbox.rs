@@ -1,0 +1,198 @@
+//! What waits for one client: bounded in bytes, written with as few system calls as the socket allows.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, IoSlice};
+
+use tokio::net::TcpStream;
+
+use crate::protocol::engineio::{append_to_payload, payload_len};
+use crate::protocol::frame::Frames;
+
+/// Marks a message as volatile, and says which earlier volatile message it replaces: the one with the same key.
+pub type VolatileKey = u64;
+
+/// How many buffers one `writev` takes.
+const SLICES: usize = 64;
+
+/// A whole packet, attachments included: it is sent whole or not at all, anything else would make the stream garbage.
+struct Entry {
+    frames: Frames,
+    volatile: Option<VolatileKey>,
+}
+
+impl Entry {
+    fn len(&self) -> usize {
+        self.frames.iter().map(|frame| frame.websocket().len()).sum()
+    }
+}
+
+/// The queue of one session. An idle one owns no buffer.
+#[derive(Default)]
+pub struct Outbox {
+    entries: VecDeque<Entry>,
+    bytes: usize,
+    /// How many bytes of the first entry have been written. An entry that was started is never dropped.
+    written: usize,
+}
+
+/// The client reads too slowly: even without volatile messages its queue is over the budget.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Overflow;
+
+impl Outbox {
+    /// Appends a packet. Over `budget` bytes, older volatile messages with a newer one of the same key go first.
+    pub fn push(&mut self, frames: Frames, volatile: Option<VolatileKey>, budget: usize) -> Result<(), Overflow> {
+        let entry = Entry { frames, volatile };
+        self.bytes += entry.len();
+        self.entries.push_back(entry);
+        // One packet may be larger than the budget; it is only a queue that makes a client slow.
+        if self.bytes > budget && self.entries.len() > 1 {
+            self.drop_outdated();
+            if self.bytes > budget {
+                return Err(Overflow);
+            }
+        }
+        Ok(())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Bytes that wait.
+    pub fn bytes(&self) -> usize {
+        self.bytes - self.written
+    }
+
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Keeps the newest volatile message of each key, so that nobody misses a current value.
+    fn drop_outdated(&mut self) {
+        let mut seen = std::collections::HashSet::new();
+        let started = usize::from(self.written > 0);
+        let mut kept = VecDeque::with_capacity(self.entries.len());
+        while let Some(entry) = self.entries.pop_back() {
+            let is_started = self.entries.len() < started;
+            if is_started || entry.volatile.is_none_or(|key| seen.insert(key)) {
+                kept.push_front(entry);
+            } else {
+                self.bytes -= entry.len();
+            }
+        }
+        self.entries = kept;
+    }
+
+    /// Writes what the socket takes at once; true when nothing is left.
+    pub fn write_to(&mut self, socket: &TcpStream) -> io::Result<bool> {
+        while !self.entries.is_empty() {
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let mut used = 0;
+            let mut skip = self.written;
+            for frame in self.entries.iter().flat_map(|entry| &entry.frames) {
+                let bytes = frame.websocket();
+                if skip >= bytes.len() {
+                    skip -= bytes.len();
+                    continue;
+                }
+                slices[used] = IoSlice::new(&bytes[skip..]);
+                skip = 0;
+                used += 1;
+                if used == SLICES {
+                    break;
+                }
+            }
+            match socket.try_write_vectored(&slices[..used]) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(count) => self.consume(count),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.written += count;
+        while let Some(len) = self.entries.front().map(Entry::len).filter(|len| *len <= self.written) {
+            self.written -= len;
+            self.bytes -= len;
+            self.entries.pop_front();
+        }
+        if self.entries.is_empty() {
+            self.entries = VecDeque::new();
+        }
+    }
+
+    /// Takes whole packets for one long-polling response of at most `most` bytes, always at least one packet.
+    pub fn take_payload(&mut self, most: usize) -> Vec<u8> {
+        let mut body = Vec::new();
+        while let Some(entry) = self.entries.front() {
+            let len: usize = entry.frames.iter().map(payload_len).sum();
+            if !body.is_empty() && body.len() + len > most {
+                break;
+            }
+            for frame in &entry.frames {
+                append_to_payload(&mut body, frame);
+            }
+            self.consume(self.entries[0].len());
+        }
+        body
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::frame::Frame;
+    use smallvec::smallvec;
+
+    fn frames(text: &str) -> Frames {
+        smallvec![Frame::text(text.as_bytes())]
+    }
+
+    #[test]
+    fn over_the_budget_only_the_newest_volatile_message_of_each_key_stays() {
+        let mut outbox = Outbox::default();
+        for (text, key) in [("4a1", Some(1)), ("4b1", Some(2)), ("4x", None), ("4a2", Some(1)), ("4b2", Some(2))] {
+            outbox.push(frames(text), key, 21).unwrap();
+        }
+        assert_eq!(outbox.take_payload(1_000), b"4x\x1e4a2\x1e4b2");
+        assert_eq!(outbox.bytes(), 0);
+    }
+
+    #[test]
+    fn what_is_not_volatile_is_never_dropped_but_overflows() {
+        let mut outbox = Outbox::default();
+        outbox.push(frames("4aaaaaaaa"), None, 16).unwrap();
+        assert_eq!(outbox.push(frames("4bbbbbbbb"), None, 16), Err(Overflow));
+    }
+
+    #[test]
+    fn one_packet_may_be_larger_than_the_budget() {
+        assert_eq!(Outbox::default().push(frames("4aaaaaaaaaaaaaaaaaaaa"), None, 4), Ok(()));
+    }
+
+    #[test]
+    fn an_entry_that_was_started_is_kept() {
+        let mut outbox = Outbox::default();
+        outbox.push(frames("4old"), Some(1), 100).unwrap();
+        outbox.consume(2);
+        outbox.push(frames("4mid"), Some(1), 100).unwrap();
+        outbox.push(frames("4new"), Some(1), 13).unwrap();
+        assert_eq!(outbox.entries.len(), 2);
+        assert_eq!(outbox.bytes(), 4 + 6);
+    }
+
+    #[test]
+    fn a_payload_takes_whole_packets_up_to_the_limit() {
+        let mut outbox = Outbox::default();
+        outbox.push(smallvec![Frame::text(b"451-[]"), Frame::binary(&[1, 2, 3, 4])], None, 100).unwrap();
+        outbox.push(frames("4next"), None, 100).unwrap();
+        assert_eq!(outbox.take_payload(10), b"451-[]\x1ebAQIDBA==");
+        assert_eq!(outbox.take_payload(10), b"4next");
+        assert!(outbox.is_empty());
+    }
+}

@@ -1,0 +1,84 @@
+//! HTTP long-polling: GET takes what waits for the client, POST brings what it sends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use hyper::{Request, Response, StatusCode};
+
+use crate::protocol::engineio::decode_payload;
+
+use super::entry::{BadRequest, respond};
+use super::session::{Poll, PollEnd};
+use super::{Body, CloseReason, Config, Session};
+
+/// How long the body of a POST may take.
+const POST_DEADLINE: Duration = Duration::from_secs(10);
+
+const TEXT: &str = "text/plain; charset=UTF-8";
+
+/// Answers with what waits, or waits until there is something. The heartbeat bounds the wait: a `ping` is something.
+pub async fn get(session: Arc<Session>) -> Response<Body> {
+    let waits = match session.poll() {
+        Poll::Ready(body) => return respond(StatusCode::OK, TEXT, body),
+        Poll::Waits(waits) => waits,
+        Poll::Refused if session.is_polling() => {
+            // Two polls at once: the client has lost its way (Engine.IO protocol, "HTTP long-polling").
+            session.close(CloseReason::ProtocolError);
+            return BadRequest::BadRequest.response();
+        }
+        Poll::Refused => return BadRequest::SessionIdUnknown.response(),
+    };
+    let mut aborted = CloseIfAborted(Some(&session));
+    let end = waits.await.unwrap_or(PollEnd::Gone);
+    aborted.0 = None;
+    match end {
+        PollEnd::Data => respond(StatusCode::OK, TEXT, session.take_payload()),
+        PollEnd::Noop => respond(StatusCode::OK, TEXT, "6"),
+        PollEnd::Close => respond(StatusCode::OK, TEXT, "1"),
+        PollEnd::Gone => BadRequest::SessionIdUnknown.response(),
+    }
+}
+
+/// The request's future is dropped when its client goes away while it waits.
+struct CloseIfAborted<'a>(Option<&'a Arc<Session>>);
+
+impl Drop for CloseIfAborted<'_> {
+    fn drop(&mut self) {
+        if let Some(session) = self.0 {
+            session.close(CloseReason::PollAborted);
+        }
+    }
+}
+
+pub async fn post(session: Arc<Session>, request: Request<Incoming>, config: &Config) -> Response<Body> {
+    if !session.is_polling() {
+        return BadRequest::BadRequest.response();
+    }
+    let body = Limited::new(request.into_body(), config.max_payload).collect();
+    let body = match tokio::time::timeout(POST_DEADLINE, body).await {
+        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+            session.close(CloseReason::TooLarge);
+            return respond(StatusCode::PAYLOAD_TOO_LARGE, "application/json", r#"{"code":3,"message":"Payload too large"}"#);
+        }
+        Ok(Err(_)) | Err(_) => {
+            session.close(CloseReason::ProtocolError);
+            return BadRequest::BadRequest.response();
+        }
+    };
+    let Ok(packets) = decode_payload(&body, config.max_polling_packets) else {
+        session.close(CloseReason::ProtocolError);
+        return BadRequest::BadRequest.response();
+    };
+    for packet in packets {
+        if let Err(reason) = session.receive(packet) {
+            session.close(reason);
+            if reason != CloseReason::ClientClosed {
+                return BadRequest::BadRequest.response();
+            }
+        }
+    }
+    respond(StatusCode::OK, "text/html", "ok")
+}

@@ -1,0 +1,460 @@
+//! One Engine.IO session: its transport, what waits for its client, and its heartbeat.
+
+use std::net::{IpAddr, Shutdown};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use smallvec::smallvec;
+use socket2::SockRef;
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+
+use crate::protocol::engineio::{Message, Packet};
+use crate::protocol::frame::{Frame, Frames};
+
+use super::outbox::{Outbox, VolatileKey};
+use super::{Connection, Engine, lock};
+
+/// How long a closed WebSocket may take to receive what still waits for it.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Why a session ended. The first group is the client's doing, the rest the server's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// A `close` packet, a WebSocket close frame, or the end of the stream.
+    ClientClosed,
+    /// No `pong` in time.
+    PingTimeout,
+    /// A long-polling request was given up by the client.
+    PollAborted,
+    /// A packet or frame that cannot be decoded, or a request that breaks the protocol.
+    ProtocolError,
+    /// A message larger than the limit.
+    TooLarge,
+    /// The layer above did not accept the client in time.
+    ConnectTimeout,
+    /// More waits for the client than the budget allows.
+    SlowClient,
+    /// Ended by the layer above.
+    ServerClosed,
+    /// The node is going away; the client should come back to another.
+    GoingAway,
+    /// Something the session needs is away for a moment; the client should come back.
+    TryAgain,
+}
+
+impl CloseReason {
+    /// The WebSocket close code (RFC 6455 § 7.4.1).
+    fn code(self) -> u16 {
+        match self {
+            Self::ClientClosed | Self::ServerClosed => 1000,
+            Self::GoingAway => 1001,
+            Self::ProtocolError => 1002,
+            Self::TooLarge => 1009,
+            Self::PingTimeout | Self::PollAborted | Self::ConnectTimeout | Self::SlowClient => 1008,
+            Self::TryAgain => 1013,
+        }
+    }
+
+    /// The reason as it stands in close frames, logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ClientClosed => "client closed",
+            Self::PingTimeout => "ping timeout",
+            Self::PollAborted => "poll aborted",
+            Self::ProtocolError => "protocol error",
+            Self::TooLarge => "message too large",
+            Self::ConnectTimeout => "connect timeout",
+            Self::SlowClient => "slow client",
+            Self::ServerClosed => "server closed",
+            Self::GoingAway => "going away",
+            Self::TryAgain => "try again",
+        }
+    }
+}
+
+/// How a waiting long-polling request ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PollEnd {
+    /// Something waits in the outbox.
+    Data,
+    /// Nothing to say: the client closes or upgrades.
+    Noop,
+    /// The session ends and the client shall know at once.
+    Close,
+    /// The session is gone.
+    Gone,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Upgrade {
+    None,
+    /// A WebSocket is open for it.
+    Begun,
+    /// The server has answered the probe; the client now waits for its poll to end.
+    Probed,
+}
+
+enum Transport {
+    Polling {
+        /// The request that waits for data, if there is one.
+        waiting: Option<oneshot::Sender<PollEnd>>,
+        upgrade: Upgrade,
+    },
+    WebSocket {
+        socket: Arc<TcpStream>,
+        /// A task waits until the socket takes more; nobody else needs to.
+        flushing: bool,
+    },
+    Closed,
+}
+
+struct State {
+    transport: Transport,
+    outbox: Outbox,
+    ping_due: Instant,
+    /// When an unanswered `ping` ends the session.
+    pong_due: Option<Instant>,
+    /// When the session ends unless [`Session::accepted`] was called.
+    accept_due: Option<Instant>,
+}
+
+/// A client's session. It outlives its transport only until [`Connection::closed`] has returned.
+pub struct Session {
+    sid: Box<str>,
+    engine: Arc<Engine>,
+    address: IpAddr,
+    connection: OnceLock<Arc<dyn Connection>>,
+    state: Mutex<State>,
+}
+
+/// What a poll finds.
+pub enum Poll {
+    /// A response body.
+    Ready(Vec<u8>),
+    /// Nothing yet.
+    Waits(oneshot::Receiver<PollEnd>),
+    /// Another poll is waiting already, or the session is no longer polling.
+    Refused,
+}
+
+impl Session {
+    pub(super) fn new_polling(engine: &Arc<Engine>, sid: String, address: IpAddr) -> Arc<Self> {
+        Self::new(engine, sid, address, Transport::Polling { waiting: None, upgrade: Upgrade::None })
+    }
+
+    pub(super) fn new_websocket(engine: &Arc<Engine>, sid: String, address: IpAddr, socket: Arc<TcpStream>) -> Arc<Self> {
+        Self::new(engine, sid, address, Transport::WebSocket { socket, flushing: false })
+    }
+
+    fn new(engine: &Arc<Engine>, sid: String, address: IpAddr, transport: Transport) -> Arc<Self> {
+        let ping_due = Instant::now() + engine.config.ping_interval;
+        let state = State { transport, outbox: Outbox::default(), ping_due, pong_due: None, accept_due: None };
+        let session = Self { sid: sid.into(), engine: engine.clone(), address, connection: OnceLock::new(), state: Mutex::new(state) };
+        let session = Arc::new(session);
+        engine.wheel.schedule(ping_due, Arc::downgrade(&session));
+        session
+    }
+
+    /// The Engine.IO session id: a secret between this client and the hub.
+    pub fn sid(&self) -> &str {
+        &self.sid
+    }
+
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    pub fn is_websocket(&self) -> bool {
+        matches!(lock(&self.state).transport, Transport::WebSocket { .. })
+    }
+
+    pub fn is_closed(&self) -> bool {
+        matches!(lock(&self.state).transport, Transport::Closed)
+    }
+
+    /// Bytes that wait for the client.
+    pub fn waiting_bytes(&self) -> usize {
+        lock(&self.state).outbox.bytes()
+    }
+
+    pub(super) fn attach(&self, connection: Arc<dyn Connection>) {
+        let _ = self.connection.set(connection);
+    }
+
+    /// Ends the session with [`CloseReason::ConnectTimeout`] unless [`Session::accepted`] is called within `time`.
+    pub fn accept_within(self: &Arc<Self>, time: Duration) {
+        let due = Instant::now() + time;
+        let mut state = lock(&self.state);
+        state.accept_due = Some(due);
+        let ping_due = state.ping_due;
+        drop(state);
+        if due < ping_due {
+            // One extra visit; the session's regular place on the wheel stays.
+            let session = Arc::downgrade(self);
+            tokio::spawn(async move {
+                tokio::time::sleep(time).await;
+                if let Some(session) = session.upgrade() {
+                    session.check_accepted(Instant::now());
+                }
+            });
+        }
+    }
+
+    /// The layer above has accepted the client.
+    pub fn accepted(&self) {
+        lock(&self.state).accept_due = None;
+    }
+
+    /// Sends a packet: what the socket takes is written at once.
+    pub fn send(self: &Arc<Self>, frames: Frames) {
+        if self.queue(frames, None) {
+            self.flush();
+        }
+    }
+
+    /// Queues a packet; true when the caller owes a [`Session::flush`]. A client that is too slow is closed.
+    pub fn queue(self: &Arc<Self>, frames: Frames, volatile: Option<VolatileKey>) -> bool {
+        let mut state = lock(&self.state);
+        if matches!(state.transport, Transport::Closed) {
+            return false;
+        }
+        let was_empty = state.outbox.is_empty();
+        let pushed = state.outbox.push(frames, volatile, self.engine.config.outbox_bytes);
+        drop(state);
+        if pushed.is_err() {
+            // Closing calls up into layers whose locks the caller may hold.
+            let session = self.clone();
+            tokio::spawn(async move { session.close(CloseReason::SlowClient) });
+            return false;
+        }
+        was_empty
+    }
+
+    /// Writes what waits, as far as the client takes it. The rest is left to a task that lives only until it has been taken.
+    pub fn flush(self: &Arc<Self>) {
+        let mut state = lock(&self.state);
+        let State { transport, outbox, .. } = &mut *state;
+        match transport {
+            Transport::Polling { waiting, .. } => {
+                if let Some(waiting) = waiting.take() {
+                    let _ = waiting.send(PollEnd::Data);
+                }
+            }
+            Transport::WebSocket { socket, flushing } if !*flushing => match outbox.write_to(socket) {
+                Ok(true) => {}
+                Ok(false) => {
+                    *flushing = true;
+                    let socket = socket.clone();
+                    tokio::spawn(flush_slowly(self.clone(), socket));
+                }
+                // The reader notices that the socket is dead.
+                Err(_) => outbox.clear(),
+            },
+            Transport::WebSocket { .. } | Transport::Closed => {}
+        }
+    }
+
+    pub(super) fn receive(self: &Arc<Self>, packet: Packet) -> Result<(), CloseReason> {
+        match packet {
+            Packet::Message(message) => self.deliver(message),
+            Packet::Pong(_) => self.pong(),
+            Packet::Close => return Err(CloseReason::ClientClosed),
+            Packet::Noop => {}
+            // In protocol 4 the server pings, and an upgrade has a WebSocket of its own.
+            Packet::Ping(_) | Packet::Upgrade => return Err(CloseReason::ProtocolError),
+        }
+        Ok(())
+    }
+
+    pub(super) fn deliver(self: &Arc<Self>, message: Message) {
+        if let Some(connection) = self.connection.get() {
+            connection.message(self, message);
+        }
+    }
+
+    fn pong(&self) {
+        let mut state = lock(&self.state);
+        if state.pong_due.take().is_some() {
+            state.ping_due = Instant::now() + self.engine.config.ping_interval;
+        }
+    }
+
+    fn check_accepted(self: &Arc<Self>, now: Instant) -> bool {
+        let late = lock(&self.state).accept_due.is_some_and(|due| due <= now);
+        if late {
+            self.close(CloseReason::ConnectTimeout);
+        }
+        !late
+    }
+
+    /// Sends a `ping` or ends the session, whichever is due; answers when to look again, `None` if never.
+    pub(super) fn beat(self: &Arc<Self>, now: Instant) -> Option<Instant> {
+        if !self.check_accepted(now) {
+            return None;
+        }
+        let config = &self.engine.config;
+        let mut state = lock(&self.state);
+        if matches!(state.transport, Transport::Closed) {
+            return None;
+        }
+        match state.pong_due {
+            Some(due) if due <= now => {
+                drop(state);
+                self.close(CloseReason::PingTimeout);
+                return None;
+            }
+            Some(due) => return Some(due),
+            None if state.ping_due > now => return Some(state.ping_due),
+            None => state.pong_due = Some(now + config.ping_timeout),
+        }
+        drop(state);
+        self.send(smallvec![Frame::text(b"2")]);
+        Some(now + config.ping_timeout.min(config.ping_interval))
+    }
+
+    /// Begins a long-polling request.
+    pub(super) fn poll(self: &Arc<Self>) -> Poll {
+        let mut state = lock(&self.state);
+        let State { transport, outbox, .. } = &mut *state;
+        match transport {
+            Transport::Polling { waiting: Some(waiting), .. } if !waiting.is_closed() => Poll::Refused,
+            Transport::Polling { .. } if !outbox.is_empty() => Poll::Ready(outbox.take_payload(self.engine.config.max_payload)),
+            Transport::Polling { waiting, .. } => {
+                let (sender, receiver) = oneshot::channel();
+                *waiting = Some(sender);
+                Poll::Waits(receiver)
+            }
+            Transport::WebSocket { .. } | Transport::Closed => Poll::Refused,
+        }
+    }
+
+    pub(super) fn take_payload(&self) -> Vec<u8> {
+        lock(&self.state).outbox.take_payload(self.engine.config.max_payload)
+    }
+
+    pub(super) fn is_polling(&self) -> bool {
+        matches!(lock(&self.state).transport, Transport::Polling { .. })
+    }
+
+    /// A WebSocket is open for an upgrade; false if there is one already or the session is past polling.
+    pub(super) fn begin_upgrade(&self) -> bool {
+        self.change_upgrade(|stage| stage == Upgrade::None, Upgrade::Begun)
+    }
+
+    /// The client's probe has been answered.
+    pub(super) fn probed(&self) {
+        self.change_upgrade(|stage| stage == Upgrade::Begun, Upgrade::Probed);
+    }
+
+    /// The probe came to nothing; the session goes on polling.
+    pub(super) fn abandon_upgrade(&self) {
+        self.change_upgrade(|_| true, Upgrade::None);
+    }
+
+    fn change_upgrade(&self, from: impl FnOnce(Upgrade) -> bool, to: Upgrade) -> bool {
+        match &mut lock(&self.state).transport {
+            Transport::Polling { upgrade, .. } if from(*upgrade) => {
+                *upgrade = to;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Ends the waiting poll if the client is waiting for just that; false when no upgrade is going on.
+    pub(super) fn release_poll_for_upgrade(&self) -> bool {
+        match &mut lock(&self.state).transport {
+            Transport::Polling { upgrade: Upgrade::None, .. } | Transport::WebSocket { .. } | Transport::Closed => false,
+            Transport::Polling { waiting, upgrade } => {
+                if let Some(waiting) = waiting.take_if(|_| *upgrade == Upgrade::Probed) {
+                    let _ = waiting.send(PollEnd::Noop);
+                }
+                true
+            }
+        }
+    }
+
+    /// Moves the session to the WebSocket that has been probed; false if it ended meanwhile.
+    pub(super) fn finish_upgrade(self: &Arc<Self>, socket: &Arc<TcpStream>) -> bool {
+        let mut state = lock(&self.state);
+        match &mut state.transport {
+            Transport::Polling { waiting, upgrade: Upgrade::Probed } => {
+                if let Some(waiting) = waiting.take() {
+                    let _ = waiting.send(PollEnd::Noop);
+                }
+                state.transport = Transport::WebSocket { socket: socket.clone(), flushing: false };
+            }
+            _ => return false,
+        }
+        drop(state);
+        self.flush();
+        true
+    }
+
+    /// The only way to end a session. Idempotent; the first reason counts.
+    pub fn close(self: &Arc<Self>, reason: CloseReason) {
+        let mut state = lock(&self.state);
+        let transport = std::mem::replace(&mut state.transport, Transport::Closed);
+        let outbox = std::mem::take(&mut state.outbox);
+        drop(state);
+        match transport {
+            Transport::Closed => return,
+            Transport::Polling { waiting, .. } => {
+                if let Some(waiting) = waiting {
+                    let _ = waiting.send(match reason {
+                        CloseReason::ClientClosed => PollEnd::Noop,
+                        CloseReason::ProtocolError | CloseReason::ServerClosed => PollEnd::Close,
+                        _ => PollEnd::Gone,
+                    });
+                }
+            }
+            Transport::WebSocket { socket, .. } => {
+                tokio::spawn(close_slowly(socket, outbox, reason));
+            }
+        }
+        tracing::debug!(reason = reason.as_str(), "session closed");
+        self.engine.remove(self);
+        if let Some(connection) = self.connection.get() {
+            connection.closed(self, reason);
+        }
+    }
+}
+
+async fn flush_slowly(session: Arc<Session>, socket: Arc<TcpStream>) {
+    loop {
+        let writable = socket.writable().await.is_ok();
+        let mut state = lock(&session.state);
+        let State { transport, outbox, .. } = &mut *state;
+        let Transport::WebSocket { flushing, .. } = transport else { return };
+        match outbox.write_to(&socket) {
+            Ok(false) if writable => {}
+            Ok(_) => {
+                *flushing = false;
+                return;
+            }
+            Err(_) => {
+                outbox.clear();
+                return;
+            }
+        }
+    }
+}
+
+/// Sends what waits and a close frame, then ends the stream; its reader ends with it.
+async fn close_slowly(socket: Arc<TcpStream>, mut outbox: Outbox, reason: CloseReason) {
+    let _ = outbox.push(smallvec![Frame::close(reason.code(), reason.as_str())], None, usize::MAX);
+    let flush = async {
+        while !matches!(outbox.write_to(&socket), Ok(true) | Err(_)) {
+            if socket.writable().await.is_err() {
+                break;
+            }
+        }
+        let _ = SockRef::from(&*socket).shutdown(Shutdown::Write);
+        // The client answers by closing its side; until then the reader throws away what comes.
+        tokio::time::sleep(LINGER).await;
+    };
+    // A client whose connection is dead must not hold the task.
+    let _ = tokio::time::timeout(LINGER, flush).await;
+    let _ = SockRef::from(&*socket).shutdown(Shutdown::Both);
+}

@@ -1,0 +1,291 @@
+//! The WebSocket transport: how a session gets one, and how it is read.
+//!
+//! An idle connection owns its socket and a small task, nothing else: the reader and its buffer live only while bytes are
+//! there. Nothing is written here but what belongs to an upgrade; sending is the business of the session.
+
+use std::io::{self, ErrorKind};
+use std::net::Shutdown;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use fastwebsockets::{OpCode, Payload, Role, WebSocketError};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use smallvec::smallvec;
+use socket2::SockRef;
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::protocol::engineio::{Message, Packet};
+use crate::protocol::frame::Frame;
+
+use super::entry::BadRequest;
+use super::{Body, CloseReason, Engine, Handshake, Session};
+
+/// While an upgrade is going on, a poll that waits is ended this often, so that the client can finish its part.
+const POLL_CHECK: Duration = Duration::from_millis(100);
+
+/// A session that begins with a WebSocket.
+pub fn handshake(engine: &Arc<Engine>, sid: String, handshake: Handshake, request: Request<Incoming>) -> Response<Body> {
+    let address = handshake.address;
+    let engine = engine.clone();
+    let release = engine.clone();
+    let response = accept(request, move |accepted| async move {
+        let Some((socket, leftover)) = accepted else {
+            engine.admission.release(address);
+            return;
+        };
+        let session = Session::new_websocket(&engine, sid, address, socket.clone());
+        engine.open_websocket(&session, handshake);
+        let mut stream = Stream::new(socket, leftover, engine.config.max_payload);
+        tokio::spawn(async move {
+            let reason = stream.serve(&session).await;
+            session.close(reason);
+        });
+    });
+    response.unwrap_or_else(|| {
+        release.admission.release(address);
+        BadRequest::BadRequest.response()
+    })
+}
+
+/// A WebSocket for a session that is polling.
+///
+/// ```text
+/// client                     server
+///   | -- GET ...&sid=… (101) -> |
+///   | -- 2probe --------------> |
+///   | <- 3probe --------------- |   from here on a poll that waits is ended with `6`
+///   | -- 5 -------------------> |   the session's packets go over the WebSocket
+/// ```
+pub fn upgrade(engine: &Arc<Engine>, session: Arc<Session>, request: Request<Incoming>) -> Response<Body> {
+    if !session.begin_upgrade() {
+        return BadRequest::BadRequest.response();
+    }
+    let (timeout, max_payload) = (engine.config.upgrade_timeout, engine.config.max_payload);
+    let abandoned = session.clone();
+    let response = accept(request, move |accepted| async move {
+        let Some((socket, leftover)) = accepted else { return session.abandon_upgrade() };
+        tokio::spawn(attend_upgrade(session.clone(), socket.clone(), timeout));
+        let mut stream = Stream::new(socket, leftover, max_payload);
+        stream.probing = true;
+        tokio::spawn(async move {
+            let reason = stream.serve(&session).await;
+            if stream.probing {
+                session.abandon_upgrade();
+                let _ = SockRef::from(&*stream.socket).shutdown(Shutdown::Both);
+            } else {
+                session.close(reason);
+            }
+        });
+    });
+    response.unwrap_or_else(|| {
+        abandoned.abandon_upgrade();
+        BadRequest::BadRequest.response()
+    })
+}
+
+/// Ends polls while an upgrade is going on, and the upgrade itself when it takes too long.
+async fn attend_upgrade(session: Arc<Session>, socket: Arc<TcpStream>, timeout: Duration) {
+    let started = Instant::now();
+    while session.release_poll_for_upgrade() {
+        if started.elapsed() > timeout {
+            let _ = SockRef::from(&*socket).shutdown(Shutdown::Both);
+            return;
+        }
+        tokio::time::sleep(POLL_CHECK).await;
+    }
+}
+
+/// Answers the HTTP upgrade, and calls `then` with the bare socket and what was read beyond the request. `None` from here
+/// means that the request was no proper handshake, `None` to `then` that the client was gone before the answer.
+fn accept<F>(mut request: Request<Incoming>, then: impl FnOnce(Option<(Arc<TcpStream>, Bytes)>) -> F + Send + 'static) -> Option<Response<Body>>
+where
+    F: Future<Output = ()> + Send,
+{
+    let (response, upgraded) = fastwebsockets::upgrade::upgrade(&mut request).ok()?;
+    tokio::spawn(async move {
+        let parts = upgraded.await.ok().map(|websocket| websocket.into_inner().into_inner().downcast::<TokioIo<TcpStream>>());
+        // The accept loop serves nothing but plain TCP, so the downcast is only a formality.
+        let accepted = parts.and_then(Result::ok).map(|parts| (Arc::new(parts.io.into_inner()), parts.read_buf));
+        then(accepted).await;
+    });
+    Some(response.map(|_| Full::default()))
+}
+
+/// The reading side of one WebSocket.
+struct Stream {
+    socket: Arc<TcpStream>,
+    /// Bytes that arrived together with the HTTP request.
+    leftover: Bytes,
+    /// A fragmented message of which the end has not come.
+    partial: Option<Box<Partial>>,
+    /// The client has not finished its upgrade; the session is still polling.
+    probing: bool,
+    max_payload: usize,
+}
+
+struct Partial {
+    text: bool,
+    data: BytesMut,
+}
+
+impl Stream {
+    fn new(socket: Arc<TcpStream>, leftover: Bytes, max_payload: usize) -> Self {
+        Self { socket, leftover, partial: None, probing: false, max_payload }
+    }
+
+    /// Reads packets into the session until one of both ends.
+    async fn serve(&mut self, session: &Arc<Session>) -> CloseReason {
+        loop {
+            if self.leftover.is_empty() && self.socket.readable().await.is_err() {
+                return CloseReason::ClientClosed;
+            }
+            // Boxed, so that an idle connection does not carry the reader's future.
+            if let Err(reason) = Box::pin(self.read_available(session)).await {
+                return reason;
+            }
+        }
+    }
+
+    /// Reads whole frames until none of the bytes that were taken from the socket is left; only then may the reader go.
+    async fn read_available(&mut self, session: &Arc<Session>) -> Result<(), CloseReason> {
+        let taken = AtomicUsize::new(0);
+        let socket = self.socket.clone();
+        let source = Counted { socket: &socket, leftover: std::mem::take(&mut self.leftover), taken: &taken };
+        let (mut reader, _) = fastwebsockets::after_handshake_split(source, tokio::io::sink(), Role::Server);
+        reader.set_auto_close(false);
+        reader.set_auto_pong(false);
+        reader.set_max_message_size(self.max_payload + 1);
+        let mut used = 0;
+        loop {
+            let frame = reader.read_frame::<_, io::Error>(&mut |_| async { Ok(()) }).await.map_err(|error| close_reason(&error))?;
+            let (opcode, fin) = (frame.opcode, frame.fin);
+            let payload = match frame.payload {
+                Payload::Bytes(bytes) => bytes.freeze(),
+                other => Bytes::copy_from_slice(&other),
+            };
+            used += frame_len(payload.len());
+            if let Some(message) = self.assemble(session, opcode, fin, payload)? {
+                self.receive(session, message)?;
+            }
+            if session.is_closed() {
+                return Err(CloseReason::ServerClosed);
+            }
+            if used == taken.load(Relaxed) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Puts fragments together and answers control frames; `None` while there is no whole message.
+    fn assemble(&mut self, session: &Arc<Session>, opcode: OpCode, fin: bool, payload: Bytes) -> Result<Option<Message>, CloseReason> {
+        match opcode {
+            OpCode::Close => return Err(CloseReason::ClientClosed),
+            OpCode::Ping => session.send(smallvec![Frame::websocket_pong(&payload)]),
+            OpCode::Pong => {}
+            OpCode::Text | OpCode::Binary if self.partial.is_some() => return Err(CloseReason::ProtocolError),
+            // The reader has found whole text frames to be UTF-8.
+            OpCode::Text if fin => return Ok(Some(Message::Text(payload))),
+            OpCode::Binary if fin => return Ok(Some(Message::Binary(payload))),
+            OpCode::Text | OpCode::Binary => {
+                self.partial = Some(Box::new(Partial { text: opcode == OpCode::Text, data: payload.into() }));
+            }
+            OpCode::Continuation => {
+                let partial = self.partial.as_mut().ok_or(CloseReason::ProtocolError)?;
+                if partial.data.len() + payload.len() > self.max_payload {
+                    return Err(CloseReason::TooLarge);
+                }
+                partial.data.extend_from_slice(&payload);
+                if fin && let Some(partial) = self.partial.take() {
+                    let data = partial.data.freeze();
+                    if !partial.text {
+                        return Ok(Some(Message::Binary(data)));
+                    }
+                    std::str::from_utf8(&data).map_err(|_| CloseReason::ProtocolError)?;
+                    return Ok(Some(Message::Text(data)));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn receive(&mut self, session: &Arc<Session>, message: Message) -> Result<(), CloseReason> {
+        if self.probing {
+            return self.probe(session, message);
+        }
+        match message {
+            Message::Binary(_) => session.deliver(message),
+            Message::Text(text) => session.receive(Packet::from_text(text).map_err(|_| CloseReason::ProtocolError)?)?,
+        }
+        Ok(())
+    }
+
+    fn probe(&mut self, session: &Arc<Session>, message: Message) -> Result<(), CloseReason> {
+        let Message::Text(text) = message else { return Err(CloseReason::ProtocolError) };
+        match Packet::from_text(text) {
+            Ok(Packet::Ping(data)) if &data[..] == b"probe" => {
+                session.probed();
+                // Nothing has been written to this socket yet, so that a few bytes always fit.
+                self.socket.try_write(Frame::text(b"3probe").websocket()).map_err(|_| CloseReason::ClientClosed)?;
+            }
+            Ok(Packet::Upgrade) if session.finish_upgrade(&self.socket) => self.probing = false,
+            _ => return Err(CloseReason::ProtocolError),
+        }
+        Ok(())
+    }
+}
+
+fn close_reason(error: &WebSocketError) -> CloseReason {
+    match error {
+        WebSocketError::FrameTooLarge => CloseReason::TooLarge,
+        WebSocketError::UnexpectedEOF | WebSocketError::IoError(_) => CloseReason::ClientClosed,
+        _ => CloseReason::ProtocolError,
+    }
+}
+
+/// The length of a masked frame on the wire. If a client encodes it otherwise, the reader just lives a little longer.
+fn frame_len(payload: usize) -> usize {
+    let extended = match payload {
+        0..126 => 0,
+        126..0x1_0000 => 2,
+        _ => 8,
+    };
+    2 + 4 + extended + payload
+}
+
+/// Counts what leaves the socket, because fastwebsockets does not tell what is left in its buffer.
+struct Counted<'a> {
+    socket: &'a TcpStream,
+    leftover: Bytes,
+    taken: &'a AtomicUsize,
+}
+
+impl AsyncRead for Counted<'_> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if !self.leftover.is_empty() {
+            let count = self.leftover.len().min(buf.remaining());
+            buf.put_slice(&self.leftover.split_to(count));
+            self.taken.fetch_add(count, Relaxed);
+            return Poll::Ready(Ok(()));
+        }
+        loop {
+            ready!(self.socket.poll_read_ready(cx))?;
+            match self.socket.try_read(buf.initialize_unfilled()) {
+                Ok(count) => {
+                    buf.advance(count);
+                    self.taken.fetch_add(count, Relaxed);
+                    return Poll::Ready(Ok(()));
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+}

@@ -22,6 +22,11 @@ impl Wheel {
         Self { slots: (0..slots).map(|_| Mutex::default()).collect(), tick, started: Instant::now() }
     }
 
+    /// How precise the wheel is.
+    pub fn tick(&self) -> Duration {
+        self.tick
+    }
+
     /// Has the session looked at not before `due`.
     pub fn schedule(&self, due: Instant, session: Weak<Session>) {
         let now = self.ticks(Instant::now());

@@ -288,9 +288,17 @@ impl Session {
         !late
     }
 
+    fn check_pong(self: &Arc<Self>, now: Instant) -> bool {
+        let late = lock(&self.state).pong_due.is_some_and(|due| due <= now);
+        if late {
+            self.close(CloseReason::PingTimeout);
+        }
+        !late
+    }
+
     /// Sends a `ping` or ends the session, whichever is due; answers when to look again, `None` if never.
     pub(super) fn beat(self: &Arc<Self>, now: Instant) -> Option<Instant> {
-        if !self.check_accepted(now) {
+        if !self.check_accepted(now) || !self.check_pong(now) {
             return None;
         }
         let config = &self.engine.config;
@@ -299,14 +307,13 @@ impl Session {
             return None;
         }
         match state.pong_due {
-            Some(due) if due <= now => {
-                drop(state);
-                self.close(CloseReason::PingTimeout);
-                return None;
-            }
             Some(due) => return Some(due),
             None if state.ping_due > now => return Some(state.ping_due),
-            None => state.pong_due = Some(now + config.ping_timeout),
+            // What the wheel was late is not added to the client's time, unless this process was paused.
+            None => {
+                let late = (now - state.ping_due).min(2 * self.engine.wheel.tick());
+                state.pong_due = Some(now + config.ping_timeout - late);
+            }
         }
         drop(state);
         self.send(smallvec![Frame::text(b"2")]);
@@ -315,6 +322,7 @@ impl Session {
 
     /// Begins a long-polling request.
     pub(super) fn poll(self: &Arc<Self>) -> Poll {
+        self.check_pong(Instant::now());
         let mut state = lock(&self.state);
         let State { transport, outbox, .. } = &mut *state;
         match transport {

@@ -66,7 +66,9 @@ pub fn handshake(engine: &Arc<Engine>, sid: String, handshake: Handshake, reques
 /// ```
 pub fn upgrade(engine: &Arc<Engine>, session: Arc<Session>, request: Request<Incoming>) -> Response<Body> {
     if !session.begin_upgrade() {
-        return BadRequest::BadRequest.response();
+        // As the reference does: the WebSocket is accepted, and closed at once.
+        let refused = accept(request, |_| async {});
+        return refused.unwrap_or_else(|| BadRequest::BadRequest.response());
     }
     let (timeout, max_payload) = (engine.config.upgrade_timeout, engine.config.max_payload);
     let abandoned = session.clone();

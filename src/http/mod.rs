@@ -1,1 +1,3 @@
-//! (being written)
+//! HTTP: the accept loop and what is served over it.
+
+pub mod server;

@@ -1,1 +1,89 @@
-//! (being written)
+//! Socket.IO v5 on top of Engine.IO: namespaces, sockets, events and acknowledgements.
+//!
+//! A feature registers its handlers in a [`Namespace`]; this layer decodes, orders, bounds and answers. It knows nothing of
+//! scopes, of Redis, or of what the events mean.
+
+mod client;
+mod error;
+mod event;
+mod lane;
+mod namespace;
+mod socket;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::engineio::{self, Connection, Handshake, Session};
+use crate::protocol::packet::Limits;
+
+use client::Client;
+pub use error::{Code, ConnectError, EventError};
+pub use event::{Event, Reply};
+pub use namespace::{ConnectRequest, Namespace};
+pub use socket::{AckError, DisconnectReason, Socket};
+
+/// What a server may set.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// How long a client may take from the Engine.IO handshake to an accepted CONNECT.
+    pub connect_timeout: Duration,
+    /// Events a second and socket; beyond it they are answered with `RATE_LIMITED`.
+    pub events_per_second: u32,
+    /// Events that a socket may send at once after a pause.
+    pub event_burst: u32,
+    /// Events of one socket that wait for those before them.
+    pub max_queued_events: usize,
+    /// Server-to-client acknowledgements that one socket may owe.
+    pub max_pending_acks: usize,
+    /// Bounds on binary attachments.
+    pub attachments: Limits,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(45),
+            events_per_second: 50,
+            event_burst: 100,
+            max_queued_events: 256,
+            max_pending_acks: 256,
+            attachments: Limits::default(),
+        }
+    }
+}
+
+/// All namespaces of this process. Hand it to [`engineio::Engine::new`].
+pub struct SocketIo {
+    config: Config,
+    namespaces: HashMap<&'static str, Arc<Namespace>>,
+    sockets: AtomicUsize,
+}
+
+impl SocketIo {
+    pub fn new(config: Config, namespaces: impl IntoIterator<Item = Namespace>) -> Arc<Self> {
+        let namespaces = namespaces.into_iter().map(|namespace| (namespace.name(), Arc::new(namespace))).collect();
+        Arc::new(Self { config, namespaces, sockets: AtomicUsize::new(0) })
+    }
+
+    /// Sockets that are connected now, in all namespaces.
+    pub fn sockets(&self) -> usize {
+        self.sockets.load(Ordering::Relaxed)
+    }
+}
+
+/// The engine's handler: what it opens, Socket.IO speaks on.
+pub struct EngineHandler(pub Arc<SocketIo>);
+
+impl engineio::Handler for EngineHandler {
+    fn open(&self, session: &Arc<Session>, handshake: Handshake) -> Arc<dyn Connection> {
+        session.accept_within(self.0.config.connect_timeout);
+        Client::new(self.0.clone(), handshake)
+    }
+}
+
+/// A panic elsewhere must not take every later user of a lock with it: what the locks here guard is valid between statements.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,110 @@
+//! The server that the official protocol test suites expect (socketio/socket.io, `docs/engine.io-protocol/v4-test-suite` and
+//! `docs/socket.io-protocol/v5-test-suite`): an Engine.IO echo under `/engine.io/`, and Socket.IO under `/socket.io/`.
+//!
+//! ```sh
+//! cargo run --release --example conformance -- --port 3000
+//! ```
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser;
+use convoke::engineio::{self, Body, CloseReason, Connection, Engine, Handshake, Session};
+use convoke::http::server;
+use convoke::protocol::engineio::Message;
+use convoke::protocol::event::Args;
+use convoke::protocol::frame::Frame;
+use convoke::socketio::{self, ConnectRequest, EngineHandler, Event, Namespace, Reply, Socket, SocketIo};
+use hyper::body::Incoming;
+use hyper::{Request, Response, StatusCode};
+use smallvec::smallvec;
+use tokio_util::sync::CancellationToken;
+
+#[derive(Parser)]
+struct Options {
+    #[arg(long, default_value_t = 3000)]
+    port: u16,
+}
+
+/// Sends every message back.
+struct Echo;
+
+impl engineio::Handler for Echo {
+    fn open(&self, _: &Arc<Session>, _: Handshake) -> Arc<dyn Connection> {
+        Arc::new(Echo)
+    }
+}
+
+impl Connection for Echo {
+    fn message(&self, session: &Arc<Session>, message: Message) {
+        session.send(smallvec![match message {
+            Message::Text(text) => Frame::text(&[b"4", &text[..]].concat()),
+            Message::Binary(data) => Frame::binary(&data),
+        }]);
+    }
+
+    fn closed(&self, _: &Arc<Session>, _: CloseReason) {}
+}
+
+fn namespace(name: &'static str) -> Namespace {
+    Namespace::new(name)
+        .on_connect(|request: ConnectRequest| async move { Ok(request.auth) })
+        .on_connected(|socket| async move {
+            let auth = socket.data::<bytes::Bytes>().cloned().unwrap_or_default();
+            socket.emit("auth", &String::from_utf8_lossy(&auth));
+        })
+        .on("message", |socket: Arc<Socket>, event: Event| async move {
+            socket.emit_args(&renamed(&event.args, "message-back"));
+            Ok(Reply::None)
+        })
+        .on("message-with-ack", |socket: Arc<Socket>, event: Event| async move {
+            let arguments: Vec<&str> = event.args.iter().map(|argument| argument.get()).collect();
+            let json = format!("[{}]", arguments.join(","));
+            event.acknowledge(&socket, &Args { json: json.into(), attachments: event.args.attachments.clone() });
+            Ok(Reply::None)
+        })
+}
+
+fn renamed(args: &Args, name: &str) -> Args {
+    let arguments: String = args.iter().map(|argument| format!(",{}", argument.get())).collect();
+    Args { json: format!("[\"{name}\"{arguments}]").into(), attachments: args.attachments.clone() }
+}
+
+struct App {
+    echo: Arc<Engine>,
+    socketio: Arc<Engine>,
+}
+
+impl server::Service for App {
+    async fn call(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+        match request.uri().path() {
+            "/engine.io/" => self.echo.serve(request, peer.ip()).await,
+            "/socket.io/" => self.socketio.serve(request, peer.ip()).await,
+            _ => {
+                let mut response = Response::new(Body::default());
+                *response.status_mut() = StatusCode::NOT_FOUND;
+                response
+            }
+        }
+    }
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let options = Options::parse();
+    let config = engineio::Config {
+        ping_interval: Duration::from_millis(300),
+        ping_timeout: Duration::from_millis(200),
+        ..engineio::Config::default()
+    };
+    let io = SocketIo::new(
+        socketio::Config { connect_timeout: Duration::from_millis(1000), ..socketio::Config::default() },
+        [namespace("/"), namespace("/custom")],
+    );
+    let app = App { echo: Engine::new(config.clone(), Echo), socketio: Engine::new(config, EngineHandler(io)) };
+    let listener = tokio::net::TcpListener::bind(("::", options.port)).await?;
+    println!("listening on port {}", options.port);
+    server::serve(listener, Arc::new(app), CancellationToken::new()).await;
+    Ok(())
+}

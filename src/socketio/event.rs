@@ -1,0 +1,56 @@
+//! An event from a client, and the answer to it.
+
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+
+use crate::protocol::event::Args;
+
+use super::{Code, EventError, Socket};
+
+/// One event, with all that the client sent.
+#[derive(Debug)]
+pub struct Event {
+    pub name: Box<str>,
+    /// The whole array, the name included.
+    pub args: Args,
+    /// Set if the client asked for an acknowledgement.
+    pub ack_id: Option<u64>,
+}
+
+impl Event {
+    /// The first argument as JSON text; `{}` where it is missing or null. Anything else but an object is `INVALID_PAYLOAD`,
+    /// and so is an event with attachments, which no feature of today takes.
+    pub fn object(&self) -> Result<&str, EventError> {
+        let invalid = |message| EventError::new(Code::INVALID_PAYLOAD, message);
+        if !self.args.attachments.is_empty() {
+            return Err(invalid("this event takes no binary data"));
+        }
+        let payload = self.args.payload().get();
+        if payload.starts_with('{') { Ok(payload) } else { Err(invalid("the payload must be an object")) }
+    }
+
+    /// The first argument, as a type of the feature's own. Fields that are not known are ignored.
+    pub fn payload<T: DeserializeOwned>(&self) -> Result<T, EventError> {
+        serde_json::from_str(self.object()?).map_err(|error| EventError::new(Code::INVALID_PAYLOAD, format!("invalid payload: {error}")))
+    }
+
+    /// Acknowledges with `args`, a whole array; nothing happens if no acknowledgement was asked for. For handlers that
+    /// return [`Reply::None`].
+    pub fn acknowledge(&self, socket: &Arc<Socket>, args: &Args) {
+        if let Some(id) = self.ack_id {
+            socket.send_ack(id, args);
+        }
+    }
+}
+
+/// What a handler wants to be answered, in addition to what it emitted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// The handler has answered by itself, or there is nothing to say.
+    None,
+    /// `{ok:true}`
+    Ok,
+    /// `{ok:true, …}`: the JSON text of the whole object.
+    Object(String),
+}

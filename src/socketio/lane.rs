@@ -1,0 +1,114 @@
+//! What one socket still has to do, one thing after another.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::time::Instant;
+
+use super::{Config, DisconnectReason, Event, lock};
+
+pub enum Job {
+    Connected,
+    Event(Event),
+    Disconnected(DisconnectReason),
+}
+
+/// Why an event does not get into the lane. Both are `RATE_LIMITED` to the client.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Refused {
+    TooMany,
+    QueueFull,
+}
+
+/// A queue that a task works off; the task lives only while there is work.
+pub struct Lane {
+    state: Mutex<State>,
+}
+
+struct State {
+    jobs: VecDeque<Job>,
+    running: bool,
+    /// A token bucket.
+    tokens: f32,
+    refilled: Instant,
+}
+
+impl Lane {
+    pub fn new(config: &Config) -> Self {
+        let state = State { jobs: VecDeque::new(), running: false, tokens: config.event_burst as f32, refilled: Instant::now() };
+        Self { state: Mutex::new(state) }
+    }
+
+    /// Adds an event; true when the caller owes a task that works the lane off.
+    pub fn push_event(&self, event: Event, config: &Config) -> Result<bool, Refused> {
+        let mut state = lock(&self.state);
+        let now = Instant::now();
+        let earned = now.duration_since(state.refilled).as_secs_f32() * config.events_per_second as f32;
+        state.tokens = (state.tokens + earned).min(config.event_burst as f32);
+        state.refilled = now;
+        if state.tokens < 1.0 {
+            return Err(Refused::TooMany);
+        }
+        if state.jobs.len() >= config.max_queued_events {
+            return Err(Refused::QueueFull);
+        }
+        state.tokens -= 1.0;
+        Ok(state.push(Job::Event(event)))
+    }
+
+    /// Adds what is not the client's to limit; true when the caller owes a task.
+    pub fn push(&self, job: Job) -> bool {
+        lock(&self.state).push(job)
+    }
+
+    /// The next job, or `None` when the task may end.
+    pub fn next(&self) -> Option<Job> {
+        let mut state = lock(&self.state);
+        let job = state.jobs.pop_front();
+        if job.is_none() {
+            state.running = false;
+            state.jobs = VecDeque::new();
+        }
+        job
+    }
+}
+
+impl State {
+    fn push(&mut self, job: Job) -> bool {
+        self.jobs.push_back(job);
+        !std::mem::replace(&mut self.running, true)
+    }
+}
+
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::event::Args;
+
+    fn event() -> Event {
+        Event { name: "x".into(), args: Args::event("x", "{}"), ack_id: None }
+    }
+
+    #[test]
+    fn a_burst_is_taken_and_the_next_event_refused() {
+        let config = Config { events_per_second: 0, event_burst: 3, ..Config::default() };
+        let lane = Lane::new(&config);
+        assert_eq!(lane.push_event(event(), &config), Ok(true));
+        assert_eq!(lane.push_event(event(), &config), Ok(false));
+        assert_eq!(lane.push_event(event(), &config), Ok(false));
+        assert_eq!(lane.push_event(event(), &config), Err(Refused::TooMany));
+    }
+
+    #[test]
+    fn a_full_queue_refuses_events_but_takes_the_end() {
+        let config = Config { max_queued_events: 1, ..Config::default() };
+        let lane = Lane::new(&config);
+        lane.push_event(event(), &config).unwrap();
+        assert_eq!(lane.push_event(event(), &config), Err(Refused::QueueFull));
+        lane.push(Job::Disconnected(DisconnectReason::Client));
+        assert!(matches!(lane.next(), Some(Job::Event(_))));
+        assert!(matches!(lane.next(), Some(Job::Disconnected(_))));
+        assert!(lane.next().is_none());
+        assert!(lane.push(Job::Connected), "an empty lane needs a new task");
+    }
+}

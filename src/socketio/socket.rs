@@ -1,0 +1,220 @@
+//! A client in one namespace.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::sync::oneshot;
+
+use crate::engineio::{CloseReason, Session, VolatileKey};
+use crate::ids;
+use crate::protocol::event::Args;
+use crate::protocol::frame::Frames;
+use crate::protocol::packet::{Outgoing, Parser, encode};
+
+use super::lane::{Job, Lane};
+use super::namespace::Data;
+use super::{Code, Config, Event, EventError, Namespace, Reply, lock};
+
+/// Why a socket is no longer connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DisconnectReason {
+    /// The client sent a DISCONNECT packet.
+    Client,
+    /// The hub sent one.
+    Server,
+    /// The session under it ended.
+    Transport(CloseReason),
+}
+
+/// Why an acknowledgement did not come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AckError {
+    #[error("the client did not acknowledge in time")]
+    Timeout,
+    #[error("the socket is gone")]
+    SocketGone,
+    #[error("too many acknowledgements are awaited already")]
+    TooManyPending,
+}
+
+#[derive(Default)]
+struct Acks {
+    last_id: u64,
+    awaited: HashMap<u64, oneshot::Sender<Args>>,
+}
+
+/// Everything here may be called from any task and returns at once.
+pub struct Socket {
+    id: Box<str>,
+    namespace: Arc<Namespace>,
+    session: Arc<Session>,
+    parser: Parser,
+    data: Data,
+    lane: Lane,
+    /// Made with the first emit that asks for an ack; an idle socket has none.
+    acks: Mutex<Option<Box<Acks>>>,
+}
+
+impl Socket {
+    pub(super) fn new(namespace: Arc<Namespace>, session: Arc<Session>, parser: Parser, data: Data, config: &Config) -> Arc<Self> {
+        let id = ids::random(15).into();
+        Arc::new(Self { id, namespace, session, parser, data, lane: Lane::new(config), acks: Mutex::new(None) })
+    }
+
+    /// The Socket.IO id: public, told to other members; never a key to anything.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub fn namespace(&self) -> &Arc<Namespace> {
+        &self.namespace
+    }
+
+    pub fn session(&self) -> &Arc<Session> {
+        &self.session
+    }
+
+    pub fn parser(&self) -> Parser {
+        self.parser
+    }
+
+    /// What [`Namespace::on_connect`] returned, `None` if it is not a `T`.
+    pub fn data<T: Send + Sync + 'static>(&self) -> Option<&T> {
+        self.data.downcast_ref()
+    }
+
+    pub fn is_connected(&self) -> bool {
+        !self.session.is_closed()
+    }
+
+    /// Sends an event with one argument, given as JSON text.
+    pub fn emit(&self, event: &str, payload_json: &str) {
+        self.emit_args(&Args::event(event, payload_json));
+    }
+
+    /// Sends an event; `args` is the whole array, the name included.
+    pub fn emit_args(&self, args: &Args) {
+        self.session.send(self.encode(&Outgoing::Event { id: None, args, offset: None }));
+    }
+
+    /// Sends an event and waits for the client's acknowledgement. It survives an upgrade, not a reconnect.
+    pub async fn emit_with_ack(&self, args: &Args, timeout: Duration, config: &Config) -> Result<Args, AckError> {
+        let (sender, receiver) = oneshot::channel();
+        let id = {
+            let mut acks = lock(&self.acks);
+            let acks = acks.get_or_insert_default();
+            if acks.awaited.len() >= config.max_pending_acks {
+                return Err(AckError::TooManyPending);
+            }
+            acks.last_id += 1;
+            acks.awaited.insert(acks.last_id, sender);
+            acks.last_id
+        };
+        self.session.send(self.encode(&Outgoing::Event { id: Some(id), args, offset: None }));
+        let result = tokio::time::timeout(timeout, receiver).await;
+        if let Some(acks) = &mut *lock(&self.acks) {
+            acks.awaited.remove(&id);
+        }
+        result.map_err(|_| AckError::Timeout)?.map_err(|_| AckError::SocketGone)
+    }
+
+    /// Queues what a fan-out has encoded once for many; true when the caller owes a [`Session::flush`].
+    pub fn queue(&self, frames: Frames, volatile: Option<VolatileKey>) -> bool {
+        self.session.queue(frames, volatile)
+    }
+
+    pub(super) fn encode(&self, packet: &Outgoing<'_>) -> Frames {
+        encode(self.parser, self.namespace.name(), packet)
+    }
+
+    pub(super) fn send(&self, packet: &Outgoing<'_>) {
+        self.session.send(self.encode(packet));
+    }
+
+    pub(super) fn send_ack(&self, id: u64, args: &Args) {
+        self.send(&Outgoing::Ack { id, args });
+    }
+
+    pub(super) fn acknowledged(&self, id: u64, args: Args) {
+        if let Some(sender) = lock(&self.acks).as_mut().and_then(|acks| acks.awaited.remove(&id)) {
+            let _ = sender.send(args);
+        }
+    }
+
+    /// Whoever waits for an acknowledgement need not wait longer.
+    pub(super) fn forget_acks(&self) {
+        lock(&self.acks).take();
+    }
+
+    pub(super) fn push_event(self: &Arc<Self>, event: Event, config: &Config) {
+        let (name, ack_id) = (event.name.clone(), event.ack_id);
+        match self.lane.push_event(event, config) {
+            Ok(true) => self.run(),
+            Ok(false) => {}
+            Err(_) => self.refuse(&name, ack_id, &EventError::new(Code::RATE_LIMITED, "too many events")),
+        }
+    }
+
+    pub(super) fn push(self: &Arc<Self>, job: Job) {
+        if self.lane.push(job) {
+            self.run();
+        }
+    }
+
+    /// Works the lane off. A handler that panics is answered with `INTERNAL`; its socket goes on.
+    fn run(self: &Arc<Self>) {
+        let socket = self.clone();
+        tokio::spawn(async move {
+            while let Some(job) = socket.lane.next() {
+                if AssertUnwindSafe(socket.clone().work(job)).catch_unwind().await.is_err() {
+                    tracing::error!(namespace = socket.namespace.name(), "a handler panicked");
+                }
+            }
+        });
+    }
+
+    async fn work(self: Arc<Self>, job: Job) {
+        match job {
+            Job::Connected => (self.namespace.connected)(self.clone()).await,
+            Job::Disconnected(reason) => (self.namespace.disconnected)(self.clone(), reason).await,
+            Job::Event(event) => {
+                let (name, ack_id) = (event.name.clone(), event.ack_id);
+                let Some(handler) = self.namespace.handler(&name) else {
+                    return self.refuse(&name, ack_id, &EventError::new(Code::UNKNOWN_EVENT, "unknown event"));
+                };
+                let result = AssertUnwindSafe(handler(self.clone(), event)).catch_unwind().await;
+                match result.unwrap_or_else(|_| Err(EventError::new(Code::INTERNAL, "internal error"))) {
+                    Ok(reply) => self.reply(ack_id, reply),
+                    Err(error) => self.refuse(&name, ack_id, &error),
+                }
+            }
+        }
+    }
+
+    fn reply(&self, ack_id: Option<u64>, reply: Reply) {
+        let Some(id) = ack_id else { return };
+        let json = match reply {
+            Reply::None => return,
+            Reply::Ok => r#"[{"ok":true}]"#.into(),
+            Reply::Object(object) => format!("[{object}]"),
+        };
+        self.send_ack(id, &Args::from_json(json));
+    }
+
+    /// Tells the client why its event was not accepted: in the ack if it asked for one, else as an `error` event.
+    pub fn refuse(&self, event: &str, ack_id: Option<u64>, error: &EventError) {
+        match ack_id {
+            Some(id) => self.send_ack(id, &Args::from_json(error.ack())),
+            None => self.emit("error", &error.event(event)),
+        }
+    }
+
+    /// Ends this socket for good: after a DISCONNECT packet the official client does not come back by itself.
+    pub fn disconnect(&self) {
+        self.send(&Outgoing::Disconnect);
+        self.session.close(CloseReason::ServerClosed);
+    }
+}

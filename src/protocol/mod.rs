@@ -4,6 +4,7 @@ pub mod engineio;
 pub mod event;
 pub mod frame;
 pub mod intake;
+mod json;
 pub mod msgpack;
 pub mod packet;
 pub mod text;

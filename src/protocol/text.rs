@@ -1,1 +1,3 @@
 //! (being written)
+use super::{frame::Frames, packet::Outgoing};
+pub fn encode(nsp: &str, packet: &Outgoing<'_>) -> Frames { let _ = (nsp, packet); todo!() }

@@ -94,7 +94,13 @@ async fn read(scopes: &Scopes, local: &LocalScope) -> Result<(u64, Log), RedisEr
     let members = local.members();
     let members: Vec<Member<'_>> = members
         .iter()
-        .map(|member| Member { sid: member.socket.id(), user: &member.user, role: &member.role, node: &scopes.node, session_epoch: 0 })
+        .map(|member| Member {
+            sid: member.socket.id(),
+            user: &member.user,
+            role: &member.role,
+            node: &scopes.node,
+            session_epoch: 0,
+        })
         .collect();
     let log = scope_attach(&scopes.redis, &local.id, &scopes.node, cursor.as_ref(), FILL_LIMIT, &members).await?;
     Ok((place.generation, log))
@@ -130,7 +136,7 @@ pub fn fill_in_background(scopes: &Arc<Scopes>, local: Arc<LocalScope>) {
                 // Whoever comes next attaches; the cursor still says from where.
                 return detach_soon(&scopes, local);
             }
-            let Ok(_permit) = scopes.fills.acquire().await else { return };
+            let Ok(permit) = scopes.fills.acquire().await else { return };
             match read(&scopes, &local).await {
                 Ok((generation, log)) => {
                     reset |= log.reset;
@@ -145,6 +151,7 @@ pub fn fill_in_background(scopes: &Arc<Scopes>, local: Arc<LocalScope>) {
                 }
                 Err(error) => {
                     tracing::debug!(scope = %local.id, %error, "cannot read the log");
+                    drop(permit);
                     drop(scopes);
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(LAST_RETRY);

@@ -164,13 +164,21 @@ mod tests {
     use smallvec::smallvec;
 
     fn args() -> Args {
-        Args { json: r#"["x",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]"#.into(), attachments: vec!["ab\n".into(), "".into()] }
+        Args {
+            json: r#"["x",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]"#.into(),
+            attachments: vec!["ab\n".into(), "".into()],
+        }
     }
 
     #[test]
     fn a_body_is_read_as_it_was_written() {
-        let audiences =
-            [Audience::All, Audience::Roles(smallvec!["a".into(), "b".into()]), Audience::User("ü x".into()), Audience::Socket("s1".into()), Audience::Nodes];
+        let audiences = [
+            Audience::All,
+            Audience::Roles(smallvec!["a".into(), "b".into()]),
+            Audience::User("ü x".into()),
+            Audience::Socket("s1".into()),
+            Audience::Nodes,
+        ];
         for audience in audiences {
             for except in [Except::Nobody, Except::Socket("s2".into()), Except::MembersOf("sos-1".into())] {
                 for args in [args(), Args::event("y", "{}")] {
@@ -184,7 +192,10 @@ mod tests {
     #[test]
     fn an_envelope_tells_logged_from_volatile() {
         let logged = Envelope::parse(&"ep 1-0 2-3\n* - - -\n[]".into()).unwrap();
-        assert_eq!((&logged.epoch[..], logged.prev, logged.id), (&b"ep"[..], StreamId { ms: 1, seq: 0 }, Some(StreamId { ms: 2, seq: 3 })));
+        assert_eq!(
+            (&logged.epoch[..], logged.prev, logged.id),
+            (&b"ep"[..], StreamId { ms: 1, seq: 0 }, Some(StreamId { ms: 2, seq: 3 }))
+        );
         assert_eq!(&logged.body[..], b"* - - -\n[]");
         assert_eq!(Envelope::parse(&"ep 1-0 ~\nb".into()).unwrap().id, None);
     }
@@ -194,7 +205,16 @@ mod tests {
         for payload in ["", "ep 1-0 2-0", "ep 1-0\nx", "ep x 1-0\nx", "ep 1-0 2-0 3-0\nx"] {
             assert_eq!(Envelope::parse(&Bytes::from(payload)), None, "{payload}");
         }
-        for body in ["", "* - -", "* - - -", "? - - -\n[]", "u:!! - - -\n[]", "* - - 5\n[]", "* - - x\n[]", "* - - 18446744073709551615,2\n[]"] {
+        for body in [
+            "",
+            "* - -",
+            "* - - -",
+            "? - - -\n[]",
+            "u:!! - - -\n[]",
+            "* - - 5\n[]",
+            "* - - x\n[]",
+            "* - - 18446744073709551615,2\n[]",
+        ] {
             assert_eq!(Message::parse(&Bytes::from(body)), None, "{body}");
         }
     }

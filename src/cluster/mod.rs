@@ -124,7 +124,13 @@ impl Scopes {
 
     /// Registers a socket as *holding* and makes sure that this node hears the scope: what is published from now on waits
     /// until [`Hold::release`] is told the position of the join. A Hold that is dropped cancels the join.
-    pub async fn hold(self: &Arc<Self>, scope: &ScopeId, socket: &Arc<Socket>, user: &str, role: &str) -> Result<Hold, RedisError> {
+    pub async fn hold(
+        self: &Arc<Self>,
+        scope: &ScopeId,
+        socket: &Arc<Socket>,
+        user: &str,
+        role: &str,
+    ) -> Result<Hold, RedisError> {
         attach::hold(self, scope, LocalMember { socket: socket.clone(), user: user.into(), role: role.into() }).await
     }
 

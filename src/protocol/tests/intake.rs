@@ -65,7 +65,7 @@ fn numbers_end_at_two_to_the_53() {
         ("9007199254740993", large),
         ("-9007199254740993", large),
         ("123456789012345678901234567890", large),
-        ("9007199254740991.5", None),
+        ("4503599627370495.5", None),
         ("9007199254740993.0", large),
         ("1e15", None),
         ("1e16", large),
@@ -188,7 +188,7 @@ fn undefined_is_an_absent_field_and_null_in_an_array() {
 
 #[test]
 fn a_date_is_read_as_its_iso_string() {
-    assert_eq!(json_of(b"\xd7\x00\x00\x00\x01\x93\x4e\xdf\x69\xaa"), "\"2024-11-21T09:49:03.210Z\"");
+    assert_eq!(json_of(b"\xd7\x00\x00\x00\x01\x93\x4e\x20\x0b\x6a"), "\"2024-11-21T09:49:03.210Z\"");
     assert_eq!(verdict(msgpack_argument(b"\xd7\x00\x7f\xff\xff\xff\xff\xff\xff\xff")), Some(BAD_DATE));
 }
 
@@ -204,6 +204,8 @@ fn other_extensions_are_refused() {
         b"\xd8\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00",
         b"\xc7\x00\x00",
         b"\xc7\x01\x00\x00",
+        // An ArrayBuffer as the official encoder writes it in Node, where browsers take it for something else.
+        b"\xc7\x08\x00\x00\x00\x00\x00\x00\x00\x00\x00",
         b"\xc8\x00\x00\x05",
         b"\xc9\x00\x00\x00\x00\x05",
         b"\xc7\x0c\xff\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00",

@@ -129,6 +129,6 @@ fn whatever_official_decoders_reject_is_rejected() {
         .filter(|(judged, taken)| judged.decodes && !taken)
         .map(|(judged, _)| judged.message.as_str())
         .collect();
-    // Packets without what makes them one, and white space read as an id of 0.
-    assert_eq!(stricter, ["", "2", "21", "2 [\"a\"]", "2/x[\"a\"]", "3", "3[]", "31"]);
+    // Packets without what makes them one, white space read as an id of 0, and a name that is no Unicode text.
+    assert_eq!(stricter, ["", "2", "21", "2 [\"a\"]", "2/x[\"a\"]", "3", "3[]", "31", "2[\"\\ud800\"]"]);
 }

@@ -36,11 +36,11 @@ pub use ::redis::{Cmd, Value, cmd};
 use self::commit::{Board, Call};
 pub use self::config::RedisConfig;
 use self::config::Target;
-use self::dial::{Dial, Node};
+use self::dial::Dial;
 pub use self::error::RedisError;
 use self::script::Script;
 pub use self::subscriber::{Sink, Subscriber};
-use self::topology::{Follower, Topology};
+use self::topology::{Follower, Master, Topology};
 
 /// The whole client; cheap to clone. When the last clone is dropped, its tasks and connections end.
 #[derive(Clone)]
@@ -69,6 +69,8 @@ pub struct MasterInfo {
     pub slot: u16,
     /// Whether the connection for commands stands.
     pub up: bool,
+    /// Its replicas in working order, as the slot table was last read.
+    pub replicas: usize,
 }
 
 impl Redis {
@@ -155,9 +157,11 @@ impl Redis {
     /// Every master that owns a slot.
     pub fn masters(&self) -> Vec<MasterInfo> {
         let up = self.inner.writer.up();
-        let slots = self.inner.topology.table().first_slots().into_iter();
-        let info = |(node, slot)| MasterInfo { address: Node::to_string(&node), slot, up: up.get(&node).is_some_and(|up| *up) };
-        slots.map(info).collect()
+        let info = |(Master { node, replicas }, slot): (Master, u16)| {
+            let up = up.get(&node).is_some_and(|up| *up);
+            MasterInfo { address: node.to_string(), slot, up, replicas }
+        };
+        self.inner.topology.table().first_slots().into_iter().map(info).collect()
     }
 
     /// Whether every slot has a master that answers.

@@ -281,10 +281,13 @@ impl Follower for Shared {
         }
         let before = state.table.replace(table.clone());
         let mut moved = Vec::new();
-        for (name, want) in &state.wanted {
+        for (name, want) in &mut state.wanted {
             let owner = table.owner(want.slot);
             if owner != before.as_ref().and_then(|before| before.owner(want.slot)) {
-                moved.push((name.clone(), owner.cloned(), want.heard_by.clone()));
+                // Whatever the former owner still sends: between the two something may be missed.
+                let heard_by = want.heard_by.take();
+                want.lost |= heard_by.is_some();
+                moved.push((name.clone(), owner.cloned(), heard_by));
             }
         }
         for (name, owner, heard_by) in moved {

@@ -84,10 +84,7 @@ impl Survey {
 
     /// How many replicas a master has in working order; `None` if it does not answer.
     async fn replicas(&mut self, node: &Node) -> Option<usize> {
-        self.ask(vec![node.clone()], |con, _| replicas(con).boxed())
-        .await
-        .pop()
-        .map(|(_, replicas)| replicas)
+        self.ask(vec![node.clone()], |con, _| replicas(con).boxed()).await.pop().map(|(_, replicas)| replicas)
     }
 
     /// The first address that any sentinel names and that calls itself master: right after a failover they may still disagree.
@@ -106,9 +103,7 @@ impl Survey {
         let mut named: Vec<Node> = answers.into_iter().filter_map(|answer| answer.ok().flatten()).collect();
         named.sort();
         named.dedup();
-        let masters = self
-            .ask(named.clone(), |con, _| is_master(con).boxed())
-            .await;
+        let masters = self.ask(named.clone(), |con, _| is_master(con).boxed()).await;
         masters.into_iter().next().map(|(node, ())| node)
     }
 
@@ -116,7 +111,7 @@ impl Survey {
     async fn ask<T>(
         &mut self,
         nodes: Vec<Node>,
-        question: impl Fn(MultiplexedConnection, Node) -> BoxFuture<'static, Option<T>>
+        question: impl Fn(MultiplexedConnection, Node) -> BoxFuture<'static, Option<T>>,
     ) -> Vec<(Node, T)> {
         let (dial, question) = (&self.dial, &question);
         let asked = nodes.into_iter().map(|node| {

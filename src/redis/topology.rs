@@ -67,14 +67,14 @@ impl Table {
     }
 
     /// The lowest slot of each master that owns any.
-    pub fn first_slots(&self) -> Vec<(Node, u16)> {
+    pub fn first_slots(&self) -> Vec<(Master, u16)> {
         let mut first: Vec<Option<u16>> = vec![None; self.masters.len()];
         for (slot, &owner) in self.owners.iter().enumerate() {
             if let Some(entry) = first.get_mut(usize::from(owner)) {
                 entry.get_or_insert(slot as u16);
             }
         }
-        self.masters.iter().zip(first).filter_map(|(master, slot)| Some((master.node.clone(), slot?))).collect()
+        self.masters.iter().zip(first).filter_map(|(master, slot)| Some((master.clone(), slot?))).collect()
     }
 
     /// Whether every slot has an owner.
@@ -227,7 +227,8 @@ mod tests {
         table.assign(5, 5, &b);
         assert!(table.complete());
         assert_eq!((table.owner(4), table.owner(5), table.owner(16383)), (Some(&a), Some(&b), Some(&b)));
-        assert_eq!(table.first_slots(), [(a, 0), (b, 5)]);
+        let master = |node| Master { node, replicas: 0 };
+        assert_eq!(table.first_slots(), [(master(a), 0), (master(b), 5)]);
     }
 
     #[test]

@@ -69,7 +69,11 @@ impl Server {
     /// Until it answers, and it is ours that does.
     fn wait(&self) {
         let start = Instant::now();
-        while self.pid().is_none_or(|pid| self.try_ask::<String>(cmd("INFO").arg("server")).ok().is_none_or(|info| !info.contains(&format!("process_id:{pid}\r\n")))) {
+        while self.pid().is_none_or(|pid| {
+            self.try_ask::<String>(cmd("INFO").arg("server"))
+                .ok()
+                .is_none_or(|info| !info.contains(&format!("process_id:{pid}\r\n")))
+        }) {
             let log = || std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
             assert!(start.elapsed() < PATIENCE, "redis-server on port {} does not answer: {}", self.port, log());
             std::thread::sleep(Duration::from_millis(5));
@@ -127,7 +131,8 @@ impl Server {
 
     /// Asks over a connection of its own.
     pub fn ask<T: FromRedisValue>(&self, command: &Cmd) -> T {
-        self.try_ask(command).unwrap_or_else(|error| panic!("{:?}: {error}", String::from_utf8_lossy(&command.get_packed_command())))
+        self.try_ask(command)
+            .unwrap_or_else(|error| panic!("{:?}: {error}", String::from_utf8_lossy(&command.get_packed_command())))
     }
 
     pub fn try_ask<T: FromRedisValue>(&self, command: &Cmd) -> RedisResult<T> {

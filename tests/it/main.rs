@@ -1,1 +1,7 @@
 //! The one integration binary; its modules are named by subject.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod redis_commit;
+mod redis_subscriber;

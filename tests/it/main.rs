@@ -1,1 +1,8 @@
 //! The one integration binary; its modules are named by subject.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod identity;
+mod layers;
+mod sos_service;

@@ -5,3 +5,6 @@ mod support;
 
 mod redis_commit;
 mod redis_subscriber;
+mod identity;
+mod layers;
+mod sos_service;

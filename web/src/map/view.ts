@@ -58,9 +58,9 @@ export class MapView {
     this.#readout = h("div", { class: "map-readout", "data-testid": "readout" });
     this.#place = h("div", { class: "map-place" });
     this.#followButton = h("button", {
-      class: "map-follow", type: "button", "aria-pressed": "true", title: "Keep everyone in view", on: { click: () => this.fit() },
+      class: "map-follow", type: "button", "aria-pressed": "true", title: "Keep everyone in view", "aria-label": "Follow: keep everyone in view", on: { click: () => this.fit() },
     }, icon("target"), h("span", { text: "Follow" }));
-    this.element = h("div", { class: "map" }, this.#canvas, this.#readout, this.#place, this.#followButton);
+    this.element = h("div", { class: "map" }, this.#canvas, h("div", { class: "map-words" }, this.#readout, this.#place), this.#followButton);
     this.#map = L.map(this.#canvas, {
       zoomControl: false, attributionControl: false, zoomAnimation: false, zoomSnap: 0.25, zoomDelta: 0.75, minZoom: 3, maxZoom: 21,
       wheelPxPerZoomLevel: 90,

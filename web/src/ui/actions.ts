@@ -34,7 +34,7 @@ export function actionsFor(session: Session, callbacks: ActionCallbacks): Action
 }
 
 function citizenActions(session: Session, { call }: ActionCallbacks): Actions {
-  const sos = button("Send SOS", "button danger large", () => busy(sos, call), "sos");
+  const sos = button("Send SOS", "button danger large", call, "sos");
   const safe = confirming("I am safe now", "Yes, end the call", "button", () => session.end("citizen is safe"), "close");
   const cancel = confirming("Cancel the call", "Yes, cancel it", "button quiet", () => session.setStatus("cancelled"), "status-cancelled");
   const element = h("div", { class: "actions" }, sos, safe, cancel);
@@ -77,37 +77,53 @@ function rescuerActions(session: Session, { follow }: ActionCallbacks): Actions 
 }
 
 function dispatcherActions(session: Session): Actions {
-  const acknowledge = button("Acknowledge", "button", () => session.acknowledge(), "ack");
+  const acknowledge = button("Acknowledge", "button primary", () => session.acknowledge(), "ack");
+  const begin = h("button", { class: "button", type: "button", text: "End incident…", "data-testid": "end", on: { click: () => ask(true) } });
   const kinds: Status[] = ["closed", "cancelled", "rejected", "fake"];
   const kind = h("select", { class: "input", "aria-label": "How it ends", "data-testid": "end-kind" },
     ...kinds.map((status) => h("option", { value: status, text: statusLabel(status) })));
   const reason = h("input", { class: "input grow", name: "reason", maxlength: 300, placeholder: "Reason", "aria-label": "Reason", autocomplete: "off", "data-testid": "reason" });
   const end = h("button", { class: "button danger", type: "submit", text: "End", "data-testid": "close" });
   const form = h("form", {
-    class: "inline-form grow", on: {
+    class: "inline-form grow", hidden: true, on: {
+      keydown: (event) => { if (event.key === "Escape") ask(false); },
       submit: (event) => {
         event.preventDefault();
         const status = kind.value as Status;
         const words = reason.value.trim();
         void busy(end, async () => {
           await (status === "closed" ? session.end(words) : session.setStatus(status, words));
-          reason.value = "";
+          ask(false);
         });
       },
     },
-  }, kind, reason, end);
-  const element = h("div", { class: "actions" }, acknowledge, form);
-  let open = false;
-  return {
-    element,
-    show: (incident) => {
-      const state = incident?.sos ?? null;
-      acknowledge.disabled = state === null || !mayAcknowledge("dispatcher", state);
-      setText(acknowledge, state?.acknowledgedBy ? "Acknowledged" : "Acknowledge");
-      open = state !== null && mayClose("dispatcher", session.userId, state);
-      for (const control of [kind, reason, end]) control.disabled = !open;
-    },
-  };
+  }, kind, reason, end, h("button", { class: "icon-button", type: "button", "aria-label": "Back", title: "Back", on: { click: () => ask(false) } }, icon("close")));
+  const element = h("div", { class: "actions" }, acknowledge, begin, form);
+  let asking = false;
+  let shown: Incident | null = null;
+
+  function ask(now: boolean): void {
+    asking = now;
+    show(shown);
+    if (now) reason.focus();
+    else reason.value = "";
+  }
+
+  function show(incident: Incident | null): void {
+    if (incident?.sosId !== shown?.sosId) asking = false;
+    shown = incident;
+    const state = incident?.sos ?? null;
+    const open = state !== null && mayClose("dispatcher", session.userId, state);
+    asking &&= open;
+    form.hidden = !asking;
+    acknowledge.hidden = begin.hidden = asking;
+    acknowledge.disabled = state === null || !mayAcknowledge("dispatcher", state);
+    setText(acknowledge, state?.acknowledgedBy ? "Acknowledged" : "Acknowledge");
+    begin.disabled = !open;
+    setText(begin, state !== null && !open ? "Incident ended" : "End incident…");
+  }
+
+  return { element, show };
 }
 
 function button(label: string, className: string, act: () => Promise<void> | undefined, testId: string): HTMLButtonElement {

@@ -45,14 +45,25 @@ export class IncidentsView {
     const row = element.firstElementChild;
     if (!(row instanceof HTMLElement)) return;
     row.dataset["state"] = entry.endedAt !== null ? "ended" : entry.overdue ? "overdue" : sos.acknowledgedBy === null ? "open" : "seen";
-    if (sos.sosId === this.#session.sosId) row.setAttribute("aria-current", "true");
-    else row.removeAttribute("aria-current");
+    if (sos.sosId === this.#session.sosId) {
+      if (!row.hasAttribute("aria-current")) requestAnimationFrame(() => this.#reveal(row));
+      row.setAttribute("aria-current", "true");
+    } else row.removeAttribute("aria-current");
     const [status, more, age] = [".incident-status", ".incident-more", ".incident-age"].map((selector) => row.querySelector(selector));
     if (status) setText(status, statusLabel(sos.status));
     const seen = sos.acknowledgedBy === null ? (entry.overdue ? "overdue: not acknowledged" : "not acknowledged") : `seen by ${sos.acknowledgedBy}`;
     const helpers = sos.responders.length > 0 ? ` · ${count(sos.responders.length, "rescuer")}${this.#nearest(entry)}` : "";
     if (more) setText(more, entry.endedAt !== null ? `ended${sos.reason ? `: ${sos.reason}` : ""}` : seen + helpers);
     if (age) setText(age, sos.createdAt === null ? "" : span((sos.closedAt ?? now) - sos.createdAt));
+  }
+
+  /** Scrolls the list alone: the page stays where it is. */
+  #reveal(row: HTMLElement): void {
+    const box = this.#list.parentElement;
+    if (box === null) return;
+    const [inner, outer] = [row.getBoundingClientRect(), box.getBoundingClientRect()];
+    if (inner.top < outer.top) box.scrollTop -= outer.top - inner.top + 4;
+    else if (inner.bottom > outer.bottom) box.scrollTop += inner.bottom - outer.bottom + 4;
   }
 
   #nearest({ sos }: Watched): string {

@@ -2,7 +2,6 @@
 
 import { Sharing, type SharingState, type Source } from "../geo/sharing";
 import type { Session } from "../hub/session";
-import { count } from "../format";
 import type { Incident } from "../state/incident";
 import { pairOf } from "../state/incident";
 import { isFinal } from "../state/status";
@@ -39,7 +38,7 @@ export class ShareView {
     this.#show(this.sharing.state);
     session.tally.subscribe((tally) => {
       const parts = [
-        count(tally.stored, "fix", "fixes") + " stored",
+        `${tally.stored.toLocaleString()} stored`,
         tally.waiting > 0 ? `${tally.waiting} waiting` : null,
         tally.refused > 0 ? `${tally.refused} refused` : null,
       ];

@@ -2,7 +2,7 @@
 
 import type { Session } from "../hub/session";
 import { ago, span } from "../format";
-import type { Status } from "../protocol";
+import type { SosState, Status } from "../protocol";
 import type { Incident } from "../state/incident";
 import { isFinal, JOURNEY, legalStatuses, ownStatus, statusLabel } from "../state/status";
 import { announce, h, setText } from "./dom";
@@ -67,6 +67,14 @@ export class SummaryView {
     }
   }
 
+  /** A rescuer's own step, where it is not the incident's. */
+  #own(sos: SosState): string {
+    const { role, userId } = this.#session;
+    const own = ownStatus(role, userId, sos);
+    if (own === sos.status) return "";
+    return own === "active" ? " · you have not taken it" : ` · you: ${statusLabel(own).toLowerCase()}`;
+  }
+
   #acknowledgement(incident: Incident | null, now: number): string {
     const sos = incident?.sos;
     const { role, userId } = this.#session;
@@ -80,7 +88,7 @@ export class SummaryView {
     }
     if (sos.acknowledgedBy !== null) {
       const who = sos.acknowledgedBy === userId ? "you" : sos.acknowledgedBy;
-      return `Seen by ${who}${sos.acknowledgedAt ? ` · ${ago(sos.acknowledgedAt, now)}` : ""}`;
+      return `Seen by ${who}${sos.acknowledgedAt ? ` · ${ago(sos.acknowledgedAt, now)}` : ""}${this.#own(sos)}`;
     }
     if (incident?.overdue) return "Nobody has acknowledged this call in time";
     return role === "citizen" ? "Your call is out. Nobody has acknowledged it yet." : "Not acknowledged yet";

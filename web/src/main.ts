@@ -1,5 +1,6 @@
 /** The page: reads its address, makes a panel for each role, and tells them which incident they are about. */
 
+import "leaflet/dist/leaflet.css";
 import "./styles/base.css";
 import "./styles/panel.css";
 import "./styles/map.css";

@@ -38,6 +38,8 @@ export interface ConnectionOptions {
 
 /** Acks are waited for this long. */
 export const ACK_MS = 6000;
+/** From opening to the hub's CONNECT. */
+const CONNECT_MS = 12_000;
 const PING_EVERY_MS = 4000;
 const BACKOFF_FIRST_MS = 1000;
 const BACKOFF_MAX_MS = 15_000;
@@ -82,6 +84,7 @@ export class Connection {
       if (this.link.value.phase.name !== "connecting") return;
       this.#socket.auth = { token };
       this.#socket.connect();
+      this.#giveUpIn(CONNECT_MS);
     } catch (thrown) {
       if (this.link.value.phase.name === "connecting") this.#retryLater(toFailure(thrown));
     }
@@ -127,6 +130,17 @@ export class Connection {
     return new Promise((resolve) => this.#waiters.add(resolve));
   }
 
+  /** Ends an attempt that the hub neither accepts nor refuses. */
+  #giveUpIn(ms: number): void {
+    const { phase } = this.link.value;
+    clearTimeout(this.#retryTimer);
+    this.#retryTimer = setTimeout(() => {
+      if (this.link.value.phase !== phase) return;
+      this.#retryLater({ code: "NO_ANSWER" });
+      this.#socket.io.engine?.close();
+    }, ms);
+  }
+
   #listen(): void {
     const socket = this.#socket;
     for (const name of HUB_EVENT_NAMES) {
@@ -136,6 +150,7 @@ export class Connection {
       });
     }
     socket.on("connect", () => {
+      clearTimeout(this.#retryTimer);
       this.#attempt = 0;
       this.#tokenRefusals = 0;
       this.#lastFailure = undefined;
@@ -161,7 +176,7 @@ export class Connection {
     socket.on("disconnect", (reason) => {
       clearInterval(this.#pingTimer);
       const { phase } = this.link.value;
-      if (phase.name === "held" || phase.name === "idle") return;
+      if (phase.name === "held" || phase.name === "idle" || phase.name === "waiting") return;
       if (reason === "io server disconnect") {
         if (this.#lastFailure?.code === "TOKEN_EXPIRED") {
           this.#renewToken = true;

@@ -17,6 +17,8 @@ import { LocationSender, type OwnFix, type Tally } from "./locations";
 import { Writer } from "./writer";
 
 const HISTORY_PAGE = 30;
+/** Watchers are not told of every acknowledgement and position, so the list is asked for again this often. */
+const WATCH_AGAIN_MS = 15_000;
 
 export class Session {
   readonly connection: Connection;
@@ -30,6 +32,7 @@ export class Session {
   #token: DevelopmentToken | null = null;
   readonly #deviceId: string;
   readonly #sweeper: ReturnType<typeof setInterval>;
+  readonly #rewatcher: ReturnType<typeof setInterval> | undefined;
 
   constructor(readonly role: PanelRole, readonly userId: string, transports: string[]) {
     this.#deviceId = `web-${randomId(8)}`;
@@ -42,6 +45,7 @@ export class Session {
     });
     this.#writer = new Writer(this.connection);
     this.#sweeper = setInterval(() => this.watchlist.update((list) => sweep(list, Date.now())), 2000);
+    if (role === "dispatcher") this.#rewatcher = setInterval(() => void this.#rewatch(), WATCH_AGAIN_MS);
   }
 
   get sosId(): string | null {
@@ -79,6 +83,7 @@ export class Session {
 
   close(): void {
     clearInterval(this.#sweeper);
+    clearInterval(this.#rewatcher);
     this.connection.close();
   }
 
@@ -153,6 +158,12 @@ export class Session {
   async #watch(): Promise<void> {
     const answer = await this.connection.request<{ active?: SosState[] }>("sos:watch", {});
     this.watchlist.update((list) => watchAnswer(list, answer.active ?? []));
+  }
+
+  async #rewatch(): Promise<void> {
+    if (!this.connection.connected || document.hidden) return;
+    // Only a refresh: if it fails now, the next one will do.
+    await this.#watch().catch(() => undefined);
   }
 
   async #join(): Promise<void> {

@@ -79,7 +79,7 @@ export class Chart extends L.Layer {
     const perPixel = (40_075_016.686 * Math.cos((centre.lat * Math.PI) / 180)) / (256 * 2 ** map.getZoom());
 
     this.#grid(pen, map, width, height, perPixel, ink);
-    if (this.#data.rings) this.#rings(pen, place(this.#data.rings), Math.max(width, height), perPixel, ink);
+    if (this.#data.rings) this.#rings(pen, place(this.#data.rings), width, height, perPixel, ink);
     for (const track of this.#data.tracks) this.#track(pen, track, place, perPixel);
     if (this.#data.sight) this.#sight(pen, this.#data.sight, place, ink);
   }
@@ -118,17 +118,18 @@ export class Chart extends L.Layer {
     pen.textAlign = "right";
     pen.textBaseline = "middle";
     lines(zero.y, height - 22, (y, step) => {
-      if (step % 5 === 0 && y > 14) pen.fillText(mark(-step * minor, "N", "S"), width - 6, y);
+      if (step % 5 === 0 && y > 60 && y < height - 112) pen.fillText(mark(-step * minor, "N", "S"), width - 6, y);
     });
     pen.globalAlpha = 1;
   }
 
-  #rings(pen: CanvasRenderingContext2D, centre: L.Point, reach: number, perPixel: number, ink: (name: string) => string): void {
+  #rings(pen: CanvasRenderingContext2D, centre: L.Point, width: number, height: number, perPixel: number, ink: (name: string) => string): void {
+    const reach = Math.max(width, height);
     const step = niceStep((reach / 6) * perPixel);
     pen.strokeStyle = ink("--chart-ring");
     pen.fillStyle = ink("--chart-ring-text");
     pen.textAlign = "center";
-    pen.textBaseline = "bottom";
+    pen.textBaseline = "middle";
     pen.setLineDash([2, 4]);
     for (let ring = 1; ring <= 6; ring += 1) {
       const radius = (ring * step) / perPixel;
@@ -136,7 +137,10 @@ export class Chart extends L.Layer {
       pen.beginPath();
       pen.arc(centre.x, centre.y, radius, 0, 2 * Math.PI);
       pen.stroke();
-      pen.fillText(formatDistance(ring * step), centre.x, centre.y - radius - 2);
+      // On a diagonal, where neither axis runs, and on the side where there is most to see.
+      const x = centre.x + radius * Math.SQRT1_2 * (centre.x > width / 2 ? -1 : 1);
+      const y = centre.y + radius * Math.SQRT1_2 * (centre.y > height / 2 ? -1 : 1);
+      halo(pen, formatDistance(ring * step), x, y, ink("--chart-ground"));
     }
     pen.setLineDash([]);
   }
@@ -159,7 +163,7 @@ export class Chart extends L.Layer {
     const pieces = 12;
     pen.lineWidth = 3;
     pen.lineJoin = "round";
-    pen.lineCap = "round";
+    pen.lineCap = "butt";
     for (let piece = 0; piece < pieces; piece += 1) {
       const from = Math.floor((piece * (points.length - 1)) / pieces);
       const to = Math.floor(((piece + 1) * (points.length - 1)) / pieces);
@@ -200,6 +204,20 @@ export class Chart extends L.Layer {
     pen.textBaseline = "middle";
     pen.fillText(sight.label, x, y + 0.5);
   }
+}
+
+/** Text with the ground's colour around it, so that lines do not run through it. */
+function halo(pen: CanvasRenderingContext2D, text: string, x: number, y: number, ground: string): void {
+  const { strokeStyle, lineWidth } = pen;
+  const dash = pen.getLineDash();
+  pen.setLineDash([]);
+  pen.strokeStyle = ground;
+  pen.lineWidth = 4;
+  pen.strokeText(text, x, y);
+  pen.fillText(text, x, y);
+  pen.strokeStyle = strokeStyle;
+  pen.lineWidth = lineWidth;
+  pen.setLineDash(dash);
 }
 
 function mark(metres: number, plus: string, minus: string): string {

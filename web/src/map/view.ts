@@ -1,13 +1,12 @@
 /** The map of one panel: who is where, where they came from, and how far they are from each other. */
 
 import L from "leaflet";
-import "leaflet/dist/leaflet.css";
 import { bearing, compass, distance, formatDistance, formatPoint, type Point } from "../geo/geo";
 import { homeOf } from "../geo/sharing";
 import { ago, roleLabel, span } from "../format";
 import type { Fix, SosState } from "../protocol";
 import { pairOf, type Incident } from "../state/incident";
-import { statusLabel } from "../state/status";
+import { isFinal, statusLabel } from "../state/status";
 import { h, icon } from "../ui/dom";
 import { Chart } from "./chart";
 
@@ -230,7 +229,8 @@ export class MapView {
     if (citizen && rescuer) {
       const metres = distance(rescuer, citizen);
       const speed = rescuer.speed ?? 0;
-      const eta = metres > 25 && speed > 0.8 ? ` · about ${span((metres / speed) * 1000)}` : "";
+      const under = incident?.sos != null && !isFinal(incident.sos.status);
+      const eta = under && metres > 25 && speed > 0.8 ? ` · about ${span((metres / speed) * 1000)}` : "";
       const degrees = Math.round(bearing(rescuer, citizen));
       this.#readout.textContent = metres < 20
         ? `${rescuer.userId} is with ${citizen.userId}`

@@ -39,6 +39,7 @@ export class LinkView {
     this.#detail.title = detail;
     const on = phase.name === "connected" || phase.name === "connecting";
     const label = on ? "Go offline" : phase.name === "held" ? "Go online" : "Connect now";
+    this.#button.disabled = phase.name === "idle";
     if (this.#button.getAttribute("aria-label") !== label) {
       this.#button.setAttribute("aria-label", label);
       this.#button.title = on ? "Go offline, as in a tunnel" : label;

@@ -16,10 +16,8 @@ export class ShareView {
   readonly #label = h("span");
   readonly #tally = h("span", { class: "tally", "data-testid": "tally" });
   readonly #pace: HTMLSelectElement;
-  readonly #session: Session;
 
   constructor(session: Session, seed: () => string) {
-    this.#session = session;
     const own = (): Incident["fixes"][string] | null => session.incident.value?.fixes[session.userId] ?? null;
     this.sharing = new Sharing({
       get seed() { return seed(); },
@@ -37,13 +35,9 @@ export class ShareView {
     this.element = h("div", { class: "share" }, this.#toggle, source, this.#pace, this.#tally);
     this.#show(this.sharing.state);
     session.tally.subscribe((tally) => {
-      const parts = [
-        `${tally.stored.toLocaleString()} stored`,
-        tally.waiting > 0 ? `${tally.waiting} waiting` : null,
-        tally.refused > 0 ? `${tally.refused} refused` : null,
-      ];
-      setText(this.#tally, parts.filter(Boolean).join(" · "));
-      this.#tally.title = `${tally.coalesced} folded into a later broadcast`;
+      // One short fact, the most pressing one: the row must not grow.
+      setText(this.#tally, tally.waiting > 0 ? `${tally.waiting.toLocaleString()} waiting` : `${tally.stored.toLocaleString()} stored`);
+      this.#tally.title = `${tally.stored} stored, ${tally.coalesced} of them folded into a later broadcast, ${tally.waiting} waiting, ${tally.refused} refused`;
       this.#tally.dataset["waiting"] = String(tally.waiting);
     });
   }
@@ -62,7 +56,7 @@ export class ShareView {
   #show(state: SharingState): void {
     this.#toggle.setAttribute("aria-pressed", String(state.running));
     this.#toggle.replaceChildren(icon(state.running ? "pause" : "play"), this.#label);
-    setText(this.#label, state.running ? "Stop sharing" : this.#session?.role === "rescuer" ? "Set out" : "Share location");
+    setText(this.#label, state.running ? "Stop sharing" : "Share location");
     if (this.#pace) this.#pace.disabled = state.source !== "simulator";
   }
 }

@@ -14,7 +14,7 @@ export class TrailView {
   }
 
   show(incident: Incident | null): void {
-    const entries = [...(incident?.audit ?? [])].sort((a, b) => b.at - a.at);
+    const entries = [...(incident?.audit ?? [])].reverse().sort((a, b) => b.at - a.at);
     keyed(this.#list, entries, (entry) => entry.key, (entry) => h("li", { class: "trail-entry", "data-kind": entry.kind },
       h("time", { text: clock(entry.at) }),
       h("span", { class: "trail-text" }, entry.actor === "" ? null : h("b", { text: `${entry.actor} ` }), entry.text,

@@ -107,7 +107,9 @@ export class LocationSender {
   }
 
   #keep(fixes: OwnFix[]): void {
-    this.#waiting = [...this.#waiting, ...fixes].sort((a, b) => a.timestamp - b.timestamp);
+    const last = this.#waiting[this.#waiting.length - 1];
+    this.#waiting.push(...fixes);
+    if (last !== undefined && fixes.some((fix) => fix.timestamp < last.timestamp)) this.#waiting.sort((a, b) => a.timestamp - b.timestamp);
     if (this.#waiting.length > KEPT) {
       const half = this.#waiting.length / 2;
       this.#waiting = this.#waiting.filter((_, index) => index >= half || index % 2 === 0);

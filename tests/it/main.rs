@@ -1,1 +1,4 @@
 //! The one integration binary; its modules are named by subject.
+
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,13 +1,3 @@
-<<<<<<< HEAD
-//! (being written)
-pub fn write_string(out: &mut Vec<u8>, text: &str) {
-    let _ = (out, text);
-    todo!()
-}
-pub fn elements(json: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let _ = json;
-    std::iter::empty()
-=======
 //! A JSON reader that builds nothing: it walks through a text once and tells a [`Sink`] what it meets. The intake rules and the
 //! msgpack writer are such sinks. It accepts exactly what `JSON.parse` accepts, down to a given depth.
 
@@ -464,5 +454,4 @@ mod tests {
             assert_eq!(elements(none.as_bytes()).count(), 0, "{none}");
         }
     }
->>>>>>> main
 }

@@ -1,10 +1,3 @@
-<<<<<<< HEAD
-//! (being written)
-use super::{frame::Frames, packet::Outgoing};
-pub fn encode(nsp: &str, packet: &Outgoing<'_>) -> Frames {
-    let _ = (nsp, packet);
-    todo!()
-=======
 //! `socket.io-msgpack-parser`: a packet is one msgpack map `{type, data, nsp, id?}` in one binary message. What comes in is rewritten
 //! as canonical JSON with attachments; what goes out is read from it.
 
@@ -165,5 +158,4 @@ pub fn encode(nsp: &str, packet: &Outgoing<'_>) -> Frames {
         }
     }
     Frames::from_iter([Frame::binary(&out.finish(nsp))])
->>>>>>> main
 }

@@ -307,11 +307,14 @@ fn sos(read: &mut Reader<'_>) -> Sos {
     }
 }
 
+/// Bytes of an uncompressed point on P-256, which tells that curve from the others.
+const P256_POINT: usize = 65;
+
 fn public_key(read: &mut Reader<'_>) -> Option<Box<str>> {
     let (variable, pem) = read.either(t::JWT_PUBLIC_KEY, t::SOS_JWT_PUBLIC_KEY)?;
     let pem = pem.trim().replace("\\n", "\n");
     let readable = jsonwebtoken::DecodingKey::from_rsa_pem(pem.as_bytes()).is_ok()
-        || jsonwebtoken::DecodingKey::from_ec_pem(pem.as_bytes()).is_ok();
+        || jsonwebtoken::DecodingKey::from_ec_pem(pem.as_bytes()).is_ok_and(|key| key.as_bytes().len() == P256_POINT);
     if !readable {
         read.fault(variable, "must be an RSA or P-256 public key as PEM (-----BEGIN PUBLIC KEY-----)");
     }

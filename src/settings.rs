@@ -81,7 +81,7 @@ pub struct Limits {
 /// Where Redis is and how patient we are with it.
 #[derive(Clone, Debug)]
 pub struct Redis {
-    /// `redis://`, `rediss://`, `redis-cluster://`, `rediss-cluster://` or `redis-sentinel://`; it may hold a password.
+    /// `redis://`, `rediss://`, `redis-cluster://`, `rediss-cluster://`, `redis-sentinel://` or `rediss-sentinel://`; it may hold a password.
     pub url: Secret,
     /// For one call, repeats included.
     pub deadline: Duration,
@@ -264,7 +264,7 @@ fn redis(read: &mut Reader<'_>) -> Redis {
 }
 
 fn redis_url(read: &mut Reader<'_>) -> Secret {
-    const SCHEMES: [&str; 5] = ["redis", "rediss", "redis-cluster", "rediss-cluster", "redis-sentinel"];
+    const SCHEMES: [&str; 6] = ["redis", "rediss", "redis-cluster", "rediss-cluster", "redis-sentinel", "rediss-sentinel"];
     // Read even if the URL wins, so that a bad value never lies in wait.
     let host = read.text(t::REDIS_HOST);
     let port = read.integer(t::REDIS_PORT, 1..=u16::MAX);

@@ -80,22 +80,22 @@ impl SosService {
         if !ids::is_scope_id(sos_id) || matches!(sos_id, "." | "..") {
             return Err(LookupError::NotFound);
         }
-        let answer = self.call(Method::GET, &format!("/internal/sos/{sos_id}"), request_id, None);
-        let outcome = async {
-            let response = answer.await?;
-            match response.status() {
-                StatusCode::NOT_FOUND => Err(CallError::NotFound),
-                status if status.is_success() => record(&bounded_body(response).await?).ok_or(CallError::NoRecord),
-                status => Err(CallError::Refused(status)),
-            }
-        };
-        outcome.await.map_err(|error| match error {
+        self.find(&format!("/internal/sos/{sos_id}"), request_id).await.map_err(|error| match error {
             CallError::NotFound => LookupError::NotFound,
             error => {
                 tracing::warn!(sos_id, request_id, ?error, "the SOS service did not answer a look-up");
                 LookupError::Unavailable
             }
         })
+    }
+
+    async fn find(&self, path: &str, request_id: &str) -> Result<Record, CallError> {
+        let response = self.call(Method::GET, path, request_id, None).await?;
+        match response.status() {
+            StatusCode::NOT_FOUND => Err(CallError::NotFound),
+            status if status.is_success() => record(&bounded_body(response).await?).ok_or(CallError::NoRecord),
+            status => Err(CallError::Refused(status)),
+        }
     }
 
     /// `POST /internal/realtime/event`. `event` is the whole JSON body; `id` is its own id and goes as `Idempotency-Key`.

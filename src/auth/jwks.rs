@@ -39,7 +39,7 @@ struct Known {
     fetched: Option<Instant>,
 }
 
-struct PublishedKey {
+pub(super) struct PublishedKey {
     kid: Option<String>,
     bound: BoundKey,
 }
@@ -50,8 +50,9 @@ struct Attempt {
     failed: bool,
 }
 
+/// Why a JWKS could not be had.
 #[derive(Debug, thiserror::Error)]
-enum FetchError {
+pub enum FetchError {
     #[error(transparent)]
     Http(#[from] reqwest::Error),
     #[error("it is not a JWKS")]
@@ -111,7 +112,7 @@ impl Jwks {
         attempt.failed
     }
 
-    async fn fetch(&self) -> Result<Vec<PublishedKey>, FetchError> {
+    pub async fn fetch(&self) -> Result<Vec<PublishedKey>, FetchError> {
         let mut response = self.http.get(&*self.url).send().await?.error_for_status()?;
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await? {

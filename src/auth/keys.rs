@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::jwks::Jwks;
-use super::{AuthError, SetupError};
+use super::{AuthError, FetchError, SetupError};
 use crate::settings::Identity;
 
 /// Longer tokens are refused unread.
@@ -91,6 +91,14 @@ impl KeyRing {
         let header = header(token).ok_or(AuthError::Invalid)?;
         let claims = self.signed_claims(token, &header).await?;
         self.check_standard_claims(claims, now_seconds)
+    }
+
+    /// `None` if there is no JWKS.
+    pub async fn fetch_published(&self) -> Option<Result<usize, FetchError>> {
+        match &self.jwks {
+            Some(jwks) => Some(jwks.fetch().await.map(|keys| keys.len())),
+            None => None,
+        }
     }
 
     async fn signed_claims(&self, token: &str, header: &Header) -> Result<Map<String, Value>, AuthError> {

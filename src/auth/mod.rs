@@ -8,6 +8,7 @@ mod keys;
 mod sos;
 
 pub use internal::InternalToken;
+pub use jwks::FetchError;
 pub use sos::{Claims, Role, SosVerifier, Verified, mint};
 
 /// Why a token was not accepted.

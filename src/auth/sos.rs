@@ -7,7 +7,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Map, Value, json};
 
 use super::keys::KeyRing;
-use super::{AuthError, SetupError};
+use super::{AuthError, FetchError, SetupError};
 use crate::ids;
 use crate::settings::{Identity, Settings};
 
@@ -117,6 +117,11 @@ impl SosVerifier {
         let opened = self.keys.open(token, now_seconds).await?;
         let claims = claims(&opened.claims, opened.expires_at).ok_or(AuthError::Invalid)?;
         Ok(Verified { claims, expired: opened.expired })
+    }
+
+    /// Fetches the JWKS now and says how many keys it holds: for `convoke check`. `None` if none is configured.
+    pub async fn fetch_published_keys(&self) -> Option<Result<usize, FetchError>> {
+        self.keys.fetch_published().await
     }
 }
 

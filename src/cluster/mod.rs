@@ -11,7 +11,7 @@
 mod attach;
 mod fanout;
 pub mod message;
-mod scope;
+pub mod scope;
 mod sequence;
 
 use std::collections::HashMap;

@@ -110,7 +110,8 @@ mod tests {
 
     #[test]
     fn each_message_is_judged_by_its_predecessor() {
-        let cases: &[(&str, &[u8], u64, Option<u64>, Verdict)] = &[
+        type Case = (&'static str, &'static [u8], u64, Option<u64>, Verdict);
+        let cases: &[Case] = &[
             ("the next one", EPOCH, 30, Some(40), Verdict::Deliver),
             ("one is missing", EPOCH, 35, Some(40), Verdict::Gap),
             ("a repetition", EPOCH, 10, Some(20), Verdict::Drop),

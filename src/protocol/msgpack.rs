@@ -99,7 +99,7 @@ impl<'a> Envelope<'a> {
                 },
                 "id" => {
                     envelope.id = match reader.next()? {
-                        item if item.is_undefined() => None,
+                        Item::Undefined => None,
                         item => Some(item.as_index().ok_or(DecodeError::BadId)?),
                     }
                 }

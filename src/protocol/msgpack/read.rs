@@ -23,15 +23,15 @@ pub enum Item<'a> {
     Bin(&'a [u8]),
     Array(usize),
     Map(usize),
-    Extension(i8, &'a [u8]),
+    /// The official encoder's `undefined`: `d4 00 00`.
+    Undefined,
+    /// The official encoder's Date: `d7 00` and milliseconds since 1970 UTC.
+    Date(i64),
+    /// Any other extension, also one that says the same in another length.
+    Extension,
 }
 
 impl Item<'_> {
-    /// The official encoder's mark for `undefined`: `d4 00 00`.
-    pub fn is_undefined(&self) -> bool {
-        matches!(self, Item::Extension(0, [0]))
-    }
-
     /// A whole number from 0 to 2^53, however it is written.
     pub fn as_index(&self) -> Option<u64> {
         match *self {
@@ -88,10 +88,14 @@ impl<'a> Reader<'a> {
             Marker::FixMap(len) => self.entries(len.into())?,
             Marker::Map16 => self.sized::<2>(Self::entries)?,
             Marker::Map32 => self.sized::<4>(Self::entries)?,
-            Marker::FixExt1 => self.extension(1)?,
+            Marker::FixExt1 if self.array::<2>()? == [0, 0] => Item::Undefined,
+            Marker::FixExt1 => Item::Extension,
             Marker::FixExt2 => self.extension(2)?,
             Marker::FixExt4 => self.extension(4)?,
-            Marker::FixExt8 => self.extension(8)?,
+            Marker::FixExt8 => {
+                let ([kind], data) = (self.array()?, self.array()?);
+                if kind == 0 { Item::Date(i64::from_be_bytes(data)) } else { Item::Extension }
+            }
             Marker::FixExt16 => self.extension(16)?,
             Marker::Ext8 => self.sized::<1>(Self::extension)?,
             Marker::Ext16 => self.sized::<2>(Self::extension)?,
@@ -161,8 +165,8 @@ impl<'a> Reader<'a> {
     }
 
     fn extension(&mut self, len: usize) -> Result<Item<'a>, DecodeError> {
-        let [kind] = self.array()?;
-        Ok(Item::Extension(kind as i8, self.take(len)?))
+        self.array::<1>()?;
+        self.take(len).map(|_| Item::Extension)
     }
 }
 
@@ -208,7 +212,7 @@ impl<'r, 'a> Rewriter<'r, 'a> {
     /// Rewrites the next value. False: it is `undefined`.
     pub fn run(&mut self) -> Result<bool, DecodeError> {
         let item = self.reader.next()?;
-        if item.is_undefined() {
+        if item == Item::Undefined {
             return Ok(false);
         }
         // Text of about the same length; it grows where that is too little.
@@ -235,17 +239,19 @@ impl<'r, 'a> Rewriter<'r, 'a> {
             return self.reader.skip_contents(item);
         }
         match item {
-            Item::Nil => self.json.extend_from_slice(b"null"),
             Item::Bool(value) => self.json.extend_from_slice(if value { b"true" } else { b"false" }),
             Item::Unsigned(value) => self.integer(value, false),
             Item::Negative(value) => self.integer(value.unsigned_abs(), true),
             Item::Float(value) => self.float(value),
             Item::Str(text) => write_string(&mut self.json, text),
             Item::Bin(bytes) => self.attachment(bytes),
-            Item::Extension(kind, data) => self.extension(kind, data),
+            Item::Date(ms) => self.date(ms),
+            // Of an object's undefined field the key is left out as well, and it does not come here.
+            Item::Nil | Item::Undefined => self.json.extend_from_slice(b"null"),
+            // Decoders disagree about those.
+            Item::Extension => self.unwritable(intake::UNKNOWN_EXTENSION),
             Item::Array(_) | Item::Map(_) if depth == 0 => {
-                self.break_with(intake::TOO_DEEP);
-                self.json.extend_from_slice(b"null");
+                self.unwritable(intake::TOO_DEEP);
                 self.reader.skip_contents(item)?;
             }
             Item::Array(len) => self.array(len, depth - 1)?,
@@ -261,7 +267,7 @@ impl<'r, 'a> Rewriter<'r, 'a> {
                 self.json.push(b',');
             }
             let item = self.reader.next()?;
-            self.value(if item.is_undefined() { Item::Nil } else { item }, depth)?;
+            self.value(item, depth)?;
         }
         self.json.push(b']');
         Ok(())
@@ -275,7 +281,7 @@ impl<'r, 'a> Rewriter<'r, 'a> {
             let key = self.key()?;
             let item = self.reader.next()?;
             if let Some(key) = &key
-                && !item.is_undefined()
+                && item != Item::Undefined
             {
                 if !is_first {
                     self.json.push(b',');
@@ -348,26 +354,23 @@ impl<'r, 'a> Rewriter<'r, 'a> {
 
     fn attachment(&mut self, bytes: &[u8]) {
         if self.attachments.len() >= self.limits.attachments as usize {
-            self.break_with(intake::TOO_MANY_ATTACHMENTS);
-            return self.json.extend_from_slice(b"null");
+            return self.unwritable(intake::TOO_MANY_ATTACHMENTS);
         }
         self.write(format_args!(r#"{{"_placeholder":true,"num":{}}}"#, self.attachments.len()));
         self.attachments.push(self.message.slice_ref(bytes));
     }
 
-    /// `d7 00` is a Date; `d4 00 00`, undefined, never comes here. Nothing else is let in: decoders disagree about it.
-    fn extension(&mut self, kind: i8, data: &[u8]) {
-        let text = match (kind, <[u8; 8]>::try_from(data)) {
-            (0, Ok(ms)) => iso_date(i64::from_be_bytes(ms)).ok_or(intake::BAD_DATE),
-            _ => Err(intake::UNKNOWN_EXTENSION),
-        };
-        match text {
-            Ok(text) => write_string(&mut self.json, &text),
-            Err(why) => {
-                self.break_with(why);
-                self.json.extend_from_slice(b"null");
-            }
+    fn date(&mut self, ms: i64) {
+        match iso_date(ms) {
+            Some(text) => write_string(&mut self.json, &text),
+            None => self.unwritable(intake::BAD_DATE),
         }
+    }
+
+    /// What JSON has no word for.
+    fn unwritable(&mut self, why: &'static str) {
+        self.break_with(why);
+        self.json.extend_from_slice(b"null");
     }
 }
 

@@ -1,0 +1,230 @@
+//! What every scope has: a log, a channel, members, nodes that listen.
+//!
+//! A message on `scope:channel:<kind>:{<id>}` is `<epoch> <prev> <id>\n<body>`, `~` in place of the id of a volatile one.
+//! The body is `<audience> <except> <key> <lens>\n<json args array><attachments…>`; the log holds it in field `b`.
+
+use bytes::Bytes;
+
+use super::reply::{Args, Reply};
+use super::{BadReply, Eval, Op, script, user_key};
+use crate::ids::{ScopeId, StreamId, random};
+use crate::redis::keys;
+
+/// The place of a node or a reader in a scope's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor {
+    pub epoch: String,
+    pub id: StreamId,
+}
+
+/// One entry of a log, a control message (audience `!`) included.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    pub id: StreamId,
+    pub body: Bytes,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    Logged,
+    /// Not logged: whoever misses it never gets it.
+    Volatile,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// The log id; `None` for a volatile message.
+    pub id: Option<StreamId>,
+    pub heard: u32,
+    pub listeners: u32,
+    /// An earlier publish with the same `client_message_id` stands; this one did nothing.
+    pub duplicate: bool,
+}
+
+/// One socket's entry in a scope, as its node knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Member<'a> {
+    pub sid: &'a str,
+    pub user: &'a str,
+    pub role: &'a str,
+    /// Node and incarnation, no spaces.
+    pub node: &'a str,
+    /// Session epoch: an entry is only touched by the holder of its node and epoch.
+    pub session_epoch: u64,
+}
+
+/// What [`scope_attach`] and [`scope_read`] found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    pub epoch: String,
+    /// Id of the newest logged event, `0-0` before the first.
+    pub last: StreamId,
+    /// Everything up to this id may be gone.
+    pub trimmed: StreamId,
+    /// The cursor does not stand in this log (another epoch, trimmed past it, or ahead of it): start anew at `last`.
+    pub reset: bool,
+    /// What came after the cursor, oldest first; empty with `reset` or without a cursor.
+    pub entries: Vec<Entry>,
+    /// There is more: read on from the last entry.
+    pub more: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScopeJoined {
+    pub epoch: String,
+    /// What is logged after this position is for the new member.
+    pub position: StreamId,
+    /// False if this socket was a member already.
+    pub first: bool,
+    /// Members (sockets) after the join.
+    pub listeners: u32,
+}
+
+script!(PUBLISH = "scope_publish", "scope");
+script!(ATTACH = "scope_attach", "scope", "members");
+script!(DETACH = "scope_detach", "scope");
+script!(READ = "scope_read", "scope");
+script!(JOIN = "scope_join", "scope", "members");
+script!(LEAVE = "scope_leave", "scope", "members");
+script!(TOUCH = "scope_touch", "scope", "members");
+
+/// Publishes one message whose body the caller has built. `user` is the sender (empty: the hub), to whom the
+/// `client_message_id` belongs.
+pub async fn scope_publish<E: Eval>(
+    redis: &E,
+    scope: &ScopeId,
+    op: Op<'_>,
+    user: &str,
+    durability: Durability,
+    body: Bytes,
+) -> Result<Published, E::Error> {
+    let logged = durability == Durability::Logged;
+    let mut at = vec![keys::scope_meta(scope)];
+    if logged {
+        at.push(keys::scope_log(scope));
+    }
+    let args = head(op, scope).owned(user_key(user)).flag(logged).bytes(body).done();
+    let value = if logged { redis.eval_write(&PUBLISH, at, args).await? } else { redis.eval(&PUBLISH, at, args).await? };
+    let mut reply = Reply::new(PUBLISH.name, value)?;
+    Ok(published(&mut reply)?)
+}
+
+fn published(reply: &mut Reply) -> Result<Published, BadReply> {
+    let id = reply.some()?;
+    Ok(Published {
+        id: match id {
+            Some(text) => Some(text.parse().map_err(|()| reply.bad("no id"))?),
+            None => None,
+        },
+        heard: reply.uint()? as u32,
+        listeners: reply.uint()? as u32,
+        duplicate: reply.flag()?,
+    })
+}
+
+/// Registers the node as a listener (its subscription stands already), re-adds those of its members that Redis has lost,
+/// and returns what was logged after `cursor` (at most `limit` entries). Without a cursor only the position.
+pub async fn scope_attach<E: Eval>(
+    redis: &E,
+    scope: &ScopeId,
+    node: &str,
+    cursor: Option<&Cursor>,
+    limit: u32,
+    members: &[Member<'_>],
+) -> Result<Log, E::Error> {
+    let at = vec![keys::scope_meta(scope), keys::scope_log(scope), keys::scope_members(scope)];
+    let mut args = Args::new()
+        .owned(random(6))
+        .text(node)
+        .text(cursor.map_or("", |cursor| &cursor.epoch))
+        .owned(cursor.map_or(StreamId::default(), |cursor| cursor.id).to_string())
+        .int(limit.into());
+    for member in members {
+        args = args.text(member.sid).owned(user_key(member.user)).text(member.user).text(member.role);
+        args = args.text(member.node).int(member.session_epoch);
+    }
+    let value = redis.eval(&ATTACH, at, args.done()).await?;
+    Ok(log(Reply::new(ATTACH.name, value)?)?)
+}
+
+/// The node no longer listens (its last member left). Also for a node that is dead.
+pub async fn scope_detach<E: Eval>(redis: &E, scope: &ScopeId, node: &str) -> Result<(), E::Error> {
+    redis.eval(&DETACH, vec![keys::scope_meta(scope)], Args::new().text(node).done()).await?;
+    Ok(())
+}
+
+/// Reads the log after `cursor`, at most `limit` entries, and changes nothing. A scope that does not exist (any more) is
+/// a reset with an empty epoch.
+pub async fn scope_read<E: Eval>(redis: &E, scope: &ScopeId, cursor: &Cursor, limit: u32) -> Result<Log, E::Error> {
+    let at = vec![keys::scope_meta(scope), keys::scope_log(scope)];
+    let args = Args::new().text(&cursor.epoch).owned(cursor.id.to_string()).int(limit.into()).done();
+    Ok(log(Reply::new(READ.name, redis.eval(&READ, at, args).await?)?)?)
+}
+
+fn log(mut reply: Reply) -> Result<Log, BadReply> {
+    let epoch = reply.text()?;
+    let mut log = Log {
+        epoch,
+        last: parse_id(&mut reply)?,
+        trimmed: parse_id(&mut reply)?,
+        reset: reply.flag()?,
+        more: reply.flag()?,
+        entries: Vec::with_capacity(reply.len() / 2),
+    };
+    while reply.len() > 0 {
+        log.entries.push(Entry { id: parse_id(&mut reply)?, body: reply.bytes()? });
+    }
+    Ok(log)
+}
+
+/// Makes a socket a member of a scope without rules of its own (`watch:all`) and registers its node as a listener.
+pub async fn scope_join<E: Eval>(redis: &E, scope: &ScopeId, op: Op<'_>, member: Member<'_>) -> Result<ScopeJoined, E::Error> {
+    let at = vec![keys::scope_meta(scope), keys::scope_log(scope), keys::scope_members(scope)];
+    let args = head(op, scope).text(member.sid).owned(user_key(member.user)).text(member.user).text(member.role);
+    let args = args.text(member.node).int(member.session_epoch).done();
+    let mut reply = Reply::new(JOIN.name, redis.eval(&JOIN, at, args).await?)?;
+    Ok(ScopeJoined {
+        epoch: reply.text()?,
+        position: parse_id(&mut reply)?,
+        first: reply.flag()?,
+        listeners: reply.uint()? as u32,
+    })
+}
+
+/// Ends a membership, if node and session epoch still match. True if it did.
+pub async fn scope_leave<E: Eval>(redis: &E, scope: &ScopeId, member: Member<'_>) -> Result<bool, E::Error> {
+    let at = vec![keys::scope_members(scope)];
+    let args = Args::new().text(member.sid).text(member.node).int(member.session_epoch).done();
+    Ok(Reply::new(LEAVE.name, redis.eval(&LEAVE, at, args).await?)?.flag()?)
+}
+
+/// Writes `lastSeen` of sockets (those whose node and session epoch match). Returns the sids that are no members (any
+/// more): re-add them by [`scope_attach`] or let them go.
+pub async fn scope_touch<E: Eval>(redis: &E, scope: &ScopeId, members: &[Member<'_>]) -> Result<Vec<String>, E::Error> {
+    let mut args = Args::new();
+    for member in members {
+        args = args.text(member.sid).text(member.node).int(member.session_epoch);
+    }
+    let at = vec![keys::scope_meta(scope), keys::scope_members(scope)];
+    let mut reply = Reply::new(TOUCH.name, redis.eval(&TOUCH, at, args.done()).await?)?;
+    let mut lost = Vec::new();
+    while reply.len() > 0 {
+        lost.push(reply.text()?);
+    }
+    Ok(lost)
+}
+
+/// The arguments with which every write begins.
+pub(super) fn head(op: Op<'_>, scope: &ScopeId) -> Args {
+    Args::new()
+        .text(op.id)
+        .text(op.client_message_id)
+        .int(op.retention.window_ms)
+        .int(op.retention.log_ms)
+        .owned(random(6))
+        .owned(keys::scope_channel(scope))
+}
+
+pub(super) fn parse_id(reply: &mut Reply) -> Result<StreamId, BadReply> {
+    reply.parsed()
+}

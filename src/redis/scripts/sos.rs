@@ -1,0 +1,576 @@
+//! The life of an SOS: made, joined, acknowledged, moved from status to status, ended. Contract § 3.
+//!
+//! The scripts hold the rules (rights, transition table, finality) and broadcast, audit and append to the outbox in the
+//! same step. What a caller must not forget stands in [`Written`].
+
+use bytes::Bytes;
+
+use super::reply::{Args, Reply};
+use super::snapshot::SosSnapshot;
+use super::{BadReply, Eval, Op, Outcome, Refused, Written, script, user_key};
+use crate::ids::{ScopeId, ScopeKind, StreamId};
+use crate::redis::keys;
+
+pub use super::location::*;
+pub use super::talk::*;
+
+/// Who asks. Roles are lower case: `citizen`, `rescuer`, `dispatcher`, `admin`, `system`.
+#[derive(Debug, Clone, Copy)]
+pub struct Actor<'a> {
+    pub user: &'a str,
+    /// The token's role; an admission may replace it for this SOS.
+    pub role: &'a str,
+    /// The token names this SOS.
+    pub named: bool,
+    /// The asking socket; empty if there is none.
+    pub sid: &'a str,
+    pub source: Source,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    Socket,
+    /// The internal API: authoritative, and not sent back through the outbox.
+    Internal,
+    /// The hub itself (sweep, look-up).
+    Hub,
+}
+
+impl Source {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Socket => "socket",
+            Self::Internal => "internal",
+            Self::Hub => "hub",
+        }
+    }
+}
+
+/// The connection that joins.
+#[derive(Debug, Clone, Copy)]
+pub struct Seat<'a> {
+    /// Node and incarnation, no spaces.
+    pub node: &'a str,
+    pub session_epoch: u64,
+    /// The token's `sosId`: a member from CONNECT on, whether state exists or not.
+    pub from_connect: bool,
+}
+
+#[derive(Debug, Clone)]
+pub enum SosJoin {
+    /// No state, not joined: ask the SOS service, then [`sos_complete`] or [`sos_provisional`], then join again.
+    Missing,
+    Forbidden,
+    /// Over: the snapshot is the answer, the socket did not join.
+    Ended(Box<SosSnapshot>),
+    Joined(Box<SosJoined>),
+}
+
+#[derive(Debug, Clone)]
+pub struct SosJoined {
+    /// `None` with `from_connect` and no state yet: look it up, and send `sos:state` as soon as there is one.
+    pub snapshot: Option<SosSnapshot>,
+    /// Release what was held with an id above this one.
+    pub position: StreamId,
+    pub epoch: String,
+    /// False if this socket was a member already; nothing was announced then.
+    pub first: bool,
+    /// The role that counts in this SOS (an admission may have replaced the token's).
+    pub role: String,
+    pub written: Written,
+}
+
+/// Joins, registers the node as a listener, announces `sos:init` and `presence:update` once per socket.
+pub async fn sos_join<E: Eval>(redis: &E, sos: &str, op: Op<'_>, actor: Actor<'_>, seat: Seat<'_>) -> Result<SosJoin, E::Error> {
+    let args = head(op, sos, actor).text(seat.node).int(seat.session_epoch).flag(seat.from_connect).done();
+    let mut reply = Reply::new(JOIN.name, redis.eval_write(&JOIN, all_keys(sos), args).await?)?;
+    let (outcome, written) = match reply.written()? {
+        Ok(written) => written,
+        Err(Refused::Missing) => return Ok(SosJoin::Missing),
+        Err(Refused::Forbidden) => return Ok(SosJoin::Forbidden),
+        Err(other) => return Err(reply.bad(format!("{other:?}")).into()),
+    };
+    if outcome == "ended" {
+        return Ok(SosJoin::Ended(Box::new(SosSnapshot::read(sos, &mut reply)?)));
+    }
+    Ok(SosJoin::Joined(Box::new(joined(sos, written, &mut reply)?)))
+}
+
+fn joined(sos: &str, written: Written, reply: &mut Reply) -> Result<SosJoined, BadReply> {
+    Ok(SosJoined {
+        written,
+        first: reply.flag()?,
+        position: reply.parsed()?,
+        epoch: reply.text()?,
+        role: reply.text()?,
+        snapshot: if reply.flag()? { Some(SosSnapshot::read(sos, reply)?) } else { None },
+    })
+}
+
+/// Leaves by `sos:leave`, for one socket: the user vanishes from the members with its last socket.
+/// Only the holder of node and session epoch can. `None`: it was no member (any more).
+pub async fn sos_leave<E: Eval>(
+    redis: &E,
+    sos: &str,
+    op: Op<'_>,
+    actor: Actor<'_>,
+    seat: Seat<'_>,
+) -> Result<Option<Written>, E::Error> {
+    left(redis, sos, op, actor, seat, None).await
+}
+
+/// A connection was lost at `lost_at` (ms; `None`: now). Nothing is announced yet: call [`sos_presence`] when
+/// the grace is over.
+pub async fn sos_lost<E: Eval>(
+    redis: &E,
+    sos: &str,
+    op: Op<'_>,
+    actor: Actor<'_>,
+    seat: Seat<'_>,
+    lost_at: Option<u64>,
+) -> Result<Option<Written>, E::Error> {
+    left(redis, sos, op, actor, seat, Some(lost_at.unwrap_or(0))).await
+}
+
+async fn left<E: Eval>(
+    redis: &E,
+    sos: &str,
+    op: Op<'_>,
+    actor: Actor<'_>,
+    seat: Seat<'_>,
+    lost: Option<u64>,
+) -> Result<Option<Written>, E::Error> {
+    let args = head(op, sos, actor).text(seat.node).int(seat.session_epoch);
+    let args = args.flag(lost.is_some()).int(lost.unwrap_or(0)).done();
+    let mut reply = Reply::new(LEAVE.name, redis.eval_write(&LEAVE, all_keys(sos), args).await?)?;
+    Ok(reply.written()?.ok().filter(|(outcome, _)| outcome == "ok").map(|(_, written)| written))
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Announced {
+    /// `None`: nobody's presence changed.
+    pub written: Option<Written>,
+    /// Somebody else will be due in so many ms.
+    pub next_ms: Option<u64>,
+}
+
+/// Announces (`presence:update`, once) everybody whose last connection was lost `grace_ms` ago or more.
+pub async fn sos_presence<E: Eval>(redis: &E, sos: &str, op: Op<'_>, grace_ms: u64) -> Result<Announced, E::Error> {
+    let args = head(op, sos, HUB).int(grace_ms).done();
+    let mut reply = Reply::new(PRESENCE.name, redis.eval(&PRESENCE, all_keys(sos), args).await?)?;
+    let (outcome, written) = reply.written()?.map_err(|refused| reply.bad(format!("{refused:?}")))?;
+    let next = reply.int()?;
+    Ok(Announced { written: (outcome == "ok").then_some(written), next_ms: u64::try_from(next).ok() })
+}
+
+/// What is known of an incident from outside. JSON fields are raw JSON text (`"FIRE"`, `17`, `{"city":…}`).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Record<'a> {
+    pub citizen: Option<&'a str>,
+    pub status: Option<&'a str>,
+    pub kind: Option<&'a str>,
+    pub so_no: Option<&'a str>,
+    pub address: Option<&'a str>,
+    pub created_at: Option<u64>,
+}
+
+#[derive(Debug, Clone)]
+pub struct SosMade {
+    /// 201 rather than 200.
+    pub created: bool,
+    pub snapshot: SosSnapshot,
+    pub written: Written,
+}
+
+/// `POST …/init`: makes the state, or fills null fields of one that stands, or completes a provisional one.
+/// `fix` becomes the citizen's last location. Watchers are owed `sos:created`.
+pub async fn sos_create<E: Eval>(
+    redis: &E,
+    sos: &str,
+    op: Op<'_>,
+    record: Record<'_>,
+    fix: Option<&Fix>,
+) -> Result<SosMade, E::Error> {
+    make(redis, sos, op, INTERNAL, "init", record, fix).await
+}
+
+/// The SOS service does not answer and the actor's token names this SOS: it gets in with a provisional state.
+/// A state that stands is left alone.
+pub async fn sos_provisional<E: Eval>(redis: &E, sos: &str, op: Op<'_>, actor: Actor<'_>) -> Result<SosMade, E::Error> {
+    make(redis, sos, op, actor, "provisional", Record::default(), None).await
+}
+
+/// The look-up's record: makes the state, or replaces every field of a provisional one (the status unless a client
+/// has changed it; a final one ends the SOS). A state that stands is left alone.
+pub async fn sos_complete<E: Eval>(redis: &E, sos: &str, op: Op<'_>, record: Record<'_>) -> Result<SosMade, E::Error> {
+    make(redis, sos, op, INTERNAL, "record", record, None).await
+}
+
+async fn make<E: Eval>(
+    redis: &E,
+    sos: &str,
+    op: Op<'_>,
+    actor: Actor<'_>,
+    how: &str,
+    record: Record<'_>,
+    fix: Option<&Fix>,
+) -> Result<SosMade, E::Error> {
+    let args = head(op, sos, actor).text(how).text(record.citizen.unwrap_or("")).text(record.status.unwrap_or(""));
+    let args = args.text(record.kind.unwrap_or("")).text(record.so_no.unwrap_or("")).text(record.address.unwrap_or(""));
+    let args = args.int(record.created_at.unwrap_or(0)).owned(user_key(record.citizen.unwrap_or("")));
+    let args = match fix {
+        Some(fix) => fix.push(args),
+        None => args,
+    };
+    let mut reply = Reply::new(CREATE.name, redis.eval_write(&CREATE, all_keys(sos), args.done()).await?)?;
+    let (outcome, written) = reply.written()?.map_err(|refused| reply.bad(format!("{refused:?}")))?;
+    Ok(SosMade { created: outcome == "created", written, snapshot: SosSnapshot::read(sos, &mut reply)? })
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusSet {
+    /// The incident's status now and before; equal if only a responder's entry moved.
+    pub status: String,
+    pub old_status: String,
+    /// The status was the present one (or the SOS was over already, for a close): nothing was broadcast.
+    pub unchanged: bool,
+    /// The SOS is over (by this or an earlier call).
+    pub ended: bool,
+    pub written: Written,
+}
+
+/// How a status is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judged<'a> {
+    /// By the client rules: role, table, the responder's own entry.
+    Client,
+    /// Internal, any known status is taken; after the end a final one refines `closed`.
+    Authoritative,
+    /// Internal with `force:false`: the table and, if given, the old status are enforced.
+    ByTable { old_status: Option<&'a str> },
+}
+
+/// `sos:status:update` and `POST …/status`. `status` is lower case. A final one ends the SOS.
+pub async fn sos_status<E: Eval>(
+    redis: &E,
+    sos: &str,
+    op: Op<'_>,
+    actor: Actor<'_>,
+    judged: Judged<'_>,
+    status: &str,
+    note: Option<&str>,
+) -> Outcome<StatusSet, E::Error> {
+    let (rule, old) = match judged {
+        Judged::Client => ("client", ""),
+        Judged::Authoritative => ("force", ""),
+        Judged::ByTable { old_status } => ("table", old_status.unwrap_or("")),
+    };
+    let args = head(op, sos, actor).text(rule).text(status).text(old).text(note.unwrap_or("")).done();
+    let mut reply = Reply::new(STATUS.name, redis.eval_write(&STATUS, all_keys(sos), args).await?)?;
+    Ok(status_set(&mut reply)?)
+}
+
+/// `sos:close` and `POST …/close`: status `closed`, unless it is over already (`unchanged`).
+/// With [`Source::Internal`] `actor.user` is `closedBy` and no rule is asked.
+pub async fn sos_close<E: Eval>(
+    redis: &E,
+    sos: &str,
+    op: Op<'_>,
+    actor: Actor<'_>,
+    reason: Option<&str>,
+) -> Outcome<StatusSet, E::Error> {
+    let args = head(op, sos, actor).text(reason.unwrap_or("")).done();
+    let mut reply = Reply::new(CLOSE.name, redis.eval_write(&CLOSE, all_keys(sos), args).await?)?;
+    Ok(status_set(&mut reply)?)
+}
+
+fn status_set(reply: &mut Reply) -> Result<Result<StatusSet, Refused>, BadReply> {
+    let (outcome, written) = match reply.written()? {
+        Ok(written) => written,
+        Err(refused) => return Ok(Err(refused)),
+    };
+    Ok(Ok(StatusSet {
+        unchanged: outcome == "unchanged",
+        status: reply.text()?,
+        old_status: reply.text()?,
+        ended: reply.flag()?,
+        written,
+    }))
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acknowledged {
+    /// It was acknowledged already: nothing was broadcast.
+    pub unchanged: bool,
+    pub by: String,
+    pub at: u64,
+    pub written: Written,
+}
+
+/// `sos:ack`, by a dispatcher or a rescuer. The first one counts.
+pub async fn sos_acknowledge<E: Eval>(redis: &E, sos: &str, op: Op<'_>, actor: Actor<'_>) -> Outcome<Acknowledged, E::Error> {
+    let args = head(op, sos, actor).done();
+    let mut reply = Reply::new(ACKNOWLEDGE.name, redis.eval_write(&ACKNOWLEDGE, all_keys(sos), args).await?)?;
+    let (outcome, written) = match reply.written()? {
+        Ok(written) => written,
+        Err(refused) => return Ok(Err(refused)),
+    };
+    Ok(Ok(Acknowledged { unchanged: outcome == "unchanged", by: reply.text()?, at: reply.uint()?, written }))
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unacknowledged {
+    /// Watchers and outbox are told, this once.
+    Announced(Written),
+    /// Ask again in so many ms.
+    NotYet(u64),
+    /// Acknowledged, over, announced already, or no state.
+    Done,
+}
+
+/// Announces `sos:unacknowledged`, once, if nobody acknowledged within `deadline_ms` of the beginning.
+pub async fn sos_unacknowledged<E: Eval>(redis: &E, sos: &str, op: Op<'_>, deadline_ms: u64) -> Result<Unacknowledged, E::Error> {
+    let args = head(op, sos, HUB).int(deadline_ms).done();
+    let mut reply = Reply::new(UNACKNOWLEDGED.name, redis.eval(&UNACKNOWLEDGED, all_keys(sos), args).await?)?;
+    Ok(match reply.written()? {
+        Err(_) => Unacknowledged::Done,
+        Ok((outcome, written)) => match outcome.as_str() {
+            "ok" => Unacknowledged::Announced(written),
+            "wait" => Unacknowledged::NotYet(reply.uint()?),
+            _ => Unacknowledged::Done,
+        },
+    })
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Swept {
+    /// Ended by this call: status `closed`, closedBy `system`, reason `expired`.
+    Expired(Written),
+    /// It lives; it would expire in so many ms.
+    Alive(u64),
+    /// It was over already.
+    Ended,
+    /// There is no state.
+    Missing,
+}
+
+/// The minute sweep: ends an SOS that was last written `idle_ms` (24 h) ago.
+pub async fn sos_expire<E: Eval>(redis: &E, sos: &str, op: Op<'_>, idle_ms: u64) -> Result<Swept, E::Error> {
+    let args = head(op, sos, HUB).int(idle_ms).done();
+    let mut reply = Reply::new(EXPIRE.name, redis.eval_write(&EXPIRE, all_keys(sos), args).await?)?;
+    Ok(match reply.written()? {
+        Err(_) => Swept::Missing,
+        Ok((outcome, written)) => match outcome.as_str() {
+            "ok" => Swept::Expired(written),
+            "wait" => Swept::Alive(reply.uint()?),
+            _ => Swept::Ended,
+        },
+    })
+}
+
+/// `POST …/members`: the user has rights here, with this role, until it is removed. Nodes get the control message
+/// `["admitted",{"userId","role"}]`.
+pub async fn sos_admit<E: Eval>(redis: &E, sos: &str, op: Op<'_>, user: &str, role: &str) -> Outcome<Written, E::Error> {
+    admission(redis, sos, op, user, role).await
+}
+
+/// `DELETE …/members/:userId`: outranks the token until the next admission. Its sockets are members no longer; nodes get
+/// the control message `["removed",{"userId"}]`, the room `presence:update`.
+pub async fn sos_remove<E: Eval>(redis: &E, sos: &str, op: Op<'_>, user: &str) -> Outcome<Written, E::Error> {
+    admission(redis, sos, op, user, "").await
+}
+
+async fn admission<E: Eval>(redis: &E, sos: &str, op: Op<'_>, user: &str, role: &str) -> Outcome<Written, E::Error> {
+    let args = head(op, sos, Actor { user, ..INTERNAL }).text(role).done();
+    let mut reply = Reply::new(ADMIT.name, redis.eval_write(&ADMIT, all_keys(sos), args).await?)?;
+    Ok(reply.written()?.map(|(_, written)| written))
+}
+
+/// State, locations and members in one read; `None` if there is no state.
+pub async fn sos_snapshot<E: Eval>(redis: &E, sos: &str) -> Result<Option<SosSnapshot>, E::Error> {
+    let at = vec![keys::sos_state(sos), keys::sos_location(sos), keys::scope_members(&scope(sos))];
+    let mut reply = Reply::new(SNAPSHOT.name, redis.eval(&SNAPSHOT, at, Vec::new()).await?)?;
+    Ok(if reply.len() == 0 { None } else { Some(SosSnapshot::read(sos, &mut reply)?) })
+}
+
+/// The rights of an actor, and what stands: for reads that need no more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// The role that counts in this SOS; `None`: no rights.
+    pub role: Option<String>,
+    pub status: String,
+    pub ended: bool,
+    /// The actor's socket is a member.
+    pub member: bool,
+}
+
+/// Reads an actor's rights; `None` if there is no state.
+pub async fn sos_standing<E: Eval>(redis: &E, sos: &str, actor: Actor<'_>) -> Result<Option<Standing>, E::Error> {
+    let at = vec![keys::sos_state(sos), keys::scope_members(&scope(sos))];
+    let args = Args::new().owned(user_key(actor.user)).text(actor.role).flag(actor.named).text(actor.sid).done();
+    let mut reply = Reply::new(STANDING.name, redis.eval(&STANDING, at, args).await?)?;
+    if reply.len() == 0 {
+        return Ok(None);
+    }
+    Ok(Some(Standing { role: reply.some()?, status: reply.text()?, ended: reply.flag()?, member: reply.flag()? }))
+}
+
+/// Appends a refusal to the audit trail (of an event whose script did not run), if there is a state.
+pub async fn sos_audit<E: Eval>(redis: &E, sos: &str, actor: Actor<'_>, event: &str, code: &str) -> Result<(), E::Error> {
+    let at = vec![keys::sos_state(sos), keys::sos_events(sos)];
+    let args = Args::new().text(actor.user).text(actor.role).text(actor.sid).text(actor.source.as_str());
+    redis.eval(&AUDIT, at, args.text(event).text(code).done()).await?;
+    Ok(())
+}
+
+/// One line of the audit trail.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditEntry {
+    pub id: String,
+    /// `created`, `join`, `leave`, `status`, `assignment`, `acknowledgement`, `refusal`, `close`, `admit`, `remove`.
+    pub event: String,
+    pub user_id: Option<String>,
+    pub role: Option<String>,
+    pub socket: Option<String>,
+    /// `socket`, `internal` or `hub`.
+    pub source: String,
+    pub time: u64,
+    pub note: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub old_status: Option<String>,
+}
+
+/// The audit trail after `after`, ascending; `None` if there is no state.
+pub async fn sos_events<E: Eval>(
+    redis: &E,
+    sos: &str,
+    after: Option<StreamId>,
+    limit: u32,
+) -> Result<Option<Vec<AuditEntry>>, E::Error> {
+    let at = vec![keys::sos_state(sos), keys::sos_events(sos)];
+    let args = Args::new().owned(after.unwrap_or_default().to_string()).int(limit.into()).done();
+    let mut reply = Reply::new(EVENTS.name, redis.eval(&EVENTS, at, args).await?)?;
+    if !reply.flag()? {
+        return Ok(None);
+    }
+    let mut entries = Vec::new();
+    while reply.len() > 0 {
+        entries.push(audit_entry(reply.list()?)?);
+    }
+    Ok(Some(entries))
+}
+
+fn audit_entry(mut list: Reply) -> Result<AuditEntry, BadReply> {
+    Ok(AuditEntry {
+        id: list.text()?,
+        event: list.text()?,
+        user_id: list.some()?,
+        role: list.some()?,
+        socket: list.some()?,
+        source: list.text()?,
+        time: list.uint()?,
+        note: list.some()?,
+        status: list.some()?,
+        old_status: list.some()?,
+    })
+}
+
+/// A copy that those who watch every SOS are owed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WatchDebt {
+    /// Publish under operation id `<sosId>/<id>`, then [`watch_paid`].
+    pub id: String,
+    pub copy: WatchCopy,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WatchCopy {
+    /// `sos:created`: its payload is the state itself, so compose it from [`sos_snapshot`] (no state any more: drop it).
+    /// The body's head is `* - - -`.
+    Created,
+    /// A whole body (head line and args), to be published as it is.
+    Body(Bytes),
+}
+
+/// What is owed, oldest first.
+pub async fn watch_owed<E: Eval>(redis: &E, sos: &str) -> Result<Vec<WatchDebt>, E::Error> {
+    let at = vec![keys::scope_meta(&scope(sos))];
+    let mut reply = Reply::new(OWED.name, redis.eval(&OWED, at, Vec::new()).await?)?;
+    let mut debts = Vec::new();
+    while reply.len() > 0 {
+        let id = reply.text()?;
+        let copy = reply.bytes()?;
+        debts.push(WatchDebt { id, copy: if copy.is_empty() { WatchCopy::Created } else { WatchCopy::Body(copy) } });
+    }
+    debts.sort_by_key(|debt| order(&debt.id));
+    Ok(debts)
+}
+
+/// `<ms>-<seq>`, with a letter behind if it stands in no log; those come first in their millisecond only if created.
+fn order(id: &str) -> (u64, u64, bool) {
+    let (ms, seq) = id.split_once('-').unwrap_or((id, "0"));
+    let bare = seq.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    (ms.parse().unwrap_or(0), bare.parse().unwrap_or(0), !seq.ends_with('c'))
+}
+
+/// These copies are published: nobody owes them any more.
+pub async fn watch_paid<E: Eval>(redis: &E, sos: &str, ids: &[&str]) -> Result<(), E::Error> {
+    let args = ids.iter().fold(Args::new(), |args, id| args.text(id));
+    redis.eval(&PAID, vec![keys::scope_meta(&scope(sos))], args.done()).await?;
+    Ok(())
+}
+
+script!(JOIN = "sos_join", "scope", "members", "sos");
+script!(LEAVE = "sos_leave", "scope", "members", "sos");
+script!(PRESENCE = "sos_presence", "scope", "members", "sos");
+script!(CREATE = "sos_create", "scope", "members", "sos", "location", "status");
+script!(STATUS = "sos_status", "scope", "members", "sos", "location", "status");
+script!(CLOSE = "sos_close", "scope", "members", "sos", "location", "status");
+script!(EXPIRE = "sos_expire", "scope", "members", "sos", "location", "status");
+script!(ACKNOWLEDGE = "sos_acknowledge", "scope", "members", "sos");
+script!(UNACKNOWLEDGED = "sos_unacknowledged", "scope", "members", "sos");
+script!(ADMIT = "sos_admit", "scope", "members", "sos");
+script!(SNAPSHOT = "sos_snapshot");
+script!(STANDING = "sos_standing", "scope", "members", "sos");
+script!(AUDIT = "sos_audit", "scope", "members", "sos");
+script!(EVENTS = "sos_events");
+script!(OWED = "watch_owed");
+script!(PAID = "watch_paid");
+
+const INTERNAL: Actor<'static> = Actor { user: "", role: "system", named: false, sid: "", source: Source::Internal };
+const HUB: Actor<'static> = Actor { user: "system", source: Source::Hub, ..INTERNAL };
+
+pub(super) fn scope(sos: &str) -> ScopeId {
+    ScopeId { kind: ScopeKind::Sos, id: sos.into() }
+}
+
+/// All keys of an SOS in the order of `lua/lib/sos.lua`.
+pub(super) fn all_keys(sos: &str) -> Vec<String> {
+    let scope = scope(sos);
+    vec![
+        keys::scope_meta(&scope),
+        keys::scope_log(&scope),
+        keys::scope_members(&scope),
+        keys::sos_state(sos),
+        keys::sos_location(sos),
+        keys::sos_track(sos),
+        keys::sos_messages(sos),
+        keys::sos_events(sos),
+        keys::sos_outbox(sos),
+    ]
+}
+
+/// The arguments with which every SOS write begins.
+pub(super) fn head(op: Op<'_>, sos: &str, actor: Actor<'_>) -> Args {
+    super::scope::head(op, &scope(sos))
+        .text(sos)
+        .text(actor.user)
+        .owned(user_key(actor.user))
+        .text(actor.role)
+        .flag(actor.named)
+        .text(actor.sid)
+        .text(actor.source.as_str())
+}

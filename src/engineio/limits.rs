@@ -77,7 +77,12 @@ mod tests {
     use super::*;
 
     fn admission(max: usize, per_address: usize, rate: u32) -> Admission {
-        let config = Config { max_connections: max, max_connections_per_address: per_address, handshakes_per_second: rate, ..Config::default() };
+        let config = Config {
+            max_connections: max,
+            max_connections_per_address: per_address,
+            handshakes_per_second: rate,
+            ..Config::default()
+        };
         Admission::new(&config)
     }
 

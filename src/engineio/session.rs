@@ -150,7 +150,8 @@ impl Session {
     fn new(engine: &Arc<Engine>, sid: String, address: IpAddr, transport: Transport) -> Arc<Self> {
         let ping_due = Instant::now() + engine.config.ping_interval;
         let state = State { transport, outbox: Outbox::default(), ping_due, pong_due: None, accept_due: None };
-        let session = Self { sid: sid.into(), engine: engine.clone(), address, connection: OnceLock::new(), state: Mutex::new(state) };
+        let session =
+            Self { sid: sid.into(), engine: engine.clone(), address, connection: OnceLock::new(), state: Mutex::new(state) };
         let session = Arc::new(session);
         engine.wheel.schedule(ping_due, Arc::downgrade(&session));
         session

@@ -107,7 +107,10 @@ async fn attend_upgrade(session: Arc<Session>, socket: Arc<TcpStream>, timeout: 
 
 /// Answers the HTTP upgrade, and calls `then` with the bare socket and what was read beyond the request. `None` from here
 /// means that the request was no proper handshake, `None` to `then` that the client was gone before the answer.
-fn accept<F>(mut request: Request<Incoming>, then: impl FnOnce(Option<(Arc<TcpStream>, Bytes)>) -> F + Send + 'static) -> Option<Response<Body>>
+fn accept<F>(
+    mut request: Request<Incoming>,
+    then: impl FnOnce(Option<(Arc<TcpStream>, Bytes)>) -> F + Send + 'static,
+) -> Option<Response<Body>>
 where
     F: Future<Output = ()> + Send,
 {
@@ -167,7 +170,8 @@ impl Stream {
         reader.set_max_message_size(self.max_payload + 1);
         let mut used = 0;
         loop {
-            let frame = reader.read_frame::<_, io::Error>(&mut |_| async { Ok(()) }).await.map_err(|error| close_reason(&error))?;
+            let frame =
+                reader.read_frame::<_, io::Error>(&mut |_| async { Ok(()) }).await.map_err(|error| close_reason(&error))?;
             let (opcode, fin) = (frame.opcode, frame.fin);
             let payload = match frame.payload {
                 Payload::Bytes(bytes) => bytes.freeze(),
@@ -187,7 +191,13 @@ impl Stream {
     }
 
     /// Puts fragments together and answers control frames; `None` while there is no whole message.
-    fn assemble(&mut self, session: &Arc<Session>, opcode: OpCode, fin: bool, payload: Bytes) -> Result<Option<Message>, CloseReason> {
+    fn assemble(
+        &mut self,
+        session: &Arc<Session>,
+        opcode: OpCode,
+        fin: bool,
+        payload: Bytes,
+    ) -> Result<Option<Message>, CloseReason> {
         match opcode {
             OpCode::Close => return Err(CloseReason::ClientClosed),
             OpCode::Ping => session.send(smallvec![Frame::websocket_pong(&payload)]),

@@ -1,3 +1,6 @@
 //! (being written)
 use super::{frame::Frames, packet::Outgoing};
-pub fn encode(nsp: &str, packet: &Outgoing<'_>) -> Frames { let _ = (nsp, packet); todo!() }
+pub fn encode(nsp: &str, packet: &Outgoing<'_>) -> Frames {
+    let _ = (nsp, packet);
+    todo!()
+}

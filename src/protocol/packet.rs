@@ -196,13 +196,24 @@ impl Decoder {
 #[derive(Clone, Copy, Debug)]
 pub enum Outgoing<'a> {
     /// `json` is an object, such as `{"sid":"…"}`.
-    Connect { json: &'a str },
+    Connect {
+        json: &'a str,
+    },
     /// `json` is an object with `message` and perhaps `data`.
-    ConnectError { json: &'a str },
+    ConnectError {
+        json: &'a str,
+    },
     Disconnect,
     /// With `offset` that string follows as one more argument.
-    Event { id: Option<u64>, args: &'a Args, offset: Option<&'a str> },
-    Ack { id: u64, args: &'a Args },
+    Event {
+        id: Option<u64>,
+        args: &'a Args,
+        offset: Option<&'a str>,
+    },
+    Ack {
+        id: u64,
+        args: &'a Args,
+    },
 }
 
 /// Writes a packet for every connection of that parser and namespace. The WebSocket headers are included; the payload of a text

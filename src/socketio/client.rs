@@ -117,7 +117,13 @@ impl Client {
     }
 
     /// The namespace's answer to a CONNECT. The client may be gone, or have given up on the namespace, meanwhile.
-    fn connected(&self, session: &Arc<Session>, namespace: &Arc<Namespace>, result: Result<Arc<Socket>, ConnectError>, parser: Parser) {
+    fn connected(
+        &self,
+        session: &Arc<Session>,
+        namespace: &Arc<Namespace>,
+        result: Result<Arc<Socket>, ConnectError>,
+        parser: Parser,
+    ) {
         let mut state = lock(&self.state);
         let at = state.entries.iter().position(|entry| matches!(entry, Entry::Connecting(name) if *name == namespace.name()));
         let Some(at) = at.filter(|_| !state.closed) else { return };

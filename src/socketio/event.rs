@@ -32,7 +32,8 @@ impl Event {
 
     /// The first argument, as a type of the feature's own. Fields that are not known are ignored.
     pub fn payload<T: DeserializeOwned>(&self) -> Result<T, EventError> {
-        serde_json::from_str(self.object()?).map_err(|error| EventError::new(Code::INVALID_PAYLOAD, format!("invalid payload: {error}")))
+        serde_json::from_str(self.object()?)
+            .map_err(|error| EventError::new(Code::INVALID_PAYLOAD, format!("invalid payload: {error}")))
     }
 
     /// Acknowledges with `args`, a whole array; nothing happens if no acknowledgement was asked for. For handlers that

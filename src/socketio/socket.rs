@@ -59,7 +59,13 @@ pub struct Socket {
 }
 
 impl Socket {
-    pub(super) fn new(namespace: Arc<Namespace>, session: Arc<Session>, parser: Parser, data: Data, config: &Config) -> Arc<Self> {
+    pub(super) fn new(
+        namespace: Arc<Namespace>,
+        session: Arc<Session>,
+        parser: Parser,
+        data: Data,
+        config: &Config,
+    ) -> Arc<Self> {
         let id = ids::random(15).into();
         Arc::new(Self { id, namespace, session, parser, data, lane: Lane::new(config), acks: Mutex::new(None) })
     }

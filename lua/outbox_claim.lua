@@ -1,0 +1,23 @@
+-- Takes or renews the lease of an outbox, and reads its oldest entries.
+-- KEYS 1 scope:meta   2 sos:outbox   3 sos:state   4 sos:outbox:dead
+-- ARGV 1 owner   2 lease (ms)   3 limit
+-- Returns { 0, ms to the end of another's lease } or { 1, length, { id, event, user, data, time }, … }
+-- scope:meta holds the lease in `ob` as `<until> <owner>`.
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local stop, owner = string.match(redis.call('HGET', KEYS[1], 'ob') or '', '^(%d+) (.*)$')
+if stop and owner ~= ARGV[1] and tonumber(stop) > now then return { 0, stop - now } end
+local length = redis.call('XLEN', KEYS[2])
+if length == 0 then
+  if stop then redis.call('HDEL', KEYS[1], 'ob') end
+  return { 1, 0 }
+end
+redis.call('HSET', KEYS[1], 'ob', now + ARGV[2] .. ' ' .. ARGV[1])
+-- The outbox may outlive the scope: a lease must not leave a meta behind for ever.
+if redis.call('PTTL', KEYS[1]) == -1 then redis.call('PEXPIRE', KEYS[1], 90000000) end
+local result = { 1, length }
+for _, entry in ipairs(redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', ARGV[3])) do
+  local f = entry[2]
+  result[#result + 1] = { entry[1], f[2], f[4], f[6], f[8] }
+end
+return result

@@ -1,0 +1,27 @@
+-- A node listens to a scope (again): registers it, restores its members if this Redis has lost them, and returns what it
+-- missed.
+-- KEYS 1 scope:meta   2 scope:log   3 scope:members
+-- ARGV 1–6 as in lib/scope.lua   7 node   8 cursor's epoch ('' none)   9 cursor's id   10 limit of entries
+--      then per member of this node: sid, user key, user, role, node, session epoch
+-- Returns { epoch, last, trimmed up to, reset, more, id, body, id, body, … }
+LOG, MEMBERS = KEYS[2], KEYS[3]
+open('', 0)
+local known = epoch
+ensure()
+listen(ARGV[7])
+
+-- Members are missing only from a Redis that came back empty; in the same epoch, who is gone was sent away.
+if known ~= ARGV[8] and ARGV[8] ~= '' then
+  for i = 11, #ARGV, 6 do
+    if call('HEXISTS', MEMBERS, ARGV[i]) == 0 then
+      member_put(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5])
+    end
+  end
+end
+commit()
+pending = {}
+keep(now, META, LOG, MEMBERS)
+commit()
+local result = { epoch, last, call('HGET', META, 'trim') or '0-0', 0, 0 }
+if ARGV[8] == '' then return result end
+return log_after(result, ARGV[8], ARGV[9], tonumber(ARGV[10]))

@@ -1,0 +1,115 @@
+-- Makes the state of an SOS, or adds to one that stands.
+-- KEYS all nine of lib/sos.lua
+-- ARGV 1–13 as in lib/sos.lua
+--   14 how: init (internal API), record (look-up), provisional (from the actor's token, which names this SOS)
+--   15 citizenId   16 status   17 type   18 soNo   19 address (17–19 raw JSON)   20 createdAt (0: now)
+--   21 citizen's user key   22–27 the citizen's fix as in lib/location.lua (only if there is one)
+--   '' means not given.
+-- Returns { 'created' or 'stood', …, snapshot }
+all_keys()
+local repeated = open(KEY, 7)
+if repeated then return with_snapshot(repeated) end
+local how, status = ARGV[14], ARGV[16]
+local fields = { citizen = ARGV[15], type = ARGV[17], soNo = ARGV[18], address = ARGV[19] }
+local state = call('HMGET', STATE, 'status', 'prov', 'ch', 'citizen', 'type', 'soNo', 'address')
+local stands = state[1]
+
+local function set(...) call('HSET', STATE, 'touched', now, 'updatedAt', now, ...) end
+
+local function make()
+  ensure()
+  local made = tonumber(ARGV[20])
+  if made == 0 then made = now end
+  local prov = ''
+  if how == 'provisional' then
+    prov = '1'
+    if ROLE == 'citizen' then fields.citizen = USER end
+  end
+  local first_status = NEXT[status] and not FINAL[status] and status or 'active'
+  set('status', first_status, 'createdAt', string.format('%.0f', made), 'since', now, 'citizen', fields.citizen, 'type',
+    fields.type, 'soNo', fields.soNo, 'address', fields.address, 'prov', prov)
+  if prov == '' then call('HDEL', STATE, 'prov') end
+  -- Every key exists from the start, so that no script has to wait for one while a slot moves.
+  call('HSET', LOCATION, '_', '')
+  call('ZADD', TRACK, '-inf', '')
+  call('HSET', MEMBERS, '_', '')
+  for _, stream in ipairs({ MESSAGES, EVENTS, OUTBOX }) do
+    if call('EXISTS', stream) == 0 then call('XADD', stream, 'MAXLEN', 0, '0-1', 'b', '') end
+  end
+  audit('created', how, first_status)
+  -- Members from CONNECT on were there before it.
+  local all = call('HGETALL', MEMBERS)
+  for i = 1, #all, 2 do
+    local key, role = string.match(all[i + 1], '^(%S+) (%S+) %S+ %d+ %d+ %d+$')
+    local entry = key and string.byte(all[i]) ~= 64 and user_entry(key)
+    if entry then
+      local source = SOURCE
+      SOURCE = 'socket'
+      audit('join', nil, nil, nil, { entry.user, role, all[i] })
+      outbox('sos:init', entry.user, '{"userId":' .. json(entry.user) .. ',"role":"' .. role .. '","sosId":"' .. SOS ..
+        '","action":"user_joined","timestamp":' .. now .. '}')
+      SOURCE = source
+    end
+  end
+  if FINAL[status] then -- over before we heard of it: nobody needs to be told
+    set('status', status, 'closedAt', now, 'closedBy', 'system')
+    put('end', '1')
+    put('kt', now + 1e10)
+  else
+    owe(now .. '-0c', '')
+  end
+end
+
+-- Null fields only.
+local function fill()
+  local missing = {}
+  for i, name in ipairs({ 'citizen', 'type', 'soNo', 'address' }) do
+    if (state[i + 3] or '') == '' and fields[name] ~= '' then
+      missing[#missing + 1] = name
+      missing[#missing + 1] = fields[name]
+    end
+  end
+  if #missing > 0 then set(unpack(missing)) end
+end
+
+-- A record takes the place of what was made without one.
+local function complete()
+  set('citizen', fields.citizen, 'type', fields.type, 'soNo', fields.soNo, 'address', fields.address)
+  call('HDEL', STATE, 'prov', 'ch')
+  if ARGV[20] ~= '0' then call('HSET', STATE, 'createdAt', ARGV[20]) end
+  audit('created', 'completed by ' .. how)
+  if FINAL[status] then
+    finish(status, stands, 'system')
+  elseif NEXT[status] and status ~= stands and not state[3] then
+    set('status', status)
+    audit('status', nil, status, stands)
+    status_changed(status, stands, 'system')
+  end
+end
+
+local function place()
+  local key, fix = ARGV[21], fix_time(ARGV[26])
+  local u = load_user(key)
+  local fields_json = '"userId":' .. json(ARGV[15]) .. ',"role":"citizen",' .. ARGV[22]
+  local latest = device_latest(u, '-', fix)
+  track(u, 'citizen', fields_json, '-', fix)
+  if latest and latest > fix then return end
+  set_last(u, ARGV[15], 'citizen', fields_json, ARGV[23], ARGV[24], '-', fix)
+  if call('HEXISTS', STATE, 'prov') == 0 then send_location(u, 1000) end
+  save_user(u)
+end
+
+if not stands then
+  make()
+elseif state[2] and not FINAL[stands] and how ~= 'provisional' then
+  complete()
+elseif not FINAL[stands] and how == 'init' then
+  fill()
+end
+local final = FINAL[call('HGET', STATE, 'status')]
+if ARGV[22] and not final and ARGV[15] ~= '' then place() end
+if not final then keep_all() end
+local result = answer(stands and 'stood' or 'created')
+done(result)
+if final and not FINAL[stands] then last_hour() end
+return with_snapshot(result)

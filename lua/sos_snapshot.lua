@@ -1,0 +1,7 @@
+-- State, locations and members in one read.
+-- KEYS 1 sos:state   2 sos:location   3 scope:members
+-- Returns {} without state, else { time, state, locations, members }, each as field, value, …
+local state = redis.call('HGETALL', KEYS[1])
+if #state == 0 then return {} end
+local time = redis.call('TIME')
+return { time[1] * 1000 + math.floor(time[2] / 1000), state, redis.call('HGETALL', KEYS[2]), redis.call('HGETALL', KEYS[3]) }

@@ -100,6 +100,11 @@ pub fn random(bytes: usize) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(raw)
 }
 
+/// A node's name as it stands in keys, fields and operation ids: what is not a letter, a digit, `_` or `-` becomes `-`.
+pub fn node_label(name: &str) -> String {
+    name.chars().take(64).map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' }).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

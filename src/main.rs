@@ -1,6 +1,14 @@
-//! The `convoke` binary.
+//! The `convoke` binary: settings, telemetry, the hub, a signal, drain. `cli` tells the story, `app` holds the parts.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use convoke::{auth, cli::Cli};
 
 #[global_allocator]
 static ALLOC: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn main() {}
+fn main() -> ExitCode {
+    auth::install_crypto_provider();
+    Cli::parse().run()
+}

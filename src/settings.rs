@@ -1,1 +1,348 @@
-//! (being written)
+//! What an operator can set. The one door to the environment: [`Settings::from_source`] reads every variable of
+//! [`table`], reports all faults at once, and hands out typed values with their units in the type.
+//!
+//! It knows nothing of what the settings are for; each part of the hub takes its own struct of the tree.
+
+mod reader;
+mod source;
+pub mod table;
+mod values;
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use reader::Reader;
+use table as t;
+
+pub use reader::Fault;
+pub use source::Source;
+pub use values::{Cidr, Origins, Secret, duration};
+
+/// All settings of a node.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub server: Server,
+    pub origins: Origins,
+    pub transport: Transport,
+    pub limits: Limits,
+    pub redis: Redis,
+    pub sos: Sos,
+    pub telemetry: Telemetry,
+}
+
+/// The node itself and its HTTP side.
+#[derive(Clone, Debug)]
+pub struct Server {
+    pub host: IpAddr,
+    /// 0: any free port.
+    pub port: u16,
+    /// Unique in the cluster; 1–128 of `[A-Za-z0-9_.-]`.
+    pub node_id: Box<str>,
+    /// `NODE_ENV=development`.
+    pub development: bool,
+    /// The demo page and its development tokens are served.
+    pub demo: bool,
+    /// Bytes.
+    pub body_limit: usize,
+    pub trusted_proxies: Vec<Cidr>,
+    pub drain_delay: Duration,
+    pub drain: Duration,
+}
+
+/// Engine.IO and Socket.IO (contract § 1).
+#[derive(Clone, Debug)]
+pub struct Transport {
+    pub ping_interval: Duration,
+    pub ping_timeout: Duration,
+    /// Bytes of one message.
+    pub max_payload: usize,
+    /// Binary attachments of one event.
+    pub max_attachments: usize,
+    pub upgrade_timeout: Duration,
+    /// From the handshake to the first CONNECT.
+    pub connect_timeout: Duration,
+    pub recovery_window: Duration,
+}
+
+/// What protects the node from too much.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    pub connections: usize,
+    pub connections_per_address: usize,
+    pub handshakes_per_second: u32,
+    pub events_per_second: u32,
+    /// Events of one socket at once.
+    pub events_burst: u32,
+    /// Bytes queued for one client.
+    pub outbox_bytes: usize,
+}
+
+/// Where Redis is and how patient we are with it.
+#[derive(Clone, Debug)]
+pub struct Redis {
+    /// `redis://`, `rediss://`, `redis-cluster://`, `rediss-cluster://` or `redis-sentinel://`; it may hold a password.
+    pub url: Secret,
+    /// For one call, repeats included.
+    pub deadline: Duration,
+    /// Replicas that confirm a write; 0: none are asked.
+    pub ack_replicas: u32,
+    /// How long volatile events are collected; zero: not at all.
+    pub publish_window: Duration,
+}
+
+/// The SOS surface (contract § 3).
+#[derive(Clone, Debug)]
+pub struct Sos {
+    pub identity: Identity,
+    /// Shared with the SOS service, both ways; without it the internal API is off.
+    pub internal_token: Option<Secret>,
+    /// Base URL of the SOS service, without a final slash. There is an `internal_token` then.
+    pub service_url: Option<Box<str>>,
+    /// After so long without acknowledgement an incident is announced as unacknowledged.
+    pub ack_after: Duration,
+    /// After so long a lost connection is announced as offline.
+    pub offline_after: Duration,
+    /// How long an expired token still opens its own incident; zero: not at all.
+    pub token_grace: Duration,
+}
+
+/// How the tokens of one surface are verified (contract § 7). Several keys may stand side by side; each is bound to its algorithms.
+#[derive(Clone, Debug, Default)]
+pub struct Identity {
+    /// HS256.
+    pub secret: Option<Secret>,
+    /// PEM of an RSA (RS256) or P-256 (ES256) public key.
+    pub public_key: Option<Box<str>>,
+    /// RS256, ES256.
+    pub jwks_url: Option<Box<str>>,
+    pub issuer: Option<Box<str>>,
+    pub audience: Option<Box<str>>,
+}
+
+impl Identity {
+    /// Whether any token could be verified at all.
+    pub fn is_configured(&self) -> bool {
+        self.secret.is_some() || self.public_key.is_some() || self.jwks_url.is_some()
+    }
+}
+
+/// Logs and metrics.
+#[derive(Clone, Debug)]
+pub struct Telemetry {
+    /// A filter of `tracing_subscriber`.
+    pub log_filter: Box<str>,
+    /// JSON lines instead of text for people.
+    pub json: bool,
+    /// `None`: no metrics are served.
+    pub metrics_port: Option<u16>,
+}
+
+/// Everything that is wrong with a configuration, one line each.
+#[derive(Debug, thiserror::Error)]
+pub struct Faults(pub Vec<Fault>);
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the settings have {} fault{}:", self.0.len(), if self.0.len() == 1 { "" } else { "s" })?;
+        self.0.iter().try_for_each(|fault| write!(f, "\n  {fault}"))
+    }
+}
+
+impl Settings {
+    /// Reads every variable.
+    ///
+    /// # Errors
+    /// [`Faults`] names all that is wrong, not the first thing only.
+    pub fn from_source(source: &Source) -> Result<Self, Faults> {
+        let mut read = Reader::new(source);
+        let settings = Self {
+            server: server(&mut read),
+            origins: origins(&mut read),
+            transport: transport(&mut read),
+            limits: limits(&mut read),
+            redis: redis(&mut read),
+            sos: sos(&mut read),
+            telemetry: telemetry(&mut read),
+        };
+        settings.check_together(&mut read);
+        if read.faults.is_empty() { Ok(settings) } else { Err(Faults(read.faults)) }
+    }
+
+    /// What fits alone but not together.
+    fn check_together(&self, read: &mut Reader<'_>) {
+        if self.telemetry.metrics_port.is_some_and(|port| port == self.server.port) {
+            read.fault(t::METRICS_PORT, format!("must differ from the port of the server, {}", self.server.port));
+        }
+        if self.limits.outbox_bytes < self.transport.max_payload {
+            let least = self.transport.max_payload;
+            read.fault(t::OUTBOX_BYTES, format!("must be at least MAX_PAYLOAD ({least}): no larger message could be delivered"));
+        }
+        if self.server.demo && self.sos.identity.secret.is_none() {
+            read.fault(t::DEMO, "needs JWT_SECRET: the page hands out tokens signed with it");
+        }
+        if read.given(t::SOS_MS_URL).is_some() && self.sos.internal_token.is_none() {
+            read.fault(t::SOS_MS_URL, "needs INTERNAL_AUTH_TOKEN: every call to the SOS service carries it");
+        }
+    }
+
+    /// What is off because its settings are missing, and what is dangerous: one sentence each, to be logged once at start.
+    pub fn notices(&self) -> Vec<&'static str> {
+        let notices = [
+            (!self.sos.identity.is_configured(), "incidents are off: none of JWT_SECRET, JWT_PUBLIC_KEY, SOS_JWKS_URL is set"),
+            (self.sos.internal_token.is_none(), "the internal API is off: INTERNAL_AUTH_TOKEN is not set"),
+            (self.sos.service_url.is_none(), "incidents are neither looked up nor reported back: SOS_MS_URL is not set"),
+            (
+                self.sos.identity.secret.as_ref().is_some_and(|secret| secret.expose().len() < 32),
+                "JWT_SECRET is shorter than 32 bytes",
+            ),
+            (self.origins.any, "any web page may connect: CORS_ORIGIN or CLIENT_ORIGINS holds *"),
+            (self.server.demo, "DEMO is on: anyone can get a token"),
+        ];
+        notices.into_iter().filter_map(|(holds, notice)| holds.then_some(notice)).collect()
+    }
+}
+
+fn server(read: &mut Reader<'_>) -> Server {
+    let port =
+        if read.given(t::PORT).is_none() && read.given(t::REALTIME_API_PORT).is_some() { t::REALTIME_API_PORT } else { t::PORT };
+    let name = [t::NODE_ID, t::POD_NAME, t::HOSTNAME].into_iter().find(|variable| read.given(variable).is_some());
+    let node_id = name.and_then(|name| {
+        read.parsed(name, "1–128 of A–Z, a–z, 0–9, _, . and -", |text| is_node_id(text).then(|| text.into()))
+    });
+    Server {
+        host: read.parsed(t::HOST, "an IP address", |text| text.parse().ok()).unwrap_or(IpAddr::from([0, 0, 0, 0])),
+        port: read.integer(port, 0..=u16::MAX),
+        node_id: node_id.unwrap_or_else(|| "node".into()),
+        development: read.text(t::NODE_ENV) == "development",
+        demo: read.flag(t::DEMO),
+        body_limit: read.integer(t::HTTP_BODY_LIMIT, 1024..=100_000_000),
+        trusted_proxies: read.list(t::TRUSTED_PROXIES, "IP addresses and CIDR blocks", |entry| entry.parse().ok()),
+        drain_delay: read.seconds(t::DRAIN_DELAY_SECONDS, 0..=600),
+        drain: read.seconds(t::DRAIN_SECONDS, 0..=3600),
+    }
+}
+
+fn origins(read: &mut Reader<'_>) -> Origins {
+    let mut origins = Origins::default();
+    for variable in [t::CORS_ORIGIN, t::CLIENT_ORIGINS] {
+        read.list(variable, "origins such as https://app.example.com, or *", |entry| origins.add(entry).ok());
+    }
+    origins
+}
+
+fn transport(read: &mut Reader<'_>) -> Transport {
+    Transport {
+        ping_interval: read.milliseconds(t::PING_INTERVAL_MS, 50..=600_000),
+        ping_timeout: read.milliseconds(t::PING_TIMEOUT_MS, 50..=600_000),
+        max_payload: read.integer(t::MAX_PAYLOAD, 1024..=100_000_000),
+        max_attachments: read.integer(t::MAX_ATTACHMENTS, 0..=1000),
+        upgrade_timeout: read.milliseconds(t::UPGRADE_TIMEOUT_MS, 50..=600_000),
+        connect_timeout: read.milliseconds(t::CONNECT_TIMEOUT_MS, 50..=600_000),
+        recovery_window: read.seconds(t::RECOVERY_WINDOW_SECONDS, 0..=3600),
+    }
+}
+
+fn limits(read: &mut Reader<'_>) -> Limits {
+    Limits {
+        connections: read.integer(t::MAX_CONNECTIONS, 1..=10_000_000),
+        connections_per_address: read.integer(t::MAX_CONNECTIONS_PER_ADDRESS, 1..=10_000_000),
+        handshakes_per_second: read.integer(t::HANDSHAKES_PER_SECOND, 1..=1_000_000),
+        events_per_second: read.integer(t::EVENTS_PER_SECOND, 1..=1_000_000),
+        events_burst: read.integer(t::EVENTS_BURST, 1..=1_000_000),
+        outbox_bytes: read.integer(t::OUTBOX_BYTES, 1024..=1_000_000_000),
+    }
+}
+
+fn redis(read: &mut Reader<'_>) -> Redis {
+    Redis {
+        url: redis_url(read),
+        deadline: read.milliseconds(t::REDIS_DEADLINE_MS, 50..=60_000),
+        ack_replicas: read.integer(t::ACK_REPLICAS, 0..=16),
+        publish_window: read.milliseconds(t::PUBLISH_WINDOW_MS, 0..=1000),
+    }
+}
+
+fn redis_url(read: &mut Reader<'_>) -> Secret {
+    const SCHEMES: [&str; 5] = ["redis", "rediss", "redis-cluster", "rediss-cluster", "redis-sentinel"];
+    // Read even if the URL wins, so that a bad value never lies in wait.
+    let host = read.text(t::REDIS_HOST);
+    let port = read.integer(t::REDIS_PORT, 1..=u16::MAX);
+    let database: u16 = read.integer(t::REDIS_DB, 0..=u16::MAX);
+    let password = read.secret(t::REDIS_PASSWORD);
+    if let Some(url) = read.given(t::REDIS_URL) {
+        if !url.split_once("://").is_some_and(|(scheme, rest)| SCHEMES.contains(&scheme) && !rest.is_empty()) {
+            // Not shown: it may hold a password.
+            read.fault(t::REDIS_URL, format!("must begin with one of {}, each followed by ://", SCHEMES.join(", ")));
+        }
+        return Secret::new(url);
+    }
+    let host = if host.parse::<std::net::Ipv6Addr>().is_ok() { format!("[{host}]") } else { host.to_owned() };
+    let mut url = match reqwest::Url::parse(&format!("redis://{host}:{port}/{database}")) {
+        Ok(url) if url.username().is_empty() && url.password().is_none() && url.path() == format!("/{database}") => url,
+        _ => {
+            read.fault(t::REDIS_HOST, "must be the name or address of a host");
+            return Secret::new("");
+        }
+    };
+    // Fails only for URLs that cannot have a host; this one has.
+    let _ = url.set_password(password.as_ref().map(Secret::expose));
+    Secret::new(url.as_str())
+}
+
+fn sos(read: &mut Reader<'_>) -> Sos {
+    Sos {
+        identity: Identity {
+            secret: read.either(t::JWT_SECRET, t::SOS_JWT_SECRET).map(|(_, secret)| Secret::new(secret)),
+            public_key: public_key(read),
+            jwks_url: read.http_url(t::SOS_JWKS_URL),
+            issuer: read.optional(t::SOS_ISSUER),
+            audience: read.optional(t::SOS_AUDIENCE),
+        },
+        internal_token: read.secret(t::INTERNAL_AUTH_TOKEN),
+        service_url: read.http_url(t::SOS_MS_URL),
+        ack_after: read.seconds(t::SOS_ACK_SECONDS, 1..=86_400),
+        offline_after: read.seconds(t::PRESENCE_OFFLINE_SECONDS, 0..=3600),
+        token_grace: read.seconds(t::TOKEN_GRACE_SECONDS, 0..=31_536_000),
+    }
+}
+
+/// Bytes of an uncompressed point on P-256, which tells that curve from the others.
+const P256_POINT: usize = 65;
+
+fn public_key(read: &mut Reader<'_>) -> Option<Box<str>> {
+    let (variable, pem) = read.either(t::JWT_PUBLIC_KEY, t::SOS_JWT_PUBLIC_KEY)?;
+    let pem = pem.trim().replace("\\n", "\n");
+    let readable = jsonwebtoken::DecodingKey::from_rsa_pem(pem.as_bytes()).is_ok()
+        || jsonwebtoken::DecodingKey::from_ec_pem(pem.as_bytes()).is_ok_and(|key| key.as_bytes().len() == P256_POINT);
+    if !readable {
+        read.fault(variable, "must be an RSA or P-256 public key as PEM (-----BEGIN PUBLIC KEY-----)");
+    }
+    Some(pem.into())
+}
+
+fn telemetry(read: &mut Reader<'_>) -> Telemetry {
+    let log_filter =
+        read.parsed(t::LOG_LEVEL, "error, warn, info, debug, trace or a filter such as info,convoke=debug", |text| {
+            is_log_filter(text).then(|| text.into())
+        });
+    let metrics_port = read.integer(t::METRICS_PORT, 0..=u16::MAX);
+    Telemetry {
+        log_filter: log_filter.unwrap_or_else(|| "info".into()),
+        json: read.text(t::NODE_ENV) != "development",
+        metrics_port: (metrics_port != 0).then_some(metrics_port),
+    }
+}
+
+/// A bare word that is no level would be taken for the name of a module, and silence everything.
+fn is_log_filter(text: &str) -> bool {
+    let bare_words_are_levels = text.split(',').all(|part| part.contains('=') || part.trim().parse::<tracing::Level>().is_ok());
+    (text == "off" || bare_words_are_levels) && tracing_subscriber::EnvFilter::try_new(text).is_ok()
+}
+
+fn is_node_id(text: &str) -> bool {
+    (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
+}
+
+#[cfg(test)]
+mod tests;

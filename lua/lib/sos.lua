@@ -1,0 +1,111 @@
+-- Shared by the scripts of an SOS. After the six of scope.lua ARGV goes on with
+--   7 sosId   8 user   9 user key (base64url)   10 role (the token's)   11 the token names this SOS ('1' or '')
+--   12 socket ('' none)   13 source: socket, internal (not sent back through the outbox), hub
+-- Answers begin { outcome, heard or -1, listeners, outbox length if appended to, watchers owed, time, duplicate, … };
+-- a refusal is { outcome }: missing, forbidden, closed, unknown_status, transition, conflict.
+--
+-- sos:state: citizen status type soNo address createdAt updatedAt touched ackBy ackAt closedAt closedBy reason prov (made
+-- without a record) ch (a client changed the status since) unack · adm:<user key> → role, or '-' once removed
+-- · r:<user key> → `<status> <assigned> <acknowledged> <arrived> <user>` (0: not yet) · ra:<user key> (acknowledged before).
+
+local SOS, USER, KEY, ROLE, NAMED, SID, SOURCE = ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11] == '1', ARGV[12], ARGV[13]
+local appended, owed = false, 0
+local FINAL = { cancelled = true, rejected = true, fake = true, closed = true }
+
+-- scope_attach and the location scripts do without; all others declare all nine.
+local function all_keys()
+  LOG, MEMBERS, STATE, LOCATION, TRACK, MESSAGES, EVENTS, OUTBOX = unpack(KEYS, 2, 9)
+end
+
+-- The role that counts here, or nil: dispatchers and admins have rights on all; a removal outranks the token, an
+-- admission replaces its role.
+local function rights(role, named, admission)
+  if role == 'dispatcher' or role == 'admin' then return role end
+  if admission == '-' then return nil end
+  if admission then return admission end
+  return named and role or nil
+end
+
+local function json(text)
+  if not text or text == '' then return 'null' end
+  return cjson.encode(text)
+end
+
+local function audit(event, note, status, old, who)
+  who = who or { USER, ROLE, SID }
+  call('XADD', EVENTS, 'MAXLEN', '~', 20000, '*', 'e', event, 'u', who[1], 'r', who[2], 's', who[3], 'c', SOURCE, 't', now,
+    'n', note or '', 'st', status or '', 'o', old or '')
+end
+
+local function outbox(event, user, data)
+  if SOURCE == 'internal' then return end
+  call('XADD', OUTBOX, '*', 'e', event, 'u', user, 'd', data, 't', now)
+  appended = true
+end
+
+-- To the room, logged; returns id and args.
+local function broadcast(event, data)
+  local args = '["' .. event .. '",' .. data .. ']'
+  return publish('* - - -\n' .. args), args
+end
+
+-- To the nodes that listen, never to sockets; logged, so that nobody misses it.
+local function control(event, data)
+  publish('! - - -\n["' .. event .. '",' .. data .. ']')
+end
+
+-- Leaves a copy for those who watch every SOS: those in this room have had theirs.
+local function owe(id, args)
+  put('w:' .. id, args == '' and '' or '* @' .. SOS .. ' - -\n' .. args)
+  owed = 1
+end
+
+local function answer(outcome, ...)
+  return { outcome, least, listeners, appended and call('XLEN', OUTBOX) or 0, owed, now, 0, ... }
+end
+
+-- Ends a write that had an effect.
+local function done(result)
+  ensure()
+  remember(result, KEY, true)
+  commit()
+  return result
+end
+
+-- Ends a refused write. The trail names the refusal.
+local function refuse(outcome, event)
+  if outcome ~= 'missing' then audit('refusal', event .. ' ' .. outcome) end
+  local result = { outcome }
+  remember(result, KEY, false)
+  if epoch then commit() end
+  return result
+end
+
+local function keep_all()
+  keep(now, META, LOG, MEMBERS, STATE, LOCATION, TRACK, MESSAGES, EVENTS)
+end
+
+local function presence_update()
+  local members = {}
+  local all = call('HGETALL', MEMBERS)
+  for i = 1, #all, 2 do
+    if string.byte(all[i]) == 64 then -- '@'
+      local role, seen, sockets, shown, user = string.match(all[i + 1], '^(%S+) (%d+) (%d+) (%d) (.*)$')
+      local online = sockets ~= '0' or shown == '1'
+      members[#members + 1] = '{"userId":' .. cjson.encode(user) .. ',"role":"' .. role .. '","online":' ..
+        tostring(online) .. ',"lastSeen":' .. seen .. ',"sockets":' .. sockets .. '}'
+    end
+  end
+  local data = '{"sosId":"' .. SOS .. '","members":[' .. table.concat(members, ',') .. ']}'
+  broadcast('presence:update', data)
+  outbox('presence', USER, data)
+end
+
+-- The first answer with a snapshot of now behind it.
+local function with_snapshot(result)
+  result[#result + 1] = now
+  result[#result + 1] = call('HGETALL', STATE)
+  result[#result + 1] = call('HGETALL', LOCATION)
+  result[#result + 1] = call('HGETALL', MEMBERS)
+  return result
+end

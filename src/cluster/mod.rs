@@ -1,60 +1,129 @@
-//! (being written: only the shape that features code against)
-#![allow(unused_variables, clippy::todo, clippy::unused_async, missing_docs)]
+//! Scopes on this node: who is a member here, what arrives for them, and the way back after a gap.
+//!
+//! ```text
+//! Subscriber ─► Sink::message ─► worker of the scope ─► LocalScope: order, audience ─► outboxes ─► one flush a session
+//!                    gap ─► fill: lua/scope_attach from the cursor ─► the same members, in the same order
+//! ```
+//!
+//! Logged events reach sockets only from the channel or the log, never from the publisher's own reply: otherwise two nodes
+//! would see two orders. What the events mean is the business of the features.
 
-use std::sync::Arc;
+mod attach;
+mod fanout;
+pub mod message;
+pub mod scope;
+mod sequence;
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
+use tokio::sync::{Semaphore, mpsc};
 
-use crate::ids::{ScopeId, ScopeKind, StreamId};
-use crate::protocol::event::Args;
-use crate::redis::script::Script;
-use crate::redis::scripts::{BadReply, Eval};
-use crate::redis::{Redis, RedisError, Value};
+use crate::ids::{self, ScopeId, ScopeKind};
+use crate::redis::{Redis, RedisError};
 use crate::socketio::Socket;
 
-pub struct Scopes {
-    redis: Redis,
-}
+pub use attach::Hold;
+use fanout::Incoming;
+pub use message::{Audience, Except, Message};
+use scope::LocalScope;
 
-pub struct Hold;
+const SHARDS: usize = 64;
 
+/// A socket of this node in a scope.
+#[derive(Clone)]
 pub struct LocalMember {
     pub socket: Arc<Socket>,
     pub user: Arc<str>,
     pub role: Arc<str>,
 }
 
-pub enum Audience {
-    All,
-    User(String),
-    Socket(String),
-    Nodes,
-}
-
-pub enum Except {
-    Nobody,
-    Socket(String),
-    MembersOf(String),
-}
-
+/// What a feature wants to know of its scopes. Neither may block: both are called between two messages.
 pub trait ScopeListener: Send + Sync + 'static {
-    fn control(&self, scope: &ScopeId, args_json: &Bytes);
+    /// A control message, in the order of the log: the events before it have been queued to the members.
+    fn control(&self, scope: &ScopeId, args: &Bytes);
+
+    /// The log was read because something may have been missed: volatile values may be outdated at these members. With
+    /// `reset` the log does not reach back to what they have seen, as after a Redis that came back empty.
     fn refilled(&self, scope: &ScopeId, members: Vec<LocalMember>, reset: bool);
 }
 
+/// What has happened since the start.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Messages queued to sockets.
+    pub deliveries: AtomicU64,
+    /// Messages taken from channels.
+    pub received: AtomicU64,
+    /// Logs read because of a gap.
+    pub fills: AtomicU64,
+    /// Forks after a failover.
+    pub forks: AtomicU64,
+    /// Publishes that fewer nodes heard than listen.
+    pub deaf: AtomicU64,
+    /// Messages that a worker had no room for; the log has them.
+    pub overrun: AtomicU64,
+}
+
+/// All scopes of this node.
+pub struct Scopes {
+    redis: Redis,
+    node: Box<str>,
+    operations: AtomicU64,
+    scopes: [Mutex<HashMap<ScopeId, Arc<LocalScope>>>; SHARDS],
+    hasher: RandomState,
+    listeners: [OnceLock<Arc<dyn ScopeListener>>; 2],
+    workers: OnceLock<Vec<mpsc::Sender<Incoming>>>,
+    fills: Semaphore,
+    pub counters: Counters,
+}
+
 impl Scopes {
+    /// `node_id` names this node; each start is an incarnation of its own. Must be called inside a Tokio runtime.
+    pub fn new(redis: Redis, node_id: &str) -> Arc<Self> {
+        let scopes = Arc::new(Self {
+            node: format!("{}.{}", ids::node_label(node_id), ids::random(6)).into(),
+            redis,
+            operations: AtomicU64::new(0),
+            scopes: std::array::from_fn(|_| Mutex::default()),
+            hasher: RandomState::new(),
+            listeners: Default::default(),
+            workers: OnceLock::new(),
+            fills: Semaphore::new(attach::PARALLEL_FILLS),
+            counters: Counters::default(),
+        });
+        fanout::spawn(&scopes);
+        scopes
+    }
+
+    /// Node id and incarnation, without spaces.
     pub fn node(&self) -> &str {
-        todo!()
+        &self.node
     }
+
+    /// An operation id that no other write in the cluster has.
     pub fn next_op(&self) -> String {
-        todo!()
+        format!("{}.{}", self.node, self.operations.fetch_add(1, Ordering::Relaxed))
     }
+
     pub fn redis(&self) -> &Redis {
         &self.redis
     }
+
+    /// Who is told of control messages and gaps in scopes of this kind. The first call counts.
     pub fn set_listener(&self, kind: ScopeKind, listener: Arc<dyn ScopeListener>) {
-        todo!()
+        let _ = self.listeners[kind as usize].set(listener);
     }
+
+    fn listener(&self, kind: ScopeKind) -> Option<&Arc<dyn ScopeListener>> {
+        self.listeners[kind as usize].get()
+    }
+
+    /// Registers a socket as *holding* and makes sure that this node hears the scope: what is published from now on waits
+    /// until [`Hold::release`] is told the position of the join. A Hold that is dropped cancels the join.
     pub async fn hold(
         self: &Arc<Self>,
         scope: &ScopeId,
@@ -62,59 +131,72 @@ impl Scopes {
         user: &str,
         role: &str,
     ) -> Result<Hold, RedisError> {
-        todo!()
+        attach::hold(self, scope, LocalMember { socket: socket.clone(), user: user.into(), role: role.into() }).await
     }
+
+    /// Whether this socket is a member, its join complete.
     pub fn is_member(&self, scope: &ScopeId, sid: &str) -> bool {
-        todo!()
+        self.find(scope).is_some_and(|local| local.is_member(sid))
     }
-    pub fn scopes_of(&self, sid: &str) -> Vec<ScopeId> {
-        todo!()
-    }
+
+    /// The members on this node.
     pub fn members(&self, scope: &ScopeId) -> Vec<LocalMember> {
-        todo!()
+        self.find(scope).map(|local| local.members()).unwrap_or_default()
     }
+
+    /// The role that counts for audiences.
     pub fn set_role(&self, scope: &ScopeId, sid: &str, role: &str) {
-        todo!()
+        if let Some(local) = self.find(scope) {
+            local.set_role(sid, role);
+        }
     }
+
+    /// Ends a local membership. With the last one the subscription goes, in the background. No script is run.
     pub fn leave(self: &Arc<Self>, scope: &ScopeId, sid: &str) {
-        todo!()
+        if let Some(local) = self.find(scope)
+            && local.remove(sid)
+        {
+            attach::detach_soon(self, local);
+        }
     }
+
+    /// Ends all local memberships of a scope.
     pub fn empty(self: &Arc<Self>, scope: &ScopeId) {
-        todo!()
+        for member in self.members(scope) {
+            self.leave(scope, member.socket.id());
+        }
     }
-    pub fn written(&self, scope: &ScopeId, heard: Option<u32>, listeners: u32) {
-        todo!()
+
+    /// Notes how many nodes heard a write, of those that listen.
+    pub fn written(&self, _scope: &ScopeId, heard: Option<u32>, listeners: u32) {
+        if heard.is_some_and(|heard| heard < listeners) {
+            self.counters.deaf.fetch_add(1, Ordering::Relaxed);
+        }
     }
-    pub fn body(audience: &Audience, except: Except, key: Option<&str>, args: &Args) -> Bytes {
-        todo!()
+
+    /// Scopes that have a member here.
+    pub fn count(&self) -> usize {
+        self.scopes.iter().map(|shard| lock(shard).len()).sum()
+    }
+
+    fn find(&self, scope: &ScopeId) -> Option<Arc<LocalScope>> {
+        lock(self.shard(scope)).get(scope).cloned()
+    }
+
+    fn find_or_make(&self, scope: &ScopeId) -> Arc<LocalScope> {
+        lock(self.shard(scope)).entry(scope.clone()).or_insert_with(|| LocalScope::new(scope.clone())).clone()
+    }
+
+    fn hash(&self, scope: &ScopeId) -> usize {
+        self.hasher.hash_one(scope) as usize
+    }
+
+    fn shard(&self, scope: &ScopeId) -> &Mutex<HashMap<ScopeId, Arc<LocalScope>>> {
+        &self.scopes[self.hash(scope) % SHARDS]
     }
 }
 
-impl Hold {
-    pub fn was_member(&self) -> bool {
-        todo!()
-    }
-    pub fn release(self, position: StreamId) {
-        todo!()
-    }
-}
-
-impl From<BadReply> for RedisError {
-    fn from(bad: BadReply) -> Self {
-        Self::Script { code: "REPLY".into(), message: bad.to_string() }
-    }
-}
-
-impl Eval for Redis {
-    type Error = RedisError;
-
-    async fn eval(&self, script: &'static Script, keys: Vec<String>, args: Vec<Bytes>) -> Result<Value, RedisError> {
-        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        Self::eval(self, script, &keys, args).await
-    }
-
-    async fn eval_write(&self, script: &'static Script, keys: Vec<String>, args: Vec<Bytes>) -> Result<Value, RedisError> {
-        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        Self::eval_write(self, script, &keys, args).await
-    }
+/// A panic elsewhere must not take every later user of a lock with it: what the locks here guard is valid between statements.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -25,7 +25,7 @@ pub enum BadRequest {
     TransportUnknown,
     SessionIdUnknown,
     BadHandshakeMethod,
-    BadRequest,
+    Malformed,
     UnsupportedProtocolVersion,
 }
 
@@ -35,7 +35,7 @@ impl BadRequest {
             Self::TransportUnknown => (0, "Transport unknown"),
             Self::SessionIdUnknown => (1, "Session ID unknown"),
             Self::BadHandshakeMethod => (2, "Bad handshake method"),
-            Self::BadRequest => (3, "Bad request"),
+            Self::Malformed => (3, "Bad request"),
             Self::UnsupportedProtocolVersion => (5, "Unsupported protocol version"),
         };
         respond(StatusCode::BAD_REQUEST, "application/json", json!({"code": code, "message": message}).to_string())
@@ -67,7 +67,7 @@ impl Engine {
             _ => return BadRequest::TransportUnknown.response(),
         };
         if (transport == Transport::WebSocket) != fastwebsockets::upgrade::is_upgrade_request(&request) {
-            return BadRequest::BadRequest.response();
+            return BadRequest::Malformed.response();
         }
         match parameter(query, "sid") {
             None if parameter(query, "EIO") != Some("4") => BadRequest::UnsupportedProtocolVersion.response(),
@@ -78,7 +78,7 @@ impl Engine {
                 (Some(session), Transport::WebSocket, &Method::GET) => websocket::upgrade(self, session, request),
                 (Some(session), Transport::Polling, &Method::GET) => polling::get(session).await,
                 (Some(session), Transport::Polling, &Method::POST) => polling::post(session, request, &self.config).await,
-                _ => BadRequest::BadRequest.response(),
+                _ => BadRequest::Malformed.response(),
             },
         }
     }
@@ -89,9 +89,9 @@ impl Engine {
         }
         if let Err(refusal) = self.admission.admit(address) {
             return overloaded(match refusal {
-                Refusal::TooManyConnections => "too many connections",
-                Refusal::TooManyFromAddress => "too many connections from this address",
-                Refusal::TooManyHandshakes => "too many handshakes",
+                Refusal::Connections => "too many connections",
+                Refusal::Address => "too many connections from this address",
+                Refusal::Handshakes => "too many handshakes",
             });
         }
         let sid = ids::random(15);

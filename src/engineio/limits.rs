@@ -10,9 +10,12 @@ use super::{Config, lock};
 /// Why a handshake is refused. All of them are answered with 503 and `Retry-After`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    TooManyConnections,
-    TooManyFromAddress,
-    TooManyHandshakes,
+    /// Too many sessions in all.
+    Connections,
+    /// Too many sessions of this address.
+    Address,
+    /// Too many handshakes in a second.
+    Handshakes,
 }
 
 pub struct Admission {
@@ -46,13 +49,13 @@ impl Admission {
         state.tokens = (state.tokens + earned).min(self.rate);
         state.refilled = now;
         if state.open >= self.max {
-            return Err(Refusal::TooManyConnections);
+            return Err(Refusal::Connections);
         }
         if state.by_address.get(&address).is_some_and(|open| *open >= self.max_per_address) {
-            return Err(Refusal::TooManyFromAddress);
+            return Err(Refusal::Address);
         }
         if state.tokens < 1.0 {
-            return Err(Refusal::TooManyHandshakes);
+            return Err(Refusal::Handshakes);
         }
         state.tokens -= 1.0;
         state.open += 1;
@@ -91,12 +94,12 @@ mod tests {
         let [a, b] = [1, 2].map(|n| IpAddr::from([10, 0, 0, n]));
         let limits = admission(3, 2, 100);
         assert_eq!((limits.admit(a), limits.admit(a)), (Ok(()), Ok(())));
-        assert_eq!(limits.admit(a), Err(Refusal::TooManyFromAddress));
+        assert_eq!(limits.admit(a), Err(Refusal::Address));
         assert_eq!(limits.admit(b), Ok(()));
-        assert_eq!(limits.admit(b), Err(Refusal::TooManyConnections));
+        assert_eq!(limits.admit(b), Err(Refusal::Connections));
         limits.release(a);
         assert_eq!(limits.admit(a), Ok(()));
-        assert_eq!(admission(10, 10, 0).admit(a), Err(Refusal::TooManyHandshakes));
+        assert_eq!(admission(10, 10, 0).admit(a), Err(Refusal::Handshakes));
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub async fn get(session: Arc<Session>) -> Response<Body> {
         Poll::Refused if session.is_polling() => {
             // Two polls at once: the client has lost its way (Engine.IO protocol, "HTTP long-polling").
             session.close(CloseReason::ProtocolError);
-            return BadRequest::BadRequest.response();
+            return BadRequest::Malformed.response();
         }
         Poll::Refused => return BadRequest::SessionIdUnknown.response(),
     };
@@ -54,7 +54,7 @@ impl Drop for CloseIfAborted<'_> {
 
 pub async fn post(session: Arc<Session>, request: Request<Incoming>, config: &Config) -> Response<Body> {
     if !session.is_polling() {
-        return BadRequest::BadRequest.response();
+        return BadRequest::Malformed.response();
     }
     let body = Limited::new(request.into_body(), config.max_payload).collect();
     let body = match tokio::time::timeout(POST_DEADLINE, body).await {
@@ -65,18 +65,18 @@ pub async fn post(session: Arc<Session>, request: Request<Incoming>, config: &Co
         }
         Ok(Err(_)) | Err(_) => {
             session.close(CloseReason::ProtocolError);
-            return BadRequest::BadRequest.response();
+            return BadRequest::Malformed.response();
         }
     };
     let Ok(packets) = decode_payload(&body, config.max_polling_packets) else {
         session.close(CloseReason::ProtocolError);
-        return BadRequest::BadRequest.response();
+        return BadRequest::Malformed.response();
     };
     for packet in packets {
         if let Err(reason) = session.receive(packet) {
             session.close(reason);
             if reason != CloseReason::ClientClosed {
-                return BadRequest::BadRequest.response();
+                return BadRequest::Malformed.response();
             }
         }
     }

@@ -51,7 +51,7 @@ pub fn handshake(engine: &Arc<Engine>, sid: String, handshake: Handshake, reques
     });
     response.unwrap_or_else(|| {
         release.admission.release(address);
-        BadRequest::BadRequest.response()
+        BadRequest::Malformed.response()
     })
 }
 
@@ -68,7 +68,7 @@ pub fn upgrade(engine: &Arc<Engine>, session: Arc<Session>, request: Request<Inc
     if !session.begin_upgrade() {
         // As the reference does: the WebSocket is accepted, and closed at once.
         let refused = accept(request, |_| async {});
-        return refused.unwrap_or_else(|| BadRequest::BadRequest.response());
+        return refused.unwrap_or_else(|| BadRequest::Malformed.response());
     }
     let (timeout, max_payload) = (engine.config.upgrade_timeout, engine.config.max_payload);
     let abandoned = session.clone();
@@ -89,7 +89,7 @@ pub fn upgrade(engine: &Arc<Engine>, session: Arc<Session>, request: Request<Inc
     });
     response.unwrap_or_else(|| {
         abandoned.abandon_upgrade();
-        BadRequest::BadRequest.response()
+        BadRequest::Malformed.response()
     })
 }
 

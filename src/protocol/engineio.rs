@@ -98,3 +98,87 @@ pub fn append_to_payload(body: &mut Vec<u8>, frame: &Frame) {
 pub fn payload_len(frame: &Frame) -> usize {
     if frame.is_binary() { 2 + frame.payload().len().div_ceil(3) * 4 } else { 1 + frame.payload().len() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(data: &'static str) -> Packet {
+        Packet::Message(Message::Text(data.into()))
+    }
+
+    fn payload(body: &'static str) -> Result<Vec<Packet>, PacketError> {
+        decode_payload(&body.into(), 3)
+    }
+
+    #[test]
+    fn the_first_character_is_the_type() {
+        for (packet, expected) in [
+            ("1", Ok(Packet::Close)),
+            ("2", Ok(Packet::Ping(Bytes::new()))),
+            ("2probe", Ok(Packet::Ping("probe".into()))),
+            ("3", Ok(Packet::Pong(Bytes::new()))),
+            ("3probe", Ok(Packet::Pong("probe".into()))),
+            ("4", Ok(text(""))),
+            ("4hello", Ok(text("hello"))),
+            ("42[\"é\"]", Ok(text("2[\"é\"]"))),
+            ("5", Ok(Packet::Upgrade)),
+            ("6", Ok(Packet::Noop)),
+            // `open` is the server's alone.
+            ("0{}", Err(PacketError::UnknownType)),
+            ("7", Err(PacketError::UnknownType)),
+            ("b", Err(PacketError::UnknownType)),
+            ("é", Err(PacketError::UnknownType)),
+            ("", Err(PacketError::Empty)),
+        ] {
+            assert_eq!(Packet::from_text(packet.into()), expected, "{packet}");
+        }
+    }
+
+    #[test]
+    fn a_payload_is_split_at_its_separators() {
+        let binary = |data: &'static str| Packet::Message(Message::Binary(data.into()));
+        for (body, expected) in [
+            ("4a", Ok(vec![text("a")])),
+            ("4a\u{1e}2\u{1e}4é", Ok(vec![text("a"), Packet::Ping(Bytes::new()), text("é")])),
+            ("4a\u{1e}baGk=", Ok(vec![text("a"), binary("hi")])),
+            ("b", Ok(vec![binary("")])),
+            ("", Err(PacketError::Empty)),
+            ("4a\u{1e}", Err(PacketError::Empty)),
+            ("\u{1e}4a", Err(PacketError::Empty)),
+            ("4a\u{1e}x", Err(PacketError::UnknownType)),
+            ("baGk", Err(PacketError::NotBase64)),
+            ("b*", Err(PacketError::NotBase64)),
+            ("baGk=x", Err(PacketError::NotBase64)),
+            ("6\u{1e}6\u{1e}6", Ok(vec![Packet::Noop, Packet::Noop, Packet::Noop])),
+            ("6\u{1e}6\u{1e}6\u{1e}6", Err(PacketError::TooMany)),
+        ] {
+            assert_eq!(payload(body), expected, "{body:?}");
+        }
+        assert_eq!(decode_payload(&Bytes::from_static(b"4\xff"), 3), Err(PacketError::NotUtf8));
+    }
+
+    #[test]
+    fn messages_are_slices_of_the_payload() {
+        let body = Bytes::from_static(b"4abc");
+        let packets = decode_payload(&body, 1).unwrap();
+        let [Packet::Message(Message::Text(data))] = &packets[..] else { panic!("{packets:?}") };
+        assert_eq!(data.as_ptr(), body[1..].as_ptr());
+    }
+
+    #[test]
+    fn a_written_payload_has_the_length_foretold_and_reads_back() {
+        let mut body = Vec::new();
+        let mut foretold = 0;
+        for length in 0..5 {
+            for frame in [Frame::text(&b"4abcd"[..=length]), Frame::binary(&b"\x1e\xff\x00ab"[..length])] {
+                append_to_payload(&mut body, &frame);
+                foretold += payload_len(&frame);
+            }
+        }
+        // The first packet has no separator before it.
+        assert_eq!(body.len(), foretold - 1);
+        let packets = decode_payload(&body.into(), 10).unwrap();
+        assert_eq!(packets[8..], [text("abcd"), Packet::Message(Message::Binary(b"\x1e\xff\x00a"[..].into()))]);
+    }
+}

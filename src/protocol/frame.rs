@@ -18,30 +18,34 @@ pub type Frames = SmallVec<[Frame; 1]>;
 impl Frame {
     /// A text message. `payload` is an Engine.IO packet, its type digit included (`4…`, `2`, `3probe`).
     pub fn text(payload: &[u8]) -> Self {
-        Self::build(0x81, payload)
+        Self::text_of(&[payload])
+    }
+
+    /// A text message whose payload is these parts, one after the other.
+    pub fn text_of(parts: &[&[u8]]) -> Self {
+        Self::build(0x81, parts)
     }
 
     /// A binary message: the bare data, since Engine.IO over WebSocket gives binary packets no type digit.
     pub fn binary(payload: &[u8]) -> Self {
-        Self::build(0x82, payload)
+        Self::build(0x82, &[payload])
     }
 
     /// A WebSocket close frame. `reason` must be ASCII of at most 120 bytes.
     pub fn close(code: u16, reason: &str) -> Self {
-        let mut payload = code.to_be_bytes().to_vec();
-        payload.extend_from_slice(&reason.as_bytes()[..reason.len().min(120)]);
-        Self::build(0x88, &payload)
+        Self::build(0x88, &[&code.to_be_bytes(), &reason.as_bytes()[..reason.len().min(120)]])
     }
 
     /// The answer to a WebSocket ping frame (not to be mistaken for Engine.IO's own `ping` packet).
     pub fn websocket_pong(data: &[u8]) -> Self {
-        Self::build(0x8a, data)
+        Self::build(0x8a, &[data])
     }
 
-    fn build(first_byte: u8, payload: &[u8]) -> Self {
-        let mut bytes = BytesMut::with_capacity(payload.len() + 10);
+    fn build(first_byte: u8, parts: &[&[u8]]) -> Self {
+        let len = parts.iter().map(|part| part.len()).sum::<usize>();
+        let mut bytes = BytesMut::with_capacity(len + 10);
         bytes.extend_from_slice(&[first_byte]);
-        match payload.len() {
+        match len {
             n @ 0..126 => bytes.extend_from_slice(&[n as u8]),
             n @ 126..0x1_0000 => {
                 bytes.extend_from_slice(&[126]);
@@ -53,7 +57,9 @@ impl Frame {
             }
         }
         let header = bytes.len() as u8;
-        bytes.extend_from_slice(payload);
+        for part in parts {
+            bytes.extend_from_slice(part);
+        }
         Self { bytes: bytes.freeze(), header, binary: first_byte == 0x82 }
     }
 

@@ -1,3 +1,242 @@
-//! (being written)
-/// A number that is none (NaN or an infinity), which only msgpack can carry.
+//! What a client may put into the arguments of an event or ack: at least as strict as the official decoders, since one event that
+//! a client's decoder rejects would disconnect its whole room again and again. What decodes but breaks a rule is refused and
+//! never passed on; the texts below say which rule it was.
+
+use std::{borrow::Cow, collections::HashSet};
+
+use smallvec::SmallVec;
+
+use super::json::{self, Container, Sink, Stop, Text};
+
+/// How many containers may nest, the array of the arguments itself included.
+pub const MAX_DEPTH: usize = 64;
+/// The largest magnitude of a number: 2^53, beyond which every double is an integer and JavaScript no longer tells neighbours
+/// apart.
+pub const MAX_NUMBER: u64 = 1 << 53;
+
+/// A number that is none (NaN or an infinity), which only msgpack can carry. The one rule that an event's own code answers.
 pub const NOT_A_NUMBER: &str = "not a number";
+pub const TOO_DEEP: &str = "nesting deeper than 64";
+pub const NUMBER_TOO_LARGE: &str = "number beyond 2^53";
+pub const BAD_PLACEHOLDER: &str = "placeholders are not 0 to n-1, each once";
+pub const FORGED_PLACEHOLDER: &str = "the key _placeholder without attachments";
+pub const RESERVED_KEY: &str = "the key __proto__";
+pub const DUPLICATE_KEY: &str = "a key twice in one object";
+pub const BAD_KEY: &str = "a key that is neither text nor integer";
+pub const LONE_SURROGATE: &str = "half a surrogate pair";
+pub const UNKNOWN_EXTENSION: &str = "msgpack extension type";
+pub const BAD_DATE: &str = "date out of range";
+pub const TOO_MANY_ATTACHMENTS: &str = "too many attachments";
+pub const TOO_LARGE: &str = "too large as JSON text";
+
+/// The key that makes an object a placeholder.
+pub const PLACEHOLDER: &str = "_placeholder";
+/// Setting it gives an object another prototype in the official msgpack decoder instead of a field.
+const PROTO: &str = "__proto__";
+
+/// Event names that have a meaning of their own in the official libraries; their decoders reject an event of that name.
+pub const RESERVED_EVENTS: [&str; 6] =
+    ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
+
+/// What a text of arguments came to.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// Its length without the white space behind it.
+    pub len: usize,
+    /// The first rule that it breaks.
+    pub broken: Option<&'static str>,
+}
+
+/// Reads one JSON value and holds it against the rules. `attachments`: how many its placeholders must number.
+/// An error means that it is no JSON.
+pub fn check(text: &str, attachments: u32) -> Result<Checked, Stop> {
+    let mut rules = Rules::new(attachments);
+    match json::read(text, MAX_DEPTH, &mut rules) {
+        Ok(behind) if behind.bytes().all(json::is_space) => {
+            Ok(Checked { len: text.len() - behind.len(), broken: rules.verdict() })
+        }
+        Ok(_) => Err(Stop::Malformed),
+        Err(Stop::TooDeep) => Ok(Checked { len: text.len(), broken: Some(TOO_DEEP) }),
+        Err(Stop::Malformed) => Err(Stop::Malformed),
+    }
+}
+
+/// What is wrong with a key, duplicates apart.
+pub fn key_fault(key: &str, attachments: u32) -> Option<&'static str> {
+    match key {
+        PLACEHOLDER if attachments == 0 => Some(FORGED_PLACEHOLDER),
+        PROTO => Some(RESERVED_KEY),
+        _ => None,
+    }
+}
+
+/// Whether a JSON number is within ±2^53.
+fn is_number_small(literal: &str) -> bool {
+    let digits = literal.strip_prefix('-').unwrap_or(literal);
+    if digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        digits.len() < 16 || digits.parse().is_ok_and(|value: u64| value <= MAX_NUMBER)
+    } else {
+        // Not `<=`: a literal that was rounded down to the limit lies beyond it.
+        digits.parse().is_ok_and(|value: f64| value < MAX_NUMBER as f64)
+    }
+}
+
+/// The rules as they apply to a JSON text on its way through the reader.
+struct Rules<'a> {
+    broken: Option<&'static str>,
+    keys: KeySets<'a>,
+    levels: SmallVec<[Level; 8]>,
+    attachments: u32,
+    /// Which placeholders have been met.
+    met: SmallVec<[bool; 16]>,
+}
+
+/// An open container.
+struct Level {
+    container: Container,
+    fields: u32,
+    key: Key,
+    is_placeholder: bool,
+    says_true: bool,
+    num: Option<u32>,
+}
+
+/// The key that was read last.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Key {
+    Placeholder,
+    Num,
+    Other,
+}
+
+impl<'a> Rules<'a> {
+    fn new(attachments: u32) -> Self {
+        Self {
+            broken: None,
+            keys: KeySets::default(),
+            levels: SmallVec::new(),
+            attachments,
+            met: SmallVec::from_elem(false, attachments as usize),
+        }
+    }
+
+    fn break_with(&mut self, why: &'static str) {
+        self.broken.get_or_insert(why);
+    }
+
+    fn verdict(&self) -> Option<&'static str> {
+        self.broken.or_else(|| (!self.met.iter().all(|met| *met)).then_some(BAD_PLACEHOLDER))
+    }
+}
+
+impl<'a> Sink<'a> for Rules<'a> {
+    fn null(&mut self) {}
+
+    fn bool(&mut self, value: bool) {
+        if let Some(level) = self.levels.last_mut().filter(|level| level.key == Key::Placeholder) {
+            level.says_true = value;
+        }
+    }
+
+    fn number(&mut self, literal: &'a str) {
+        if !is_number_small(literal) {
+            self.break_with(NUMBER_TOO_LARGE);
+        }
+        if let Some(level) = self.levels.last_mut().filter(|level| level.key == Key::Num) {
+            level.num = literal.parse().ok();
+        }
+    }
+
+    fn string(&mut self, text: Text<'a>) {
+        if text.unescape().is_err() {
+            self.break_with(LONE_SURROGATE);
+        }
+    }
+
+    fn open(&mut self, container: Container) {
+        self.levels.push(Level { container, fields: 0, key: Key::Other, is_placeholder: false, says_true: false, num: None });
+        if container == Container::Object {
+            self.keys.open();
+        }
+    }
+
+    fn key(&mut self, text: Text<'a>) {
+        let Ok(key) = text.unescape() else { return self.break_with(LONE_SURROGATE) };
+        if let Some(fault) = key_fault(&key, self.attachments) {
+            self.break_with(fault);
+        }
+        if let Some(level) = self.levels.last_mut() {
+            level.fields += 1;
+            level.key = match &*key {
+                PLACEHOLDER => Key::Placeholder,
+                "num" => Key::Num,
+                _ => Key::Other,
+            };
+            level.is_placeholder |= level.key == Key::Placeholder;
+        }
+        if !self.keys.insert(key) {
+            self.break_with(DUPLICATE_KEY);
+        }
+    }
+
+    fn close(&mut self) {
+        let Some(level) = self.levels.pop() else { return };
+        if level.container == Container::Object {
+            self.keys.close();
+        }
+        if level.is_placeholder && self.attachments > 0 {
+            let met = level.num.and_then(|num| self.met.get_mut(num as usize));
+            let well_formed = level.says_true && level.fields == 2;
+            match met {
+                Some(met) if well_formed && !*met => *met = true,
+                _ => self.break_with(BAD_PLACEHOLDER),
+            }
+        }
+    }
+}
+
+/// The keys of all objects that are open, to find one that comes twice: by comparison in small objects, by hash in large ones, so
+/// that no object costs the square of its size.
+#[derive(Default)]
+pub struct KeySets<'a> {
+    keys: SmallVec<[Cow<'a, str>; 16]>,
+    objects: SmallVec<[OpenObject<'a>; 8]>,
+}
+
+struct OpenObject<'a> {
+    /// Where its keys begin among all of them.
+    start: usize,
+    many: Option<Box<HashSet<Cow<'a, str>>>>,
+}
+
+impl<'a> KeySets<'a> {
+    const FEW: usize = 16;
+
+    pub fn open(&mut self) {
+        self.objects.push(OpenObject { start: self.keys.len(), many: None });
+    }
+
+    /// Adds a key to the innermost object. False: it has it already.
+    pub fn insert(&mut self, key: Cow<'a, str>) -> bool {
+        let Some(object) = self.objects.last_mut() else { return true };
+        if let Some(many) = &mut object.many {
+            return many.insert(key);
+        }
+        let keys = &self.keys[object.start..];
+        if keys.contains(&key) {
+            return false;
+        }
+        if keys.len() < Self::FEW {
+            self.keys.push(key);
+        } else {
+            object.many = Some(Box::new(self.keys.drain(object.start..).chain([key]).collect()));
+        }
+        true
+    }
+
+    pub fn close(&mut self) {
+        if let Some(object) = self.objects.pop() {
+            self.keys.truncate(object.start);
+        }
+    }
+}

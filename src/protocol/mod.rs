@@ -7,4 +7,6 @@ pub mod intake;
 mod json;
 pub mod msgpack;
 pub mod packet;
+#[cfg(test)]
+mod tests;
 pub mod text;

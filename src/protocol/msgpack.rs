@@ -1,6 +1,161 @@
-//! (being written)
-use super::{frame::Frames, packet::Outgoing};
+//! `socket.io-msgpack-parser`: a packet is one msgpack map `{type, data, nsp, id?}` in one binary message. What comes in is rewritten
+//! as canonical JSON with attachments; what goes out is read from it.
+
+mod read;
+mod write;
+
+use bytes::Bytes;
+
+use super::event::Args;
+use super::frame::{Frame, Frames};
+use super::intake::{self, KeySets};
+use super::packet::{DecodeError, Limits, Nsp, Outgoing, Packet};
+use super::text::event_name;
+use read::{Item, Reader};
+use write::Transcript;
+
+// The packet types that this parser knows; attachments need none of their own.
+const CONNECT: u64 = 0;
+const DISCONNECT: u64 = 1;
+const EVENT: u64 = 2;
+const ACK: u64 = 3;
+const CONNECT_ERROR: u64 = 4;
+
+/// A packet. `message` is the whole of it; attachments are slices of it.
+pub fn decode(message: &Bytes, limits: Limits) -> Result<Packet, DecodeError> {
+    if message.is_empty() {
+        return Err(DecodeError::Empty);
+    }
+    let envelope = Envelope::read(message, limits)?;
+    let nsp = Nsp::from(envelope.nsp.ok_or(DecodeError::BadNamespace)?);
+    let id = envelope.id;
+    let data = envelope.data;
+    match envelope.kind.ok_or(DecodeError::UnknownType)? {
+        // python-socketio writes nil where nothing is.
+        CONNECT if data.as_ref().is_none_or(Data::is_null) => Ok(Packet::Connect { nsp, auth: None }),
+        CONNECT => {
+            let data = data.filter(|data| data.json.starts_with(b"{")).ok_or(DecodeError::WrongPayload)?;
+            match data.broken {
+                Some(intake::TOO_DEEP | intake::TOO_LARGE) => Err(DecodeError::TooDeep),
+                _ => Ok(Packet::Connect { nsp, auth: Some(data.json.into()) }),
+            }
+        }
+        DISCONNECT if data.as_ref().is_none_or(Data::is_null) => Ok(Packet::Disconnect { nsp }),
+        DISCONNECT => Err(DecodeError::WrongPayload),
+        EVENT => {
+            let data = data.filter(|data| data.json.starts_with(b"[")).ok_or(DecodeError::WrongPayload)?;
+            let name = event_name(std::str::from_utf8(&data.json).map_err(|_| DecodeError::NotUtf8)?)?;
+            Ok(match data.into_args() {
+                Ok(args) => Packet::Event { nsp, id, name, args },
+                Err(why) => Packet::Refused { nsp, id, name, why },
+            })
+        }
+        ACK => {
+            let data = data.filter(|data| data.json.starts_with(b"[")).ok_or(DecodeError::WrongPayload)?;
+            let id = id.ok_or(DecodeError::BadId)?;
+            Ok(match data.into_args() {
+                Ok(args) => Packet::Ack { nsp, id, args },
+                Err(why) => Packet::Refused { nsp, id: None, name: "".into(), why },
+            })
+        }
+        _ => Err(DecodeError::UnknownType),
+    }
+}
+
+/// The fields of a packet, in whatever order they came.
+#[derive(Default)]
+struct Envelope<'a> {
+    kind: Option<u64>,
+    nsp: Option<&'a str>,
+    id: Option<u64>,
+    data: Option<Data>,
+}
+
+/// A value rewritten as JSON.
+struct Data {
+    json: Vec<u8>,
+    attachments: Vec<Bytes>,
+    /// The rule that it breaks; the JSON may then be cut short, though never within the name of an event.
+    broken: Option<&'static str>,
+}
+
+impl<'a> Envelope<'a> {
+    fn read(message: &'a Bytes, limits: Limits) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(message);
+        let Item::Map(len) = reader.next()? else { return Err(DecodeError::BadPayload) };
+        let mut keys = KeySets::default();
+        keys.open();
+        let mut envelope = Self::default();
+        for _ in 0..len {
+            let Item::Str(key) = reader.next()? else { return Err(DecodeError::BadPayload) };
+            if !keys.insert(key.into()) {
+                return Err(DecodeError::BadPayload);
+            }
+            match key {
+                "type" => envelope.kind = reader.next()?.as_index().ok_or(DecodeError::UnknownType)?.into(),
+                "nsp" => match reader.next()? {
+                    Item::Str(nsp) => envelope.nsp = Some(nsp),
+                    _ => return Err(DecodeError::BadNamespace),
+                },
+                "id" => {
+                    envelope.id = match reader.next()? {
+                        Item::Undefined => None,
+                        item => Some(item.as_index().ok_or(DecodeError::BadId)?),
+                    }
+                }
+                "data" => envelope.data = Data::read(&mut reader, message, limits)?,
+                // Such as `options`, which the official client leaves in.
+                _ => reader.skip()?,
+            }
+        }
+        if reader.is_at_end() { Ok(envelope) } else { Err(DecodeError::BadPayload) }
+    }
+}
+
+impl Data {
+    fn read(reader: &mut Reader<'_>, message: &Bytes, limits: Limits) -> Result<Option<Self>, DecodeError> {
+        let mut rewriter = read::Rewriter::new(reader, message, limits);
+        Ok(rewriter.run()?.then(|| {
+            let (json, attachments, broken) = rewriter.finish();
+            Self { json, attachments, broken }
+        }))
+    }
+
+    fn is_null(&self) -> bool {
+        self.json == b"null"
+    }
+
+    fn into_args(self) -> Result<Args, &'static str> {
+        match self.broken {
+            Some(why) => Err(why),
+            None => Ok(Args { json: self.json.into(), attachments: self.attachments }),
+        }
+    }
+}
+
 pub fn encode(nsp: &str, packet: &Outgoing<'_>) -> Frames {
-    let _ = (nsp, packet);
-    todo!()
+    let mut out = Transcript::default();
+    match *packet {
+        Outgoing::Connect { json } => {
+            out.start(3, CONNECT);
+            out.data(json.as_bytes(), &[], None);
+        }
+        Outgoing::ConnectError { json } => {
+            out.start(3, CONNECT_ERROR);
+            out.data(json.as_bytes(), &[], None);
+        }
+        // The official decoder insists that a disconnect has no data, not even nil.
+        Outgoing::Disconnect => out.start(2, DISCONNECT),
+        Outgoing::Event { id, args, offset } => {
+            out.start(3 + u32::from(id.is_some()), EVENT);
+            out.data(&args.json, &args.attachments, offset);
+            id.into_iter().for_each(|id| out.id(id));
+        }
+        Outgoing::Ack { id, args } => {
+            out.start(4, ACK);
+            out.data(&args.json, &args.attachments, None);
+            out.id(id);
+        }
+    }
+    Frames::from_iter([Frame::binary(&out.finish(nsp))])
 }

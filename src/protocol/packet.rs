@@ -162,12 +162,11 @@ pub struct Decoder {
 
 /// A binary packet that waits for its attachments.
 #[derive(Debug)]
-pub(super) struct Half {
-    pub packet: Packet,
-    pub attachments: Vec<Bytes>,
-    pub awaited: u32,
-    /// Bytes that the attachments still to come may have.
-    pub bytes_left: u32,
+struct Half {
+    packet: Packet,
+    /// How many attachments are still to come, never 0, and how many bytes they may have.
+    awaited: u32,
+    bytes_left: u32,
 }
 
 impl Decoder {
@@ -187,8 +186,41 @@ impl Decoder {
 
     /// Takes the next message in. `None`: the packet waits for its attachments. After an error the decoder is of no more use.
     pub fn decode(&mut self, message: Message) -> Result<Option<Packet>, DecodeError> {
-        let _ = (&self.limits, message, msgpack::encode, text::encode);
-        todo!()
+        let parser = *self.parser.get_or_insert(match message {
+            Message::Text(_) => Parser::Text,
+            Message::Binary(_) => Parser::Msgpack,
+        });
+        match (parser, message) {
+            (Parser::Msgpack, Message::Binary(bytes)) => msgpack::decode(&bytes, self.limits).map(Some),
+            (Parser::Msgpack, Message::Text(_)) => Err(DecodeError::UnexpectedText),
+            (Parser::Text, Message::Binary(bytes)) => {
+                let half = self.half.as_mut().ok_or(DecodeError::UnexpectedBinary)?;
+                half.attach(bytes)?;
+                Ok(if half.awaited == 0 { self.half.take().map(|half| half.packet) } else { None })
+            }
+            (Parser::Text, Message::Text(_)) if self.half.is_some() => Err(DecodeError::UnexpectedText),
+            (Parser::Text, Message::Text(text)) => {
+                let (packet, awaited) = text::decode(&text, self.limits)?;
+                if awaited == 0 {
+                    return Ok(Some(packet));
+                }
+                let bytes_left = self.limits.bytes.saturating_sub(text.len().try_into().unwrap_or(u32::MAX));
+                self.half = Some(Box::new(Half { packet, awaited, bytes_left }));
+                Ok(None)
+            }
+        }
+    }
+}
+
+impl Half {
+    fn attach(&mut self, bytes: Bytes) -> Result<(), DecodeError> {
+        let len = u32::try_from(bytes.len()).map_err(|_| DecodeError::TooLarge)?;
+        self.bytes_left = self.bytes_left.checked_sub(len).ok_or(DecodeError::TooLarge)?;
+        self.awaited -= 1;
+        if let Packet::Event { args, .. } | Packet::Ack { args, .. } = &mut self.packet {
+            args.attachments.push(bytes);
+        }
+        Ok(())
     }
 }
 

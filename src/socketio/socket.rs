@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
 use crate::engineio::{CloseReason, Session, VolatileKey};
-use crate::ids;
+use crate::ids::{self, ScopeId, ScopeKind};
 use crate::protocol::event::Args;
 use crate::protocol::frame::Frames;
 use crate::protocol::packet::{Outgoing, Parser, encode};
@@ -56,6 +57,7 @@ pub struct Socket {
     lane: Lane,
     /// Made with the first emit that asks for an ack; an idle socket has none.
     acks: Mutex<Option<Box<Acks>>>,
+    rooms: Mutex<SmallVec<[ScopeId; 1]>>,
 }
 
 impl Socket {
@@ -67,7 +69,16 @@ impl Socket {
         config: &Config,
     ) -> Arc<Self> {
         let id = ids::random(15).into();
-        Arc::new(Self { id, namespace, session, parser, data, lane: Lane::new(config), acks: Mutex::new(None) })
+        Arc::new(Self {
+            id,
+            namespace,
+            session,
+            parser,
+            data,
+            lane: Lane::new(config),
+            acks: Mutex::new(None),
+            rooms: Mutex::default(),
+        })
     }
 
     /// The Socket.IO id: public, told to other members; never a key to anything.
@@ -90,6 +101,29 @@ impl Socket {
     /// What [`Namespace::on_connect`] returned, `None` if it is not a `T`.
     pub fn data<T: Send + Sync + 'static>(&self) -> Option<&T> {
         self.data.downcast_ref()
+    }
+
+    /// The scopes of which this socket is a member.
+    pub fn rooms(&self) -> SmallVec<[ScopeId; 1]> {
+        lock(&self.rooms).clone()
+    }
+
+    /// Whether this socket is a member of an SOS.
+    pub fn is_in_sos(&self, sos: &str) -> bool {
+        lock(&self.rooms).iter().any(|room| room.kind == ScopeKind::Sos && *room.id == *sos)
+    }
+
+    /// Notes a membership; for the layer that holds them.
+    pub fn enter(&self, scope: &ScopeId) {
+        let mut rooms = lock(&self.rooms);
+        if !rooms.contains(scope) {
+            rooms.push(scope.clone());
+        }
+    }
+
+    /// Forgets a membership; for the layer that holds them.
+    pub fn exit(&self, scope: &ScopeId) {
+        lock(&self.rooms).retain(|room| room != scope);
     }
 
     pub fn is_connected(&self) -> bool {

@@ -1,1 +1,32 @@
-//! (being written)
+//! What the hub tells its operators: log lines, request ids that tie them together, and metrics.
+
+pub mod metrics;
+mod request_id;
+
+pub use request_id::RequestId;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::FmtSpan;
+
+/// Why log lines cannot be written as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    #[error("the log filter cannot be read: {0}")]
+    Filter(#[from] tracing_subscriber::filter::ParseError),
+    #[error("another logger is installed already")]
+    Installed,
+}
+
+/// Installs the logger of the process: JSON lines for machines, or text for people, on standard error. Standard output is
+/// left to what a command prints as its result.
+///
+/// # Errors
+/// [`LogError`].
+pub fn init(filter: &str, json: bool) -> Result<(), LogError> {
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::try_new(filter)?)
+        .with_span_events(FmtSpan::NONE)
+        .with_writer(std::io::stderr);
+    let outcome = if json { builder.json().flatten_event(true).try_init() } else { builder.compact().try_init() };
+    outcome.map_err(|_| LogError::Installed)
+}

@@ -6,6 +6,7 @@
 //! Every write takes an operation id ([`Op::id`]). It is remembered for 60 s with the first answer, which a repeat gets
 //! again, so that a call whose outcome is unknown may be sent again.
 
+mod client;
 mod reply;
 
 pub mod location;

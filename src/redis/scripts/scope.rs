@@ -76,7 +76,7 @@ pub struct ScopeJoined {
     pub position: StreamId,
     /// False if this socket was a member already.
     pub first: bool,
-    /// Members (sockets) after the join.
+    /// Nodes that listen, this one included.
     pub listeners: u32,
 }
 
@@ -134,7 +134,12 @@ pub async fn scope_attach<E: Eval>(
 ) -> Result<Log, E::Error> {
     let at = vec![keys::scope_meta(scope), keys::scope_log(scope), keys::scope_members(scope)];
     let mut args = Args::new()
+        .text("")
+        .text("")
+        .int(0)
+        .int(0)
         .owned(random(6))
+        .owned(keys::scope_channel(scope))
         .text(node)
         .text(cursor.map_or("", |cursor| &cursor.epoch))
         .owned(cursor.map_or(StreamId::default(), |cursor| cursor.id).to_string())

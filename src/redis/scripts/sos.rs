@@ -54,6 +54,8 @@ pub struct Seat<'a> {
     pub session_epoch: u64,
     /// The token's `sosId`: a member from CONNECT on, whether state exists or not.
     pub from_connect: bool,
+    /// A socket that came back: it is not announced again.
+    pub recovered: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -82,7 +84,7 @@ pub struct SosJoined {
 
 /// Joins, registers the node as a listener, announces `sos:init` and `presence:update` once per socket.
 pub async fn sos_join<E: Eval>(redis: &E, sos: &str, op: Op<'_>, actor: Actor<'_>, seat: Seat<'_>) -> Result<SosJoin, E::Error> {
-    let args = head(op, sos, actor).text(seat.node).int(seat.session_epoch).flag(seat.from_connect).done();
+    let args = head(op, sos, actor).text(seat.node).int(seat.session_epoch).flag(seat.from_connect).flag(seat.recovered).done();
     let mut reply = Reply::new(JOIN.name, redis.eval_write(&JOIN, all_keys(sos), args).await?)?;
     let (outcome, written) = match reply.written()? {
         Ok(written) => written,

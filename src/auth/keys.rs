@@ -1,0 +1,156 @@
+//! The keys of one surface, each bound to its algorithm: what a token's header says only ever picks among them.
+
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::jwks::Jwks;
+use super::{AuthError, SetupError};
+use crate::settings::Identity;
+
+/// Longer tokens are refused unread.
+const LONGEST_TOKEN: usize = 8 * 1024;
+/// Clocks may differ by so much.
+pub(super) const SKEW_SECONDS: u64 = 30;
+
+/// A key that can verify one algorithm and no other.
+#[derive(Clone)]
+pub(super) struct BoundKey {
+    pub algorithm: Algorithm,
+    pub key: DecodingKey,
+}
+
+impl BoundKey {
+    /// The claims, if this key signed the token. Times, issuer and audience are not looked at.
+    fn open(&self, token: &str) -> Option<Map<String, Value>> {
+        let mut signature_only = Validation::new(self.algorithm);
+        signature_only.required_spec_claims.clear();
+        signature_only.validate_exp = false;
+        signature_only.validate_aud = false;
+        jsonwebtoken::decode(token, &self.key, &signature_only).ok().map(|data| data.claims)
+    }
+}
+
+/// All that verifies the tokens of one surface.
+pub(super) struct KeyRing {
+    own: Vec<BoundKey>,
+    jwks: Option<Jwks>,
+    issuer: Option<Box<str>>,
+    audience: Option<Box<str>>,
+}
+
+/// A token whose signature, issuer and audience are right.
+pub(super) struct Opened {
+    pub claims: Map<String, Value>,
+    /// Seconds since 1970; `None`: never.
+    pub expires_at: Option<u64>,
+    pub expired: bool,
+}
+
+/// The part of a header that picks the key.
+#[derive(Deserialize)]
+struct Header {
+    alg: String,
+    kid: Option<String>,
+    /// Extensions that a verifier must understand. We know none.
+    crit: Option<Value>,
+}
+
+impl KeyRing {
+    /// # Errors
+    /// If the public key cannot be read, or no HTTP client can be made for the JWKS.
+    pub fn new(identity: &Identity) -> Result<Self, SetupError> {
+        let mut own = Vec::new();
+        if let Some(secret) = &identity.secret {
+            own.push(BoundKey { algorithm: Algorithm::HS256, key: DecodingKey::from_secret(secret.expose().as_bytes()) });
+        }
+        if let Some(pem) = &identity.public_key {
+            let rsa = DecodingKey::from_rsa_pem(pem.as_bytes()).map(|key| BoundKey { algorithm: Algorithm::RS256, key });
+            let ec = || DecodingKey::from_ec_pem(pem.as_bytes()).map(|key| BoundKey { algorithm: Algorithm::ES256, key });
+            own.push(rsa.or_else(|_| ec())?);
+        }
+        Ok(Self {
+            own,
+            jwks: identity.jwks_url.as_deref().map(Jwks::new).transpose()?,
+            issuer: identity.issuer.clone(),
+            audience: identity.audience.clone(),
+        })
+    }
+
+    /// Verifies everything but what the claims mean to the surface.
+    pub async fn open(&self, token: &str, now_seconds: u64) -> Result<Opened, AuthError> {
+        if self.own.is_empty() && self.jwks.is_none() {
+            return Err(AuthError::NotConfigured);
+        }
+        if token.is_empty() {
+            return Err(AuthError::Missing);
+        }
+        if token.len() > LONGEST_TOKEN {
+            return Err(AuthError::Invalid);
+        }
+        let header = header(token).ok_or(AuthError::Invalid)?;
+        let claims = self.signed_claims(token, &header).await?;
+        self.check_standard_claims(claims, now_seconds)
+    }
+
+    async fn signed_claims(&self, token: &str, header: &Header) -> Result<Map<String, Value>, AuthError> {
+        let algorithm = match header.alg.as_str() {
+            "HS256" => Algorithm::HS256,
+            "RS256" => Algorithm::RS256,
+            "ES256" => Algorithm::ES256,
+            _ => return Err(AuthError::Invalid),
+        };
+        let own = self.own.iter().filter(|key| key.algorithm == algorithm).find_map(|key| key.open(token));
+        if let Some(claims) = own {
+            return Ok(claims);
+        }
+        // A published key is never a shared secret: without this line a JWKS of "oct" keys could be asked about HS256.
+        let Some(jwks) = self.jwks.as_ref().filter(|_| algorithm != Algorithm::HS256) else {
+            return Err(AuthError::Invalid);
+        };
+        let keys = jwks.keys(algorithm, header.kid.as_deref()).await?;
+        keys.iter().find_map(|key| key.open(token)).ok_or(AuthError::Invalid)
+    }
+
+    fn check_standard_claims(&self, claims: Map<String, Value>, now_seconds: u64) -> Result<Opened, AuthError> {
+        let issuer_is_right =
+            self.issuer.as_deref().is_none_or(|issuer| claims.get("iss").and_then(Value::as_str) == Some(issuer));
+        let audience_is_right = self.audience.as_deref().is_none_or(|audience| match claims.get("aud") {
+            Some(Value::String(one)) => one == audience,
+            Some(Value::Array(many)) => many.iter().any(|one| one.as_str() == Some(audience)),
+            _ => false,
+        });
+        if !issuer_is_right || !audience_is_right {
+            return Err(AuthError::Invalid);
+        }
+        if numeric_date(claims.get("nbf"))?.is_some_and(|from| from > now_seconds.saturating_add(SKEW_SECONDS)) {
+            return Err(AuthError::Invalid);
+        }
+        let expires_at = numeric_date(claims.get("exp"))?;
+        let expired = expires_at.is_some_and(|at| at.saturating_add(SKEW_SECONDS) <= now_seconds);
+        Ok(Opened { claims, expires_at, expired })
+    }
+}
+
+/// The header before anything is verified: only good for picking a key.
+fn header(token: &str) -> Option<Header> {
+    use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
+    let mut parts = token.split('.');
+    let (Some(header), Some(_), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else { return None };
+    let header: Header = serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(header).ok()?).ok()?;
+    header.crit.is_none().then_some(header)
+}
+
+/// RFC 7519 § 2: seconds since 1970, possibly with a fraction. Absent and null are no date; anything else is a bad token.
+fn numeric_date(value: Option<&Value>) -> Result<Option<u64>, AuthError> {
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Number(number)) => match (number.as_u64(), number.as_f64()) {
+            (Some(seconds), _) => Ok(Some(seconds)),
+            // The cast saturates: a date beyond u64 is "never" for all who ask.
+            (None, Some(seconds)) if seconds >= 0.0 => Ok(Some(seconds as u64)),
+            _ => Err(AuthError::Invalid),
+        },
+        Some(_) => Err(AuthError::Invalid),
+    }
+}

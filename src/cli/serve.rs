@@ -1,0 +1,32 @@
+//! `convoke serve`: telemetry first, then the hub, until it has drained.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+
+use crate::app;
+use crate::settings::Settings;
+use crate::telemetry::{self, metrics::Metrics};
+
+pub(super) fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
+    telemetry::init(&settings.telemetry.log_filter, settings.telemetry.json)?;
+    for notice in settings.notices() {
+        tracing::warn!("{notice}");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no threads to run on")?;
+    runtime.block_on(async {
+        serve_metrics(&settings).await?;
+        app::serve(settings).await
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Metrics are there before the hub starts and until the process ends, so that start and drain can be watched too.
+async fn serve_metrics(settings: &Settings) -> anyhow::Result<()> {
+    let Some(port) = settings.telemetry.metrics_port else { return Ok(()) };
+    let address = (settings.server.host, port);
+    let listener =
+        tokio::net::TcpListener::bind(address).await.with_context(|| format!("METRICS_PORT {port} cannot be opened"))?;
+    tokio::spawn(Metrics::install()?.serve(listener));
+    Ok(())
+}

@@ -1,0 +1,180 @@
+//! How a node begins to hear a scope, finds its way back after a gap, and lets go.
+//!
+//! The order of a join matters: register the socket as *holding*; subscription confirmed; one script joins and returns its
+//! position; what was held beyond that position is released. Any other order loses or repeats events.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use crate::ids::{ScopeId, StreamId};
+use crate::redis::scripts::scope::{Cursor, Log, Member, scope_attach, scope_detach};
+use crate::redis::{RedisError, keys};
+
+use super::scope::{LocalScope, Outcome, Registered};
+use super::{LocalMember, Scopes, fanout, lock};
+
+/// Logs that are read at once, so that the return of a Redis is not met with a storm.
+pub const PARALLEL_FILLS: usize = 64;
+/// Entries read in one call.
+const FILL_LIMIT: u32 = 1_000;
+const FIRST_RETRY: Duration = Duration::from_millis(50);
+const LAST_RETRY: Duration = Duration::from_secs(1);
+
+/// A join that has begun.
+pub struct Hold {
+    scopes: Arc<Scopes>,
+    local: Arc<LocalScope>,
+    sid: Box<str>,
+    was_member: bool,
+    released: bool,
+}
+
+impl Hold {
+    /// The socket had joined before; nothing is held then.
+    pub fn was_member(&self) -> bool {
+        self.was_member
+    }
+
+    /// The join is written, at `position`: delivers what was held beyond it, and the socket is a member.
+    pub fn release(mut self, position: StreamId) {
+        self.released = true;
+        self.local.release(&self.sid, position);
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if !self.released && self.local.cancel(&self.sid) {
+            detach_soon(&self.scopes, self.local.clone());
+        }
+    }
+}
+
+pub async fn hold(scopes: &Arc<Scopes>, scope: &ScopeId, member: LocalMember) -> Result<Hold, RedisError> {
+    loop {
+        let local = scopes.find_or_make(scope);
+        let sid = Box::from(member.socket.id());
+        let was_member = match local.register(member.clone()) {
+            Registered::Holding => false,
+            Registered::MemberAlready => true,
+            Registered::Gone => {
+                tokio::task::yield_now().await;
+                continue;
+            }
+        };
+        let hold = Hold { scopes: scopes.clone(), local, sid, was_member, released: false };
+        attach(scopes, &hold.local).await?;
+        return Ok(hold);
+    }
+}
+
+/// Returns when this node hears the scope.
+async fn attach(scopes: &Arc<Scopes>, local: &Arc<LocalScope>) -> Result<(), RedisError> {
+    if local.is_attached() {
+        return Ok(());
+    }
+    let _lifecycle = local.lifecycle.lock().await;
+    if local.is_attached() {
+        return Ok(());
+    }
+    scopes.redis.subscriber().subscribe(&keys::scope_channel(&local.id)).await?;
+    local.begin_attach();
+    // A failure leaves the scope filling: the next message, or the next joiner, does not have to know.
+    let read = read(scopes, local).await;
+    if !matches!(&read, Ok((generation, log)) if take(scopes, local, *generation, log.clone())) {
+        fill_in_background(scopes, local.clone());
+    }
+    read.map(|_| ())
+}
+
+async fn read(scopes: &Scopes, local: &LocalScope) -> Result<(u64, Log), RedisError> {
+    let place = local.place();
+    let cursor = place.cursor.map(|(epoch, id)| Cursor { epoch: String::from_utf8_lossy(&epoch).into_owned(), id });
+    let members = local.members();
+    let members: Vec<Member<'_>> = members
+        .iter()
+        .map(|member| Member {
+            sid: member.socket.id(),
+            user: &member.user,
+            role: &member.role,
+            node: &scopes.node,
+            session_epoch: 0,
+        })
+        .collect();
+    let log = scope_attach(&scopes.redis, &local.id, &scopes.node, cursor.as_ref(), FILL_LIMIT, &members).await?;
+    Ok((place.generation, log))
+}
+
+/// Delivers what was read; true when nothing is missing any more.
+fn take(scopes: &Arc<Scopes>, local: &Arc<LocalScope>, generation: u64, log: Log) -> bool {
+    let mut outcome = Outcome::default();
+    let filled = local.fill(generation, log, &mut outcome);
+    fanout::finish(scopes, local, &mut outcome);
+    fanout::flush(scopes, &mut outcome);
+    filled
+}
+
+/// Messages of this scope may have been missed.
+pub fn fill_soon(scopes: &Arc<Scopes>, scope: &ScopeId) {
+    if let Some(local) = scopes.find(scope)
+        && local.begin_fill()
+    {
+        fill_in_background(scopes, local);
+    }
+}
+
+/// Reads the log until nothing is missing. The scope is in its filling phase: what arrives meanwhile waits.
+pub fn fill_in_background(scopes: &Arc<Scopes>, local: Arc<LocalScope>) {
+    let scopes = Arc::downgrade(scopes);
+    tokio::spawn(async move {
+        let mut pause = FIRST_RETRY;
+        let mut reset = false;
+        loop {
+            let Some(scopes) = scopes.upgrade() else { return };
+            if local.is_empty() {
+                // Whoever comes next attaches; the cursor still says from where.
+                return detach_soon(&scopes, local);
+            }
+            let Ok(permit) = scopes.fills.acquire().await else { return };
+            match read(&scopes, &local).await {
+                Ok((generation, log)) => {
+                    reset |= log.reset;
+                    pause = FIRST_RETRY;
+                    scopes.counters.fills.fetch_add(1, Relaxed);
+                    if take(&scopes, &local, generation, log) {
+                        if let Some(listener) = scopes.listener(local.id.kind) {
+                            listener.refilled(&local.id, local.members(), reset);
+                        }
+                        return;
+                    }
+                }
+                Err(error) => {
+                    tracing::debug!(scope = %local.id, %error, "cannot read the log");
+                    drop(permit);
+                    drop(scopes);
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(LAST_RETRY);
+                }
+            }
+        }
+    });
+}
+
+/// The last member has left.
+pub fn detach_soon(scopes: &Arc<Scopes>, local: Arc<LocalScope>) {
+    let scopes = scopes.clone();
+    tokio::spawn(async move {
+        let _lifecycle = local.lifecycle.lock().await;
+        let Some(attached) = local.begin_detach() else { return };
+        if attached {
+            scopes.redis.subscriber().unsubscribe(&keys::scope_channel(&local.id)).await;
+            // If this fails the scope believes in one listener too many until its state ends: a nudge too many, no harm.
+            let _ = scope_detach(&scopes.redis, &local.id, &scopes.node).await;
+        }
+        let mut shard = lock(scopes.shard(&local.id));
+        if local.end_if_empty() && shard.get(&local.id).is_some_and(|known| Arc::ptr_eq(known, &local)) {
+            shard.remove(&local.id);
+        }
+    });
+}

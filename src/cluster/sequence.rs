@@ -1,0 +1,156 @@
+//! A node's place in the order of one scope, and what that makes of each message that arrives.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use crate::ids::StreamId;
+
+/// How many ids behind the cursor are remembered, to tell a repetition from a fork.
+const TAIL: usize = 256;
+
+/// Everything up to `cursor` has been delivered here.
+#[derive(Debug, Default)]
+pub struct Sequence {
+    epoch: Bytes,
+    cursor: StreamId,
+    /// The newest ids that were delivered, ascending; it ends with the cursor unless it is empty.
+    tail: VecDeque<StreamId>,
+}
+
+/// What to do with a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Deliver,
+    /// It was delivered before, or is older than what replaced it.
+    Drop,
+    /// Something before it is missing: read the log from the cursor first.
+    Gap,
+    /// A failover has taken back a part of what was delivered: go on from here.
+    Fork,
+}
+
+impl Sequence {
+    pub fn epoch(&self) -> &Bytes {
+        &self.epoch
+    }
+
+    pub fn cursor(&self) -> StreamId {
+        self.cursor
+    }
+
+    /// Starts anew at a position of the log.
+    pub fn reset(&mut self, epoch: Bytes, cursor: StreamId) {
+        *self = Self { epoch, cursor, tail: VecDeque::new() };
+    }
+
+    /// Judges a message and, if it is to be delivered, moves the cursor.
+    pub fn judge(&mut self, epoch: &[u8], prev: StreamId, id: Option<StreamId>) -> Verdict {
+        if epoch != self.epoch {
+            return Verdict::Gap;
+        }
+        let Some(id) = id else {
+            return match prev.cmp(&self.cursor) {
+                std::cmp::Ordering::Less => Verdict::Drop,
+                std::cmp::Ordering::Equal => Verdict::Deliver,
+                std::cmp::Ordering::Greater => Verdict::Gap,
+            };
+        };
+        if prev == self.cursor && id > prev {
+            self.advance(id);
+            return Verdict::Deliver;
+        }
+        if id <= self.cursor && self.knows(id) {
+            return Verdict::Drop;
+        }
+        if prev > self.cursor {
+            return Verdict::Gap;
+        }
+        self.cursor = id;
+        self.tail = VecDeque::from([id]);
+        Verdict::Fork
+    }
+
+    /// An entry of the log was delivered.
+    pub fn advance(&mut self, id: StreamId) {
+        self.cursor = id;
+        if self.tail.len() == TAIL {
+            self.tail.pop_front();
+        }
+        self.tail.push_back(id);
+    }
+
+    /// Whether an id that is not beyond the cursor was delivered: it is in the tail, or older than it.
+    fn knows(&self, id: StreamId) -> bool {
+        match self.tail.front() {
+            None => true,
+            Some(first) => id < *first || self.tail.binary_search(&id).is_ok(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EPOCH: &[u8] = b"e1";
+
+    fn at(ms: u64) -> StreamId {
+        StreamId { ms, seq: 0 }
+    }
+
+    fn sequence(delivered: &[u64]) -> Sequence {
+        let mut sequence = Sequence::default();
+        sequence.reset(EPOCH.into(), at(0));
+        for ms in delivered {
+            sequence.advance(at(*ms));
+        }
+        sequence
+    }
+
+    #[test]
+    fn each_message_is_judged_by_its_predecessor() {
+        type Case = (&'static str, &'static [u8], u64, Option<u64>, Verdict);
+        let cases: &[Case] = &[
+            ("the next one", EPOCH, 30, Some(40), Verdict::Deliver),
+            ("one is missing", EPOCH, 35, Some(40), Verdict::Gap),
+            ("a repetition", EPOCH, 10, Some(20), Verdict::Drop),
+            ("the newest once more", EPOCH, 20, Some(30), Verdict::Drop),
+            ("older than the tail", EPOCH, 1, Some(5), Verdict::Drop),
+            ("between two that were delivered", EPOCH, 20, Some(25), Verdict::Fork),
+            ("beyond the cursor, but from before it", EPOCH, 20, Some(40), Verdict::Fork),
+            ("volatile, now", EPOCH, 30, None, Verdict::Deliver),
+            ("volatile, older than a fill", EPOCH, 20, None, Verdict::Drop),
+            ("volatile, after something that is missing", EPOCH, 40, None, Verdict::Gap),
+            ("another epoch", b"e2", 30, Some(40), Verdict::Gap),
+        ];
+        for (what, epoch, prev, id, verdict) in cases {
+            assert_eq!(sequence(&[10, 20, 30]).judge(epoch, at(*prev), id.map(at)), *verdict, "{what}");
+        }
+    }
+
+    #[test]
+    fn the_cursor_moves_with_what_is_delivered_and_after_a_fork() {
+        let mut sequence = sequence(&[10, 20, 30]);
+        sequence.judge(EPOCH, at(30), Some(at(40)));
+        assert_eq!(sequence.cursor(), at(40));
+        sequence.judge(EPOCH, at(20), Some(at(35)));
+        assert_eq!(sequence.cursor(), at(35));
+        assert_eq!(sequence.judge(EPOCH, at(35), Some(at(36))), Verdict::Deliver);
+    }
+
+    #[test]
+    fn a_fresh_position_takes_what_lies_before_it_as_delivered() {
+        let mut sequence = Sequence::default();
+        sequence.reset(EPOCH.into(), at(30));
+        assert_eq!(sequence.judge(EPOCH, at(10), Some(at(20))), Verdict::Drop);
+        assert_eq!(sequence.judge(EPOCH, at(20), Some(at(30))), Verdict::Drop);
+        assert_eq!(sequence.judge(EPOCH, at(30), Some(at(31))), Verdict::Deliver);
+    }
+
+    #[test]
+    fn the_tail_is_bounded() {
+        let ids: Vec<u64> = (1..1_000).collect();
+        assert_eq!(sequence(&ids).tail.len(), TAIL);
+    }
+}

@@ -1,0 +1,142 @@
+//! Every variable of the environment that the hub reads, with its default and its meaning. `convoke serve --help` prints
+//! this table; nothing else in the code spells the name of a variable.
+
+/// One variable of the environment.
+#[derive(Debug)]
+pub struct Variable {
+    pub name: &'static str,
+    /// What stands for an unset or empty value; `None` means that the variable has no value then.
+    pub default: Option<&'static str>,
+    /// One sentence for the operator.
+    pub meaning: &'static str,
+}
+
+/// Variables that belong together, under one heading of the help text.
+#[derive(Debug)]
+pub struct Group {
+    pub title: &'static str,
+    pub variables: &'static [&'static Variable],
+}
+
+macro_rules! default {
+    (unset) => {
+        None
+    };
+    ($text:literal) => {
+        Some($text)
+    };
+}
+
+macro_rules! variables {
+    ($($title:literal { $($name:ident = $default:tt, $meaning:literal;)+ })+) => {
+        $($(pub const $name: &Variable =
+            &Variable { name: stringify!($name), default: default!($default), meaning: $meaning };)+)+
+        /// All variables, in the order in which the help text shows them.
+        pub const GROUPS: &[Group] = &[$(Group { title: $title, variables: &[$($name),+] }),+];
+    };
+}
+
+variables! {
+    "Server" {
+        HOST = "0.0.0.0", "Address to listen on";
+        PORT = "3000", "Port of HTTP and Socket.IO; 0 takes a free one";
+        REALTIME_API_PORT = unset, "Another name of PORT, which wins";
+        NODE_ID = unset, "Name of this node, unique in the cluster; without it POD_NAME, else the host's name";
+        POD_NAME = unset, "Stands in for NODE_ID (Kubernetes)";
+        HOSTNAME = unset, "Stands in for NODE_ID and POD_NAME";
+        NODE_ENV = "production", "development reads .env.development and .env, and logs for people; anything else counts as production";
+        DEMO = "false", "Serves the page /demo and hands out development tokens: never in production";
+        HTTP_BODY_LIMIT = "102400", "Largest body of an HTTP request, in bytes";
+        TRUSTED_PROXIES = unset, "Addresses or CIDR blocks, comma-separated, whose X-Forwarded-For counts";
+        DRAIN_DELAY_SECONDS = "5", "After SIGTERM: how long connections are still accepted while the load balancer takes notice";
+        DRAIN_SECONDS = "20", "After that: over how long open connections are closed, evenly spread";
+    }
+    "Origins" {
+        CORS_ORIGIN = unset, "Origins that may connect, comma-separated; * allows all; unset: this server's own host only";
+        CLIENT_ORIGINS = unset, "More of them; the two lists are united";
+    }
+    "Transport" {
+        PING_INTERVAL_MS = "25000", "Engine.IO: time between two pings";
+        PING_TIMEOUT_MS = "20000", "Engine.IO: how long a pong may take";
+        MAX_PAYLOAD = "1000000", "Largest message of a client, in bytes";
+        MAX_ATTACHMENTS = "10", "Most binary attachments of one event";
+        UPGRADE_TIMEOUT_MS = "10000", "How long an upgrade from polling to WebSocket may take";
+        CONNECT_TIMEOUT_MS = "45000", "How long a client may take to connect to a namespace";
+        RECOVERY_WINDOW_SECONDS = "120", "How long a client may be away and still get what it missed";
+    }
+    "Limits" {
+        MAX_CONNECTIONS = "100000", "Most open connections of this node";
+        MAX_CONNECTIONS_PER_ADDRESS = "10000", "Most open connections from one address (many phones may share one)";
+        HANDSHAKES_PER_SECOND = "2000", "Most new connections a second on this node";
+        EVENTS_PER_SECOND = "50", "Events a second that one socket may send for long";
+        EVENTS_BURST = "100", "Events that one socket may send at once";
+        OUTBOX_BYTES = "1048576", "Bytes that may wait for one slow client before its connection is closed";
+    }
+    "Redis" {
+        REDIS_URL = unset, "redis://, rediss://, redis-cluster:// or redis-sentinel://; wins over the four below";
+        REDIS_HOST = "localhost", "Host of a single Redis";
+        REDIS_PORT = "6379", "Its port";
+        REDIS_DB = "0", "Its database";
+        REDIS_PASSWORD = unset, "Its password";
+        REDIS_DEADLINE_MS = "5000", "How long a call to Redis may take in all, repeats included";
+        ACK_REPLICAS = "1", "Replicas that must have a write before it is confirmed, where the master has any; 0 asks for none";
+        PUBLISH_WINDOW_MS = "0", "How long volatile events are collected before they are sent to Redis";
+    }
+    "Incidents (SOS)" {
+        JWT_SECRET = unset, "HS256 secret of the tokens of citizens, rescuers, dispatchers and admins";
+        SOS_JWT_SECRET = unset, "The same by its long name";
+        JWT_PUBLIC_KEY = unset, "RS256 or ES256 public key of these tokens, as PEM; \\n stands for a line break";
+        SOS_JWT_PUBLIC_KEY = unset, "The same by its long name";
+        SOS_JWKS_URL = unset, "Where the public keys of these tokens (RS256, ES256) are published";
+        SOS_ISSUER = unset, "The `iss` that these tokens must carry";
+        SOS_AUDIENCE = unset, "The `aud` that these tokens must carry";
+        INTERNAL_AUTH_TOKEN = unset, "Shared secret with the SOS service, both ways; without it /internal is off";
+        SOS_MS_URL = unset, "Base URL of the SOS service; without it no incident is looked up and none is reported back";
+        SOS_ACK_SECONDS = "60", "An incident that nobody has acknowledged for so long is announced to the watchers";
+        PRESENCE_OFFLINE_SECONDS = "5", "How long a lost connection may stay unannounced";
+        TOKEN_GRACE_SECONDS = "43200", "How long a citizen or rescuer keeps its incident after its token expired; 0 turns it off";
+    }
+    "Telemetry" {
+        LOG_LEVEL = "info", "error, warn, info, debug, trace, or a filter such as info,convoke::redis=debug";
+        METRICS_PORT = "9090", "Port of /metrics for Prometheus; 0 turns it off";
+    }
+}
+
+/// The variable of this name, if the hub reads it.
+pub fn variable(name: &str) -> Option<&'static Variable> {
+    GROUPS.iter().flat_map(|group| group.variables).copied().find(|variable| variable.name == name)
+}
+
+/// The table as text, for `--help`.
+pub fn help() -> String {
+    let mut text = String::from("Settings, from the environment (an empty value is an unset one):\n");
+    for group in GROUPS {
+        text.push_str(&format!("\n{}:\n", group.title));
+        for Variable { name, default, meaning } in group.variables {
+            let default = default.map_or_else(String::new, |value| format!(" [{value}]"));
+            text.push_str(&format!("  {name:<28}{meaning}{default}\n"));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_variable_is_listed_twice() {
+        let mut names: Vec<_> = GROUPS.iter().flat_map(|group| group.variables).map(|variable| variable.name).collect();
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), all);
+    }
+
+    #[test]
+    fn the_help_text_names_defaults_and_meanings() {
+        let help = help();
+        assert!(help.contains("PORT                        Port of HTTP and Socket.IO; 0 takes a free one [3000]"), "{help}");
+        assert!(help.contains("\nRedis:\n"));
+    }
+}

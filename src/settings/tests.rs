@@ -1,0 +1,102 @@
+use super::*;
+
+fn settings<const N: usize>(pairs: [(&str, &str); N]) -> Settings {
+    Settings::from_source(&pairs.into_iter().collect()).unwrap()
+}
+
+fn faults<const N: usize>(pairs: [(&str, &str); N]) -> String {
+    Settings::from_source(&pairs.into_iter().collect()).unwrap_err().to_string()
+}
+
+#[test]
+fn an_empty_environment_gives_the_defaults() {
+    let settings = settings([("HOSTNAME", "box-1")]);
+    insta::assert_debug_snapshot!(settings);
+    assert_eq!(settings.redis.url.expose(), "redis://localhost:6379/0");
+    let off = settings.notices();
+    assert_eq!(off.len(), 3);
+}
+
+#[test]
+fn all_faults_are_reported_at_once_and_no_secret_is_shown() {
+    let report = faults([
+        ("HOST", "localhost"),
+        ("PORT", "70000"),
+        ("METRICS_PORT", "http"),
+        ("NODE_ID", "a b"),
+        ("DEMO", "perhaps"),
+        ("HTTP_BODY_LIMIT", "-1"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8, 10.0.0.0/99, proxy"),
+        ("CORS_ORIGIN", "https://app.example.com,app.example.com,https://a/b"),
+        ("PING_INTERVAL_MS", "25s"),
+        ("EVENTS_PER_SECOND", "0"),
+        ("MAX_PAYLOAD", "2000000"),
+        ("REDIS_URL", "http://:pa55word@db"),
+        ("REDIS_PORT", "0"),
+        ("SOS_MS_URL", "http://user:pa55word@sos"),
+        ("SOS_JWKS_URL", "keys.json"),
+        ("JWT_SECRET", "pa55word"),
+        ("SOS_JWT_SECRET", "another pa55word"),
+        ("JWT_PUBLIC_KEY", "pa55word"),
+        ("LOG_LEVEL", "loud"),
+    ]);
+    assert!(!report.contains("pa55word"), "{report}");
+    insta::assert_snapshot!(report);
+}
+
+#[test]
+fn what_does_not_fit_together_is_a_fault() {
+    let report = faults([("PORT", "9090"), ("DEMO", "true"), ("SOS_MS_URL", "http://sos"), ("OUTBOX_BYTES", "1024")]);
+    insta::assert_snapshot!(report);
+}
+
+#[test]
+fn an_empty_value_is_an_unset_one() {
+    let settings = settings([("PORT", ""), ("JWT_SECRET", "  "), ("SOS_MS_URL", "")]);
+    assert_eq!(settings.server.port, 3000);
+    assert!(!settings.sos.identity.is_configured());
+    assert!(settings.sos.service_url.is_none());
+}
+
+#[test]
+fn port_wins_over_its_other_name() {
+    assert_eq!(settings([("REALTIME_API_PORT", "4000")]).server.port, 4000);
+    assert_eq!(settings([("REALTIME_API_PORT", "4000"), ("PORT", "5000")]).server.port, 5000);
+    assert!(faults([("REALTIME_API_PORT", "x")]).contains("REALTIME_API_PORT must be an integer"));
+}
+
+#[test]
+fn a_node_is_named_by_node_id_then_pod_then_host() {
+    let all = [("NODE_ID", "n"), ("POD_NAME", "p"), ("HOSTNAME", "h")];
+    for (from, expected) in [(0, "n"), (1, "p"), (2, "h"), (3, "node")] {
+        let source: Source = all[from..].iter().copied().collect();
+        assert_eq!(&*Settings::from_source(&source).unwrap().server.node_id, expected);
+    }
+}
+
+#[test]
+fn the_redis_url_is_built_from_its_parts_unless_given() {
+    let parts = [("REDIS_HOST", "db"), ("REDIS_PORT", "7000"), ("REDIS_DB", "2"), ("REDIS_PASSWORD", "a/b@c#d")];
+    assert_eq!(settings(parts).redis.url.expose(), "redis://:a%2Fb%40c%23d@db:7000/2");
+    assert_eq!(settings([("REDIS_HOST", "::1")]).redis.url.expose(), "redis://[::1]:6379/0");
+    let url = "redis-cluster://a:7000,b:7000";
+    assert_eq!(settings([("REDIS_URL", url), ("REDIS_HOST", "db")]).redis.url.expose(), url);
+    for bad in ["a b", "user@host", "host/1", "host?x", ""] {
+        let source: Source = [("REDIS_HOST", bad)].into_iter().collect();
+        assert_eq!(Settings::from_source(&source).is_err(), !bad.is_empty(), "{bad:?}");
+    }
+}
+
+#[test]
+fn the_long_names_of_the_sos_keys_stand_for_the_short_ones() {
+    let secret = |settings: Settings| settings.sos.identity.secret.map(|secret| secret.expose().to_owned());
+    assert_eq!(secret(settings([("SOS_JWT_SECRET", "s")])).as_deref(), Some("s"));
+    assert_eq!(secret(settings([("JWT_SECRET", "s"), ("SOS_JWT_SECRET", "s")])).as_deref(), Some("s"));
+}
+
+#[test]
+fn origins_of_both_lists_are_united() {
+    let settings = settings([("CORS_ORIGIN", "https://a.example"), ("CLIENT_ORIGINS", "https://b.example, https://c.example")]);
+    assert!(["https://a.example", "https://b.example", "https://c.example"].iter().all(|origin| settings.origins.allows(origin)));
+    assert!(!settings.origins.allows("https://d.example") && !settings.origins.any);
+}

@@ -8,37 +8,32 @@ use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::guards::Overdrawn;
-use crate::engineio::Body;
 use super::json as respond_json;
-
-/// One field of a request that does not fit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FieldError {
-    pub field: &'static str,
-    pub message: Cow<'static, str>,
-}
-
-impl FieldError {
-    pub fn new(field: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { field, message: message.into() }
-    }
-}
+use crate::engineio::Body;
+use crate::features::sos::Bad;
+use crate::features::sos::error::SosError;
 
 /// Why a request did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HttpError {
     /// No such route.
-    NotFound { path: String },
+    NotFound {
+        path: String,
+    },
     /// The path exists; these are its methods.
-    MethodNotAllowed { allow: String },
+    MethodNotAllowed {
+        allow: String,
+    },
     /// The body is larger than so many bytes.
-    TooLarge { limit: usize },
+    TooLarge {
+        limit: usize,
+    },
     /// The body did not arrive in time.
     BodyTimeout,
     UnsupportedMediaType,
     NotJson,
     /// Fields that are missing or do not fit.
-    Invalid(Vec<FieldError>),
+    Invalid(Vec<Bad>),
     /// An id in the path that no SOS can have.
     InvalidSosId,
     /// A path that is no text once it is decoded.
@@ -47,23 +42,30 @@ pub enum HttpError {
     InvalidToken,
     /// Authentication failed too often.
     TooManyFailures(Overdrawn),
-    SosNotFound,
-    /// A rule forbids it in the present state.
-    Conflict { code: &'static str, message: &'static str },
+    /// What the SOS feature says no to.
+    Sos(SosError),
     /// A feature without this setting.
-    NotConfigured { setting: &'static str },
-    /// Redis or another part is away.
-    Unavailable,
-    /// Written, but not yet replicated: to be repeated.
-    Unconfirmed,
-    /// A fault of ours, which has been logged.
-    Internal,
+    NotConfigured {
+        setting: &'static str,
+    },
+}
+
+impl From<SosError> for HttpError {
+    fn from(error: SosError) -> Self {
+        Self::Sos(error)
+    }
+}
+
+impl From<Vec<Bad>> for HttpError {
+    fn from(faults: Vec<Bad>) -> Self {
+        Self::Invalid(faults)
+    }
 }
 
 impl HttpError {
     pub const fn status(&self) -> StatusCode {
         match self {
-            Self::NotFound { .. } | Self::SosNotFound => StatusCode::NOT_FOUND,
+            Self::NotFound { .. } => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -71,10 +73,15 @@ impl HttpError {
             Self::NotJson | Self::Invalid(_) | Self::InvalidSosId | Self::InvalidPath => StatusCode::BAD_REQUEST,
             Self::InvalidToken => StatusCode::UNAUTHORIZED,
             Self::TooManyFailures(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Conflict { .. } => StatusCode::CONFLICT,
             Self::NotConfigured { .. } => StatusCode::NOT_IMPLEMENTED,
-            Self::Unavailable | Self::Unconfirmed => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Sos(error) => match error {
+                SosError::NotFound => StatusCode::NOT_FOUND,
+                SosError::Forbidden => StatusCode::FORBIDDEN,
+                SosError::InvalidStatus => StatusCode::BAD_REQUEST,
+                SosError::Closed | SosError::InvalidTransition | SosError::StatusConflict => StatusCode::CONFLICT,
+                SosError::Unavailable | SosError::Unconfirmed => StatusCode::SERVICE_UNAVAILABLE,
+                SosError::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            },
         }
     }
 
@@ -85,7 +92,7 @@ impl HttpError {
             headers.insert(name, HeaderValue::from(duration.as_secs() + u64::from(duration.subsec_nanos() > 0)));
         };
         match self {
-            Self::Unavailable | Self::Unconfirmed => seconds(RETRY_AFTER, Duration::from_secs(1)),
+            Self::Sos(SosError::Unavailable | SosError::Unconfirmed) => seconds(RETRY_AFTER, Duration::from_secs(1)),
             Self::TooManyFailures(overdrawn) => {
                 seconds(RETRY_AFTER, overdrawn.retry_after);
                 seconds(HeaderName::from_static("ratelimit-reset"), overdrawn.reset);
@@ -108,12 +115,12 @@ impl HttpError {
             Self::MethodNotAllowed { allow } => json!({"error": "Method Not Allowed", "allow": allow}),
             Self::InvalidToken => json!({"error": "INVALID_TOKEN", "message": "X-Internal-Token is missing or wrong"}),
             Self::Invalid(errors) => {
-                let errors: Vec<_> = errors.iter().map(|e| json!({"field": e.field, "message": e.message})).collect();
+                let errors: Vec<_> = errors.iter().map(|e| json!({"field": e.field, "message": e.why})).collect();
                 json!({"success": false, "errors": errors})
             }
-            Self::SosNotFound => {
-                let message = "SOS not found";
-                json!({"success": false, "error": message, "code": "SOS_NOT_FOUND", "message": message})
+            // The SOS service of old looks at `error`, and expects these words.
+            Self::Sos(error @ SosError::NotFound) => {
+                json!({"success": false, "error": "SOS not found", "code": error.code().0, "message": error.to_string()})
             }
             _ => {
                 let (code, message) = self.code_and_message();
@@ -131,11 +138,10 @@ impl HttpError {
             Self::InvalidSosId => ("INVALID_SOS_ID", "an SOS id has 1–128 of A–Z, a–z, 0–9, _, . and -".into()),
             Self::InvalidPath => ("INVALID_PATH", "the path is not valid UTF-8 once it is decoded".into()),
             Self::TooManyFailures(_) => ("RATE_LIMITED", "authentication failed too often".into()),
-            Self::Conflict { code, message } => (code, (*message).into()),
+            Self::Sos(error) => (error.code().0, error.to_string().into()),
             Self::NotConfigured { setting } => ("NOT_CONFIGURED", format!("{setting} is not set").into()),
-            Self::Unavailable => ("UNAVAILABLE", "something that is needed is away for the moment: repeat it".into()),
-            Self::Unconfirmed => ("UNCONFIRMED", "written, but not yet replicated: repeat it".into()),
-            _ => ("INTERNAL", "something went wrong here".into()),
+            // These have bodies of their own.
+            Self::NotFound { .. } | Self::MethodNotAllowed { .. } | Self::Invalid(_) | Self::InvalidToken => ("", "".into()),
         }
     }
 }

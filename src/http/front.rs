@@ -58,7 +58,7 @@ impl Front {
 /// Probes and polls come all the time: they are worth a line only when somebody looks for them.
 fn log(context: &Context, (method, path): &(Method, String), status: StatusCode, began: Instant) {
     let (ms, status) = (began.elapsed().as_millis() as u64, status.as_u16());
-    let (request_id, address) = (&*context.request_id, context.address);
+    let (request_id, address) = (context.request_id.as_str(), context.address);
     // A query may hold a token; it is never logged.
     if status >= 500 {
         tracing::warn!(%method, path, status, ms, request_id, %address, "request");

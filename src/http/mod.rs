@@ -13,7 +13,7 @@ use hyper::{Response, StatusCode};
 
 use crate::engineio::Body;
 
-pub use error::{FieldError, HttpError};
+pub use error::HttpError;
 pub use front::Front;
 
 /// An answer that no cache may keep.

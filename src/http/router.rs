@@ -11,10 +11,9 @@ use hyper::body::{Body as _, Incoming};
 use hyper::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use percent_encoding::percent_decode_str;
-use serde_json::{Map, Value};
 
+use super::HttpError;
 use super::guards::Context;
-use super::{FieldError, HttpError};
 use crate::engineio::Body;
 
 /// How long the body of a request may take.
@@ -53,25 +52,26 @@ impl Call {
         query
     }
 
-    /// The body, a JSON object. One that is empty counts as `{}`.
-    pub async fn json(self) -> Result<Map<String, Value>, HttpError> {
+    /// The body, text that is valid JSON. One that is empty counts as `{}`.
+    ///
+    /// # Errors
+    /// `TooLarge`, `BodyTimeout`, `UnsupportedMediaType`, `NotJson`.
+    pub async fn json(self) -> Result<String, HttpError> {
         let is_json = self.headers.get(CONTENT_TYPE).is_some_and(is_json);
         let is_encoded = self.headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity");
         if self.body.is_end_stream() {
-            return Ok(Map::new());
+            return Ok("{}".into());
         }
         let body = read(self.body, self.body_limit).await?;
         if body.is_empty() {
-            return Ok(Map::new());
+            return Ok("{}".into());
         }
         if !is_json || is_encoded {
             return Err(HttpError::UnsupportedMediaType);
         }
-        match serde_json::from_slice(&body) {
-            Ok(Value::Object(object)) => Ok(object),
-            Ok(_) => Err(HttpError::Invalid(vec![FieldError::new("body", "must be an object")])),
-            Err(_) => Err(HttpError::NotJson),
-        }
+        let text = String::from_utf8(body.into()).map_err(|_| HttpError::NotJson)?;
+        serde_json::from_str::<serde::de::IgnoredAny>(&text).map_err(|_| HttpError::NotJson)?;
+        Ok(text)
     }
 }
 
@@ -81,7 +81,8 @@ fn is_json(content_type: &HeaderValue) -> bool {
     let parameters = parameters.to_ascii_lowercase();
     let utf8 = parameters.split(';').filter_map(|parameter| parameter.trim().strip_prefix("charset="));
     let mut charsets = utf8.map(|charset| charset.trim_matches('"'));
-    media.trim().eq_ignore_ascii_case("application/json") && charsets.all(|charset| matches!(charset, "utf-8" | "utf8" | "us-ascii"))
+    media.trim().eq_ignore_ascii_case("application/json")
+        && charsets.all(|charset| matches!(charset, "utf-8" | "utf8" | "us-ascii"))
 }
 
 async fn read(mut body: Incoming, limit: usize) -> Result<Bytes, HttpError> {
@@ -211,7 +212,7 @@ mod tests {
     fn router(paths: &[&'static str]) -> Router {
         let mut router = Router::new(1024);
         for path in paths {
-            router.route(Method::GET, path, |_| async { Err(HttpError::Internal) });
+            router.route(Method::GET, path, |_| async { Err(HttpError::InvalidPath) });
         }
         router
     }
@@ -254,7 +255,7 @@ mod tests {
     #[test]
     fn allow_names_every_method_of_the_path() {
         let mut router = router(&["/a"]);
-        router.route(Method::POST, "/a", |_| async { Err(HttpError::Internal) });
+        router.route(Method::POST, "/a", |_| async { Err(HttpError::InvalidPath) });
         assert_eq!(router.find("/a").unwrap().0.allow(), "GET, HEAD, OPTIONS, POST");
         assert!(router.find("/a").unwrap().0.find(&Method::HEAD).is_some());
         assert!(router.find("/a").unwrap().0.find(&Method::PUT).is_none());
@@ -262,10 +263,14 @@ mod tests {
 
     #[test]
     fn json_is_recognised_by_its_content_type() {
-        for good in ["application/json", "Application/JSON; charset=UTF-8", "application/json;charset=\"utf-8\"", "application/json; a=b"] {
+        for good in
+            ["application/json", "Application/JSON; charset=UTF-8", "application/json;charset=\"utf-8\"", "application/json; a=b"]
+        {
             assert!(is_json(&HeaderValue::from_static(good)), "{good}");
         }
-        for bad in ["", "text/plain", "application/jsonp", "application/x-www-form-urlencoded", "application/json; charset=utf-16"] {
+        for bad in
+            ["", "text/plain", "application/jsonp", "application/x-www-form-urlencoded", "application/json; charset=utf-16"]
+        {
             assert!(!is_json(&HeaderValue::from_static(bad)), "{bad}");
         }
     }

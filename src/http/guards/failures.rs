@@ -49,9 +49,7 @@ impl FailedAuth {
         }
         let empty = empty_at.get(&address).copied().unwrap_or(now).max(now) + cost;
         match (empty - now).checked_sub(PERIOD) {
-            Some(excess) if !excess.is_zero() => {
-                Err(Overdrawn { limit: LIMIT, retry_after: excess, reset: empty - cost - now })
-            }
+            Some(excess) if !excess.is_zero() => Err(Overdrawn { limit: LIMIT, retry_after: excess, reset: empty - cost - now }),
             _ => {
                 empty_at.insert(address, empty);
                 Ok(())

@@ -3,5 +3,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod identity;
+mod layers;
 mod redis_commit;
 mod redis_subscriber;
+mod sos_service;

@@ -1,0 +1,102 @@
+//! Official clients: scripts of `tests/clients/` run by Node or Python, spoken with line by line.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{ChildStdin, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+
+use super::process::Process;
+
+/// A line or the end is waited for at most so long.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running client script. It prints facts on standard output, one a line, and takes orders on standard input.
+pub struct Script {
+    name: String,
+    process: Process,
+    orders: ChildStdin,
+    lines: mpsc::UnboundedReceiver<String>,
+}
+
+impl Script {
+    /// Runs `tests/clients/<name>` with Node.
+    pub fn node(name: &str, args: &[&str]) -> Self {
+        Self::run(Command::new("node"), name, args)
+    }
+
+    /// Runs `tests/clients/<name>` with the Python that has the clients: `.build/venv`, or the one that `PYTHON` names.
+    pub fn python(name: &str, args: &[&str]) -> Self {
+        let own = root().join(".build/venv/bin/python");
+        let python = std::env::var_os("PYTHON").map_or(own, PathBuf::from);
+        let mut command = Command::new(python);
+        command.env("PYTHONUNBUFFERED", "1");
+        Self::run(command, name, args)
+    }
+
+    fn run(mut command: Command, name: &str, args: &[&str]) -> Self {
+        let folder = root().join("tests/clients");
+        command.arg(folder.join(name)).args(args).current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = Process::start(command);
+        let orders = process.child().stdin.take().expect("standard input is a pipe");
+        let output = process.child().stdout.take().expect("standard output is a pipe");
+        let (sender, lines) = mpsc::unbounded_channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { name: name.to_owned(), process, orders, lines }
+    }
+
+    /// The next line; `None` when the script has ended. Panics if neither comes in time.
+    pub async fn line(&mut self) -> Option<String> {
+        match tokio::time::timeout(PATIENCE, self.lines.recv()).await {
+            Ok(line) => line,
+            Err(_) => panic!("{} says nothing", self.name),
+        }
+    }
+
+    /// Skips lines until one begins with `start`, and gives the rest of it. Panics if the script ends before.
+    pub async fn expect(&mut self, start: &str) -> String {
+        let mut skipped = Vec::new();
+        while let Some(line) = self.line().await {
+            if let Some(rest) = line.strip_prefix(start) {
+                return rest.trim().to_owned();
+            }
+            skipped.push(line);
+        }
+        panic!("{} ended without {start:?}; it said {skipped:#?}", self.name);
+    }
+
+    /// Sends one line to the script.
+    pub fn order(&mut self, line: &str) {
+        writeln!(self.orders, "{line}").unwrap_or_else(|error| panic!("{} takes no orders: {error}", self.name));
+    }
+
+    /// Waits for its end.
+    pub async fn finish(mut self) -> ExitStatus {
+        while self.line().await.is_some() {}
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.process.child().try_wait().expect("it is our child") {
+                return status;
+            }
+            assert!(start.elapsed() < PATIENCE, "{} does not end", self.name);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// `SIGSTOP`, `SIGKILL` and the like: a phone that falls asleep or dies.
+    pub fn signal(&self, signal: i32) {
+        self.process.signal(signal);
+    }
+}
+
+/// The folder of the crate.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}

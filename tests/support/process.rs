@@ -1,0 +1,63 @@
+//! Programs that a test starts. None outlives it, however it ends.
+
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command};
+use std::sync::{Mutex, OnceLock, mpsc};
+
+/// A running program, killed when this is dropped.
+pub struct Process(Child);
+
+type Order = (Command, mpsc::SyncSender<std::io::Result<Child>>);
+
+impl Process {
+    /// Starts it. The kernel kills it should this process die without dropping it.
+    #[track_caller]
+    pub fn start(mut command: Command) -> Self {
+        let program = command.get_program().to_string_lossy().into_owned();
+        // SAFETY: prctl is async-signal-safe and touches nothing of the parent's memory.
+        unsafe {
+            command.pre_exec(|| match libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) {
+                0 => Ok(()),
+                _ => Err(std::io::Error::last_os_error()),
+            });
+        }
+        let (answer, child) = mpsc::sync_channel(1);
+        starter().send((command, answer)).expect("the starter thread lives as long as the process");
+        match child.recv().expect("the starter thread answers") {
+            Ok(child) => Self(child),
+            Err(error) => panic!("{program} does not start: {error}"),
+        }
+    }
+
+    pub fn child(&mut self) -> &mut Child {
+        &mut self.0
+    }
+
+    pub fn signal(&self, signal: i32) {
+        // SAFETY: the child was not waited for yet (`Child` would remember), so its id is still its own.
+        unsafe { libc::kill(self.0.id() as i32, signal) };
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The death signal is sent when the *thread* that forked ends, and a test's thread ends with the test. So one thread that
+/// never ends starts all programs.
+fn starter() -> mpsc::Sender<Order> {
+    static STARTER: OnceLock<Mutex<mpsc::Sender<Order>>> = OnceLock::new();
+    let starter = STARTER.get_or_init(|| {
+        let (orders, inbox) = mpsc::channel::<Order>();
+        std::thread::spawn(move || {
+            for (mut command, answer) in inbox {
+                let _ = answer.send(command.spawn());
+            }
+        });
+        Mutex::new(orders)
+    });
+    starter.lock().expect("nobody panics while holding this").clone()
+}

@@ -1,11 +1,159 @@
-//! (being written)
+//! The composition root: the only place that wires everything. Then it waits for a signal, and drains.
 
+mod drain;
+mod probe;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::{self, SosVerifier};
+use crate::cluster::Scopes;
+use crate::drain::{Lifecycle, Phase, asked_to_stop};
+use crate::engineio::{self, Engine};
+use crate::features::sos::{self, Sos};
+use crate::http::guards::Guards;
+use crate::http::router::Router;
+use crate::http::routes::{self, health::Health};
+use crate::http::{Front, server};
+use crate::protocol::packet;
+use crate::redis::scripts::Retention;
+use crate::redis::{Redis, RedisConfig, RedisError};
 use crate::settings::Settings;
+use crate::socketio::{self, EngineHandler, SocketIo};
+use crate::sos_service::{self, SosService};
 
-/// Runs a node until it has drained.
+/// Why a node did not start, or could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error("the configuration of Redis makes no sense")]
+    Redis(#[from] RedisError),
+    #[error("tokens cannot be verified")]
+    Verifier(#[from] auth::SetupError),
+    #[error("the SOS service cannot be called")]
+    SosService(#[from] sos_service::SetupError),
+    #[error("cannot listen on {address}")]
+    Bind { address: SocketAddr, source: io::Error },
+    #[error("cannot wait for signals")]
+    Signals(#[source] io::Error),
+}
+
+/// Runs a node until it is told to stop and has drained. Redis may be down at the start: the node is not ready until it
+/// answers.
 ///
 /// # Errors
-/// What kept it from starting.
-pub async fn serve(_settings: Settings) -> anyhow::Result<()> {
-    anyhow::bail!("(being written)")
+/// [`ServeError`], before anything is served.
+pub async fn serve(settings: Settings) -> Result<(), ServeError> {
+    // First, so that no signal is lost while the rest starts.
+    let stop_asked = tokio::spawn(asked_to_stop());
+    let lifecycle = Lifecycle::default();
+    let redis = Redis::connect(redis_config(&settings)).await?;
+    let verifier = Arc::new(SosVerifier::from_settings(&settings)?);
+    let sos_service = SosService::from_settings(&settings)?;
+    let scopes = Scopes::new(redis.clone(), &settings.server.node_id);
+    let sos = Sos::new(sos::Parts {
+        scopes: scopes.clone(),
+        config: sos_config(&settings),
+        verifier: verifier.clone(),
+        directory: Arc::new(sos_service.clone()),
+    });
+    sos.start();
+    let io = SocketIo::new(socketio_config(&settings), [sos.namespace()]);
+    let engine = Engine::new(engine_config(&settings), EngineHandler(io.clone()));
+
+    let health = Health {
+        lifecycle: lifecycle.clone(),
+        masters: Box::new(move || redis.masters_up()),
+        dependencies: probe::dependencies(sos_service, settings.sos.identity.jwks_url.is_some().then_some(verifier)),
+    };
+    let front = Front { guards: Guards::new(&settings), router: router(&settings, &sos, health, scopes.node()), engine: engine.clone() };
+    let listener = bind((settings.server.host, settings.server.port).into()).await?;
+    let address = listener.local_addr().map_err(ServeError::Signals)?;
+    let stop = CancellationToken::new();
+    let server = tokio::spawn(server::serve(listener, Arc::new(front), stop.clone()));
+    lifecycle.enter(Phase::Serving);
+    // On standard output, whatever the log level: with PORT=0 this is how one learns the port.
+    println!("listening on http://{address}");
+    tracing::info!(%address, node = scopes.node(), version = env!("CARGO_PKG_VERSION"), "listening");
+
+    let signal = stop_asked.await.map_err(io::Error::other).and_then(|signal| signal).map_err(ServeError::Signals)?;
+    tracing::info!(signal, sessions = engine.sessions(), "draining");
+    lifecycle.enter(Phase::Draining);
+    let plan = drain::Plan { delay: settings.server.drain_delay, over: settings.server.drain };
+    tokio::select! {
+        () = drain::drain(&engine, &io, plan) => tracing::info!("drained"),
+        // Whoever asks twice does not want to wait.
+        _ = asked_to_stop() => tracing::warn!(sessions = engine.sessions(), "stopped before all sessions were closed"),
+    }
+    stop.cancel();
+    let _ = tokio::time::timeout(Duration::from_secs(1), server).await;
+    Ok(())
+}
+
+fn router(settings: &Settings, sos: &Arc<Sos>, health: Health, node: &str) -> Router {
+    let mut router = Router::new(settings.server.body_limit);
+    routes::health::routes(&mut router, health, node);
+    routes::sos::routes(&mut router, sos, settings.sos.internal_token.as_ref());
+    if settings.server.demo {
+        routes::demo::routes(&mut router, sos, &settings.sos.identity);
+    }
+    router
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(address).await.map_err(|source| ServeError::Bind { address, source })
+}
+
+fn redis_config(settings: &Settings) -> RedisConfig {
+    RedisConfig {
+        deadline: settings.redis.deadline,
+        ack_replicas: settings.redis.ack_replicas as usize,
+        ..RedisConfig::new(settings.redis.url.expose())
+    }
+}
+
+fn sos_config(settings: &Settings) -> sos::Config {
+    let transport = &settings.transport;
+    let window = transport.recovery_window;
+    // A client may notice the loss of its link only after a whole heartbeat, and then has the window to come back.
+    let log = window + Duration::from_secs(30) + transport.ping_interval + transport.ping_timeout + settings.server.drain;
+    let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    sos::Config {
+        retention: Retention { window_ms: ms(window), log_ms: ms(log) },
+        ack_after: settings.sos.ack_after,
+        offline_after: settings.sos.offline_after,
+        token_grace: settings.sos.token_grace,
+        ..sos::Config::default()
+    }
+}
+
+fn engine_config(settings: &Settings) -> engineio::Config {
+    let (transport, limits) = (&settings.transport, &settings.limits);
+    engineio::Config {
+        ping_interval: transport.ping_interval,
+        ping_timeout: transport.ping_timeout,
+        max_payload: transport.max_payload,
+        upgrade_timeout: transport.upgrade_timeout,
+        outbox_bytes: limits.outbox_bytes,
+        max_connections: limits.connections,
+        max_connections_per_address: limits.connections_per_address,
+        handshakes_per_second: limits.handshakes_per_second,
+        ..engineio::Config::default()
+    }
+}
+
+fn socketio_config(settings: &Settings) -> socketio::Config {
+    let transport = &settings.transport;
+    let bound = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    socketio::Config {
+        connect_timeout: transport.connect_timeout,
+        events_per_second: settings.limits.events_per_second,
+        event_burst: settings.limits.events_burst,
+        attachments: packet::Limits { attachments: bound(transport.max_attachments), bytes: bound(transport.max_payload) },
+        ..socketio::Config::default()
+    }
 }

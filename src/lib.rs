@@ -4,6 +4,7 @@
 //! asserts that). `ARCHITECTURE.md` draws the house.
 
 // L0
+pub mod drain;
 pub mod ids;
 pub mod settings;
 pub mod telemetry;

@@ -1,1 +1,3 @@
-//! (being written)
+//! What the hub is for: rules and events of each surface. A feature knows scopes and scripts, never a transport or HTTP.
+
+pub mod sos;

@@ -3,8 +3,16 @@
 
 use std::time::{Duration, Instant};
 
+pub mod client;
+pub mod haproxy;
+pub mod hub;
+pub mod keys;
+pub mod node;
+pub mod ports;
+pub mod process;
 pub mod proxy;
 pub mod redis;
+pub mod stub_http;
 
 /// Waits until the fact holds; fails with its name after ten seconds.
 #[track_caller]

@@ -1,0 +1,102 @@
+//! How this feature says no: the one place where refusals of scripts and failures of Redis become codes.
+
+use crate::redis::RedisError;
+use crate::redis::scripts::Refused;
+use crate::socketio::{Code, EventError};
+
+pub const INVALID_SOS_ID: Code = Code("INVALID_SOS_ID");
+pub const SOS_NOT_FOUND: Code = Code("SOS_NOT_FOUND");
+pub const SOS_CLOSED: Code = Code("SOS_CLOSED");
+pub const INVALID_STATUS: Code = Code("INVALID_STATUS");
+pub const INVALID_TRANSITION: Code = Code("INVALID_TRANSITION");
+pub const STATUS_CONFLICT: Code = Code("STATUS_CONFLICT");
+pub const INVALID_LOCATION: Code = Code("INVALID_LOCATION");
+pub const INVALID_MESSAGE: Code = Code("INVALID_MESSAGE");
+pub const MISSING_TOKEN: Code = Code("MISSING_TOKEN");
+pub const TOKEN_EXPIRED: Code = Code("TOKEN_EXPIRED");
+pub const NOT_CONFIGURED: Code = Code("NOT_CONFIGURED");
+
+/// Why an operation on an SOS did not succeed, whoever asked for it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SosError {
+    #[error("this SOS does not exist")]
+    NotFound,
+    #[error("no rights on this SOS")]
+    Forbidden,
+    #[error("this SOS is over")]
+    Closed,
+    #[error("there is no such status")]
+    InvalidStatus,
+    #[error("this status does not follow on the present one")]
+    InvalidTransition,
+    /// The given old status is not the present one.
+    #[error("the status has changed meanwhile")]
+    StatusConflict,
+    /// Not done, nor will it be: repeat it.
+    #[error("not available at the moment, repeat it")]
+    Unavailable,
+    /// Perhaps done, or done and not replicated yet: repeat it.
+    #[error("not confirmed yet, repeat it")]
+    Unconfirmed,
+    #[error("internal error")]
+    Internal,
+}
+
+impl SosError {
+    /// The code on the wire.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::NotFound => SOS_NOT_FOUND,
+            Self::Forbidden => Code::FORBIDDEN,
+            Self::Closed => SOS_CLOSED,
+            Self::InvalidStatus => INVALID_STATUS,
+            Self::InvalidTransition => INVALID_TRANSITION,
+            Self::StatusConflict => STATUS_CONFLICT,
+            Self::Unavailable => Code::UNAVAILABLE,
+            Self::Unconfirmed => Code::UNCONFIRMED,
+            Self::Internal => Code::INTERNAL,
+        }
+    }
+
+    /// As the answer to an event about one SOS.
+    pub fn about(&self, sos: &str) -> EventError {
+        EventError::new(self.code(), self.to_string()).with("sosId", sos)
+    }
+}
+
+impl From<Refused> for SosError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Missing => Self::NotFound,
+            Refused::Forbidden => Self::Forbidden,
+            Refused::Closed => Self::Closed,
+            Refused::UnknownStatus => Self::InvalidStatus,
+            Refused::Transition => Self::InvalidTransition,
+            Refused::Conflict => Self::StatusConflict,
+        }
+    }
+}
+
+impl From<RedisError> for SosError {
+    fn from(error: RedisError) -> Self {
+        match error {
+            RedisError::Unavailable | RedisError::Deadline => Self::Unavailable,
+            RedisError::Unknown | RedisError::Unconfirmed { .. } => Self::Unconfirmed,
+            RedisError::Script { .. } | RedisError::Config(_) => {
+                tracing::error!(%error, "a script failed");
+                Self::Internal
+            }
+        }
+    }
+}
+
+impl From<SosError> for EventError {
+    fn from(error: SosError) -> Self {
+        Self::new(error.code(), error.to_string())
+    }
+}
+
+/// Takes a script's two layers of failure apart no longer: broken transport and refusal alike.
+pub fn settle<T>(outcome: Result<Result<T, Refused>, RedisError>) -> Result<T, SosError> {
+    Ok(outcome??)
+}

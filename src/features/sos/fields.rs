@@ -1,0 +1,139 @@
+//! Reading a JSON object field by field, values kept as the client wrote them. Pure.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserializer as _;
+use serde::de::{MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// What is wrong with one field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bad {
+    pub field: &'static str,
+    pub why: &'static str,
+}
+
+/// Whole milliseconds beyond this are no integers in JavaScript.
+const MAX_SAFE: u64 = (1 << 53) - 1;
+/// A number's text may be so long; more digits mean nothing to anyone.
+const MAX_NUMBER: usize = 64;
+
+/// The fields of one object in their order; of a name that occurs twice the last counts, as in JavaScript.
+pub struct Fields<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'a> Fields<'a> {
+    /// `None` if this is no JSON object.
+    pub fn parse(json: &'a str) -> Option<Self> {
+        let mut deserializer = serde_json::Deserializer::from_str(json);
+        let fields = deserializer.deserialize_map(Collect).ok()?;
+        deserializer.end().ok()?;
+        Some(Self(fields))
+    }
+
+    /// The raw value of a field; null counts as missing.
+    pub fn raw(&self, name: &str) -> Option<&'a str> {
+        let (_, value) = self.0.iter().rev().find(|(field, _)| field == name)?;
+        Some(value.get()).filter(|&text| text != "null")
+    }
+
+    /// All fields but `name`, for one who hands them on.
+    pub fn without(&self, name: &str) -> impl Iterator<Item = (&str, &'a str)> {
+        self.0.iter().filter(move |(field, _)| field != name).map(|(field, value)| (field.as_str(), value.get()))
+    }
+
+    /// A string of at most `max` characters, not empty; an empty one counts as missing.
+    pub fn text(&self, field: &'static str, max: usize) -> Result<Option<Cow<'a, str>>, Bad> {
+        let Some(raw) = self.raw(field) else { return Ok(None) };
+        let text: Cow<'a, str> = match serde_json::from_str::<&str>(raw) {
+            Ok(text) => text.into(),
+            Err(_) => serde_json::from_str::<String>(raw).map_err(|_| Bad { field, why: "must be a string" })?.into(),
+        };
+        if text.chars().count() > max {
+            return Err(Bad { field, why: "is too long" });
+        }
+        Ok(Some(text).filter(|text| !text.is_empty()))
+    }
+
+    /// A finite number between two bounds, as the client wrote it.
+    pub fn number(&self, field: &'static str, least: f64, most: f64) -> Result<Option<&'a str>, Bad> {
+        let Some(raw) = self.raw(field) else { return Ok(None) };
+        let value = number(raw).ok_or(Bad { field, why: "must be a number" })?;
+        if value < least || value > most {
+            return Err(Bad { field, why: "is out of range" });
+        }
+        Ok(Some(raw))
+    }
+
+    /// A time (ms since 1970) or a count. Fractions are cut off, since some phones give times with fractions.
+    pub fn whole(&self, field: &'static str) -> Result<Option<u64>, Bad> {
+        let Some(raw) = self.raw(field) else { return Ok(None) };
+        let value = number(raw).ok_or(Bad { field, why: "must be a number" })?;
+        if value < 0.0 || value > MAX_SAFE as f64 {
+            return Err(Bad { field, why: "is out of range" });
+        }
+        Ok(Some(value as u64))
+    }
+
+    /// A truth value.
+    pub fn flag(&self, field: &'static str) -> Result<Option<bool>, Bad> {
+        match self.raw(field) {
+            None => Ok(None),
+            Some("true") => Ok(Some(true)),
+            Some("false") => Ok(Some(false)),
+            Some(_) => Err(Bad { field, why: "must be true or false" }),
+        }
+    }
+
+    /// An object within the field, as raw JSON of at most `max` bytes.
+    pub fn object(&self, field: &'static str, max: usize) -> Result<Option<&'a str>, Bad> {
+        match self.raw(field) {
+            Some(raw) if !raw.starts_with('{') => Err(Bad { field, why: "must be an object" }),
+            Some(raw) if raw.len() > max => Err(Bad { field, why: "is too long" }),
+            raw => Ok(raw),
+        }
+    }
+
+    /// An object, a string or a number within the field, as raw JSON of at most `max` bytes.
+    pub fn value(&self, field: &'static str, max: usize) -> Result<Option<&'a str>, Bad> {
+        match self.raw(field) {
+            Some(raw) if raw.starts_with('[') || raw == "true" || raw == "false" => Err(Bad { field, why: "has a wrong type" }),
+            Some(raw) if raw.len() > max => Err(Bad { field, why: "is too long" }),
+            Some(raw) if number_like(raw) && number(raw).is_none() => Err(Bad { field, why: "is out of range" }),
+            raw => Ok(raw.filter(|&raw| raw != r#""""#)),
+        }
+    }
+}
+
+fn number_like(raw: &str) -> bool {
+    raw.starts_with(|c: char| c == '-' || c.is_ascii_digit())
+}
+
+fn number(raw: &str) -> Option<f64> {
+    if !number_like(raw) || raw.len() > MAX_NUMBER {
+        return None;
+    }
+    raw.parse::<f64>().ok().filter(|value| value.is_finite())
+}
+
+struct Collect;
+
+impl<'de> Visitor<'de> for Collect {
+    type Value = Vec<(String, &'de RawValue)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut fields = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            fields.push(entry);
+        }
+        Ok(fields)
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/fields.rs"]
+mod tests;

@@ -1,0 +1,141 @@
+//! The rules of an SOS that can be told without Redis: roles, statuses, and who may send what. Contract § 3.
+//!
+//! What depends on an incident's state (transitions, admissions, membership) is decided by the scripts, in the same step
+//! as the effect; what is here is refused before a script runs.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// What a person is, by token or by admission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    Citizen,
+    Rescuer,
+    Dispatcher,
+    Admin,
+}
+
+impl Role {
+    pub const ALL: [Self; 4] = [Self::Citizen, Self::Rescuer, Self::Dispatcher, Self::Admin];
+
+    /// Lower case, as on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Citizen => "citizen",
+            Self::Rescuer => "rescuer",
+            Self::Dispatcher => "dispatcher",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// Dispatchers and admins have rights on every SOS.
+    pub fn is_staff(self) -> bool {
+        matches!(self, Self::Dispatcher | Self::Admin)
+    }
+
+    /// Citizens and rescuers keep the token's SOS after `exp`: nobody is cut off from help by a clock.
+    pub fn has_grace(self) -> bool {
+        !self.is_staff()
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Role {
+    type Err = ();
+
+    /// Any case.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|role| role.as_str().eq_ignore_ascii_case(text)).ok_or(())
+    }
+}
+
+/// Every status, in no order of rank.
+pub const STATUSES: [&str; 11] = [
+    "active",
+    "assigned",
+    "en_route",
+    "arrived",
+    "responding",
+    "resolved",
+    "completed",
+    "cancelled",
+    "rejected",
+    "fake",
+    "closed",
+];
+
+/// A status in any case, as it is written: lower case. `None` if there is no such status.
+pub fn status(text: &str) -> Option<&'static str> {
+    STATUSES.into_iter().find(|status| status.eq_ignore_ascii_case(text))
+}
+
+/// Whether a status ends its SOS.
+pub fn is_final(status: &str) -> bool {
+    matches!(status, "cancelled" | "rejected" | "fake" | "closed")
+}
+
+/// What an event asks of its sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule {
+    pub event: &'static str,
+    /// The roles that may send it; which of them has rights on an SOS is another question.
+    pub roles: &'static [Role],
+    /// Only for members of the room.
+    pub members: bool,
+}
+
+const EVERYBODY: &[Role] = &Role::ALL;
+const STAFF: &[Role] = &[Role::Dispatcher, Role::Admin];
+const FIELD: &[Role] = &[Role::Citizen, Role::Rescuer];
+
+/// The column "who" of the contract's table, line by line. Finer rules (its citizen, cancelling only) are the scripts'.
+pub const RULES: [Rule; 18] = [
+    Rule { event: "sos:init", roles: EVERYBODY, members: false },
+    Rule { event: "sos:leave", roles: EVERYBODY, members: true },
+    // The script adds: of the citizens only the one whose SOS it is.
+    Rule { event: "sos:close", roles: &[Role::Citizen, Role::Dispatcher, Role::Admin], members: false },
+    // The script adds: of the citizens only the one whose SOS it is, and only `cancelled`.
+    Rule { event: "sos:status:update", roles: EVERYBODY, members: false },
+    Rule { event: "sos:ack", roles: &[Role::Dispatcher, Role::Rescuer], members: false },
+    Rule { event: "sos:watch", roles: STAFF, members: false },
+    Rule { event: "sos:unwatch", roles: STAFF, members: false },
+    Rule { event: "location:update", roles: FIELD, members: false },
+    Rule { event: "location:batch", roles: FIELD, members: false },
+    Rule { event: "message:send", roles: EVERYBODY, members: true },
+    Rule { event: "message:history", roles: EVERYBODY, members: true },
+    Rule { event: "offer", roles: EVERYBODY, members: true },
+    Rule { event: "answer", roles: EVERYBODY, members: true },
+    Rule { event: "iceCandidate", roles: EVERYBODY, members: true },
+    Rule { event: "signal", roles: EVERYBODY, members: true },
+    Rule { event: "ping", roles: EVERYBODY, members: false },
+    Rule { event: "heartbeat", roles: EVERYBODY, members: false },
+    Rule { event: "auth:refresh", roles: EVERYBODY, members: false },
+];
+
+/// The rule of an event; `None`: there is no such event.
+pub fn rule(event: &str) -> Option<&'static Rule> {
+    RULES.iter().find(|rule| rule.event == event)
+}
+
+/// Whether a role may send an event at all.
+pub fn may(role: Role, event: &str) -> bool {
+    rule(event).is_some_and(|rule| rule.roles.contains(&role))
+}
+
+/// Whether a role may ask for this status at all: a rescuer sets no final one, a citizen only cancels.
+pub fn may_set(role: Role, status: &str) -> bool {
+    match role {
+        Role::Citizen => status == "cancelled",
+        Role::Rescuer => !is_final(status),
+        Role::Dispatcher | Role::Admin => true,
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/rules.rs"]
+mod tests;

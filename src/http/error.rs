@@ -1,0 +1,147 @@
+//! The one map from what went wrong to a status and a body.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use hyper::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::{Response, StatusCode};
+use serde_json::{Value, json};
+
+use super::guards::Overdrawn;
+use super::json as respond_json;
+use crate::engineio::Body;
+use crate::features::sos::Bad;
+use crate::features::sos::error::SosError;
+
+/// Why a request did not succeed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HttpError {
+    /// No such route.
+    NotFound {
+        path: String,
+    },
+    /// The path exists; these are its methods.
+    MethodNotAllowed {
+        allow: String,
+    },
+    /// The body is larger than so many bytes.
+    TooLarge {
+        limit: usize,
+    },
+    /// The body did not arrive in time.
+    BodyTimeout,
+    UnsupportedMediaType,
+    NotJson,
+    /// Fields that are missing or do not fit.
+    Invalid(Vec<Bad>),
+    /// An id in the path that no SOS can have.
+    InvalidSosId,
+    /// A path that is no text once it is decoded.
+    InvalidPath,
+    /// `X-Internal-Token` is missing or wrong.
+    InvalidToken,
+    /// Authentication failed too often.
+    TooManyFailures(Overdrawn),
+    /// What the SOS feature says no to.
+    Sos(SosError),
+    /// A feature without this setting.
+    NotConfigured {
+        setting: &'static str,
+    },
+}
+
+impl From<SosError> for HttpError {
+    fn from(error: SosError) -> Self {
+        Self::Sos(error)
+    }
+}
+
+impl From<Vec<Bad>> for HttpError {
+    fn from(faults: Vec<Bad>) -> Self {
+        Self::Invalid(faults)
+    }
+}
+
+impl HttpError {
+    pub const fn status(&self) -> StatusCode {
+        match self {
+            Self::NotFound { .. } => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::NotJson | Self::Invalid(_) | Self::InvalidSosId | Self::InvalidPath => StatusCode::BAD_REQUEST,
+            Self::InvalidToken => StatusCode::UNAUTHORIZED,
+            Self::TooManyFailures(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::NotConfigured { .. } => StatusCode::NOT_IMPLEMENTED,
+            Self::Sos(error) => match error {
+                SosError::NotFound => StatusCode::NOT_FOUND,
+                SosError::Forbidden => StatusCode::FORBIDDEN,
+                SosError::InvalidStatus => StatusCode::BAD_REQUEST,
+                SosError::Closed | SosError::InvalidTransition | SosError::StatusConflict => StatusCode::CONFLICT,
+                SosError::Unavailable | SosError::Unconfirmed => StatusCode::SERVICE_UNAVAILABLE,
+                SosError::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            },
+        }
+    }
+
+    pub fn response(&self) -> Response<Body> {
+        let mut response = respond_json(self.status(), self.body().to_string());
+        let headers = response.headers_mut();
+        let mut seconds = |name: HeaderName, duration: Duration| {
+            headers.insert(name, HeaderValue::from(duration.as_secs() + u64::from(duration.subsec_nanos() > 0)));
+        };
+        match self {
+            Self::Sos(SosError::Unavailable | SosError::Unconfirmed) => seconds(RETRY_AFTER, Duration::from_secs(1)),
+            Self::TooManyFailures(overdrawn) => {
+                seconds(RETRY_AFTER, overdrawn.retry_after);
+                seconds(HeaderName::from_static("ratelimit-reset"), overdrawn.reset);
+                headers.insert("ratelimit-limit", overdrawn.limit.into());
+                headers.insert("ratelimit-remaining", 0.into());
+            }
+            Self::MethodNotAllowed { allow } => {
+                if let Ok(allow) = HeaderValue::from_str(allow) {
+                    headers.insert(ALLOW, allow);
+                }
+            }
+            _ => {}
+        }
+        response
+    }
+
+    fn body(&self) -> Value {
+        match self {
+            Self::NotFound { path } => json!({"error": "Not Found", "path": path}),
+            Self::MethodNotAllowed { allow } => json!({"error": "Method Not Allowed", "allow": allow}),
+            Self::InvalidToken => json!({"error": "INVALID_TOKEN", "message": "X-Internal-Token is missing or wrong"}),
+            Self::Invalid(errors) => {
+                let errors: Vec<_> = errors.iter().map(|e| json!({"field": e.field, "message": e.why})).collect();
+                json!({"success": false, "errors": errors})
+            }
+            // The SOS service of old looks at `error`, and expects these words.
+            Self::Sos(error @ SosError::NotFound) => {
+                json!({"success": false, "error": "SOS not found", "code": error.code().0, "message": error.to_string()})
+            }
+            _ => {
+                let (code, message) = self.code_and_message();
+                json!({"success": false, "error": code, "code": code, "message": message})
+            }
+        }
+    }
+
+    fn code_and_message(&self) -> (&'static str, Cow<'static, str>) {
+        match self {
+            Self::TooLarge { limit } => ("PAYLOAD_TOO_LARGE", format!("the body is larger than {limit} bytes").into()),
+            Self::BodyTimeout => ("REQUEST_TIMEOUT", "the body did not arrive in time".into()),
+            Self::UnsupportedMediaType => ("UNSUPPORTED_MEDIA_TYPE", "the body must be application/json".into()),
+            Self::NotJson => ("INVALID_JSON", "the body is not valid JSON".into()),
+            Self::InvalidSosId => ("INVALID_SOS_ID", "an SOS id has 1–128 of A–Z, a–z, 0–9, _, . and -".into()),
+            Self::InvalidPath => ("INVALID_PATH", "the path is not valid UTF-8 once it is decoded".into()),
+            Self::TooManyFailures(_) => ("RATE_LIMITED", "authentication failed too often".into()),
+            Self::Sos(error) => (error.code().0, error.to_string().into()),
+            Self::NotConfigured { setting } => ("NOT_CONFIGURED", format!("{setting} is not set").into()),
+            // These have bodies of their own.
+            Self::NotFound { .. } | Self::MethodNotAllowed { .. } | Self::Invalid(_) | Self::InvalidToken => ("", "".into()),
+        }
+    }
+}

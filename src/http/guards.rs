@@ -1,0 +1,140 @@
+//! What every request passes before anyone looks at it: who sent it, from which page, and under which id it is known.
+
+mod address;
+mod failures;
+mod origin;
+
+use std::net::IpAddr;
+
+use hyper::header::{
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD,
+    HeaderMap, HeaderName, HeaderValue, ORIGIN, VARY, X_CONTENT_TYPE_OPTIONS,
+};
+use hyper::{Request, Response};
+
+use crate::engineio::Body;
+use crate::settings::{Cidr, Origins, Settings};
+use crate::telemetry::RequestId;
+
+pub use failures::{FailedAuth, Overdrawn};
+
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const EXPOSED: HeaderValue =
+    HeaderValue::from_static("X-Request-ID, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset");
+/// How long a browser may remember the answer to a preflight, seconds.
+const PREFLIGHT_AGE: HeaderValue = HeaderValue::from_static("600");
+
+/// What the guards found out about a request.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// Taken from the request or made; in the answer, in the log, and in calls to other services.
+    pub request_id: RequestId,
+    /// The client, as the trusted proxies saw it.
+    pub address: IpAddr,
+    /// The page that sent it.
+    pub origin: Page,
+}
+
+/// The `Origin` of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Page {
+    /// No browser, or none that says.
+    None,
+    /// The hub's own host, or one of the list.
+    Known(HeaderValue),
+    /// Any other. It may neither connect nor read answers.
+    Foreign,
+}
+
+/// Judges requests by the settings of origins and proxies.
+pub struct Guards {
+    origins: Origins,
+    trusted_proxies: Vec<Cidr>,
+}
+
+impl Guards {
+    pub fn new(settings: &Settings) -> Self {
+        Self { origins: settings.origins.clone(), trusted_proxies: settings.server.trusted_proxies.clone() }
+    }
+
+    /// Looks at a request that came over a connection from `peer`.
+    pub fn inspect<B>(&self, request: &Request<B>, peer: IpAddr) -> Context {
+        let headers = request.headers();
+        let own_host = headers.get(hyper::header::HOST).and_then(|host| host.to_str().ok());
+        let own_host = own_host.or_else(|| request.uri().authority().map(|authority| authority.as_str()));
+        Context {
+            request_id: RequestId::take_or_make(headers.get(X_REQUEST_ID).map(HeaderValue::as_bytes)),
+            address: address::client(headers, peer, &self.trusted_proxies),
+            origin: match headers.get(ORIGIN) {
+                None => Page::None,
+                Some(origin) if origin::passes(origin, own_host, &self.origins) => Page::Known(origin.clone()),
+                Some(_) => Page::Foreign,
+            },
+        }
+    }
+
+    /// Adds what every answer carries.
+    pub fn finish(&self, context: &Context, response: &mut Response<Body>) {
+        let headers = response.headers_mut();
+        // It was checked, or made of harmless characters.
+        if let Ok(id) = HeaderValue::from_str(context.request_id.as_str()) {
+            headers.insert(X_REQUEST_ID, id);
+        }
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.append(VARY, HeaderValue::from_static("Origin"));
+        if let Page::Known(origin) = &context.origin {
+            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+            // Clients may be set to send credentials; the hub itself knows no cookie that could be abused.
+            headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+            headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+        }
+    }
+
+    /// Adds what a browser asks before it sends a request that is not simple. `methods` are those of the path.
+    pub fn preflight(&self, context: &Context, request: &HeaderMap, methods: &str, response: &mut Response<Body>) {
+        let asked = request.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+        let (true, Page::Known(_), Ok(methods)) = (asked, &context.origin, HeaderValue::from_str(methods)) else { return };
+        let headers = response.headers_mut();
+        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
+        headers.insert(ACCESS_CONTROL_MAX_AGE, PREFLIGHT_AGE);
+        if let Some(asked) = request.get(ACCESS_CONTROL_REQUEST_HEADERS) {
+            headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn guards(pairs: &[(&str, &str)]) -> Guards {
+        Guards::new(&Settings::from_source(&pairs.iter().copied().collect()).unwrap())
+    }
+
+    fn request(headers: &[(&str, &str)]) -> Request<()> {
+        let request = Request::builder().uri("/health");
+        headers.iter().fold(request, |request, (name, value)| request.header(*name, *value)).body(()).unwrap()
+    }
+
+    #[test]
+    fn only_known_pages_may_read_the_answer() {
+        let guards = guards(&[("CORS_ORIGIN", "https://app.example.com")]);
+        let answer = |origin: &str| {
+            let request = request(&[("origin", origin), ("host", "hub.example.com"), ("access-control-request-method", "POST")]);
+            let context = guards.inspect(&request, IpAddr::from([1, 1, 1, 1]));
+            let mut response = Response::new(Body::default());
+            guards.finish(&context, &mut response);
+            guards.preflight(&context, request.headers(), "GET, POST", &mut response);
+            response
+        };
+        for origin in ["https://app.example.com", "https://hub.example.com"] {
+            let answer = answer(origin);
+            assert_eq!(answer.headers()[ACCESS_CONTROL_ALLOW_ORIGIN], origin);
+            assert_eq!(answer.headers()[ACCESS_CONTROL_ALLOW_METHODS], "GET, POST");
+        }
+        let foreign = answer("https://evil.example");
+        assert!(foreign.headers().keys().all(|name| !name.as_str().starts_with("access-control")));
+        assert_eq!(foreign.headers()[VARY], "Origin");
+    }
+}

@@ -1,0 +1,108 @@
+//! Failed authentication, counted by address.
+//!
+//! The right token always passes, even from an address that has failed too often: behind a proxy that is not trusted,
+//! everyone has the same address, and a stranger's guesses must not lock the SOS service out. What the limit bounds is the
+//! noise; a secret that could be guessed online would not be saved by it.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Failures that an address may collect at once, and in [`PERIOD`].
+const LIMIT: u32 = 20;
+const PERIOD: Duration = Duration::from_secs(60);
+/// Addresses that are remembered. When all of them are recent, further ones count as overdrawn.
+const MAX_ADDRESSES: usize = 10_000;
+
+/// An address has failed too often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overdrawn {
+    pub limit: u32,
+    /// Until one more failure would be answered as such.
+    pub retry_after: Duration,
+    /// Until all is forgotten.
+    pub reset: Duration,
+}
+
+/// GCRA with a bucket for each address; for IPv6 for each /64, which one subscriber has to itself.
+#[derive(Default)]
+pub struct FailedAuth {
+    /// When the bucket of an address is empty again.
+    empty_at: Mutex<HashMap<IpAddr, Instant>>,
+}
+
+impl FailedAuth {
+    /// Counts a failure.
+    ///
+    /// # Errors
+    /// [`Overdrawn`] if there were too many; this one is not counted then.
+    pub fn count(&self, address: IpAddr, now: Instant) -> Result<(), Overdrawn> {
+        let address = subscriber(address);
+        let cost = PERIOD / LIMIT;
+        let mut empty_at = self.empty_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if empty_at.len() >= MAX_ADDRESSES && !empty_at.contains_key(&address) {
+            empty_at.retain(|_, empty| *empty > now);
+            if empty_at.len() >= MAX_ADDRESSES {
+                return Err(Overdrawn { limit: LIMIT, retry_after: cost, reset: PERIOD });
+            }
+        }
+        let empty = empty_at.get(&address).copied().unwrap_or(now).max(now) + cost;
+        match (empty - now).checked_sub(PERIOD) {
+            Some(excess) if !excess.is_zero() => Err(Overdrawn { limit: LIMIT, retry_after: excess, reset: empty - cost - now }),
+            _ => {
+                empty_at.insert(address, empty);
+                Ok(())
+            }
+        }
+    }
+}
+
+fn subscriber(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) & !u128::from(u64::MAX)).into(),
+        address => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_may_fail_so_often_and_then_waits() {
+        let (failures, now) = (FailedAuth::default(), Instant::now());
+        let [mine, other] = [[1, 1, 1, 1], [2, 2, 2, 2]].map(IpAddr::from);
+        for _ in 0..LIMIT {
+            failures.count(mine, now).unwrap();
+        }
+        let overdrawn = failures.count(mine, now).unwrap_err();
+        assert_eq!(overdrawn, Overdrawn { limit: 20, retry_after: Duration::from_secs(3), reset: PERIOD });
+        failures.count(other, now).unwrap();
+        failures.count(mine, now + overdrawn.retry_after).unwrap();
+        assert!(failures.count(mine, now + overdrawn.retry_after).is_err());
+        failures.count(mine, now + 2 * PERIOD).unwrap();
+    }
+
+    #[test]
+    fn the_addresses_of_one_subscriber_share_a_bucket() {
+        let (failures, now) = (FailedAuth::default(), Instant::now());
+        for host in 0..LIMIT {
+            failures.count(format!("2001:db8::{host:x}").parse().unwrap(), now).unwrap();
+        }
+        assert!(failures.count("2001:db8::ffff:1".parse().unwrap(), now).is_err());
+        failures.count("2001:db8:0:1::1".parse().unwrap(), now).unwrap();
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let (failures, now) = (FailedAuth::default(), Instant::now());
+        for host in 0..MAX_ADDRESSES as u32 {
+            failures.count(IpAddr::from(host.to_be_bytes()), now).unwrap();
+        }
+        let late = IpAddr::from([200, 1, 1, 1]);
+        assert!(failures.count(late, now).is_err());
+        failures.count(late, now + 2 * PERIOD).unwrap();
+        assert_eq!(failures.empty_at.lock().unwrap().len(), 1);
+    }
+}

@@ -1,0 +1,277 @@
+//! From path and method to a handler. Static segments win over parameters.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+use percent_encoding::percent_decode_str;
+
+use super::HttpError;
+use super::guards::Context;
+use crate::engineio::Body;
+
+/// How long the body of a request may take.
+const BODY_DEADLINE: Duration = Duration::from_secs(10);
+/// A body that is too large is read and thrown away up to so many bytes, because a client that is still sending when the
+/// connection closes never sees the answer.
+const DISCARDED: usize = 8 << 20;
+
+pub type Answer = Result<Response<Body>, HttpError>;
+type Future = Pin<Box<dyn std::future::Future<Output = Answer> + Send>>;
+type Handler = Arc<dyn Fn(Call) -> Future + Send + Sync>;
+
+/// A request on its way to its handler.
+pub struct Call {
+    pub context: Context,
+    pub headers: HeaderMap,
+    pub path: Box<str>,
+    query: Box<str>,
+    params: Vec<(Box<str>, String)>,
+    body: Incoming,
+    body_limit: usize,
+}
+
+impl Call {
+    /// A part of the path, decoded. Empty if the route has none of this name.
+    pub fn param(&self, name: &str) -> &str {
+        self.params.iter().find(|(param, _)| **param == *name).map_or("", |(_, value)| value)
+    }
+
+    /// The first value of each parameter of the query, decoded.
+    pub fn query(&self) -> BTreeMap<String, String> {
+        let mut query = BTreeMap::new();
+        for (name, value) in form_urlencoded::parse(self.query.as_bytes()) {
+            query.entry(name.into_owned()).or_insert_with(|| value.into_owned());
+        }
+        query
+    }
+
+    /// The body, text that is valid JSON. One that is empty counts as `{}`.
+    ///
+    /// # Errors
+    /// `TooLarge`, `BodyTimeout`, `UnsupportedMediaType`, `NotJson`.
+    pub async fn json(self) -> Result<String, HttpError> {
+        let is_json = self.headers.get(CONTENT_TYPE).is_some_and(is_json);
+        let is_encoded = self.headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity");
+        if self.body.is_end_stream() {
+            return Ok("{}".into());
+        }
+        let body = read(self.body, self.body_limit).await?;
+        if body.is_empty() {
+            return Ok("{}".into());
+        }
+        if !is_json || is_encoded {
+            return Err(HttpError::UnsupportedMediaType);
+        }
+        let text = String::from_utf8(body.into()).map_err(|_| HttpError::NotJson)?;
+        serde_json::from_str::<serde::de::IgnoredAny>(&text).map_err(|_| HttpError::NotJson)?;
+        Ok(text)
+    }
+}
+
+fn is_json(content_type: &HeaderValue) -> bool {
+    let Ok(content_type) = content_type.to_str() else { return false };
+    let (media, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
+    let parameters = parameters.to_ascii_lowercase();
+    let utf8 = parameters.split(';').filter_map(|parameter| parameter.trim().strip_prefix("charset="));
+    let mut charsets = utf8.map(|charset| charset.trim_matches('"'));
+    media.trim().eq_ignore_ascii_case("application/json")
+        && charsets.all(|charset| matches!(charset, "utf-8" | "utf8" | "us-ascii"))
+}
+
+async fn read(mut body: Incoming, limit: usize) -> Result<Bytes, HttpError> {
+    let too_large = HttpError::TooLarge { limit };
+    let all = async {
+        if body.size_hint().lower() <= limit as u64 {
+            match Limited::new(&mut body, limit).collect().await {
+                Ok(read) => return Ok(read.to_bytes()),
+                Err(error) if error.is::<LengthLimitError>() => {}
+                // The client is gone, most likely; nobody will read this.
+                Err(_) => return Err(HttpError::NotJson),
+            }
+        }
+        let mut discarded = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            discarded += frame.data_ref().map_or(0, Bytes::len);
+            if discarded > DISCARDED {
+                break;
+            }
+        }
+        Err(too_large)
+    };
+    tokio::time::timeout(BODY_DEADLINE, all).await.unwrap_or(Err(HttpError::BodyTimeout))
+}
+
+/// The handlers of a path.
+#[derive(Default)]
+struct Methods(Vec<(Method, Handler)>);
+
+impl Methods {
+    fn find(&self, method: &Method) -> Option<&Handler> {
+        let method = if method == Method::HEAD { &Method::GET } else { method };
+        self.0.iter().find(|(own, _)| own == method).map(|(_, handler)| handler)
+    }
+
+    /// As in the header `Allow`.
+    fn allow(&self) -> String {
+        let mut names: Vec<_> = self.0.iter().map(|(method, _)| method.as_str()).collect();
+        if names.contains(&"GET") {
+            names.push("HEAD");
+        }
+        names.push("OPTIONS");
+        names.sort_unstable();
+        names.join(", ")
+    }
+}
+
+/// The table of all routes.
+pub struct Router {
+    table: matchit::Router<usize>,
+    routes: Vec<(&'static str, Methods)>,
+    body_limit: usize,
+}
+
+impl Router {
+    /// Bodies may have `body_limit` bytes.
+    pub fn new(body_limit: usize) -> Self {
+        Self { table: matchit::Router::new(), routes: Vec::new(), body_limit }
+    }
+
+    /// Adds a route; `{name}` in the path is one segment, `{*name}` all that follow.
+    ///
+    /// # Panics
+    /// If the path is malformed or contradicts another one: a fault in the source, found by any test that starts a hub.
+    pub fn route<F>(&mut self, method: Method, path: &'static str, handler: impl Fn(Call) -> F + Send + Sync + 'static)
+    where
+        F: std::future::Future<Output = Answer> + Send + 'static,
+    {
+        let handler: Handler = Arc::new(move |call| Box::pin(handler(call)));
+        let index = self.routes.iter().position(|(known, _)| *known == path).unwrap_or_else(|| {
+            if let Err(error) = self.table.insert(path, self.routes.len()) {
+                panic!("route {path}: {error}");
+            }
+            self.routes.push((path, Methods::default()));
+            self.routes.len() - 1
+        });
+        self.routes[index].1.0.push((method, handler));
+    }
+
+    /// Answers a request.
+    pub async fn call(&self, request: Request<Incoming>, context: Context) -> Response<Body> {
+        let (parts, body) = request.into_parts();
+        let path = parts.uri.path();
+        let Some((methods, params)) = self.find(path) else {
+            return HttpError::NotFound { path: path.into() }.response();
+        };
+        if parts.method == Method::OPTIONS {
+            return options(&methods.allow());
+        }
+        let Some(handler) = methods.find(&parts.method) else {
+            return HttpError::MethodNotAllowed { allow: methods.allow() }.response();
+        };
+        let Ok(params) = params else { return HttpError::InvalidPath.response() };
+        let query = parts.uri.query().unwrap_or_default().into();
+        let (path, body_limit) = (path.into(), self.body_limit);
+        let call = Call { context, path, query, params, headers: parts.headers, body, body_limit };
+        handler(call).await.unwrap_or_else(|error| error.response())
+    }
+
+    /// The route of a path and its decoded parameters. One final slash more changes nothing.
+    #[allow(clippy::type_complexity)]
+    fn find(&self, path: &str) -> Option<(&Methods, Result<Vec<(Box<str>, String)>, ()>)> {
+        let bare = path.strip_suffix('/').filter(|bare| !bare.is_empty());
+        let found = self.table.at(path).ok().or_else(|| self.table.at(bare?).ok())?;
+        let decode = |(name, value): (&str, &str)| match percent_decode_str(value).decode_utf8() {
+            Ok(value) => Ok((name.into(), value.into_owned())),
+            Err(_) => Err(()),
+        };
+        Some((&self.routes[*found.value].1, found.params.iter().map(decode).collect()))
+    }
+}
+
+/// The answer to `OPTIONS`; the guards add what a browser wants to know.
+pub fn options(allow: &str) -> Response<Body> {
+    let mut response = Response::new(Body::default());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    if let Ok(allow) = HeaderValue::from_str(allow) {
+        response.headers_mut().insert(ALLOW, allow);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn router(paths: &[&'static str]) -> Router {
+        let mut router = Router::new(1024);
+        for path in paths {
+            router.route(Method::GET, path, |_| async { Err(HttpError::InvalidPath) });
+        }
+        router
+    }
+
+    #[test]
+    fn static_segments_win_over_parameters() {
+        let router = router(&["/sos", "/sos/init", "/sos/{id}/close", "/sos/{id}/members/{user}", "/demo/{*file}"]);
+        for (path, expected) in [
+            ("/sos", Some("/sos")),
+            ("/sos/", Some("/sos")),
+            ("/sos/init", Some("/sos/init")),
+            // An SOS may be called so.
+            ("/sos/init/close", Some("/sos/{id}/close")),
+            ("/sos/init/members/u", Some("/sos/{id}/members/{user}")),
+            ("/sos/a/close/", Some("/sos/{id}/close")),
+            ("/sos/a", None),
+            ("/sos//close", None),
+            ("/sos/a/close//", None),
+            ("/demo/a/b.js", Some("/demo/{*file}")),
+            ("/demo", None),
+            ("/", None),
+        ] {
+            let found = router.find(path).map(|(methods, _)| std::ptr::from_ref(methods));
+            let known = expected.map(|expected| {
+                let route = router.routes.iter().find(|(path, _)| *path == expected).unwrap();
+                std::ptr::from_ref(&route.1)
+            });
+            assert_eq!(found, known, "{path}");
+        }
+    }
+
+    #[test]
+    fn parameters_are_decoded() {
+        let router = router(&["/users/{user}/presence"]);
+        let user = |path: &str| router.find(path).unwrap().1.map(|params| params[0].1.clone());
+        assert_eq!(user("/users/a%2Fb%20%C3%A9+c/presence"), Ok("a/b é+c".into()));
+        assert_eq!(user("/users/%FF/presence"), Err(()));
+    }
+
+    #[test]
+    fn allow_names_every_method_of_the_path() {
+        let mut router = router(&["/a"]);
+        router.route(Method::POST, "/a", |_| async { Err(HttpError::InvalidPath) });
+        assert_eq!(router.find("/a").unwrap().0.allow(), "GET, HEAD, OPTIONS, POST");
+        assert!(router.find("/a").unwrap().0.find(&Method::HEAD).is_some());
+        assert!(router.find("/a").unwrap().0.find(&Method::PUT).is_none());
+    }
+
+    #[test]
+    fn json_is_recognised_by_its_content_type() {
+        for good in
+            ["application/json", "Application/JSON; charset=UTF-8", "application/json;charset=\"utf-8\"", "application/json; a=b"]
+        {
+            assert!(is_json(&HeaderValue::from_static(good)), "{good}");
+        }
+        for bad in
+            ["", "text/plain", "application/jsonp", "application/x-www-form-urlencoded", "application/json; charset=utf-16"]
+        {
+            assert!(!is_json(&HeaderValue::from_static(bad)), "{bad}");
+        }
+    }
+}

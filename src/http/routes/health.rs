@@ -1,0 +1,143 @@
+//! Who we are, whether we live, and whether a balancer should send us clients. Contract § 7 "HTTP".
+
+use std::sync::Arc;
+
+use hyper::{Method, Response, StatusCode};
+use serde_json::{Map, Value, json};
+
+use super::super::router::Router;
+use super::super::{json as respond_json, router::Answer};
+use crate::drain::{Lifecycle, Phase};
+use crate::engineio::Body;
+
+const SERVICE: &str = env!("CARGO_PKG_NAME");
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Something beside the hub. While it is away the hub is degraded, yet ready.
+pub struct Dependency {
+    pub name: &'static str,
+    /// Must not block.
+    pub is_there: Box<dyn Fn() -> bool + Send + Sync>,
+}
+
+/// What readiness is judged by.
+pub struct Health {
+    pub lifecycle: Lifecycle,
+    /// How many Redis masters answer, and how many there are.
+    pub masters: Box<dyn Fn() -> (usize, usize) + Send + Sync>,
+    pub dependencies: Vec<Dependency>,
+}
+
+impl Health {
+    /// Why no client should be sent here, if so.
+    fn unready(&self) -> Option<&'static str> {
+        match self.lifecycle.phase() {
+            Phase::Starting => Some("starting"),
+            Phase::Draining => Some("draining"),
+            Phase::Serving if (self.masters)().0 == 0 => Some("no Redis master answers"),
+            Phase::Serving => None,
+        }
+    }
+
+    fn ready(&self) -> Response<Body> {
+        let (up, all) = (self.masters)();
+        let mut checks = Map::new();
+        checks.insert("redis".into(), json!({"up": up, "masters": all}));
+        for dependency in &self.dependencies {
+            checks.insert(dependency.name.into(), json!({"up": (dependency.is_there)()}));
+        }
+        let is_up = |check: &Value| check["up"] != false && check.get("masters").is_none_or(|all| check["up"] == *all);
+        let away: Vec<_> = checks.iter().filter(|(_, check)| !is_up(check)).map(|(name, _)| name.clone()).collect();
+        let (status, code) = match self.unready() {
+            Some(_) => ("unavailable", StatusCode::SERVICE_UNAVAILABLE),
+            None => ("ready", StatusCode::OK),
+        };
+        let mut body = json!({"status": status, "degraded": !away.is_empty(), "away": away, "checks": checks});
+        if let Some(reason) = self.unready() {
+            body["reason"] = reason.into();
+        }
+        respond_json(code, body.to_string())
+    }
+}
+
+/// Adds `/`, `/health`, `/api/health`, `/healthz`, `/livez`, `/ready` and `/readyz`.
+pub fn routes(router: &mut Router, health: Health, node: &str) {
+    let info = json!({
+        "service": SERVICE,
+        "version": VERSION,
+        "status": "ok",
+        "node": node,
+        "socketio": {"path": "/socket.io/", "transports": ["polling", "websocket"], "namespaces": ["/"]},
+    });
+    let info = info.to_string();
+    router.route(Method::GET, "/", move |_| ok(info.clone()));
+    let alive = json!({"status": "ok", "service": SERVICE, "version": VERSION}).to_string();
+    for path in ["/health", "/api/health", "/healthz", "/livez"] {
+        let alive = alive.clone();
+        router.route(Method::GET, path, move |_| ok(alive.clone()));
+    }
+    let health = Arc::new(health);
+    for path in ["/ready", "/readyz"] {
+        let health = health.clone();
+        router.route(Method::GET, path, move |_| {
+            let answer = health.ready();
+            async { Ok(answer) }
+        });
+    }
+}
+
+fn ok(body: String) -> impl Future<Output = Answer> + Send {
+    std::future::ready(Ok(respond_json(StatusCode::OK, body)))
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    async fn judge(phase: Phase, masters: (usize, usize), sos_service: bool) -> (u16, Value) {
+        let health = Health {
+            lifecycle: Lifecycle::default(),
+            masters: Box::new(move || masters),
+            dependencies: vec![Dependency { name: "sosService", is_there: Box::new(move || sos_service) }],
+        };
+        health.lifecycle.enter(phase);
+        let (head, body) = health.ready().into_parts();
+        (head.status.as_u16(), serde_json::from_slice(&body.collect().await.unwrap().to_bytes()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_node_is_unready_only_for_reasons_of_its_own() {
+        for (phase, masters, reason) in [
+            (Phase::Starting, (3, 3), Some("starting")),
+            (Phase::Draining, (3, 3), Some("draining")),
+            (Phase::Serving, (0, 3), Some("no Redis master answers")),
+            (Phase::Serving, (0, 0), Some("no Redis master answers")),
+            (Phase::Serving, (1, 3), None),
+            (Phase::Serving, (3, 3), None),
+        ] {
+            let (status, body) = judge(phase, masters, true).await;
+            assert_eq!(status, if reason.is_some() { 503 } else { 200 }, "{phase:?} {masters:?}");
+            assert_eq!(body["reason"].as_str(), reason);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_away_is_named() {
+        assert_eq!(
+            judge(Phase::Serving, (2, 3), false).await,
+            (
+                200,
+                json!({
+                    "status": "ready",
+                    "degraded": true,
+                    "away": ["redis", "sosService"],
+                    "checks": {"redis": {"up": 2, "masters": 3}, "sosService": {"up": false}},
+                })
+            )
+        );
+        let (_, body) = judge(Phase::Serving, (3, 3), true).await;
+        assert_eq!(body["degraded"], false);
+    }
+}

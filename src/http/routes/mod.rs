@@ -1,0 +1,6 @@
+//! The routes, a file for each subject.
+
+pub mod demo;
+mod geojson;
+pub mod health;
+pub mod sos;

@@ -1,0 +1,190 @@
+//! The internal API of incidents, for the SOS service. Contract § 3 "Internal API".
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use hyper::header::{ACCEPT, HeaderName, HeaderValue, VARY};
+use hyper::{Method, Response, StatusCode};
+use serde::Serialize;
+use serde_json::json;
+
+use super::super::guards::FailedAuth;
+use super::super::router::{Answer, Call, Router};
+use super::super::{HttpError, json as respond_json, respond};
+use super::geojson;
+use crate::auth::{AuthError, InternalToken};
+use crate::engineio::Body;
+use crate::features::sos::requests::{
+    Admission, Closing, EventsQuery, Faults, ListQuery, NewMessage, NewSos, StatusChange, TrackQuery,
+};
+use crate::features::sos::{Bad, Sos};
+use crate::ids::{is_scope_id, is_user_id};
+use crate::settings::Secret;
+
+const X_INTERNAL_TOKEN: HeaderName = HeaderName::from_static("x-internal-token");
+
+struct Api {
+    sos: Arc<Sos>,
+    token: InternalToken,
+    failures: FailedAuth,
+}
+
+/// Adds every route under `/internal/realtime`.
+pub fn routes(router: &mut Router, sos: &Arc<Sos>, token: Option<&Secret>) {
+    let api = Arc::new(Api { sos: sos.clone(), token: InternalToken::new(token), failures: FailedAuth::default() });
+    let mut table = Table { router, api };
+    table.add(Method::POST, "/internal/realtime/sos/init", init);
+    table.add(Method::GET, "/internal/realtime/sos", list);
+    table.add(Method::POST, "/internal/realtime/sos/{sos}/close", close);
+    table.add(Method::POST, "/internal/realtime/sos/{sos}/status", status);
+    table.add(Method::GET, "/internal/realtime/sos/{sos}/state", state);
+    table.add(Method::GET, "/internal/realtime/sos/{sos}/track", track);
+    table.add(Method::GET, "/internal/realtime/sos/{sos}/events", events);
+    table.add(Method::POST, "/internal/realtime/sos/{sos}/messages", message);
+    table.add(Method::POST, "/internal/realtime/sos/{sos}/members", admit);
+    table.add(Method::DELETE, "/internal/realtime/sos/{sos}/members/{user}", remove);
+    table.add(Method::GET, "/internal/realtime/users/{user}/presence", presence);
+}
+
+struct Table<'a> {
+    router: &'a mut Router,
+    api: Arc<Api>,
+}
+
+impl Table<'_> {
+    /// Every route asks for the token before anything else is looked at.
+    fn add<F>(&mut self, method: Method, path: &'static str, handler: fn(Arc<Api>, Call) -> F)
+    where
+        F: Future<Output = Answer> + Send + 'static,
+    {
+        let api = self.api.clone();
+        self.router.route(method, path, move |call| {
+            let api = api.clone();
+            async move {
+                api.admit(&call)?;
+                handler(api, call).await
+            }
+        });
+    }
+}
+
+impl Api {
+    fn admit(&self, call: &Call) -> Result<(), HttpError> {
+        let given = call.headers.get(X_INTERNAL_TOKEN).map(HeaderValue::as_bytes);
+        match self.token.check(given) {
+            Ok(()) => Ok(()),
+            Err(AuthError::NotConfigured) => Err(HttpError::NotConfigured { setting: "INTERNAL_AUTH_TOKEN" }),
+            Err(_) => match self.failures.count(call.context.address, Instant::now()) {
+                Ok(()) => Err(HttpError::InvalidToken),
+                Err(overdrawn) => Err(HttpError::TooManyFailures(overdrawn)),
+            },
+        }
+    }
+}
+
+/// Makes an SOS, for the SOS service and for the demo page.
+pub(super) async fn create(sos: &Arc<Sos>, call: Call) -> Answer {
+    let new = NewSos::parse(&call.json().await?)?;
+    let created = sos.create(new).await?;
+    Ok(success(if created.created { StatusCode::CREATED } else { StatusCode::OK }, &created.state))
+}
+
+async fn init(api: Arc<Api>, call: Call) -> Answer {
+    create(&api.sos, call).await
+}
+
+async fn close(api: Arc<Api>, call: Call) -> Answer {
+    let id = sos_id(&call)?;
+    api.sos.close(&id, Closing::parse(&call.json().await?)?).await?;
+    Ok(respond_json(StatusCode::OK, r#"{"success":true,"message":"SOS closed"}"#))
+}
+
+async fn status(api: Arc<Api>, call: Call) -> Answer {
+    let id = sos_id(&call)?;
+    data(StatusCode::OK, &api.sos.set_status(&id, StatusChange::parse(&call.json().await?)?).await?)
+}
+
+async fn state(api: Arc<Api>, call: Call) -> Answer {
+    Ok(success(StatusCode::OK, &api.sos.state(&sos_id(&call)?).await?))
+}
+
+async fn track(api: Arc<Api>, call: Call) -> Answer {
+    let track = api.sos.track(&sos_id(&call)?, &parsed(&call, TrackQuery::parse)?).await?;
+    let mut response = match call.headers.get_all(ACCEPT).iter().any(geojson::is_asked_for) {
+        true => respond(StatusCode::OK, geojson::MEDIA_TYPE, geojson::track(&track)),
+        false => success(StatusCode::OK, &format!(r#"{{"points":{},"next":{}}}"#, array(&track.points), number(track.next))),
+    };
+    response.headers_mut().append(VARY, HeaderValue::from_static("Accept"));
+    Ok(response)
+}
+
+async fn events(api: Arc<Api>, call: Call) -> Answer {
+    let query = parsed(&call, EventsQuery::parse)?;
+    let events = api.sos.audit_trail(&sos_id(&call)?, query.after, query.limit).await?;
+    let next = events.last().filter(|_| events.len() == query.limit as usize).map(|last| last.id.clone());
+    data(StatusCode::OK, &json!({"events": events, "next": next}))
+}
+
+async fn message(api: Arc<Api>, call: Call) -> Answer {
+    let id = sos_id(&call)?;
+    data(StatusCode::CREATED, &api.sos.post_message(&id, NewMessage::parse(&call.json().await?)?).await?)
+}
+
+async fn admit(api: Arc<Api>, call: Call) -> Answer {
+    let id = sos_id(&call)?;
+    let admission = Admission::parse(&call.json().await?)?;
+    api.sos.admit(&id, &admission).await?;
+    data(StatusCode::OK, &json!({"sosId": id, "userId": admission.user_id, "role": admission.role.as_str()}))
+}
+
+async fn remove(api: Arc<Api>, call: Call) -> Answer {
+    let (id, user) = (sos_id(&call)?, user_id(&call)?);
+    api.sos.remove(&id, &user).await?;
+    data(StatusCode::OK, &json!({"sosId": id, "userId": user}))
+}
+
+async fn list(api: Arc<Api>, call: Call) -> Answer {
+    let listed = api.sos.list(&parsed(&call, ListQuery::parse)?).await?;
+    let next = json!(listed.next);
+    Ok(success(StatusCode::OK, &format!(r#"{{"items":{},"next":{next}}}"#, array(&listed.states))))
+}
+
+async fn presence(api: Arc<Api>, call: Call) -> Answer {
+    data(StatusCode::OK, &api.sos.user_presence(&user_id(&call)?).await?)
+}
+
+fn sos_id(call: &Call) -> Result<String, HttpError> {
+    let id = call.param("sos");
+    if is_scope_id(id) { Ok(id.into()) } else { Err(HttpError::InvalidSosId) }
+}
+
+fn user_id(call: &Call) -> Result<String, HttpError> {
+    let user = call.param("user");
+    let bad = || HttpError::Invalid(vec![Bad { field: "userId", why: "must have 1–128 characters" }]);
+    if is_user_id(user) { Ok(user.into()) } else { Err(bad()) }
+}
+
+fn parsed<T>(call: &Call, parse: impl Fn(&dyn Fn(&str) -> Option<String>) -> Result<T, Faults>) -> Result<T, HttpError> {
+    let query = call.query();
+    Ok(parse(&|name| query.get(name).filter(|value| !value.is_empty()).cloned())?)
+}
+
+/// `{success:true, data}` around JSON text.
+fn success(status: StatusCode, data: &str) -> Response<Body> {
+    respond_json(status, format!(r#"{{"success":true,"data":{data}}}"#))
+}
+
+fn data(status: StatusCode, data: &impl Serialize) -> Answer {
+    // None of the answers has a map key that is no text, the only thing that could fail.
+    Ok(success(status, &serde_json::to_string(data).unwrap_or_else(|_| "null".into())))
+}
+
+/// A JSON array of JSON texts.
+fn array<T: AsRef<[u8]>>(texts: &[T]) -> String {
+    let texts: Vec<_> = texts.iter().map(|text| String::from_utf8_lossy(text.as_ref())).collect();
+    format!("[{}]", texts.join(","))
+}
+
+fn number(number: Option<u64>) -> String {
+    number.map_or_else(|| "null".into(), |number| number.to_string())
+}

@@ -1,0 +1,236 @@
+//! The real `convoke` binary on a free port. Killed when dropped, and when this process dies.
+//!
+//! ```ignore
+//! let hub = Hub::start(&[("REDIS_URL", &redis.url())]).await;
+//! let client = Client::connect(&hub.url(), json!({"token": hub.token("rescuer", "r1", &["s1"])})).await;
+//! ```
+
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, mpsc};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use convoke::auth::{self, Claims};
+use convoke::settings::{Identity, Secret};
+use reqwest::{Method, RequestBuilder, Response};
+use serde_json::Value;
+
+use super::redis::spawn_for_life;
+
+/// The HS256 secret of every hub that a test starts, unless it sets another `JWT_SECRET`.
+pub const SECRET: &str = "a secret of the tests, at least 32 bytes long";
+/// The `X-Internal-Token` of every hub that a test starts, unless it sets another one.
+pub const INTERNAL: &str = "the internal token of the tests";
+
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Lines of the log that are kept for the post-mortem.
+const KEPT_LINES: usize = 400;
+
+/// A node of the hub.
+pub struct Hub {
+    pub address: SocketAddr,
+    child: Mutex<Child>,
+    log: Arc<Mutex<VecDeque<String>>>,
+    http: reqwest::Client,
+}
+
+impl Hub {
+    /// Starts a node and waits until it is ready. `env` wins over the defaults of the tests; an empty value unsets one.
+    pub async fn start(env: &[(&str, &str)]) -> Self {
+        let hub = Self::start_unready(env).await;
+        hub.wait_for_status("/readyz", 200).await;
+        hub
+    }
+
+    /// Starts a node and waits only until it listens.
+    pub async fn start_unready(env: &[(&str, &str)]) -> Self {
+        let mut command = Self::command("serve", env);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = spawn_for_life(command);
+        let log = Arc::new(Mutex::new(VecDeque::new()));
+        let (stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        let kept = log.clone();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                let mut kept = kept.lock().unwrap();
+                kept.push_back(line);
+                if kept.len() > KEPT_LINES {
+                    kept.pop_front();
+                }
+            }
+        });
+        let (said, says) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                let _ = said.send(line);
+            }
+        });
+        let address = tokio::task::spawn_blocking(move || {
+            let deadline = Instant::now() + PATIENCE;
+            loop {
+                let line = says.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()?;
+                if let Some(address) = line.strip_prefix("listening on http://") {
+                    return Some(address.parse::<SocketAddr>().unwrap());
+                }
+            }
+        });
+        let address = address.await.unwrap();
+        let address = address.unwrap_or_else(|| panic!("the hub does not listen; its log:\n{}", text(&log.lock().unwrap())));
+        Self { address, child: Mutex::new(child), log, http: reqwest::Client::new() }
+    }
+
+    /// `convoke <word>` with nothing in its environment but what tests need.
+    pub fn command(word: &str, env: &[(&str, &str)]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_convoke"));
+        command.arg(word).env_clear().stdin(Stdio::null());
+        for name in ["PATH", "HOME", "LLVM_PROFILE_FILE", "RUST_BACKTRACE"] {
+            if let Some(value) = std::env::var_os(name) {
+                command.env(name, value);
+            }
+        }
+        command.envs([
+            ("HOST", "127.0.0.1"),
+            ("PORT", "0"),
+            ("METRICS_PORT", "0"),
+            ("NODE_ID", "test"),
+            ("JWT_SECRET", SECRET),
+            ("INTERNAL_AUTH_TOKEN", INTERNAL),
+            ("DRAIN_DELAY_SECONDS", "0"),
+            ("DRAIN_SECONDS", "1"),
+            ("LOG_LEVEL", "info,convoke=debug"),
+        ]);
+        command.envs(env.iter().copied());
+        command
+    }
+
+    /// `http://127.0.0.1:port`
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// A token of this hub that lasts an hour; the first incident is its `sosId`.
+    pub fn token(&self, role: &str, user: &str, sos: &[&str]) -> String {
+        self.token_until(role, user, sos, Some(now_seconds() + 3600))
+    }
+
+    /// [`Hub::token`] with an expiry of its own (seconds since 1970).
+    pub fn token_until(&self, role: &str, user: &str, sos: &[&str], expires_at: Option<u64>) -> String {
+        mint(SECRET, role, user, sos, expires_at)
+    }
+
+    /// A request to this hub.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.url())).timeout(PATIENCE)
+    }
+
+    pub async fn get(&self, path: &str) -> Response {
+        self.request(Method::GET, path).send().await.expect("an answer")
+    }
+
+    /// Calls the internal API with the right token; gives status and body.
+    pub async fn internal(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
+        let request = self.request(method, &format!("/internal/realtime{path}")).header("x-internal-token", INTERNAL);
+        let request = match body {
+            Some(body) => request.json(&body),
+            None => request,
+        };
+        let response = request.send().await.expect("an answer");
+        (response.status().as_u16(), response.json().await.unwrap_or(Value::Null))
+    }
+
+    /// Makes an incident by the internal API and returns its state.
+    pub async fn create_sos(&self, sos: &str, citizen: &str) -> Value {
+        let body = serde_json::json!({"sosId": sos, "citizenId": citizen});
+        let (status, mut answer) = self.internal(Method::POST, "/sos/init", Some(body)).await;
+        assert!(matches!(status, 200 | 201), "init was answered {status} {answer}");
+        answer["data"].take()
+    }
+
+    /// Asks until a path is answered with this status; returns the body.
+    pub async fn wait_for_status(&self, path: &str, status: u16) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.request(Method::GET, path).send().await;
+            let last = match answer {
+                Ok(response) if response.status().as_u16() == status => return response.text().await.unwrap_or_default(),
+                Ok(response) => format!("{} {}", response.status(), response.text().await.unwrap_or_default()),
+                Err(error) => error.to_string(),
+            };
+            assert!(Instant::now() < deadline, "{path} was not answered {status} but {last}; log:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// What the node has logged, the newest lines.
+    pub fn log(&self) -> String {
+        text(&self.log.lock().unwrap())
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child().id()
+    }
+
+    /// Sends a signal: `libc::SIGTERM`, `SIGSTOP`, ….
+    pub fn signal(&self, signal: i32) {
+        let pid = i32::try_from(self.pid()).unwrap();
+        // SAFETY: kill(2) touches no memory of ours; the child has not been waited for, so its id is still its own.
+        let outcome = unsafe { libc::kill(pid, signal) };
+        assert_eq!(outcome, 0, "the hub is gone; its log:\n{}", self.log());
+    }
+
+    /// Kills the node, as a crash would.
+    pub fn kill(&self) {
+        let mut child = self.child();
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+
+    /// Waits until the node has ended by itself.
+    pub async fn exited(&self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child().try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "the hub does not end; its log:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    fn child(&self) -> MutexGuard<'_, Child> {
+        self.child.lock().unwrap()
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("log of the hub at {}:\n{}", self.address, self.log());
+        }
+        self.kill();
+    }
+}
+
+/// Signs a token; `role` in any case.
+pub fn mint(secret: &str, role: &str, user: &str, sos: &[&str], expires_at: Option<u64>) -> String {
+    auth::install_crypto_provider();
+    let identity = Identity { secret: Some(Secret::new(secret)), ..Identity::default() };
+    let claims = Claims {
+        user_id: user.into(),
+        role: role.parse().expect("a role"),
+        sos_id: sos.first().map(|id| (*id).into()),
+        sos_ids: sos.iter().map(|id| (*id).into()).collect(),
+        expires_at,
+    };
+    auth::mint(&identity, &claims, now_seconds()).expect("a token")
+}
+
+pub fn now_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+fn text(lines: &VecDeque<String>) -> String {
+    lines.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
+}

@@ -3,7 +3,10 @@
 #[path = "../support/mini_redis.rs"]
 mod mini_redis;
 
-mod scripts_world;
-
+mod scripts_location;
+mod scripts_members;
+mod scripts_migration;
 mod scripts_scope;
 mod scripts_status;
+mod scripts_talk;
+mod scripts_world;

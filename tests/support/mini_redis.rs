@@ -149,10 +149,6 @@ impl Mini {
         Self { nodes, moved: Arc::default(), _servers: servers }
     }
 
-    pub fn is_cluster(&self) -> bool {
-        self.nodes.len() > 1
-    }
-
     pub fn home(&self, slot: u16) -> usize {
         let moved = self.moved.lock().unwrap().iter().rev().find(|(moved, _)| *moved == slot).map(|(_, to)| *to);
         moved.unwrap_or_else(|| (usize::from(slot) / (16384 / self.nodes.len())).min(self.nodes.len() - 1))

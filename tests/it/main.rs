@@ -17,4 +17,5 @@ mod scripts_scope;
 mod scripts_status;
 mod scripts_talk;
 mod scripts_world;
+mod sos_events;
 mod sos_service;

@@ -526,8 +526,8 @@ pub async fn watch_paid<E: Eval>(redis: &E, sos: &str, ids: &[&str]) -> Result<(
 }
 
 script!(JOIN = "sos_join", "scope", "members", "sos");
-script!(LEAVE = "sos_leave", "scope", "members", "sos");
-script!(PRESENCE = "sos_presence", "scope", "members", "sos");
+script!(LEAVE = "sos_leave", "scope", "members", "sos", "location");
+script!(PRESENCE = "sos_presence", "scope", "members", "sos", "location");
 script!(CREATE = "sos_create", "scope", "members", "sos", "location", "status");
 script!(STATUS = "sos_status", "scope", "members", "sos", "location", "status");
 script!(CLOSE = "sos_close", "scope", "members", "sos", "location", "status");

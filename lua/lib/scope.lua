@@ -3,11 +3,11 @@
 -- Every write begins with ARGV
 --   1 operation id ('' none)   2 clientMessageId ('' none)   3 how long that is remembered (ms)
 --   4 how long the log is kept (ms)   5 an epoch, used if the scope is made   6 the scope's channel
--- KEYS[1] is scope:meta. A script names its other keys by assigning the locals below.
+-- KEYS[1] is scope:meta. A script names its other keys by assigning the locals below. NAME is the script's own.
 --
 -- scope:meta: epoch · last (newest logged id) · trim (up to here entries may be gone) · tt (next trim) · kt (next renewal
 -- of TTLs) · nl, n:<node> (listeners) · end (the SOS is over) · w:<id> (watchers' copies owed) · ob (outbox lease)
--- · op:<id> → first answer, in a ring oq:<n> from oh to ot whose oldest is from oe; cm:<user>:<id> likewise (cq, ch, ct, ce).
+-- · op:<id> → first answer, in a ring oq:<n> from oh to ot whose oldest is from oe; cm:<script>:<user>:<id> likewise (cq, ch, ct, ce).
 -- What is read here is written back in one HSET by `commit`.
 
 local call = redis.call
@@ -32,10 +32,15 @@ local function clock()
   now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
+-- An id used again for another kind of write is another one: its answer would not fit.
+local function client_field(user)
+  return 'cm:' .. NAME .. ':' .. user .. ':' .. ARGV[2]
+end
+
 -- Reads scope:meta. Returns the first answer if this is a repeat; `flag` is the place of its duplicate flag.
 local function open(user, flag)
   clock()
-  local cm = ARGV[2] ~= '' and 'cm:' .. user .. ':' .. ARGV[2] or '-'
+  local cm = ARGV[2] ~= '' and client_field(user) or '-'
   meta = call('HMGET', META, 'epoch', 'last', 'nl', 'tt', 'oh', 'ot', 'oe', 'kt', 'op:' .. ARGV[1], cm)
   epoch, last, listeners = meta[1], meta[2] or '0-0', tonumber(meta[3] or 0)
   if meta[9] and ARGV[1] ~= '' then return cmsgpack.unpack(meta[9]) end
@@ -106,7 +111,7 @@ local function remember(answer, user, effect)
   if ARGV[1] ~= '' then ring('o', 'op:' .. ARGV[1], packed, OPERATION_MS, meta[5], meta[6], meta[7]) end
   if ARGV[2] ~= '' and effect then
     local r = call('HMGET', META, 'ch', 'ct', 'ce')
-    ring('c', 'cm:' .. user .. ':' .. ARGV[2], packed, tonumber(ARGV[3]), r[1], r[2], r[3])
+    ring('c', client_field(user), packed, tonumber(ARGV[3]), r[1], r[2], r[3])
   end
 end
 

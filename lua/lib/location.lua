@@ -69,7 +69,7 @@ local function device_latest(u, device, fix)
 end
 
 -- Adds to the track, once per user, device and fix time; false if it is there. `surely` spares the look.
-local function track(u, role, fields, device, fix, surely)
+local function track(u, fields, device, fix, surely)
   local head = u.key .. ' ' .. device .. ' '
   if not surely then
     for _, member in ipairs(call('ZRANGEBYSCORE', TRACK, fix, fix)) do

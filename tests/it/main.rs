@@ -10,3 +10,13 @@ mod layers;
 mod redis_commit;
 mod redis_subscriber;
 mod sos_service;
+#[path = "../support/mini_redis.rs"]
+mod mini_redis;
+
+mod scripts_location;
+mod scripts_members;
+mod scripts_migration;
+mod scripts_scope;
+mod scripts_status;
+mod scripts_talk;
+mod scripts_world;

@@ -116,12 +116,13 @@ pub fn user_key(user: &str) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(user)
 }
 
-/// A static script: its file under `lua/`, after the libraries that it needs.
+/// A static script: its name, the libraries that it needs, and its file under `lua/`.
 macro_rules! script {
     ($static:ident = $name:literal $(, $lib:literal)*) => {
         static $static: $crate::redis::script::Script = $crate::redis::script::Script::new(
             $name,
             concat!(
+                "local NAME = '", $name, "'\n",
                 $(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/lua/lib/", $lib, ".lua")), "\n",)*
                 include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/lua/", $name, ".lua"))
             ),
@@ -129,3 +130,23 @@ macro_rules! script {
     };
 }
 use script;
+
+impl Eval for super::Redis {
+    type Error = super::RedisError;
+
+    async fn eval(&self, script: &'static Script, keys: Vec<String>, args: Vec<Bytes>) -> Result<Value, Self::Error> {
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        super::Redis::eval(self, script, &keys, args).await
+    }
+
+    async fn eval_write(&self, script: &'static Script, keys: Vec<String>, args: Vec<Bytes>) -> Result<Value, Self::Error> {
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        super::Redis::eval_write(self, script, &keys, args).await
+    }
+}
+
+impl From<BadReply> for super::RedisError {
+    fn from(bad: BadReply) -> Self {
+        Self::Script { code: "BADREPLY".to_owned(), message: bad.to_string() }
+    }
+}

@@ -3,6 +3,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod balancer;
+mod cli;
 mod identity;
 mod layers;
 mod sos_service;

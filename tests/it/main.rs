@@ -7,4 +7,6 @@ mod balancer;
 mod cli;
 mod identity;
 mod layers;
+mod redis_commit;
+mod redis_subscriber;
 mod sos_service;

@@ -6,6 +6,7 @@ use convoke::auth::{Role, SosVerifier};
 use convoke::settings::Settings;
 
 use crate::support::ports::free_port;
+use crate::support::redis;
 use crate::support::stub_http::{Answer, StubHttp};
 
 fn convoke(args: &[&str], environment: &[(&str, &str)]) -> Output {
@@ -82,5 +83,17 @@ async fn check_says_what_does_not_answer() {
     assert_eq!(output.status.code(), Some(1), "{report}{}", text(&output.stderr));
     for line in ["ok    settings", "BAD   Redis", "ok    SOS service", "BAD   SOS_JWKS_URL"] {
         assert!(report.contains(line), "{line}: {report}");
+    }
+}
+
+#[test]
+fn check_asks_each_redis_master() {
+    let (single, cluster) = (redis::single().url(), redis::cluster().url());
+    for (url, masters) in [(single, 1), (cluster, 3)] {
+        let output = convoke(&["check"], &[("REDIS_URL", url.as_str())]);
+        let report = text(&output.stdout);
+        assert!(output.status.success(), "{report}{}", text(&output.stderr));
+        assert_eq!(report.matches("ok    Redis 127.0.0.1:").count(), masters, "{report}");
+        assert!(report.contains("note  incidents are off"), "{report}");
     }
 }

@@ -5,6 +5,8 @@ mod support;
 
 mod redis_commit;
 mod redis_subscriber;
+mod balancer;
+mod cli;
 mod identity;
 mod layers;
 mod redis_commit;

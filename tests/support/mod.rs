@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 pub mod client;
 pub mod haproxy;
 pub mod hub;
+pub mod haproxy;
 pub mod keys;
 pub mod node;
 pub mod ports;

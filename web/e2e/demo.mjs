@@ -149,7 +149,7 @@ async function theStory() {
     const before = await until("both markers", apart);
     await until("30 m closer", async () => (await apart()) < before - 30);
   });
-  await fact("distance and bearing are in words above the map", () => says(page, "citizen", "readout", new RegExp(`^${rescuer} → ${citizen}: .*(m|km), \\d+° [NESW]+`)));
+  await fact("distance and bearing are in words above the map", () => says(page, "citizen", "readout", new RegExp(`^${rescuer} → you: .*m, \\d+° [NESW]+`)));
 
   await fact("they write to each other and each message appears once for both", async () => {
     await say(page, "citizen", `I am at the gate <b>${run}</b>`);

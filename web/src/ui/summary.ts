@@ -72,7 +72,7 @@ export class SummaryView {
     const { role, userId } = this.#session;
     const own = ownStatus(role, userId, sos);
     if (own === sos.status) return "";
-    return own === "active" ? " · you have not taken it" : ` · you: ${statusLabel(own).toLowerCase()}`;
+    return own === "active" ? " · not taken by you" : ` · you: ${statusLabel(own).toLowerCase()}`;
   }
 
   #acknowledgement(incident: Incident | null, now: number): string {
@@ -88,7 +88,7 @@ export class SummaryView {
     }
     if (sos.acknowledgedBy !== null) {
       const who = sos.acknowledgedBy === userId ? "you" : sos.acknowledgedBy;
-      return `Seen by ${who}${sos.acknowledgedAt ? ` · ${ago(sos.acknowledgedAt, now)}` : ""}${this.#own(sos)}`;
+      return `Seen by ${who}${this.#own(sos) || (sos.acknowledgedAt ? ` · ${ago(sos.acknowledgedAt, now)}` : "")}`;
     }
     if (incident?.overdue) return "Nobody has acknowledged this call in time";
     return role === "citizen" ? "Your call is out. Nobody has acknowledged it yet." : "Not acknowledged yet";

@@ -15,6 +15,10 @@ mod sos_service;
 #[path = "../support/mini_redis.rs"]
 mod mini_redis;
 
+mod identity;
+mod layers;
+mod redis_commit;
+mod redis_subscriber;
 mod scripts_location;
 mod scripts_members;
 mod scripts_migration;
@@ -22,3 +26,4 @@ mod scripts_scope;
 mod scripts_status;
 mod scripts_talk;
 mod scripts_world;
+mod sos_service;

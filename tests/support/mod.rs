@@ -29,9 +29,3 @@ pub fn eventually(fact: &str, holds: impl FnMut() -> bool) -> impl Future<Output
         }
     }
 }
-pub mod haproxy;
-pub mod keys;
-pub mod node;
-pub mod ports;
-pub mod process;
-pub mod stub_http;

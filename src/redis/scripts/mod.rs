@@ -130,23 +130,3 @@ macro_rules! script {
     };
 }
 use script;
-
-impl Eval for super::Redis {
-    type Error = super::RedisError;
-
-    async fn eval(&self, script: &'static Script, keys: Vec<String>, args: Vec<Bytes>) -> Result<Value, Self::Error> {
-        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        super::Redis::eval(self, script, &keys, args).await
-    }
-
-    async fn eval_write(&self, script: &'static Script, keys: Vec<String>, args: Vec<Bytes>) -> Result<Value, Self::Error> {
-        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        super::Redis::eval_write(self, script, &keys, args).await
-    }
-}
-
-impl From<BadReply> for super::RedisError {
-    fn from(bad: BadReply) -> Self {
-        Self::Script { code: "BADREPLY".to_owned(), message: bad.to_string() }
-    }
-}

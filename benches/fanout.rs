@@ -144,7 +144,8 @@ async fn be_members(address: String, count: usize) {
         socket.send(tungstenite::Message::text("40")).await.expect("sent");
         tokio::spawn(async move {
             while let Some(Ok(message)) = socket.next().await {
-                if message.to_text().is_ok_and(|text| text == "2") && socket.send(tungstenite::Message::text("3")).await.is_err() {
+                if message.to_text().is_ok_and(|text| text == "2") && socket.send(tungstenite::Message::text("3")).await.is_err()
+                {
                     return;
                 }
             }

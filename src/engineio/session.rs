@@ -178,6 +178,16 @@ impl Session {
         matches!(lock(&self.state).transport, Transport::Closed)
     }
 
+    /// Whether a long-polling request waits for something to be sent.
+    pub fn is_poll_waiting(&self) -> bool {
+        matches!(&lock(&self.state).transport, Transport::Polling { waiting: Some(waiting), .. } if !waiting.is_closed())
+    }
+
+    /// Whether a WebSocket is open for an upgrade that is not finished.
+    pub fn is_upgrading(&self) -> bool {
+        matches!(&lock(&self.state).transport, Transport::Polling { upgrade: Upgrade::Begun | Upgrade::Probed, .. })
+    }
+
     /// Bytes that wait for the client.
     pub fn waiting_bytes(&self) -> usize {
         lock(&self.state).outbox.bytes()

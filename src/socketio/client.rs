@@ -85,7 +85,7 @@ impl Client {
                 tokio::spawn(client.connect(session.clone(), namespace, request, parser, number));
             }
             Packet::Disconnect { nsp } => {
-                if let Some(socket) = self.remove(&nsp) {
+                if let Some(socket) = self.remove(&nsp, None) {
                     self.disconnected(&socket, DisconnectReason::Client);
                 }
             }
@@ -109,9 +109,13 @@ impl Client {
         Ok(())
     }
 
-    fn remove(&self, nsp: &str) -> Option<Arc<Socket>> {
+    /// Takes the socket of a namespace out; with an id only if it is that one.
+    fn remove(&self, nsp: &str, id: Option<&str>) -> Option<Arc<Socket>> {
         let mut state = lock(&self.state);
         let entry = state.entries.iter_mut().find(|entry| entry.name() == nsp)?;
+        if matches!((&*entry, id), (Entry::Connected(_, socket), Some(id)) if socket.id() != id) {
+            return None;
+        }
         let gone = Entry::Gone(entry.name());
         match std::mem::replace(entry, gone) {
             Entry::Connected(_, socket) => Some(socket),
@@ -121,11 +125,7 @@ impl Client {
 
     /// The hub ends a socket, and with the last one the session.
     pub fn end(&self, socket: &Socket) {
-        // Found by its namespace, where in the meantime another may stand.
-        let state = lock(&self.state);
-        let present = state.entries.iter().any(|entry| matches!(entry, Entry::Connected(_, it) if it.id() == socket.id()));
-        drop(state);
-        let Some(removed) = present.then(|| self.remove(socket.namespace().name())).flatten() else { return };
+        let Some(removed) = self.remove(socket.namespace().name(), Some(socket.id())) else { return };
         removed.send(&Outgoing::Disconnect);
         self.disconnected(&removed, DisconnectReason::Server);
         if lock(&self.state).entries.iter().all(|entry| matches!(entry, Entry::Gone(_))) {

@@ -1,1 +1,8 @@
 //! The one integration binary; its modules are named by subject.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod engineio_polling;
+mod engineio_upgrade;
+mod engineio_websocket;

@@ -27,3 +27,6 @@ mod scripts_status;
 mod scripts_talk;
 mod scripts_world;
 mod sos_service;
+mod engineio_polling;
+mod engineio_upgrade;
+mod engineio_websocket;

@@ -3,18 +3,14 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod redis_commit;
-mod redis_subscriber;
-mod balancer;
-mod cli;
-mod identity;
-mod layers;
-mod redis_commit;
-mod redis_subscriber;
-mod sos_service;
 #[path = "../support/mini_redis.rs"]
 mod mini_redis;
 
+mod balancer;
+mod cli;
+mod engineio_polling;
+mod engineio_upgrade;
+mod engineio_websocket;
 mod identity;
 mod layers;
 mod redis_commit;
@@ -27,6 +23,3 @@ mod scripts_status;
 mod scripts_talk;
 mod scripts_world;
 mod sos_service;
-mod engineio_polling;
-mod engineio_upgrade;
-mod engineio_websocket;

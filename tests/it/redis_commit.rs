@@ -425,3 +425,23 @@ async fn dropping_the_client_closes_its_connections() {
     drop(redis);
     eventually("only the one that asks is left", || clients() == 1).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sentinels_are_asked_who_is_master_and_asked_again_after_a_failover() {
+    let (master, replica) = (Server::start(&[]), Server::start(&[]));
+    let sentinel = Server::start_sentinel("main", &master);
+    replica.tell(&format!("REPLICAOF 127.0.0.1 {}", master.port));
+    let redis = connect(format!("redis-sentinel://{}/main", sentinel.address())).await;
+    let current = || redis.masters().first().map(|master| (master.address.clone(), master.replicas));
+    eventually("the master is found, and its replica", || current() == Some((master.address(), 1))).await;
+    assert_eq!(redis.eval_write(&PUSH, &["s"], vec![arg(1)]).await.unwrap(), Value::Int(1));
+    eventually("the sentinel knows the replica", || sentinel.ask::<String>(cmd("INFO").arg("sentinel")).contains("slaves=1"))
+        .await;
+    // It refuses until it has heard enough of the replica.
+    eventually("it fails over", || sentinel.try_ask::<()>(cmd("SENTINEL").arg("FAILOVER").arg("main")).is_ok()).await;
+    let answer = redis.eval_within(Duration::from_secs(15), &PUSH, &["s"], vec![arg(2)]).await;
+    assert!(answer.is_ok(), "{answer:?}");
+    eventually("the new master is followed", || current().is_some_and(|(address, _)| address == replica.address())).await;
+    redis.eval(&PUSH, &["s"], vec![arg(3)]).await.unwrap();
+    assert_eq!(replica.ask::<Vec<u32>>(cmd("LRANGE").arg("s").arg(0).arg(-1)).last(), Some(&3));
+}

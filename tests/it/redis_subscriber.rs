@@ -169,10 +169,10 @@ async fn after_a_slot_migration_nobody_is_deaf() {
     let names = channels("moved", 300);
     subscribe(&redis, &names).await;
     nobody_is_deaf(&redis, &notes, &names, "before").await;
-    let moving: Vec<&String> = names.iter().step_by(6).collect();
+    // All to one master: two that take slots at the same moment would each raise their epoch, and might undo each other's.
+    let moving: Vec<&String> = names.iter().filter(|channel| cluster.home_of(channel) != 2).step_by(4).collect();
     for channel in &moving {
-        let from = cluster.home_of(channel);
-        cluster.migrate(keys::slot(channel.as_bytes()), from, (from + 1) % 3, || {});
+        cluster.migrate(keys::slot(channel.as_bytes()), cluster.home_of(channel), 2, || {});
     }
     eventually("the moved ones are told as gaps", || {
         moving.iter().all(|channel| notes.gaps.lock().unwrap().contains_key(*channel))

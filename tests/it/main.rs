@@ -3,6 +3,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod http_demo;
+mod http_doors;
 mod identity;
 mod layers;
 mod redis_commit;

@@ -109,30 +109,3 @@ impl Sos {
     async fn made(self: &Arc<Self>, _sos: &str, _made: &SosMade) {}
     fn after(self: &Arc<Self>, _sos: &str, _written: &Written) {}
 }
-
-impl Sos {
-    pub fn new(parts: Parts) -> Arc<Self> {
-        Arc::new(Self { scopes: parts.scopes, config: parts.config, verifier: parts.verifier, directory: parts.directory })
-    }
-    pub fn start(self: &Arc<Self>) {}
-    pub fn namespace(self: &Arc<Self>) -> crate::socketio::Namespace {
-        crate::socketio::Namespace::new("/")
-    }
-}
-
-impl Verifier for crate::auth::SosVerifier {
-    fn verify<'a>(&'a self, _token: &'a str) -> seam::Answer<'a, Result<seam::Identity, seam::TokenError>> {
-        Box::pin(async { Err(seam::TokenError::Unavailable) })
-    }
-}
-impl Directory for Option<crate::sos_service::SosService> {
-    fn is_configured(&self) -> bool {
-        self.is_some()
-    }
-    fn lookup<'a>(&'a self, _sos: &'a str) -> seam::Answer<'a, seam::Lookup> {
-        Box::pin(async { seam::Lookup::Unavailable })
-    }
-    fn deliver<'a>(&'a self, _id: &'a str, _event_json: &'a str) -> seam::Answer<'a, seam::Delivery> {
-        Box::pin(async { seam::Delivery::Retry })
-    }
-}

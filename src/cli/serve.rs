@@ -16,7 +16,7 @@ pub(super) fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no threads to run on")?;
     runtime.block_on(async {
         serve_metrics(&settings).await?;
-        anyhow::Ok(app::serve(settings).await?)
+        Ok::<_, anyhow::Error>(app::serve(settings).await?)
     })?;
     Ok(ExitCode::SUCCESS)
 }

@@ -206,7 +206,7 @@ pub struct KeySets<'a> {
 struct OpenObject<'a> {
     /// Where its keys begin among all of them.
     start: usize,
-    many: Option<Box<HashSet<Cow<'a, str>>>>,
+    many: Option<HashSet<Cow<'a, str>>>,
 }
 
 impl<'a> KeySets<'a> {
@@ -229,7 +229,7 @@ impl<'a> KeySets<'a> {
         if keys.len() < Self::FEW {
             self.keys.push(key);
         } else {
-            object.many = Some(Box::new(self.keys.drain(object.start..).chain([key]).collect()));
+            object.many = Some(self.keys.drain(object.start..).chain([key]).collect());
         }
         true
     }

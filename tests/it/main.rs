@@ -3,10 +3,32 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../support/mini_redis.rs"]
+
+mod balancer;
+mod cli;
+mod engineio_polling;
+mod engineio_upgrade;
+mod engineio_websocket;
 mod http_demo;
 mod http_doors;
 mod identity;
+mod identity;
 mod layers;
+mod layers;
+mod mini_redis;
+mod redis_commit;
+mod redis_commit;
 mod redis_commit;
 mod redis_subscriber;
+mod redis_subscriber;
+mod redis_subscriber;
+mod scripts_location;
+mod scripts_members;
+mod scripts_migration;
+mod scripts_scope;
+mod scripts_status;
+mod scripts_talk;
+mod scripts_world;
+mod sos_service;
 mod sos_service;

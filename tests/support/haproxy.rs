@@ -23,7 +23,7 @@ impl HaProxy {
         let config = folder.path().join("haproxy.cfg");
         std::fs::write(&config, configuration(port, nodes)).expect("the folder is ours");
         let mut command = Command::new("haproxy");
-        command.args(["-db", "-q", "-f"]).arg(&config).stdin(Stdio::null()).stdout(Stdio::null());
+        command.args(["-db", "-f"]).arg(&config).stdin(Stdio::null()).stdout(Stdio::null());
         let mut proxy = Self { port, process: Process::start(command), _folder: folder };
         proxy.wait_until_it_listens();
         proxy
@@ -44,7 +44,7 @@ impl HaProxy {
 fn configuration(port: u16, nodes: &[u16]) -> String {
     let servers: String = nodes.iter().map(|node| format!("    server n{node} 127.0.0.1:{node} check inter 200ms\n")).collect();
     format!(
-        "global\n    maxconn 20000\n\
+        "global\n    fd-hard-limit 20000\n\
          defaults\n    mode http\n    option http-server-close\n    option redispatch\n    retries 3\n    timeout connect 2s\n    \
          timeout client 60s\n    timeout server 60s\n    timeout tunnel 1h\n\
          frontend hub\n    bind 127.0.0.1:{port}\n    default_backend nodes\n\

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 pub mod client;
 pub mod haproxy;
 pub mod hub;
+pub mod haproxy;
 pub mod keys;
 pub mod node;
 pub mod ports;
@@ -28,3 +29,9 @@ pub fn eventually(fact: &str, holds: impl FnMut() -> bool) -> impl Future<Output
         }
     }
 }
+//! What the integration tests and benches stand on: real servers, started and ended here.
+#![allow(dead_code, reason = "every binary that includes this uses another part of it")]
+
+pub mod msgpack;
+pub mod raw;
+pub mod server;

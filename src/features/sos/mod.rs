@@ -9,27 +9,57 @@
 //! What can be told without Redis is pure ([`rules`], [`payload`], [`requests`]); the rest carries it out. This feature
 //! knows scopes and scripts; it never sees a transport, a packet or HTTP.
 
+mod caller;
+mod connect;
 pub mod error;
+mod events;
+mod expiry;
 mod fields;
+mod join;
+mod listener;
+mod location;
+mod lookup;
+mod outbox;
 mod payload;
+mod presence;
 pub mod requests;
 pub mod rules;
 pub mod seam;
 mod service;
+mod sweep;
+mod time;
+mod timers;
+mod watch;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use crate::cluster::Scopes;
+use crate::ids::ScopeKind;
+use crate::redis::Redis;
+use crate::redis::scripts::snapshot::SosSnapshot;
+use crate::redis::scripts::{Op, Retention, Written};
+use crate::socketio::{Namespace, Socket};
 
 pub use fields::Bad;
 pub use service::{Created, Listed, Posted, Presence, StatusResult};
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use crate::cluster::Scopes;
-use crate::redis::Redis;
-use crate::redis::scripts::snapshot::SosSnapshot;
-use crate::redis::scripts::sos::SosMade;
-use crate::redis::scripts::{Op, Retention, Written};
-
+use listener::Listener;
+use outbox::Deliverers;
 use seam::{Directory, Verifier};
+use timers::{Clock, Pending};
+
+/// Nobody waits longer for an index that is only a hint.
+const HINT_DEADLINE: Duration = Duration::from_secs(1);
+/// Look-ups at the SOS service at once.
+const PARALLEL_LOOKUPS: usize = 32;
+/// Scopes that are rebuilt at once after Redis has lost them.
+const PARALLEL_REFILLS: usize = 16;
+/// SOSs whose watchers' copies are published at once.
+const PARALLEL_PAYERS: usize = 32;
 
 /// What an operator may set, and what is fixed by the contract.
 #[derive(Clone, Debug)]
@@ -88,24 +118,124 @@ pub struct Sos {
     config: Config,
     verifier: Arc<dyn Verifier>,
     directory: Arc<dyn Directory>,
+    clock: Clock,
+    /// Every connected socket of the namespace.
+    sockets: Mutex<HashMap<Box<str>, Arc<Socket>>>,
+    /// One look-up at a time for each SOS.
+    flights: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    lookups: Semaphore,
+    refills: Semaphore,
+    payers: Semaphore,
+    deliverers: Deliverers,
+    /// Timers by SOS (and user), at most one of each kind.
+    flushes: Pending<(Box<str>, Box<str>)>,
+    offline: Pending<String>,
+    repeats: Pending<String>,
+    debts: Pending<String>,
 }
 
 impl Sos {
-    /// Whether a node (with incarnation) lives.
-    fn is_live(&self, _node: &str) -> bool {
-        // TODO
-        true
+    /// Puts the feature together and listens to its scopes. Must be called inside a Tokio runtime.
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let Parts { scopes, config, verifier, directory } = parts;
+        let sos = Arc::new(Self {
+            scopes,
+            config,
+            verifier,
+            directory,
+            clock: Clock::default(),
+            sockets: Mutex::default(),
+            flights: Mutex::default(),
+            lookups: Semaphore::new(PARALLEL_LOOKUPS),
+            refills: Semaphore::new(PARALLEL_REFILLS),
+            payers: Semaphore::new(PARALLEL_PAYERS),
+            deliverers: Deliverers::default(),
+            flushes: Pending::default(),
+            offline: Pending::default(),
+            repeats: Pending::default(),
+            debts: Pending::default(),
+        });
+        for kind in [ScopeKind::Sos, ScopeKind::Watch] {
+            sos.scopes.set_listener(kind, Arc::new(Listener(Arc::downgrade(&sos))));
+        }
+        sos
     }
+
+    /// The namespace `/` with all its events.
+    pub fn namespace(self: &Arc<Self>) -> Namespace {
+        /// Registers methods of the feature as handlers.
+        macro_rules! events {
+            ($namespace:expr, $($event:literal => $method:ident),+ $(,)?) => {{
+                let mut namespace = $namespace;
+                $(
+                    let sos = self.clone();
+                    namespace = namespace.on($event, move |socket, event| sos.clone().$method(socket, event));
+                )+
+                namespace
+            }};
+        }
+        let (connect, connected, disconnected) = (self.clone(), self.clone(), self.clone());
+        let namespace = Namespace::new("/")
+            .on_connect(move |request| connect.clone().admit_socket(request))
+            .on_connected(move |socket| connected.clone().connected(socket))
+            .on_disconnected(move |socket, reason| disconnected.clone().disconnected(socket, reason))
+            .not_a_number("sos:status:update", error::INVALID_STATUS)
+            .not_a_number("location:update", error::INVALID_LOCATION)
+            .not_a_number("location:batch", error::INVALID_LOCATION)
+            .not_a_number("message:send", error::INVALID_MESSAGE);
+        events!(namespace,
+            "auth:refresh" => refresh,
+            "sos:init" => on_init,
+            "sos:leave" => on_leave,
+            "sos:close" => on_close,
+            "sos:status:update" => on_status,
+            "sos:ack" => on_ack,
+            "sos:watch" => on_watch,
+            "sos:unwatch" => on_unwatch,
+            "location:update" => location_update,
+            "location:batch" => location_batch,
+            "message:send" => on_message,
+            "message:history" => on_history,
+            "offer" => on_signal,
+            "answer" => on_signal,
+            "iceCandidate" => on_signal,
+            "signal" => on_signal,
+            "ping" => on_ping,
+            "heartbeat" => on_heartbeat,
+        )
+    }
+
     fn redis(&self) -> &Redis {
         self.scopes.redis()
     }
+
     fn op<'a>(&self, id: &'a str, client_message_id: &'a str) -> Op<'a> {
         Op { id, client_message_id, retention: self.config.retention }
     }
+
+    /// Whether a node (with its incarnation) lives. Until nodes know of each other, every node counts as alive.
+    fn is_live(&self, _node: &str) -> bool {
+        true
+    }
+
     fn state_json(&self, snapshot: &SosSnapshot) -> String {
         snapshot.to_json(|node| self.is_live(node))
     }
-    async fn remember(self: &Arc<Self>, _sos: &str) {}
-    async fn made(self: &Arc<Self>, _sos: &str, _made: &SosMade) {}
-    fn after(self: &Arc<Self>, _sos: &str, _written: &Written) {}
+
+    /// What follows on every write: deaf nodes are noticed, the deliverer is woken, watchers get their copies.
+    fn after(self: &Arc<Self>, sos: &str, written: &Written) {
+        self.clock.learn(written.at);
+        self.scopes.written(&join::scope(sos), written.heard, written.listeners);
+        if written.outbox > 0 {
+            self.deliver_soon(sos);
+        }
+        if written.watchers_owed {
+            self.pay_soon(sos);
+        }
+    }
+}
+
+/// A panic elsewhere must not take every later user of a lock with it: what the locks here guard is valid between statements.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

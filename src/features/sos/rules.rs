@@ -3,56 +3,7 @@
 //! What depends on an incident's state (transitions, admissions, membership) is decided by the scripts, in the same step
 //! as the effect; what is here is refused before a script runs.
 
-use std::fmt;
-use std::str::FromStr;
-
-/// What a person is, by token or by admission.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Role {
-    Citizen,
-    Rescuer,
-    Dispatcher,
-    Admin,
-}
-
-impl Role {
-    pub const ALL: [Self; 4] = [Self::Citizen, Self::Rescuer, Self::Dispatcher, Self::Admin];
-
-    /// Lower case, as on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Citizen => "citizen",
-            Self::Rescuer => "rescuer",
-            Self::Dispatcher => "dispatcher",
-            Self::Admin => "admin",
-        }
-    }
-
-    /// Dispatchers and admins have rights on every SOS.
-    pub fn is_staff(self) -> bool {
-        matches!(self, Self::Dispatcher | Self::Admin)
-    }
-
-    /// Citizens and rescuers keep the token's SOS after `exp`: nobody is cut off from help by a clock.
-    pub fn has_grace(self) -> bool {
-        !self.is_staff()
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for Role {
-    type Err = ();
-
-    /// Any case.
-    fn from_str(text: &str) -> Result<Self, ()> {
-        Self::ALL.into_iter().find(|role| role.as_str().eq_ignore_ascii_case(text)).ok_or(())
-    }
-}
+pub use crate::auth::Role;
 
 /// Every status, in no order of rank.
 pub const STATUSES: [&str; 11] = [
@@ -89,7 +40,7 @@ pub struct Rule {
     pub members: bool,
 }
 
-const EVERYBODY: &[Role] = &Role::ALL;
+const EVERYBODY: &[Role] = &[Role::Citizen, Role::Rescuer, Role::Dispatcher, Role::Admin];
 const STAFF: &[Role] = &[Role::Dispatcher, Role::Admin];
 const FIELD: &[Role] = &[Role::Citizen, Role::Rescuer];
 

@@ -1,89 +1,70 @@
 //! What this feature asks of its surroundings: who a token stands for, and what the SOS service knows.
 //!
-//! Both are traits, so that the rules can be tried without keys and without a service.
+//! Both are traits, so that everything here can be tried without keys and without a service.
 
 use std::pin::Pin;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::rules::Role;
+use bytes::Bytes;
+
+use crate::auth::{AuthError, SosVerifier, Verified};
+use crate::ids;
+use crate::sos_service::SosService;
+pub use crate::sos_service::{Delivery, LookupError, Record};
 
 /// A boxed future, so that the traits can stand behind `dyn`.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// What a valid token says. Contract § 3 "Connect".
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
-    pub user_id: Box<str>,
-    pub role: Role,
-    /// Every SOS that the token names, `sosId` and `sosIds` united.
-    pub sos_ids: Vec<Box<str>>,
-    /// The claim `sosId`: a member from CONNECT on.
-    pub sos_id: Option<Box<str>>,
-    /// `exp` (seconds since 1970).
-    pub expires_at: Option<u64>,
-    /// `exp` has passed; everything else about the token is valid.
-    pub expired: bool,
-}
-
-impl Identity {
-    /// Whether the token names this SOS.
-    pub fn names(&self, sos: &str) -> bool {
-        self.sos_ids.iter().any(|named| &**named == sos)
-    }
-
-    /// The SOS that an event means which names none: the token's, if it has exactly one.
-    pub fn default_sos(&self) -> Option<&str> {
-        match self.sos_ids.as_slice() {
-            [only] => Some(only),
-            _ => None,
-        }
-    }
-}
-
-/// Why a token is not accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TokenError {
-    Invalid,
-    /// No key is configured for this surface.
-    NotConfigured,
-    /// The keys cannot be had at the moment; the client should come back.
-    Unavailable,
-}
-
 /// Says who a token stands for.
 pub trait Verifier: Send + Sync + 'static {
-    /// An expired token is no error: see [`Identity::expired`].
-    fn verify<'a>(&'a self, token: &'a str) -> Answer<'a, Result<Identity, TokenError>>;
+    /// A token that is valid but for its `exp` is no error: see [`Verified::expired`].
+    fn verify<'a>(&'a self, token: &'a str) -> Answer<'a, Result<Verified, AuthError>>;
 }
 
-/// What the SOS service says about an incident.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Lookup {
-    /// Its record as JSON text, an object.
-    Found(String),
-    NotFound,
-    /// No service is configured, or it failed or did not answer in time.
-    Unavailable,
-}
-
-/// What became of an event for the SOS service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Delivery {
-    /// 2xx, or 409: it has it.
-    Accepted,
-    /// Another 4xx: it will never take it.
-    Rejected(u16),
-    /// Anything else: repeat it later.
-    Retry,
-}
-
-/// The SOS service. Calls take at most about two seconds.
+/// The SOS service. Calls take about two seconds at most.
 pub trait Directory: Send + Sync + 'static {
     /// False: there is no service; nobody is owed any event.
     fn is_configured(&self) -> bool;
 
     /// `GET {SOS_MS_URL}/internal/sos/:id`
-    fn lookup<'a>(&'a self, sos: &'a str) -> Answer<'a, Lookup>;
+    fn lookup<'a>(&'a self, sos: &'a str) -> Answer<'a, Result<Record, LookupError>>;
 
-    /// `POST {SOS_MS_URL}/internal/realtime/event`, `id` also being the `Idempotency-Key`.
-    fn deliver<'a>(&'a self, id: &'a str, event_json: &'a str) -> Answer<'a, Delivery>;
+    /// `POST {SOS_MS_URL}/internal/realtime/event`; `id` is the `Idempotency-Key`.
+    fn deliver<'a>(&'a self, id: &'a str, event: Bytes) -> Answer<'a, Delivery>;
+}
+
+/// Seconds since 1970 by this node's clock: what `exp` is compared with.
+pub fn now_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+impl Verifier for SosVerifier {
+    fn verify<'a>(&'a self, token: &'a str) -> Answer<'a, Result<Verified, AuthError>> {
+        Box::pin(self.verify(token, now_seconds()))
+    }
+}
+
+/// `None`: no service is configured.
+impl Directory for Option<SosService> {
+    fn is_configured(&self) -> bool {
+        self.is_some()
+    }
+
+    fn lookup<'a>(&'a self, sos: &'a str) -> Answer<'a, Result<Record, LookupError>> {
+        Box::pin(async move {
+            match self {
+                Some(service) => service.lookup(sos, &ids::random(12)).await,
+                None => Err(LookupError::Unavailable),
+            }
+        })
+    }
+
+    fn deliver<'a>(&'a self, id: &'a str, event: Bytes) -> Answer<'a, Delivery> {
+        Box::pin(async move {
+            match self {
+                Some(service) => service.deliver(event, id, &ids::random(12)).await,
+                None => Delivery::Accepted,
+            }
+        })
+    }
 }

@@ -525,19 +525,19 @@ pub async fn watch_paid<E: Eval>(redis: &E, sos: &str, ids: &[&str]) -> Result<(
     Ok(())
 }
 
-script!(JOIN = "sos_join", "scope", "members", "sos");
-script!(LEAVE = "sos_leave", "scope", "members", "sos");
-script!(PRESENCE = "sos_presence", "scope", "members", "sos");
-script!(CREATE = "sos_create", "scope", "members", "sos", "location", "status");
-script!(STATUS = "sos_status", "scope", "members", "sos", "location", "status");
-script!(CLOSE = "sos_close", "scope", "members", "sos", "location", "status");
-script!(EXPIRE = "sos_expire", "scope", "members", "sos", "location", "status");
-script!(ACKNOWLEDGE = "sos_acknowledge", "scope", "members", "sos");
-script!(UNACKNOWLEDGED = "sos_unacknowledged", "scope", "members", "sos");
-script!(ADMIT = "sos_admit", "scope", "members", "sos");
+script!(JOIN = "sos_join", "scope", "log", "members", "sos", "room");
+script!(LEAVE = "sos_leave", "scope", "log", "members", "sos", "room", "location");
+script!(PRESENCE = "sos_presence", "scope", "log", "members", "sos", "room", "location");
+script!(CREATE = "sos_create", "scope", "log", "members", "sos", "room", "location", "status");
+script!(STATUS = "sos_status", "scope", "log", "members", "sos", "room", "location", "status");
+script!(CLOSE = "sos_close", "scope", "log", "members", "sos", "room", "location", "status");
+script!(EXPIRE = "sos_expire", "scope", "log", "members", "sos", "room", "location", "status");
+script!(ACKNOWLEDGE = "sos_acknowledge", "scope", "log", "members", "sos", "room");
+script!(UNACKNOWLEDGED = "sos_unacknowledged", "scope", "log", "members", "sos", "room");
+script!(ADMIT = "sos_admit", "scope", "log", "members", "sos", "room");
 script!(SNAPSHOT = "sos_snapshot");
-script!(STANDING = "sos_standing", "scope", "members", "sos");
-script!(AUDIT = "sos_audit", "scope", "members", "sos");
+script!(STANDING = "sos_standing", "scope", "sos");
+script!(AUDIT = "sos_audit", "scope", "sos");
 script!(EVENTS = "sos_events");
 script!(OWED = "watch_owed");
 script!(PAID = "watch_paid");

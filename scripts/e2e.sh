@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Drives the demo page in Chromium against two nodes, as a visitor would.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/convoke-e2e.XXXXXX")
+PORT=${PORT:-3300} READY_FILE=$work/ready scripts/run.sh >"$work/run.log" 2>&1 &
+run=$!
+trap 'kill -TERM $run 2>/dev/null || true; wait $run 2>/dev/null || true; rm -rf "$work"' EXIT
+
+# The build may take some minutes the first time.
+for _ in $(seq 1800); do
+    [ -s "$work/ready" ] && break
+    if ! kill -0 $run 2>/dev/null; then
+        cat "$work/run.log" >&2
+        exit 1
+    fi
+    sleep 0.5
+done
+[ -s "$work/ready" ] || {
+    cat "$work/run.log" >&2
+    exit 1
+}
+DEMO_URL=$(cat "$work/ready") node web/e2e/demo.mjs

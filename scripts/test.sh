@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Every test: the page's own, the crate's with real servers and official clients, and the page in a browser.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+PATH=$PATH:/usr/sbin:/sbin
+
+step() { printf '\n\033[1m%s\033[0m\n' "$*" >&2; }
+
+if [ -f web/package.json ]; then
+    step "The demo page"
+    scripts/web.sh
+    (cd web && npm test --silent)
+fi
+
+step "The crate"
+cargo test --locked --all-targets
+cargo test --locked --doc
+
+if [ -f web/e2e/demo.mjs ]; then
+    step "The demo page in a browser"
+    scripts/e2e.sh
+fi

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Builds the demo page into web/dist, unless it is newer than everything it is made of.
+set -euo pipefail
+cd "$(dirname "$0")/../web"
+
+if [ -f dist/index.html ] &&
+    [ -z "$(find . -path ./node_modules -prune -o -path ./dist -prune -o -type f -newer dist/index.html -print -quit)" ]; then
+    exit 0
+fi
+npm run --silent build >&2
+# Vite may keep an old time stamp on a page that did not change.
+touch dist/index.html

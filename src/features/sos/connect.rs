@@ -1,0 +1,115 @@
+//! CONNECT: from a token to a caller, into the room of the token's SOS, and out again. Contract § 3 "Connect".
+
+use std::sync::Arc;
+
+use crate::auth::{AuthError, Claims};
+use crate::engineio::CloseReason;
+use crate::redis::keys;
+use crate::socketio::{Code, ConnectError, ConnectRequest, DisconnectReason, Socket};
+
+use super::Sos;
+use super::caller::{Caller, caller};
+use super::error::{MISSING_TOKEN, NOT_CONFIGURED, SosError, TOKEN_EXPIRED};
+use super::fields::Fields;
+use super::join::Entered;
+
+/// Characters of a token.
+const MAX_TOKEN: usize = 16_384;
+
+/// The token in an `auth` object or in the payload of `auth:refresh`.
+pub fn token<'a>(fields: &Fields<'a>) -> Result<std::borrow::Cow<'a, str>, AuthError> {
+    fields.text("token", MAX_TOKEN).map_err(|_| AuthError::Invalid)?.ok_or(AuthError::Missing)
+}
+
+/// The code of a token that is not accepted.
+pub fn token_code(error: AuthError) -> Code {
+    match error {
+        AuthError::Missing => MISSING_TOKEN,
+        AuthError::Invalid => Code::INVALID_TOKEN,
+        AuthError::Expired => TOKEN_EXPIRED,
+        AuthError::NotConfigured => NOT_CONFIGURED,
+        AuthError::Unavailable => Code::UNAVAILABLE,
+    }
+}
+
+fn refused(error: AuthError) -> ConnectError {
+    match error {
+        AuthError::Unavailable => ConnectError::TryAgain,
+        error => ConnectError::refused(token_code(error), error.to_string()),
+    }
+}
+
+impl Sos {
+    /// Decides who connects. While Redis is away the client is sent to try again: it could do nothing here.
+    pub(super) async fn admit_socket(self: Arc<Self>, request: ConnectRequest) -> Result<Caller, ConnectError> {
+        let verified = {
+            let auth = std::str::from_utf8(&request.auth).ok().and_then(Fields::parse);
+            let token = auth.map_or(Err(AuthError::Missing), |fields| token(&fields)).map_err(refused)?;
+            self.verifier.verify(&token).await.map_err(refused)?
+        };
+        let claims = verified.claims;
+        let reachable = match &claims.sos_id {
+            Some(sos) => self.redis().is_up(&keys::sos_state(sos)),
+            None => self.redis().masters_up().0 > 0,
+        };
+        if !reachable {
+            return Err(ConnectError::TryAgain);
+        }
+        if verified.expired {
+            match self.has_grace(&claims).await {
+                Ok(true) => {}
+                Ok(false) => return Err(refused(AuthError::Expired)),
+                Err(_) => return Err(ConnectError::TryAgain),
+            }
+        }
+        Ok(Caller::new(claims, verified.expired))
+    }
+
+    /// After the CONNECT reply and before the first event.
+    pub(super) async fn connected(self: Arc<Self>, socket: Arc<Socket>) {
+        let Some(caller) = caller(&socket) else { return };
+        self.register(&socket);
+        self.schedule_expiry(&socket);
+        let claims = caller.claims();
+        self.seen(&socket, &claims).await;
+        if let Some(sos) = claims.sos_id.as_deref() {
+            self.enter_named(&socket, &claims, sos).await;
+        }
+    }
+
+    /// Makes the socket a member of the SOS that its token is for.
+    pub(super) async fn enter_named(self: &Arc<Self>, socket: &Arc<Socket>, claims: &Claims, sos: &str) {
+        match self.enter(socket, claims, sos, true).await {
+            Ok(Entered::Joined { snapshot, hold, position }) => {
+                let stateless = snapshot.is_none();
+                if let Some(snapshot) = snapshot {
+                    socket.emit("sos:state", &self.state_json(&snapshot));
+                }
+                hold.release(position);
+                if stateless {
+                    // The members, this one included, hear of the state as soon as there is one.
+                    let _ = self.ensure(sos, claims).await;
+                }
+            }
+            Ok(Entered::Ended(snapshot)) => socket.emit("sos:state", &self.state_json(&snapshot)),
+            Err(SosError::Unavailable | SosError::Unconfirmed) => socket.session().close(CloseReason::TryAgain),
+            Err(error) => socket.refuse("connect", None, &error.about(sos)),
+        }
+    }
+
+    /// After the last event of a socket.
+    pub(super) async fn disconnected(self: Arc<Self>, socket: Arc<Socket>, reason: DisconnectReason) {
+        let Some(caller) = caller(&socket) else { return };
+        caller.end();
+        self.unregister(&socket);
+        tracing::debug!(sid = socket.id(), ?reason, "disconnected");
+        if caller.watch(false) {
+            self.unwatch(&socket, &caller.claims()).await;
+        }
+        for sos in caller.rooms() {
+            caller.left(&sos);
+            self.lose(&socket, &caller.claims(), &sos);
+        }
+        self.unseen(&socket, &caller.claims()).await;
+    }
+}

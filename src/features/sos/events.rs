@@ -1,0 +1,297 @@
+//! One handler for each event of a client, but for those with a file of their own. A handler reads, asks a script, and
+//! says what came of it; what others get to know of it, the script has published.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use crate::auth::Claims;
+use crate::protocol::event::Args;
+use crate::redis::RedisError;
+use crate::redis::scripts::sos::{Judged, sos_acknowledge, sos_audit, sos_close, sos_standing, sos_status};
+use crate::redis::scripts::talk::{Recipient, Relayed, sos_history, sos_message, sos_relay};
+use crate::redis::scripts::{Outcome, Refused, Written};
+use crate::socketio::{Code, Event, EventError, Reply, Socket};
+
+use super::caller::{actor, caller};
+use super::error::{SosError, TOKEN_EXPIRED, settle};
+use super::fields::Fields;
+use super::join::Entered;
+use super::{HINT_DEADLINE, Sos, payload, rules};
+
+/// Characters of the socket or user to whom a signal goes.
+const MAX_TO: usize = 128;
+
+type Handled = Result<Reply, EventError>;
+
+/// What an event asks, so far as all events are alike.
+pub struct Asked<'a> {
+    pub claims: Arc<Claims>,
+    pub fields: Fields<'a>,
+    pub sos: String,
+    pub client_message_id: String,
+}
+
+/// `{ok:true, …}`, with the marks of a repeat.
+fn accepted(mut fields: Value, unchanged: bool, written: &Written) -> Reply {
+    fields["ok"] = true.into();
+    if unchanged {
+        fields["unchanged"] = true.into();
+    }
+    if written.duplicate {
+        fields["duplicate"] = true.into();
+    }
+    Reply::Object(fields.to_string())
+}
+
+impl Sos {
+    /// Reads what every event about an SOS has.
+    pub(super) fn ask<'a>(&self, socket: &Socket, event: &'a Event) -> Result<Asked<'a>, EventError> {
+        self.ask_in(socket, event.object()?)
+    }
+
+    fn ask_in<'a>(&self, socket: &Socket, json: &'a str) -> Result<Asked<'a>, EventError> {
+        let claims = caller(socket).ok_or_else(|| EventError::new(Code::INTERNAL, "no caller"))?.claims();
+        let fields = payload::fields(json)?;
+        let common = payload::common(&fields, claims.only_sos())?;
+        Ok(Asked { claims, fields, sos: common.sos, client_message_id: common.client_message_id })
+    }
+
+    /// Refuses what needs no script to be refused: the role that this member has here, and the limits of the grace.
+    pub(super) async fn permit(&self, socket: &Socket, asked: &Asked<'_>, event: &str) -> Result<(), EventError> {
+        let Some(caller) = caller(socket) else { return Ok(()) };
+        if caller.in_grace() && !asked.claims.names(&asked.sos) {
+            return Err(EventError::new(TOKEN_EXPIRED, "the token has expired").with("sosId", &*asked.sos));
+        }
+        // Who is no member may have been admitted, in a role that only the script knows.
+        let Some(role) = caller.role_in(&asked.sos) else { return Ok(()) };
+        if rules::may(role, event) {
+            return Ok(());
+        }
+        let actor = actor(&asked.claims, &asked.sos, socket.id());
+        let audit = sos_audit(self.redis(), &asked.sos, actor, event, Code::FORBIDDEN.0);
+        let _ = tokio::time::timeout(HINT_DEADLINE, audit).await;
+        Err(SosError::Forbidden.about(&asked.sos))
+    }
+
+    /// Runs a script. If it finds no state for somebody whose token names the SOS, the SOS service is asked, and the
+    /// script runs once more: Redis may have lost the state.
+    pub(super) async fn attempt<T, F, R>(self: &Arc<Self>, asked: &Asked<'_>, script: F) -> Result<T, EventError>
+    where
+        F: Fn() -> R,
+        R: Future<Output = Outcome<T, RedisError>>,
+    {
+        let about = |error: SosError| error.about(&asked.sos);
+        let mut outcome = script().await;
+        if matches!(outcome, Ok(Err(Refused::Missing))) && asked.claims.names(&asked.sos) {
+            self.ensure(&asked.sos, &asked.claims).await.map_err(about)?;
+            outcome = script().await;
+        }
+        settle(outcome).map_err(about)
+    }
+
+    pub(super) async fn on_init(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Handled {
+        let asked = self.ask(&socket, &event)?;
+        self.permit(&socket, &asked, "sos:init").await?;
+        let about = |error: SosError| error.about(&asked.sos);
+        let (snapshot, release) = match self.enter(&socket, &asked.claims, &asked.sos, false).await.map_err(about)? {
+            Entered::Ended(snapshot) => (snapshot, None),
+            Entered::Joined { snapshot: Some(snapshot), hold, position } => (snapshot, Some((hold, position))),
+            Entered::Joined { snapshot: None, .. } => return Err(about(SosError::NotFound)),
+        };
+        if snapshot.provisional {
+            self.look_up_again(&asked.sos);
+        }
+        let state = self.state_json(&snapshot);
+        socket.emit("sos:state", &state);
+        event.acknowledge(&socket, &Args::ack(&format!(r#"{{"ok":true,"data":{state}}}"#)));
+        // Only now what has happened since the snapshot.
+        if let Some((hold, position)) = release {
+            hold.release(position);
+        }
+        Ok(Reply::None)
+    }
+
+    pub(super) async fn on_leave(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Handled {
+        let asked = self.ask(&socket, &event)?;
+        let about = |error: SosError| error.about(&asked.sos);
+        if self.leave(&socket, &asked.claims, &asked.sos).await.map_err(about)? {
+            return Ok(Reply::Ok);
+        }
+        let actor = actor(&asked.claims, &asked.sos, socket.id());
+        let standing = sos_standing(self.redis(), &asked.sos, actor).await.map_err(|error| about(error.into()))?;
+        let has_rights = match &standing {
+            Some(standing) => standing.role.is_some(),
+            None => asked.claims.names(&asked.sos) || asked.claims.role.sees_all(),
+        };
+        if has_rights { Ok(accepted(json!({}), true, &Written::default())) } else { Err(about(SosError::Forbidden)) }
+    }
+
+    pub(super) async fn on_close(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Handled {
+        let asked = self.ask(&socket, &event)?;
+        let reason = payload::note(&asked.fields, "reason")?;
+        self.permit(&socket, &asked, "sos:close").await?;
+        let set = self
+            .attempt(&asked, || async {
+                let op = self.scopes.next_op();
+                let op = self.op(&op, &asked.client_message_id);
+                let actor = actor(&asked.claims, &asked.sos, socket.id());
+                sos_close(self.redis(), &asked.sos, op, actor, reason.as_deref()).await
+            })
+            .await?;
+        self.after(&asked.sos, &set.written);
+        Ok(accepted(json!({ "status": set.status }), set.unchanged, &set.written))
+    }
+
+    pub(super) async fn on_status(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Handled {
+        let asked = self.ask(&socket, &event)?;
+        let update = payload::status_update(&asked.fields).map_err(|error| error.with("sosId", &*asked.sos))?;
+        self.permit(&socket, &asked, "sos:status:update").await?;
+        let set = self
+            .attempt(&asked, || async {
+                let op = self.scopes.next_op();
+                let op = self.op(&op, &asked.client_message_id);
+                let actor = actor(&asked.claims, &asked.sos, socket.id());
+                let note = update.note.as_deref();
+                sos_status(self.redis(), &asked.sos, op, actor, Judged::Client, update.status, note).await
+            })
+            .await?;
+        self.after(&asked.sos, &set.written);
+        let fields = json!({ "status": set.status, "oldStatus": set.old_status });
+        Ok(accepted(fields, set.unchanged, &set.written))
+    }
+
+    pub(super) async fn on_ack(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Handled {
+        let asked = self.ask(&socket, &event)?;
+        self.permit(&socket, &asked, "sos:ack").await?;
+        let known = self
+            .attempt(&asked, || async {
+                let op = self.scopes.next_op();
+                let op = self.op(&op, &asked.client_message_id);
+                sos_acknowledge(self.redis(), &asked.sos, op, actor(&asked.claims, &asked.sos, socket.id())).await
+            })
+            .await?;
+        self.after(&asked.sos, &known.written);
+        let fields = json!({ "acknowledgedBy": known.by, "acknowledgedAt": known.at });
+        Ok(accepted(fields, known.unchanged, &known.written))
+    }
+
+    pub(super) async fn on_message(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Handled {
+        let asked = self.ask(&socket, &event)?;
+        let text = payload::message(&asked.fields).map_err(|error| error.with("sosId", &*asked.sos))?;
+        self.permit(&socket, &asked, "message:send").await?;
+        let sent = self
+            .attempt(&asked, || async {
+                let op = self.scopes.next_op();
+                let op = self.op(&op, &asked.client_message_id);
+                sos_message(self.redis(), &asked.sos, op, actor(&asked.claims, &asked.sos, socket.id()), &text).await
+            })
+            .await?;
+        self.after(&asked.sos, &sent.written);
+        let fields = json!({ "messageId": sent.message_id, "timestamp": sent.timestamp });
+        Ok(accepted(fields, false, &sent.written))
+    }
+
+    pub(super) async fn on_history(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Handled {
+        let asked = self.ask(&socket, &event)?;
+        let query = payload::history(&asked.fields)?;
+        self.permit(&socket, &asked, "message:history").await?;
+        let history = self
+            .attempt(&asked, || async {
+                let actor = actor(&asked.claims, &asked.sos, socket.id());
+                sos_history(self.redis(), &asked.sos, actor, query.before, query.limit).await
+            })
+            .await?;
+        let fields = json!({ "messages": history.messages, "nextBefore": history.next_before });
+        Ok(accepted(fields, false, &Written::default()))
+    }
+
+    /// `offer`, `answer`, `iceCandidate`, `signal`: the payload goes on as it came, attachments included.
+    pub(super) async fn on_signal(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Handled {
+        let invalid = |message| EventError::new(Code::INVALID_PAYLOAD, message);
+        let asked = self.ask_in(&socket, event.args.payload().get())?;
+        let payload = asked.fields.raw("payload").ok_or_else(|| invalid("payload is required"))?;
+        let to = asked.fields.text("to", MAX_TO).map_err(|_| invalid("to must be a socketId or a userId"))?;
+        let attachments = &event.args.attachments;
+        if !attachments.is_empty() && placeholders(payload) != attachments.len() {
+            return Err(invalid("binary data may only stand in payload"));
+        }
+        self.permit(&socket, &asked, &event.name).await?;
+        let body = json!({ "socketId": socket.id(), "userId": asked.claims.user_id }).to_string();
+        let body = format!(r#"{},"payload":{payload}}}"#, body.trim_end_matches('}'));
+        let args = Args::event(&event.name, &body);
+        let lens = match attachments.as_slice() {
+            [] => "-".to_owned(),
+            some => some.iter().map(|data| data.len().to_string()).collect::<Vec<_>>().join(","),
+        };
+        let bytes = match attachments.as_slice() {
+            [] => args.json,
+            some => {
+                let parts = std::iter::once(&args.json[..]).chain(some.iter().map(|data| &data[..]));
+                Bytes::from(parts.collect::<Vec<_>>().concat())
+            }
+        };
+        let recipient = to.as_deref().map_or(Recipient::Others, Recipient::Named);
+        let relayed = self
+            .attempt(&asked, || async {
+                let op = self.scopes.next_op();
+                let op = self.op(&op, &asked.client_message_id);
+                let actor = actor(&asked.claims, &asked.sos, socket.id());
+                sos_relay(self.redis(), &asked.sos, op, actor, recipient, &lens, bytes.clone()).await
+            })
+            .await?;
+        match relayed {
+            Relayed::Sent(written) => {
+                self.after(&asked.sos, &written);
+                Ok(accepted(json!({}), false, &written))
+            }
+            Relayed::NoSuchMember => Err(invalid("to names no member").with("sosId", &*asked.sos)),
+        }
+    }
+
+    /// `pong {…data, respondedAt}`
+    pub(super) async fn on_ping(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Handled {
+        let fields = payload::fields(event.object()?)?;
+        let mut pong = String::from("{");
+        for (name, value) in fields.without("respondedAt") {
+            pong.push_str(&format!("{}:{value},", Value::from(name)));
+        }
+        pong.push_str(&format!(r#""respondedAt":{}}}"#, self.clock.now_ms()));
+        socket.emit("pong", &pong);
+        Ok(Reply::Ok)
+    }
+
+    /// `heartbeat:ack {timestamp}`
+    pub(super) async fn on_heartbeat(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Handled {
+        event.object()?;
+        let timestamp = json!({ "timestamp": self.clock.now_ms() });
+        socket.emit("heartbeat:ack", &timestamp.to_string());
+        self.touch(&socket).await;
+        Ok(accepted(timestamp, false, &Written::default()))
+    }
+}
+
+/// How many attachments a JSON text refers to.
+fn placeholders(json: &str) -> usize {
+    fn count(value: &Value) -> usize {
+        match value {
+            Value::Object(fields) if fields.get("_placeholder") == Some(&Value::Bool(true)) => 1,
+            Value::Object(fields) => fields.values().map(count).sum(),
+            Value::Array(items) => items.iter().map(count).sum(),
+            _ => 0,
+        }
+    }
+    serde_json::from_str(json).map_or(0, |value| count(&value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attachments_are_counted_wherever_they_stand() {
+        assert_eq!(placeholders(r#"{"a":[{"_placeholder":true,"num":0},{"b":{"_placeholder":true,"num":1}}],"c":null}"#), 2);
+        assert_eq!(placeholders(r#"{"_placeholder":false}"#), 0);
+    }
+}

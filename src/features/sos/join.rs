@@ -1,0 +1,111 @@
+//! Into a room and out of it.
+
+use std::sync::Arc;
+
+use crate::auth::Claims;
+use crate::cluster::Hold;
+use crate::ids::{ScopeId, ScopeKind, StreamId};
+use crate::redis::RedisError;
+use crate::redis::scripts::snapshot::SosSnapshot;
+use crate::redis::scripts::sos::{Seat, SosJoin, sos_join, sos_leave};
+use crate::socketio::Socket;
+
+use super::Sos;
+use super::caller::{actor, caller};
+use super::error::SosError;
+
+/// The session epoch of members and presence: no session moves between nodes yet.
+pub const SESSION_EPOCH: u64 = 0;
+
+/// What became of a join.
+pub enum Entered {
+    /// A member, as soon as the hold is released: that is to happen after the snapshot has been queued.
+    Joined { snapshot: Option<Box<SosSnapshot>>, hold: Hold, position: StreamId },
+    /// The SOS is over: the snapshot is the answer, and the socket did not join.
+    Ended(Box<SosSnapshot>),
+}
+
+/// The scope of an SOS, whose id was checked before.
+pub fn scope(sos: &str) -> ScopeId {
+    ScopeId { kind: ScopeKind::Sos, id: sos.into() }
+}
+
+impl Sos {
+    pub(super) fn seat(&self, from_connect: bool, recovered: bool) -> Seat<'_> {
+        Seat { node: self.scopes.node(), session_epoch: SESSION_EPOCH, from_connect, recovered }
+    }
+
+    /// Joins. Without a state the SOS service is asked first, but only for somebody who would have rights.
+    pub(super) async fn enter(
+        self: &Arc<Self>,
+        socket: &Arc<Socket>,
+        claims: &Claims,
+        sos: &str,
+        from_connect: bool,
+    ) -> Result<Entered, SosError> {
+        let mut asked = false;
+        loop {
+            let hold = self.scopes.hold(&scope(sos), socket, &claims.user_id, claims.role.as_str()).await?;
+            let op = self.scopes.next_op();
+            let actor = actor(claims, sos, socket.id());
+            match sos_join(self.redis(), sos, self.op(&op, ""), actor, self.seat(from_connect, false)).await? {
+                SosJoin::Forbidden => return Err(SosError::Forbidden),
+                SosJoin::Ended(snapshot) => return Ok(Entered::Ended(snapshot)),
+                SosJoin::Joined(joined) => {
+                    let Some(caller) = caller(socket) else { return Err(SosError::Internal) };
+                    self.scopes.set_role(&scope(sos), socket.id(), &joined.role);
+                    caller.entered(sos, &joined.role);
+                    self.after(sos, &joined.written);
+                    let snapshot = joined.snapshot.map(Box::new);
+                    return Ok(Entered::Joined { snapshot, hold, position: joined.position });
+                }
+                SosJoin::Missing if asked => return Err(SosError::NotFound),
+                SosJoin::Missing => {
+                    drop(hold);
+                    asked = true;
+                    self.ensure(sos, claims).await?;
+                }
+            }
+        }
+    }
+
+    /// A member whose rights have changed: its entry gets the role that counts now, or it goes.
+    pub(super) async fn rejoin(self: &Arc<Self>, socket: &Arc<Socket>, claims: &Claims, sos: &str) {
+        match self.enter(socket, claims, sos, claims.names(sos)).await {
+            Ok(Entered::Joined { hold, position, .. }) => hold.release(position),
+            Ok(Entered::Ended(_)) | Err(SosError::Forbidden | SosError::NotFound) => self.evict(socket, claims, sos).await,
+            Err(error) => tracing::warn!(sos, %error, "a member could not join again"),
+        }
+    }
+
+    /// Ends a membership on this node and in Redis. True if there was one; an entry in Redis that cannot be ended now is
+    /// ended later.
+    pub(super) async fn evict(self: &Arc<Self>, socket: &Arc<Socket>, claims: &Claims, sos: &str) {
+        self.scopes.leave(&scope(sos), socket.id());
+        if caller(socket).is_some_and(|caller| caller.left(sos)) && self.leave_script(socket, claims, sos).await.is_err() {
+            self.lose(socket, claims, sos);
+        }
+    }
+
+    async fn leave_script(self: &Arc<Self>, socket: &Arc<Socket>, claims: &Claims, sos: &str) -> Result<(), RedisError> {
+        let op = self.scopes.next_op();
+        let actor = actor(claims, sos, socket.id());
+        if let Some(written) = sos_leave(self.redis(), sos, self.op(&op, ""), actor, self.seat(false, false)).await? {
+            self.after(sos, &written);
+        }
+        Ok(())
+    }
+
+    /// `sos:leave`: the script first, so that a failure changes nothing.
+    pub(super) async fn leave(self: &Arc<Self>, socket: &Arc<Socket>, claims: &Claims, sos: &str) -> Result<bool, SosError> {
+        if !self.scopes.is_member(&scope(sos), socket.id()) {
+            return Ok(false);
+        }
+        self.leave_script(socket, claims, sos).await?;
+        self.scopes.leave(&scope(sos), socket.id());
+        if let Some(caller) = caller(socket) {
+            caller.left(sos);
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,152 @@
+//! What the log tells the nodes themselves: admissions, removals, the end of an SOS; and the way back after a gap.
+
+use std::sync::Arc;
+use std::sync::Weak;
+
+use bytes::Bytes;
+use serde::Deserialize;
+
+use crate::cluster::{LocalMember, ScopeListener};
+use crate::ids::{ScopeId, ScopeKind};
+use crate::redis::scripts::location::sos_locations;
+use crate::socketio::Socket;
+
+use super::Sos;
+use super::caller::caller;
+use super::error::SosError;
+use super::join::Entered;
+
+/// Handed to the scopes; it must not keep the feature alive.
+pub struct Listener(pub Weak<Sos>);
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Control {
+    user_id: String,
+    role: String,
+}
+
+impl ScopeListener for Listener {
+    fn control(&self, scope: &ScopeId, args: &Bytes) {
+        let Some(feature) = self.0.upgrade() else { return };
+        let Ok((name, control)) = serde_json::from_slice::<(String, Control)>(args) else {
+            return tracing::warn!(%scope, "a control message that nobody understands");
+        };
+        match name.as_str() {
+            "ended" => feature.ended(scope),
+            "removed" => feature.removed(scope, &control.user_id),
+            "admitted" => feature.admitted(scope, &control),
+            _ => tracing::debug!(%scope, name, "an unknown control message"),
+        }
+    }
+
+    fn refilled(&self, scope: &ScopeId, members: Vec<LocalMember>, reset: bool) {
+        let Some(feature) = self.0.upgrade() else { return };
+        if scope.kind != ScopeKind::Sos || members.is_empty() {
+            return;
+        }
+        let sos = scope.id.clone();
+        tokio::spawn(async move {
+            let _permit = feature.refills.acquire().await;
+            if reset {
+                feature.rebuild(&sos, members).await;
+            } else {
+                feature.send_locations(&sos, &members).await;
+            }
+        });
+    }
+}
+
+impl Sos {
+    /// The room is emptied. Who was here by grace alone has no reason to stay.
+    fn ended(self: &Arc<Self>, scope: &ScopeId) {
+        for member in self.scopes.members(scope) {
+            let Some(caller) = caller(&member.socket) else { continue };
+            caller.left(&scope.id);
+            if caller.in_grace() {
+                let (feature, socket) = (self.clone(), member.socket.clone());
+                tokio::spawn(async move { feature.check_grace(&socket).await });
+            }
+        }
+        self.scopes.empty(scope);
+    }
+
+    fn removed(self: &Arc<Self>, scope: &ScopeId, user: &str) {
+        for member in self.of_user(scope, user) {
+            self.scopes.leave(scope, member.id());
+            if let Some(caller) = caller(&member) {
+                caller.left(&scope.id);
+            }
+            member.refuse("sos:leave", None, &SosError::Forbidden.about(&scope.id));
+        }
+    }
+
+    fn admitted(&self, scope: &ScopeId, control: &Control) {
+        for member in self.of_user(scope, &control.user_id) {
+            // Dispatchers and admins have their rights by themselves.
+            if let Some(caller) = caller(&member).filter(|caller| !caller.claims().role.sees_all()) {
+                self.scopes.set_role(scope, member.id(), &control.role);
+                caller.entered(&scope.id, &control.role);
+            }
+        }
+    }
+
+    fn of_user(&self, scope: &ScopeId, user: &str) -> Vec<Arc<Socket>> {
+        let members = self.scopes.members(scope).into_iter();
+        members.filter(|member| *member.user == *user).map(|member| member.socket).collect()
+    }
+
+    /// What is volatile may have been missed.
+    async fn send_locations(&self, sos: &str, members: &[LocalMember]) {
+        match sos_locations(self.redis(), sos).await {
+            Ok(locations) => {
+                for (_, location) in &locations {
+                    let Ok(location) = std::str::from_utf8(location) else { continue };
+                    members.iter().for_each(|member| member.socket.emit("location:broadcast", location));
+                }
+            }
+            Err(error) => tracing::debug!(sos, %error, "members did not get the last locations"),
+        }
+    }
+
+    /// Redis has forgotten what these members have seen, perhaps everything: they join again, and get the state.
+    async fn rebuild(self: &Arc<Self>, sos: &str, members: Vec<LocalMember>) {
+        let mut pause = std::time::Duration::from_millis(200);
+        for member in members {
+            let Some(caller) = caller(&member.socket) else { continue };
+            while !caller.is_gone() && caller.role_in(sos).is_some() {
+                let claims = caller.claims();
+                match self.enter(&member.socket, &claims, sos, claims.names(sos)).await {
+                    Ok(Entered::Joined { snapshot, hold, position }) => {
+                        if let Some(snapshot) = &snapshot {
+                            member.socket.emit("sos:state", &self.state_json(snapshot));
+                        }
+                        hold.release(position);
+                        if snapshot.is_some() {
+                            self.remember(sos).await;
+                            break;
+                        }
+                        // A member by its token, and no state yet.
+                        if let Err(SosError::NotFound | SosError::Forbidden) | Ok(()) = self.ensure(sos, &claims).await {
+                            break;
+                        }
+                    }
+                    Ok(Entered::Ended(snapshot)) => {
+                        member.socket.emit("sos:state", &self.state_json(&snapshot));
+                        self.evict(&member.socket, &claims, sos).await;
+                        break;
+                    }
+                    Err(SosError::Forbidden | SosError::NotFound) => {
+                        self.evict(&member.socket, &claims, sos).await;
+                        member.socket.refuse("sos:init", None, &SosError::NotFound.about(sos));
+                        break;
+                    }
+                    Err(_) => {}
+                }
+                tokio::time::sleep(pause).await;
+                pause = super::timers::longer(pause, std::time::Duration::from_secs(5));
+            }
+            self.seen(&member.socket, &caller.claims()).await;
+        }
+    }
+}

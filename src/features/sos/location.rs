@@ -1,0 +1,107 @@
+//! Positions: stored on arrival, broadcast at most once a second per user and SOS. The pending fix lives in Redis; whoever
+//! comes first, this node's timer or another's sweep, sends the newest.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::redis::scripts::location::{Placed, sos_batch, sos_flush, sos_location};
+use crate::socketio::{Event, EventError, Reply, Socket};
+
+use super::Sos;
+use super::caller::actor;
+use super::error::INVALID_LOCATION;
+use super::payload;
+use super::timers::longer;
+
+/// A flush that fails is tried again, so often; then it is the sweep's.
+const FLUSH_TRIES: u32 = 6;
+
+impl Sos {
+    pub(super) async fn location_update(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Result<Reply, EventError> {
+        let asked = self.ask(&socket, &event)?;
+        let fix = payload::location(&asked.fields).map_err(|error| error.with("sosId", &*asked.sos))?;
+        self.permit(&socket, &asked, "location:update").await?;
+        let (sos, claims) = (&asked.sos, &asked.claims);
+        let located = self
+            .attempt(&asked, || async {
+                let op = self.scopes.next_op();
+                let op = self.op(&op, &asked.client_message_id);
+                sos_location(self.redis(), sos, op, actor(claims, sos, socket.id()), self.throttle_ms(), &fix).await
+            })
+            .await?;
+        self.after(sos, &located.written);
+        let coalesced = match located.placed {
+            Placed::Coalesced { flush_in_ms } => {
+                self.flush_in(sos, &claims.user_id, Duration::from_millis(flush_in_ms));
+                r#","coalesced":true"#
+            }
+            Placed::Published | Placed::Old => "",
+        };
+        let duplicate = if located.written.duplicate { r#","duplicate":true"# } else { "" };
+        Ok(Reply::Object(format!(r#"{{"ok":true{coalesced}{duplicate}}}"#)))
+    }
+
+    pub(super) async fn location_batch(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Result<Reply, EventError> {
+        let asked = self.ask(&socket, &event)?;
+        let batch = payload::batch(&asked.fields).map_err(|error| error.with("sosId", &*asked.sos))?;
+        self.permit(&socket, &asked, "location:batch").await?;
+        let (sos, claims) = (&asked.sos, &asked.claims);
+        let batched = self
+            .attempt(&asked, || async {
+                let op = self.scopes.next_op();
+                let op = self.op(&op, &asked.client_message_id);
+                sos_batch(self.redis(), sos, op, actor(claims, sos, socket.id()), self.throttle_ms(), &batch.fixes).await
+            })
+            .await?;
+        self.after(sos, &batched.written);
+        if let Some(flush_in_ms) = batched.flush_in_ms {
+            self.flush_in(sos, &claims.user_id, Duration::from_millis(flush_in_ms));
+        }
+        let rejected: Vec<_> = batch.rejected.iter().map(|index| json!({ "index": index, "code": INVALID_LOCATION.0 })).collect();
+        let mut reply =
+            json!({ "ok": true, "accepted": batched.accepted, "duplicates": batched.duplicates, "rejected": rejected });
+        if batched.written.duplicate {
+            reply["duplicate"] = true.into();
+        }
+        Ok(Reply::Object(reply.to_string()))
+    }
+
+    pub(super) fn throttle_ms(&self) -> u64 {
+        self.config.throttle.as_millis() as u64
+    }
+
+    /// Sends a user's pending fix when its window ends: one timer for each user and SOS on this node.
+    pub(super) fn flush_in(self: &Arc<Self>, sos: &str, user: &str, wait: Duration) {
+        let key = (Box::from(sos), Box::from(user));
+        if !self.flushes.add(key.clone()) {
+            return;
+        }
+        let weak = Arc::downgrade(self);
+        tokio::spawn(async move {
+            tokio::time::sleep(wait).await;
+            let (sos, user): (&str, &str) = (&key.0, &key.1);
+            let mut pause = Duration::from_millis(100);
+            for _ in 0..FLUSH_TRIES {
+                let Some(feature) = weak.upgrade() else { return };
+                feature.flushes.take(&key);
+                let op = feature.scopes.next_op();
+                let op = feature.op(&op, "");
+                match sos_flush(feature.redis(), sos, op, feature.throttle_ms(), Some(user)).await {
+                    Ok(flushed) => {
+                        feature.after(sos, &flushed.written);
+                        if let Some(next) = flushed.next_ms {
+                            feature.flush_in(sos, user, Duration::from_millis(next));
+                        }
+                        return;
+                    }
+                    Err(error) => tracing::debug!(sos, %error, "a pending location cannot be sent yet"),
+                }
+                drop(feature);
+                tokio::time::sleep(pause).await;
+                pause = longer(pause, Duration::from_secs(5));
+            }
+        });
+    }
+}

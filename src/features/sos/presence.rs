@@ -1,0 +1,148 @@
+//! Who is there: `user:presence`, `lastSeen`, and the grace before a lost connection is announced.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::auth::Claims;
+use crate::redis::scripts::presence::{presence_remove, presence_set};
+use crate::redis::scripts::scope::{Member, scope_touch};
+use crate::redis::scripts::sos::{sos_lost, sos_presence};
+use crate::socketio::Socket;
+
+use super::caller::{actor, caller};
+use super::join::{SESSION_EPOCH, scope};
+use super::timers::longer;
+use super::{Sos, lock};
+
+/// The index of users is a hint: nobody waits longer for it.
+const HINT_DEADLINE: Duration = Duration::from_secs(1);
+/// Sockets that say nothing but pongs are noted so often; presence lives for an hour.
+const QUIET_MS: u64 = 20 * 60 * 1000;
+/// A lost connection that cannot be written is written later, so often at first, then more seldom.
+const LOST_RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// Then its node's lease tells others that it is gone; the state may have ended too.
+const LOST_TRIES: u32 = 120;
+
+impl Sos {
+    pub(super) fn register(&self, socket: &Arc<Socket>) {
+        lock(&self.sockets).insert(socket.id().into(), socket.clone());
+    }
+
+    pub(super) fn unregister(&self, socket: &Socket) {
+        lock(&self.sockets).remove(socket.id());
+    }
+
+    /// Notes that a user's socket is there, now.
+    pub(super) async fn seen(&self, socket: &Socket, claims: &Claims) {
+        let Some(caller) = caller(socket) else { return };
+        caller.touch(self.clock.now_ms(), 0);
+        let scope = claims.sos_id.as_deref().map(|sos| scope(sos).to_string()).unwrap_or_default();
+        let set = presence_set(
+            self.redis(),
+            &claims.user_id,
+            socket.id(),
+            self.scopes.node(),
+            SESSION_EPOCH,
+            claims.role.as_str(),
+            &scope,
+        );
+        let _ = tokio::time::timeout(HINT_DEADLINE, set).await;
+    }
+
+    /// The socket is gone.
+    pub(super) async fn unseen(&self, socket: &Socket, claims: &Claims) {
+        let remove = presence_remove(self.redis(), &claims.user_id, socket.id(), self.scopes.node(), SESSION_EPOCH);
+        let _ = tokio::time::timeout(HINT_DEADLINE, remove).await;
+    }
+
+    /// A heartbeat: `lastSeen` is written, at most every so often.
+    pub(super) async fn touch(self: &Arc<Self>, socket: &Arc<Socket>) {
+        let Some(caller) = caller(socket) else { return };
+        if !caller.touch(self.clock.now_ms(), self.config.touch_every.as_millis() as u64) {
+            return;
+        }
+        let claims = caller.claims();
+        self.seen(socket, &claims).await;
+        for sos in caller.rooms() {
+            let member = Member {
+                sid: socket.id(),
+                user: &claims.user_id,
+                role: claims.role.as_str(),
+                node: self.scopes.node(),
+                session_epoch: SESSION_EPOCH,
+            };
+            let touched = tokio::time::timeout(HINT_DEADLINE, scope_touch(self.redis(), &scope(&sos), &[member])).await;
+            // Redis has lost the entry: the room shall not.
+            if let Ok(Ok(lost)) = touched
+                && !lost.is_empty()
+                && caller.role_in(&sos).is_some()
+            {
+                self.rejoin(socket, &claims, &sos).await;
+            }
+        }
+    }
+
+    /// Those who have long said nothing but pongs are still there.
+    pub(super) async fn note_the_quiet(self: &Arc<Self>) {
+        let sockets: Vec<_> = lock(&self.sockets).values().cloned().collect();
+        for socket in sockets {
+            let Some(caller) = caller(&socket) else { continue };
+            if !caller.is_gone() && caller.touch(self.clock.now_ms(), QUIET_MS) {
+                self.seen(&socket, &caller.claims()).await;
+            }
+        }
+    }
+
+    /// A membership whose connection is lost. Nothing is announced before the grace is over.
+    pub(super) fn lose(self: &Arc<Self>, socket: &Arc<Socket>, claims: &Claims, sos: &str) {
+        self.scopes.leave(&scope(sos), socket.id());
+        let (weak, claims, sos, sid) = (Arc::downgrade(self), claims.clone(), sos.to_owned(), socket.id().to_owned());
+        let (op, mut lost_at) = (self.scopes.next_op(), None);
+        tokio::spawn(async move {
+            let mut pause = LOST_RETRY.0;
+            for _ in 0..LOST_TRIES {
+                let Some(feature) = weak.upgrade() else { return };
+                let at = *lost_at.get_or_insert_with(|| feature.clock.now_ms());
+                let (actor, seat) = (actor(&claims, &sos, &sid), feature.seat(false, false));
+                match sos_lost(feature.redis(), &sos, feature.op(&op, ""), actor, seat, Some(at)).await {
+                    Ok(written) => {
+                        if let Some(written) = written {
+                            feature.after(&sos, &written);
+                            feature.announce_lost_in(&sos, feature.config.offline_after);
+                        }
+                        return;
+                    }
+                    Err(error) => tracing::debug!(sos, %error, "a lost connection cannot be noted yet"),
+                }
+                drop(feature);
+                tokio::time::sleep(pause).await;
+                pause = longer(pause, LOST_RETRY.1);
+            }
+        });
+    }
+
+    /// Announces, after the grace, whoever has not come back.
+    pub(super) fn announce_lost_in(self: &Arc<Self>, sos: &str, wait: Duration) {
+        if !self.offline.add(sos.to_owned()) {
+            return;
+        }
+        let (weak, sos) = (Arc::downgrade(self), sos.to_owned());
+        tokio::spawn(async move {
+            tokio::time::sleep(wait).await;
+            let Some(feature) = weak.upgrade() else { return };
+            feature.offline.take(&sos);
+            let (op, grace) = (feature.scopes.next_op(), feature.config.offline_after.as_millis() as u64);
+            match sos_presence(feature.redis(), &sos, feature.op(&op, ""), grace).await {
+                Ok(announced) => {
+                    if let Some(written) = announced.written {
+                        feature.after(&sos, &written);
+                    }
+                    if let Some(next) = announced.next_ms {
+                        feature.announce_lost_in(&sos, Duration::from_millis(next + 1));
+                    }
+                }
+                Err(_) => feature.announce_lost_in(&sos, LOST_RETRY.0),
+            }
+        });
+    }
+}

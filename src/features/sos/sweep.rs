@@ -1,0 +1,118 @@
+//! Once a minute, over all SOSs: what others have left undone. Every step is safe to repeat, so every node may sweep.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use rand::Rng;
+
+use crate::redis::scripts::location::sos_flush;
+use crate::redis::scripts::sos::{Swept, Unacknowledged, sos_expire, sos_unacknowledged};
+use crate::redis::{cmd, keys};
+
+use super::error::SosError;
+use super::{HINT_DEADLINE, Sos};
+
+/// SOSs that are swept at once.
+const PARALLEL: usize = 8;
+
+impl Sos {
+    /// Starts the sweep. It ends with the last [`Arc`].
+    pub fn start(self: &Arc<Self>) {
+        let (weak, every) = (Arc::downgrade(self), self.config.sweep_every);
+        tokio::spawn(async move {
+            loop {
+                // Nodes that started together shall not sweep together.
+                let spread = rand::rng().random_range(0.75..1.25);
+                tokio::time::sleep(every.mul_f64(spread)).await;
+                let Some(feature) = weak.upgrade() else { return };
+                if let Err(error) = feature.sweep().await {
+                    tracing::warn!(%error, "the sweep could not begin");
+                }
+            }
+        });
+    }
+
+    /// One sweep.
+    pub async fn sweep(self: &Arc<Self>) -> Result<(), SosError> {
+        self.note_the_quiet().await;
+        let ids = self.rooms().await?;
+        stream::iter(ids)
+            .for_each_concurrent(PARALLEL, |sos| async move {
+                if let Err(error) = self.sweep_one(&sos).await {
+                    tracing::debug!(sos, %error, "an SOS could not be swept");
+                }
+            })
+            .await;
+        Ok(())
+    }
+
+    async fn sweep_one(self: &Arc<Self>, sos: &str) -> Result<(), SosError> {
+        let op = self.scopes.next_op();
+        let swept = sos_expire(self.redis(), sos, self.op(&op, ""), self.config.idle.as_millis() as u64).await?;
+        if let Swept::Expired(written) = &swept {
+            self.after(sos, written);
+        }
+        if let Swept::Alive(_) = swept {
+            self.check_acknowledgement(sos).await?;
+            let op = self.scopes.next_op();
+            let flushed = sos_flush(self.redis(), sos, self.op(&op, ""), self.throttle_ms(), None).await?;
+            self.after(sos, &flushed.written);
+            self.announce_lost_in(sos, Duration::ZERO);
+        }
+        self.pay(sos).await?;
+        let owed = self.owes(sos).await?;
+        if owed {
+            self.deliver_soon(sos);
+        }
+        if matches!(swept, Swept::Ended | Swept::Missing) && !owed {
+            self.forget(sos).await;
+        }
+        Ok(())
+    }
+
+    /// Tells watchers and the SOS service if nobody has acknowledged in time. Returns when to ask again.
+    pub(super) async fn check_acknowledgement(self: &Arc<Self>, sos: &str) -> Result<Option<Duration>, SosError> {
+        let (op, deadline) = (self.scopes.next_op(), self.config.ack_after.as_millis() as u64);
+        Ok(match sos_unacknowledged(self.redis(), sos, self.op(&op, ""), deadline).await? {
+            Unacknowledged::Announced(written) => {
+                self.after(sos, &written);
+                None
+            }
+            Unacknowledged::NotYet(ms) => Some(Duration::from_millis(ms.max(1))),
+            Unacknowledged::Done => None,
+        })
+    }
+
+    /// Whether the SOS service is still owed events.
+    async fn owes(&self, sos: &str) -> Result<bool, SosError> {
+        let key = keys::sos_outbox(sos);
+        let value = self.redis().command_idempotent(cmd("XLEN").arg(&key).to_owned(), &key).await?;
+        Ok(!matches!(value, crate::redis::Value::Int(0)))
+    }
+
+    /// Notes an SOS in the index, before there is one. The index is a hint: if its master does not answer, the fact goes
+    /// ahead, and the note follows.
+    pub(super) async fn remember(self: &Arc<Self>, sos: &str) {
+        let (feature, id) = (self.clone(), sos.to_owned());
+        let noting = tokio::spawn(async move {
+            let mut pause = Duration::from_secs(1);
+            for _ in 0..10 {
+                let add = cmd("SADD").arg(keys::SOS_ROOMS).arg(&id).to_owned();
+                if feature.redis().command_idempotent(add, keys::SOS_ROOMS).await.is_ok() {
+                    return;
+                }
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+            }
+            tracing::error!(sos = id, "an SOS could not be noted in the index");
+        });
+        let _ = tokio::time::timeout(HINT_DEADLINE, noting).await;
+    }
+
+    async fn forget(&self, sos: &str) {
+        let remove = cmd("SREM").arg(keys::SOS_ROOMS).arg(sos).to_owned();
+        let _ = self.redis().command_idempotent(remove, keys::SOS_ROOMS).await;
+    }
+}

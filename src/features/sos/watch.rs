@@ -1,0 +1,137 @@
+//! Those who watch every SOS. Scripts leave the watchers' copy of an event with its SOS; the node that ran the script
+//! publishes it under an operation id of its own, so that it comes once, whoever else tries.
+
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+
+use crate::auth::Claims;
+use crate::cluster::{Audience, Except, Message};
+use crate::ids::ScopeId;
+use crate::protocol::event::Args;
+use crate::redis::scripts::scope::{Durability, Member, scope_join, scope_leave, scope_publish};
+use crate::redis::scripts::sos::{WatchCopy, sos_snapshot, watch_owed, watch_paid};
+use crate::socketio::{Code, Event, EventError, Reply, Socket};
+
+use super::Sos;
+use super::caller::caller;
+use super::error::{SosError, TOKEN_EXPIRED};
+use super::join::SESSION_EPOCH;
+use super::rules;
+
+/// States that are read at once.
+const PARALLEL: usize = 16;
+/// Bytes of states in the answer to `sos:watch`: more would fill the budget of one connection.
+const MAX_ACTIVE_BYTES: usize = 768 * 1024;
+
+fn member<'a>(socket: &'a Socket, claims: &'a Claims, node: &'a str) -> Member<'a> {
+    Member { sid: socket.id(), user: &claims.user_id, role: claims.role.as_str(), node, session_epoch: SESSION_EPOCH }
+}
+
+impl Sos {
+    pub(super) async fn on_watch(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Result<Reply, EventError> {
+        event.object()?;
+        let claims = self.watcher(&socket, "sos:watch")?;
+        let scope = ScopeId::watch();
+        let fail = |error| EventError::from(SosError::from(error));
+        let hold = self.scopes.hold(&scope, &socket, &claims.user_id, claims.role.as_str()).await.map_err(fail)?;
+        let op = self.scopes.next_op();
+        let member = member(&socket, &claims, self.scopes.node());
+        let joined = scope_join(self.redis(), &scope, self.op(&op, ""), member).await.map_err(fail)?;
+        if let Some(caller) = caller(&socket) {
+            caller.watch(true);
+        }
+        let (active, truncated) = self.active().await?;
+        let more = if truncated { r#","truncated":true"# } else { "" };
+        event.acknowledge(&socket, &Args::ack(&format!(r#"{{"ok":true,"active":[{}]{more}}}"#, active.join(","))));
+        // What has happened while the states were read comes after them.
+        hold.release(joined.position);
+        Ok(Reply::None)
+    }
+
+    pub(super) async fn on_unwatch(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Result<Reply, EventError> {
+        event.object()?;
+        let claims = self.watcher(&socket, "sos:unwatch")?;
+        if caller(&socket).is_some_and(|caller| caller.watch(false)) {
+            self.unwatch(&socket, &claims).await;
+        }
+        Ok(Reply::Ok)
+    }
+
+    fn watcher(&self, socket: &Socket, event: &str) -> Result<Arc<Claims>, EventError> {
+        let caller = caller(socket).ok_or_else(|| EventError::new(Code::INTERNAL, "no caller"))?;
+        if caller.in_grace() {
+            return Err(EventError::new(TOKEN_EXPIRED, "the token has expired"));
+        }
+        let claims = caller.claims();
+        if rules::may(claims.role, event) { Ok(claims) } else { Err(EventError::new(Code::FORBIDDEN, "for dispatchers")) }
+    }
+
+    /// Ends a watcher's membership. An entry in Redis that cannot be ended now does no harm: the room is read by nobody.
+    pub(super) async fn unwatch(self: &Arc<Self>, socket: &Socket, claims: &Claims) {
+        let scope = ScopeId::watch();
+        self.scopes.leave(&scope, socket.id());
+        let _ = scope_leave(self.redis(), &scope, member(socket, claims, self.scopes.node())).await;
+    }
+
+    /// The states of all SOSs that are not over, newest first while there is room for them.
+    async fn active(&self) -> Result<(Vec<String>, bool), EventError> {
+        let ids = self.rooms().await?;
+        let mut read = stream::iter(ids.into_iter().map(|id| async move { sos_snapshot(self.redis(), &id).await }))
+            .buffer_unordered(PARALLEL);
+        let mut found = Vec::new();
+        while let Some(snapshot) = read.next().await {
+            if let Some(snapshot) = snapshot.map_err(SosError::from)?
+                && !snapshot.ended
+            {
+                found.push((snapshot.created_at, self.state_json(&snapshot)));
+            }
+        }
+        found.sort_unstable_by(|a, b| b.cmp(a));
+        let (mut bytes, all) = (0, found.len());
+        let fits = found.into_iter().map(|(_, state)| state).take_while(|state| {
+            bytes += state.len() + 1;
+            bytes <= MAX_ACTIVE_BYTES
+        });
+        let states: Vec<_> = fits.collect();
+        let truncated = states.len() < all;
+        Ok((states, truncated))
+    }
+
+    /// Publishes what the watchers are owed of an SOS; one attempt at a time, and what fails is the sweep's.
+    pub(super) fn pay_soon(self: &Arc<Self>, sos: &str) {
+        if !self.debts.add(sos.to_owned()) {
+            return;
+        }
+        let (feature, sos) = (self.clone(), sos.to_owned());
+        tokio::spawn(async move {
+            let _permit = feature.payers.acquire().await;
+            feature.debts.take(&sos);
+            if let Err(error) = feature.pay(&sos).await {
+                tracing::debug!(sos, %error, "watchers are still owed something");
+            }
+        });
+    }
+
+    /// Publishes and forgets what the watchers are owed of an SOS.
+    pub(super) async fn pay(&self, sos: &str) -> Result<(), SosError> {
+        let scope = ScopeId::watch();
+        for debt in watch_owed(self.redis(), sos).await? {
+            let body = match debt.copy {
+                WatchCopy::Body(body) => Some(body),
+                WatchCopy::Created => sos_snapshot(self.redis(), sos).await?.map(|snapshot| {
+                    let args = Args::event("sos:created", &self.state_json(&snapshot));
+                    Message { audience: Audience::All, except: Except::Nobody, key: None, args }.body()
+                }),
+            };
+            if let Some(body) = body {
+                let op = format!("{sos}/{}", debt.id);
+                let published = scope_publish(self.redis(), &scope, self.op(&op, ""), "", Durability::Logged, body).await?;
+                self.scopes.written(&scope, Some(published.heard), published.listeners);
+            }
+            watch_paid(self.redis(), sos, &[&debt.id]).await?;
+        }
+        Ok(())
+    }
+}

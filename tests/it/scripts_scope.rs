@@ -1,0 +1,197 @@
+//! The log, its channel, and the nodes and members of a scope.
+
+use bytes::Bytes;
+use convoke::ids::{ScopeId, ScopeKind, StreamId};
+use convoke::redis::scripts::Op;
+use convoke::redis::scripts::scope::*;
+
+use crate::mini_redis::Mini;
+use crate::scripts_world::*;
+
+crate::on_both!(
+    ids_rise_and_a_volatile_message_is_not_logged,
+    a_cursor_gets_what_it_missed_in_bounded_pages,
+    another_epoch_a_trimmed_or_future_cursor_is_reset,
+    a_repeat_publishes_once,
+    nodes_are_listeners_once_and_leave,
+    members_come_back_only_after_a_loss,
+    a_member_is_touched_and_left_only_by_its_holder,
+    old_operation_ids_are_forgotten,
+    the_channel_carries_epoch_previous_id_and_body,
+);
+
+fn watch() -> ScopeId {
+    ScopeId { kind: ScopeKind::Watch, id: unique("all").into() }
+}
+
+async fn publish(redis: &Mini, scope: &ScopeId, op: Op<'_>, durability: Durability, text: &str) -> Published {
+    let body = Bytes::from(format!("* - - -\n[\"{text}\",{{}}]"));
+    scope_publish(redis, scope, op, "u", durability, body).await.unwrap()
+}
+
+async fn epoch(redis: &Mini, scope: &ScopeId) -> String {
+    let none = Cursor { epoch: String::new(), id: StreamId::default() };
+    scope_read(redis, scope, &none, 1).await.unwrap().epoch
+}
+
+fn member(sid: &'static str, node: &'static str, session_epoch: u64) -> Member<'static> {
+    Member { sid, user: "ü ser", role: "dispatcher", node, session_epoch }
+}
+
+async fn ids_rise_and_a_volatile_message_is_not_logged(redis: Mini) {
+    let scope = watch();
+    let mut last = StreamId::default();
+    for i in 0..50 {
+        let published = publish(&redis, &scope, plain(), Durability::Logged, &i.to_string()).await;
+        assert!(published.id.unwrap() > last && published.heard == 0 && published.listeners == 0);
+        last = published.id.unwrap();
+    }
+    assert_eq!(publish(&redis, &scope, plain(), Durability::Volatile, "v").await.id, None);
+    let start = Cursor { epoch: epoch(&redis, &scope).await, id: StreamId::default() };
+    let log = scope_read(&redis, &scope, &start, 100).await.unwrap();
+    assert_eq!((log.entries.len(), log.last, log.more, log.reset), (50, last, false, false));
+}
+
+async fn a_cursor_gets_what_it_missed_in_bounded_pages(redis: Mini) {
+    let scope = watch();
+    for i in 0..7 {
+        publish(&redis, &scope, plain(), Durability::Logged, &i.to_string()).await;
+    }
+    let mut cursor = Cursor { epoch: epoch(&redis, &scope).await, id: StreamId::default() };
+    let mut seen = Vec::new();
+    loop {
+        let log = scope_attach(&redis, &scope, "n1", Some(&cursor), 3, &[]).await.unwrap();
+        assert!(!log.reset);
+        seen.extend(log.entries.iter().map(|entry| Heard::parse(&entry.body).name));
+        cursor.id = log.entries.last().unwrap().id;
+        if !log.more {
+            break;
+        }
+    }
+    assert_eq!(seen, ["0", "1", "2", "3", "4", "5", "6"]);
+    let log = scope_attach(&redis, &scope, "n1", Some(&cursor), 3, &[]).await.unwrap();
+    assert!(log.entries.is_empty() && !log.more && !log.reset);
+}
+
+async fn another_epoch_a_trimmed_or_future_cursor_is_reset(redis: Mini) {
+    let scope = watch();
+    let first = publish(&redis, &scope, plain(), Durability::Logged, "a").await.id.unwrap();
+    let epoch = epoch(&redis, &scope).await;
+    let reset = async |epoch: &str, id| {
+        let cursor = Cursor { epoch: epoch.to_owned(), id };
+        scope_read(&redis, &scope, &cursor, 10).await.unwrap().reset
+    };
+    assert!(!reset(&epoch, first).await);
+    assert!(reset("other", first).await);
+    assert!(reset(&epoch, StreamId { seq: first.seq + 1, ..first }).await);
+    // Kept for no time at all: the next trim takes what is older.
+    let meta = format!("scope:meta:watch:{{{}}}", scope.id);
+    redis.command(redis::cmd("HSET").arg(&meta).arg("tt").arg(0).clone(), &meta).await;
+    until("the clock moved on", || async { now(&redis).await > first.ms + 20 }).await;
+    let mut short = plain();
+    short.retention.log_ms = 10;
+    let second = publish(&redis, &scope, short, Durability::Logged, "b").await.id.unwrap();
+    assert!(reset(&epoch, StreamId::default()).await);
+    assert!(!reset(&epoch, first).await, "nothing after it is gone");
+    assert!(!reset(&epoch, second).await);
+}
+
+async fn now(redis: &Mini) -> u64 {
+    let (_, mut connection) = redis.node(0);
+    let (seconds, micros): (u64, u64) = redis::cmd("TIME").query_async(&mut connection).await.unwrap();
+    seconds * 1000 + micros / 1000
+}
+
+async fn a_repeat_publishes_once(redis: Mini) {
+    let scope = watch();
+    let (by_op, by_cmid) = (op("n1-7"), cmid("mine"));
+    let a = publish(&redis, &scope, by_op, Durability::Logged, "a").await;
+    assert_eq!(publish(&redis, &scope, by_op, Durability::Logged, "a").await, a);
+    let b = publish(&redis, &scope, by_cmid, Durability::Logged, "b").await;
+    let again = publish(&redis, &scope, by_cmid, Durability::Logged, "b").await;
+    assert_eq!(again, Published { duplicate: true, ..b });
+    let start = Cursor { epoch: epoch(&redis, &scope).await, id: StreamId::default() };
+    assert_eq!(scope_read(&redis, &scope, &start, 10).await.unwrap().entries.len(), 2);
+}
+
+async fn nodes_are_listeners_once_and_leave(redis: Mini) {
+    let scope = watch();
+    for node in ["n1", "n2", "n1"] {
+        scope_attach(&redis, &scope, node, None, 10, &[]).await.unwrap();
+    }
+    assert_eq!(scope_join(&redis, &scope, plain(), member("s", "n2", 1)).await.unwrap().listeners, 2);
+    assert_eq!(publish(&redis, &scope, plain(), Durability::Volatile, "x").await.listeners, 2);
+    for node in ["n1", "n1", "n3"] {
+        scope_detach(&redis, &scope, node).await.unwrap();
+    }
+    assert_eq!(publish(&redis, &scope, plain(), Durability::Volatile, "x").await.listeners, 1);
+}
+
+async fn members_come_back_only_after_a_loss(redis: Mini) {
+    let scope = watch();
+    let me = member("s1", "n1", 3);
+    let joined = scope_join(&redis, &scope, plain(), me).await.unwrap();
+    assert!(joined.first && !scope_join(&redis, &scope, plain(), me).await.unwrap().first);
+    assert!(scope_leave(&redis, &scope, me).await.unwrap());
+    let cursor = Cursor { epoch: joined.epoch, id: joined.position };
+    scope_attach(&redis, &scope, "n1", Some(&cursor), 10, &[me]).await.unwrap();
+    assert_eq!(scope_touch(&redis, &scope, &[me]).await.unwrap(), ["s1"], "in the same epoch it has left");
+    for key in ["meta", "log", "members"] {
+        let key = format!("scope:{key}:watch:{{{}}}", scope.id);
+        redis.command(redis::cmd("DEL").arg(&key).clone(), &key).await;
+    }
+    let log = scope_attach(&redis, &scope, "n1", Some(&cursor), 10, &[me]).await.unwrap();
+    assert!(log.reset && log.epoch != cursor.epoch);
+    assert!(scope_touch(&redis, &scope, &[me]).await.unwrap().is_empty());
+}
+
+async fn a_member_is_touched_and_left_only_by_its_holder(redis: Mini) {
+    let scope = watch();
+    scope_join(&redis, &scope, plain(), member("s1", "n1", 1)).await.unwrap();
+    scope_join(&redis, &scope, plain(), member("s1", "n2", 2)).await.unwrap();
+    assert!(!scope_leave(&redis, &scope, member("s1", "n1", 1)).await.unwrap());
+    scope_join(&redis, &scope, plain(), member("s1", "n1", 1)).await.unwrap();
+    assert!(!scope_leave(&redis, &scope, member("s1", "n1", 1)).await.unwrap(), "a late join of the old holder");
+    assert!(scope_leave(&redis, &scope, member("s1", "n2", 2)).await.unwrap());
+}
+
+async fn old_operation_ids_are_forgotten(redis: Mini) {
+    let scope = watch();
+    let meta = format!("scope:meta:watch:{{{}}}", scope.id);
+    for i in 0..100 {
+        publish(&redis, &scope, op(&format!("op-{i}")), Durability::Volatile, "x").await;
+    }
+    // Make the ring's entries look old.
+    let long_ago = now(&redis).await - 100_000;
+    redis.command(redis::cmd("HSET").arg(&meta).arg("oe").arg(long_ago).clone(), &meta).await;
+    for i in 1..=100 {
+        let entry = format!("{long_ago} op:op-{}", i - 1);
+        redis.command(redis::cmd("HSET").arg(&meta).arg(format!("oq:{i}")).arg(entry).clone(), &meta).await;
+    }
+    for i in 0..3 {
+        publish(&redis, &scope, op(&format!("new-{i}")), Durability::Volatile, "x").await;
+    }
+    let redis::Value::Int(fields) = redis.command(redis::cmd("HLEN").arg(&meta).clone(), &meta).await else { panic!() };
+    assert!(fields < 20, "{fields}");
+    publish(&redis, &scope, op("new-0"), Durability::Volatile, "x").await;
+    let redis::Value::Int(after) = redis.command(redis::cmd("HLEN").arg(&meta).clone(), &meta).await else { panic!() };
+    assert_eq!(after, fields, "a repeat adds nothing");
+}
+
+async fn the_channel_carries_epoch_previous_id_and_body(redis: Mini) {
+    let scope = watch();
+    let mut channel = redis.listen(&convoke::redis::keys::scope_channel(&scope)).await;
+    let first = publish(&redis, &scope, plain(), Durability::Logged, "a").await;
+    let volatile = publish(&redis, &scope, plain(), Durability::Volatile, "v").await;
+    let second = publish(&redis, &scope, plain(), Durability::Logged, "b").await;
+    assert_eq!((first.heard, volatile.heard, second.heard), (1, 1, 1));
+    let (first, second) = (first.id.unwrap(), second.id.unwrap());
+    let epoch = epoch(&redis, &scope).await;
+    for expected in [
+        format!("{epoch} 0-0 {first}\n* - - -\n[\"a\",{{}}]"),
+        format!("{epoch} {first} ~\n* - - -\n[\"v\",{{}}]"),
+        format!("{epoch} {first} {second}\n* - - -\n[\"b\",{{}}]"),
+    ] {
+        assert_eq!(channel.next().await, expected);
+    }
+}

@@ -1,0 +1,165 @@
+//! Messages, history, signals, the outbox and users' presence.
+
+use convoke::ids::StreamId;
+use convoke::redis::scripts::Refused;
+use convoke::redis::scripts::outbox::*;
+use convoke::redis::scripts::presence::*;
+use convoke::redis::scripts::sos::*;
+
+use crate::mini_redis::Mini;
+use crate::scripts_world::*;
+
+crate::on_both!(
+    only_members_speak_and_all_hear_the_same,
+    of_a_hundred_messages_with_one_client_id_one_is_sent,
+    history_is_read_backwards_in_pages,
+    a_signal_goes_to_the_others_a_socket_or_a_user,
+    one_owner_delivers_in_order,
+    a_refused_entry_goes_to_the_dead,
+    presence_knows_the_sockets_of_a_user,
+);
+
+async fn only_members_speak_and_all_hear_the_same(redis: Mini) {
+    let world = World::new(redis).await;
+    assert_eq!(world.say(citizen(), "x").await, Err(Refused::Forbidden), "rights are not membership");
+    world.join(citizen()).await;
+    let text = "quote \" slash / nul \u{0} line\u{2028} 🚑 \\u0041 </script>";
+    let sent = sos_message(&world.redis, &world.id, cmid("c-1"), citizen(), text).await.unwrap().unwrap();
+    let heard = world.events("message:broadcast").await;
+    assert_eq!(
+        heard,
+        [serde_json::json!({"sosId": world.id, "messageId": sent.message_id, "clientMessageId": "c-1", "userId": "cit",
+            "role": "citizen", "text": text, "timestamp": sent.timestamp})]
+    );
+    assert_eq!(world.outbox().await.pop().unwrap(), "message");
+    let history = sos_history(&world.redis, &world.id, citizen(), None, 50).await.unwrap().unwrap();
+    assert_eq!(serde_json::to_value(&history.messages).unwrap(), serde_json::Value::Array(heard));
+    let missing = World::nothing(world.redis).say(citizen(), "x").await;
+    assert_eq!(missing, Err(Refused::Missing));
+}
+
+async fn of_a_hundred_messages_with_one_client_id_one_is_sent(redis: Mini) {
+    let world = World::new(redis).await;
+    world.join(citizen()).await;
+    world.join(rescuer()).await;
+    let calls = (0..100).map(|_| sos_message(&world.redis, &world.id, cmid("same"), citizen(), "hello"));
+    let answers = futures_util::future::join_all(calls).await;
+    let answers: Vec<Sent> = answers.into_iter().map(|answer| answer.unwrap().unwrap()).collect();
+    assert_eq!(answers.iter().filter(|sent| !sent.written.duplicate).count(), 1);
+    assert!(answers.iter().all(|sent| sent.message_id == answers[0].message_id && sent.timestamp == answers[0].timestamp));
+    let other = sos_message(&world.redis, &world.id, cmid("same"), rescuer(), "hello").await.unwrap().unwrap();
+    assert!(!other.written.duplicate, "unique per user");
+    assert_eq!(world.events("message:broadcast").await.len(), 2);
+    // The same id with another kind of write is another one.
+    let moved =
+        sos_status(&world.redis, &world.id, cmid("same"), rescuer(), Judged::Client, "assigned", None).await.unwrap().unwrap();
+    assert!(!moved.written.duplicate && !moved.unchanged);
+    let again =
+        sos_status(&world.redis, &world.id, cmid("same"), rescuer(), Judged::Client, "assigned", None).await.unwrap().unwrap();
+    assert_eq!((again.written.duplicate, again.unchanged, again.status), (true, false, moved.status));
+    // A repeat is answered even after the end.
+    world.close(dispatcher()).await.unwrap();
+    let late = sos_message(&world.redis, &world.id, cmid("same"), citizen(), "hello").await.unwrap().unwrap();
+    assert!(late.written.duplicate && late.message_id == answers[0].message_id);
+}
+
+async fn history_is_read_backwards_in_pages(redis: Mini) {
+    let world = World::new(redis).await;
+    world.join(citizen()).await;
+    for i in 0..7 {
+        world.say(citizen(), &i.to_string()).await.unwrap();
+    }
+    let (mut before, mut pages) = (None::<StreamId>, Vec::new());
+    loop {
+        let page = sos_history(&world.redis, &world.id, citizen(), before, 3).await.unwrap().unwrap();
+        pages.push(page.messages.iter().map(|message| message.text.clone()).collect::<String>());
+        match page.next_before {
+            Some(next) => before = Some(next.parse().unwrap()),
+            None => break,
+        }
+    }
+    assert_eq!(pages, ["456", "123", "0"]);
+    let stranger = sos_history(&world.redis, &world.id, rescuer(), None, 3).await.unwrap();
+    assert_eq!(stranger, Err(Refused::Forbidden), "for members while it lasts");
+}
+
+async fn a_signal_goes_to_the_others_a_socket_or_a_user(redis: Mini) {
+    let world = World::new(redis).await;
+    world.join(citizen()).await;
+    world.join(rescuer()).await;
+    let relay = async |actor, to| {
+        let args = r#"["offer",{"x":1}]"#.into();
+        sos_relay(&world.redis, &world.id, plain(), actor, to, "-", args).await.unwrap()
+    };
+    let user = convoke::redis::scripts::user_key("res");
+    for (to, head) in [
+        (Recipient::Others, "* s-cit - -".to_owned()),
+        (Recipient::Named("s-res"), "s:s-res s-cit - -".to_owned()),
+        (Recipient::Named("res"), format!("u:{user} s-cit - -")),
+    ] {
+        assert!(matches!(relay(citizen(), to).await, Ok(Relayed::Sent(_))));
+        assert_eq!(world.heard().await.pop().unwrap().head, head);
+    }
+    let field = format!("@{user}");
+    for nobody in ["_", "@res", "nobody", &field] {
+        assert_eq!(relay(citizen(), Recipient::Named(nobody)).await, Ok(Relayed::NoSuchMember), "{nobody}");
+    }
+    assert_eq!(relay(person("x", "rescuer"), Recipient::Others).await, Err(Refused::Forbidden));
+}
+
+async fn one_owner_delivers_in_order(redis: Mini) {
+    let world = World::new(redis).await;
+    let (redis, id) = (&world.redis, world.id.as_str());
+    world.status(rescuer(), "assigned").await.unwrap();
+    world.status(rescuer(), "en_route").await.unwrap();
+    let OutboxHead::Held { entries, len: 2 } = outbox_claim(redis, id, "a", 60_000, 10).await.unwrap() else { panic!() };
+    assert!(entries[0].id < entries[1].id);
+    assert!(matches!(outbox_claim(redis, id, "b", 60_000, 10).await.unwrap(), OutboxHead::Busy { for_ms: 50_000.. }));
+    assert_eq!(outbox_done(redis, id, "b", entries[0].id).await.unwrap(), None, "the lease is another's");
+    assert_eq!(outbox_done(redis, id, "a", entries[0].id).await.unwrap(), Some(1));
+    assert_eq!(outbox_done(redis, id, "a", entries[0].id).await.unwrap(), Some(1), "a repeat removes nothing else");
+    // A deliverer that died holds it no longer than its lease.
+    outbox_claim(redis, id, "a", 0, 10).await.unwrap();
+    let OutboxHead::Held { entries, .. } = outbox_claim(redis, id, "b", 60_000, 10).await.unwrap() else { panic!() };
+    assert_eq!(outbox_done(redis, id, "a", entries[0].id).await.unwrap(), None);
+    assert_eq!(outbox_done(redis, id, "b", entries[0].id).await.unwrap(), Some(0));
+    assert_eq!(outbox_claim(redis, id, "c", 60_000, 10).await.unwrap(), OutboxHead::Held { entries: vec![], len: 0 });
+    // It outlives the SOS, and goes with its last entry.
+    world.close(dispatcher()).await.unwrap();
+    let key = format!("sos:outbox:{{{id}}}");
+    assert_eq!(redis.command(redis::cmd("PTTL").arg(&key).clone(), &key).await, redis::Value::Int(-1));
+    let OutboxHead::Held { entries, .. } = outbox_claim(redis, id, "c", 60_000, 10).await.unwrap() else { panic!() };
+    for entry in &entries {
+        outbox_done(redis, id, "c", entry.id).await.unwrap();
+    }
+    assert_eq!(redis.command(redis::cmd("EXISTS").arg(&key).clone(), &key).await, redis::Value::Int(0));
+}
+
+async fn a_refused_entry_goes_to_the_dead(redis: Mini) {
+    let world = World::new(redis).await;
+    let (redis, id) = (&world.redis, world.id.as_str());
+    world.status(rescuer(), "assigned").await.unwrap();
+    let OutboxHead::Held { entries, .. } = outbox_claim(redis, id, "a", 60_000, 10).await.unwrap() else { panic!() };
+    assert_eq!(outbox_dead(redis, id, "a", entries[0].id, "422").await.unwrap(), Some(0));
+    outbox_release(redis, id, "a").await.unwrap();
+    let key = format!("sos:outbox:dead:{{{id}}}");
+    assert_eq!(redis.command(redis::cmd("XLEN").arg(&key).clone(), &key).await, redis::Value::Int(1));
+}
+
+async fn presence_knows_the_sockets_of_a_user(redis: Mini) {
+    let user = &unique("ü ser");
+    let read = async || presence_read(&redis, user).await.unwrap();
+    assert_eq!(read().await, UserPresence::default());
+    presence_set(&redis, user, "s1", "n1.a", 1, "citizen", "sos:1").await.unwrap();
+    presence_set(&redis, user, "s2", "n2.b", 2, "citizen", "").await.unwrap();
+    presence_set(&redis, user, "s2", "n1.a", 1, "citizen", "sos:1").await.unwrap();
+    let mut known = read().await;
+    known.sockets.sort_by(|a, b| a.sid.cmp(&b.sid));
+    assert_eq!((known.sockets[0].scope.as_str(), known.sockets[1].node.as_str()), ("sos:1", "n2.b"));
+    presence_remove(&redis, user, "s1", "n1.a", 9).await.unwrap();
+    assert_eq!(read().await.sockets.len(), 2);
+    presence_remove(&redis, user, "s1", "n1.a", 1).await.unwrap();
+    presence_remove(&redis, user, "s2", "n2.b", 2).await.unwrap();
+    let gone = read().await;
+    assert!(gone.sockets.is_empty() && gone.last_seen.is_some());
+}

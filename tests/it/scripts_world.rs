@@ -1,0 +1,226 @@
+//! The one place of the script tests that knows their API: an SOS, people, and what was broadcast.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use convoke::ids::{ScopeId, ScopeKind};
+use convoke::redis::scripts::scope::{Cursor, Log, scope_read};
+use convoke::redis::scripts::snapshot::SosSnapshot;
+use convoke::redis::scripts::sos::*;
+use convoke::redis::scripts::{Op, Refused, Retention};
+
+use crate::mini_redis::Mini;
+
+/// Runs each fact on a single Redis and on a cluster of three masters.
+#[macro_export]
+macro_rules! on_both {
+    ($($fact:ident),* $(,)?) => {
+        mod on_single {
+            $(#[tokio::test]
+            async fn $fact() {
+                super::$fact($crate::mini_redis::Mini::single().await).await;
+            })*
+        }
+        mod on_cluster {
+            $(#[tokio::test]
+            async fn $fact() {
+                super::$fact($crate::mini_redis::Mini::cluster().await).await;
+            })*
+        }
+    };
+}
+
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+pub fn unique(what: &str) -> String {
+    format!("{what}-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+pub const RETENTION: Retention = Retention { window_ms: 120_000, log_ms: 215_000 };
+pub const THROTTLE_MS: u64 = 1000;
+
+/// An operation without an id.
+pub fn plain() -> Op<'static> {
+    op("")
+}
+
+pub fn op(id: &str) -> Op<'_> {
+    Op { id, client_message_id: "", retention: RETENTION }
+}
+
+pub fn cmid(id: &str) -> Op<'_> {
+    Op { client_message_id: id, ..plain() }
+}
+
+/// A person whose token names the SOS; its socket is `s-<user>`.
+pub fn person(user: &'static str, role: &'static str) -> Actor<'static> {
+    let sid: &'static str = Box::leak(format!("s-{user}").into_boxed_str());
+    Actor { user, role, named: true, sid, source: Source::Socket }
+}
+
+pub fn citizen() -> Actor<'static> {
+    person("cit", "citizen")
+}
+
+pub fn rescuer() -> Actor<'static> {
+    person("res", "rescuer")
+}
+
+pub fn dispatcher() -> Actor<'static> {
+    Actor { named: false, ..person("dis", "dispatcher") }
+}
+
+pub fn service(user: &'static str) -> Actor<'static> {
+    Actor { user, role: "system", named: false, sid: "", source: Source::Internal }
+}
+
+pub const SEAT: Seat<'static> = Seat { node: "n1.a", session_epoch: 1, from_connect: false, recovered: false };
+
+pub fn fix(latitude: f64, time: Option<u64>) -> Fix {
+    Fix {
+        fields: format!(
+            r#""latitude":{latitude},"longitude":2,"accuracy":null,"heading":null,"speed":null,"altitude":null,"deviceId":"d""#
+        ),
+        latitude: latitude.to_string(),
+        longitude: "2".to_owned(),
+        device: "d".to_owned(),
+        time,
+        address: None,
+    }
+}
+
+/// One SOS and the Redis that holds it.
+#[derive(Clone)]
+pub struct World {
+    pub redis: Mini,
+    pub id: String,
+}
+
+impl World {
+    pub fn nothing(redis: Mini) -> Self {
+        Self { redis, id: unique("sos") }
+    }
+
+    /// An SOS of citizen `cit`, made by the internal API.
+    pub async fn new(redis: Mini) -> Self {
+        let world = Self::nothing(redis);
+        let made = sos_create(&world.redis, &world.id, plain(), Self::record(), None).await.unwrap();
+        assert!(made.created);
+        world
+    }
+
+    pub fn record() -> Record<'static> {
+        Record { citizen: Some("cit"), ..Record::default() }
+    }
+
+    pub fn scope(&self) -> ScopeId {
+        ScopeId { kind: ScopeKind::Sos, id: self.id.as_str().into() }
+    }
+
+    pub async fn join(&self, actor: Actor<'_>) -> SosJoined {
+        match sos_join(&self.redis, &self.id, plain(), actor, SEAT).await.unwrap() {
+            SosJoin::Joined(joined) => *joined,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub async fn status(&self, actor: Actor<'_>, status: &str) -> Result<StatusSet, Refused> {
+        sos_status(&self.redis, &self.id, plain(), actor, Judged::Client, status, None).await.unwrap()
+    }
+
+    /// Sets the incident's status past all rules.
+    pub async fn force(&self, status: &str) {
+        sos_status(&self.redis, &self.id, plain(), service("svc"), Judged::Authoritative, status, None).await.unwrap().unwrap();
+    }
+
+    pub async fn close(&self, actor: Actor<'_>) -> Result<StatusSet, Refused> {
+        sos_close(&self.redis, &self.id, plain(), actor, Some("done")).await.unwrap()
+    }
+
+    pub async fn locate(&self, actor: Actor<'_>, fix: &Fix) -> Result<Located, Refused> {
+        sos_location(&self.redis, &self.id, plain(), actor, THROTTLE_MS, fix).await.unwrap()
+    }
+
+    pub async fn say(&self, actor: Actor<'_>, text: &str) -> Result<Sent, Refused> {
+        sos_message(&self.redis, &self.id, plain(), actor, text).await.unwrap()
+    }
+
+    pub async fn snapshot(&self) -> SosSnapshot {
+        sos_snapshot(&self.redis, &self.id).await.unwrap().unwrap()
+    }
+
+    pub async fn state(&self) -> serde_json::Value {
+        serde_json::from_str(&self.snapshot().await.to_json(|_| true)).unwrap()
+    }
+
+    pub async fn log(&self) -> Log {
+        // The epoch is learnt by a first read.
+        let at = |epoch: String| Cursor { epoch, id: Default::default() };
+        let epoch = scope_read(&self.redis, &self.scope(), &at(String::new()), 1).await.unwrap().epoch;
+        scope_read(&self.redis, &self.scope(), &at(epoch), 10_000).await.unwrap()
+    }
+
+    /// Every logged event so far: head line, name and payload.
+    pub async fn heard(&self) -> Vec<Heard> {
+        self.log().await.entries.iter().map(|entry| Heard::parse(&entry.body)).collect()
+    }
+
+    pub async fn names(&self) -> Vec<String> {
+        self.heard().await.into_iter().map(|heard| heard.name).collect()
+    }
+
+    /// The logged events of one name.
+    pub async fn events(&self, name: &str) -> Vec<serde_json::Value> {
+        self.heard().await.into_iter().filter(|heard| heard.name == name).map(|heard| heard.data).collect()
+    }
+
+    /// Event names of the outbox, oldest first.
+    pub async fn outbox(&self) -> Vec<String> {
+        self.outbox_entries().await.into_iter().map(|entry| entry.event).collect()
+    }
+
+    pub async fn outbox_entries(&self) -> Vec<convoke::redis::scripts::outbox::OutboxEntry> {
+        use convoke::redis::scripts::outbox::{OutboxHead, outbox_claim, outbox_release};
+        let head = outbox_claim(&self.redis, &self.id, "test", 5000, 1000).await.unwrap();
+        outbox_release(&self.redis, &self.id, "test").await.unwrap();
+        match head {
+            OutboxHead::Held { entries, .. } => entries,
+            busy => panic!("{busy:?}"),
+        }
+    }
+
+    pub async fn audit(&self) -> Vec<AuditEntry> {
+        sos_events(&self.redis, &self.id, None, 1000).await.unwrap().unwrap()
+    }
+
+    pub async fn audited(&self) -> Vec<String> {
+        self.audit().await.into_iter().map(|entry| entry.event).collect()
+    }
+}
+
+/// A logged event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Heard {
+    pub head: String,
+    pub name: String,
+    pub data: serde_json::Value,
+}
+
+impl Heard {
+    pub fn parse(body: &[u8]) -> Self {
+        let (head, args) = std::str::from_utf8(body).unwrap().split_once('\n').unwrap();
+        let mut args: Vec<serde_json::Value> = serde_json::from_str(args).unwrap();
+        assert_eq!(args.len(), 2, "{args:?}");
+        let data = args.pop().unwrap();
+        Self { head: head.to_owned(), name: args[0].as_str().unwrap().to_owned(), data }
+    }
+}
+
+/// Polls for a fact.
+pub async fn until<F: Future<Output = bool>>(what: &str, mut fact: impl FnMut() -> F) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !fact().await {
+        assert!(Instant::now() < deadline, "never: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

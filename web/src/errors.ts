@@ -1,0 +1,54 @@
+/** Failure codes of the hub, in words for people. The code is always shown beside them. */
+
+import type { HubFailure } from "./protocol";
+
+const WORDS: Record<string, string> = {
+  MISSING_TOKEN: "No access token was sent.",
+  INVALID_TOKEN: "The access token was not accepted.",
+  TOKEN_EXPIRED: "The access token has expired.",
+  NOT_CONFIGURED: "This hub is not set up for incidents.",
+  UNKNOWN_EVENT: "The hub does not know this action.",
+  INVALID_PAYLOAD: "The hub could not read what was sent.",
+  FORBIDDEN: "You are not allowed to do this.",
+  RATE_LIMITED: "Too many actions at once. Wait a moment.",
+  UNAVAILABLE: "The hub cannot do this right now. It will be tried again.",
+  UNCONFIRMED: "Written, but not yet confirmed. It will be tried again.",
+  INTERNAL: "Something went wrong inside the hub.",
+  INVALID_SOS_ID: "This is not a valid incident number.",
+  SOS_NOT_FOUND: "There is no incident with this number.",
+  SOS_CLOSED: "This incident has ended. Nothing more can be changed.",
+  INVALID_STATUS: "There is no such status.",
+  INVALID_TRANSITION: "This step is not possible from the present status.",
+  INVALID_LOCATION: "The position is not valid.",
+  INVALID_MESSAGE: "The message is empty or too long.",
+  NO_ANSWER: "The hub did not answer in time. It is not known whether it arrived.",
+  DEMO_OFF: "The hub does not hand out demo tokens. It must run with DEMO=true.",
+  NETWORK: "The hub cannot be reached.",
+  GEOLOCATION_DENIED: "Location access was refused. Allow it in the browser, or use the simulator.",
+  GEOLOCATION_UNAVAILABLE: "This device gives no position at the moment.",
+};
+
+/** Codes after which the same write, repeated with the same id, may succeed. */
+const RETRYABLE = new Set(["UNAVAILABLE", "UNCONFIRMED", "RATE_LIMITED"]);
+
+export function isRetryable(code: string): boolean {
+  return RETRYABLE.has(code);
+}
+
+export class HubError extends Error {
+  constructor(readonly code: string, message?: string) {
+    super(explain({ code, ...(message === undefined ? {} : { message }) }));
+    this.name = "HubError";
+  }
+}
+
+/** A sentence for a failure: our own words where we have them, else the hub's. */
+export function explain(failure: HubFailure): string {
+  return WORDS[failure.code] ?? failure.message ?? "Something did not work.";
+}
+
+/** Any thrown thing as a failure with a code. */
+export function toFailure(thrown: unknown): HubFailure {
+  if (thrown instanceof HubError) return { code: thrown.code, message: thrown.message };
+  return { code: "INTERNAL", message: thrown instanceof Error ? thrown.message : String(thrown) };
+}

@@ -1,0 +1,23 @@
+import { defineConfig } from "vite";
+
+/** Where `npm run dev` finds a hub that runs with DEMO=true. */
+const hub = process.env["HUB_URL"] ?? "http://localhost:3000";
+
+export default defineConfig({
+  base: "/demo/",
+  build: {
+    outDir: "dist",
+    emptyOutDir: true,
+    target: "es2022",
+    // One script and one stylesheet: the binary embeds the folder and the page needs nothing else.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+  },
+  server: {
+    proxy: {
+      "/socket.io": { target: hub, ws: true },
+      "/demo/token": hub,
+      "/demo/sos": hub,
+    },
+  },
+});

@@ -12,7 +12,7 @@ use std::time::Duration;
 use ::redis::{Pipeline, PushInfo, PushKind, Value, cmd};
 use bytes::Bytes;
 use tokio::sync::{Notify, mpsc};
-use tokio::time::{Interval, MissedTickBehavior};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::dial::{Link, Node};
 use super::subscriber::Shared;
@@ -83,7 +83,7 @@ struct Listening<'a> {
 impl Listening<'_> {
     /// Until the connection breaks, or this master owns nothing any more (`Ok`).
     async fn listen(&mut self, bell: &Notify) -> Result<(), Broken> {
-        let mut ping = tokio::time::interval(self.shared.config.ping);
+        let mut ping = tokio::time::interval_at(Instant::now() + self.shared.config.ping, self.shared.config.ping);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.notice_departed();

@@ -311,7 +311,7 @@ fn free_port() -> u16 {
 ///
 /// The kernel looks at the *thread* that started the child, and tests run in short-lived threads; so one thread that never ends
 /// starts them all.
-pub(super) fn spawn_for_life(command: Command) -> Child {
+fn spawn_for_life(command: Command) -> Child {
     type Order = (Command, mpsc::Sender<std::io::Result<Child>>);
     static NURSERY: OnceLock<Mutex<mpsc::Sender<Order>>> = OnceLock::new();
     let nursery = NURSERY.get_or_init(|| {
@@ -332,5 +332,5 @@ pub(super) fn spawn_for_life(command: Command) -> Child {
     });
     let (done, child) = mpsc::channel();
     nursery.lock().unwrap().send((command, done)).expect("the nursery lives as long as the process");
-    child.recv().expect("an answer").expect("the program is installed")
+    child.recv().expect("an answer").expect("redis-server is installed")
 }

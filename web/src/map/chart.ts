@@ -110,15 +110,16 @@ export class Chart extends L.Layer {
 
     // Distances from the start of the call along the lower and the right edge, as on a nautical chart.
     pen.fillStyle = ink("--chart-text");
+    const ground = ink("--chart-ground");
     pen.textBaseline = "alphabetic";
     pen.textAlign = "center";
     lines(zero.x, width - 44, (x, step) => {
-      if (step % 5 === 0 && x > 130) pen.fillText(mark(step * minor, "E", "W"), x, height - 6);
+      if (step % 5 === 0 && x > 130) halo(pen, mark(step * minor, "E", "W"), x, height - 6, ground);
     });
     pen.textAlign = "right";
     pen.textBaseline = "middle";
     lines(zero.y, height - 22, (y, step) => {
-      if (step % 5 === 0 && y > 60 && y < height - 112) pen.fillText(mark(-step * minor, "N", "S"), width - 6, y);
+      if (step % 5 === 0 && y > 60 && y < height - 112) halo(pen, mark(-step * minor, "N", "S"), width - 6, y, ground);
     });
     pen.globalAlpha = 1;
   }

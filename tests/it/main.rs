@@ -6,3 +6,7 @@ mod support;
 mod engineio_polling;
 mod engineio_upgrade;
 mod engineio_websocket;
+mod limits;
+mod socketio;
+mod socketio_acks;
+mod socketio_parsers;

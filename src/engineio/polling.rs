@@ -79,6 +79,8 @@ pub async fn post(session: Arc<Session>, request: Request<Incoming>, config: &Co
     };
     for packet in packets {
         match session.receive(packet) {
+            // The layer above may have found that the message is none.
+            Ok(()) if session.is_closed() => return BadRequest::SessionIdUnknown.response(),
             Ok(()) => {}
             Err(CloseReason::ClientClosed) => {
                 session.close(CloseReason::ClientClosed);

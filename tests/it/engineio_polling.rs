@@ -7,7 +7,7 @@ use convoke::protocol::frame::Frame;
 use serde_json::{Value, json};
 use smallvec::smallvec;
 
-use crate::support::raw::{Polling, Tcp, request, sid_of};
+use crate::support::raw::{Polling, Tcp, http, request, sid_of};
 use crate::support::server::{Options, Server, eventually, within};
 
 const PATH: &str = "/engine.io/";
@@ -20,7 +20,7 @@ async fn echo() -> Server {
 #[tokio::test]
 async fn the_handshake_tells_the_session_and_what_the_client_must_know() {
     let server = echo().await;
-    let body = reqwest::get(server.url(PATH, OPEN)).await.unwrap().text().await.unwrap();
+    let body = http().get(server.url(PATH, OPEN)).send().await.unwrap().text().await.unwrap();
     let mut open: Value = serde_json::from_str(body.strip_prefix('0').unwrap()).unwrap();
     assert!(open["sid"].take().as_str().unwrap().len() >= 20);
     let rest =

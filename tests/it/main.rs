@@ -36,3 +36,7 @@ mod scripts_talk;
 mod scripts_world;
 mod sos_service;
 mod sos_service;
+mod limits;
+mod socketio;
+mod socketio_acks;
+mod socketio_parsers;

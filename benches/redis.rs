@@ -32,7 +32,7 @@ async fn calls(redis: Redis, callers: u64, each: u64) -> Result<(), RedisError> 
             for _ in 0..each {
                 redis.eval(&WRITE, &[&key], vec![Bytes::from_static(b"field")]).await?;
             }
-            Ok(())
+            Ok::<_, RedisError>(())
         })
     };
     let tasks: Vec<_> = (0..callers).map(caller).collect();

@@ -72,6 +72,9 @@ async function openPage(query, { width, height, ...more }) {
 async function picture(page, name) {
   if (screenshots === "") return;
   mkdirSync(screenshots, { recursive: true });
+  // Colours on their way from one scheme to the other are nobody's design.
+  await page.evaluate(() => Promise.allSettled(document.getAnimations()
+    .filter((animation) => animation.effect?.getComputedTiming().iterations !== Infinity).map((animation) => animation.finished)));
   await page.screenshot({ path: join(screenshots, `${name}.png`) });
 }
 

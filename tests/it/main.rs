@@ -4,6 +4,7 @@
 mod support;
 
 #[path = "../support/mini_redis.rs"]
+mod mini_redis;
 
 mod balancer;
 mod cli;
@@ -12,16 +13,14 @@ mod engineio_upgrade;
 mod engineio_websocket;
 mod http_demo;
 mod http_doors;
-mod identity;
+mod http_demo;
+mod http_doors;
+mod http_drain;
+mod http_sos;
 mod identity;
 mod layers;
-mod layers;
-mod mini_redis;
+mod limits;
 mod redis_commit;
-mod redis_commit;
-mod redis_commit;
-mod redis_subscriber;
-mod redis_subscriber;
 mod redis_subscriber;
 mod scripts_location;
 mod scripts_members;
@@ -30,5 +29,7 @@ mod scripts_scope;
 mod scripts_status;
 mod scripts_talk;
 mod scripts_world;
-mod sos_service;
+mod socketio;
+mod socketio_acks;
+mod socketio_parsers;
 mod sos_service;

@@ -6,13 +6,15 @@ use std::time::{Duration, Instant};
 pub mod client;
 pub mod haproxy;
 pub mod hub;
-pub mod haproxy;
 pub mod keys;
+pub mod msgpack;
 pub mod node;
 pub mod ports;
 pub mod process;
 pub mod proxy;
+pub mod raw;
 pub mod redis;
+pub mod server;
 pub mod stub_http;
 
 /// Waits until the fact holds; fails with its name after ten seconds.
@@ -29,9 +31,3 @@ pub fn eventually(fact: &str, holds: impl FnMut() -> bool) -> impl Future<Output
         }
     }
 }
-//! What the integration tests and benches stand on: real servers, started and ended here.
-#![allow(dead_code, reason = "every binary that includes this uses another part of it")]
-
-pub mod msgpack;
-pub mod raw;
-pub mod server;

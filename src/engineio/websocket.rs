@@ -258,6 +258,7 @@ impl Stream {
             Ok(Packet::Ping(data)) if &data[..] == b"probe" => {
                 session.probed();
                 self.write(&Frame::text(b"3probe"))?;
+                session.release_poll_for_upgrade();
             }
             Ok(Packet::Upgrade) if session.finish_upgrade(&self.socket) => self.probing = false,
             _ => return Err(CloseReason::ProtocolError),

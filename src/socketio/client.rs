@@ -15,6 +15,10 @@ use crate::protocol::packet::{Decoder, Outgoing, Packet, Parser, encode};
 use super::lane::Job;
 use super::{Code, ConnectError, ConnectRequest, DisconnectReason, Event, EventError, Namespace, Socket, SocketIo, lock};
 
+/// How many CONNECT packets of one client may be decided at the same time: one that connects and gives up again and again must
+/// not pile up work.
+const MOST_UNDECIDED: u32 = 8;
+
 pub struct Client {
     me: Weak<Self>,
     io: Arc<SocketIo>,
@@ -27,6 +31,8 @@ struct State {
     entries: SmallVec<[Entry; 1]>,
     /// How many CONNECT packets came.
     connects: u32,
+    /// How many of them are still being decided, those included that the client has given up.
+    undecided: u32,
     closed: bool,
 }
 
@@ -50,7 +56,7 @@ impl Entry {
 impl Client {
     pub fn new(io: Arc<SocketIo>, handshake: Handshake) -> Arc<Self> {
         let decoder = Decoder::new(io.config.attachments);
-        let state = Mutex::new(State { decoder, entries: SmallVec::new(), connects: 0, closed: false });
+        let state = Mutex::new(State { decoder, entries: SmallVec::new(), connects: 0, undecided: 0, closed: false });
         Arc::new_cyclic(|me| Self { me: me.clone(), io, handshake: handshake.into(), state })
     }
 
@@ -71,6 +77,9 @@ impl Client {
                     return Ok(());
                 };
                 let mut state = lock(&self.state);
+                if state.undecided == MOST_UNDECIDED {
+                    return Err(CloseReason::ProtocolError);
+                }
                 state.connects = state.connects.wrapping_add(1);
                 let number = state.connects;
                 let connecting = Entry::Connecting(namespace.name(), number);
@@ -79,6 +88,7 @@ impl Client {
                     Some(gone @ Entry::Gone(_)) => *gone = connecting,
                     Some(_) => return Err(CloseReason::ProtocolError),
                 }
+                state.undecided += 1;
                 drop(state);
                 let Some(client) = self.me.upgrade() else { return Ok(()) };
                 let request = ConnectRequest { auth: auth.unwrap_or_else(|| "{}".into()), handshake: self.handshake.clone() };
@@ -171,6 +181,7 @@ impl Client {
         number: u32,
     ) {
         let mut state = lock(&self.state);
+        state.undecided -= 1;
         let at = state.entries.iter().position(|entry| matches!(entry, Entry::Connecting(_, n) if *n == number));
         let Some(at) = at.filter(|_| !state.closed) else { return };
         match result {

@@ -316,6 +316,19 @@ async fn a_connection_that_never_finishes_its_headers_ends() {
     }
 }
 
+/// As above.
+#[tokio::test(start_paused = true)]
+async fn a_body_that_never_ends_ends_the_session() {
+    let server = echo().await;
+    let mut tcp = Tcp::connect(&server).await;
+    tcp.write(request("GET", PATH, OPEN, "").as_bytes()).await;
+    let sid = sid_of(&tcp.response().await.1);
+    let head = request("POST", PATH, &format!("{OPEN}&sid={sid}"), "").replace("Length: 0", "Length: 100");
+    tcp.write(format!("{head}4half").as_bytes()).await;
+    assert_eq!(tcp.response().await.0, 400);
+    assert_eq!(server.close_reason().await, CloseReason::ProtocolError);
+}
+
 #[tokio::test]
 async fn garbage_instead_of_http_ends_only_its_connection() {
     let server = echo().await;

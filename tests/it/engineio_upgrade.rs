@@ -174,7 +174,7 @@ async fn what_is_sent_during_the_probe_arrives_in_order_and_once() {
     assert_eq!(polled, expected.join("\x1e"));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_of_messages_survives_an_upgrade_in_order_and_once() {
     let server = echo().await;
     let polling = Polling::open(&server, PATH).await;

@@ -8,7 +8,7 @@ use convoke::protocol::frame::Frame;
 use convoke::socketio::Namespace;
 use smallvec::smallvec;
 
-use crate::support::raw::{Polling, Tcp, Ws, http, upgrade_request};
+use crate::support::raw::{Polling, Tcp, Ws, http, text, upgrade_request};
 use crate::support::server::{Options, Server, eventually, within};
 
 const PATH: &str = "/engine.io/";
@@ -178,6 +178,48 @@ async fn one_packet_may_be_larger_than_what_may_wait() {
 }
 
 #[tokio::test]
+async fn a_client_that_goes_before_its_handshake_is_answered_takes_no_place() {
+    let server = Server::echo(Options::engine(|config| config.max_connections = 1)).await;
+    for _ in 0..20 {
+        let mut tcp = Tcp::connect(&server).await;
+        tcp.write(upgrade_request(PATH, "").as_bytes()).await;
+        drop(tcp);
+        within(async {
+            let mut tcp = Tcp::connect(&server).await;
+            tcp.write(upgrade_request(PATH, "").as_bytes()).await;
+            while tcp.response().await.0 == 503 {
+                tcp.write(upgrade_request(PATH, "").as_bytes()).await;
+            }
+        })
+        .await;
+        eventually("its place is free", || server.echo.sessions() == 0).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_that_both_sides_end_at_once_leave_nothing() {
+    let server = Server::start(Options::default(), [Namespace::new("/")]).await;
+    for _ in 0..20 {
+        let mut clients = Vec::new();
+        for _ in 0..10 {
+            let mut tcp = Tcp::websocket(&server, "/socket.io/").await;
+            tcp.write(&text("40")).await;
+            assert!(tcp.text().await.starts_with("40{"));
+            clients.push(tcp);
+        }
+        let sessions = server.engine.all();
+        let closing = tokio::spawn(async move { sessions.iter().for_each(|session| session.close(CloseReason::GoingAway)) });
+        for (n, mut tcp) in clients.into_iter().enumerate() {
+            let last = text(if n % 2 == 0 { "41" } else { "1" });
+            let _ = tokio::io::AsyncWriteExt::write_all(&mut tcp.0, &last).await;
+        }
+        closing.await.unwrap();
+    }
+    eventually("no session is left", || server.engine.sessions() == 0).await;
+    eventually("no socket is left", || server.io.sockets() == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_clients_come_and_go_and_nothing_is_left() {
     let data = Arc::new(());
     let held = data.clone();

@@ -447,6 +447,23 @@ async fn a_client_that_gives_up_connecting_and_tries_again_gets_one_answer() {
 }
 
 #[tokio::test]
+async fn a_client_that_gives_up_connecting_again_and_again_is_closed() {
+    let hub = hub().await;
+    let mut ws = Ws::open(&hub.server, PATH).await;
+    for _ in 0..9 {
+        ws.send(r#"40{"be":"never"}"#).await;
+        ws.send("41").await;
+    }
+    ws.closed_with(1002, "protocol error").await;
+    let mut ws = Ws::open(&hub.server, PATH).await;
+    for _ in 0..30 {
+        ws.send("40").await;
+        assert!(ws.text().await.starts_with("40{"));
+        ws.send("41").await;
+    }
+}
+
+#[tokio::test]
 async fn a_socket_that_the_server_ends_is_told_and_its_session_ends_with_the_last_one() {
     let mut hub = hub().await;
     let mut ws = connected(&hub.server).await;

@@ -15,6 +15,7 @@ pub mod scope;
 pub mod snapshot;
 pub mod sos;
 pub mod talk;
+pub mod trail;
 
 use std::future::Future;
 

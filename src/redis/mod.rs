@@ -10,27 +10,39 @@
 //!
 //! A single Redis, and what Sentinel names as master, is a table with one row. It does not know what scopes or sockets are.
 
-pub mod commit;
+mod call;
+mod commit;
 pub mod config;
+mod dial;
+mod ear;
 pub mod error;
 pub mod keys;
+mod lane;
 pub mod script;
 pub mod scripts;
 pub mod subscriber;
-pub mod topology;
+mod survey;
+mod topology;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::watch;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use ::redis::{Cmd, Value, cmd};
 
+use self::call::Call;
+use self::commit::Board;
 pub use self::config::RedisConfig;
+use self::config::Target;
+use self::dial::Dial;
 pub use self::error::RedisError;
 use self::script::Script;
 pub use self::subscriber::{Sink, Subscriber};
+use self::topology::{Follower, Master, Topology};
 
 /// The whole client; cheap to clone. When the last clone is dropped, its tasks and connections end.
 #[derive(Clone)]
@@ -39,7 +51,12 @@ pub struct Redis {
 }
 
 struct Inner {
+    config: Arc<RedisConfig>,
+    topology: Arc<Topology>,
+    writer: Arc<Board>,
+    reader: Arc<Board>,
     subscriber: Subscriber,
+    _tasks: DropGuard,
 }
 
 /// A number that changes whenever the slot table or the state of a connection has changed.
@@ -54,21 +71,45 @@ pub struct MasterInfo {
     pub slot: u16,
     /// Whether the connection for commands stands.
     pub up: bool,
+    /// Its replicas in working order, as the slot table was last read.
+    pub replicas: usize,
 }
 
-#[allow(unused_variables, clippy::todo)]
 impl Redis {
     /// Reads the configuration and starts to connect. A URL that makes no sense is an error. With
     /// [`lazy`](RedisConfig::lazy) a Redis that is down is none: the client keeps trying in the background.
-    /// Without it, this waits for every master up to `connect_timeout` and answers `Unavailable` if none is reached.
+    /// Without it, this waits up to the deadline for all masters, and answers `Unavailable` if not one was reached.
     pub async fn connect(config: RedisConfig) -> Result<Self, RedisError> {
-        todo!()
+        let target = Target::parse(&config.url)?;
+        let dial = Dial::new(&target, &config);
+        let config = Arc::new(config);
+        let cancel = CancellationToken::new();
+        let topology = Arc::new(Topology::new(&config, &target));
+        let board = || Board::new(config.clone(), dial.clone(), topology.clone(), cancel.clone());
+        let (writer, reader) = (board(), board());
+        let subscriber = Subscriber::new(config.clone(), dial.clone(), topology.clone(), cancel.clone());
+        let follower = |board: &Arc<Board>| -> std::sync::Weak<dyn Follower> {
+            let board: std::sync::Weak<Board> = Arc::downgrade(board);
+            board
+        };
+        topology.start(vec![follower(&writer), follower(&reader), subscriber.follower()]);
+        tokio::spawn(topology.clone().run(target, dial, cancel.clone()));
+        let inner = Inner { config, topology, writer, reader, subscriber, _tasks: cancel.drop_guard() };
+        let redis = Self { inner: Arc::new(inner) };
+        if !redis.inner.config.lazy {
+            let mut changes = redis.watch();
+            let all_up = async { while !redis.healthy() && changes.changed().await.is_ok() {} };
+            if tokio::time::timeout(redis.inner.config.deadline, all_up).await.is_err() && redis.masters_up().0 == 0 {
+                return Err(RedisError::Unavailable);
+            }
+        }
+        Ok(redis)
     }
 
     /// One script call through the group commit of its slot's master. All keys share one slot. A call whose outcome is
     /// unknown is repeated within the deadline, so a script that writes must remember its operation id ([`Script`]).
     pub async fn eval(&self, script: &'static Script, keys: &[&str], args: Vec<Bytes>) -> Result<Value, RedisError> {
-        todo!()
+        self.eval_within(self.inner.config.deadline, script, keys, args).await
     }
 
     /// [`Redis::eval`] with a deadline of its own.
@@ -79,63 +120,92 @@ impl Redis {
         keys: &[&str],
         args: Vec<Bytes>,
     ) -> Result<Value, RedisError> {
-        todo!()
+        self.inner.writer.call(Call { deadline, ..self.script_call(script, keys, args) }).await
     }
 
     /// [`Redis::eval`] for an acknowledged write: where the master has a replica, the answer waits for the confirmation
     /// of `ack_replicas` of them; short of it the error is [`RedisError::Unconfirmed`].
     pub async fn eval_write(&self, script: &'static Script, keys: &[&str], args: Vec<Bytes>) -> Result<Value, RedisError> {
-        todo!()
+        self.inner.writer.call(Call { acknowledged: true, ..self.script_call(script, keys, args) }).await
     }
 
     /// [`Redis::eval`] over the reader connection, for scripts that only read, such as replay.
     pub async fn eval_on_reader(&self, script: &'static Script, keys: &[&str], args: Vec<Bytes>) -> Result<Value, RedisError> {
-        todo!()
+        self.inner.reader.call(self.script_call(script, keys, args)).await
     }
 
-    /// A plain command on one key, through group commit too. Sent at most once: a connection that breaks meanwhile makes
-    /// it [`RedisError::Unknown`].
+    /// A plain command on one key, through group commit too. Sent again only if it surely was not executed: a connection that
+    /// breaks meanwhile makes it [`RedisError::Unknown`]. Answers have the shapes of RESP3 (a hash is a `Value::Map`).
     pub async fn command(&self, cmd: Cmd, key: &str) -> Result<Value, RedisError> {
-        todo!()
+        self.inner.writer.call(self.plain_call(cmd, key, false)).await
     }
 
     /// [`Redis::command`] for one that may be executed twice (`SADD`, `HGET`, …): repeated until the deadline.
     pub async fn command_idempotent(&self, cmd: Cmd, key: &str) -> Result<Value, RedisError> {
-        todo!()
+        self.inner.writer.call(self.plain_call(cmd, key, true)).await
     }
 
     /// A read over the reader connection, for replay and reaping, which must not hold up the writes. Repeated until the deadline.
     pub async fn command_on_reader(&self, cmd: Cmd, key: &str) -> Result<Value, RedisError> {
-        todo!()
+        self.inner.reader.call(self.plain_call(cmd, key, true)).await
     }
 
     /// How many masters answer, and how many there are. `(0, 0)` until the slot table was first read.
     pub fn masters_up(&self) -> (usize, usize) {
-        todo!()
+        let masters = self.masters();
+        (masters.iter().filter(|master| master.up).count(), masters.len())
     }
 
     /// Every master that owns a slot.
     pub fn masters(&self) -> Vec<MasterInfo> {
-        todo!()
+        let up = self.inner.writer.up();
+        let info = |(Master { node, replicas }, slot): (Master, u16)| {
+            let up = up.get(&node).is_some_and(|up| *up);
+            MasterInfo { address: node.to_string(), slot, up, replicas }
+        };
+        self.inner.topology.table().first_slots().into_iter().map(info).collect()
     }
 
     /// Whether every slot has a master that answers.
     pub fn healthy(&self) -> bool {
-        todo!()
+        let (up, all) = self.masters_up();
+        all > 0 && up == all && self.inner.topology.table().complete()
     }
 
     /// Whether the master of this key's slot answers.
     pub fn is_up(&self, key: &str) -> bool {
-        todo!()
+        self.inner.writer.is_up(keys::slot(key.as_bytes()))
     }
 
     /// Changes whenever the slot table or a connection does.
     pub fn watch(&self) -> watch::Receiver<TopologyVersion> {
-        todo!()
+        self.inner.topology.watch()
     }
 
     /// The sharded subscriptions.
     pub fn subscriber(&self) -> &Subscriber {
         &self.inner.subscriber
+    }
+
+    /// How many pipelines have been sent over the connections for commands, and how many commands in them.
+    pub fn pipelines(&self) -> (u64, u64) {
+        let stats = &self.inner.writer.stats;
+        (stats.pipelines.load(Ordering::Relaxed), stats.commands.load(Ordering::Relaxed))
+    }
+
+    fn script_call(&self, script: &'static Script, keys: &[&str], args: Vec<Bytes>) -> Call {
+        let slot = keys.first().map_or(0, |key| keys::slot(key.as_bytes()));
+        debug_assert!(keys.iter().all(|key| keys::slot(key.as_bytes()) == slot), "{}: {keys:?}", script.name);
+        let mut cmd = cmd("EVALSHA");
+        cmd.arg(script.sha()).arg(keys.len()).arg(keys);
+        for arg in &args {
+            cmd.arg(&arg[..]);
+        }
+        Call { slot, cmd, script: Some(script), repeatable: true, acknowledged: false, deadline: self.inner.config.deadline }
+    }
+
+    fn plain_call(&self, cmd: Cmd, key: &str, repeatable: bool) -> Call {
+        let slot = keys::slot(key.as_bytes());
+        Call { slot, cmd, script: None, repeatable, acknowledged: false, deadline: self.inner.config.deadline }
     }
 }

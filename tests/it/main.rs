@@ -2,7 +2,11 @@
 
 #[path = "../support/mini_redis.rs"]
 mod mini_redis;
+#[path = "../support/mod.rs"]
+mod support;
 
+mod redis_commit;
+mod redis_subscriber;
 mod scripts_location;
 mod scripts_members;
 mod scripts_migration;

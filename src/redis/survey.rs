@@ -1,0 +1,250 @@
+//! Asking around who owns which slot: `CLUSTER SHARDS`, else `CLUSTER SLOTS`; the sentinels; or just the one Redis.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use ::redis::aio::MultiplexedConnection;
+use ::redis::{Value, cmd, pipe};
+use futures_util::future::{BoxFuture, FutureExt as _, join_all};
+
+use super::config::{Kind, Target};
+use super::dial::{Dial, Node};
+use super::topology::Table;
+
+/// One node's answer must not hold up the table for longer.
+const PATIENCE: Duration = Duration::from_millis(700);
+
+/// What one node sees.
+pub(super) struct View {
+    pub table: Table,
+    /// The cluster's epoch as that node knows it: the higher, the newer.
+    pub epoch: u64,
+    /// Whether that node thinks the cluster works. A node that is cut off from the others says no.
+    pub ok: bool,
+}
+
+/// Asks around, and remembers whom it asks.
+pub(super) struct Survey {
+    target: Target,
+    dial: Dial,
+    sentinels: Dial,
+    cons: HashMap<Node, MultiplexedConnection>,
+    /// Who gave the last good view.
+    trusted: Option<Node>,
+    epoch: u64,
+}
+
+impl Survey {
+    pub fn new(target: Target, dial: Dial) -> Self {
+        let sentinels = dial.for_sentinels();
+        Self { target, dial, sentinels, cons: HashMap::new(), trusted: None, epoch: 0 }
+    }
+
+    /// The best view that anyone has; `None` if nobody answers.
+    pub async fn look(&mut self, known: &Table) -> Option<View> {
+        match self.target.kind.clone() {
+            Kind::Single => {
+                let node = self.target.seeds.first()?.clone();
+                let replicas = self.replicas(&node).await?;
+                Some(View { table: Table::single(node, replicas), epoch: 0, ok: true })
+            }
+            Kind::Sentinel { service } => {
+                let node = self.named_by_sentinels(&service).await?;
+                let replicas = self.replicas(&node).await.unwrap_or(0);
+                Some(View { table: Table::single(node, replicas), epoch: 0, ok: true })
+            }
+            Kind::Cluster => self.look_at_cluster(known).await,
+        }
+    }
+
+    /// The node that was right last time is asked first, alone; only if it fails, or thinks that the cluster does, all others are.
+    async fn look_at_cluster(&mut self, known: &Table) -> Option<View> {
+        let tls = self.target.tls;
+        let mut best: Option<(Node, View)> = None;
+        if let Some(node) = self.trusted.clone() {
+            best = self.ask(vec![node], move |con, node| cluster_view(con, node, tls).boxed()).await.pop();
+        }
+        if !best.as_ref().is_some_and(|(_, view)| view.ok && view.epoch >= self.epoch) {
+            let mut others: Vec<Node> = known.masters.iter().map(|master| master.node.clone()).collect();
+            others.extend(self.target.seeds.iter().cloned());
+            others.sort();
+            others.dedup();
+            others.retain(|node| best.as_ref().is_none_or(|(asked, _)| asked != node));
+            let views = self.ask(others, move |con, node| cluster_view(con, node, tls).boxed()).await;
+            best = views.into_iter().chain(best).max_by_key(|(_, view)| (view.ok, view.epoch));
+        }
+        let (node, view) = best?;
+        self.epoch = self.epoch.max(view.epoch);
+        self.trusted = Some(node);
+        // Forget connections to nodes that are no longer anything to us.
+        let seeds = &self.target.seeds;
+        self.cons.retain(|node, _| seeds.contains(node) || view.table.masters.iter().any(|master| master.node == *node));
+        Some(view)
+    }
+
+    /// How many replicas a master has in working order; `None` if it does not answer.
+    async fn replicas(&mut self, node: &Node) -> Option<usize> {
+        self.ask(vec![node.clone()], |con, _| replicas(con).boxed()).await.pop().map(|(_, replicas)| replicas)
+    }
+
+    /// The first address that any sentinel names and that calls itself master: right after a failover they may still disagree.
+    async fn named_by_sentinels(&mut self, service: &str) -> Option<Node> {
+        let asked = self.target.seeds.iter().map(|sentinel| {
+            let dial = &self.sentinels;
+            async move {
+                let mut con = dial.plain(sentinel).await.ok()?;
+                let mut ask = cmd("SENTINEL");
+                let (host, port): (String, u16) =
+                    ask.arg("GET-MASTER-ADDR-BY-NAME").arg(service).query_async(&mut con).await.ok()?;
+                Some(Node::new(&host, port))
+            }
+        });
+        let answers = join_all(asked.map(|ask| tokio::time::timeout(PATIENCE, ask))).await;
+        let mut named: Vec<Node> = answers.into_iter().filter_map(|answer| answer.ok().flatten()).collect();
+        named.sort();
+        named.dedup();
+        let masters = self.ask(named.clone(), |con, _| is_master(con).boxed()).await;
+        masters.into_iter().next().map(|(node, ())| node)
+    }
+
+    /// Asks all of them at once, each over its kept connection or a new one; those that fail are left out.
+    async fn ask<T>(
+        &mut self,
+        nodes: Vec<Node>,
+        question: impl Fn(MultiplexedConnection, Node) -> BoxFuture<'static, Option<T>>,
+    ) -> Vec<(Node, T)> {
+        let (dial, question) = (&self.dial, &question);
+        let asked = nodes.into_iter().map(|node| {
+            let kept = self.cons.remove(&node);
+            async move {
+                let answer = async {
+                    let con = match kept {
+                        Some(con) => con,
+                        None => dial.plain(&node).await.ok()?,
+                    };
+                    Some((con.clone(), question(con, node.clone()).await?))
+                };
+                let (con, answer) = tokio::time::timeout(PATIENCE, answer).await.ok().flatten()?;
+                Some((node, con, answer))
+            }
+        });
+        let answers: Vec<_> = join_all(asked.collect::<Vec<_>>()).await;
+        let mut good = Vec::new();
+        for (node, con, answer) in answers.into_iter().flatten() {
+            self.cons.insert(node.clone(), con);
+            good.push((node, answer));
+        }
+        good
+    }
+}
+
+async fn replicas(mut con: MultiplexedConnection) -> Option<usize> {
+    let info: String = cmd("INFO").arg("replication").query_async(&mut con).await.ok()?;
+    Some(info.lines().filter(|line| line.starts_with("slave") && line.contains("state=online")).count())
+}
+
+async fn is_master(mut con: MultiplexedConnection) -> Option<()> {
+    let role: Value = cmd("ROLE").query_async(&mut con).await.ok()?;
+    (text(array(&role)?.first()?)? == "master").then_some(())
+}
+
+async fn cluster_view(mut con: MultiplexedConnection, node: Node, tls: bool) -> Option<View> {
+    let mut both = pipe();
+    both.cmd("CLUSTER").arg("INFO").cmd("CLUSTER").arg("SHARDS");
+    let answers = con.send_packed_commands(&both, 0, 2).await.ok()?;
+    let info = text(answers.first()?)?;
+    let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
+    let table = match answers.get(1)? {
+        Value::ServerError(_) => {
+            // Before Redis 7.
+            let slots: Value = cmd("CLUSTER").arg("SLOTS").query_async(&mut con).await.ok()?;
+            table_from_slots(&slots, &node)?
+        }
+        shards => table_from_shards(shards, &node, tls)?,
+    };
+    Some(View { table, epoch: field("cluster_current_epoch")?.parse().ok()?, ok: field("cluster_state") == Some("ok") })
+}
+
+fn table_from_shards(shards: &Value, asked: &Node, tls: bool) -> Option<Table> {
+    let mut table = Table::empty();
+    for shard in array(shards)? {
+        let nodes = array(field(shard, "nodes")?)?;
+        let is = |node: &Value, name: &str, wanted: &str| field(node, name).and_then(text).as_deref() == Some(wanted);
+        let masters = || nodes.iter().filter(|node| is(node, "role", "master"));
+        // Around a failover a shard may name two masters; the one that is online is meant.
+        let Some(master) = masters().find(|node| is(node, "health", "online")).or_else(|| masters().next()) else { continue };
+        let host = ["endpoint", "ip"].iter().find_map(|name| field(master, name).and_then(text)).filter(|host| is_host(host));
+        let port = field(master, if tls { "tls-port" } else { "port" }).and_then(int)?;
+        let node = Node { host: host.map_or_else(|| asked.host.clone(), Into::into), port: u16::try_from(port).ok()? };
+        let bounds: Vec<i64> = array(field(shard, "slots")?)?.iter().filter_map(int).collect();
+        for range in bounds.chunks_exact(2) {
+            table.assign(u16::try_from(range[0]).ok()?, u16::try_from(range[1]).ok()?, &node);
+        }
+        let replicas = nodes.iter().filter(|node| !is(node, "role", "master") && is(node, "health", "online")).count();
+        if let Some(master) = table.masters.iter_mut().find(|master| master.node == node) {
+            master.replicas = replicas;
+        }
+    }
+    Some(table)
+}
+
+fn table_from_slots(slots: &Value, asked: &Node) -> Option<Table> {
+    let mut table = Table::empty();
+    for range in array(slots)? {
+        let [first, last, master, replicas @ ..] = array(range)? else { return None };
+        let [host, port, ..] = array(master)? else { return None };
+        let host = text(host).filter(|host| is_host(host)).map_or_else(|| asked.host.clone(), Into::into);
+        let node = Node { host, port: u16::try_from(int(port)?).ok()? };
+        table.assign(u16::try_from(int(first)?).ok()?, u16::try_from(int(last)?).ok()?, &node);
+        if let Some(master) = table.masters.iter_mut().find(|master| master.node == node) {
+            master.replicas = replicas.len();
+        }
+    }
+    Some(table)
+}
+
+fn is_host(host: &str) -> bool {
+    !host.is_empty() && host != "?"
+}
+
+fn array(value: &Value) -> Option<&[Value]> {
+    match value {
+        Value::Array(items) => Some(items),
+        _ => None,
+    }
+}
+
+/// A field of a map, which older protocols send as a flat array.
+fn field<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
+    match value {
+        Value::Map(pairs) => pairs.iter().find(|(key, _)| text(key).as_deref() == Some(name)).map(|(_, value)| value),
+        Value::Array(flat) => flat.chunks_exact(2).find(|pair| text(&pair[0]).as_deref() == Some(name)).map(|pair| &pair[1]),
+        _ => None,
+    }
+}
+
+/// The text of any kind of string.
+pub(super) trait Text {
+    fn text(&self) -> Option<String>;
+}
+
+impl Text for Value {
+    fn text(&self) -> Option<String> {
+        text(self)
+    }
+}
+
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::BulkString(bytes) => String::from_utf8(bytes.clone()).ok(),
+        Value::SimpleString(text) | Value::VerbatimString { text, .. } => Some(text.clone()),
+        _ => None,
+    }
+}
+
+fn int(value: &Value) -> Option<i64> {
+    match value {
+        Value::Int(number) => Some(*number),
+        _ => text(value)?.parse().ok(),
+    }
+}

@@ -1,0 +1,22 @@
+//! What the integration tests and benches stand on: real servers, started and killed here.
+#![allow(dead_code, reason = "every binary that includes this uses another part of it")]
+
+use std::time::{Duration, Instant};
+
+pub mod proxy;
+pub mod redis;
+
+/// Waits until the fact holds; fails with its name after ten seconds.
+#[track_caller]
+pub fn eventually(fact: &str, holds: impl FnMut() -> bool) -> impl Future<Output = ()> {
+    let mut holds = holds;
+    let fact = fact.to_owned();
+    let caller = std::panic::Location::caller();
+    async move {
+        let start = Instant::now();
+        while !holds() {
+            assert!(start.elapsed() < Duration::from_secs(10), "never happened: {fact} ({caller})");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! Real Redis servers on private ports, in temporary folders, none of which survives the process that started them.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, OnceLock, mpsc};
+use std::time::{Duration, Instant};
+
+use ::redis::{Cmd, Connection, FromRedisValue, RedisResult, Value, cmd};
+use convoke::redis::keys::{self, SLOTS, slot};
+use tempfile::TempDir;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// One server for all tests of the process that use keys of their own and break nothing.
+pub fn single() -> &'static Server {
+    static SINGLE: OnceLock<Server> = OnceLock::new();
+    SINGLE.get_or_init(|| Server::start(&[]))
+}
+
+/// Three masters for all tests of the process that use keys of their own and break nothing.
+pub fn cluster() -> &'static Cluster {
+    static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+    CLUSTER.get_or_init(|| Cluster::start(0))
+}
+
+/// One `redis-server` (or sentinel). Killed when dropped, and when this process dies.
+pub struct Server {
+    pub port: u16,
+    folder: TempDir,
+    args: Vec<String>,
+    child: Mutex<Option<Child>>,
+}
+
+impl Server {
+    /// Starts one without persistence; `args` come last and so win.
+    pub fn start(args: &[&str]) -> Self {
+        let server = Self::spawned(args);
+        server.wait();
+        server
+    }
+
+    /// Keeps its data over [`Server::stop`] and [`Server::restart`].
+    pub fn start_persistent() -> Self {
+        Self::start(&["--appendonly", "yes", "--appendfsync", "always"])
+    }
+
+    /// A sentinel that watches `master` alone, under the name `service`.
+    pub fn start_sentinel(service: &str, master: &Self) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let server = Self { port: free_port(), folder, args: vec!["--sentinel".into()], child: Mutex::new(None) };
+        let config = format!(
+            "port {}\nbind 127.0.0.1\nsentinel monitor {service} 127.0.0.1 {} 1\nsentinel down-after-milliseconds {service} 500\n\
+             sentinel failover-timeout {service} 3000\n",
+            server.port, master.port
+        );
+        std::fs::write(server.folder.path().join("sentinel.conf"), config).expect("a file");
+        server.spawn();
+        server.wait();
+        server
+    }
+
+    fn spawned(args: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let args = args.iter().map(|arg| (*arg).to_owned()).collect();
+        let server = Self { port: free_port(), folder, args, child: Mutex::new(None) };
+        server.spawn();
+        server
+    }
+
+    fn spawn(&self) {
+        let mut command = Command::new("redis-server");
+        if self.args == ["--sentinel"] {
+            command.arg(self.folder.path().join("sentinel.conf")).arg("--sentinel");
+        } else {
+            command.args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--daemonize", "no"]);
+            command.args(["--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0"]);
+            command.arg("--dir").arg(self.folder.path()).args(&self.args);
+        }
+        let log = File::create(self.folder.path().join("log")).expect("a log file");
+        command.stdin(Stdio::null()).stdout(log.try_clone().expect("a log file")).stderr(log);
+        *self.child.lock().unwrap() = Some(spawn_for_life(command));
+    }
+
+    /// Until it answers, and it is ours that does.
+    fn wait(&self) {
+        let start = Instant::now();
+        while self.pid().is_none_or(|pid| {
+            self.try_ask::<String>(cmd("INFO").arg("server"))
+                .ok()
+                .is_none_or(|info| !info.contains(&format!("process_id:{pid}\r\n")))
+        }) {
+            let log = || std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+            assert!(start.elapsed() < PATIENCE, "redis-server on port {} does not answer: {}", self.port, log());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    pub fn pid(&self) -> Option<u32> {
+        self.child.lock().unwrap().as_ref().map(Child::id)
+    }
+
+    /// Kills it, as a crash would.
+    pub fn stop(&self) {
+        if let Some(mut child) = self.child.lock().unwrap().take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Starts it again on the same port, with the data that it kept on disk.
+    pub fn restart(&self) {
+        self.stop();
+        self.spawn();
+        self.wait();
+    }
+
+    /// It hangs: connections stand, nothing answers.
+    pub fn freeze(&self) {
+        self.signal(libc::SIGSTOP);
+    }
+
+    pub fn thaw(&self) {
+        self.signal(libc::SIGCONT);
+    }
+
+    fn signal(&self, signal: i32) {
+        if let Some(pid) = self.pid() {
+            // SAFETY: sends a signal to a child that has not been waited for, so the pid is still its own.
+            unsafe { libc::kill(pid as i32, signal) };
+        }
+    }
+
+    pub fn connection(&self) -> RedisResult<Connection> {
+        let con = ::redis::Client::open(self.url())?.get_connection_with_timeout(Duration::from_secs(1))?;
+        con.set_read_timeout(Some(Duration::from_secs(5)))?;
+        Ok(con)
+    }
+
+    /// Asks over a connection of its own.
+    pub fn ask<T: FromRedisValue>(&self, command: &Cmd) -> T {
+        self.try_ask(command)
+            .unwrap_or_else(|error| panic!("{:?}: {error}", String::from_utf8_lossy(&command.get_packed_command())))
+    }
+
+    pub fn try_ask<T: FromRedisValue>(&self, command: &Cmd) -> RedisResult<T> {
+        command.query(&mut self.connection()?)
+    }
+
+    /// Asks with words: `server.tell("CONFIG SET maxmemory 1")`.
+    pub fn tell(&self, words: &str) -> Value {
+        let mut command = Cmd::new();
+        words.split(' ').for_each(|word| {
+            command.arg(word);
+        });
+        self.ask(&command)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Three masters that share the slots out evenly, with as many replicas each as wanted.
+pub struct Cluster {
+    pub masters: Vec<Server>,
+    /// `replicas[i]` are those of `masters[i]`.
+    pub replicas: Vec<Vec<Server>>,
+}
+
+impl Cluster {
+    pub fn start(replicas_each: usize) -> Self {
+        let node = || {
+            let bus = free_port().to_string();
+            let args = ["--cluster-enabled", "yes", "--cluster-port", &bus, "--cluster-node-timeout", "1000"];
+            let more = ["--cluster-require-full-coverage", "no", "--cluster-replica-validity-factor", "0"];
+            Server::spawned(&[&args[..], &more].concat())
+        };
+        let masters: Vec<Server> = (0..3).map(|_| node()).collect();
+        let replicas: Vec<Vec<Server>> = (0..3).map(|_| (0..replicas_each).map(|_| node()).collect()).collect();
+        let cluster = Self { masters, replicas };
+        cluster.nodes().for_each(Server::wait);
+        for (index, master) in cluster.masters.iter().enumerate() {
+            let (first, last) = (index as u32 * u32::from(SLOTS) / 3, (index as u32 + 1) * u32::from(SLOTS) / 3 - 1);
+            master.ask::<()>(cmd("CLUSTER").arg("ADDSLOTSRANGE").arg(first).arg(last));
+            master.ask::<()>(cmd("CLUSTER").arg("SET-CONFIG-EPOCH").arg(index + 1));
+        }
+        for node in cluster.nodes() {
+            for other in cluster.nodes().filter(|other| other.port != node.port) {
+                node.ask::<()>(cmd("CLUSTER").arg("MEET").arg("127.0.0.1").arg(other.port).arg(other.bus_port()));
+            }
+        }
+        let size = cluster.nodes().count();
+        cluster.until("all know each other", |node| {
+            let nodes: String = node.ask(cmd("CLUSTER").arg("NODES"));
+            nodes.lines().filter(|line| line.contains("connected") && !line.contains("handshake")).count() == size
+        });
+        for (master, replicas) in cluster.masters.iter().zip(&cluster.replicas) {
+            for replica in replicas {
+                replica.ask::<()>(cmd("CLUSTER").arg("REPLICATE").arg(master.id()));
+            }
+        }
+        cluster.until("all are content", |node| {
+            let info: String = node.ask(cmd("CLUSTER").arg("INFO"));
+            info.contains("cluster_state:ok") && info.contains("cluster_slots_ok:16384")
+        });
+        for (master, replicas) in cluster.masters.iter().zip(&cluster.replicas) {
+            let start = Instant::now();
+            let online = || master.ask::<String>(cmd("INFO").arg("replication")).matches("state=online").count();
+            while online() < replicas.len() {
+                assert!(start.elapsed() < PATIENCE, "replicas never come online");
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        }
+        cluster
+    }
+
+    fn nodes(&self) -> impl Iterator<Item = &Server> {
+        self.masters.iter().chain(self.replicas.iter().flatten())
+    }
+
+    fn until(&self, fact: &str, holds: impl Fn(&Server) -> bool) {
+        for node in self.nodes() {
+            let start = Instant::now();
+            while !holds(node) {
+                assert!(start.elapsed() < PATIENCE, "never: {fact}");
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        }
+    }
+
+    pub fn url(&self) -> String {
+        let hosts: Vec<String> = self.masters.iter().map(Server::address).collect();
+        format!("redis-cluster://{}", hosts.join(","))
+    }
+
+    /// The index of the master that this key belonged to at the start.
+    pub fn home_of(&self, key: &str) -> usize {
+        let slot = u32::from(slot(key.as_bytes()));
+        (0..3).find(|index| slot < (index + 1) * u32::from(SLOTS) / 3).unwrap_or(2) as usize
+    }
+
+    /// Moves a slot from one master to another, key by key; `between` is called after each key. A slot that is there already stays.
+    pub fn migrate(&self, slot: u16, from: usize, to: usize, mut between: impl FnMut()) {
+        let (source, target) = (&self.masters[from], &self.masters[to]);
+        if target.try_ask::<u64>(cmd("SPUBLISH").arg(keys::tag_in_slot(slot)).arg("")).is_ok() {
+            return;
+        }
+        target.ask::<()>(cmd("CLUSTER").arg("SETSLOT").arg(slot).arg("IMPORTING").arg(source.id()));
+        source.ask::<()>(cmd("CLUSTER").arg("SETSLOT").arg(slot).arg("MIGRATING").arg(target.id()));
+        between();
+        loop {
+            let keys: Vec<String> = source.ask(cmd("CLUSTER").arg("GETKEYSINSLOT").arg(slot).arg(10));
+            if keys.is_empty() {
+                break;
+            }
+            for key in keys {
+                let _: Value = source.ask(cmd("MIGRATE").arg("127.0.0.1").arg(target.port).arg(key).arg(0).arg(5000));
+                between();
+            }
+        }
+        for node in [target, source] {
+            node.ask::<()>(cmd("CLUSTER").arg("SETSLOT").arg(slot).arg("NODE").arg(target.id()));
+        }
+    }
+}
+
+impl Server {
+    /// Its name in the cluster.
+    pub fn id(&self) -> String {
+        self.ask(cmd("CLUSTER").arg("MYID"))
+    }
+
+    fn bus_port(&self) -> String {
+        let at = self.args.iter().position(|arg| arg == "--cluster-port").expect("a cluster node");
+        self.args[at + 1].clone()
+    }
+}
+
+/// A key whose hash tag makes it belong to master `index` of a cluster as [`Cluster::start`] made it.
+pub fn key_at(index: usize, name: &str) -> String {
+    let at = |key: &String| u32::from(slot(key.as_bytes())) * 3 / u32::from(SLOTS) == index as u32;
+    (0..).map(|n| format!("{name}:{{{name}{n}}}")).find(at).expect("one of infinitely many")
+}
+
+/// A port below the ephemeral range, so that no client's socket takes it, that nobody else in this process was given.
+fn free_port() -> u16 {
+    static GIVEN: Mutex<Option<HashSet<u16>>> = Mutex::new(None);
+    loop {
+        let port = 10_000 + rand::random::<u16>() % 22_000;
+        let fresh = GIVEN.lock().unwrap().get_or_insert_default().insert(port);
+        if fresh && TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+/// Starts a child that the kernel kills when this process ends, however it ends.
+///
+/// The kernel looks at the *thread* that started the child, and tests run in short-lived threads; so one thread that never ends
+/// starts them all.
+fn spawn_for_life(command: Command) -> Child {
+    type Order = (Command, mpsc::Sender<std::io::Result<Child>>);
+    static NURSERY: OnceLock<Mutex<mpsc::Sender<Order>>> = OnceLock::new();
+    let nursery = NURSERY.get_or_init(|| {
+        let (sender, orders) = mpsc::channel::<Order>();
+        std::thread::spawn(move || {
+            for (mut command, done) in orders {
+                // SAFETY: prctl is async-signal-safe and touches nothing of ours.
+                unsafe {
+                    command.pre_exec(|| match libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) {
+                        0 => Ok(()),
+                        _ => Err(std::io::Error::last_os_error()),
+                    });
+                }
+                let _ = done.send(command.spawn());
+            }
+        });
+        Mutex::new(sender)
+    });
+    let (done, child) = mpsc::channel();
+    nursery.lock().unwrap().send((command, done)).expect("the nursery lives as long as the process");
+    child.recv().expect("an answer").expect("redis-server is installed")
+}

@@ -91,6 +91,14 @@ impl Lane {
     fn new() -> Self {
         Self { queue: VecDeque::new(), load: Arc::default(), bell: Arc::default(), up: false, replicas: 0, retired: false }
     }
+
+    fn expire(&mut self, now: Instant) {
+        if self.queue.iter().any(|entry| entry.is_over(now)) {
+            let (over, rest): (VecDeque<Entry>, _) = self.queue.drain(..).partition(|entry| entry.is_over(now));
+            self.queue = rest;
+            over.into_iter().for_each(|entry| entry.fail(self.up));
+        }
+    }
 }
 
 impl Board {
@@ -156,8 +164,7 @@ impl Board {
         let owner = state.owners[usize::from(entry.slot)];
         let Some(lane) = state.lanes.get_mut(&owner) else { return Err(RedisError::Unavailable) };
         if lane.queue.len() >= self.config.queue {
-            let now = Instant::now();
-            lane.queue.retain(|entry| !entry.answer.is_closed() && entry.deadline > now);
+            lane.expire(Instant::now());
             if lane.queue.len() >= self.config.queue {
                 return Err(RedisError::Unavailable);
             }
@@ -175,12 +182,7 @@ impl Board {
     fn expire(&self) {
         let now = Instant::now();
         for lane in self.lock().lanes.values_mut() {
-            if lane.queue.iter().any(|entry| entry.is_over(now)) {
-                let (over, rest) = lane.queue.drain(..).partition(|entry| entry.is_over(now));
-                lane.queue = rest;
-                let over: VecDeque<Entry> = over;
-                over.into_iter().for_each(|entry| entry.fail(lane.up));
-            }
+            lane.expire(now);
         }
     }
 

@@ -36,11 +36,11 @@ async fn serve(board: &Board, id: LaneId, node: &Node, bell: &Notify) {
     let mut previous = None;
     let mut backoff = FIRST_BACKOFF;
     while !board.leave(id) {
-        match board.dial.link(node, previous, |_| {}).await {
+        match board.dial.link(node, previous.as_ref(), |_| {}).await {
             Ok(link) => {
                 tracing::debug!(%node, "connected");
                 backoff = FIRST_BACKOFF;
-                previous = Some(link.client_id);
+                previous = link.name.clone();
                 board.set_up(id, true);
                 let mut wire = Wire { board, id, node, link, loaded: HashSet::new() };
                 let Err(Broken) = wire.pump(bell).await else { return };

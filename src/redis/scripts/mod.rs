@@ -16,6 +16,7 @@ pub mod scope;
 pub mod snapshot;
 pub mod sos;
 pub mod talk;
+pub mod trail;
 
 use std::future::Future;
 

@@ -5,16 +5,12 @@ mod support;
 
 #[path = "../support/mini_redis.rs"]
 mod mini_redis;
-#[path = "../support/mod.rs"]
-mod support;
 
 mod balancer;
 mod cli;
 mod engineio_polling;
 mod engineio_upgrade;
 mod engineio_websocket;
-mod http_demo;
-mod http_doors;
 mod http_demo;
 mod http_doors;
 mod http_drain;

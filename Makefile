@@ -11,7 +11,7 @@ test: setup
 bench: setup
 	@cargo bench
 
-lint:
+lint: setup
 	@scripts/lint.sh
 
 setup:

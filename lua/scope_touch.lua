@@ -21,4 +21,9 @@ for key in pairs(users) do
     user_put(key, entry)
   end
 end
+-- A quiet scope with members lives on.
+if next(users) and call('PTTL', META) < KEEP_MS - 3600000 then
+  call('PEXPIRE', META, KEEP_MS)
+  call('PEXPIRE', MEMBERS, KEEP_MS)
+end
 return lost

@@ -19,7 +19,7 @@ local accepted, duplicates, newest, newest_fix, address = 0, 0, nil, last_fix, n
 for i = 15, #ARGV, 6 do
   local device, fix = ARGV[i + 3] == '' and '-' or ARGV[i + 3], fix_time(ARGV[i + 4])
   device_latest(u, device, fix)
-  if track(u, role, head .. ARGV[i], device, fix) then accepted = accepted + 1 else duplicates = duplicates + 1 end
+  if track(u, head .. ARGV[i], device, fix) then accepted = accepted + 1 else duplicates = duplicates + 1 end
   if fix > newest_fix then
     newest, newest_fix = i, fix
     if ARGV[i + 5] ~= '' then address = ARGV[i + 5] end

@@ -87,15 +87,16 @@ local function complete()
   end
 end
 
+-- The citizen's first fix; what it sent itself since is newer.
 local function place()
   local key, fix = ARGV[21], fix_time(ARGV[26])
   local u = load_user(key)
+  if u.f then return end
   local fields_json = '"userId":' .. json(ARGV[15]) .. ',"role":"citizen",' .. ARGV[22]
-  local latest = device_latest(u, '-', fix)
-  track(u, 'citizen', fields_json, '-', fix)
-  if latest and latest > fix then return end
+  device_latest(u, '-', fix)
+  track(u, fields_json, '-', fix)
   set_last(u, ARGV[15], 'citizen', fields_json, ARGV[23], ARGV[24], '-', fix)
-  if call('HEXISTS', STATE, 'prov') == 0 then send_location(u, 1000) end
+  send_location(u, 1000)
   save_user(u)
 end
 

@@ -15,7 +15,7 @@ local fields = '"userId":' .. cjson.encode(USER) .. ',"role":"' .. role .. '",' 
 local device, fix = ARGV[18] == '' and '-' or ARGV[18], fix_time(ARGV[19])
 local u = load_user(KEY)
 local latest = device_latest(u, device, fix)
-if track(u, role, fields, device, fix, latest and fix > latest) then trim_track() end
+if track(u, fields, device, fix, latest and fix > latest) and now % 16 == 0 then trim_track() end -- often enough
 if ARGV[20] ~= '' then call('HSET', STATE, 'address', ARGV[20], 'updatedAt', now) end
 
 local outcome, wait = 'old', 0

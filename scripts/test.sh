@@ -13,7 +13,7 @@ if [ -f web/package.json ]; then
 fi
 
 step "The crate"
-cargo test --locked --all-targets
+cargo test --locked --lib --bins --tests --examples
 cargo test --locked --doc
 
 if [ -f web/e2e/demo.mjs ]; then

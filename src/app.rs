@@ -70,7 +70,8 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         masters: Box::new(move || redis.masters_up()),
         dependencies: probe::dependencies(sos_service, settings.sos.identity.jwks_url.is_some().then_some(verifier)),
     };
-    let front = Front { guards: Guards::new(&settings), router: router(&settings, &sos, health, scopes.node()), engine: engine.clone() };
+    let front =
+        Front { guards: Guards::new(&settings), router: router(&settings, &sos, health, scopes.node()), engine: engine.clone() };
     let listener = bind((settings.server.host, settings.server.port).into()).await?;
     let address = listener.local_addr().map_err(ServeError::Signals)?;
     let stop = CancellationToken::new();

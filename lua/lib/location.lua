@@ -26,10 +26,10 @@ local function save_user(u)
   call('HSET', LOCATION, 'f:' .. u.key, u.f or '', 'w:' .. u.key, window_of(u), 'd:' .. u.key, u.devices, 't', now)
 end
 
--- The broadcast's payload, from f:U.
+-- The payload of a broadcast that goes out now, from f:U.
 local function location_json(f)
-  local fix, arrival, fields = string.match(f, '^(%S+) (%S+) [^\n]*\n(.*)$')
-  return '{"sosId":"' .. SOS .. '",' .. fields .. ',"fixTime":' .. fix .. ',"timestamp":' .. arrival .. '}'
+  local fix, fields = string.match(f, '^(%S+) [^\n]*\n(.*)$')
+  return '{"sosId":"' .. SOS .. '",' .. fields .. ',"fixTime":' .. fix .. ',"timestamp":' .. now .. '}'
 end
 
 local function send_location(u, throttle)
@@ -69,7 +69,7 @@ local function device_latest(u, device, fix)
 end
 
 -- Adds to the track, once per user, device and fix time; false if it is there. `surely` spares the look.
-local function track(u, role, fields, device, fix, surely)
+local function track(u, fields, device, fix, surely)
   local head = u.key .. ' ' .. device .. ' '
   if not surely then
     for _, member in ipairs(call('ZRANGEBYSCORE', TRACK, fix, fix)) do

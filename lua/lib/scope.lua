@@ -3,11 +3,11 @@
 -- Every write begins with ARGV
 --   1 operation id ('' none)   2 clientMessageId ('' none)   3 how long that is remembered (ms)
 --   4 how long the log is kept (ms)   5 an epoch, used if the scope is made   6 the scope's channel
--- KEYS[1] is scope:meta. A script names its other keys by assigning the locals below.
+-- KEYS[1] is scope:meta. A script names its other keys by assigning the locals below. NAME is the script's own.
 --
 -- scope:meta: epoch · last (newest logged id) · trim (up to here entries may be gone) · tt (next trim) · kt (next renewal
 -- of TTLs) · nl, n:<node> (listeners) · end (the SOS is over) · w:<id> (watchers' copies owed) · ob (outbox lease)
--- · op:<id> → first answer, in a ring oq:<n> from oh to ot whose oldest is from oe; cm:<user>:<id> likewise (cq, ch, ct, ce).
+-- · op:<id> → first answer, in a ring oq:<n> from oh to ot whose oldest is from oe; cm:<script>:<user>:<id> likewise (cq, ch, ct, ce).
 -- What is read here is written back in one HSET by `commit`.
 
 local call = redis.call
@@ -32,10 +32,15 @@ local function clock()
   now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
+-- An id used again for another kind of write is another one: its answer would not fit.
+local function client_field(user)
+  return 'cm:' .. NAME .. ':' .. user .. ':' .. ARGV[2]
+end
+
 -- Reads scope:meta. Returns the first answer if this is a repeat; `flag` is the place of its duplicate flag.
 local function open(user, flag)
   clock()
-  local cm = ARGV[2] ~= '' and 'cm:' .. user .. ':' .. ARGV[2] or '-'
+  local cm = ARGV[2] ~= '' and client_field(user) or '-'
   meta = call('HMGET', META, 'epoch', 'last', 'nl', 'tt', 'oh', 'ot', 'oe', 'kt', 'op:' .. ARGV[1], cm)
   epoch, last, listeners = meta[1], meta[2] or '0-0', tonumber(meta[3] or 0)
   if meta[9] and ARGV[1] ~= '' then return cmsgpack.unpack(meta[9]) end
@@ -57,56 +62,14 @@ local function ensure()
   end
 end
 
--- Ids never go back, whatever the clock does.
-local function next_id()
-  local ms, seq = string.match(last, '^(%d+)-(%d+)$')
-  ms = tonumber(ms)
-  if now > ms then return now .. '-0' end
-  return ms .. '-' .. (seq + 1)
-end
-
-local function trim()
-  put('tt', now + 5000)
-  local limit = now - ARGV[4]
-  if limit <= 0 then return end
-  local gone = call('XREVRANGE', LOG, '(' .. string.format('%.0f', limit) .. '-0', '-', 'COUNT', 1)[1]
-  if gone then
-    put('trim', gone[1])
-    call('XTRIM', LOG, 'MINID', '~', string.format('%.0f', limit))
-  end
-end
-
 local function spublish(head, body)
   local heard = call('SPUBLISH', ARGV[6], epoch .. ' ' .. last .. ' ' .. head .. '\n' .. body)
   if least < 0 or heard < least then least = heard end
 end
 
--- Publishes and logs; returns the id.
-local function publish(body)
-  ensure()
-  local id = next_id()
-  call('XADD', LOG, id, 'b', body)
-  spublish(id, body)
-  last = id
-  put('last', id)
-  if now >= tonumber(meta[4] or 0) then
-    trim()
-    meta[4] = now + 5000
-  end
-  return id
-end
-
 local function publish_volatile(body)
   ensure()
   spublish('~', body)
-end
-
--- Registers a node that listens.
-local function listen(node)
-  if call('HSETNX', META, 'n:' .. node, now) == 1 then
-    listeners = listeners + 1
-    put('nl', listeners)
-  end
 end
 
 -- Adds an entry to a ring of remembered answers and drops those that are old. `p` is its letter.
@@ -148,45 +111,10 @@ local function remember(answer, user, effect)
   if ARGV[1] ~= '' then ring('o', 'op:' .. ARGV[1], packed, OPERATION_MS, meta[5], meta[6], meta[7]) end
   if ARGV[2] ~= '' and effect then
     local r = call('HMGET', META, 'ch', 'ct', 'ce')
-    ring('c', 'cm:' .. user .. ':' .. ARGV[2], packed, tonumber(ARGV[3]), r[1], r[2], r[3])
+    ring('c', client_field(user), packed, tonumber(ARGV[3]), r[1], r[2], r[3])
   end
 end
 
 local function commit()
   if #pending > 0 then call('HSET', META, unpack(pending)) end
-end
-
--- Renews TTLs, at most every ten minutes; `at` is the moment from which they count.
-local function keep(at, ...)
-  if now < tonumber(meta[8] or 0) then return end
-  put('kt', now + 600000)
-  commit()
-  pending = {}
-  for _, key in ipairs({ ... }) do call('PEXPIREAT', key, string.format('%.0f', at + KEEP_MS)) end
-end
-
-local function older(a, b)
-  local a1, a2 = string.match(a, '^(%d+)-(%d+)$')
-  local b1, b2 = string.match(b, '^(%d+)-(%d+)$')
-  a1, a2, b1, b2 = tonumber(a1), tonumber(a2), tonumber(b1), tonumber(b2)
-  return a1 < b1 or (a1 == b1 and a2 < b2)
-end
-
--- Appends to { epoch, last, trimmed, reset, more } what was logged after a cursor, or says that it does not stand here.
-local function log_after(result, cursor_epoch, cursor, limit)
-  if cursor_epoch ~= result[1] or older(cursor, result[3]) or older(result[2], cursor) then
-    result[4] = 1
-    return result
-  end
-  if cursor == result[2] then return result end
-  local entries = call('XRANGE', LOG, '(' .. cursor, '+', 'COUNT', limit + 1)
-  for i, entry in ipairs(entries) do
-    if i > limit then
-      result[5] = 1
-      break
-    end
-    result[#result + 1] = entry[1]
-    result[#result + 1] = entry[2][2]
-  end
-  return result
 end

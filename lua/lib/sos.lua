@@ -12,11 +12,6 @@ local SOS, USER, KEY, ROLE, NAMED, SID, SOURCE = ARGV[7], ARGV[8], ARGV[9], ARGV
 local appended, owed = false, 0
 local FINAL = { cancelled = true, rejected = true, fake = true, closed = true }
 
--- scope_attach and the location scripts do without; all others declare all nine.
-local function all_keys()
-  LOG, MEMBERS, STATE, LOCATION, TRACK, MESSAGES, EVENTS, OUTBOX = unpack(KEYS, 2, 9)
-end
-
 -- The role that counts here, or nil: dispatchers and admins have rights on all; a removal outranks the token, an
 -- admission replaces its role.
 local function rights(role, named, admission)
@@ -43,23 +38,6 @@ local function outbox(event, user, data)
   appended = true
 end
 
--- To the room, logged; returns id and args.
-local function broadcast(event, data)
-  local args = '["' .. event .. '",' .. data .. ']'
-  return publish('* - - -\n' .. args), args
-end
-
--- To the nodes that listen, never to sockets; logged, so that nobody misses it.
-local function control(event, data)
-  publish('! - - -\n["' .. event .. '",' .. data .. ']')
-end
-
--- Leaves a copy for those who watch every SOS: those in this room have had theirs.
-local function owe(id, args)
-  put('w:' .. id, args == '' and '' or '* @' .. SOS .. ' - -\n' .. args)
-  owed = 1
-end
-
 local function answer(outcome, ...)
   return { outcome, least, listeners, appended and call('XLEN', OUTBOX) or 0, owed, now, 0, ... }
 end
@@ -78,34 +56,5 @@ local function refuse(outcome, event)
   local result = { outcome }
   remember(result, KEY, false)
   if epoch then commit() end
-  return result
-end
-
-local function keep_all()
-  keep(now, META, LOG, MEMBERS, STATE, LOCATION, TRACK, MESSAGES, EVENTS)
-end
-
-local function presence_update()
-  local members = {}
-  local all = call('HGETALL', MEMBERS)
-  for i = 1, #all, 2 do
-    if string.byte(all[i]) == 64 then -- '@'
-      local role, seen, sockets, shown, user = string.match(all[i + 1], '^(%S+) (%d+) (%d+) (%d) (.*)$')
-      local online = sockets ~= '0' or shown == '1'
-      members[#members + 1] = '{"userId":' .. cjson.encode(user) .. ',"role":"' .. role .. '","online":' ..
-        tostring(online) .. ',"lastSeen":' .. seen .. ',"sockets":' .. sockets .. '}'
-    end
-  end
-  local data = '{"sosId":"' .. SOS .. '","members":[' .. table.concat(members, ',') .. ']}'
-  broadcast('presence:update', data)
-  outbox('presence', USER, data)
-end
-
--- The first answer with a snapshot of now behind it.
-local function with_snapshot(result)
-  result[#result + 1] = now
-  result[#result + 1] = call('HGETALL', STATE)
-  result[#result + 1] = call('HGETALL', LOCATION)
-  result[#result + 1] = call('HGETALL', MEMBERS)
   return result
 end

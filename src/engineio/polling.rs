@@ -34,7 +34,12 @@ pub async fn get(session: Arc<Session>) -> Response<Body> {
     let end = waits.await.unwrap_or(PollEnd::Gone);
     aborted.0 = None;
     match end {
-        PollEnd::Data => respond(StatusCode::OK, TEXT, session.take_payload()),
+        PollEnd::Data => match session.take_payload() {
+            // The session has closed, or moved to its WebSocket, since it said so.
+            body if body.is_empty() && session.is_closed() => BadRequest::SessionIdUnknown.response(),
+            body if body.is_empty() => respond(StatusCode::OK, TEXT, "6"),
+            body => respond(StatusCode::OK, TEXT, body),
+        },
         PollEnd::Noop => respond(StatusCode::OK, TEXT, "6"),
         PollEnd::Close => respond(StatusCode::OK, TEXT, "1"),
         PollEnd::Gone => BadRequest::SessionIdUnknown.response(),
@@ -73,9 +78,16 @@ pub async fn post(session: Arc<Session>, request: Request<Incoming>, config: &Co
         return BadRequest::Malformed.response();
     };
     for packet in packets {
-        if let Err(reason) = session.receive(packet) {
-            session.close(reason);
-            if reason != CloseReason::ClientClosed {
+        match session.receive(packet) {
+            // The layer above may have found that the message is none.
+            Ok(()) if session.is_closed() => return BadRequest::SessionIdUnknown.response(),
+            Ok(()) => {}
+            Err(CloseReason::ClientClosed) => {
+                session.close(CloseReason::ClientClosed);
+                break;
+            }
+            Err(reason) => {
+                session.close(reason);
                 return BadRequest::Malformed.response();
             }
         }

@@ -1,5 +1,6 @@
 //! One Engine.IO session: its transport, what waits for its client, and its heartbeat.
 
+use std::io::ErrorKind;
 use std::net::{IpAddr, Shutdown};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -17,6 +18,9 @@ use super::{Connection, Engine, lock};
 
 /// How long a closed WebSocket may take to receive what still waits for it.
 const LINGER: Duration = Duration::from_secs(2);
+
+/// How long a client on long-polling may take to fetch what still waits for it.
+const POLL_LINGER: Duration = Duration::from_secs(5);
 
 /// Why a session ended. The first group is the client's doing, the rest the server's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,6 +178,16 @@ impl Session {
         matches!(lock(&self.state).transport, Transport::Closed)
     }
 
+    /// Whether a long-polling request waits for something to be sent.
+    pub fn is_poll_waiting(&self) -> bool {
+        matches!(&lock(&self.state).transport, Transport::Polling { waiting: Some(waiting), .. } if !waiting.is_closed())
+    }
+
+    /// Whether a WebSocket is open for an upgrade that is not finished.
+    pub fn is_upgrading(&self) -> bool {
+        matches!(&lock(&self.state).transport, Transport::Polling { upgrade: Upgrade::Begun | Upgrade::Probed, .. })
+    }
+
     /// Bytes that wait for the client.
     pub fn waiting_bytes(&self) -> usize {
         lock(&self.state).outbox.bytes()
@@ -258,6 +272,8 @@ impl Session {
 
     pub(super) fn receive(self: &Arc<Self>, packet: Packet) -> Result<(), CloseReason> {
         match packet {
+            // Something before it, in the same payload, may have ended the session.
+            Packet::Message(_) if self.is_closed() => {}
             Packet::Message(message) => self.deliver(message),
             Packet::Pong(_) => self.pong(),
             Packet::Close => return Err(CloseReason::ClientClosed),
@@ -401,6 +417,21 @@ impl Session {
         true
     }
 
+    /// Ends the session when its client has had the time to take what waits for it. A WebSocket is closed at once, since that
+    /// writes what waits; long-polling takes another request, after which most clients close by themselves.
+    pub fn close_after_delivery(self: &Arc<Self>, reason: CloseReason) {
+        if !self.is_polling() {
+            return self.close(reason);
+        }
+        let session = Arc::downgrade(self);
+        tokio::spawn(async move {
+            tokio::time::sleep(POLL_LINGER).await;
+            if let Some(session) = session.upgrade() {
+                session.close(reason);
+            }
+        });
+    }
+
     /// The only way to end a session. Idempotent; the first reason counts.
     pub fn close(self: &Arc<Self>, reason: CloseReason) {
         let mut state = lock(&self.state);
@@ -460,8 +491,16 @@ async fn close_slowly(socket: Arc<TcpStream>, mut outbox: Outbox, reason: CloseR
             }
         }
         let _ = SockRef::from(&*socket).shutdown(Shutdown::Write);
-        // The client answers by closing its side; until then the reader throws away what comes.
-        tokio::time::sleep(LINGER).await;
+        // The client answers by closing its side. What it still sends is thrown away: bytes that nobody has read when the socket
+        // is closed would reset the connection, and the close frame with it.
+        while socket.readable().await.is_ok() {
+            match socket.try_read(&mut [0; 4_096]) {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(_) => return,
+            }
+        }
     };
     // A client whose connection is dead must not hold the task.
     let _ = tokio::time::timeout(LINGER, flush).await;

@@ -3,6 +3,7 @@
 //! An idle connection owns its socket and a small task, nothing else: the reader and its buffer live only while bytes are
 //! there. Nothing is written here but what belongs to an upgrade; sending is the business of the session.
 
+use std::cmp::Ordering;
 use std::io::{self, ErrorKind};
 use std::net::Shutdown;
 use std::pin::Pin;
@@ -93,15 +94,14 @@ pub fn upgrade(engine: &Arc<Engine>, session: Arc<Session>, request: Request<Inc
     })
 }
 
-/// Ends polls while an upgrade is going on, and the upgrade itself when it takes too long.
+/// Ends polls while an upgrade is going on, and the upgrade itself when it takes too long or its session is gone.
 async fn attend_upgrade(session: Arc<Session>, socket: Arc<TcpStream>, timeout: Duration) {
     let started = Instant::now();
-    while session.release_poll_for_upgrade() {
-        if started.elapsed() > timeout {
-            let _ = SockRef::from(&*socket).shutdown(Shutdown::Both);
-            return;
-        }
+    while session.release_poll_for_upgrade() && started.elapsed() <= timeout {
         tokio::time::sleep(POLL_CHECK).await;
+    }
+    if !session.is_websocket() {
+        let _ = SockRef::from(&*socket).shutdown(Shutdown::Both);
     }
 }
 
@@ -184,8 +184,11 @@ impl Stream {
             if session.is_closed() {
                 return Err(CloseReason::ServerClosed);
             }
-            if used == taken.load(Relaxed) {
-                return Ok(());
+            match used.cmp(&taken.load(Relaxed)) {
+                Ordering::Less => {}
+                Ordering::Equal => return Ok(()),
+                // A frame that was not masked (RFC 6455 § 5.1).
+                Ordering::Greater => return Err(CloseReason::ProtocolError),
             }
         }
     }
@@ -200,6 +203,8 @@ impl Stream {
     ) -> Result<Option<Message>, CloseReason> {
         match opcode {
             OpCode::Close => return Err(CloseReason::ClientClosed),
+            // While the session is polling, what it sends does not come here.
+            OpCode::Ping if self.probing => self.write(&Frame::websocket_pong(&payload))?,
             OpCode::Ping => session.send(smallvec![Frame::websocket_pong(&payload)]),
             OpCode::Pong => {}
             OpCode::Text | OpCode::Binary if self.partial.is_some() => return Err(CloseReason::ProtocolError),
@@ -239,13 +244,21 @@ impl Stream {
         Ok(())
     }
 
+    /// Writes before the session does. So little is written then that a socket which does not take it is not read either.
+    fn write(&self, frame: &Frame) -> Result<(), CloseReason> {
+        match self.socket.try_write(frame.websocket()) {
+            Ok(count) if count == frame.websocket().len() => Ok(()),
+            _ => Err(CloseReason::ClientClosed),
+        }
+    }
+
     fn probe(&mut self, session: &Arc<Session>, message: Message) -> Result<(), CloseReason> {
         let Message::Text(text) = message else { return Err(CloseReason::ProtocolError) };
         match Packet::from_text(text) {
             Ok(Packet::Ping(data)) if &data[..] == b"probe" => {
                 session.probed();
-                // Nothing has been written to this socket yet, so that a few bytes always fit.
-                self.socket.try_write(Frame::text(b"3probe").websocket()).map_err(|_| CloseReason::ClientClosed)?;
+                self.write(&Frame::text(b"3probe"))?;
+                session.release_poll_for_upgrade();
             }
             Ok(Packet::Upgrade) if session.finish_upgrade(&self.socket) => self.probing = false,
             _ => return Err(CloseReason::ProtocolError),

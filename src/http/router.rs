@@ -185,7 +185,7 @@ impl Router {
     /// The route of a path and its decoded parameters. One final slash more changes nothing.
     #[allow(clippy::type_complexity)]
     fn find(&self, path: &str) -> Option<(&Methods, Result<Vec<(Box<str>, String)>, ()>)> {
-        let bare = path.strip_suffix('/').filter(|bare| !bare.is_empty());
+        let bare = path.strip_suffix('/').filter(|bare| !bare.is_empty() && !bare.ends_with('/'));
         let found = self.table.at(path).ok().or_else(|| self.table.at(bare?).ok())?;
         let decode = |(name, value): (&str, &str)| match percent_decode_str(value).decode_utf8() {
             Ok(value) => Ok((name.into(), value.into_owned())),

@@ -1,6 +1,6 @@
 //! One WebSocket message, encoded once and shared by every connection that sends it.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use smallvec::SmallVec;
 
 /// A complete server-to-client WebSocket frame (RFC 6455 § 5.2: FIN set, not masked), header included, so that one buffer serves
@@ -43,24 +43,30 @@ impl Frame {
 
     fn build(first_byte: u8, parts: &[&[u8]]) -> Self {
         let len = parts.iter().map(|part| part.len()).sum::<usize>();
-        let mut bytes = BytesMut::with_capacity(len + 10);
-        bytes.extend_from_slice(&[first_byte]);
-        match len {
-            n @ 0..126 => bytes.extend_from_slice(&[n as u8]),
-            n @ 126..0x1_0000 => {
-                bytes.extend_from_slice(&[126]);
-                bytes.extend_from_slice(&(n as u16).to_be_bytes());
+        let header_len = match len {
+            0..126 => 2,
+            126..0x1_0000 => 4,
+            _ => 10,
+        };
+        // Exactly as long as needed: `Bytes` takes such a vector over without another allocation.
+        let mut bytes = Vec::with_capacity(header_len + len);
+        bytes.push(first_byte);
+        match header_len {
+            2 => bytes.push(len as u8),
+            4 => {
+                bytes.push(126);
+                bytes.extend_from_slice(&(len as u16).to_be_bytes());
             }
-            n => {
-                bytes.extend_from_slice(&[127]);
-                bytes.extend_from_slice(&(n as u64).to_be_bytes());
+            _ => {
+                bytes.push(127);
+                bytes.extend_from_slice(&(len as u64).to_be_bytes());
             }
         }
         let header = bytes.len() as u8;
         for part in parts {
             bytes.extend_from_slice(part);
         }
-        Self { bytes: bytes.freeze(), header, binary: first_byte == 0x82 }
+        Self { bytes: bytes.into(), header, binary: first_byte == 0x82 }
     }
 
     /// Header and payload, ready for the socket.

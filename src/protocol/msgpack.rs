@@ -2,6 +2,7 @@
 //! as canonical JSON with attachments; what goes out is read from it.
 
 mod read;
+mod rewrite;
 mod write;
 
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use super::intake::{self, KeySets};
 use super::packet::{DecodeError, Limits, Nsp, Outgoing, Packet};
 use super::text::event_name;
 use read::{Item, Reader};
+use rewrite::Rewriter;
 use write::Transcript;
 
 // The packet types that this parser knows; attachments need none of their own.
@@ -114,7 +116,7 @@ impl<'a> Envelope<'a> {
 
 impl Data {
     fn read(reader: &mut Reader<'_>, message: &Bytes, limits: Limits) -> Result<Option<Self>, DecodeError> {
-        let mut rewriter = read::Rewriter::new(reader, message, limits);
+        let mut rewriter = Rewriter::new(reader, message, limits);
         Ok(rewriter.run()?.then(|| {
             let (json, attachments, broken) = rewriter.finish();
             Self { json, attachments, broken }

@@ -15,18 +15,17 @@
 //! Whoever is answered with a failure is out of the queue: nothing of it runs later, unless the answer is `Unknown`.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
 
-use ::redis::{Arg, Cmd, Value};
+use ::redis::Arg;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::call::{Answer, Call, Entry, Route};
 use super::dial::{Dial, Node};
 use super::keys::SLOTS;
-use super::script::Script;
 use super::topology::{Follower, Table, Topology};
 use super::{RedisConfig, RedisError, lane};
 
@@ -36,68 +35,9 @@ pub(super) const MAX_COMMANDS: usize = 256;
 pub(super) const MAX_BYTES: usize = 1 << 20;
 
 pub(super) type LaneId = u32;
-type Answer = Result<Value, RedisError>;
 
 /// Where calls wait whose slot nobody owns.
 const LIMBO: LaneId = 0;
-
-/// What is to be done, and how safe it is to do it twice.
-pub(super) struct Call {
-    pub slot: u16,
-    /// For a script its `EVALSHA` form.
-    pub cmd: Cmd,
-    pub script: Option<&'static Script>,
-    /// May be sent again when its outcome is unknown.
-    pub repeatable: bool,
-    /// Its answer waits for the replicas.
-    pub acknowledged: bool,
-    pub deadline: Duration,
-}
-
-/// A call in the queue.
-pub(super) struct Entry {
-    pub slot: u16,
-    pub cmd: Cmd,
-    pub script: Option<&'static Script>,
-    pub repeatable: bool,
-    pub acknowledged: bool,
-    /// Was sent once, and may have had its effect.
-    pub maybe_done: bool,
-    /// Goes to the importing master, behind `ASKING`.
-    pub asking: bool,
-    size: usize,
-    deadline: Instant,
-    answer: oneshot::Sender<Answer>,
-}
-
-impl Entry {
-    pub fn answer(self, answer: Answer) {
-        // An error means that the caller has gone, which is its right.
-        let _ = self.answer.send(answer);
-    }
-
-    fn fail(self, up: bool) {
-        let error = match (self.maybe_done, up) {
-            (true, _) => RedisError::Unknown,
-            (false, true) => RedisError::Deadline,
-            (false, false) => RedisError::Unavailable,
-        };
-        self.answer(Err(error));
-    }
-
-    /// Nobody waits for it, or nobody should any more.
-    fn is_over(&self, now: Instant) -> bool {
-        self.deadline <= now || self.answer.is_closed()
-    }
-}
-
-/// Where an unanswered call goes next.
-pub(super) enum Route {
-    /// To whoever owns the slot now, after a pause that holds the whole slot.
-    Owner(Duration),
-    /// To the master that imports the slot, this once.
-    Ask(Node),
-}
 
 /// What a lane is to do next.
 pub(super) enum Take {
@@ -138,6 +78,8 @@ struct State {
 
 struct Lane {
     queue: VecDeque<Entry>,
+    /// Bytes of all calls that were queued here and have no answer yet.
+    load: Arc<AtomicUsize>,
     bell: Arc<Notify>,
     up: bool,
     replicas: usize,
@@ -147,7 +89,15 @@ struct Lane {
 
 impl Lane {
     fn new() -> Self {
-        Self { queue: VecDeque::new(), bell: Arc::default(), up: false, replicas: 0, retired: false }
+        Self { queue: VecDeque::new(), load: Arc::default(), bell: Arc::default(), up: false, replicas: 0, retired: false }
+    }
+
+    fn expire(&mut self, now: Instant) {
+        if self.queue.iter().any(|entry| entry.is_over(now)) {
+            let (over, rest): (VecDeque<Entry>, _) = self.queue.drain(..).partition(|entry| entry.is_over(now));
+            self.queue = rest;
+            over.into_iter().for_each(|entry| entry.fail(self.up));
+        }
     }
 }
 
@@ -182,7 +132,7 @@ impl Board {
         let size = cmd.args_iter().map(|arg| if let Arg::Simple(bytes) = arg { bytes.len() + 16 } else { 16 }).sum();
         let entry =
             Entry { slot, cmd, script, repeatable, acknowledged, maybe_done: false, asking: false, size, deadline, answer };
-        self.push(entry)?;
+        let _load = self.push(entry)?;
         match tokio::time::timeout_at(deadline, &mut answered).await {
             Ok(Ok(answer)) => answer,
             // The client is being dropped.
@@ -208,32 +158,31 @@ impl Board {
         state.lanes.get(&state.owners[usize::from(slot)]).is_some_and(|lane| lane.up)
     }
 
-    fn push(&self, entry: Entry) -> Result<(), RedisError> {
+    /// Queues it, unless the queue is full in calls or bytes.
+    fn push(&self, entry: Entry) -> Result<Load, RedisError> {
         let mut state = self.lock();
         let owner = state.owners[usize::from(entry.slot)];
         let Some(lane) = state.lanes.get_mut(&owner) else { return Err(RedisError::Unavailable) };
         if lane.queue.len() >= self.config.queue {
-            let now = Instant::now();
-            lane.queue.retain(|entry| !entry.answer.is_closed() && entry.deadline > now);
+            lane.expire(Instant::now());
             if lane.queue.len() >= self.config.queue {
                 return Err(RedisError::Unavailable);
             }
         }
+        let load = Load { size: entry.size, of: lane.load.clone() };
+        if load.of.fetch_add(load.size, Ordering::Relaxed) > self.config.queue_bytes {
+            return Err(RedisError::Unavailable);
+        }
         lane.queue.push_back(entry);
         lane.bell.notify_one();
-        Ok(())
+        Ok(load)
     }
 
     /// Answers all that is past its deadline and not in flight.
     fn expire(&self) {
         let now = Instant::now();
         for lane in self.lock().lanes.values_mut() {
-            if lane.queue.iter().any(|entry| entry.is_over(now)) {
-                let (over, rest) = lane.queue.drain(..).partition(|entry| entry.is_over(now));
-                lane.queue = rest;
-                let over: VecDeque<Entry> = over;
-                over.into_iter().for_each(|entry| entry.fail(lane.up));
-            }
+            lane.expire(now);
         }
     }
 
@@ -366,7 +315,7 @@ impl Follower for Board {
     fn follow(&self, table: &Arc<Table>) {
         let mut guard = self.lock();
         let state = &mut *guard;
-        let mut current = vec![LIMBO];
+        let mut current = Vec::with_capacity(table.masters.len());
         for master in &table.masters {
             let id = self.lane_of(state, &master.node);
             current.push(id);
@@ -374,13 +323,12 @@ impl Follower for Board {
                 lane.replicas = master.replicas;
             }
         }
-        for slot in 0..SLOTS {
-            let owner = table.owner(slot).and_then(|node| state.by_node.get(node)).copied().unwrap_or(LIMBO);
-            state.owners[usize::from(slot)] = owner;
+        for (owner, index) in state.owners.iter_mut().zip(table.owners()) {
+            *owner = index.and_then(|index| current.get(index)).copied().unwrap_or(LIMBO);
         }
         let mut moved = Vec::new();
         for (&id, lane) in &mut state.lanes {
-            lane.retired = !current.contains(&id);
+            lane.retired = id != LIMBO && !current.contains(&id);
             let stays = |entry: &Entry| state.owners[usize::from(entry.slot)] == id || (entry.asking && !lane.retired);
             if !lane.queue.iter().all(stays) {
                 for entry in std::mem::take(&mut lane.queue) {
@@ -401,6 +349,18 @@ impl Follower for Board {
         for lane in state.lanes.values() {
             lane.bell.notify_one();
         }
+    }
+}
+
+/// A call's share of its queue's bytes, given back when its caller has the answer or has gone.
+struct Load {
+    size: usize,
+    of: Arc<AtomicUsize>,
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.of.fetch_sub(self.size, Ordering::Relaxed);
     }
 }
 

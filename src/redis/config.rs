@@ -23,6 +23,8 @@ pub struct RedisConfig {
     pub response_timeout: Duration,
     /// Calls that may wait for one master; one more is `Unavailable` at once.
     pub queue: usize,
+    /// Bytes of calls that may wait for one master, likewise.
+    pub queue_bytes: usize,
     /// Replicas that must confirm an acknowledged write, where the master has any; 0 asks none.
     pub ack_replicas: usize,
     /// How long a pipeline waits for these confirmations.
@@ -32,7 +34,7 @@ pub struct RedisConfig {
     pub push_queue: usize,
     /// How often the slot table is read even if nothing seems wrong.
     pub refresh: Duration,
-    /// How often the subscriber connections are pinged, and how long the answer may take.
+    /// How often a subscriber connection, and an idle one for commands, is pinged; how long a subscriber's answer may take.
     pub ping: Duration,
 }
 
@@ -45,6 +47,7 @@ impl RedisConfig {
             connect_timeout: Duration::from_secs(1),
             response_timeout: Duration::from_secs(2),
             queue: 16_384,
+            queue_bytes: 64 << 20,
             ack_replicas: 1,
             ack_timeout: Duration::from_millis(500),
             push_queue: 16_384,

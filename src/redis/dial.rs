@@ -8,11 +8,12 @@ use ::redis::aio::MultiplexedConnection;
 use ::redis::io::tcp::TcpSettings;
 use ::redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo, ProtocolVersion, PushInfo, PushKind, RedisConnectionInfo,
-    RedisResult, Value, cmd,
+    RedisResult, cmd,
 };
 use tokio_util::sync::CancellationToken;
 
 use super::config::{RedisConfig, Target};
+use super::survey::Text as _;
 
 /// The address of one Redis.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,8 +55,24 @@ pub(super) struct Link {
     pub con: MultiplexedConnection,
     /// Cancelled when the peer has closed it.
     pub gone: CancellationToken,
-    /// Redis' number for it, for `CLIENT KILL ID`.
-    pub client_id: i64,
+    /// How the server calls it; `None` if it does not say so (before Redis 6.2).
+    pub name: Option<ClientName>,
+}
+
+/// What tells a connection from all others at its server. The number alone would not do: a restarted server counts anew, and
+/// may have given it to another node's connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ClientName {
+    id: String,
+    addr: String,
+}
+
+impl ClientName {
+    /// Reads the answer of `CLIENT INFO`: `id=3 addr=127.0.0.1:50000 …`.
+    fn parse(info: &str) -> Option<Self> {
+        let field = |name: &str| info.split(' ').find_map(|part| part.strip_prefix(name)).map(str::to_owned);
+        Some(Self { id: field("id=")?, addr: field("addr=")? })
+    }
 }
 
 impl Dial {
@@ -83,7 +100,7 @@ impl Dial {
     pub async fn link(
         &self,
         node: &Node,
-        previous: Option<i64>,
+        previous: Option<&ClientName>,
         push: impl Fn(PushInfo) + Send + Sync + 'static,
     ) -> RedisResult<Link> {
         let gone = CancellationToken::new();
@@ -97,15 +114,12 @@ impl Dial {
         });
         let connect = async {
             let mut con = self.open(node, config).await?;
-            if let Some(id) = previous {
+            if let Some(ClientName { id, addr }) = previous {
                 // Best effort: it is an error if that connection is gone, or if an ACL forbids it.
-                let _ = con.send_packed_command(cmd("CLIENT").arg("KILL").arg("ID").arg(id)).await?;
+                let _ = con.send_packed_command(cmd("CLIENT").arg("KILL").arg("ID").arg(id).arg("ADDR").arg(addr)).await?;
             }
-            let client_id = match con.send_packed_command(cmd("CLIENT").arg("ID")).await? {
-                Value::Int(id) => id,
-                _ => 0,
-            };
-            Ok(Link { con, gone, client_id })
+            let info = con.send_packed_command(cmd("CLIENT").arg("INFO")).await?.text().unwrap_or_default();
+            Ok(Link { con, gone, name: ClientName::parse(&info) })
         };
         match tokio::time::timeout(self.connect_timeout * 2, connect).await {
             Ok(link) => link,

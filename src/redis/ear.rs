@@ -12,7 +12,7 @@ use std::time::Duration;
 use ::redis::{Pipeline, PushInfo, PushKind, Value, cmd};
 use bytes::Bytes;
 use tokio::sync::{Notify, mpsc};
-use tokio::time::{Interval, MissedTickBehavior};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::dial::{Link, Node};
 use super::subscriber::Shared;
@@ -44,17 +44,18 @@ async fn serve(shared: &Arc<Shared>, node: &Node, bell: &Arc<Notify>) {
     while !shared.leave(node) {
         let (inbox, messages) = inbox(shared.config.push_queue, bell.clone());
         let pushes = inbox.clone();
-        if let Ok(link) = shared.dial.link(node, previous, move |info| pushes.push(info)).await {
+        if let Ok(link) = shared.dial.link(node, previous.as_ref(), move |info| pushes.push(info)).await {
             backoff = FIRST_BACKOFF;
-            previous = Some(link.client_id);
+            previous = link.name.clone();
             shared.soil_all(node);
             shared.topology.bump();
             // Ends when the connection, which holds the inbox's other half, is gone and all that had arrived was passed on.
             let drain = tokio::spawn(drain(shared.clone(), node.clone(), inbox.clone(), messages));
+            let closing = CloseOnDrop(inbox.clone());
             let mut ear = Listening { shared, node, link, inbox, subscribed: HashSet::new() };
             let result = ear.listen(bell).await;
-            let Listening { subscribed, link, inbox, .. } = ear;
-            inbox.close();
+            let Listening { subscribed, link, .. } = ear;
+            drop(closing);
             drop(link);
             let _ = drain.await;
             shared.lost(node, subscribed);
@@ -83,7 +84,7 @@ struct Listening<'a> {
 impl Listening<'_> {
     /// Until the connection breaks, or this master owns nothing any more (`Ok`).
     async fn listen(&mut self, bell: &Notify) -> Result<(), Broken> {
-        let mut ping = tokio::time::interval(self.shared.config.ping);
+        let mut ping = tokio::time::interval_at(Instant::now() + self.shared.config.ping, self.shared.config.ping);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.notice_departed();
@@ -259,6 +260,15 @@ impl Inbox {
 
     fn close(&self) {
         self.messages.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+/// Ends the draining also when the ear is dropped in the middle.
+struct CloseOnDrop(Arc<Inbox>);
+
+impl Drop for CloseOnDrop {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }
 

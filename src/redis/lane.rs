@@ -13,7 +13,8 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::RedisError;
-use super::commit::{Board, Entry, LaneId, Route, Take};
+use super::call::{Entry, Route};
+use super::commit::{Board, LaneId, Take};
 use super::dial::{Link, Node};
 use super::script::Script;
 
@@ -35,11 +36,11 @@ async fn serve(board: &Board, id: LaneId, node: &Node, bell: &Notify) {
     let mut previous = None;
     let mut backoff = FIRST_BACKOFF;
     while !board.leave(id) {
-        match board.dial.link(node, previous, |_| {}).await {
+        match board.dial.link(node, previous.as_ref(), |_| {}).await {
             Ok(link) => {
                 tracing::debug!(%node, "connected");
                 backoff = FIRST_BACKOFF;
-                previous = Some(link.client_id);
+                previous = link.name.clone();
                 board.set_up(id, true);
                 let mut wire = Wire { board, id, node, link, loaded: HashSet::new() };
                 let Err(Broken) = wire.pump(bell).await else { return };
@@ -69,7 +70,7 @@ struct Wire<'a> {
 impl Wire<'_> {
     /// Sends pipelines until the connection breaks, or the lane ends (`Ok`).
     async fn pump(&mut self, bell: &Notify) -> Result<(), Broken> {
-        let mut ping = tokio::time::interval(self.board.config.ping);
+        let mut ping = tokio::time::interval_at(Instant::now() + self.board.config.ping, self.board.config.ping);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             match self.board.take(self.id) {

@@ -10,6 +10,7 @@
 //!
 //! A single Redis, and what Sentinel names as master, is a table with one row. It does not know what scopes or sockets are.
 
+mod call;
 mod commit;
 pub mod config;
 mod dial;
@@ -33,7 +34,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use ::redis::{Cmd, Value, cmd};
 
-use self::commit::{Board, Call};
+use self::call::Call;
+use self::commit::Board;
 pub use self::config::RedisConfig;
 use self::config::Target;
 use self::dial::Dial;

@@ -53,6 +53,11 @@ impl Table {
         self.masters.get(usize::from(self.owners[usize::from(slot)])).map(|master| &master.node)
     }
 
+    /// Slot by slot the index of its owner in `masters`.
+    pub fn owners(&self) -> impl Iterator<Item = Option<usize>> {
+        self.owners.iter().map(|&owner| (owner != Self::NOBODY).then_some(usize::from(owner)))
+    }
+
     pub fn assign(&mut self, first: u16, last: u16, node: &Node) {
         let index = match self.masters.iter().position(|master| master.node == *node) {
             Some(index) => index,
@@ -79,7 +84,7 @@ impl Table {
 
     /// Whether every slot has an owner.
     pub fn complete(&self) -> bool {
-        self.owners.iter().all(|&owner| owner != Self::NOBODY)
+        self.owners().all(|owner| owner.is_some())
     }
 }
 

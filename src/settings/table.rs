@@ -40,7 +40,7 @@ variables! {
     "Server" {
         HOST = "0.0.0.0", "Address to listen on";
         PORT = "3000", "Port of HTTP and Socket.IO; 0 takes a free one";
-        REALTIME_API_PORT = unset, "Another name of PORT, which wins";
+        REALTIME_API_PORT = unset, "Stands in for PORT";
         NODE_ID = unset, "Name of this node, unique in the cluster; without it POD_NAME, else the host's name";
         POD_NAME = unset, "Stands in for NODE_ID (Kubernetes)";
         HOSTNAME = unset, "Stands in for NODE_ID and POD_NAME";
@@ -84,9 +84,9 @@ variables! {
     }
     "Incidents (SOS)" {
         JWT_SECRET = unset, "HS256 secret of the tokens of citizens, rescuers, dispatchers and admins";
-        SOS_JWT_SECRET = unset, "The same by its long name";
+        SOS_JWT_SECRET = unset, "Another name of JWT_SECRET";
         JWT_PUBLIC_KEY = unset, "RS256 or ES256 public key of these tokens, as PEM; \\n stands for a line break";
-        SOS_JWT_PUBLIC_KEY = unset, "The same by its long name";
+        SOS_JWT_PUBLIC_KEY = unset, "Another name of JWT_PUBLIC_KEY";
         SOS_JWKS_URL = unset, "Where the public keys of these tokens (RS256, ES256) are published";
         SOS_ISSUER = unset, "The `iss` that these tokens must carry";
         SOS_AUDIENCE = unset, "The `aud` that these tokens must carry";

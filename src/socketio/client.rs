@@ -1,8 +1,10 @@
 //! One session as Socket.IO sees it: a decoder, and a socket for each namespace that the client has connected to.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, Weak};
 
+use futures_util::FutureExt;
 use smallvec::SmallVec;
 
 use crate::engineio::{CloseReason, Connection, Handshake, Session};
@@ -12,6 +14,10 @@ use crate::protocol::packet::{Decoder, Outgoing, Packet, Parser, encode};
 
 use super::lane::Job;
 use super::{Code, ConnectError, ConnectRequest, DisconnectReason, Event, EventError, Namespace, Socket, SocketIo, lock};
+
+/// How many CONNECT packets of one client may be decided at the same time: one that connects and gives up again and again must
+/// not pile up work.
+const MOST_UNDECIDED: u32 = 8;
 
 pub struct Client {
     me: Weak<Self>,
@@ -23,19 +29,26 @@ pub struct Client {
 struct State {
     decoder: Decoder,
     entries: SmallVec<[Entry; 1]>,
+    /// How many CONNECT packets came.
+    connects: u32,
+    /// How many of them are still being decided, those included that the client has given up.
+    undecided: u32,
     closed: bool,
 }
 
 /// A namespace that the client has asked for.
 enum Entry {
-    Connecting(&'static str),
+    /// With the number of the CONNECT packet, since a client may give up and try again before the answer.
+    Connecting(&'static str, u32),
     Connected(&'static str, Arc<Socket>),
+    /// What the client had sent before it knew may still come.
+    Gone(&'static str),
 }
 
 impl Entry {
     fn name(&self) -> &'static str {
         match self {
-            Self::Connecting(name) | Self::Connected(name, _) => name,
+            Self::Connecting(name, _) | Self::Connected(name, _) | Self::Gone(name) => name,
         }
     }
 }
@@ -43,15 +56,17 @@ impl Entry {
 impl Client {
     pub fn new(io: Arc<SocketIo>, handshake: Handshake) -> Arc<Self> {
         let decoder = Decoder::new(io.config.attachments);
-        let state = Mutex::new(State { decoder, entries: SmallVec::new(), closed: false });
+        let state = Mutex::new(State { decoder, entries: SmallVec::new(), connects: 0, undecided: 0, closed: false });
         Arc::new_cyclic(|me| Self { me: me.clone(), io, handshake: handshake.into(), state })
     }
 
-    fn socket(&self, nsp: &str) -> Option<Arc<Socket>> {
-        lock(&self.state).entries.iter().find_map(|entry| match entry {
-            Entry::Connected(name, socket) if *name == nsp => Some(socket.clone()),
-            _ => None,
-        })
+    /// Whom a packet is for; `None` if that socket is gone. A client that is not connected has no business to send.
+    fn socket(&self, nsp: &str) -> Result<Option<Arc<Socket>>, CloseReason> {
+        match lock(&self.state).entries.iter().find(|entry| entry.name() == nsp) {
+            Some(Entry::Connected(_, socket)) => Ok(Some(socket.clone())),
+            Some(Entry::Gone(_)) => Ok(None),
+            Some(Entry::Connecting(..)) | None => Err(CloseReason::ProtocolError),
+        }
     }
 
     fn handle(&self, session: &Arc<Session>, packet: Packet, parser: Parser) -> Result<(), CloseReason> {
@@ -62,32 +77,41 @@ impl Client {
                     return Ok(());
                 };
                 let mut state = lock(&self.state);
-                if state.entries.iter().any(|entry| entry.name() == namespace.name()) {
+                if state.undecided == MOST_UNDECIDED {
                     return Err(CloseReason::ProtocolError);
                 }
-                state.entries.push(Entry::Connecting(namespace.name()));
+                state.connects = state.connects.wrapping_add(1);
+                let number = state.connects;
+                let connecting = Entry::Connecting(namespace.name(), number);
+                match state.entries.iter_mut().find(|entry| entry.name() == namespace.name()) {
+                    None => state.entries.push(connecting),
+                    Some(gone @ Entry::Gone(_)) => *gone = connecting,
+                    Some(_) => return Err(CloseReason::ProtocolError),
+                }
+                state.undecided += 1;
                 drop(state);
                 let Some(client) = self.me.upgrade() else { return Ok(()) };
                 let request = ConnectRequest { auth: auth.unwrap_or_else(|| "{}".into()), handshake: self.handshake.clone() };
-                tokio::spawn(client.connect(session.clone(), namespace, request, parser));
+                tokio::spawn(client.connect(session.clone(), namespace, request, parser, number));
             }
             Packet::Disconnect { nsp } => {
-                if let Some(socket) = self.remove(&nsp) {
+                if let Some(socket) = self.remove(&nsp, None) {
                     self.disconnected(&socket, DisconnectReason::Client);
                 }
             }
-            Packet::Event { nsp, id, name, args } => match self.socket(&nsp) {
-                Some(socket) => socket.push_event(Event { name, args, ack_id: id }, &self.io.config),
-                None => tracing::debug!("event for a namespace that is not connected"),
-            },
+            Packet::Event { nsp, id, name, args } => {
+                if let Some(socket) = self.socket(&nsp)? {
+                    socket.push_event(Event { name, args, ack_id: id }, &self.io.config);
+                }
+            }
             Packet::Refused { nsp, id, name, why } => {
-                if let Some(socket) = self.socket(&nsp) {
+                if let Some(socket) = self.socket(&nsp)? {
                     let not_a_number = (why == NOT_A_NUMBER).then(|| socket.namespace().not_a_number_code(&name)).flatten();
                     socket.refuse(&name, id, &EventError::new(not_a_number.unwrap_or(Code::INVALID_PAYLOAD), why));
                 }
             }
             Packet::Ack { nsp, id, args } => {
-                if let Some(socket) = self.socket(&nsp) {
+                if let Some(socket) = self.socket(&nsp)? {
                     socket.acknowledged(id, args);
                 }
             }
@@ -95,25 +119,56 @@ impl Client {
         Ok(())
     }
 
-    fn remove(&self, nsp: &str) -> Option<Arc<Socket>> {
+    /// Takes the socket of a namespace out; with an id only if it is that one.
+    fn remove(&self, nsp: &str, id: Option<&str>) -> Option<Arc<Socket>> {
         let mut state = lock(&self.state);
-        let at = state.entries.iter().position(|entry| entry.name() == nsp)?;
-        match state.entries.remove(at) {
+        let entry = state.entries.iter_mut().find(|entry| entry.name() == nsp)?;
+        if matches!((&*entry, id), (Entry::Connected(_, socket), Some(id)) if socket.id() != id) {
+            return None;
+        }
+        let gone = Entry::Gone(entry.name());
+        match std::mem::replace(entry, gone) {
             Entry::Connected(_, socket) => Some(socket),
-            Entry::Connecting(_) => None,
+            Entry::Connecting(..) | Entry::Gone(_) => None,
+        }
+    }
+
+    /// The hub ends a socket, and with the last one the session.
+    pub fn end(&self, socket: &Socket) {
+        let Some(removed) = self.remove(socket.namespace().name(), Some(socket.id())) else { return };
+        removed.send(&Outgoing::Disconnect);
+        self.disconnected(&removed, DisconnectReason::Server);
+        if lock(&self.state).entries.iter().all(|entry| matches!(entry, Entry::Gone(_))) {
+            removed.session().close_after_delivery(CloseReason::ServerClosed);
         }
     }
 
     fn disconnected(&self, socket: &Arc<Socket>, reason: DisconnectReason) {
         self.io.sockets.fetch_sub(1, Ordering::Relaxed);
-        socket.forget_acks();
+        socket.leave();
         socket.push(Job::Disconnected(reason));
     }
 
-    async fn connect(self: Arc<Self>, session: Arc<Session>, namespace: Arc<Namespace>, request: ConnectRequest, parser: Parser) {
-        let result = (namespace.connect)(request).await;
-        let result = result.map(|data| Socket::new(namespace.clone(), session.clone(), parser, data, &self.io.config));
-        self.connected(&session, &namespace, result, parser);
+    async fn connect(
+        self: Arc<Self>,
+        session: Arc<Session>,
+        namespace: Arc<Namespace>,
+        request: ConnectRequest,
+        parser: Parser,
+        number: u32,
+    ) {
+        let answer = AssertUnwindSafe(async { (namespace.connect)(request).await }).catch_unwind();
+        let result = match tokio::time::timeout(self.io.config.connect_timeout, answer).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => {
+                tracing::error!(namespace = namespace.name(), "the handler of CONNECT panicked");
+                Err(ConnectError::TryAgain)
+            }
+            Err(_) => Err(ConnectError::TryAgain),
+        };
+        let result =
+            result.map(|data| Socket::new(namespace.clone(), session.clone(), self.me.clone(), parser, data, &self.io.config));
+        self.connected(&session, &namespace, result, parser, number);
     }
 
     /// The namespace's answer to a CONNECT. The client may be gone, or have given up on the namespace, meanwhile.
@@ -123,9 +178,11 @@ impl Client {
         namespace: &Arc<Namespace>,
         result: Result<Arc<Socket>, ConnectError>,
         parser: Parser,
+        number: u32,
     ) {
         let mut state = lock(&self.state);
-        let at = state.entries.iter().position(|entry| matches!(entry, Entry::Connecting(name) if *name == namespace.name()));
+        state.undecided -= 1;
+        let at = state.entries.iter().position(|entry| matches!(entry, Entry::Connecting(_, n) if *n == number));
         let Some(at) = at.filter(|_| !state.closed) else { return };
         match result {
             Ok(socket) => {

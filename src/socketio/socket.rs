@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -15,6 +16,7 @@ use crate::protocol::event::Args;
 use crate::protocol::frame::Frames;
 use crate::protocol::packet::{Outgoing, Parser, encode};
 
+use super::client::Client;
 use super::lane::{Job, Lane};
 use super::namespace::Data;
 use super::{Code, Config, Event, EventError, Namespace, Reply, lock};
@@ -52,7 +54,9 @@ pub struct Socket {
     id: Box<str>,
     namespace: Arc<Namespace>,
     session: Arc<Session>,
+    client: Weak<Client>,
     parser: Parser,
+    gone: AtomicBool,
     data: Data,
     lane: Lane,
     /// Made with the first emit that asks for an ack; an idle socket has none.
@@ -64,6 +68,7 @@ impl Socket {
     pub(super) fn new(
         namespace: Arc<Namespace>,
         session: Arc<Session>,
+        client: Weak<Client>,
         parser: Parser,
         data: Data,
         config: &Config,
@@ -73,7 +78,9 @@ impl Socket {
             id,
             namespace,
             session,
+            client,
             parser,
+            gone: AtomicBool::new(false),
             data,
             lane: Lane::new(config),
             acks: Mutex::new(None),
@@ -127,7 +134,7 @@ impl Socket {
     }
 
     pub fn is_connected(&self) -> bool {
-        !self.session.is_closed()
+        !self.gone.load(Relaxed)
     }
 
     /// Sends an event with one argument, given as JSON text.
@@ -137,7 +144,7 @@ impl Socket {
 
     /// Sends an event; `args` is the whole array, the name included.
     pub fn emit_args(&self, args: &Args) {
-        self.session.send(self.encode(&Outgoing::Event { id: None, args, offset: None }));
+        self.send(&Outgoing::Event { id: None, args, offset: None });
     }
 
     /// Sends an event and waits for the client's acknowledgement. It survives an upgrade, not a reconnect.
@@ -145,6 +152,9 @@ impl Socket {
         let (sender, receiver) = oneshot::channel();
         let id = {
             let mut acks = lock(&self.acks);
+            if !self.is_connected() {
+                return Err(AckError::SocketGone);
+            }
             let acks = acks.get_or_insert_default();
             if acks.awaited.len() >= config.max_pending_acks {
                 return Err(AckError::TooManyPending);
@@ -153,17 +163,15 @@ impl Socket {
             acks.awaited.insert(acks.last_id, sender);
             acks.last_id
         };
-        self.session.send(self.encode(&Outgoing::Event { id: Some(id), args, offset: None }));
+        let _awaited = Awaited { socket: self, id };
+        self.send(&Outgoing::Event { id: Some(id), args, offset: None });
         let result = tokio::time::timeout(timeout, receiver).await;
-        if let Some(acks) = &mut *lock(&self.acks) {
-            acks.awaited.remove(&id);
-        }
         result.map_err(|_| AckError::Timeout)?.map_err(|_| AckError::SocketGone)
     }
 
     /// Queues what a fan-out has encoded once for many; true when the caller owes a [`Session::flush`].
     pub fn queue(&self, frames: Frames, volatile: Option<VolatileKey>) -> bool {
-        self.session.queue(frames, volatile)
+        self.is_connected() && self.session.queue(frames, volatile)
     }
 
     pub(super) fn encode(&self, packet: &Outgoing<'_>) -> Frames {
@@ -171,7 +179,9 @@ impl Socket {
     }
 
     pub(super) fn send(&self, packet: &Outgoing<'_>) {
-        self.session.send(self.encode(packet));
+        if self.is_connected() {
+            self.session.send(self.encode(packet));
+        }
     }
 
     pub(super) fn send_ack(&self, id: u64, args: &Args) {
@@ -184,8 +194,9 @@ impl Socket {
         }
     }
 
-    /// Whoever waits for an acknowledgement need not wait longer.
-    pub(super) fn forget_acks(&self) {
+    /// From now on nothing is sent, and whoever waits for an acknowledgement need not wait longer.
+    pub(super) fn leave(&self) {
+        self.gone.store(true, Relaxed);
         lock(&self.acks).take();
     }
 
@@ -225,7 +236,7 @@ impl Socket {
                 let Some(handler) = self.namespace.handler(&name) else {
                     return self.refuse(&name, ack_id, &EventError::new(Code::UNKNOWN_EVENT, "unknown event"));
                 };
-                let result = AssertUnwindSafe(handler(self.clone(), event)).catch_unwind().await;
+                let result = AssertUnwindSafe(async { handler(self.clone(), event).await }).catch_unwind().await;
                 match result.unwrap_or_else(|_| Err(EventError::new(Code::INTERNAL, "internal error"))) {
                     Ok(reply) => self.reply(ack_id, reply),
                     Err(error) => self.refuse(&name, ack_id, &error),
@@ -252,9 +263,25 @@ impl Socket {
         }
     }
 
-    /// Ends this socket for good: after a DISCONNECT packet the official client does not come back by itself.
+    /// Ends this socket for good: after a DISCONNECT packet the official client does not come back by itself. Other namespaces
+    /// of the same client go on; with the last one its session ends.
     pub fn disconnect(&self) {
-        self.send(&Outgoing::Disconnect);
-        self.session.close(CloseReason::ServerClosed);
+        if let Some(client) = self.client.upgrade() {
+            client.end(self);
+        }
+    }
+}
+
+/// Makes room for another acknowledgement when nobody waits for this one any longer.
+struct Awaited<'a> {
+    socket: &'a Socket,
+    id: u64,
+}
+
+impl Drop for Awaited<'_> {
+    fn drop(&mut self) {
+        if let Some(acks) = &mut *lock(&self.socket.acks) {
+            acks.awaited.remove(&self.id);
+        }
     }
 }

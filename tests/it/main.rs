@@ -6,8 +6,18 @@ mod support;
 #[path = "../support/mini_redis.rs"]
 mod mini_redis;
 
+mod balancer;
+mod cli;
+mod engineio_polling;
+mod engineio_upgrade;
+mod engineio_websocket;
+mod http_demo;
+mod http_doors;
+mod http_drain;
+mod http_sos;
 mod identity;
 mod layers;
+mod limits;
 mod redis_commit;
 mod redis_subscriber;
 mod scripts_location;
@@ -17,5 +27,8 @@ mod scripts_scope;
 mod scripts_status;
 mod scripts_talk;
 mod scripts_world;
+mod socketio;
+mod socketio_acks;
+mod socketio_parsers;
 mod sos_events;
 mod sos_service;

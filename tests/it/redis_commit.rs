@@ -37,6 +37,11 @@ async fn connect_with(config: RedisConfig) -> Redis {
     redis
 }
 
+/// Never pings, so that nothing but the test's own calls is in flight.
+async fn connect_quiet(url: String) -> Redis {
+    connect_with(RedisConfig { ping: Duration::from_secs(3600), ..RedisConfig::new(url) }).await
+}
+
 async fn both() -> [Redis; 2] {
     [connect(single().url()).await, connect(cluster().url()).await]
 }
@@ -196,7 +201,7 @@ async fn a_slot_migrated_key_by_key_under_load_loses_nothing() {
 async fn a_pipeline_cut_before_its_answer_has_one_effect() {
     let server = single();
     let proxy = Proxy::start(server.address()).await;
-    let redis = connect(proxy.url()).await;
+    let redis = connect_quiet(proxy.url()).await;
     let keys = ["{cut}:a", "{cut}:b"];
     assert_eq!(redis.eval(&COUNT, &keys, vec![arg("warm")]).await.unwrap(), Value::Int(1));
     proxy.set(Mode::SwallowAnswers);
@@ -221,7 +226,7 @@ async fn a_pipeline_cut_before_its_answer_has_one_effect() {
 async fn a_plain_command_that_was_cut_is_unknown_and_not_repeated() {
     let server = single();
     let proxy = Proxy::start(server.address()).await;
-    let redis = connect(proxy.url()).await;
+    let redis = connect_quiet(proxy.url()).await;
     let executed = || server.ask::<Option<u64>>(cmd("GET").arg("cut:plain")) == Some(1);
     proxy.set(Mode::SwallowAnswers);
     let call = tokio::spawn({
@@ -317,7 +322,7 @@ async fn a_redis_that_was_away_comes_back_by_itself_and_runs_nothing_that_failed
 #[tokio::test(flavor = "multi_thread")]
 async fn what_missed_its_deadline_in_the_queue_never_runs() {
     let server = Server::start(&[]);
-    let redis = connect(server.url()).await;
+    let redis = connect_quiet(server.url()).await;
     redis.eval(&PUSH, &["late"], vec![arg("before")]).await.unwrap();
     server.freeze();
     let short = Duration::from_millis(200);
@@ -359,7 +364,7 @@ async fn a_full_queue_refuses_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_that_gave_up_leaves_nothing_behind() {
     let server = Server::start(&[]);
-    let redis = connect(server.url()).await;
+    let redis = connect_quiet(server.url()).await;
     server.freeze();
     let in_flight = tokio::spawn({
         let redis = redis.clone();
@@ -424,4 +429,29 @@ async fn dropping_the_client_closes_its_connections() {
     eventually("it has connected", || clients() > 3).await;
     drop(redis);
     eventually("only the one that asks is left", || clients() == 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sentinels_are_asked_who_is_master_and_asked_again_after_a_failover() {
+    let (master, replica) = (Server::start(&[]), Server::start(&[]));
+    replica.tell(&format!("REPLICAOF 127.0.0.1 {}", master.port));
+    let online = || master.ask::<String>(cmd("INFO").arg("replication")).contains("state=online");
+    eventually("the replica follows", online).await;
+    let sentinel = Server::start_sentinel("main", &master);
+    let redis = connect(format!("redis-sentinel://{}/main", sentinel.address())).await;
+    let current = || redis.masters().first().map(|master| (master.address.clone(), master.replicas));
+    eventually("the master is found, and its replica", || current() == Some((master.address(), 1))).await;
+    // A replica that has only just connected may still be busy with its first load.
+    while let Err(error) = redis.eval_write(&PUSH, &["s"], vec![arg(1)]).await {
+        assert!(matches!(error, RedisError::Unconfirmed { .. }), "{error:?}");
+    }
+    eventually("the sentinel knows the replica", || sentinel.ask::<String>(cmd("INFO").arg("sentinel")).contains("slaves=1"))
+        .await;
+    // It refuses until it has heard enough of the replica.
+    eventually("it fails over", || sentinel.try_ask::<()>(cmd("SENTINEL").arg("FAILOVER").arg("main")).is_ok()).await;
+    let answer = redis.eval_within(Duration::from_secs(15), &PUSH, &["s"], vec![arg(2)]).await;
+    assert!(answer.is_ok(), "{answer:?}");
+    eventually("the new master is followed", || current().is_some_and(|(address, _)| address == replica.address())).await;
+    redis.eval(&PUSH, &["s"], vec![arg(3)]).await.unwrap();
+    assert_eq!(replica.ask::<Vec<u32>>(cmd("LRANGE").arg("s").arg(0).arg(-1)).last(), Some(&3));
 }

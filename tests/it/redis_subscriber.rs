@@ -71,11 +71,20 @@ async fn publish(redis: &Redis, channel: &str, message: &str) {
     redis.command(cmd("SPUBLISH").arg(channel).arg(message).clone(), channel).await.expect("published");
 }
 
-/// Publishes to each until each has heard it.
+/// Publishes to each, and waits until each has heard it. One that did not must have been told a gap since; it gets it again.
 async fn nobody_is_deaf(redis: &Redis, notes: &Notes, channels: &[String], message: &str) {
-    join_all(channels.iter().map(|channel| publish(redis, channel, message))).await;
-    let deaf = || channels.iter().filter(|channel| !notes.heard(channel).iter().any(|heard| heard == message)).count();
-    eventually(&format!("all hear {message}"), || deaf() == 0).await;
+    let is_deaf = |channel: &&String| !notes.heard(channel).iter().any(|heard| heard == message);
+    let mut deaf: Vec<&String> = channels.iter().collect();
+    while !deaf.is_empty() {
+        let before = notes.gaps.lock().unwrap().clone();
+        join_all(deaf.iter().map(|channel| publish(redis, channel, message))).await;
+        let excused = |channel: &&String| notes.gaps.lock().unwrap().get(*channel) != before.get(*channel);
+        eventually(&format!("all hear {message} or are told a gap"), || {
+            deaf.retain(is_deaf);
+            deaf.iter().all(excused)
+        })
+        .await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -169,10 +178,10 @@ async fn after_a_slot_migration_nobody_is_deaf() {
     let names = channels("moved", 300);
     subscribe(&redis, &names).await;
     nobody_is_deaf(&redis, &notes, &names, "before").await;
-    let moving: Vec<&String> = names.iter().step_by(6).collect();
+    // All to one master: two that take slots at the same moment would each raise their epoch, and might undo each other's.
+    let moving: Vec<&String> = names.iter().filter(|channel| cluster.home_of(channel) != 2).step_by(4).collect();
     for channel in &moving {
-        let from = cluster.home_of(channel);
-        cluster.migrate(keys::slot(channel.as_bytes()), from, (from + 1) % 3, || {});
+        cluster.migrate(keys::slot(channel.as_bytes()), cluster.home_of(channel), 2, || {});
     }
     eventually("the moved ones are told as gaps", || {
         moving.iter().all(|channel| notes.gaps.lock().unwrap().contains_key(*channel))

@@ -18,6 +18,8 @@ crate::on_both!(
     the_outbox_gets_first_moved_and_last,
     the_end_sends_what_was_pending,
     a_repeated_location_has_one_effect,
+    the_room_hears_the_first_then_the_newest,
+    an_init_does_not_overrule_what_the_citizen_sent,
 );
 
 async fn now(world: &World) -> u64 {
@@ -222,6 +224,39 @@ async fn a_repeated_location_has_one_effect(redis: Mini) {
     let first = send().await;
     assert_eq!((first.placed, send().await), (Placed::Published, first));
     assert_eq!(sos_track(&world.redis, &world.id, None, 0, None, 10).await.unwrap().unwrap().points.len(), 1);
+}
+
+async fn the_room_hears_the_first_then_the_newest(redis: Mini) {
+    let world = World::new(redis).await;
+    let mut channel = world.redis.listen(&convoke::redis::keys::scope_channel(&world.scope())).await;
+    for latitude in [1.5, 2.5, 3.5] {
+        world.locate(citizen(), &fix(latitude, Some(1_000 + latitude as u64))).await.unwrap();
+    }
+    end_window(&world, citizen()).await;
+    assert_eq!(flush(&world).await.sent, 1);
+    let log = world.log().await;
+    let key = convoke::redis::scripts::user_key("cit");
+    for expected in [1.5, 3.5] {
+        let message = channel.next().await;
+        let (head, body) = message.split_once('\n').unwrap();
+        assert_eq!(head, format!("{} {} ~", log.epoch, log.last));
+        let heard = Heard::parse(body.as_bytes());
+        assert_eq!((heard.head, heard.name.as_str()), (format!("* - loc:{key} -"), "location:broadcast"));
+        let at = heard.data["timestamp"].as_u64().unwrap();
+        assert_eq!(
+            heard.data,
+            serde_json::json!({"sosId": world.id, "userId": "cit", "role": "citizen", "latitude": expected, "longitude": 2,
+                "accuracy": null, "heading": null, "speed": null, "altitude": null, "deviceId": "d",
+                "fixTime": 1000 + expected as u64, "timestamp": at})
+        );
+    }
+}
+
+async fn an_init_does_not_overrule_what_the_citizen_sent(redis: Mini) {
+    let world = World::new(redis).await;
+    world.locate(citizen(), &fix(5.0, None)).await.unwrap();
+    sos_create(&world.redis, &world.id, plain(), World::record(), Some(&fix(1.0, None))).await.unwrap();
+    assert_eq!(latitude(&world).await, 5.0);
 }
 
 /// Not a fact but a figure: `cargo test --test it -- --ignored how_long --nocapture`.

@@ -17,6 +17,7 @@ crate::on_both!(
     members_come_back_only_after_a_loss,
     a_member_is_touched_and_left_only_by_its_holder,
     old_operation_ids_are_forgotten,
+    the_channel_carries_epoch_previous_id_and_body,
 );
 
 fn watch() -> ScopeId {
@@ -175,4 +176,22 @@ async fn old_operation_ids_are_forgotten(redis: Mini) {
     publish(&redis, &scope, op("new-0"), Durability::Volatile, "x").await;
     let redis::Value::Int(after) = redis.command(redis::cmd("HLEN").arg(&meta).clone(), &meta).await else { panic!() };
     assert_eq!(after, fields, "a repeat adds nothing");
+}
+
+async fn the_channel_carries_epoch_previous_id_and_body(redis: Mini) {
+    let scope = watch();
+    let mut channel = redis.listen(&convoke::redis::keys::scope_channel(&scope)).await;
+    let first = publish(&redis, &scope, plain(), Durability::Logged, "a").await;
+    let volatile = publish(&redis, &scope, plain(), Durability::Volatile, "v").await;
+    let second = publish(&redis, &scope, plain(), Durability::Logged, "b").await;
+    assert_eq!((first.heard, volatile.heard, second.heard), (1, 1, 1));
+    let (first, second) = (first.id.unwrap(), second.id.unwrap());
+    let epoch = epoch(&redis, &scope).await;
+    for expected in [
+        format!("{epoch} 0-0 {first}\n* - - -\n[\"a\",{{}}]"),
+        format!("{epoch} {first} ~\n* - - -\n[\"v\",{{}}]"),
+        format!("{epoch} {first} {second}\n* - - -\n[\"b\",{{}}]"),
+    ] {
+        assert_eq!(channel.next().await, expected);
+    }
 }

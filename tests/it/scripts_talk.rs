@@ -50,6 +50,13 @@ async fn of_a_hundred_messages_with_one_client_id_one_is_sent(redis: Mini) {
     let other = sos_message(&world.redis, &world.id, cmid("same"), rescuer(), "hello").await.unwrap().unwrap();
     assert!(!other.written.duplicate, "unique per user");
     assert_eq!(world.events("message:broadcast").await.len(), 2);
+    // The same id with another kind of write is another one.
+    let moved =
+        sos_status(&world.redis, &world.id, cmid("same"), rescuer(), Judged::Client, "assigned", None).await.unwrap().unwrap();
+    assert!(!moved.written.duplicate && !moved.unchanged);
+    let again =
+        sos_status(&world.redis, &world.id, cmid("same"), rescuer(), Judged::Client, "assigned", None).await.unwrap().unwrap();
+    assert_eq!((again.written.duplicate, again.unchanged, again.status), (true, false, moved.status));
     // A repeat is answered even after the end.
     world.close(dispatcher()).await.unwrap();
     let late = sos_message(&world.redis, &world.id, cmid("same"), citizen(), "hello").await.unwrap().unwrap();

@@ -187,7 +187,8 @@ async fn signals_go_to_the_others_or_to_one() {
     }
     two.ask_ok("answer", json!({"payload": [1], "to": "r1"})).await;
     assert_eq!(one.wait("answer").await["payload"], json!([1]));
-    citizen.ask_ok("signal", json!({"payload": null, "to": two.sid()})).await.as_object().expect("an answer");
+    citizen.ask_ok("signal", json!({"payload": null, "to": two.sid()})).await;
+    assert_eq!(two.wait("signal").await["payload"], Value::Null);
     assert!(one.received("offer").is_empty() && citizen.received("answer").is_empty());
     assert_eq!(one.ask("signal", json!({"payload": 1, "to": "nobody"})).await["code"], "INVALID_PAYLOAD");
 }
@@ -282,7 +283,7 @@ async fn while_the_service_is_away_a_token_opens_a_provisional_incident_and_even
     citizen.ask_ok("message:send", json!({"text": "one"})).await;
     citizen.ask_ok("message:send", json!({"text": "two"})).await;
     service.answer_with(Answer::json(200, &json!({})));
-    super::support::eventually("the events arrived", || delivered(&service).len() >= 4).await;
+    super::support::eventually("the events arrived", || delivered(&service).len() >= 3).await;
     let events = delivered(&service);
     let texts: Vec<_> =
         events.iter().filter(|event| event["type"] == "message").map(|event| event["data"]["text"].clone()).collect();

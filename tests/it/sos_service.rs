@@ -1,6 +1,6 @@
 //! The hub's calls to the SOS service, against a server that answers badly on demand.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use convoke::settings::Settings;

@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -17,7 +17,7 @@ use convoke::settings::{Identity, Secret};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value;
 
-use super::redis::spawn_for_life;
+use super::process::Process;
 
 /// The HS256 secret of every hub that a test starts, unless it sets another `JWT_SECRET`.
 pub const SECRET: &str = "a secret of the tests, at least 32 bytes long";
@@ -31,7 +31,7 @@ const KEPT_LINES: usize = 400;
 /// A node of the hub.
 pub struct Hub {
     pub address: SocketAddr,
-    child: Mutex<Child>,
+    process: Mutex<Process>,
     log: Arc<Mutex<VecDeque<String>>>,
     http: reqwest::Client,
 }
@@ -48,9 +48,9 @@ impl Hub {
     pub async fn start_unready(env: &[(&str, &str)]) -> Self {
         let mut command = Self::command("serve", env);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = spawn_for_life(command);
+        let mut process = Process::start(command);
         let log = Arc::new(Mutex::new(VecDeque::new()));
-        let (stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        let (stdout, stderr) = (process.child().stdout.take().unwrap(), process.child().stderr.take().unwrap());
         let kept = log.clone();
         std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
@@ -78,7 +78,7 @@ impl Hub {
         });
         let address = address.await.unwrap();
         let address = address.unwrap_or_else(|| panic!("the hub does not listen; its log:\n{}", text(&log.lock().unwrap())));
-        Self { address, child: Mutex::new(child), log, http: reqwest::Client::new() }
+        Self { address, process: Mutex::new(process), log, http: reqwest::Client::new() }
     }
 
     /// `convoke <word>` with nothing in its environment but what tests need.
@@ -169,29 +169,26 @@ impl Hub {
     }
 
     pub fn pid(&self) -> u32 {
-        self.child().id()
+        self.process().child().id()
     }
 
     /// Sends a signal: `libc::SIGTERM`, `SIGSTOP`, ….
     pub fn signal(&self, signal: i32) {
-        let pid = i32::try_from(self.pid()).unwrap();
-        // SAFETY: kill(2) touches no memory of ours; the child has not been waited for, so its id is still its own.
-        let outcome = unsafe { libc::kill(pid, signal) };
-        assert_eq!(outcome, 0, "the hub is gone; its log:\n{}", self.log());
+        self.process().signal(signal);
     }
 
     /// Kills the node, as a crash would.
     pub fn kill(&self) {
-        let mut child = self.child();
-        let _ = child.kill();
-        let _ = child.wait();
+        let mut process = self.process();
+        let _ = process.child().kill();
+        let _ = process.child().wait();
     }
 
     /// Waits until the node has ended by itself.
     pub async fn exited(&self) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            if let Some(status) = self.child().try_wait().unwrap() {
+            if let Some(status) = self.process().child().try_wait().unwrap() {
                 return status;
             }
             assert!(Instant::now() < deadline, "the hub does not end; its log:\n{}", self.log());
@@ -199,8 +196,8 @@ impl Hub {
         }
     }
 
-    fn child(&self) -> MutexGuard<'_, Child> {
-        self.child.lock().unwrap()
+    fn process(&self) -> MutexGuard<'_, Process> {
+        self.process.lock().unwrap()
     }
 }
 

@@ -149,6 +149,17 @@ impl Mini {
         Self { nodes, moved: Arc::default(), _servers: servers }
     }
 
+    /// A subscription to one channel, confirmed: the payloads as they come.
+    pub async fn listen(&self, channel: &str) -> Channel {
+        let (send, pushes) = tokio::sync::mpsc::unbounded_channel();
+        let (port, _) = self.nodes[self.home(keys::slot(channel.as_bytes()))];
+        let client = redis::Client::open(format!("redis://127.0.0.1:{port}/?protocol=resp3")).unwrap();
+        let config = redis::AsyncConnectionConfig::new().set_push_sender(send);
+        let mut connection = client.get_multiplexed_async_connection_with_config(&config).await.unwrap();
+        cmd("SSUBSCRIBE").arg(channel).exec_async(&mut connection).await.unwrap();
+        Channel { pushes, _connection: connection }
+    }
+
     pub fn home(&self, slot: u16) -> usize {
         let moved = self.moved.lock().unwrap().iter().rev().find(|(moved, _)| *moved == slot).map(|(_, to)| *to);
         moved.unwrap_or_else(|| (usize::from(slot) / (16384 / self.nodes.len())).min(self.nodes.len() - 1))
@@ -203,6 +214,24 @@ impl Mini {
                 Some("ASK") => asking = Some(self.by_port(&text).unwrap() as u16),
                 Some("TRYAGAIN" | "CLUSTERDOWN") => tokio::time::sleep(Duration::from_millis(2)).await,
                 _ => return Err(error),
+            }
+        }
+    }
+}
+
+/// What a subscriber gets.
+pub struct Channel {
+    pushes: tokio::sync::mpsc::UnboundedReceiver<redis::PushInfo>,
+    _connection: MultiplexedConnection,
+}
+
+impl Channel {
+    pub async fn next(&mut self) -> String {
+        loop {
+            let push = tokio::time::timeout(PATIENCE, self.pushes.recv()).await.unwrap().unwrap();
+            if push.kind == redis::PushKind::SMessage {
+                let Some(Value::BulkString(payload)) = push.data.into_iter().nth(1) else { panic!("no payload") };
+                return String::from_utf8(payload).unwrap();
             }
         }
     }

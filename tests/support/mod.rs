@@ -7,11 +7,14 @@ pub mod client;
 pub mod haproxy;
 pub mod hub;
 pub mod keys;
+pub mod msgpack;
 pub mod node;
 pub mod ports;
 pub mod process;
 pub mod proxy;
+pub mod raw;
 pub mod redis;
+pub mod server;
 pub mod stub_http;
 
 /// Waits until the fact holds; fails with its name after ten seconds.

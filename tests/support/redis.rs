@@ -9,7 +9,7 @@ use std::sync::{Mutex, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
 use ::redis::{Cmd, Connection, FromRedisValue, RedisResult, Value, cmd};
-use convoke::redis::keys::{SLOTS, slot};
+use convoke::redis::keys::{self, SLOTS, slot};
 use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -47,6 +47,21 @@ impl Server {
         Self::start(&["--appendonly", "yes", "--appendfsync", "always"])
     }
 
+    /// A sentinel that watches `master` alone, under the name `service`.
+    pub fn start_sentinel(service: &str, master: &Self) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let server = Self { port: free_port(), folder, args: vec!["--sentinel".into()], child: Mutex::new(None) };
+        let config = format!(
+            "port {}\nbind 127.0.0.1\nsentinel monitor {service} 127.0.0.1 {} 1\nsentinel down-after-milliseconds {service} 500\n\
+             sentinel failover-timeout {service} 3000\n",
+            server.port, master.port
+        );
+        std::fs::write(server.folder.path().join("sentinel.conf"), config).expect("a file");
+        server.spawn();
+        server.wait();
+        server
+    }
+
     fn spawned(args: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let args = args.iter().map(|arg| (*arg).to_owned()).collect();
@@ -57,10 +72,13 @@ impl Server {
 
     fn spawn(&self) {
         let mut command = Command::new("redis-server");
-        let port = self.port.to_string();
-        command.args(["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--daemonize", "no"]);
-        command.args(["--repl-diskless-sync-delay", "0", "--enable-debug-command", "yes"]);
-        command.arg("--dir").arg(self.folder.path()).args(&self.args);
+        if self.args == ["--sentinel"] {
+            command.arg(self.folder.path().join("sentinel.conf")).arg("--sentinel");
+        } else {
+            command.args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--daemonize", "no"]);
+            command.args(["--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0"]);
+            command.arg("--dir").arg(self.folder.path()).args(&self.args);
+        }
         let log = File::create(self.folder.path().join("log")).expect("a log file");
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("a log file")).stderr(log);
         *self.child.lock().unwrap() = Some(spawn_for_life(command));
@@ -234,9 +252,12 @@ impl Cluster {
         (0..3).find(|index| slot < (index + 1) * u32::from(SLOTS) / 3).unwrap_or(2) as usize
     }
 
-    /// Moves a slot from one master to another, key by key; `between` is called after each key.
+    /// Moves a slot from one master to another, key by key; `between` is called after each key. A slot that is there already stays.
     pub fn migrate(&self, slot: u16, from: usize, to: usize, mut between: impl FnMut()) {
         let (source, target) = (&self.masters[from], &self.masters[to]);
+        if target.try_ask::<u64>(cmd("SPUBLISH").arg(keys::tag_in_slot(slot)).arg("")).is_ok() {
+            return;
+        }
         target.ask::<()>(cmd("CLUSTER").arg("SETSLOT").arg(slot).arg("IMPORTING").arg(source.id()));
         source.ask::<()>(cmd("CLUSTER").arg("SETSLOT").arg(slot).arg("MIGRATING").arg(target.id()));
         between();
@@ -290,7 +311,7 @@ fn free_port() -> u16 {
 ///
 /// The kernel looks at the *thread* that started the child, and tests run in short-lived threads; so one thread that never ends
 /// starts them all.
-pub(super) fn spawn_for_life(command: Command) -> Child {
+fn spawn_for_life(command: Command) -> Child {
     type Order = (Command, mpsc::Sender<std::io::Result<Child>>);
     static NURSERY: OnceLock<Mutex<mpsc::Sender<Order>>> = OnceLock::new();
     let nursery = NURSERY.get_or_init(|| {
@@ -311,5 +332,5 @@ pub(super) fn spawn_for_life(command: Command) -> Child {
     });
     let (done, child) = mpsc::channel();
     nursery.lock().unwrap().send((command, done)).expect("the nursery lives as long as the process");
-    child.recv().expect("an answer").expect("the program is installed")
+    child.recv().expect("an answer").expect("redis-server is installed")
 }

@@ -1,14 +1,9 @@
-//! Msgpack in: items read from untrusted bytes, and the rewriting of a value as canonical JSON, the intake rules applied.
+//! Items read from untrusted msgpack bytes.
 
-use std::borrow::Cow;
-use std::io::Write as _;
-
-use bytes::Bytes;
 use rmp::Marker;
 
-use crate::protocol::intake::{self, KeySets, MAX_DEPTH, MAX_NUMBER};
-use crate::protocol::json::write_string;
-use crate::protocol::packet::{DecodeError, Limits};
+use crate::protocol::intake::MAX_NUMBER;
+use crate::protocol::packet::DecodeError;
 
 /// One scalar, or the head of a container whose elements follow.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,6 +46,11 @@ pub struct Reader<'a> {
 impl<'a> Reader<'a> {
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
+    }
+
+    /// How many bytes are left.
+    pub fn remaining(&self) -> usize {
+        self.rest.len()
     }
 
     pub fn is_at_end(&self) -> bool {
@@ -115,7 +115,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Passes over what the item holds that was read last.
-    fn skip_contents(&mut self, item: Item<'_>) -> Result<(), DecodeError> {
+    pub fn skip_contents(&mut self, item: Item<'_>) -> Result<(), DecodeError> {
         for _ in 0..contained(item) {
             self.skip()?;
         }
@@ -183,245 +183,9 @@ fn signed<'a>(value: i64) -> Item<'a> {
     u64::try_from(value).map_or(Item::Negative(value), Item::Unsigned)
 }
 
-/// Rewrites one value as JSON. After a rule is broken it goes on as far as the message must be read to know that it decodes.
-pub struct Rewriter<'r, 'a> {
-    reader: &'r mut Reader<'a>,
-    message: &'r Bytes,
-    limits: Limits,
-    keys: KeySets<'a>,
-    json: Vec<u8>,
-    attachments: Vec<Bytes>,
-    broken: Option<&'static str>,
-    not_a_number: bool,
-}
-
-impl<'r, 'a> Rewriter<'r, 'a> {
-    pub fn new(reader: &'r mut Reader<'a>, message: &'r Bytes, limits: Limits) -> Self {
-        Self {
-            reader,
-            message,
-            limits,
-            keys: KeySets::default(),
-            json: Vec::new(),
-            attachments: Vec::new(),
-            broken: None,
-            not_a_number: false,
-        }
-    }
-
-    /// Rewrites the next value. False: it is `undefined`.
-    pub fn run(&mut self) -> Result<bool, DecodeError> {
-        let item = self.reader.next()?;
-        if item == Item::Undefined {
-            return Ok(false);
-        }
-        // Text of about the same length; it grows where that is too little.
-        self.json.reserve(self.reader.rest.len() + self.reader.rest.len() / 4);
-        self.value(item, MAX_DEPTH)?;
-        Ok(true)
-    }
-
-    /// JSON, attachments, and the rule that was broken. An invalid number counts only if nothing else is wrong, because the
-    /// event's own code answers it.
-    pub fn finish(self) -> (Vec<u8>, Vec<Bytes>, Option<&'static str>) {
-        (self.json, self.attachments, self.broken.or(self.not_a_number.then_some(intake::NOT_A_NUMBER)))
-    }
-
-    fn break_with(&mut self, why: &'static str) {
-        self.broken.get_or_insert(why);
-    }
-
-    /// `depth`: how many containers may still be opened.
-    fn value(&mut self, item: Item<'a>, depth: usize) -> Result<(), DecodeError> {
-        // Short values have long names (`c2`, false), so that the text may outgrow the message several times.
-        if self.json.len() > self.limits.bytes as usize {
-            self.break_with(intake::TOO_LARGE);
-            return self.reader.skip_contents(item);
-        }
-        match item {
-            Item::Bool(value) => self.json.extend_from_slice(if value { b"true" } else { b"false" }),
-            Item::Unsigned(value) => self.integer(value, false),
-            Item::Negative(value) => self.integer(value.unsigned_abs(), true),
-            Item::Float(value) => self.float(value),
-            Item::Str(text) => write_string(&mut self.json, text),
-            Item::Bin(bytes) => self.attachment(bytes),
-            Item::Date(ms) => self.date(ms),
-            // Of an object's undefined field the key is left out as well, and it does not come here.
-            Item::Nil | Item::Undefined => self.json.extend_from_slice(b"null"),
-            // Decoders disagree about those.
-            Item::Extension => self.unwritable(intake::UNKNOWN_EXTENSION),
-            Item::Array(_) | Item::Map(_) if depth == 0 => {
-                self.unwritable(intake::TOO_DEEP);
-                self.reader.skip_contents(item)?;
-            }
-            Item::Array(len) => self.array(len, depth - 1)?,
-            Item::Map(len) => self.object(len, depth - 1)?,
-        }
-        Ok(())
-    }
-
-    fn array(&mut self, len: usize, depth: usize) -> Result<(), DecodeError> {
-        self.json.push(b'[');
-        for index in 0..len {
-            if index > 0 {
-                self.json.push(b',');
-            }
-            let item = self.reader.next()?;
-            self.value(item, depth)?;
-        }
-        self.json.push(b']');
-        Ok(())
-    }
-
-    fn object(&mut self, len: usize, depth: usize) -> Result<(), DecodeError> {
-        self.json.push(b'{');
-        self.keys.open();
-        let mut is_first = true;
-        for _ in 0..len {
-            let key = self.key()?;
-            let item = self.reader.next()?;
-            if let Some(key) = &key
-                && item != Item::Undefined
-            {
-                if !is_first {
-                    self.json.push(b',');
-                }
-                is_first = false;
-                write_string(&mut self.json, key);
-                self.json.push(b':');
-                self.value(item, depth)?;
-            } else {
-                self.reader.skip_contents(item)?;
-            }
-            if let Some(key) = key
-                && !self.keys.insert(key)
-            {
-                return Err(DecodeError::BadPayload);
-            }
-        }
-        self.keys.close();
-        self.json.push(b'}');
-        Ok(())
-    }
-
-    /// A key as JavaScript takes it: text, or an integer in decimal (python-socketio writes those). `None`: neither of them.
-    fn key(&mut self) -> Result<Option<Cow<'a, str>>, DecodeError> {
-        let item = self.reader.next()?;
-        let key: Cow<'a, str> = match item {
-            Item::Str(key) => key.into(),
-            Item::Unsigned(key) if key <= MAX_NUMBER => key.to_string().into(),
-            Item::Negative(key) if key.unsigned_abs() <= MAX_NUMBER => key.to_string().into(),
-            _ => {
-                self.break_with(intake::BAD_KEY);
-                self.reader.skip_contents(item)?;
-                return Ok(None);
-            }
-        };
-        if let Some(fault) = intake::key_fault(&key, 0) {
-            self.break_with(fault);
-        }
-        Ok(Some(key))
-    }
-
-    fn write(&mut self, text: std::fmt::Arguments<'_>) {
-        // A vector takes whatever is written into it.
-        let _ = self.json.write_fmt(text);
-    }
-
-    fn integer(&mut self, magnitude: u64, is_negative: bool) {
-        if magnitude > MAX_NUMBER {
-            self.break_with(intake::NUMBER_TOO_LARGE);
-        }
-        self.write(format_args!("{}{magnitude}", if is_negative { "-" } else { "" }));
-    }
-
-    /// Writes a number the way JavaScript does: the shortest text that reads back the same.
-    fn float(&mut self, value: f64) {
-        if !value.is_finite() {
-            self.not_a_number = true;
-            self.json.extend_from_slice(b"null");
-        } else if value.abs() > MAX_NUMBER as f64 {
-            self.break_with(intake::NUMBER_TOO_LARGE);
-            self.write(format_args!("{value:e}"));
-        } else if value.fract() == 0.0 {
-            self.write(format_args!("{}", value as i64));
-        } else if value.abs() < 1e-6 {
-            self.write(format_args!("{value:e}"));
-        } else {
-            self.write(format_args!("{value}"));
-        }
-    }
-
-    fn attachment(&mut self, bytes: &[u8]) {
-        if self.attachments.len() >= self.limits.attachments as usize {
-            return self.unwritable(intake::TOO_MANY_ATTACHMENTS);
-        }
-        self.write(format_args!(r#"{{"_placeholder":true,"num":{}}}"#, self.attachments.len()));
-        self.attachments.push(self.message.slice_ref(bytes));
-    }
-
-    fn date(&mut self, ms: i64) {
-        match iso_date(ms) {
-            Some(text) => write_string(&mut self.json, &text),
-            None => self.unwritable(intake::BAD_DATE),
-        }
-    }
-
-    /// What JSON has no word for.
-    fn unwritable(&mut self, why: &'static str) {
-        self.break_with(why);
-        self.json.extend_from_slice(b"null");
-    }
-}
-
-/// What JavaScript's `Date.toISOString` makes of milliseconds since 1970 UTC; `None` outside its range.
-fn iso_date(ms: i64) -> Option<String> {
-    const DAY_MS: i64 = 86_400_000;
-    if ms.unsigned_abs() > 8_640_000_000_000_000 {
-        return None;
-    }
-    let (days, ms) = (ms.div_euclid(DAY_MS), ms.rem_euclid(DAY_MS));
-    // The civil calendar counted from 1 March of year 0, in eras of 400 years
-    // (<https://howardhinnant.github.io/date_algorithms.html#civil_from_days>).
-    let days = days + 719_468;
-    let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    let year = era * 400 + year + next;
-    let year = match year {
-        0..=9999 => format!("{year:04}"),
-        _ => format!("{year:+07}"),
-    };
-    let (hours, minutes, seconds) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1_000 % 60);
-    Some(format!("{year}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{seconds:02}.{:03}Z", ms % 1_000))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn dates_read_as_javascript_writes_them() {
-        for (ms, text) in [
-            (0, "1970-01-01T00:00:00.000Z"),
-            (-1, "1969-12-31T23:59:59.999Z"),
-            (951_782_400_000, "2000-02-29T00:00:00.000Z"),
-            (1_732_182_543_210, "2024-11-21T09:49:03.210Z"),
-            (253_402_300_799_999, "9999-12-31T23:59:59.999Z"),
-            (253_402_300_800_000, "+010000-01-01T00:00:00.000Z"),
-            (-62_167_219_200_000, "0000-01-01T00:00:00.000Z"),
-            (-62_167_219_200_001, "-000001-12-31T23:59:59.999Z"),
-            (8_640_000_000_000_000, "+275760-09-13T00:00:00.000Z"),
-            (-8_640_000_000_000_000, "-271821-04-20T00:00:00.000Z"),
-        ] {
-            assert_eq!(iso_date(ms).as_deref(), Some(text));
-        }
-        assert_eq!(iso_date(8_640_000_000_000_001), None);
-        assert_eq!(iso_date(i64::MIN), None);
-    }
 
     #[test]
     fn a_length_beyond_the_message_is_not_believed() {

@@ -189,5 +189,6 @@ fn location_keys(sos: &str) -> Vec<String> {
         keys::sos_location(sos),
         keys::sos_track(sos),
         keys::sos_outbox(sos),
+        keys::sos_events(sos),
     ]
 }

@@ -16,6 +16,7 @@ pub mod scope;
 pub mod snapshot;
 pub mod sos;
 pub mod talk;
+pub mod trail;
 
 use std::future::Future;
 
@@ -116,12 +117,13 @@ pub fn user_key(user: &str) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(user)
 }
 
-/// A static script: its file under `lua/`, after the libraries that it needs.
+/// A static script: its name, the libraries that it needs, and its file under `lua/`.
 macro_rules! script {
     ($static:ident = $name:literal $(, $lib:literal)*) => {
         static $static: $crate::redis::script::Script = $crate::redis::script::Script::new(
             $name,
             concat!(
+                "local NAME = '", $name, "'\n",
                 $(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/lua/lib/", $lib, ".lua")), "\n",)*
                 include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/lua/", $name, ".lua"))
             ),

@@ -80,11 +80,11 @@ pub struct ScopeJoined {
     pub listeners: u32,
 }
 
-script!(PUBLISH = "scope_publish", "scope");
-script!(ATTACH = "scope_attach", "scope", "members");
+script!(PUBLISH = "scope_publish", "scope", "log");
+script!(ATTACH = "scope_attach", "scope", "log", "members");
 script!(DETACH = "scope_detach", "scope");
-script!(READ = "scope_read", "scope");
-script!(JOIN = "scope_join", "scope", "members");
+script!(READ = "scope_read", "scope", "log");
+script!(JOIN = "scope_join", "scope", "log", "members");
 script!(LEAVE = "scope_leave", "scope", "members");
 script!(TOUCH = "scope_touch", "scope", "members");
 

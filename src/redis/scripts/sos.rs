@@ -3,8 +3,6 @@
 //! The scripts hold the rules (rights, transition table, finality) and broadcast, audit and append to the outbox in the
 //! same step. What a caller must not forget stands in [`Written`].
 
-use bytes::Bytes;
-
 use super::reply::{Args, Reply};
 use super::snapshot::SosSnapshot;
 use super::{BadReply, Eval, Op, Outcome, Refused, Written, script, user_key};
@@ -13,6 +11,7 @@ use crate::redis::keys;
 
 pub use super::location::*;
 pub use super::talk::*;
+pub use super::trail::*;
 
 /// Who asks. Roles are lower case: `citizen`, `rescuer`, `dispatcher`, `admin`, `system`.
 #[derive(Debug, Clone, Copy)]
@@ -37,7 +36,7 @@ pub enum Source {
 }
 
 impl Source {
-    const fn as_str(self) -> &'static str {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Socket => "socket",
             Self::Internal => "internal",
@@ -417,130 +416,18 @@ pub async fn sos_standing<E: Eval>(redis: &E, sos: &str, actor: Actor<'_>) -> Re
     Ok(Some(Standing { role: reply.some()?, status: reply.text()?, ended: reply.flag()?, member: reply.flag()? }))
 }
 
-/// Appends a refusal to the audit trail (of an event whose script did not run), if there is a state.
-pub async fn sos_audit<E: Eval>(redis: &E, sos: &str, actor: Actor<'_>, event: &str, code: &str) -> Result<(), E::Error> {
-    let at = vec![keys::sos_state(sos), keys::sos_events(sos)];
-    let args = Args::new().text(actor.user).text(actor.role).text(actor.sid).text(actor.source.as_str());
-    redis.eval(&AUDIT, at, args.text(event).text(code).done()).await?;
-    Ok(())
-}
-
-/// One line of the audit trail.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct AuditEntry {
-    pub id: String,
-    /// `created`, `join`, `leave`, `status`, `assignment`, `acknowledgement`, `refusal`, `close`, `admit`, `remove`.
-    pub event: String,
-    pub user_id: Option<String>,
-    pub role: Option<String>,
-    pub socket: Option<String>,
-    /// `socket`, `internal` or `hub`.
-    pub source: String,
-    pub time: u64,
-    pub note: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub status: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub old_status: Option<String>,
-}
-
-/// The audit trail after `after`, ascending; `None` if there is no state.
-pub async fn sos_events<E: Eval>(
-    redis: &E,
-    sos: &str,
-    after: Option<StreamId>,
-    limit: u32,
-) -> Result<Option<Vec<AuditEntry>>, E::Error> {
-    let at = vec![keys::sos_state(sos), keys::sos_events(sos)];
-    let args = Args::new().owned(after.unwrap_or_default().to_string()).int(limit.into()).done();
-    let mut reply = Reply::new(EVENTS.name, redis.eval(&EVENTS, at, args).await?)?;
-    if !reply.flag()? {
-        return Ok(None);
-    }
-    let mut entries = Vec::new();
-    while reply.len() > 0 {
-        entries.push(audit_entry(reply.list()?)?);
-    }
-    Ok(Some(entries))
-}
-
-fn audit_entry(mut list: Reply) -> Result<AuditEntry, BadReply> {
-    Ok(AuditEntry {
-        id: list.text()?,
-        event: list.text()?,
-        user_id: list.some()?,
-        role: list.some()?,
-        socket: list.some()?,
-        source: list.text()?,
-        time: list.uint()?,
-        note: list.some()?,
-        status: list.some()?,
-        old_status: list.some()?,
-    })
-}
-
-/// A copy that those who watch every SOS are owed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WatchDebt {
-    /// Publish under operation id `<sosId>/<id>`, then [`watch_paid`].
-    pub id: String,
-    pub copy: WatchCopy,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WatchCopy {
-    /// `sos:created`: its payload is the state itself, so compose it from [`sos_snapshot`] (no state any more: drop it).
-    /// The body's head is `* - - -`.
-    Created,
-    /// A whole body (head line and args), to be published as it is.
-    Body(Bytes),
-}
-
-/// What is owed, oldest first.
-pub async fn watch_owed<E: Eval>(redis: &E, sos: &str) -> Result<Vec<WatchDebt>, E::Error> {
-    let at = vec![keys::scope_meta(&scope(sos))];
-    let mut reply = Reply::new(OWED.name, redis.eval(&OWED, at, Vec::new()).await?)?;
-    let mut debts = Vec::new();
-    while reply.len() > 0 {
-        let id = reply.text()?;
-        let copy = reply.bytes()?;
-        debts.push(WatchDebt { id, copy: if copy.is_empty() { WatchCopy::Created } else { WatchCopy::Body(copy) } });
-    }
-    debts.sort_by_key(|debt| order(&debt.id));
-    Ok(debts)
-}
-
-/// `<ms>-<seq>`, with a letter behind if it stands in no log; those come first in their millisecond only if created.
-fn order(id: &str) -> (u64, u64, bool) {
-    let (ms, seq) = id.split_once('-').unwrap_or((id, "0"));
-    let bare = seq.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    (ms.parse().unwrap_or(0), bare.parse().unwrap_or(0), !seq.ends_with('c'))
-}
-
-/// These copies are published: nobody owes them any more.
-pub async fn watch_paid<E: Eval>(redis: &E, sos: &str, ids: &[&str]) -> Result<(), E::Error> {
-    let args = ids.iter().fold(Args::new(), |args, id| args.text(id));
-    redis.eval(&PAID, vec![keys::scope_meta(&scope(sos))], args.done()).await?;
-    Ok(())
-}
-
-script!(JOIN = "sos_join", "scope", "members", "sos");
-script!(LEAVE = "sos_leave", "scope", "members", "sos");
-script!(PRESENCE = "sos_presence", "scope", "members", "sos");
-script!(CREATE = "sos_create", "scope", "members", "sos", "location", "status");
-script!(STATUS = "sos_status", "scope", "members", "sos", "location", "status");
-script!(CLOSE = "sos_close", "scope", "members", "sos", "location", "status");
-script!(EXPIRE = "sos_expire", "scope", "members", "sos", "location", "status");
-script!(ACKNOWLEDGE = "sos_acknowledge", "scope", "members", "sos");
-script!(UNACKNOWLEDGED = "sos_unacknowledged", "scope", "members", "sos");
-script!(ADMIT = "sos_admit", "scope", "members", "sos");
+script!(JOIN = "sos_join", "scope", "log", "members", "sos", "room");
+script!(LEAVE = "sos_leave", "scope", "log", "members", "sos", "room", "location");
+script!(PRESENCE = "sos_presence", "scope", "log", "members", "sos", "room", "location");
+script!(CREATE = "sos_create", "scope", "log", "members", "sos", "room", "location", "status");
+script!(STATUS = "sos_status", "scope", "log", "members", "sos", "room", "location", "status");
+script!(CLOSE = "sos_close", "scope", "log", "members", "sos", "room", "location", "status");
+script!(EXPIRE = "sos_expire", "scope", "log", "members", "sos", "room", "location", "status");
+script!(ACKNOWLEDGE = "sos_acknowledge", "scope", "log", "members", "sos", "room");
+script!(UNACKNOWLEDGED = "sos_unacknowledged", "scope", "log", "members", "sos", "room");
+script!(ADMIT = "sos_admit", "scope", "log", "members", "sos", "room");
 script!(SNAPSHOT = "sos_snapshot");
-script!(STANDING = "sos_standing", "scope", "members", "sos");
-script!(AUDIT = "sos_audit", "scope", "members", "sos");
-script!(EVENTS = "sos_events");
-script!(OWED = "watch_owed");
-script!(PAID = "watch_paid");
+script!(STANDING = "sos_standing", "scope", "sos");
 
 const INTERNAL: Actor<'static> = Actor { user: "", role: "system", named: false, sid: "", source: Source::Internal };
 const HUB: Actor<'static> = Actor { user: "system", source: Source::Hub, ..INTERNAL };

@@ -121,6 +121,6 @@ pub async fn sos_relay<E: Eval>(
     }))
 }
 
-script!(MESSAGE = "sos_message", "scope", "members", "sos");
-script!(HISTORY = "sos_history", "scope", "members", "sos");
-script!(RELAY = "sos_relay", "scope", "members", "sos");
+script!(MESSAGE = "sos_message", "scope", "log", "members", "sos", "room");
+script!(HISTORY = "sos_history", "scope", "sos");
+script!(RELAY = "sos_relay", "scope", "log", "members", "sos", "room");

@@ -42,7 +42,7 @@ export const ACK_MS = 6000;
 const CONNECT_MS = 12_000;
 const PING_EVERY_MS = 4000;
 const BACKOFF_FIRST_MS = 1000;
-const BACKOFF_MAX_MS = 15_000;
+const BACKOFF_MAX_MS = 8000;
 /** Codes of CONNECT_ERROR that a new token may cure. */
 const TOKEN_CODES = new Set(["MISSING_TOKEN", "INVALID_TOKEN", "TOKEN_EXPIRED"]);
 

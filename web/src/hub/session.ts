@@ -43,6 +43,11 @@ export class Session {
       onFailure: (failure) => this.fail(failure),
       onConnected: (recovered) => void this.#connected(recovered),
     });
+    let was = false;
+    this.connection.link.subscribe(({ phase }) => {
+      if (was && phase.name !== "connected") this.#note("link", phase.name === "held" ? "Went offline" : "Connection lost");
+      was = phase.name === "connected";
+    });
     this.#writer = new Writer(this.connection);
     this.#sweeper = setInterval(() => this.watchlist.update((list) => sweep(list, Date.now())), 2000);
     if (role === "dispatcher") this.#rewatcher = setInterval(() => void this.#rewatch(), WATCH_AGAIN_MS);
@@ -208,7 +213,11 @@ export class Session {
 
   #event(event: HubEvent): void {
     if (this.role === "dispatcher") this.watchlist.update((list) => watchEvent(list, event, Date.now()));
-    if (event.name === "sos:created" && event.data.sosId !== this.sosId) return;
+    if (event.name === "sos:created") {
+      // The incident that was asked for before it existed: a watcher is told of it, but is not in its room yet.
+      if (event.data.sosId === this.sosId) void this.#join();
+      return;
+    }
     this.#dispatch({ type: "event", event, at: this.now() });
   }
 

@@ -79,7 +79,7 @@ export class Chart extends L.Layer {
     const perPixel = (40_075_016.686 * Math.cos((centre.lat * Math.PI) / 180)) / (256 * 2 ** map.getZoom());
 
     this.#grid(pen, map, width, height, perPixel, ink);
-    if (this.#data.rings) this.#rings(pen, place(this.#data.rings), width, height, perPixel, ink);
+    if (this.#data.rings) this.#rings(pen, place(this.#data.rings), width, height, this.#data.sight && place(this.#data.sight.from), perPixel, ink);
     for (const track of this.#data.tracks) this.#track(pen, track, place, perPixel);
     if (this.#data.sight) this.#sight(pen, this.#data.sight, place, ink);
   }
@@ -110,22 +110,24 @@ export class Chart extends L.Layer {
 
     // Distances from the start of the call along the lower and the right edge, as on a nautical chart.
     pen.fillStyle = ink("--chart-text");
+    const ground = ink("--chart-ground");
     pen.textBaseline = "alphabetic";
     pen.textAlign = "center";
     lines(zero.x, width - 44, (x, step) => {
-      if (step % 5 === 0 && x > 130) pen.fillText(mark(step * minor, "E", "W"), x, height - 6);
+      if (step % 5 === 0 && x > 130) halo(pen, mark(step * minor, "E", "W"), x, height - 6, ground);
     });
     pen.textAlign = "right";
     pen.textBaseline = "middle";
     lines(zero.y, height - 22, (y, step) => {
-      if (step % 5 === 0 && y > 60 && y < height - 112) pen.fillText(mark(-step * minor, "N", "S"), width - 6, y);
+      if (step % 5 === 0 && y > 60 && y < height - 112) halo(pen, mark(-step * minor, "N", "S"), width - 6, y, ground);
     });
     pen.globalAlpha = 1;
   }
 
-  #rings(pen: CanvasRenderingContext2D, centre: L.Point, width: number, height: number, perPixel: number, ink: (name: string) => string): void {
+  #rings(pen: CanvasRenderingContext2D, centre: L.Point, width: number, height: number, rescuer: L.Point | null, perPixel: number, ink: (name: string) => string): void {
     const reach = Math.max(width, height);
     const step = niceStep((reach / 6) * perPixel);
+    const side = this.#labelSide(centre, width, height, rescuer);
     pen.strokeStyle = ink("--chart-ring");
     pen.fillStyle = ink("--chart-ring-text");
     pen.textAlign = "center";
@@ -137,12 +139,22 @@ export class Chart extends L.Layer {
       pen.beginPath();
       pen.arc(centre.x, centre.y, radius, 0, 2 * Math.PI);
       pen.stroke();
-      // On a diagonal, where neither axis runs, and on the side where there is most to see.
-      const x = centre.x + radius * Math.SQRT1_2 * (centre.x > width / 2 ? -1 : 1);
-      const y = centre.y + radius * Math.SQRT1_2 * (centre.y > height / 2 ? -1 : 1);
+      const x = centre.x + radius * Math.SQRT1_2 * side.x;
+      const y = centre.y + radius * Math.SQRT1_2 * side.y;
       halo(pen, formatDistance(ring * step), x, y, ink("--chart-ground"));
     }
     pen.setLineDash([]);
+  }
+
+  /** The diagonal for the rings' labels: where neither axis nor the rescuer is, and where there is most room. */
+  #labelSide(centre: L.Point, width: number, height: number, rescuer: L.Point | null): { x: number; y: number } {
+    const towards = rescuer === null ? null : Math.atan2(rescuer.y - centre.y, rescuer.x - centre.x);
+    const sides = [{ x: 1, y: -1 }, { x: 1, y: 1 }, { x: -1, y: 1 }, { x: -1, y: -1 }].map((side) => {
+      const room = Math.min(side.x > 0 ? width - centre.x : centre.x, side.y > 0 ? height - centre.y : centre.y);
+      const apart = towards === null ? 1 : 1 - Math.cos(Math.atan2(side.y, side.x) - towards);
+      return { side, worth: room * Math.min(1, apart * 2) };
+    });
+    return sides.reduce((best, other) => (other.worth > best.worth + 1 ? other : best)).side;
   }
 
   #track(pen: CanvasRenderingContext2D, track: Track, place: (point: Point) => L.Point, perPixel: number): void {

@@ -7,7 +7,7 @@ import { ago, roleLabel, span } from "../format";
 import type { Fix, SosState } from "../protocol";
 import { pairOf, type Incident } from "../state/incident";
 import { isFinal, statusLabel } from "../state/status";
-import { h, icon } from "../ui/dom";
+import { h, icon, setText } from "../ui/dom";
 import { Chart } from "./chart";
 
 /** Markers glide to a new fix in this time; broadcasts come once a second. */
@@ -225,21 +225,23 @@ export class MapView {
   #say(): void {
     const incident = this.#incident;
     const { citizen, rescuer } = incident === null ? { citizen: null, rescuer: null } : pairOf(incident, this.#options.viewerId);
-    const now = this.#options.now();
+    const under = incident?.sos != null && !isFinal(incident.sos.status);
+    const name = ({ userId }: Fix): string => (userId === this.#options.viewerId ? "you" : userId);
+    const second: string[] = [];
     if (citizen && rescuer) {
       const metres = distance(rescuer, citizen);
       const speed = rescuer.speed ?? 0;
-      const under = incident?.sos != null && !isFinal(incident.sos.status);
-      const eta = under && metres > 25 && speed > 0.8 ? ` · about ${span((metres / speed) * 1000)}` : "";
-      const degrees = Math.round(bearing(rescuer, citizen));
-      this.#readout.textContent = metres < 20
-        ? `${rescuer.userId} is with ${citizen.userId}`
-        : `${rescuer.userId} → ${citizen.userId}: ${formatDistance(metres)}, ${degrees}° ${compass(degrees)}${eta}`;
+      const degrees = Math.round(bearing(rescuer, citizen)) % 360;
+      if (under && metres > 25 && speed > 0.8) second.push(`about ${span((metres / speed) * 1000)}`);
+      setText(this.#readout, metres < 20
+        ? `${name(rescuer)} and ${name(citizen)}: ${formatDistance(metres)} apart`
+        : `${name(rescuer)} → ${name(citizen)}: ${formatDistance(metres)}, ${degrees}° ${compass(degrees)}`);
     } else {
-      this.#readout.textContent = citizen ? "No rescuer shares a position yet"
-        : rescuer ? "The citizen shares no position yet" : "Nobody shares a position yet";
+      setText(this.#readout, citizen ? "No rescuer shares a position yet"
+        : rescuer ? "The citizen shares no position yet" : "Nobody shares a position yet");
     }
-    this.#place.textContent = citizen ? `${formatPoint(citizen)} · ${ago(citizen.timestamp, now)}` : "";
+    if (citizen) second.push(formatPoint(citizen), ago(citizen.timestamp, this.#options.now()));
+    setText(this.#place, second.join(" · "));
   }
 
   #setFollow(follow: boolean): void {
@@ -256,10 +258,10 @@ export class MapView {
     const pixels = points.map((point) => this.#map.latLngToContainerPoint(point));
     const xs = pixels.map((point) => point.x);
     const ys = pixels.map((point) => point.y);
-    const inside = Math.min(...xs) > 36 && Math.max(...xs) < size.x - 36 && Math.min(...ys) > 52 && Math.max(...ys) < size.y - 44;
+    const inside = Math.min(...xs) > 36 && Math.max(...xs) < size.x - 36 && Math.min(...ys) > 70 && Math.max(...ys) < size.y - 44;
     const spread = Math.max((Math.max(...xs) - Math.min(...xs)) / size.x, (Math.max(...ys) - Math.min(...ys)) / size.y);
     const lost = points.length > 1 && spread < 0.22 && this.#map.getZoom() < 17.9;
     if (!now && inside && !lost) return;
-    this.#map.fitBounds(bounds, { paddingTopLeft: [56, 72], paddingBottomRight: [64, 64], maxZoom: points.length > 1 ? 18 : 17, animate: false });
+    this.#map.fitBounds(bounds, { paddingTopLeft: [56, 92], paddingBottomRight: [64, 64], maxZoom: points.length > 1 ? 18 : 17, animate: false });
   }
 }

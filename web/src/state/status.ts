@@ -69,7 +69,7 @@ export function legalStatuses(role: PanelRole, userId: string, sos: SosState): S
     case "rescuer":
       return NEXT[own].filter((status) => !isFinal(status));
     case "citizen":
-      return sos.citizenId === null || sos.citizenId === userId ? NEXT[own].filter((status) => status === "cancelled") : [];
+      return isOwn(userId, sos) ? NEXT[own].filter((status) => status === "cancelled") : [];
   }
 }
 
@@ -83,7 +83,12 @@ export function nextStep(role: PanelRole, userId: string, sos: SosState): Status
 
 export function mayClose(role: PanelRole, userId: string, sos: SosState): boolean {
   if (isFinal(sos.status)) return false;
-  return role === "dispatcher" || (role === "citizen" && sos.citizenId === userId);
+  return role === "dispatcher" || (role === "citizen" && isOwn(userId, sos));
+}
+
+/** A provisional incident may not know its citizen yet; the hub decides then. */
+function isOwn(userId: string, sos: SosState): boolean {
+  return sos.citizenId === null || sos.citizenId === userId;
 }
 
 export function mayAcknowledge(role: PanelRole, sos: SosState): boolean {

@@ -26,7 +26,7 @@ export class SummaryView {
     this.#list = h("ol", { class: "steps", "aria-label": label }, ...JOURNEY.map((status) => {
       const words = SHORT[status] ?? statusLabel(status);
       const step = interactive
-        ? h("button", { type: "button", class: "step", "data-testid": `status-${status}`, on: { click: () => void session.setStatus(status) } },
+        ? h("button", { type: "button", class: "step", "data-testid": `status-${status}`, on: { click: () => void this.#set(status) } },
           h("span", { class: "step-dot" }), h("span", { class: "step-name", text: words }))
         : h("span", { class: "step" }, h("span", { class: "step-dot" }), h("span", { class: "step-name", text: words }));
       this.#steps.set(status, step);
@@ -72,7 +72,16 @@ export class SummaryView {
     const { role, userId } = this.#session;
     const own = ownStatus(role, userId, sos);
     if (own === sos.status) return "";
-    return own === "active" ? " · you have not taken it" : ` · you: ${statusLabel(own).toLowerCase()}`;
+    return own === "active" ? " · not taken by you" : ` · you: ${statusLabel(own).toLowerCase()}`;
+  }
+
+  /** Shows that a step is on its way, however long the network takes. */
+  async #set(status: Status): Promise<void> {
+    const step = this.#steps.get(status);
+    if (step === undefined || step.getAttribute("aria-busy") === "true") return;
+    step.setAttribute("aria-busy", "true");
+    await this.#session.setStatus(status);
+    step.removeAttribute("aria-busy");
   }
 
   #acknowledgement(incident: Incident | null, now: number): string {
@@ -88,7 +97,7 @@ export class SummaryView {
     }
     if (sos.acknowledgedBy !== null) {
       const who = sos.acknowledgedBy === userId ? "you" : sos.acknowledgedBy;
-      return `Seen by ${who}${sos.acknowledgedAt ? ` · ${ago(sos.acknowledgedAt, now)}` : ""}${this.#own(sos)}`;
+      return `Seen by ${who}${this.#own(sos) || (sos.acknowledgedAt ? ` · ${ago(sos.acknowledgedAt, now)}` : "")}`;
     }
     if (incident?.overdue) return "Nobody has acknowledged this call in time";
     return role === "citizen" ? "Your call is out. Nobody has acknowledged it yet." : "Not acknowledged yet";

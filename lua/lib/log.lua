@@ -1,0 +1,78 @@
+-- Shared: the log of a scope, who listens to it, and how long its keys live. The hot scripts do without.
+
+-- Ids never go back, whatever the clock does.
+local function next_id()
+  local ms, seq = string.match(last, '^(%d+)-(%d+)$')
+  ms = tonumber(ms)
+  if now > ms then return now .. '-0' end
+  return ms .. '-' .. (seq + 1)
+end
+
+local function trim()
+  put('tt', now + 5000)
+  local limit = now - ARGV[4]
+  if limit <= 0 then return end
+  local gone = call('XREVRANGE', LOG, '(' .. string.format('%.0f', limit) .. '-0', '-', 'COUNT', 1)[1]
+  if gone then
+    put('trim', gone[1])
+    call('XTRIM', LOG, 'MINID', '~', string.format('%.0f', limit))
+  end
+end
+
+-- Publishes and logs; returns the id.
+local function publish(body)
+  ensure()
+  local id = next_id()
+  call('XADD', LOG, id, 'b', body)
+  spublish(id, body)
+  last = id
+  put('last', id)
+  if now >= tonumber(meta[4] or 0) then
+    trim()
+    meta[4] = now + 5000
+  end
+  return id
+end
+
+-- Registers a node that listens.
+local function listen(node)
+  if call('HSETNX', META, 'n:' .. node, now) == 1 then
+    listeners = listeners + 1
+    put('nl', listeners)
+  end
+end
+
+-- Renews TTLs, at most every ten minutes; `at` is the moment from which they count.
+local function keep(at, ...)
+  if now < tonumber(meta[8] or 0) then return end
+  put('kt', now + 600000)
+  commit()
+  pending = {}
+  for _, key in ipairs({ ... }) do call('PEXPIREAT', key, string.format('%.0f', at + KEEP_MS)) end
+end
+
+local function older(a, b)
+  local a1, a2 = string.match(a, '^(%d+)-(%d+)$')
+  local b1, b2 = string.match(b, '^(%d+)-(%d+)$')
+  a1, a2, b1, b2 = tonumber(a1), tonumber(a2), tonumber(b1), tonumber(b2)
+  return a1 < b1 or (a1 == b1 and a2 < b2)
+end
+
+-- Appends to { epoch, last, trimmed, reset, more } what was logged after a cursor, or says that it does not stand here.
+local function log_after(result, cursor_epoch, cursor, limit)
+  if cursor_epoch ~= result[1] or older(cursor, result[3]) or older(result[2], cursor) then
+    result[4] = 1
+    return result
+  end
+  if cursor == result[2] then return result end
+  local entries = call('XRANGE', LOG, '(' .. cursor, '+', 'COUNT', limit + 1)
+  for i, entry in ipairs(entries) do
+    if i > limit then
+      result[5] = 1
+      break
+    end
+    result[#result + 1] = entry[1]
+    result[#result + 1] = entry[2][2]
+  end
+  return result
+end

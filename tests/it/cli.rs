@@ -1,0 +1,99 @@
+//! The commands, as an operator meets them.
+
+use std::process::{Command, Output};
+
+use convoke::auth::{Role, SosVerifier};
+use convoke::settings::Settings;
+
+use crate::support::ports::free_port;
+use crate::support::redis;
+use crate::support::stub_http::{Answer, StubHttp};
+
+fn convoke(args: &[&str], environment: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_convoke"));
+    command.args(args).env_clear().envs(environment.iter().copied()).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[test]
+fn every_command_stops_at_faulty_settings_and_names_them_all() {
+    for args in [&[][..], &["serve"], &["check"], &["token", "--role", "admin", "--user", "a"]] {
+        let output = convoke(args, &[("PORT", "x"), ("DEMO", "maybe"), ("LOG_LEVEL", "loud")]);
+        let report = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{report}");
+        assert!(["3 faults", "PORT", "DEMO", "LOG_LEVEL"].iter().all(|word| report.contains(word)), "{report}");
+        assert!(output.stdout.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_token_from_the_command_line_opens_the_hub_that_has_the_secret() {
+    let environment = [("JWT_SECRET", "a secret of at least thirty-two bytes")];
+    let output =
+        convoke(&["token", "--role", "Rescuer", "--user", "r1", "--sos", "s1", "--sos", "s2", "--ttl", "1h"], &environment);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let settings = Settings::from_source(&environment.into_iter().collect()).unwrap();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let verified = SosVerifier::from_settings(&settings).unwrap().verify(text(&output.stdout).trim(), now).await.unwrap();
+    assert_eq!((&*verified.claims.user_id, verified.claims.role), ("r1", Role::Rescuer));
+    assert_eq!(verified.claims.sos_id.as_deref(), Some("s1"));
+    assert_eq!(verified.claims.sos_ids.len(), 2);
+    assert!(verified.claims.expires_at.is_some_and(|at| (now + 3590..=now + 3601).contains(&at)));
+}
+
+#[test]
+fn without_a_secret_no_token_is_made() {
+    let output = convoke(&["token", "--role", "admin", "--user", "a"], &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("JWT_SECRET") && output.stdout.is_empty());
+}
+
+#[test]
+fn a_wish_that_makes_no_sense_is_refused() {
+    let bad = [
+        &["--role", "root", "--user", "a"][..],
+        &["--role", "admin", "--user", ""],
+        &["--role", "admin"],
+        &["--role", "admin", "--user", "a", "--sos", "{x}"],
+        &["--role", "admin", "--user", "a", "--ttl", "1 day"],
+    ];
+    for args in bad {
+        let args: Vec<&str> = ["token"].iter().chain(args).copied().collect();
+        assert_eq!(convoke(&args, &[("JWT_SECRET", "x")]).status.code(), Some(2), "{args:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn check_says_what_does_not_answer() {
+    let service = StubHttp::start(Answer::Body(404, "".into())).await;
+    let nothing = format!("redis://127.0.0.1:{}", free_port());
+    let url = service.url();
+    let environment = [
+        ("REDIS_URL", nothing.as_str()),
+        ("REDIS_DEADLINE_MS", "500"),
+        ("INTERNAL_AUTH_TOKEN", "t"),
+        ("SOS_MS_URL", url.as_str()),
+        ("SOS_JWKS_URL", url.as_str()),
+    ];
+    let output = tokio::task::block_in_place(|| convoke(&["check"], &environment));
+    let report = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{report}{}", text(&output.stderr));
+    for line in ["ok    settings", "BAD   Redis", "ok    SOS service", "BAD   SOS_JWKS_URL"] {
+        assert!(report.contains(line), "{line}: {report}");
+    }
+}
+
+#[test]
+fn check_asks_each_redis_master() {
+    let (single, cluster) = (redis::single().url(), redis::cluster().url());
+    for (url, masters) in [(single, 1), (cluster, 3)] {
+        let output = convoke(&["check"], &[("REDIS_URL", url.as_str())]);
+        let report = text(&output.stdout);
+        assert!(output.status.success(), "{report}{}", text(&output.stderr));
+        assert_eq!(report.matches("ok    Redis 127.0.0.1:").count(), masters, "{report}");
+        assert!(report.contains("note  incidents are off"), "{report}");
+    }
+}

@@ -15,8 +15,6 @@ mod engineio_upgrade;
 mod engineio_websocket;
 mod http_demo;
 mod http_doors;
-mod http_demo;
-mod http_doors;
 mod http_drain;
 mod http_sos;
 mod identity;

@@ -5,8 +5,6 @@ mod support;
 
 #[path = "../support/mini_redis.rs"]
 mod mini_redis;
-#[path = "../support/mod.rs"]
-mod support;
 
 mod balancer;
 mod cli;

@@ -39,7 +39,9 @@ impl Transcript {
         }
         self.text.push_str(&format!("> {method} {path}"));
         if let Some(body) = body {
-            self.text.push_str(&format!(" {body}"));
+            let shown = body.to_string();
+            let shown = if shown.len() > 500 { format!("{}…", &shown[..60]) } else { shown };
+            self.text.push_str(&format!(" {shown}"));
             request = request.json(&body);
         }
         let answer = request.send().await.expect("an answer");

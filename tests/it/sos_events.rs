@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::support::client::Client;
 use super::support::hub::{Hub, now_seconds};
-use super::support::redis::single;
+use super::support::redis::{Server, single};
 use super::support::stub_http::{Answer, StubHttp};
 
 async fn hub() -> Hub {
@@ -352,4 +352,22 @@ async fn pings_and_heartbeats_are_answered() {
     assert!(pong["n"] == 1 && pong["respondedAt"].is_u64(), "{pong}");
     client.emit("heartbeat", json!({}));
     assert!(client.wait("heartbeat:ack").await["timestamp"].is_u64());
+}
+
+#[tokio::test]
+async fn an_empty_redis_gets_state_and_members_back() {
+    let redis = Server::start(&[]);
+    let service = StubHttp::start(Answer::json(200, &json!({"citizenId": "c1", "status": "assigned"}))).await;
+    let hub = Hub::start(&[("REDIS_URL", &redis.url()), ("SOS_MS_URL", &service.url())]).await;
+    let citizen = join(&hub, "citizen", "c1", "ev-lost").await;
+    let mut rescuer = join(&hub, "rescuer", "r1", "ev-lost").await;
+    redis.stop();
+    hub.wait_for_status("/readyz", 503).await;
+    redis.restart();
+    hub.wait_for_status("/readyz", 200).await;
+    citizen.wait_count("sos:state", 2).await;
+    rescuer.wait_for("sos:state", |state| state["members"].as_array().is_some_and(|members| members.len() == 2)).await;
+    citizen.ask_ok("message:send", json!({"text": "back"})).await;
+    rescuer.wait_for("message:broadcast", |message| message["text"] == "back").await;
+    assert!(!citizen.is_closed() && !rescuer.is_closed());
 }

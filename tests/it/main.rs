@@ -9,4 +9,5 @@ mod engineio_websocket;
 mod limits;
 mod socketio;
 mod socketio_acks;
+mod socketio_events;
 mod socketio_parsers;

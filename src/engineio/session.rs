@@ -272,8 +272,6 @@ impl Session {
 
     pub(super) fn receive(self: &Arc<Self>, packet: Packet) -> Result<(), CloseReason> {
         match packet {
-            // Something before it, in the same payload, may have ended the session.
-            Packet::Message(_) if self.is_closed() => {}
             Packet::Message(message) => self.deliver(message),
             Packet::Pong(_) => self.pong(),
             Packet::Close => return Err(CloseReason::ClientClosed),

@@ -29,6 +29,7 @@ mod scripts_talk;
 mod scripts_world;
 mod socketio;
 mod socketio_acks;
+mod socketio_events;
 mod socketio_parsers;
 mod sos_events;
 mod sos_service;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use convoke::protocol::event::Args;
 use convoke::socketio::{AckError, Config, Socket};
 
-use crate::socketio::{Hub, PATH, connected};
+use crate::support::hub::{Hub, PATH, connected};
 use crate::support::raw::{Polling, Ws};
 use crate::support::server::{DEADLINE, Options, eventually, within};
 

@@ -6,7 +6,7 @@ use convoke::protocol::packet::Parser;
 use convoke::socketio::DisconnectReason;
 use serde_json::{Value, json};
 
-use crate::socketio::{Hub, PATH, connected};
+use crate::support::hub::{Hub, PATH, connected};
 use crate::support::msgpack::{pack, unpack};
 use crate::support::raw::{Polling, Tcp, Ws, frame};
 use crate::support::server::{Options, Server, eventually, within};

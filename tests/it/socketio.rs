@@ -6,9 +6,9 @@ use convoke::engineio::CloseReason;
 use convoke::socketio::DisconnectReason;
 use serde_json::{Value, json};
 
-use crate::support::hub::{Hub, PATH, connected};
 use crate::support::raw::{Polling, Ws};
 use crate::support::server::{Options, eventually};
+use crate::support::sockets::{Hub, PATH, connected};
 
 async fn hub() -> Hub {
     Hub::start(Options::default()).await

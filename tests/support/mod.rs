@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 pub mod client;
 pub mod haproxy;
 pub mod hub;
-pub mod keys;
 pub mod hub;
+pub mod keys;
 pub mod msgpack;
 pub mod node;
 pub mod ports;
@@ -16,6 +16,7 @@ pub mod proxy;
 pub mod raw;
 pub mod redis;
 pub mod server;
+pub mod sockets;
 pub mod stub_http;
 
 /// Waits until the fact holds; fails with its name after ten seconds.

@@ -8,10 +8,12 @@ use hyper::body::Incoming;
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::guards::{Context, Guards, Page};
-use super::router::{Router, options};
+use super::router::{Matched, Router, options};
 use super::{json, server};
 use crate::engineio::{Body, Engine};
+use crate::telemetry::metrics::{HTTP_REQUEST_SECONDS, HTTP_REQUESTS};
 
+const ENGINE: &str = "/socket.io/";
 const ENGINE_METHODS: &str = "GET, OPTIONS, POST";
 
 /// Everything that is served on the hub's port.
@@ -38,6 +40,8 @@ impl server::Service for Front {
             let methods = methods.map(str::to_owned).unwrap_or_default();
             self.guards.preflight(&context, &asked, &methods, &mut response);
         }
+        let route = if is_engine { ENGINE } else { response.extensions().get().map_or("unknown", |Matched(path)| *path) };
+        count(route, &line.0, response.status(), began);
         log(&context, &line, response.status(), began);
         response
     }
@@ -52,6 +56,18 @@ impl Front {
             return json(StatusCode::FORBIDDEN, r#"{"code":4,"message":"Forbidden"}"#);
         }
         self.engine.serve(request, context.address).await
+    }
+}
+
+/// Labels come from tables of ours only: what a client makes up would fill the memory of whoever stores them.
+fn count(route: &'static str, method: &Method, status: StatusCode, began: Instant) {
+    let methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+    let method = methods.into_iter().find(|known| *known == method.as_str()).unwrap_or("other");
+    let code = status.as_u16().to_string();
+    metrics::counter!(HTTP_REQUESTS, "route" => route, "method" => method, "status" => code).increment(1);
+    // A long poll waits for a client's next event; that says nothing of us.
+    if route != ENGINE {
+        metrics::histogram!(HTTP_REQUEST_SECONDS, "route" => route).record(began.elapsed());
     }
 }
 

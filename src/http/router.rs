@@ -108,6 +108,10 @@ async fn read(mut body: Incoming, limit: usize) -> Result<Bytes, HttpError> {
     tokio::time::timeout(BODY_DEADLINE, all).await.unwrap_or(Err(HttpError::BodyTimeout))
 }
 
+/// The path of the route that answered, as it was declared: an extension of the response, for metrics.
+#[derive(Clone, Copy, Debug)]
+pub struct Matched(pub &'static str);
+
 /// The handlers of a path.
 #[derive(Default)]
 struct Methods(Vec<(Method, Handler)>);
@@ -166,32 +170,38 @@ impl Router {
     pub async fn call(&self, request: Request<Incoming>, context: Context) -> Response<Body> {
         let (parts, body) = request.into_parts();
         let path = parts.uri.path();
-        let Some((methods, params)) = self.find(path) else {
+        let Some((route, params)) = self.find(path) else {
             return HttpError::NotFound { path: path.into() }.response();
         };
-        if parts.method == Method::OPTIONS {
-            return options(&methods.allow());
-        }
-        let Some(handler) = methods.find(&parts.method) else {
-            return HttpError::MethodNotAllowed { allow: methods.allow() }.response();
+        let (declared, methods) = route;
+        let mut response = if parts.method == Method::OPTIONS {
+            options(&methods.allow())
+        } else if let Some(handler) = methods.find(&parts.method) {
+            let query = parts.uri.query().unwrap_or_default().into();
+            let (path, body_limit) = (path.into(), self.body_limit);
+            let call = params.map(|params| Call { context, path, query, params, headers: parts.headers, body, body_limit });
+            let answer = match call {
+                Ok(call) => handler(call).await,
+                Err(()) => Err(HttpError::InvalidPath),
+            };
+            answer.unwrap_or_else(|error| error.response())
+        } else {
+            HttpError::MethodNotAllowed { allow: methods.allow() }.response()
         };
-        let Ok(params) = params else { return HttpError::InvalidPath.response() };
-        let query = parts.uri.query().unwrap_or_default().into();
-        let (path, body_limit) = (path.into(), self.body_limit);
-        let call = Call { context, path, query, params, headers: parts.headers, body, body_limit };
-        handler(call).await.unwrap_or_else(|error| error.response())
+        response.extensions_mut().insert(Matched(declared));
+        response
     }
 
     /// The route of a path and its decoded parameters. One final slash more changes nothing.
     #[allow(clippy::type_complexity)]
-    fn find(&self, path: &str) -> Option<(&Methods, Result<Vec<(Box<str>, String)>, ()>)> {
+    fn find(&self, path: &str) -> Option<(&(&'static str, Methods), Result<Vec<(Box<str>, String)>, ()>)> {
         let bare = path.strip_suffix('/').filter(|bare| !bare.is_empty() && !bare.ends_with('/'));
         let found = self.table.at(path).ok().or_else(|| self.table.at(bare?).ok())?;
         let decode = |(name, value): (&str, &str)| match percent_decode_str(value).decode_utf8() {
             Ok(value) => Ok((name.into(), value.into_owned())),
             Err(_) => Err(()),
         };
-        Some((&self.routes[*found.value].1, found.params.iter().map(decode).collect()))
+        Some((&self.routes[*found.value], found.params.iter().map(decode).collect()))
     }
 }
 
@@ -235,12 +245,7 @@ mod tests {
             ("/demo", None),
             ("/", None),
         ] {
-            let found = router.find(path).map(|(methods, _)| std::ptr::from_ref(methods));
-            let known = expected.map(|expected| {
-                let route = router.routes.iter().find(|(path, _)| *path == expected).unwrap();
-                std::ptr::from_ref(&route.1)
-            });
-            assert_eq!(found, known, "{path}");
+            assert_eq!(router.find(path).map(|((declared, _), _)| *declared), expected, "{path}");
         }
     }
 
@@ -256,9 +261,9 @@ mod tests {
     fn allow_names_every_method_of_the_path() {
         let mut router = router(&["/a"]);
         router.route(Method::POST, "/a", |_| async { Err(HttpError::InvalidPath) });
-        assert_eq!(router.find("/a").unwrap().0.allow(), "GET, HEAD, OPTIONS, POST");
-        assert!(router.find("/a").unwrap().0.find(&Method::HEAD).is_some());
-        assert!(router.find("/a").unwrap().0.find(&Method::PUT).is_none());
+        assert_eq!(router.find("/a").unwrap().0.1.allow(), "GET, HEAD, OPTIONS, POST");
+        assert!(router.find("/a").unwrap().0.1.find(&Method::HEAD).is_some());
+        assert!(router.find("/a").unwrap().0.1.find(&Method::PUT).is_none());
     }
 
     #[test]

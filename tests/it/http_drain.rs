@@ -98,8 +98,11 @@ async fn polling_clients_are_served_to_the_end() {
 async fn metrics_have_a_port_of_their_own() {
     let port = free_port().to_string();
     let hub = Hub::start(&[("REDIS_URL", &single().url()), ("METRICS_PORT", &port)]).await;
+    assert_eq!(hub.get("/a/path/of/the/client").await.status(), 404);
     let text = reqwest::get(format!("http://127.0.0.1:{port}/metrics")).await.unwrap().text().await.unwrap();
     assert!(text.contains("convoke_build_info{"), "{text}");
+    assert!(text.contains(r#"convoke_http_requests_total{route="/readyz",method="GET",status="200"}"#), "{text}");
+    assert!(text.contains(r#"route="unknown",method="GET",status="404""#) && !text.contains("/a/path"), "{text}");
     assert_eq!(hub.get("/metrics").await.status(), 404);
 }
 

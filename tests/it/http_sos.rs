@@ -39,7 +39,9 @@ impl Transcript {
         }
         self.text.push_str(&format!("> {method} {path}"));
         if let Some(body) = body {
-            self.text.push_str(&format!(" {body}"));
+            let shown = body.to_string();
+            let shown = if shown.len() > 500 { format!("{}…", &shown[..60]) } else { shown };
+            self.text.push_str(&format!(" {shown}"));
             request = request.json(&body);
         }
         let answer = request.send().await.expect("an answer");
@@ -81,7 +83,8 @@ async fn init_makes_an_incident_once_and_then_fills_what_is_null() {
     let mut api = Transcript::start().await;
     let address = json!({"city": "Cebu", "barangay": "Lahug"});
     api.post("/sos/init", json!({"sosId": "init-1", "citizenId": "c1", "type": "FIRE", "unknown": {"ignored": true}})).await;
-    api.post("/sos/init", json!({"sosId": "init-1", "citizenId": "other", "type": "FLOOD", "soNo": 17, "address": address})).await;
+    api.post("/sos/init", json!({"sosId": "init-1", "citizenId": "other", "type": "FLOOD", "soNo": 17, "address": address}))
+        .await;
     let location = json!({"latitude": 0, "longitude": -123.25, "accuracy": 5.5});
     api.post("/sos/init", json!({"sosId": "init-2", "citizenId": "c2", "location": location})).await;
     insta::assert_snapshot!(api.text);
@@ -132,8 +135,10 @@ async fn a_status_is_authoritative_unless_it_is_not_forced() {
     api.post("/sos/status-1/status", set("ARRIVED")).await;
     api.post("/sos/status-1/status", set("arrived")).await;
     api.post("/sos/status-1/status", json!({"status": "assigned", "updatedBy": "ms", "force": false})).await;
-    api.post("/sos/status-1/status", json!({"status": "resolved", "updatedBy": "ms", "force": false, "oldStatus": "active"})).await;
-    api.post("/sos/status-1/status", json!({"status": "resolved", "updatedBy": "ms", "force": false, "oldStatus": "arrived"})).await;
+    api.post("/sos/status-1/status", json!({"status": "resolved", "updatedBy": "ms", "force": false, "oldStatus": "active"}))
+        .await;
+    api.post("/sos/status-1/status", json!({"status": "resolved", "updatedBy": "ms", "force": false, "oldStatus": "arrived"}))
+        .await;
     api.post("/sos/status-1/status", set("closed")).await;
     api.post("/sos/status-1/status", set("active")).await;
     // After the end a final status only refines `closed`.
@@ -241,7 +246,8 @@ async fn incidents_are_listed_page_by_page() {
 #[tokio::test]
 async fn while_redis_is_away_the_answer_is_503_and_nothing_hangs() {
     let redis = Server::start(&[]);
-    let mut api = Transcript { hub: Hub::start(&[("REDIS_URL", &redis.url()), ("REDIS_DEADLINE_MS", "300")]).await, text: String::new() };
+    let mut api =
+        Transcript { hub: Hub::start(&[("REDIS_URL", &redis.url()), ("REDIS_DEADLINE_MS", "300")]).await, text: String::new() };
     redis.stop();
     api.hub.wait_for_status("/readyz", 503).await;
     assert_eq!(api.hub.get("/health").await.status(), 200);

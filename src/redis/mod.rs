@@ -9,6 +9,8 @@
 //! ```
 //!
 //! A single Redis, and what Sentinel names as master, is a table with one row. It does not know what scopes or sockets are.
+//!
+//! A Redis Cluster needs `cluster-require-full-coverage no`: by default *every* master refuses everything while one is dead.
 
 mod call;
 mod commit;

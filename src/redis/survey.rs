@@ -173,7 +173,8 @@ fn table_from_shards(shards: &Value, asked: &Node, tls: bool) -> Option<Table> {
         let masters = || nodes.iter().filter(|node| is(node, "role", "master"));
         // Around a failover a shard may name two masters; the one that is online is meant.
         let Some(master) = masters().find(|node| is(node, "health", "online")).or_else(|| masters().next()) else { continue };
-        let host = ["endpoint", "ip"].iter().find_map(|name| field(master, name).and_then(text)).filter(|host| is_host(host));
+        let told = |name: &&str| field(master, name).and_then(text).filter(|host| is_host(host));
+        let host = ["endpoint", "ip"].iter().find_map(told);
         let port = field(master, if tls { "tls-port" } else { "port" }).and_then(int)?;
         let node = Node { host: host.map_or_else(|| asked.host.clone(), Into::into), port: u16::try_from(port).ok()? };
         let bounds: Vec<i64> = array(field(shard, "slots")?)?.iter().filter_map(int).collect();
@@ -246,5 +247,58 @@ fn int(value: &Value) -> Option<i64> {
     match value {
         Value::Int(number) => Some(*number),
         _ => text(value)?.parse().ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bulk(text: &str) -> Value {
+        Value::BulkString(text.into())
+    }
+
+    fn node(port: i64, role: &str, health: &str) -> Value {
+        let field = |name, value| (bulk(name), value);
+        Value::Map(vec![
+            field("port", Value::Int(port)),
+            field("tls-port", Value::Int(port + 1000)),
+            field("ip", bulk("10.0.0.1")),
+            field("endpoint", bulk("?")),
+            field("role", bulk(role)),
+            field("health", bulk(health)),
+        ])
+    }
+
+    fn shard(slots: [i64; 2], nodes: Vec<Value>) -> Value {
+        let slots = slots.map(Value::Int).into();
+        Value::Map(vec![(bulk("slots"), Value::Array(slots)), (bulk("nodes"), Value::Array(nodes))])
+    }
+
+    #[test]
+    fn around_a_failover_the_master_that_is_online_is_meant() {
+        let shards = Value::Array(vec![
+            shard([0, 99], vec![node(1, "master", "fail"), node(2, "master", "online"), node(3, "replica", "online")]),
+            shard([100, 16383], vec![node(4, "master", "online"), node(5, "replica", "fail"), node(6, "replica", "loading")]),
+        ]);
+        let asked = Node::new("h", 9);
+        let table = table_from_shards(&shards, &asked, false).unwrap();
+        let told: Vec<_> = table.masters.iter().map(|master| (master.node.to_string(), master.replicas)).collect();
+        assert_eq!(told, [("10.0.0.1:2".to_owned(), 1), ("10.0.0.1:4".to_owned(), 0)]);
+        assert_eq!(table.owner(99).unwrap().port, 2);
+        assert!(table.complete());
+        let table = table_from_shards(&shards, &asked, true).unwrap();
+        assert_eq!(table.owner(100).unwrap().port, 1004);
+    }
+
+    #[test]
+    fn the_older_form_of_the_table_is_understood() {
+        let end = |host: &str, port| Value::Array(vec![bulk(host), Value::Int(port), bulk("id")]);
+        let range = |first, last, nodes: Vec<Value>| Value::Array([vec![Value::Int(first), Value::Int(last)], nodes].concat());
+        let slots = Value::Array(vec![range(0, 5, vec![end("", 1), end("a", 2)]), range(6, 16383, vec![end("b", 3)])]);
+        let table = table_from_slots(&slots, &Node::new("h", 9)).unwrap();
+        assert_eq!(table.owner(5), Some(&Node::new("h", 1)));
+        assert_eq!(table.owner(6), Some(&Node::new("b", 3)));
+        assert_eq!(table.masters[0].replicas, 1);
     }
 }

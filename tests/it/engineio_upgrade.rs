@@ -176,14 +176,21 @@ async fn what_is_sent_during_the_probe_arrives_in_order_and_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_of_messages_survives_an_upgrade_in_order_and_once() {
-    let server = echo().await;
+    let server = Server::echo(Options::engine(|config| config.outbox_bytes = 64 << 20)).await;
     let polling = Polling::open(&server, PATH).await;
     let session = server.session();
+    let upgraded = session.clone();
     let sender = tokio::spawn(async move {
-        for n in 0..2_000 {
-            session.send(smallvec![Frame::text(format!("4{n}").as_bytes())]);
+        let mut sent = 0;
+        let mut left = 100;
+        while left > 0 {
+            session.send(smallvec![Frame::text(format!("4{sent}").as_bytes())]);
+            sent += 1;
+            left -= usize::from(session.is_websocket());
             tokio::task::yield_now().await;
         }
+        session.send(smallvec![Frame::text(b"4end")]);
+        sent
     });
     let mut received = Vec::new();
     let mut take = |payload: String| received.extend(payload.split('\x1e').filter(|packet| *packet != "6").map(str::to_owned));
@@ -192,17 +199,16 @@ async fn a_stream_of_messages_survives_an_upgrade_in_order_and_once() {
     }
     let mut ws = Ws::probed(&server, &polling, PATH).await;
     take(polling.poll().await);
+    assert!(!upgraded.is_websocket());
     ws.send("5").await;
     loop {
-        let message = ws.text().await;
-        let last = message == "41999";
-        take(message);
-        if last {
-            break;
+        match ws.text().await {
+            text if text == "4end" => break,
+            text => take(text),
         }
     }
-    sender.await.unwrap();
-    assert_eq!(received, (0..2_000).map(|n| format!("4{n}")).collect::<Vec<_>>());
+    let sent = sender.await.unwrap();
+    assert_eq!(received, (0..sent).map(|n| format!("4{n}")).collect::<Vec<_>>());
 }
 
 #[tokio::test]

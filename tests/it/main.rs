@@ -30,4 +30,5 @@ mod scripts_world;
 mod socketio;
 mod socketio_acks;
 mod socketio_parsers;
+mod sos_events;
 mod sos_service;

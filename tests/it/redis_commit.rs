@@ -455,3 +455,13 @@ async fn sentinels_are_asked_who_is_master_and_asked_again_after_a_failover() {
     redis.eval(&PUSH, &["s"], vec![arg(3)]).await.unwrap();
     assert_eq!(replica.ask::<Vec<u32>>(cmd("LRANGE").arg("s").arg(0).arg(-1)).last(), Some(&3));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_without_tls_is_unavailable_over_tls() {
+    let config = RedisConfig::new(single().url().replace("redis://", "rediss://"));
+    let redis = Redis::connect(config).await.unwrap();
+    for _ in 0..2 {
+        let answer = redis.eval_within(Duration::from_millis(150), &ECHO, &["tls"], vec![arg(1)]).await;
+        assert!(matches!(answer, Err(RedisError::Unavailable)), "{answer:?}");
+    }
+}

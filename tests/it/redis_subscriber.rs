@@ -231,3 +231,20 @@ async fn subscribing_while_redis_is_away_fails_in_time_and_leaves_nothing_wanted
     assert!(redis.subscriber().subscribe("scope:channel:sos:{x}").await.is_err());
     assert_eq!(redis.subscriber().channels(), (0, 0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_came_back_empty_is_listened_to_again() {
+    let server = Server::start(&[]);
+    let (first, first_notes) = connect(RedisConfig::new(server.url())).await;
+    let (second, second_notes) = connect(RedisConfig::new(server.url())).await;
+    let names = channels("empty", 100);
+    subscribe(&first, &names).await;
+    subscribe(&second, &names).await;
+    server.restart();
+    eventually("both are told gaps", || first_notes.gaps() == 100 && second_notes.gaps() == 100).await;
+    nobody_is_deaf(&first, &first_notes, &names, "from the first").await;
+    nobody_is_deaf(&second, &second_notes, &names, "from the second").await;
+    // Neither took the other's new connection for its own old one.
+    let again = |notes: &Notes| notes.gaps.lock().unwrap().values().any(|gaps| *gaps > 1);
+    assert!(!again(&first_notes) && !again(&second_notes));
+}

@@ -211,7 +211,7 @@ impl Sos {
     pub(super) async fn on_signal(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Handled {
         let invalid = |message| EventError::new(Code::INVALID_PAYLOAD, message);
         let asked = self.ask_in(&socket, event.args.payload().get())?;
-        let payload = asked.fields.raw("payload").ok_or_else(|| invalid("payload is required"))?;
+        let payload = asked.fields.raw_or_null("payload").ok_or_else(|| invalid("payload is required"))?;
         let to = asked.fields.text("to", MAX_TO).map_err(|_| invalid("to must be a socketId or a userId"))?;
         let attachments = &event.args.attachments;
         if !attachments.is_empty() && placeholders(payload) != attachments.len() {

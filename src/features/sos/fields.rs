@@ -33,8 +33,12 @@ impl<'a> Fields<'a> {
 
     /// The raw value of a field; null counts as missing.
     pub fn raw(&self, name: &str) -> Option<&'a str> {
-        let (_, value) = self.0.iter().rev().find(|(field, _)| field == name)?;
-        Some(value.get()).filter(|&text| text != "null")
+        self.raw_or_null(name).filter(|&text| text != "null")
+    }
+
+    /// The raw value of a field that may well be null.
+    pub fn raw_or_null(&self, name: &str) -> Option<&'a str> {
+        self.0.iter().rev().find(|(field, _)| field == name).map(|(_, value)| value.get())
     }
 
     /// All fields but `name`, for one who hands them on.

@@ -1,7 +1,7 @@
 //! What the log tells the nodes themselves: admissions, removals, the end of an SOS; and the way back after a gap.
 
-use std::sync::Arc;
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Deserialize;
@@ -15,6 +15,10 @@ use super::Sos;
 use super::caller::caller;
 use super::error::SosError;
 use super::join::Entered;
+use super::timers::longer;
+
+/// How long the watchers' copy of an event may take.
+const WATCHERS_COPY: Duration = Duration::from_secs(10);
 
 /// Handed to the scopes; it must not keep the feature alive.
 pub struct Listener(pub Weak<Sos>);
@@ -67,8 +71,17 @@ impl Sos {
                 let (feature, socket) = (self.clone(), member.socket.clone());
                 tokio::spawn(async move { feature.check_grace(&socket).await });
             }
+            if caller.is_watching() {
+                // The watchers' copy of the end is on its way, and is not for those who have had it from this room.
+                let (feature, scope) = (self.clone(), scope.clone());
+                tokio::spawn(async move {
+                    tokio::time::sleep(WATCHERS_COPY).await;
+                    feature.scopes.leave(&scope, member.socket.id());
+                });
+            } else {
+                self.scopes.leave(scope, member.socket.id());
+            }
         }
-        self.scopes.empty(scope);
     }
 
     fn removed(self: &Arc<Self>, scope: &ScopeId, user: &str) {
@@ -111,7 +124,7 @@ impl Sos {
 
     /// Redis has forgotten what these members have seen, perhaps everything: they join again, and get the state.
     async fn rebuild(self: &Arc<Self>, sos: &str, members: Vec<LocalMember>) {
-        let mut pause = std::time::Duration::from_millis(200);
+        let mut pause = Duration::from_millis(200);
         for member in members {
             let Some(caller) = caller(&member.socket) else { continue };
             while !caller.is_gone() && caller.role_in(sos).is_some() {
@@ -144,7 +157,7 @@ impl Sos {
                     Err(_) => {}
                 }
                 tokio::time::sleep(pause).await;
-                pause = super::timers::longer(pause, std::time::Duration::from_secs(5));
+                pause = longer(pause, Duration::from_secs(5));
             }
             self.seen(&member.socket, &caller.claims()).await;
         }

@@ -167,7 +167,7 @@ pub fn fix(fields: &Fields<'_>) -> Result<Fix, Bad> {
 fn known<'a>(number: Option<&'a str>, field: &'static str) -> Result<Option<&'a str>, Bad> {
     let value = number.and_then(|number| number.parse::<f64>().ok());
     match value {
-        Some(value) if value == -1.0 => Ok(None),
+        Some(-1.0) => Ok(None),
         Some(value) if value < 0.0 => Err(Bad { field, why: "is out of range" }),
         _ => Ok(number),
     }

@@ -1,1 +1,147 @@
+use super::*;
 
+fn code<T: std::fmt::Debug>(json: &str, read: impl Fn(&Fields<'_>) -> Result<T, EventError>) -> &'static str {
+    match fields(json).and_then(|fields| read(&fields)) {
+        Ok(value) => panic!("{json} was taken as {value:?}"),
+        Err(error) => error.code.0,
+    }
+}
+
+fn taken<T>(json: &str, read: impl Fn(&Fields<'_>) -> Result<T, EventError>) -> T {
+    fields(json).and_then(|fields| read(&fields)).unwrap_or_else(|error| panic!("{json}: {error:?}"))
+}
+
+#[test]
+fn the_tokens_only_sos_stands_in_for_a_missing_id() {
+    let read = |json, default| taken(json, |fields| common(fields, default)).sos;
+    assert_eq!(read("{}", Some("s1")), "s1");
+    assert_eq!(read(r#"{"sosId":"s2"}"#, Some("s1")), "s2");
+    for json in [r#"{"sosId":5}"#, r#"{"sosId":{}}"#, r#"{"sosId":["s"]}"#, r#"{"sosId":"a b"}"#, r#"{"sosId":"}{"}"#] {
+        assert_eq!(code(json, |fields| common(fields, Some("s1"))), "INVALID_SOS_ID", "{json}");
+    }
+    assert_eq!(code("{}", |fields| common(fields, None)), "INVALID_SOS_ID");
+    assert_eq!(code(&format!(r#"{{"sosId":"{}"}}"#, "x".repeat(129)), |fields| common(fields, None)), "INVALID_SOS_ID");
+}
+
+#[test]
+fn a_client_message_id_has_64_characters_at_most() {
+    let read = |length: usize| format!(r#"{{"sosId":"s","clientMessageId":"{}"}}"#, "ä".repeat(length));
+    assert_eq!(taken(&read(64), |fields| common(fields, None)).client_message_id.chars().count(), 64);
+    assert_eq!(code(&read(65), |fields| common(fields, None)), "INVALID_PAYLOAD");
+    assert_eq!(code(r#"{"sosId":"s","clientMessageId":7}"#, |fields| common(fields, None)), "INVALID_PAYLOAD");
+}
+
+#[test]
+fn a_status_must_be_a_known_one() {
+    let read = taken(r#"{"status":"Arrived","note":"at the door"}"#, status_update);
+    assert_eq!((read.status, read.note.as_deref()), ("arrived", Some("at the door")));
+    for json in ["{}", r#"{"status":null}"#, r#"{"status":1}"#, r#"{"status":"gone"}"#, r#"{"status":{"status":"active"}}"#] {
+        assert_eq!(code(json, status_update), "INVALID_STATUS", "{json}");
+    }
+    assert_eq!(code(r#"{"status":"active","note":[]}"#, status_update), "INVALID_PAYLOAD");
+}
+
+#[test]
+fn a_message_has_1_to_4000_characters_that_are_not_all_white() {
+    let of = |text: &str| serde_json::json!({ "text": text }).to_string();
+    assert_eq!(taken(&of(&"ä".repeat(4000)), message).chars().count(), 4000);
+    assert_eq!(taken(&of(" hi "), message), " hi ");
+    let long = of(&"x".repeat(4001));
+    for json in ["{}", r#"{"text":7}"#, r#"{"text":["a"]}"#, r#"{"text":""}"#, r#"{"text":" \n "}"#, &long] {
+        assert_eq!(code(json, message), "INVALID_MESSAGE", "{json:.60}");
+    }
+}
+
+#[test]
+fn history_gives_50_and_at_most_100_messages() {
+    let read = |json| taken(json, history);
+    assert_eq!(read("{}"), HistoryQuery { before: None, limit: 50 });
+    assert_eq!(read(r#"{"limit":1000,"before":"5-1"}"#), HistoryQuery { before: "5-1".parse().ok(), limit: 100 });
+    for json in [r#"{"limit":0}"#, r#"{"limit":-1}"#, r#"{"limit":"5"}"#, r#"{"before":"x"}"#, r#"{"before":5}"#] {
+        assert_eq!(code(json, history), "INVALID_PAYLOAD", "{json}");
+    }
+}
+
+#[test]
+fn a_fix_keeps_the_numbers_as_they_were_written() {
+    let fix = taken(
+        r#"{"latitude":0,"longitude":-0.10000000000000001,"accuracy":5,"deviceId":"a\"b","timestamp":1700000000000,"address":{"city":"x"}}"#,
+        location,
+    );
+    assert_eq!(
+        fix.fields,
+        r#""latitude":0,"longitude":-0.10000000000000001,"accuracy":5,"heading":null,"speed":null,"altitude":null,"deviceId":"a\"b""#
+    );
+    assert_eq!((fix.latitude.as_str(), fix.longitude.as_str()), ("0", "-0.10000000000000001"));
+    assert_eq!(
+        (fix.device.as_str(), fix.time, fix.address.as_deref()),
+        ("a\"b", Some(1_700_000_000_000), Some(r#"{"city":"x"}"#))
+    );
+}
+
+#[test]
+fn what_a_phone_does_not_know_is_null() {
+    let fix = taken(r#"{"latitude":1,"longitude":2,"heading":-1,"speed":-1.0,"deviceId":""}"#, location);
+    assert!(fix.fields.ends_with(r#""heading":null,"speed":null,"altitude":null,"deviceId":null"#), "{}", fix.fields);
+}
+
+#[test]
+fn a_bad_location_is_an_invalid_location() {
+    let with = |field: &str, value: &str| {
+        let mut fields = vec![("latitude", "1"), ("longitude", "2")];
+        fields.retain(|(name, _)| *name != field);
+        fields.push((field, value));
+        let fields: Vec<_> = fields.iter().map(|(name, value)| format!(r#""{name}":{value}"#)).collect();
+        format!("{{{}}}", fields.join(","))
+    };
+    let bad = [
+        ("latitude", "null"),
+        ("latitude", r#""1""#),
+        ("latitude", r#""NaN""#),
+        ("latitude", "90.01"),
+        ("latitude", "-91"),
+        ("latitude", "1e400"),
+        ("latitude", "[1]"),
+        ("latitude", r#"{"a":1}"#),
+        ("latitude", "true"),
+        ("longitude", "180.1"),
+        ("longitude", "-181"),
+        ("longitude", "null"),
+        ("accuracy", "-1"),
+        ("accuracy", r#""5""#),
+        ("heading", "361"),
+        ("heading", "-0.5"),
+        ("speed", "-3"),
+        ("altitude", r#"{}"#),
+        ("deviceId", "5"),
+        ("timestamp", r#""now""#),
+        ("timestamp", "-1"),
+        ("address", "[]"),
+        ("address", "true"),
+    ];
+    for (field, value) in bad {
+        assert_eq!(code(&with(field, value), location), "INVALID_LOCATION", "{field}={value}");
+    }
+    let huge = with("address", &format!("\"{}\"", "x".repeat(MAX_ADDRESS)));
+    assert_eq!(code(&huge, location), "INVALID_LOCATION");
+    assert_eq!(code("{}", location), "INVALID_LOCATION");
+}
+
+#[test]
+fn good_points_of_a_batch_are_kept_though_others_fail() {
+    let read = taken(
+        r#"{"points":[{"latitude":1,"longitude":2,"timestamp":3},{"latitude":1,"longitude":2},7,{"latitude":"x","longitude":2,"timestamp":3},{"latitude":4,"longitude":5,"timestamp":6}]}"#,
+        batch,
+    );
+    assert_eq!(read.fixes.iter().map(|fix| fix.time).collect::<Vec<_>>(), [Some(3), Some(6)]);
+    assert_eq!(read.rejected, [1, 2, 3]);
+}
+
+#[test]
+fn a_batch_has_500_points_at_most() {
+    let of = |count: usize| format!(r#"{{"points":[{}]}}"#, vec!["1"; count].join(","));
+    assert_eq!(taken(&of(500), batch).rejected.len(), 500);
+    for json in [&of(501), "{}", r#"{"points":{}}"#, r#"{"points":"x"}"#, r#"{"points":null}"#] {
+        assert_eq!(code(json, batch), "INVALID_PAYLOAD", "{json:.40}");
+    }
+}

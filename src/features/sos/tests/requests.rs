@@ -1,1 +1,68 @@
+use super::*;
 
+fn faults<T: std::fmt::Debug>(result: Result<T, Faults>) -> Vec<&'static str> {
+    result.expect_err("it was taken").into_iter().map(|bad| bad.field).collect()
+}
+
+#[test]
+fn an_init_needs_an_sos_and_its_citizen() {
+    let new = NewSos::parse(
+        r#"{"sosId":"s","citizenId":"c","location":{"latitude":1,"longitude":2},"address":{"city":"x","barangay":"y"},"type":"FIRE","soNo":17,"more":[]}"#,
+    )
+    .expect("it is good");
+    assert_eq!((new.sos_id.as_str(), new.citizen_id.as_str()), ("s", "c"));
+    assert_eq!((new.kind.as_deref(), new.so_no.as_deref()), (Some("\"FIRE\""), Some("17")));
+    assert_eq!(new.location.map(|fix| fix.latitude), Some("1".to_owned()));
+    assert_eq!(faults(NewSos::parse("{}")), ["sosId", "citizenId"]);
+    assert_eq!(faults(NewSos::parse("[]")), ["body"]);
+    assert_eq!(faults(NewSos::parse(r#"{"sosId":"a b","citizenId":5}"#)), ["sosId", "citizenId"]);
+    let bad = r#"{"sosId":"s","citizenId":"c","location":{"latitude":"x","longitude":2},"address":[],"type":true}"#;
+    assert_eq!(faults(NewSos::parse(bad)), ["latitude", "address", "type"]);
+    assert_eq!(faults(NewSos::parse(r#"{"sosId":"s","citizenId":"c","location":"here"}"#)), ["location"]);
+}
+
+#[test]
+fn a_status_change_is_authoritative_unless_it_says_otherwise() {
+    let read = |json| StatusChange::parse(json).expect("it is good");
+    assert!(read(r#"{"status":"ARRIVED","updatedBy":"u"}"#).force);
+    let checked = read(r#"{"status":"arrived","updatedBy":"u","oldStatus":"En_route","force":false}"#);
+    assert_eq!((checked.force, checked.old_status), (false, Some("en_route")));
+    assert_eq!(faults(StatusChange::parse(r#"{"status":"gone"}"#)), ["updatedBy", "status"]);
+    assert_eq!(
+        faults(StatusChange::parse(r#"{"status":"active","updatedBy":"u","force":1,"oldStatus":"x"}"#)),
+        ["force", "oldStatus"]
+    );
+}
+
+#[test]
+fn a_closing_names_who_closes() {
+    assert_eq!(Closing::parse(r#"{"closedBy":"u","reason":""}"#).expect("it is good").reason, None);
+    assert_eq!(faults(Closing::parse(r#"{"reason":5}"#)), ["closedBy", "reason"]);
+}
+
+#[test]
+fn a_message_is_the_systems_unless_it_names_another_role() {
+    assert_eq!(NewMessage::parse(r#"{"text":"x"}"#).expect("it is good").role, "system");
+    assert_eq!(NewMessage::parse(r#"{"text":"x","role":"Rescuer"}"#).expect("it is good").role, "rescuer");
+    assert_eq!(faults(NewMessage::parse(r#"{"text":" ","role":"king"}"#)), ["text", "role"]);
+}
+
+#[test]
+fn an_admission_has_a_user_and_a_known_role() {
+    assert_eq!(Admission::parse(r#"{"userId":"u","role":"RESCUER"}"#).expect("it is good").role, Role::Rescuer);
+    assert_eq!(faults(Admission::parse(r#"{"role":"system"}"#)), ["userId", "role"]);
+}
+
+#[test]
+fn queries_have_defaults_and_bounds() {
+    let none = |_: &str| None;
+    let with = |name: &'static str, value: &'static str| move |asked: &str| (asked == name).then(|| value.to_owned());
+    assert_eq!(TrackQuery::parse(&none), Ok(TrackQuery { user_id: None, from: 0, to: None, limit: 1000 }));
+    assert_eq!(TrackQuery::parse(&with("limit", "99999")).expect("it is good").limit, 10_000);
+    for (name, value) in [("limit", "0"), ("limit", "x"), ("from", "-1"), ("to", "1.5")] {
+        assert_eq!(faults(TrackQuery::parse(&with(name, value))), [name], "{name}={value}");
+    }
+    assert_eq!(faults(EventsQuery::parse(&with("after", "x"))), ["after"]);
+    assert_eq!(faults(ListQuery::parse(&with("status", "gone"))), ["status"]);
+    assert_eq!(ListQuery::parse(&with("status", "CLOSED")).expect("it is good").status, Some("closed"));
+}

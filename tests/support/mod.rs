@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 pub mod client;
 pub mod haproxy;
 pub mod hub;
-pub mod hub;
 pub mod keys;
 pub mod msgpack;
 pub mod node;

@@ -17,6 +17,8 @@ use crate::protocol::frame::Frames;
 use crate::protocol::packet::{Outgoing, Parser, encode};
 
 use super::client::Client;
+use crate::telemetry::metrics::EVENTS;
+
 use super::lane::{Job, Lane};
 use super::namespace::Data;
 use super::{Code, Config, Event, EventError, Namespace, Reply, lock};
@@ -246,6 +248,7 @@ impl Socket {
     }
 
     fn reply(&self, ack_id: Option<u64>, reply: Reply) {
+        metrics::counter!(EVENTS, "outcome" => "ok").increment(1);
         let Some(id) = ack_id else { return };
         let json = match reply {
             Reply::None => return,
@@ -257,6 +260,7 @@ impl Socket {
 
     /// Tells the client why its event was not accepted: in the ack if it asked for one, else as an `error` event.
     pub fn refuse(&self, event: &str, ack_id: Option<u64>, error: &EventError) {
+        metrics::counter!(EVENTS, "outcome" => error.code.0).increment(1);
         match ack_id {
             Some(id) => self.send_ack(id, &Args::from_json(error.ack())),
             None => self.emit("error", &error.event(event)),

@@ -302,9 +302,9 @@ impl AsyncRead for Counted<'_> {
         }
         loop {
             ready!(self.socket.poll_read_ready(cx))?;
-            match self.socket.try_read(buf.initialize_unfilled()) {
+            // Into memory as it is: to clear 8 KiB for each message would cost more than to read it.
+            match self.socket.try_read_buf(buf) {
                 Ok(count) => {
-                    buf.advance(count);
                     self.taken.fetch_add(count, Relaxed);
                     return Poll::Ready(Ok(()));
                 }

@@ -7,7 +7,8 @@ use super::support::load::{Plan, run};
 use super::support::redis::{Server, cluster};
 
 async fn crowd(redis: &str, prefix: &str) {
-    let node = |name: &'static str| async move { Hub::start(&[("REDIS_URL", redis), ("NODE_ID", name), ("LOG_LEVEL", "info")]).await };
+    let node =
+        |name: &'static str| async move { Hub::start(&[("REDIS_URL", redis), ("NODE_ID", name), ("LOG_LEVEL", "info")]).await };
     let (a, b) = tokio::join!(node("a"), node("b"));
     let plan = Plan {
         nodes: vec![a.address.to_string(), b.address.to_string()],

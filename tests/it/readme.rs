@@ -123,7 +123,8 @@ async fn a_node_starts_as_shown() {
     super::support::eventually("it is ready", || {
         let url = format!("{address}/readyz");
         tokio::task::block_in_place(|| {
-            tokio::runtime::Handle::current().block_on(async { reqwest::get(url).await.is_ok_and(|answer| answer.status() == 200) })
+            tokio::runtime::Handle::current()
+                .block_on(async { reqwest::get(url).await.is_ok_and(|answer| answer.status() == 200) })
         })
     })
     .await;

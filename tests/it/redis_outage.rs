@@ -86,14 +86,14 @@ fn texts(messages: &[Value]) -> Vec<String> {
 }
 
 /// What a member heard: each message once, in order; all that were confirmed, none that was refused.
-fn judge(heard: &[String], said: &Said) {
+fn judge(who: &str, heard: &[String], said: &Said) {
     let number = |text: &String| text.rsplit(' ').next().and_then(|number| number.parse::<u64>().ok()).expect("a number");
     let numbers: Vec<u64> = heard.iter().map(number).collect();
-    assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]), "out of order or twice: {numbers:?}");
+    assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]), "{who}, out of order or twice: {numbers:?}");
     let heard: HashSet<_> = heard.iter().collect();
     let lost: Vec<_> = said.ok.iter().filter(|text| !heard.contains(text)).collect();
     let ghosts: Vec<_> = said.never.iter().filter(|text| heard.contains(text)).collect();
-    assert!(lost.is_empty() && ghosts.is_empty(), "lost: {lost:?}; refused and done: {ghosts:?}");
+    assert!(lost.is_empty() && ghosts.is_empty(), "{who}, lost: {lost:?}; refused and done: {ghosts:?}; {said:?}");
 }
 
 /// All messages of an incident as the hub remembers them.
@@ -188,11 +188,11 @@ async fn outage(kept: bool) {
     for client in [&mut rescuer, &mut second] {
         client.wait_for("message:broadcast", |message| message["text"] == last).await;
         let heard = texts(&client.received("message:broadcast")).into_iter().filter(|text| text.starts_with('m'));
-        judge(&heard.collect::<Vec<_>>(), &said);
+        judge("a rescuer", &heard.collect::<Vec<_>>(), &said);
     }
     let kept_messages: Vec<_> = history(&citizen).await.into_iter().filter(|text| text.starts_with('m')).collect();
     if kept {
-        judge(&kept_messages, &said);
+        judge("the history", &kept_messages, &said);
     } else {
         assert!(said.never.iter().all(|text| !kept_messages.contains(text)), "nothing that failed runs later");
     }
@@ -216,7 +216,7 @@ fn id_at(cluster: &Cluster, master: usize, name: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_one_of_three_masters_dead_the_scopes_of_the_others_never_notice() {
-    let cluster = Cluster::start(0);
+    let cluster = Cluster::start_persistent();
     let service = SosMs::start().await;
     let (url, service_url) = (cluster.url(), service.url());
     let (a, b) = nodes(&[("REDIS_URL", &url), ("SOS_MS_URL", &service_url), ("REDIS_DEADLINE_MS", "1500")]).await;
@@ -269,7 +269,11 @@ async fn with_one_of_three_masters_dead_the_scopes_of_the_others_never_notice() 
             let last = said.ok.last().expect("one").clone();
             rescuer.wait_for("message:broadcast", |message| message["text"] == last).await;
             let heard = texts(&rescuer.received("message:broadcast"));
-            judge(&heard.into_iter().filter(|text| text.starts_with('m')).collect::<Vec<_>>(), &said);
+            judge(
+                &format!("master {master} of {victim}"),
+                &heard.into_iter().filter(|text| text.starts_with('m')).collect::<Vec<_>>(),
+                &said,
+            );
             assert!(!citizen.is_closed());
             if master == victim {
                 assert!(!said.never.is_empty() || !said.perhaps.is_empty());
@@ -323,9 +327,9 @@ async fn a_slot_that_moves_under_a_live_incident_loses_and_doubles_nothing() {
         member.wait_for("message:broadcast", |message| message["text"] == last).await;
         let heard: Vec<_> = texts(&member.received("message:broadcast"));
         assert!(heard.len() > 30, "{said:?}");
-        judge(&heard, &said);
+        judge("a rescuer", &heard, &said);
     }
-    judge(&history(&citizen).await, &said);
+    judge("the history", &history(&citizen).await, &said);
     assert!(said.never.is_empty() && said.perhaps.is_empty(), "a move is no outage: {said:?}");
 }
 
@@ -353,6 +357,43 @@ async fn a_killed_subscription_is_made_up_for_from_the_log() {
         let last = said.ok.last().expect("one").clone();
         member.wait_for("message:broadcast", |message| message["text"] == last).await;
         let heard = texts(&member.received("message:broadcast"));
-        judge(&heard, &said);
+        judge("a rescuer", &heard, &said);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_is_a_member_stays_one_though_redis_forgets_everything_in_between() {
+    let redis = Server::start(&[]);
+    let service = SosMs::start().await;
+    service.knows("amnesia", json!({"citizenId": "c1", "status": "assigned"}));
+    let (url, service_url) = (redis.url(), service.url());
+    let (a, b) = nodes(&[("REDIS_URL", &url), ("SOS_MS_URL", &service_url)]).await;
+    let mut citizen = join(&a, "citizen", "c1", "amnesia").await;
+    let mut rescuer = join(&b, "rescuer", "r1", "amnesia").await;
+    let mut dispatcher = Client::connect(&b.url(), json!({"token": b.token("dispatcher", "d1", &[])})).await;
+    dispatcher.ask_ok("sos:init", json!({"sosId": "amnesia"})).await;
+    for round in 0..5_u32 {
+        // No connection breaks: nobody has a reason to look, until somebody speaks.
+        redis.tell("FLUSHALL");
+        let text = json!(format!("still here {round}"));
+        let (speaker, others) = match round % 3 {
+            0 => (&mut citizen, [&mut rescuer, &mut dispatcher]),
+            1 => (&mut rescuer, [&mut citizen, &mut dispatcher]),
+            _ => (&mut dispatcher, [&mut rescuer, &mut citizen]),
+        };
+        speaker.ask_ok("message:send", json!({"sosId": "amnesia", "text": text})).await;
+        speaker.ask_ok("signal", json!({"sosId": "amnesia", "payload": 1})).await;
+        let page = speaker.ask_ok("message:history", json!({"sosId": "amnesia"})).await;
+        assert_eq!(page["messages"][0]["text"], text);
+        for other in others {
+            other.ask_ok("message:history", json!({"sosId": "amnesia"})).await;
+            other.ask_ok("message:send", json!({"sosId": "amnesia", "text": format!("heard {round}")})).await;
+        }
+        for member in [&mut citizen, &mut rescuer, &mut dispatcher] {
+            member.wait_for("message:broadcast", |message| message["text"] == format!("heard {round}")).await;
+        }
+        let members = |state: &Value| state["data"]["members"].as_array().map_or(0, Vec::len);
+        let (_, state) = a.internal(Method::GET, "/sos/amnesia/state", None).await;
+        assert_eq!(members(&state), 3, "{state}");
     }
 }

@@ -239,7 +239,9 @@ async fn another_node_delivers_what_a_killed_node_still_owed() {
     let survivor = join(&b, "rescuer", "r1", "seed-lively").await;
     // Both events of a join: so the deliverers are idle when the service falls silent.
     eventually("all is delivered", || {
-        ["seed-quiet", "seed-lively"].iter().all(|sos| single().ask::<u64>(redis::cmd("XLEN").arg(format!("sos:outbox:{{{sos}}}"))) == 0)
+        ["seed-quiet", "seed-lively"]
+            .iter()
+            .all(|sos| single().ask::<u64>(redis::cmd("XLEN").arg(format!("sos:outbox:{{{sos}}}"))) == 0)
     })
     .await;
     service.set(Mood::Silent);
@@ -256,6 +258,7 @@ async fn another_node_delivers_what_a_killed_node_still_owed() {
         texts(&service, "seed-lively") == ["one", "two", "three", "four"]
     })
     .await;
-    eventually_within(100, "the sweep finds what nobody touches", || texts(&service, "seed-quiet") == ["one", "two", "three"]).await;
+    eventually_within(100, "the sweep finds what nobody touches", || texts(&service, "seed-quiet") == ["one", "two", "three"])
+        .await;
     service.assert_content();
 }

@@ -1,5 +1,5 @@
 -- A node listens to a scope (again): registers it, restores its members if this Redis has lost them, and returns what it
--- missed.
+-- missed; of a log of another epoch that is all, as long as nothing was trimmed.
 -- KEYS 1 scope:meta   2 scope:log   3 scope:members
 -- ARGV 1–6 as in lib/scope.lua   7 node   8 cursor's epoch ('' none)   9 cursor's id   10 limit of entries
 --      then per member of this node: sid, user key, user, role, node, session epoch
@@ -23,5 +23,10 @@ pending = {}
 keep(now, META, LOG, MEMBERS)
 commit()
 local result = { epoch, last, call('HGET', META, 'trim') or '0-0', 0, 0 }
+local limit = tonumber(ARGV[10])
 if ARGV[8] == '' then return result end
-return log_after(result, ARGV[8], ARGV[9], tonumber(ARGV[10]))
+if ARGV[8] == epoch or result[3] ~= '0-0' then return log_after(result, ARGV[8], ARGV[9], limit) end
+-- A log that began anew, and is whole: all of it was missed.
+log_after(result, epoch, '0-0', limit)
+result[4] = 1
+return result

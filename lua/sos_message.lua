@@ -13,7 +13,7 @@ if SOURCE ~= 'internal' then
   ROLE = role
 end
 if FINAL[state[1]] then return refuse('closed', 'message:send') end
-if SOURCE ~= 'internal' and call('HEXISTS', MEMBERS, SID) == 0 then return refuse('forbidden', 'message:send') end
+if SOURCE ~= 'internal' and call('HEXISTS', MEMBERS, SID) == 0 then return refuse('not_member', 'message:send') end
 ensure()
 local id = next_id() -- the same in both streams
 local data = '{"sosId":"' .. SOS .. '","messageId":"' .. id .. '","clientMessageId":' .. json(ARGV[2]) .. ',"userId":' ..

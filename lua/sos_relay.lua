@@ -10,7 +10,7 @@ local state = call('HMGET', STATE, 'status', 'adm:' .. KEY)
 if not state[1] then return { 'missing' } end
 if not rights(ROLE, NAMED, state[2]) then return refuse('forbidden', 'signal') end
 if FINAL[state[1]] then return refuse('closed', 'signal') end
-if call('HEXISTS', MEMBERS, SID) == 0 then return refuse('forbidden', 'signal') end
+if call('HEXISTS', MEMBERS, SID) == 0 then return refuse('not_member', 'signal') end
 local audience = '*'
 if ARGV[14] ~= '' then
   -- A socket's id is looked at first, and may not be one of the entries that name a user or keep the key in being.

@@ -2,7 +2,7 @@
 --   7 sosId   8 user   9 user key (base64url)   10 role (the token's)   11 the token names this SOS ('1' or '')
 --   12 socket ('' none)   13 source: socket, internal (not sent back through the outbox), hub
 -- Answers begin { outcome, heard or -1, listeners, outbox length if appended to, watchers owed, time, duplicate, … };
--- a refusal is { outcome }: missing, forbidden, closed, unknown_status, transition, conflict.
+-- a refusal is { outcome }: missing, forbidden, not_member, closed, unknown_status, transition, conflict.
 --
 -- sos:state: citizen status type soNo address createdAt updatedAt touched ackBy ackAt closedAt closedBy reason prov (made
 -- without a record) ch (a client changed the status since) unack · adm:<user key> → role, or '-' once removed

@@ -274,7 +274,9 @@ impl LocalScope {
             return true;
         }
         if log.reset || inner.sequence.epoch().is_empty() {
-            inner.sequence.reset(Bytes::copy_from_slice(log.epoch.as_bytes()), log.last);
+            // With a reset comes the whole of a log that began anew, or nothing.
+            let from = if log.entries.is_empty() { log.last } else { StreamId::default() };
+            inner.sequence.reset(Bytes::copy_from_slice(log.epoch.as_bytes()), from);
         }
         for entry in log.entries {
             if entry.id > inner.sequence.cursor() {

@@ -7,6 +7,7 @@ pub mod client;
 pub mod haproxy;
 pub mod hub;
 pub mod keys;
+pub mod load;
 pub mod msgpack;
 pub mod node;
 pub mod ports;
@@ -16,18 +17,26 @@ pub mod raw;
 pub mod redis;
 pub mod server;
 pub mod sockets;
+pub mod sos_ms;
 pub mod stub_http;
+pub mod talker;
 
 /// Waits until the fact holds; fails with its name after ten seconds.
 #[track_caller]
 pub fn eventually(fact: &str, holds: impl FnMut() -> bool) -> impl Future<Output = ()> {
+    eventually_within(10, fact, holds)
+}
+
+/// [`eventually`] for what takes longer by its nature.
+#[track_caller]
+pub fn eventually_within(seconds: u64, fact: &str, holds: impl FnMut() -> bool) -> impl Future<Output = ()> {
     let mut holds = holds;
     let fact = fact.to_owned();
     let caller = std::panic::Location::caller();
     async move {
         let start = Instant::now();
         while !holds() {
-            assert!(start.elapsed() < Duration::from_secs(10), "never happened: {fact} ({caller})");
+            assert!(start.elapsed() < Duration::from_secs(seconds), "never happened: {fact} ({caller})");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }

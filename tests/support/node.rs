@@ -28,16 +28,30 @@ impl Script {
 
     /// Runs `tests/clients/<name>` with the Python that has the clients: `.build/venv`, or the one that `PYTHON` names.
     pub fn python(name: &str, args: &[&str]) -> Self {
-        let own = root().join(".build/venv/bin/python");
-        let python = std::env::var_os("PYTHON").map_or(own, PathBuf::from);
-        let mut command = Command::new(python);
-        command.env("PYTHONUNBUFFERED", "1");
-        Self::run(command, name, args)
+        Self::run(python(), name, args)
+    }
+
+    /// Runs code with Node, as a module that may import the clients.
+    pub fn node_code(code: &str) -> Self {
+        let mut command = Command::new("node");
+        command.args(["--input-type=module", "--eval", code]);
+        Self::start(command, "code for Node")
+    }
+
+    /// Runs code with the Python that has the clients.
+    pub fn python_code(code: &str) -> Self {
+        let mut command = python();
+        command.args(["-c", code]);
+        Self::start(command, "code for Python")
     }
 
     fn run(mut command: Command, name: &str, args: &[&str]) -> Self {
-        let folder = root().join("tests/clients");
-        command.arg(folder.join(name)).args(args).current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.arg(name).args(args);
+        Self::start(command, name)
+    }
+
+    fn start(mut command: Command, name: &str) -> Self {
+        command.current_dir(root().join("tests/clients")).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = Process::start(command);
         let orders = process.child().stdin.take().expect("standard input is a pipe");
         let output = process.child().stdout.take().expect("standard output is a pipe");
@@ -94,6 +108,13 @@ impl Script {
     pub fn signal(&self, signal: i32) {
         self.process.signal(signal);
     }
+}
+
+fn python() -> Command {
+    let own = root().join(".build/venv/bin/python");
+    let mut command = Command::new(std::env::var_os("PYTHON").map_or(own, PathBuf::from));
+    command.env("PYTHONUNBUFFERED", "1").env("PYTHONDONTWRITEBYTECODE", "1");
+    command
 }
 
 /// The folder of the crate.

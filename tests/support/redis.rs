@@ -182,11 +182,20 @@ pub struct Cluster {
 
 impl Cluster {
     pub fn start(replicas_each: usize) -> Self {
+        Self::start_with(replicas_each, &[])
+    }
+
+    /// Masters that keep their data over [`Server::stop`] and [`Server::restart`].
+    pub fn start_persistent() -> Self {
+        Self::start_with(0, &["--appendonly", "yes", "--appendfsync", "always"])
+    }
+
+    fn start_with(replicas_each: usize, extra: &[&str]) -> Self {
         let node = || {
             let bus = free_port().to_string();
             let args = ["--cluster-enabled", "yes", "--cluster-port", &bus, "--cluster-node-timeout", "1000"];
             let more = ["--cluster-require-full-coverage", "no", "--cluster-replica-validity-factor", "0"];
-            Server::spawned(&[&args[..], &more].concat())
+            Server::spawned(&[&args[..], &more, extra].concat())
         };
         let masters: Vec<Server> = (0..3).map(|_| node()).collect();
         let replicas: Vec<Vec<Server>> = (0..3).map(|_| (0..replicas_each).map(|_| node()).collect()).collect();

@@ -60,8 +60,12 @@ pub struct StubHttp {
     task: JoinHandle<()>,
 }
 
+type Decide = Arc<dyn Fn(&Asked) -> Answer + Send + Sync>;
+
 struct State {
     answer: Answer,
+    /// Wins over `answer`.
+    decide: Option<Decide>,
     asked: Vec<Asked>,
 }
 
@@ -70,7 +74,7 @@ impl StubHttp {
     pub async fn start(answer: Answer) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
-        let state = Arc::new(Mutex::new(State { answer, asked: Vec::new() }));
+        let state = Arc::new(Mutex::new(State { answer, decide: None, asked: Vec::new() }));
         let task = tokio::spawn(accept(listener, state.clone()));
         Self { address, state, task }
     }
@@ -82,6 +86,11 @@ impl StubHttp {
     /// What it does from now on.
     pub fn answer_with(&self, answer: Answer) {
         self.state.lock().expect("nobody panics while holding this").answer = answer;
+    }
+
+    /// From now on each request is looked at before it is answered.
+    pub fn decide_by(&self, decide: impl Fn(&Asked) -> Answer + Send + Sync + 'static) {
+        self.state.lock().expect("nobody panics while holding this").decide = Some(Arc::new(decide));
     }
 
     /// All requests so far, oldest first.
@@ -129,12 +138,13 @@ struct CutOff;
 async fn answer(request: Request<Incoming>, state: Arc<Mutex<State>>) -> Result<Response<Full<Bytes>>, CutOff> {
     let (head, body) = request.into_parts();
     let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-    let answer = {
+    let asked = Asked { method: head.method.to_string(), path: head.uri.to_string(), headers: head.headers, body };
+    let (answer, decide) = {
         let mut state = state.lock().expect("nobody panics while holding this");
-        let (method, path) = (head.method.to_string(), head.uri.to_string());
-        state.asked.push(Asked { method, path, headers: head.headers, body });
-        state.answer.clone()
+        state.asked.push(asked.clone());
+        (state.answer.clone(), state.decide.clone())
     };
+    let answer = decide.map_or(answer, |decide| decide(&asked));
     let response = Response::builder();
     match answer {
         Answer::Body(status, body) => Ok(response.status(status).body(Full::new(body)).expect("a legal status")),

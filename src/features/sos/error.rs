@@ -68,7 +68,7 @@ impl From<Refused> for SosError {
     fn from(refused: Refused) -> Self {
         match refused {
             Refused::Missing => Self::NotFound,
-            Refused::Forbidden => Self::Forbidden,
+            Refused::Forbidden | Refused::NotMember => Self::Forbidden,
             Refused::Closed => Self::Closed,
             Refused::UnknownStatus => Self::InvalidStatus,
             Refused::Transition => Self::InvalidTransition,

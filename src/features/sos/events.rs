@@ -75,17 +75,27 @@ impl Sos {
         Err(SosError::Forbidden.about(&asked.sos))
     }
 
-    /// Runs a script. If it finds no state for somebody whose token names the SOS, the SOS service is asked, and the
-    /// script runs once more: Redis may have lost the state.
-    pub(super) async fn attempt<T, F, R>(self: &Arc<Self>, asked: &Asked<'_>, script: F) -> Result<T, EventError>
+    /// Runs a script, and once more after what Redis may have lost is put back: if it finds no state for somebody whose
+    /// token names the SOS, or who is in the room, the SOS service is asked; who is a member here but not there joins again.
+    pub(super) async fn attempt<T, F, R>(
+        self: &Arc<Self>,
+        socket: &Arc<Socket>,
+        asked: &Asked<'_>,
+        script: F,
+    ) -> Result<T, EventError>
     where
         F: Fn() -> R,
         R: Future<Output = Outcome<T, RedisError>>,
     {
         let about = |error: SosError| error.about(&asked.sos);
+        let is_member = caller(socket).is_some_and(|caller| caller.role_in(&asked.sos).is_some());
         let mut outcome = script().await;
-        if matches!(outcome, Ok(Err(Refused::Missing))) && asked.claims.names(&asked.sos) {
+        if matches!(outcome, Ok(Err(Refused::Missing))) && (is_member || asked.claims.names(&asked.sos)) {
             self.ensure(&asked.sos, &asked.claims).await.map_err(about)?;
+            outcome = script().await;
+        }
+        if matches!(outcome, Ok(Err(Refused::NotMember))) && is_member {
+            self.rejoin(socket, &asked.claims, &asked.sos).await;
             outcome = script().await;
         }
         settle(outcome).map_err(about)
@@ -133,7 +143,7 @@ impl Sos {
         let reason = payload::note(&asked.fields, "reason")?;
         self.permit(&socket, &asked, "sos:close").await?;
         let set = self
-            .attempt(&asked, || async {
+            .attempt(&socket, &asked, || async {
                 let op = self.scopes.next_op();
                 let op = self.op(&op, &asked.client_message_id);
                 let actor = actor(&asked.claims, &asked.sos, socket.id());
@@ -149,7 +159,7 @@ impl Sos {
         let update = payload::status_update(&asked.fields).map_err(|error| error.with("sosId", &*asked.sos))?;
         self.permit(&socket, &asked, "sos:status:update").await?;
         let set = self
-            .attempt(&asked, || async {
+            .attempt(&socket, &asked, || async {
                 let op = self.scopes.next_op();
                 let op = self.op(&op, &asked.client_message_id);
                 let actor = actor(&asked.claims, &asked.sos, socket.id());
@@ -166,7 +176,7 @@ impl Sos {
         let asked = self.ask(&socket, &event)?;
         self.permit(&socket, &asked, "sos:ack").await?;
         let known = self
-            .attempt(&asked, || async {
+            .attempt(&socket, &asked, || async {
                 let op = self.scopes.next_op();
                 let op = self.op(&op, &asked.client_message_id);
                 sos_acknowledge(self.redis(), &asked.sos, op, actor(&asked.claims, &asked.sos, socket.id())).await
@@ -182,7 +192,7 @@ impl Sos {
         let text = payload::message(&asked.fields).map_err(|error| error.with("sosId", &*asked.sos))?;
         self.permit(&socket, &asked, "message:send").await?;
         let sent = self
-            .attempt(&asked, || async {
+            .attempt(&socket, &asked, || async {
                 let op = self.scopes.next_op();
                 let op = self.op(&op, &asked.client_message_id);
                 sos_message(self.redis(), &asked.sos, op, actor(&asked.claims, &asked.sos, socket.id()), &text).await
@@ -198,7 +208,7 @@ impl Sos {
         let query = payload::history(&asked.fields)?;
         self.permit(&socket, &asked, "message:history").await?;
         let history = self
-            .attempt(&asked, || async {
+            .attempt(&socket, &asked, || async {
                 let actor = actor(&asked.claims, &asked.sos, socket.id());
                 sos_history(self.redis(), &asked.sos, actor, query.before, query.limit).await
             })
@@ -234,7 +244,7 @@ impl Sos {
         };
         let recipient = to.as_deref().map_or(Recipient::Others, Recipient::Named);
         let relayed = self
-            .attempt(&asked, || async {
+            .attempt(&socket, &asked, || async {
                 let op = self.scopes.next_op();
                 let op = self.op(&op, &asked.client_message_id);
                 let actor = actor(&asked.claims, &asked.sos, socket.id());

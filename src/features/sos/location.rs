@@ -32,7 +32,7 @@ impl Sos {
             tokio::time::sleep(left).await;
         }
         let located = self
-            .attempt(&asked, || async {
+            .attempt(&socket, &asked, || async {
                 let op = self.scopes.next_op();
                 let op = self.op(&op, &asked.client_message_id);
                 sos_location(self.redis(), sos, op, actor(claims, sos, socket.id()), self.throttle_ms(), &fix).await
@@ -62,7 +62,7 @@ impl Sos {
         self.permit(&socket, &asked, "location:batch").await?;
         let (sos, claims) = (&asked.sos, &asked.claims);
         let batched = self
-            .attempt(&asked, || async {
+            .attempt(&socket, &asked, || async {
                 let op = self.scopes.next_op();
                 let op = self.op(&op, &asked.client_message_id);
                 sos_batch(self.redis(), sos, op, actor(claims, sos, socket.id()), self.throttle_ms(), &batch.fixes).await

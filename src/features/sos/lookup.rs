@@ -110,19 +110,18 @@ impl Sos {
         Ok(())
     }
 
-    /// What follows on a state that was made or touched: timers, and the state itself for those who waited for it.
+    /// What follows on a state that was made, completed or touched: timers, and the state itself for those who waited for it.
     pub(super) async fn made(self: &Arc<Self>, sos: &str, made: &SosMade) {
         self.after(sos, &made.written);
         if made.snapshot.provisional {
             self.look_up_again(sos);
         }
-        if made.created {
-            if !made.snapshot.ended {
-                self.ask_for_acknowledgement(sos, self.config.ack_after);
-            }
-            if !made.snapshot.sockets.is_empty() {
-                self.publish_state(sos, &made.snapshot).await;
-            }
+        if made.created && !made.snapshot.ended {
+            self.ask_for_acknowledgement(sos, self.config.ack_after);
+        }
+        let news = made.created || made.completed && !made.snapshot.ended;
+        if news && !made.snapshot.sockets.is_empty() {
+            self.publish_state(sos, &made.snapshot).await;
         }
     }
 
@@ -176,9 +175,6 @@ impl Sos {
             return Ok(false);
         };
         self.made(sos, &made).await;
-        if !made.created && !made.snapshot.ended {
-            self.publish_state(sos, &made.snapshot).await;
-        }
         Ok(true)
     }
 

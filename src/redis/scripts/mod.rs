@@ -99,6 +99,8 @@ pub enum Refused {
     Missing,
     /// `FORBIDDEN`.
     Forbidden,
+    /// It has rights, but is for members, and Redis knows of no such membership: `FORBIDDEN`.
+    NotMember,
     /// `SOS_CLOSED`.
     Closed,
     /// `INVALID_STATUS`: no such status.

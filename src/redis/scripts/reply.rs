@@ -117,6 +117,7 @@ fn refusal(outcome: &str) -> Option<Refused> {
     Some(match outcome {
         "missing" => Refused::Missing,
         "forbidden" => Refused::Forbidden,
+        "not_member" => Refused::NotMember,
         "closed" => Refused::Closed,
         "unknown_status" => Refused::UnknownStatus,
         "transition" => Refused::Transition,

@@ -63,7 +63,8 @@ pub struct Log {
     pub trimmed: StreamId,
     /// The cursor does not stand in this log (another epoch, trimmed past it, or ahead of it): start anew at `last`.
     pub reset: bool,
-    /// What came after the cursor, oldest first; empty with `reset` or without a cursor.
+    /// What came after the cursor, oldest first; empty without a cursor. With `reset` it is the whole new log (from
+    /// [`scope_attach`], while nothing of it is trimmed) or nothing.
     pub entries: Vec<Entry>,
     /// There is more: read on from the last entry.
     pub more: bool,

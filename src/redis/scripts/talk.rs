@@ -63,6 +63,7 @@ pub async fn sos_history<E: Eval>(
     match reply.text()?.as_str() {
         "ok" => {}
         "missing" => return Ok(Err(Refused::Missing)),
+        "not_member" => return Ok(Err(Refused::NotMember)),
         _ => return Ok(Err(Refused::Forbidden)),
     }
     let next_before = reply.some()?;

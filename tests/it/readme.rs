@@ -1,0 +1,142 @@
+//! Every example of the README is run as it stands; only addresses and secrets are put in.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+use super::support::client::Client;
+use super::support::hub::{Hub, SECRET};
+use super::support::node::{Script, root};
+use super::support::process::Process;
+use super::support::redis::single;
+
+fn readme() -> String {
+    std::fs::read_to_string(root().join("README.md")).expect("a README")
+}
+
+/// The fenced blocks of a language.
+fn fenced(language: &str) -> Vec<String> {
+    let (readme, start) = (readme(), format!("```{language}\n"));
+    let blocks = readme.split(&start).skip(1);
+    blocks.map(|block| block.split("```").next().expect("an end").to_owned()).collect()
+}
+
+/// The indented command lines that begin like this or with variables before it.
+fn commands(program: &str) -> Vec<String> {
+    let is_it = |line: &&str| line.starts_with("    ") && line.split(' ').any(|word| word == program);
+    readme().lines().filter(is_it).map(|line| line.trim().to_owned()).collect()
+}
+
+/// A command of the README: `…` stands for secrets.
+fn shell(line: &str) -> Command {
+    let bin = Path::new(env!("CARGO_BIN_EXE_convoke")).parent().expect("a folder");
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("exec env {}", line.replace('…', &format!("'{SECRET}'")))]);
+    command.env_clear().env("PATH", path).stdin(Stdio::null());
+    command
+}
+
+/// An incident `demo-1` on a hub, with a citizen in it, and a rescuer's token.
+async fn demo() -> (Hub, Client, String) {
+    let hub = Hub::start(&[("REDIS_URL", &single().url())]).await;
+    hub.create_sos("demo-1", "c1").await;
+    let citizen = Client::connect(&hub.url(), json!({"token": hub.token("citizen", "c1", &["demo-1"])})).await;
+    let token = hub.token("rescuer", "readme", &["demo-1"]);
+    (hub, citizen, token)
+}
+
+/// Sends positions until the script has printed one.
+async fn walk(citizen: &Client, script: &mut Script, expected: &str) {
+    let mut step = 0;
+    let walking = async {
+        loop {
+            step += 1;
+            citizen.ask_ok("location:update", json!({"latitude": 14.5, "longitude": 121, "accuracy": step})).await;
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    };
+    tokio::select! {
+        _ = script.expect(expected) => {}
+        () = walking => {}
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_javascript_example_runs() {
+    let blocks = fenced("js");
+    assert_eq!(blocks.len(), 1, "each example has a test");
+    let (hub, citizen, token) = demo().await;
+    let code = blocks[0].replace("http://localhost:3000", &hub.url());
+    assert!(code.contains(&hub.url()));
+    let code = format!("const token = {};\n{code}\nconsole.log('answered', JSON.stringify(answer));\n", Value::from(token));
+    let mut script = Script::node_code(&code);
+    script.expect("active").await;
+    let answer: Value = serde_json::from_str(&script.expect("answered ").await).expect("JSON");
+    assert_eq!((&answer["ok"], &answer["data"]["citizenId"]), (&json!(true), &json!("c1")));
+    walk(&citizen, &mut script, "c1 14.5 121").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_python_example_runs() {
+    let blocks = fenced("python");
+    assert_eq!(blocks.len(), 1, "each example has a test");
+    let (hub, citizen, token) = demo().await;
+    let code = blocks[0].replace("http://localhost:3000", &hub.url());
+    assert!(code.contains(&hub.url()));
+    let mut script = Script::python_code(&format!("token = {}\n{code}", Value::from(token)));
+    let answer = script.expect("{'ok': True").await;
+    assert!(answer.contains("'citizenId': 'c1'"), "{answer}");
+    walk(&citizen, &mut script, "c1 14.5 121").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_of_the_example_opens_the_hub() {
+    let lines: Vec<String> = commands("token").into_iter().filter(|line| line.contains("convoke")).collect();
+    assert_eq!(lines.len(), 1);
+    let Output { status, stdout, stderr } = shell(&lines[0]).output().expect("a shell");
+    assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
+    let token = String::from_utf8(stdout).expect("text");
+    let hub = Hub::start(&[("REDIS_URL", &single().url())]).await;
+    hub.create_sos("s1", "c1").await;
+    let mut rescuer = Client::connect(&hub.url(), json!({"token": token.trim()})).await;
+    assert_eq!(rescuer.wait("sos:state").await["sosId"], "s1");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_starts_as_shown() {
+    let lines: Vec<String> = commands("serve").into_iter().filter(|line| line.contains("REDIS_URL")).collect();
+    assert_eq!(lines.len(), 1);
+    let line = lines[0].replace("redis://localhost:6379", &single().url());
+    assert!(line.contains(&single().url()));
+    let mut command = shell(&line.replacen("JWT_SECRET", "HOST=127.0.0.1 PORT=0 METRICS_PORT=0 JWT_SECRET", 1));
+    command.stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut node = Process::start(command);
+    let output = node.child().stdout.take().expect("a pipe");
+    let said = tokio::task::spawn_blocking(|| {
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(output), &mut line).map(|_| line)
+    });
+    let said = said.await.expect("no panic").expect("a line");
+    let address = said.trim().strip_prefix("listening on ").expect("an address").to_owned();
+    super::support::eventually("it is ready", || {
+        let url = format!("{address}/readyz");
+        tokio::task::block_in_place(|| {
+            tokio::runtime::Handle::current()
+                .block_on(async { reqwest::get(url).await.is_ok_and(|answer| answer.status() == 200) })
+        })
+    })
+    .await;
+}
+
+#[test]
+fn each_make_target_that_is_named_exists() {
+    let makefile = std::fs::read_to_string(root().join("Makefile")).expect("a Makefile");
+    let targets: Vec<String> = readme().lines().filter_map(|line| line.strip_prefix("    make ")).map(str::to_owned).collect();
+    assert!(!targets.is_empty());
+    for line in targets {
+        let target = line.split(' ').next().expect("a word");
+        assert!(makefile.lines().any(|rule| rule.starts_with(&format!("{target}:"))), "make {target}");
+    }
+}

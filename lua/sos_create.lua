@@ -5,7 +5,7 @@
 --   15 citizenId   16 status   17 type   18 soNo   19 address (17–19 raw JSON)   20 createdAt (0: now)
 --   21 citizen's user key   22–27 the citizen's fix as in lib/location.lua (only if there is one)
 --   '' means not given.
--- Returns { 'created' or 'stood', …, snapshot }
+-- Returns { 'created', 'completed' (it was provisional) or 'stood', …, snapshot }
 all_keys()
 local repeated = open(KEY, 7)
 if repeated then return with_snapshot(repeated) end
@@ -100,9 +100,12 @@ local function place()
   save_user(u)
 end
 
+local outcome = 'stood'
 if not stands then
+  outcome = 'created'
   make()
 elseif state[2] and not FINAL[stands] and how ~= 'provisional' then
+  outcome = 'completed'
   complete()
 elseif not FINAL[stands] and how == 'init' then
   fill()
@@ -110,7 +113,7 @@ end
 local final = FINAL[call('HGET', STATE, 'status')]
 if ARGV[22] and not final and ARGV[15] ~= '' then place() end
 if not final then keep_all() end
-local result = answer(stands and 'stood' or 'created')
+local result = answer(outcome)
 done(result)
 if final and not FINAL[stands] then last_hour() end
 return with_snapshot(result)

@@ -179,6 +179,8 @@ pub struct Record<'a> {
 pub struct SosMade {
     /// 201 rather than 200.
     pub created: bool,
+    /// It was provisional until now.
+    pub completed: bool,
     pub snapshot: SosSnapshot,
     pub written: Written,
 }
@@ -225,7 +227,12 @@ async fn make<E: Eval>(
     };
     let mut reply = Reply::new(CREATE.name, redis.eval_write(&CREATE, all_keys(sos), args.done()).await?)?;
     let (outcome, written) = reply.written()?.map_err(|refused| reply.bad(format!("{refused:?}")))?;
-    Ok(SosMade { created: outcome == "created", written, snapshot: SosSnapshot::read(sos, &mut reply)? })
+    Ok(SosMade {
+        created: outcome == "created",
+        completed: outcome == "completed",
+        written,
+        snapshot: SosSnapshot::read(sos, &mut reply)?,
+    })
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

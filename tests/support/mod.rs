@@ -9,6 +9,7 @@ pub mod hub;
 pub mod keys;
 pub mod msgpack;
 pub mod node;
+pub mod pair;
 pub mod ports;
 pub mod process;
 pub mod proxy;

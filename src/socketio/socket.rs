@@ -207,7 +207,15 @@ impl Socket {
         match self.lane.push_event(event, config) {
             Ok(true) => self.run(),
             Ok(false) => {}
-            Err(_) => self.refuse(&name, ack_id, &EventError::new(Code::RATE_LIMITED, "too many events")),
+            Err(_) => self.refuse(&name, ack_id, &too_many()),
+        }
+    }
+
+    /// Refuses an event that breaks a rule of the wire. It counts like any other.
+    pub(super) fn refuse_event(&self, event: &str, ack_id: Option<u64>, error: &EventError, config: &Config) {
+        match self.lane.count(config) {
+            Ok(()) => self.refuse(event, ack_id, error),
+            Err(_) => self.refuse(event, ack_id, &too_many()),
         }
     }
 
@@ -274,6 +282,10 @@ impl Socket {
             client.end(self);
         }
     }
+}
+
+fn too_many() -> EventError {
+    EventError::new(Code::RATE_LIMITED, "too many events")
 }
 
 /// Makes room for another acknowledgement when nobody waits for this one any longer.

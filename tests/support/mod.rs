@@ -10,6 +10,7 @@ pub mod keys;
 pub mod load;
 pub mod msgpack;
 pub mod node;
+pub mod pair;
 pub mod ports;
 pub mod process;
 pub mod proxy;

@@ -17,7 +17,7 @@ use super::lock;
 /// A connected client: who it is, and where it is a member.
 pub struct Caller {
     claims: ArcSwap<Claims>,
-    /// The token has expired; only the SOSs that it names are open, and only until they are final.
+    /// The token has expired; only the SOS that it is for is open, and only until that is final.
     grace: AtomicBool,
     gone: AtomicBool,
     /// The SOSs that it is a member of, with the role that counts there.

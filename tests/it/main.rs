@@ -3,9 +3,6 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-#[path = "../support/mini_redis.rs"]
-mod mini_redis;
-
 mod balancer;
 mod cli;
 mod clients;

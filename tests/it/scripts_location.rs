@@ -1,9 +1,9 @@
 //! Positions: the window, the last known fix, the track, backfill. Contract § 3 "Location".
 
+use convoke::redis::Redis;
 use convoke::redis::scripts::Refused;
 use convoke::redis::scripts::sos::*;
 
-use crate::mini_redis::Mini;
 use crate::scripts_world::*;
 
 crate::on_both!(
@@ -30,13 +30,14 @@ async fn now(world: &World) -> u64 {
 async fn end_window(world: &World, actor: Actor<'_>) {
     let key = format!("sos:location:{{{}}}", world.id);
     let field = format!("w:{}", convoke::redis::scripts::user_key(actor.user));
-    let redis::Value::BulkString(window) = world.redis.command(redis::cmd("HGET").arg(&key).arg(&field).clone(), &key).await
+    let redis::Value::BulkString(window) =
+        world.redis.command(redis::cmd("HGET").arg(&key).arg(&field).clone(), &key).await.unwrap()
     else {
         panic!("no window")
     };
     let window = String::from_utf8(window).unwrap();
     let (_, rest) = window.split_once(' ').unwrap();
-    world.redis.command(redis::cmd("HSET").arg(&key).arg(&field).arg(format!("0 {rest}")).clone(), &key).await;
+    world.redis.command(redis::cmd("HSET").arg(&key).arg(&field).arg(format!("0 {rest}")).clone(), &key).await.unwrap();
 }
 
 async fn flush(world: &World) -> Flushed {
@@ -47,7 +48,7 @@ async fn latitude(world: &World) -> serde_json::Value {
     world.state().await["locations"][0]["latitude"].clone()
 }
 
-async fn one_of_a_hundred_in_a_window_is_sent_and_the_newest_when_it_ends(redis: Mini) {
+async fn one_of_a_hundred_in_a_window_is_sent_and_the_newest_when_it_ends(redis: Redis) {
     let world = World::new(redis).await;
     let start = now(&world).await;
     let fixes: Vec<Fix> = (0..100u32).map(|i| fix(f64::from(i) / 10.0, Some(start + u64::from(i)))).collect();
@@ -66,7 +67,7 @@ async fn one_of_a_hundred_in_a_window_is_sent_and_the_newest_when_it_ends(redis:
     assert_eq!(flush(&world).await.sent, 0);
 }
 
-async fn an_older_fix_of_the_same_device_is_never_sent_after_a_newer(redis: Mini) {
+async fn an_older_fix_of_the_same_device_is_never_sent_after_a_newer(redis: Redis) {
     let world = World::new(redis).await;
     let start = now(&world).await;
     assert_eq!(world.locate(citizen(), &fix(5.0, Some(start))).await.unwrap().placed, Placed::Published);
@@ -80,7 +81,7 @@ async fn an_older_fix_of_the_same_device_is_never_sent_after_a_newer(redis: Mini
     assert_eq!(latitude(&world).await, 3.0);
 }
 
-async fn a_fix_time_that_is_missing_or_ahead_is_the_arrival(redis: Mini) {
+async fn a_fix_time_that_is_missing_or_ahead_is_the_arrival(redis: Redis) {
     let world = World::new(redis).await;
     let now = now(&world).await;
     for (time, ahead) in [(None, false), (Some(now + 600_000), false), (Some(now + 30_000), true)] {
@@ -91,7 +92,7 @@ async fn a_fix_time_that_is_missing_or_ahead_is_the_arrival(redis: Mini) {
     }
 }
 
-async fn the_track_holds_each_fix_once_and_is_read_in_pages(redis: Mini) {
+async fn the_track_holds_each_fix_once_and_is_read_in_pages(redis: Redis) {
     let world = World::new(redis).await;
     for i in 0..10 {
         for actor in [citizen(), rescuer()] {
@@ -120,7 +121,7 @@ async fn the_track_holds_each_fix_once_and_is_read_in_pages(redis: Mini) {
     assert_eq!(sos_track(&world.redis, "none-such", None, 0, None, 10).await.unwrap(), None);
 }
 
-async fn numbers_and_zero_keep_their_text(redis: Mini) {
+async fn numbers_and_zero_keep_their_text(redis: Redis) {
     let world = World::new(redis).await;
     let exact = Fix {
         fields: r#""latitude":0,"longitude":-0.12345678901234567,"accuracy":1e-7,"heading":null,"speed":null,"altitude":9007199254740991,"deviceId":null"#.into(),
@@ -143,7 +144,7 @@ async fn numbers_and_zero_keep_their_text(redis: Mini) {
     assert!(json.contains(r#""ageMs":"#));
 }
 
-async fn who_may_send_a_location(redis: Mini) {
+async fn who_may_send_a_location(redis: Redis) {
     let world = World::new(redis.clone()).await;
     for (actor, may) in [
         (citizen(), true),
@@ -162,7 +163,7 @@ async fn batch(world: &World, fixes: &[Fix]) -> Batched {
     sos_batch(&world.redis, &world.id, plain(), citizen(), THROTTLE_MS, fixes).await.unwrap().unwrap()
 }
 
-async fn a_batch_keeps_all_and_sends_only_what_is_newer(redis: Mini) {
+async fn a_batch_keeps_all_and_sends_only_what_is_newer(redis: Redis) {
     let world = World::new(redis).await;
     let start = now(&world).await;
     world.locate(citizen(), &fix(9.0, Some(start - 100))).await.unwrap();
@@ -178,7 +179,7 @@ async fn a_batch_keeps_all_and_sends_only_what_is_newer(redis: Mini) {
     assert_eq!(batch(&world, &many).await.accepted, 500);
 }
 
-async fn a_batch_is_taken_after_the_end(redis: Mini) {
+async fn a_batch_is_taken_after_the_end(redis: Redis) {
     let world = World::new(redis).await;
     world.close(dispatcher()).await.unwrap();
     let before = world.names().await;
@@ -188,7 +189,7 @@ async fn a_batch_is_taken_after_the_end(redis: Mini) {
     assert_eq!(sos_track(&world.redis, &world.id, None, 0, None, 10).await.unwrap().unwrap().points.len(), 2);
 }
 
-async fn the_outbox_gets_first_moved_and_last(redis: Mini) {
+async fn the_outbox_gets_first_moved_and_last(redis: Redis) {
     let world = World::new(redis).await;
     let start = now(&world).await;
     // 0.0001° of latitude are 11 m.
@@ -205,7 +206,7 @@ async fn the_outbox_gets_first_moved_and_last(redis: Mini) {
     assert_eq!(sent, [1.0, 1.001, 1.0011]);
 }
 
-async fn the_end_sends_what_was_pending(redis: Mini) {
+async fn the_end_sends_what_was_pending(redis: Redis) {
     let world = World::new(redis).await;
     world.locate(citizen(), &fix(1.0, None)).await.unwrap();
     let second = world.locate(citizen(), &fix(2.0, None)).await.unwrap();
@@ -216,7 +217,7 @@ async fn the_end_sends_what_was_pending(redis: Mini) {
     assert_eq!(flush(&world).await.sent, 0);
 }
 
-async fn a_repeated_location_has_one_effect(redis: Mini) {
+async fn a_repeated_location_has_one_effect(redis: Redis) {
     let world = World::new(redis).await;
     let send = async || {
         sos_location(&world.redis, &world.id, op("n-1"), citizen(), THROTTLE_MS, &fix(1.0, None)).await.unwrap().unwrap()
@@ -226,9 +227,9 @@ async fn a_repeated_location_has_one_effect(redis: Mini) {
     assert_eq!(sos_track(&world.redis, &world.id, None, 0, None, 10).await.unwrap().unwrap().points.len(), 1);
 }
 
-async fn the_room_hears_the_first_then_the_newest(redis: Mini) {
+async fn the_room_hears_the_first_then_the_newest(redis: Redis) {
     let world = World::new(redis).await;
-    let mut channel = world.redis.listen(&convoke::redis::keys::scope_channel(&world.scope())).await;
+    let mut channel = Channel::listen(&world.redis, &convoke::redis::keys::scope_channel(&world.scope())).await;
     for latitude in [1.5, 2.5, 3.5] {
         world.locate(citizen(), &fix(latitude, Some(1_000 + latitude as u64))).await.unwrap();
     }
@@ -252,30 +253,9 @@ async fn the_room_hears_the_first_then_the_newest(redis: Mini) {
     }
 }
 
-async fn an_init_does_not_overrule_what_the_citizen_sent(redis: Mini) {
+async fn an_init_does_not_overrule_what_the_citizen_sent(redis: Redis) {
     let world = World::new(redis).await;
     world.locate(citizen(), &fix(5.0, None)).await.unwrap();
     sos_create(&world.redis, &world.id, plain(), World::record(), Some(&fix(1.0, None))).await.unwrap();
     assert_eq!(latitude(&world).await, 5.0);
-}
-
-/// Not a fact but a figure: `cargo test --test it -- --ignored how_long --nocapture`.
-#[tokio::test]
-#[ignore = "a measurement"]
-async fn how_long_a_location_takes() {
-    let redis = Mini::single().await;
-    let world = World::new(redis.clone()).await;
-    let (_, mut connection) = redis.node(0);
-    for (what, with_op) in [("with operation id", true), ("without", false)] {
-        world.locate(citizen(), &fix(1.0, None)).await.unwrap();
-        let _: () = redis::cmd("CONFIG").arg("RESETSTAT").query_async(&mut connection).await.unwrap();
-        for i in 0..20_000u64 {
-            let id = format!("n1.a-{i}");
-            let op = op(if with_op { &id } else { "" });
-            sos_location(&redis, &world.id, op, citizen(), 0, &fix(1.0, None)).await.unwrap().unwrap();
-        }
-        let info: String = redis::cmd("INFO").arg("commandstats").query_async(&mut connection).await.unwrap();
-        println!("{what}:");
-        info.lines().filter(|line| line.starts_with("cmdstat_")).for_each(|line| println!("  {line}"));
-    }
 }

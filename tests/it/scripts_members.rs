@@ -1,10 +1,9 @@
 //! Making, joining, leaving, presence, admission, expiry. Contract § 3 "Rights", "State".
 
-use convoke::redis::keys;
 use convoke::redis::scripts::Refused;
 use convoke::redis::scripts::sos::*;
+use convoke::redis::{Redis, cmd, keys};
 
-use crate::mini_redis::Mini;
 use crate::scripts_world::*;
 
 crate::on_both!(
@@ -29,7 +28,7 @@ crate::on_both!(
     every_write_repeated_has_one_effect,
 );
 
-async fn who_may_join(redis: Mini) {
+async fn who_may_join(redis: Redis) {
     let world = World::new(redis.clone()).await;
     let nothing = World::nothing(redis);
     for (actor, may) in [
@@ -50,10 +49,10 @@ async fn who_may_join(redis: Mini) {
     assert_eq!(refusals.map(|entry| entry.note.unwrap()).collect::<Vec<_>>(), ["sos:init forbidden"; 2]);
 }
 
-async fn refusals_are_half_of_the_trail_at_most(redis: Mini) {
+async fn refusals_are_half_of_the_trail_at_most(redis: Redis) {
     let world = World::new(redis).await;
     let key = keys::sos_state(&world.id);
-    world.redis.command(redis::cmd("HSET").arg(&key).arg("refusals").arg(9_998).to_owned(), &key).await;
+    world.redis.command(cmd("HSET").arg(&key).arg("refusals").arg(9_998).to_owned(), &key).await.unwrap();
     let stranger = Actor { named: false, ..rescuer() };
     for _ in 0..3 {
         sos_join(&world.redis, &world.id, plain(), stranger, SEAT).await.unwrap();
@@ -63,7 +62,7 @@ async fn refusals_are_half_of_the_trail_at_most(redis: Mini) {
     assert_eq!(world.audited().await, ["created", "refusal", "refusal", "join"]);
 }
 
-async fn a_join_announces_once_and_gives_position_and_snapshot(redis: Mini) {
+async fn a_join_announces_once_and_gives_position_and_snapshot(redis: Redis) {
     let world = World::new(redis).await;
     let joined = world.join(citizen()).await;
     assert!(joined.first && joined.role == "citizen" && joined.written.listeners == 1);
@@ -88,7 +87,7 @@ async fn a_join_announces_once_and_gives_position_and_snapshot(redis: Mini) {
     assert_eq!(world.audited().await, ["created", "join", "join"]);
 }
 
-async fn a_recovered_socket_is_not_announced(redis: Mini) {
+async fn a_recovered_socket_is_not_announced(redis: Redis) {
     let world = World::new(redis).await;
     world.join(citizen()).await;
     sos_lost(&world.redis, &world.id, plain(), citizen(), SEAT, None).await.unwrap().unwrap();
@@ -98,7 +97,7 @@ async fn a_recovered_socket_is_not_announced(redis: Mini) {
     assert_eq!(world.names().await, ["sos:init", "presence:update"]);
 }
 
-async fn a_token_makes_a_member_before_there_is_a_state(redis: Mini) {
+async fn a_token_makes_a_member_before_there_is_a_state(redis: Redis) {
     let world = World::nothing(redis);
     let seat = Seat { from_connect: true, ..SEAT };
     let SosJoin::Joined(joined) = sos_join(&world.redis, &world.id, plain(), citizen(), seat).await.unwrap() else { panic!() };
@@ -118,7 +117,7 @@ async fn complete(world: &World, record: Record<'_>) -> SosMade {
     sos_complete(&world.redis, &world.id, plain(), record).await.unwrap()
 }
 
-async fn a_provisional_state_is_completed_by_its_record(redis: Mini) {
+async fn a_provisional_state_is_completed_by_its_record(redis: Redis) {
     let world = World::nothing(redis);
     let made = provisional(&world, rescuer()).await;
     assert!(made.created && made.snapshot.provisional && made.snapshot.citizen_id.is_none());
@@ -147,7 +146,7 @@ async fn a_provisional_state_is_completed_by_its_record(redis: Mini) {
     assert_eq!(world.state().await["citizenId"], "real", "a state that is whole is left alone");
 }
 
-async fn a_provisional_status_that_a_client_changed_stays(redis: Mini) {
+async fn a_provisional_status_that_a_client_changed_stays(redis: Redis) {
     let world = World::nothing(redis);
     provisional(&world, citizen()).await;
     world.status(rescuer(), "assigned").await.unwrap();
@@ -155,7 +154,7 @@ async fn a_provisional_status_that_a_client_changed_stays(redis: Mini) {
     assert_eq!(world.state().await["status"], "assigned");
 }
 
-async fn a_final_record_ends_a_provisional_sos(redis: Mini) {
+async fn a_final_record_ends_a_provisional_sos(redis: Redis) {
     let world = World::nothing(redis.clone());
     provisional(&world, citizen()).await;
     world.join(citizen()).await;
@@ -173,7 +172,7 @@ async fn a_final_record_ends_a_provisional_sos(redis: Mini) {
     assert!(matches!(sos_join(&world.redis, &world.id, plain(), citizen(), SEAT).await.unwrap(), SosJoin::Ended(_)));
 }
 
-async fn a_second_init_fills_nulls_only(redis: Mini) {
+async fn a_second_init_fills_nulls_only(redis: Redis) {
     let world = World::new(redis).await;
     let record = Record { citizen: Some("thief"), kind: Some("\"FLOOD\""), ..Record::default() };
     let again = sos_create(&world.redis, &world.id, plain(), record, Some(&fix(4.0, None))).await.unwrap();
@@ -184,7 +183,7 @@ async fn a_second_init_fills_nulls_only(redis: Mini) {
     assert_eq!(world.state().await["type"], "FLOOD");
 }
 
-async fn the_state_has_all_fields_of_the_contract(redis: Mini) {
+async fn the_state_has_all_fields_of_the_contract(redis: Redis) {
     let world = World::nothing(redis);
     sos_create(&world.redis, &world.id, plain(), World::record(), Some(&fix(14.5, None))).await.unwrap();
     let owed = watch_owed(&world.redis, &world.id).await.unwrap();
@@ -210,7 +209,7 @@ async fn the_state_has_all_fields_of_the_contract(redis: Mini) {
     );
 }
 
-async fn who_left_vanishes_and_who_was_lost_is_announced_later(redis: Mini) {
+async fn who_left_vanishes_and_who_was_lost_is_announced_later(redis: Redis) {
     let world = World::new(redis).await;
     world.join(citizen()).await;
     world.join(rescuer()).await;
@@ -232,7 +231,7 @@ async fn who_left_vanishes_and_who_was_lost_is_announced_later(redis: Mini) {
     assert_eq!(world.audited().await, ["created", "join", "join", "leave", "leave"]);
 }
 
-async fn who_comes_back_in_time_was_never_away(redis: Mini) {
+async fn who_comes_back_in_time_was_never_away(redis: Redis) {
     let world = World::new(redis).await;
     world.join(citizen()).await;
     sos_lost(&world.redis, &world.id, plain(), citizen(), SEAT, None).await.unwrap().unwrap();
@@ -241,14 +240,14 @@ async fn who_comes_back_in_time_was_never_away(redis: Mini) {
     assert_eq!(world.state().await["members"][0]["sockets"], 1);
 }
 
-async fn sockets_on_dead_nodes_do_not_count(redis: Mini) {
+async fn sockets_on_dead_nodes_do_not_count(redis: Redis) {
     let world = World::new(redis).await;
     world.join(citizen()).await;
     let json: serde_json::Value = serde_json::from_str(&world.snapshot().await.to_json(|node| node != "n1.a")).unwrap();
     assert_eq!((&json["members"][0]["online"], &json["members"][0]["sockets"]), (&false.into(), &0.into()));
 }
 
-async fn an_admission_gives_rights_and_a_removal_outranks_the_token(redis: Mini) {
+async fn an_admission_gives_rights_and_a_removal_outranks_the_token(redis: Redis) {
     let world = World::new(redis).await;
     let guest = Actor { named: false, ..person("gäst", "citizen") };
     let admit = async |role| sos_admit(&world.redis, &world.id, plain(), "gäst", role).await.unwrap().unwrap();
@@ -280,7 +279,7 @@ async fn an_admission_gives_rights_and_a_removal_outranks_the_token(redis: Mini)
     assert_eq!(sos_admit(&nothing.redis, &nothing.id, plain(), "x", "rescuer").await.unwrap(), Err(Refused::Missing));
 }
 
-async fn of_a_hundred_acknowledgements_one_counts(redis: Mini) {
+async fn of_a_hundred_acknowledgements_one_counts(redis: Redis) {
     let world = World::new(redis).await;
     let people: Vec<Actor> = (0..100).map(|i| person(Box::leak(format!("r{i}").into_boxed_str()), "rescuer")).collect();
     let calls = people.iter().map(|actor| sos_acknowledge(&world.redis, &world.id, plain(), *actor));
@@ -298,7 +297,7 @@ async fn of_a_hundred_acknowledgements_one_counts(redis: Mini) {
     assert!(world.state().await["responders"][0]["acknowledgedAt"].is_u64());
 }
 
-async fn who_may_acknowledge(redis: Mini) {
+async fn who_may_acknowledge(redis: Redis) {
     for (actor, may) in [
         (dispatcher(), true),
         (rescuer(), true),
@@ -311,7 +310,7 @@ async fn who_may_acknowledge(redis: Mini) {
     }
 }
 
-async fn unacknowledged_is_told_once_and_only_if_so(redis: Mini) {
+async fn unacknowledged_is_told_once_and_only_if_so(redis: Redis) {
     let world = World::new(redis).await;
     let ask = async |deadline| sos_unacknowledged(&world.redis, &world.id, plain(), deadline).await.unwrap();
     assert!(matches!(ask(60_000).await, Unacknowledged::NotYet(50_000..=60_000)));
@@ -327,7 +326,7 @@ async fn unacknowledged_is_told_once_and_only_if_so(redis: Mini) {
     assert_eq!(sos_unacknowledged(&world.redis, &world.id, plain(), 0).await.unwrap(), Unacknowledged::Done);
 }
 
-async fn an_idle_sos_expires_once(redis: Mini) {
+async fn an_idle_sos_expires_once(redis: Redis) {
     let world = World::new(redis.clone()).await;
     let sweep = async |idle| sos_expire(&world.redis, &world.id, plain(), idle).await.unwrap();
     assert!(matches!(sweep(86_400_000).await, Swept::Alive(86_000_000..)));
@@ -342,7 +341,7 @@ async fn an_idle_sos_expires_once(redis: Mini) {
     assert_eq!(sos_expire(&nothing.redis, &nothing.id, plain(), 0).await.unwrap(), Swept::Missing);
 }
 
-async fn every_write_repeated_has_one_effect(redis: Mini) {
+async fn every_write_repeated_has_one_effect(redis: Redis) {
     let world = World::nothing(redis);
     let (redis, id) = (&world.redis, world.id.as_str());
     let count = async || (world.names().await.len(), world.outbox().await.len(), world.audited().await.len());

@@ -2,47 +2,26 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use convoke::redis::keys;
 use convoke::redis::scripts::sos::*;
 
-use crate::mini_redis::Mini;
 use crate::scripts_world::*;
+use crate::support::redis::cluster;
 
-/// Moves the slot of `key` to the next master, one key at a time, with a pause for the load between keys.
-async fn migrate(redis: &Mini, key: &str, calls: &AtomicU64) {
-    let slot = keys::slot(key.as_bytes());
-    let from = redis.home(slot);
-    let to = (from + 1) % redis.nodes();
-    let ((_, mut source), (port, mut target)) = (redis.node(from), redis.node(to));
-    let id = async |connection: &mut redis::aio::MultiplexedConnection| {
-        redis::cmd("CLUSTER").arg("MYID").query_async::<String>(connection).await.unwrap()
-    };
-    let (source_id, target_id) = (id(&mut source).await, id(&mut target).await);
-    let set = |state: &'static str, node: &str| {
-        let mut command = redis::cmd("CLUSTER");
-        command.arg("SETSLOT").arg(slot).arg(state).arg(node);
-        command
-    };
-    set("IMPORTING", &source_id).exec_async(&mut target).await.unwrap();
-    set("MIGRATING", &target_id).exec_async(&mut source).await.unwrap();
-    loop {
-        let keys: Vec<String> =
-            redis::cmd("CLUSTER").arg("GETKEYSINSLOT").arg(slot).arg(1).query_async(&mut source).await.unwrap();
-        let Some(key) = keys.first() else { break };
-        redis::cmd("MIGRATE").arg("127.0.0.1").arg(port).arg(key).arg(0).arg(5000).exec_async(&mut source).await.unwrap();
-        tokio::time::sleep(std::time::Duration::from_millis(3)).await;
-    }
-    for mut connection in [target, source] {
-        set("NODE", &target_id).exec_async(&mut connection).await.unwrap();
-    }
+/// Moves the slot of the world, one key at a time, with a pause for the load between keys.
+async fn migrate(world: &World, from: usize, to: usize, calls: &AtomicU64) {
+    let slot = keys::slot(world.id.as_bytes());
+    let pause = || std::thread::sleep(Duration::from_millis(3));
+    tokio::task::spawn_blocking(move || cluster().migrate(slot, from, to, pause)).await.unwrap();
     let before = calls.load(Ordering::SeqCst);
     until("the load goes on", || async { calls.load(Ordering::SeqCst) > before + 100 }).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slot_that_moves_key_by_key_loses_nothing() {
-    let world = World::new(Mini::cluster().await).await;
+    let world = World::new(cluster().client().await).await;
     world.join(citizen()).await;
     let (stop, calls) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let mut tasks = Vec::new();
@@ -67,9 +46,11 @@ async fn a_slot_that_moves_key_by_key_loses_nothing() {
             said
         }));
     }
-    for _ in 0..2 {
-        migrate(&world.redis, &format!("{{{}}}", world.id), &calls).await;
-    }
+    // There and back, for the cluster is not ours alone.
+    let home = cluster().home_of(&world.id);
+    let away = (home + 1) % 3;
+    migrate(&world, home, away, &calls).await;
+    migrate(&world, away, home, &calls).await;
     stop.store(true, Ordering::SeqCst);
     let mut said = Vec::new();
     for task in tasks {

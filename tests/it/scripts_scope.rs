@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use convoke::ids::{ScopeId, ScopeKind, StreamId};
+use convoke::redis::Redis;
 use convoke::redis::scripts::Op;
 use convoke::redis::scripts::scope::*;
 
-use crate::mini_redis::Mini;
 use crate::scripts_world::*;
 
 crate::on_both!(
@@ -24,12 +24,12 @@ fn watch() -> ScopeId {
     ScopeId { kind: ScopeKind::Watch, id: unique("all").into() }
 }
 
-async fn publish(redis: &Mini, scope: &ScopeId, op: Op<'_>, durability: Durability, text: &str) -> Published {
+async fn publish(redis: &Redis, scope: &ScopeId, op: Op<'_>, durability: Durability, text: &str) -> Published {
     let body = Bytes::from(format!("* - - -\n[\"{text}\",{{}}]"));
     scope_publish(redis, scope, op, "u", durability, body).await.unwrap()
 }
 
-async fn epoch(redis: &Mini, scope: &ScopeId) -> String {
+async fn epoch(redis: &Redis, scope: &ScopeId) -> String {
     let none = Cursor { epoch: String::new(), id: StreamId::default() };
     scope_read(redis, scope, &none, 1).await.unwrap().epoch
 }
@@ -38,7 +38,7 @@ fn member(sid: &'static str, node: &'static str, session_epoch: u64) -> Member<'
     Member { sid, user: "ü ser", role: "dispatcher", node, session_epoch }
 }
 
-async fn ids_rise_and_a_volatile_message_is_not_logged(redis: Mini) {
+async fn ids_rise_and_a_volatile_message_is_not_logged(redis: Redis) {
     let scope = watch();
     let mut last = StreamId::default();
     for i in 0..50 {
@@ -52,7 +52,7 @@ async fn ids_rise_and_a_volatile_message_is_not_logged(redis: Mini) {
     assert_eq!((log.entries.len(), log.last, log.more, log.reset), (50, last, false, false));
 }
 
-async fn a_cursor_gets_what_it_missed_in_bounded_pages(redis: Mini) {
+async fn a_cursor_gets_what_it_missed_in_bounded_pages(redis: Redis) {
     let scope = watch();
     for i in 0..7 {
         publish(&redis, &scope, plain(), Durability::Logged, &i.to_string()).await;
@@ -73,7 +73,7 @@ async fn a_cursor_gets_what_it_missed_in_bounded_pages(redis: Mini) {
     assert!(log.entries.is_empty() && !log.more && !log.reset);
 }
 
-async fn another_epoch_a_trimmed_or_future_cursor_is_reset(redis: Mini) {
+async fn another_epoch_a_trimmed_or_future_cursor_is_reset(redis: Redis) {
     let scope = watch();
     let first = publish(&redis, &scope, plain(), Durability::Logged, "a").await.id.unwrap();
     let epoch = epoch(&redis, &scope).await;
@@ -86,7 +86,7 @@ async fn another_epoch_a_trimmed_or_future_cursor_is_reset(redis: Mini) {
     assert!(reset(&epoch, StreamId { seq: first.seq + 1, ..first }).await);
     // Kept for no time at all: the next trim takes what is older.
     let meta = format!("scope:meta:watch:{{{}}}", scope.id);
-    redis.command(redis::cmd("HSET").arg(&meta).arg("tt").arg(0).clone(), &meta).await;
+    redis.command(redis::cmd("HSET").arg(&meta).arg("tt").arg(0).clone(), &meta).await.unwrap();
     until("the clock moved on", || async { now(&redis).await > first.ms + 20 }).await;
     let mut short = plain();
     short.retention.log_ms = 10;
@@ -96,13 +96,13 @@ async fn another_epoch_a_trimmed_or_future_cursor_is_reset(redis: Mini) {
     assert!(!reset(&epoch, second).await);
 }
 
-async fn now(redis: &Mini) -> u64 {
-    let (_, mut connection) = redis.node(0);
-    let (seconds, micros): (u64, u64) = redis::cmd("TIME").query_async(&mut connection).await.unwrap();
+async fn now(redis: &Redis) -> u64 {
+    let time = redis.command(redis::cmd("TIME"), "any").await.unwrap();
+    let (seconds, micros): (u64, u64) = redis::from_redis_value(time).unwrap();
     seconds * 1000 + micros / 1000
 }
 
-async fn a_repeat_publishes_once(redis: Mini) {
+async fn a_repeat_publishes_once(redis: Redis) {
     let scope = watch();
     let (by_op, by_cmid) = (op("n1-7"), cmid("mine"));
     let a = publish(&redis, &scope, by_op, Durability::Logged, "a").await;
@@ -114,7 +114,7 @@ async fn a_repeat_publishes_once(redis: Mini) {
     assert_eq!(scope_read(&redis, &scope, &start, 10).await.unwrap().entries.len(), 2);
 }
 
-async fn nodes_are_listeners_once_and_leave(redis: Mini) {
+async fn nodes_are_listeners_once_and_leave(redis: Redis) {
     let scope = watch();
     for node in ["n1", "n2", "n1"] {
         scope_attach(&redis, &scope, node, None, 10, &[]).await.unwrap();
@@ -127,7 +127,7 @@ async fn nodes_are_listeners_once_and_leave(redis: Mini) {
     assert_eq!(publish(&redis, &scope, plain(), Durability::Volatile, "x").await.listeners, 1);
 }
 
-async fn members_come_back_only_after_a_loss(redis: Mini) {
+async fn members_come_back_only_after_a_loss(redis: Redis) {
     let scope = watch();
     let me = member("s1", "n1", 3);
     let joined = scope_join(&redis, &scope, plain(), me).await.unwrap();
@@ -138,7 +138,7 @@ async fn members_come_back_only_after_a_loss(redis: Mini) {
     assert_eq!(scope_touch(&redis, &scope, &[me]).await.unwrap(), ["s1"], "in the same epoch it has left");
     for key in ["meta", "log", "members"] {
         let key = format!("scope:{key}:watch:{{{}}}", scope.id);
-        redis.command(redis::cmd("DEL").arg(&key).clone(), &key).await;
+        redis.command(redis::cmd("DEL").arg(&key).clone(), &key).await.unwrap();
     }
     // Another node was quicker: what it wrote into the new log is not lost on this one.
     publish(&redis, &scope, plain(), Durability::Logged, "a").await;
@@ -152,7 +152,7 @@ async fn members_come_back_only_after_a_loss(redis: Mini) {
     assert!(scope_touch(&redis, &scope, &[me]).await.unwrap().is_empty());
 }
 
-async fn a_member_is_touched_and_left_only_by_its_holder(redis: Mini) {
+async fn a_member_is_touched_and_left_only_by_its_holder(redis: Redis) {
     let scope = watch();
     scope_join(&redis, &scope, plain(), member("s1", "n1", 1)).await.unwrap();
     scope_join(&redis, &scope, plain(), member("s1", "n2", 2)).await.unwrap();
@@ -162,7 +162,7 @@ async fn a_member_is_touched_and_left_only_by_its_holder(redis: Mini) {
     assert!(scope_leave(&redis, &scope, member("s1", "n2", 2)).await.unwrap());
 }
 
-async fn old_operation_ids_are_forgotten(redis: Mini) {
+async fn old_operation_ids_are_forgotten(redis: Redis) {
     let scope = watch();
     let meta = format!("scope:meta:watch:{{{}}}", scope.id);
     for i in 0..100 {
@@ -170,24 +170,24 @@ async fn old_operation_ids_are_forgotten(redis: Mini) {
     }
     // Make the ring's entries look old.
     let long_ago = now(&redis).await - 100_000;
-    redis.command(redis::cmd("HSET").arg(&meta).arg("oe").arg(long_ago).clone(), &meta).await;
+    redis.command(redis::cmd("HSET").arg(&meta).arg("oe").arg(long_ago).clone(), &meta).await.unwrap();
     for i in 1..=100 {
         let entry = format!("{long_ago} op:op-{}", i - 1);
-        redis.command(redis::cmd("HSET").arg(&meta).arg(format!("oq:{i}")).arg(entry).clone(), &meta).await;
+        redis.command(redis::cmd("HSET").arg(&meta).arg(format!("oq:{i}")).arg(entry).clone(), &meta).await.unwrap();
     }
     for i in 0..3 {
         publish(&redis, &scope, op(&format!("new-{i}")), Durability::Volatile, "x").await;
     }
-    let redis::Value::Int(fields) = redis.command(redis::cmd("HLEN").arg(&meta).clone(), &meta).await else { panic!() };
+    let redis::Value::Int(fields) = redis.command(redis::cmd("HLEN").arg(&meta).clone(), &meta).await.unwrap() else { panic!() };
     assert!(fields < 20, "{fields}");
     publish(&redis, &scope, op("new-0"), Durability::Volatile, "x").await;
-    let redis::Value::Int(after) = redis.command(redis::cmd("HLEN").arg(&meta).clone(), &meta).await else { panic!() };
+    let redis::Value::Int(after) = redis.command(redis::cmd("HLEN").arg(&meta).clone(), &meta).await.unwrap() else { panic!() };
     assert_eq!(after, fields, "a repeat adds nothing");
 }
 
-async fn the_channel_carries_epoch_previous_id_and_body(redis: Mini) {
+async fn the_channel_carries_epoch_previous_id_and_body(redis: Redis) {
     let scope = watch();
-    let mut channel = redis.listen(&convoke::redis::keys::scope_channel(&scope)).await;
+    let mut channel = Channel::listen(&redis, &convoke::redis::keys::scope_channel(&scope)).await;
     let first = publish(&redis, &scope, plain(), Durability::Logged, "a").await;
     let volatile = publish(&redis, &scope, plain(), Durability::Volatile, "v").await;
     let second = publish(&redis, &scope, plain(), Durability::Logged, "b").await;

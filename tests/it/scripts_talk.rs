@@ -1,12 +1,12 @@
 //! Messages, history, signals, the outbox and users' presence.
 
 use convoke::ids::StreamId;
+use convoke::redis::Redis;
 use convoke::redis::scripts::Refused;
 use convoke::redis::scripts::outbox::*;
 use convoke::redis::scripts::presence::*;
 use convoke::redis::scripts::sos::*;
 
-use crate::mini_redis::Mini;
 use crate::scripts_world::*;
 
 crate::on_both!(
@@ -19,7 +19,7 @@ crate::on_both!(
     presence_knows_the_sockets_of_a_user,
 );
 
-async fn only_members_speak_and_all_hear_the_same(redis: Mini) {
+async fn only_members_speak_and_all_hear_the_same(redis: Redis) {
     let world = World::new(redis).await;
     assert_eq!(world.say(citizen(), "x").await, Err(Refused::NotMember), "rights are not membership");
     world.join(citizen()).await;
@@ -38,7 +38,7 @@ async fn only_members_speak_and_all_hear_the_same(redis: Mini) {
     assert_eq!(missing, Err(Refused::Missing));
 }
 
-async fn of_a_hundred_messages_with_one_client_id_one_is_sent(redis: Mini) {
+async fn of_a_hundred_messages_with_one_client_id_one_is_sent(redis: Redis) {
     let world = World::new(redis).await;
     world.join(citizen()).await;
     world.join(rescuer()).await;
@@ -63,7 +63,7 @@ async fn of_a_hundred_messages_with_one_client_id_one_is_sent(redis: Mini) {
     assert!(late.written.duplicate && late.message_id == answers[0].message_id);
 }
 
-async fn history_is_read_backwards_in_pages(redis: Mini) {
+async fn history_is_read_backwards_in_pages(redis: Redis) {
     let world = World::new(redis).await;
     world.join(citizen()).await;
     for i in 0..7 {
@@ -83,7 +83,7 @@ async fn history_is_read_backwards_in_pages(redis: Mini) {
     assert_eq!(stranger, Err(Refused::NotMember), "for members while it lasts");
 }
 
-async fn a_signal_goes_to_the_others_a_socket_or_a_user(redis: Mini) {
+async fn a_signal_goes_to_the_others_a_socket_or_a_user(redis: Redis) {
     let world = World::new(redis).await;
     world.join(citizen()).await;
     world.join(rescuer()).await;
@@ -107,7 +107,7 @@ async fn a_signal_goes_to_the_others_a_socket_or_a_user(redis: Mini) {
     assert_eq!(relay(person("x", "rescuer"), Recipient::Others).await, Err(Refused::NotMember));
 }
 
-async fn one_owner_delivers_in_order(redis: Mini) {
+async fn one_owner_delivers_in_order(redis: Redis) {
     let world = World::new(redis).await;
     let (redis, id) = (&world.redis, world.id.as_str());
     world.status(rescuer(), "assigned").await.unwrap();
@@ -127,15 +127,15 @@ async fn one_owner_delivers_in_order(redis: Mini) {
     // It outlives the SOS, and goes with its last entry.
     world.close(dispatcher()).await.unwrap();
     let key = format!("sos:outbox:{{{id}}}");
-    assert_eq!(redis.command(redis::cmd("PTTL").arg(&key).clone(), &key).await, redis::Value::Int(-1));
+    assert_eq!(redis.command(redis::cmd("PTTL").arg(&key).clone(), &key).await.unwrap(), redis::Value::Int(-1));
     let OutboxHead::Held { entries, .. } = outbox_claim(redis, id, "c", 60_000, 10).await.unwrap() else { panic!() };
     for entry in &entries {
         outbox_done(redis, id, "c", entry.id).await.unwrap();
     }
-    assert_eq!(redis.command(redis::cmd("EXISTS").arg(&key).clone(), &key).await, redis::Value::Int(0));
+    assert_eq!(redis.command(redis::cmd("EXISTS").arg(&key).clone(), &key).await.unwrap(), redis::Value::Int(0));
 }
 
-async fn a_refused_entry_goes_to_the_dead(redis: Mini) {
+async fn a_refused_entry_goes_to_the_dead(redis: Redis) {
     let world = World::new(redis).await;
     let (redis, id) = (&world.redis, world.id.as_str());
     world.status(rescuer(), "assigned").await.unwrap();
@@ -143,10 +143,10 @@ async fn a_refused_entry_goes_to_the_dead(redis: Mini) {
     assert_eq!(outbox_dead(redis, id, "a", entries[0].id, "422").await.unwrap(), Some(0));
     outbox_release(redis, id, "a").await.unwrap();
     let key = format!("sos:outbox:dead:{{{id}}}");
-    assert_eq!(redis.command(redis::cmd("XLEN").arg(&key).clone(), &key).await, redis::Value::Int(1));
+    assert_eq!(redis.command(redis::cmd("XLEN").arg(&key).clone(), &key).await.unwrap(), redis::Value::Int(1));
 }
 
-async fn presence_knows_the_sockets_of_a_user(redis: Mini) {
+async fn presence_knows_the_sockets_of_a_user(redis: Redis) {
     let user = &unique("ü ser");
     let read = async || presence_read(&redis, user).await.unwrap();
     assert_eq!(read().await, UserPresence::default());

@@ -1,15 +1,17 @@
 //! The one place of the script tests that knows their API: an SOS, people, and what was broadcast.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use convoke::ids::{ScopeId, ScopeKind};
 use convoke::redis::scripts::scope::{Cursor, Log, scope_read};
 use convoke::redis::scripts::snapshot::SosSnapshot;
 use convoke::redis::scripts::sos::*;
 use convoke::redis::scripts::{Op, Refused, Retention};
-
-use crate::mini_redis::Mini;
+use convoke::redis::{Redis, Sink};
+use tokio::sync::mpsc;
 
 /// Runs each fact on a single Redis and on a cluster of three masters.
 #[macro_export]
@@ -18,13 +20,13 @@ macro_rules! on_both {
         mod on_single {
             $(#[tokio::test]
             async fn $fact() {
-                super::$fact($crate::mini_redis::Mini::single().await).await;
+                super::$fact($crate::support::redis::single().client().await).await;
             })*
         }
         mod on_cluster {
             $(#[tokio::test]
             async fn $fact() {
-                super::$fact($crate::mini_redis::Mini::cluster().await).await;
+                super::$fact($crate::support::redis::cluster().client().await).await;
             })*
         }
     };
@@ -92,17 +94,17 @@ pub fn fix(latitude: f64, time: Option<u64>) -> Fix {
 /// One SOS and the Redis that holds it.
 #[derive(Clone)]
 pub struct World {
-    pub redis: Mini,
+    pub redis: Redis,
     pub id: String,
 }
 
 impl World {
-    pub fn nothing(redis: Mini) -> Self {
+    pub fn nothing(redis: Redis) -> Self {
         Self { redis, id: unique("sos") }
     }
 
     /// An SOS of citizen `cit`, made by the internal API.
-    pub async fn new(redis: Mini) -> Self {
+    pub async fn new(redis: Redis) -> Self {
         let world = Self::nothing(redis);
         let made = sos_create(&world.redis, &world.id, plain(), Self::record(), None).await.unwrap();
         assert!(made.created);
@@ -195,6 +197,30 @@ impl World {
 
     pub async fn audited(&self) -> Vec<String> {
         self.audit().await.into_iter().map(|entry| entry.event).collect()
+    }
+}
+
+/// A subscription to one channel, confirmed. A client can have one.
+pub struct Channel(mpsc::UnboundedReceiver<String>);
+
+impl Channel {
+    pub async fn listen(redis: &Redis, channel: &str) -> Self {
+        struct Ear(mpsc::UnboundedSender<String>);
+        impl Sink for Ear {
+            fn message(&self, _: &[u8], payload: Bytes) {
+                let _ = self.0.send(String::from_utf8(payload.to_vec()).unwrap());
+            }
+
+            fn gap(&self, _: &[Arc<str>]) {}
+        }
+        let (ear, messages) = mpsc::unbounded_channel();
+        redis.subscriber().set_sink(Arc::new(Ear(ear)));
+        redis.subscriber().subscribe(channel).await.unwrap();
+        Self(messages)
+    }
+
+    pub async fn next(&mut self) -> String {
+        tokio::time::timeout(Duration::from_secs(10), self.0.recv()).await.expect("a message").unwrap()
     }
 }
 

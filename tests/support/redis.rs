@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use ::redis::{Cmd, Connection, FromRedisValue, RedisResult, Value, cmd};
 use convoke::redis::keys::{self, SLOTS, slot};
+use convoke::redis::{Redis, RedisConfig};
 use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -104,6 +105,11 @@ impl Server {
 
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The hub's own client of this server.
+    pub async fn client(&self) -> Redis {
+        client(self.url()).await
     }
 
     pub fn pid(&self) -> Option<u32> {
@@ -255,6 +261,11 @@ impl Cluster {
         format!("redis-cluster://{}", hosts.join(","))
     }
 
+    /// The hub's own client of this cluster.
+    pub async fn client(&self) -> Redis {
+        client(self.url()).await
+    }
+
     /// The index of the master that this key belonged to at the start.
     pub fn home_of(&self, key: &str) -> usize {
         let slot = u32::from(slot(key.as_bytes()));
@@ -296,6 +307,12 @@ impl Server {
         let at = self.args.iter().position(|arg| arg == "--cluster-port").expect("a cluster node");
         self.args[at + 1].clone()
     }
+}
+
+/// More patient than the hub's is, and connected.
+async fn client(url: String) -> Redis {
+    let config = RedisConfig { lazy: false, deadline: PATIENCE, ..RedisConfig::new(url) };
+    Redis::connect(config).await.expect("a working Redis")
 }
 
 /// A key whose hash tag makes it belong to master `index` of a cluster as [`Cluster::start`] made it.

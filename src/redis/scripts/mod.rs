@@ -10,6 +10,7 @@ mod client;
 mod reply;
 
 pub mod location;
+pub mod members;
 pub mod outbox;
 pub mod presence;
 pub mod scope;

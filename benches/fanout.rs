@@ -139,7 +139,7 @@ impl Drop for Crowd {
 async fn be_members(address: String, count: usize) {
     for _ in 0..count {
         let config = tungstenite::protocol::WebSocketConfig::default().read_buffer_size(1024).write_buffer_size(0);
-        let url = format!("ws://{address}/?EIO=4&transport=websocket");
+        let url = format!("ws://{address}/socket.io/?EIO=4&transport=websocket");
         let (mut socket, _) = tokio_tungstenite::connect_async_with_config(url, Some(config), false).await.expect("connected");
         socket.send(tungstenite::Message::text("40")).await.expect("sent");
         tokio::spawn(async move {

@@ -3,7 +3,7 @@
 -- ARGV 1 user   2 role   3 socket   4 source   5 event   6 code
 -- Returns { appended }
 if call('EXISTS', KEYS[1]) == 0 then return { 0 } end
-EVENTS, SOURCE = KEYS[2], ARGV[4]
+STATE, EVENTS, SOURCE = KEYS[1], KEYS[2], ARGV[4]
 clock()
-audit('refusal', ARGV[5] .. ' ' .. ARGV[6], nil, nil, { ARGV[1], ARGV[2], ARGV[3] })
+audit_refusal(ARGV[5] .. ' ' .. ARGV[6], { ARGV[1], ARGV[2], ARGV[3] })
 return { 1 }

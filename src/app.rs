@@ -1,6 +1,7 @@
 //! The composition root: the only place that wires everything. Then it waits for a signal, and drains.
 
 mod drain;
+mod gauges;
 mod probe;
 
 use std::io;
@@ -64,6 +65,8 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     sos.start();
     let io = SocketIo::new(socketio_config(&settings), [sos.namespace()]);
     let engine = Engine::new(engine_config(&settings), EngineHandler(io.clone()));
+
+    gauges::spawn(engine.clone(), io.clone(), scopes.clone(), redis.clone());
 
     let health = Health {
         lifecycle: lifecycle.clone(),

@@ -87,8 +87,6 @@ pub struct Redis {
     pub deadline: Duration,
     /// Replicas that confirm a write; 0: none are asked.
     pub ack_replicas: u32,
-    /// How long volatile events are collected; zero: not at all.
-    pub publish_window: Duration,
 }
 
 /// The SOS surface (contract § 3).
@@ -259,7 +257,6 @@ fn redis(read: &mut Reader<'_>) -> Redis {
         url: redis_url(read),
         deadline: read.milliseconds(t::REDIS_DEADLINE_MS, 50..=60_000),
         ack_replicas: read.integer(t::ACK_REPLICAS, 0..=16),
-        publish_window: read.milliseconds(t::PUBLISH_WINDOW_MS, 0..=1000),
     }
 }
 

@@ -5,8 +5,8 @@
 -- a refusal is { outcome }: missing, forbidden, not_member, closed, unknown_status, transition, conflict.
 --
 -- sos:state: citizen status type soNo address createdAt updatedAt touched ackBy ackAt closedAt closedBy reason prov (made
--- without a record) ch (a client changed the status since) unack · adm:<user key> → role, or '-' once removed
--- · r:<user key> → `<status> <assigned> <acknowledged> <arrived> <user>` (0: not yet) · ra:<user key> (acknowledged before).
+-- without a record) ch (a client changed the status since) unack refusals (how many) · adm:<user key> → role, or '-' once
+-- removed · r:<user key> → `<status> <assigned> <acknowledged> <arrived> <user>` (0: not yet) · ra:<user key> (acknowledged before).
 
 local SOS, USER, KEY, ROLE, NAMED, SID, SOURCE = ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11] == '1', ARGV[12], ARGV[13]
 local appended, owed = false, 0
@@ -32,6 +32,11 @@ local function audit(event, note, status, old, who)
     'n', note or '', 'st', status or '', 'o', old or '')
 end
 
+-- Who has no rights shall not push the rest out of the trail: half of it at most are refusals.
+local function audit_refusal(note, who)
+  if call('HINCRBY', STATE, 'refusals', 1) <= 10000 then audit('refusal', note, nil, nil, who) end
+end
+
 local function outbox(event, user, data)
   if SOURCE == 'internal' then return end
   call('XADD', OUTBOX, '*', 'e', event, 'u', user, 'd', data, 't', now)
@@ -52,7 +57,7 @@ end
 
 -- Ends a refused write. The trail names the refusal.
 local function refuse(outcome, event)
-  if outcome ~= 'missing' then audit('refusal', event .. ' ' .. outcome) end
+  if outcome ~= 'missing' then audit_refusal(event .. ' ' .. outcome) end
   local result = { outcome }
   remember(result, KEY, false)
   if epoch then commit() end

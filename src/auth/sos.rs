@@ -75,6 +75,11 @@ impl Claims {
         }
     }
 
+    /// Whether the token still counts for this incident after its end, as long as there is grace.
+    pub fn is_for(&self, sos_id: &str) -> bool {
+        self.sos_id.as_deref() == Some(sos_id)
+    }
+
     pub fn names(&self, sos_id: &str) -> bool {
         self.sos_ids.iter().any(|named| **named == *sos_id)
     }

@@ -16,6 +16,8 @@ use smallvec::smallvec;
 use crate::ids;
 use crate::protocol::frame::Frame;
 
+use crate::telemetry::metrics::HANDSHAKES;
+
 use super::limits::Refusal;
 use super::{Body, Engine, Handshake, Session, polling, websocket};
 
@@ -113,6 +115,7 @@ impl Engine {
 
     /// Makes a session known and hands it to the layer above.
     pub(super) fn open(self: &Arc<Self>, session: &Arc<Session>, handshake: Handshake) {
+        metrics::counter!(HANDSHAKES, "outcome" => "ok").increment(1);
         self.insert(session.clone());
         session.attach(self.handler.open(session, handshake));
     }
@@ -138,6 +141,7 @@ impl Engine {
 }
 
 fn overloaded(message: &'static str) -> Response<Body> {
+    metrics::counter!(HANDSHAKES, "outcome" => message).increment(1);
     let body = json!({"code": 4, "message": message}).to_string();
     let mut response = respond(StatusCode::SERVICE_UNAVAILABLE, "application/json", body);
     // Spread, so that those who were refused together do not come back together.

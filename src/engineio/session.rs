@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::protocol::engineio::{Message, Packet};
 use crate::protocol::frame::{Frame, Frames};
+use crate::telemetry::metrics::TRANSPORT_CLOSES;
 
 use super::outbox::{Outbox, VolatileKey};
 use super::{Connection, Engine, lock};
@@ -272,8 +273,6 @@ impl Session {
 
     pub(super) fn receive(self: &Arc<Self>, packet: Packet) -> Result<(), CloseReason> {
         match packet {
-            // Something before it, in the same payload, may have ended the session.
-            Packet::Message(_) if self.is_closed() => {}
             Packet::Message(message) => self.deliver(message),
             Packet::Pong(_) => self.pong(),
             Packet::Close => return Err(CloseReason::ClientClosed),
@@ -454,6 +453,7 @@ impl Session {
             }
         }
         tracing::debug!(reason = reason.as_str(), "session closed");
+        metrics::counter!(TRANSPORT_CLOSES, "reason" => reason.as_str()).increment(1);
         self.engine.remove(self);
         if let Some(connection) = self.connection.get() {
             connection.closed(self, reason);

@@ -4,7 +4,7 @@
 //! there. Nothing is written here but what belongs to an upgrade; sending is the business of the session.
 
 use std::cmp::Ordering;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read as _};
 use std::net::Shutdown;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use smallvec::smallvec;
 use socket2::SockRef;
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::io::{AsyncRead, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::protocol::engineio::{Message, Packet};
@@ -124,6 +124,9 @@ where
     Some(response.map(|_| Full::default()))
 }
 
+/// What is read at once before a reader is made for it; longer messages are the reader's.
+const READ_ONCE: usize = 4_096;
+
 /// The reading side of one WebSocket.
 struct Stream {
     socket: Arc<TcpStream>,
@@ -143,19 +146,43 @@ struct Partial {
 
 impl Stream {
     fn new(socket: Arc<TcpStream>, leftover: Bytes, max_payload: usize) -> Self {
+        // Even an empty slice would keep the buffer of the HTTP connection.
+        let leftover = if leftover.is_empty() { Bytes::new() } else { leftover };
         Self { socket, leftover, partial: None, probing: false, max_payload }
     }
 
     /// Reads packets into the session until one of both ends.
     async fn serve(&mut self, session: &Arc<Session>) -> CloseReason {
         loop {
-            if self.leftover.is_empty() && self.socket.readable().await.is_err() {
-                return CloseReason::ClientClosed;
+            if self.leftover.is_empty() {
+                match self.socket.readable().await.and_then(|()| self.read_once()) {
+                    Ok(Some(bytes)) if !bytes.is_empty() => self.leftover = bytes,
+                    Ok(None) => continue,
+                    Ok(Some(_)) | Err(_) => return CloseReason::ClientClosed,
+                }
             }
             // Boxed, so that an idle connection does not carry the reader's future.
             if let Err(reason) = Box::pin(self.read_available(session)).await {
                 return reason;
             }
+        }
+    }
+
+    /// Takes what is there; `None` if there is nothing, no bytes at the end of the stream. A reader that were made without
+    /// bytes at hand would keep its buffer until the next message.
+    fn read_once(&self) -> io::Result<Option<Bytes>> {
+        let mut buffer = [0; READ_ONCE];
+        let mut taken = None;
+        let result = self.socket.try_io(Interest::READABLE, || {
+            let count = (&*SockRef::from(&*self.socket)).read(&mut buffer)?;
+            taken = Some(count);
+            // A short read has emptied the socket: to say so spares the attempt that would find that out.
+            if (1..READ_ONCE).contains(&count) { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        });
+        match (taken, result) {
+            (Some(count), _) => Ok(Some(Bytes::copy_from_slice(&buffer[..count]))),
+            (None, Err(error)) if error.kind() != ErrorKind::WouldBlock => Err(error),
+            (None, _) => Ok(None),
         }
     }
 
@@ -302,9 +329,9 @@ impl AsyncRead for Counted<'_> {
         }
         loop {
             ready!(self.socket.poll_read_ready(cx))?;
-            match self.socket.try_read(buf.initialize_unfilled()) {
+            // Into memory as it is: to clear 8 KiB for each message would cost more than to read it.
+            match self.socket.try_read_buf(buf) {
                 Ok(count) => {
-                    buf.advance(count);
                     self.taken.fetch_add(count, Relaxed);
                     return Poll::Ready(Ok(()));
                 }

@@ -80,7 +80,6 @@ variables! {
         REDIS_PASSWORD = unset, "Its password";
         REDIS_DEADLINE_MS = "5000", "How long a call to Redis may take in all, repeats included";
         ACK_REPLICAS = "1", "Replicas that must have a write before it is confirmed, where the master has any; 0 asks for none";
-        PUBLISH_WINDOW_MS = "0", "How long volatile events are collected before they are sent to Redis";
     }
     "Incidents (SOS)" {
         JWT_SECRET = unset, "HS256 secret of the tokens of citizens, rescuers, dispatchers and admins";

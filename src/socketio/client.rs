@@ -107,7 +107,8 @@ impl Client {
             Packet::Refused { nsp, id, name, why } => {
                 if let Some(socket) = self.socket(&nsp)? {
                     let not_a_number = (why == NOT_A_NUMBER).then(|| socket.namespace().not_a_number_code(&name)).flatten();
-                    socket.refuse(&name, id, &EventError::new(not_a_number.unwrap_or(Code::INVALID_PAYLOAD), why));
+                    let error = EventError::new(not_a_number.unwrap_or(Code::INVALID_PAYLOAD), why);
+                    socket.refuse_event(&name, id, &error, &self.io.config);
                 }
             }
             Packet::Ack { nsp, id, args } => {

@@ -41,18 +41,16 @@ impl Lane {
     /// Adds an event; true when the caller owes a task that works the lane off.
     pub fn push_event(&self, event: Event, config: &Config) -> Result<bool, Refused> {
         let mut state = lock(&self.state);
-        let now = Instant::now();
-        let earned = now.duration_since(state.refilled).as_secs_f32() * config.events_per_second as f32;
-        state.tokens = (state.tokens + earned).min(config.event_burst as f32);
-        state.refilled = now;
-        if state.tokens < 1.0 {
-            return Err(Refused::TooMany);
-        }
         if state.jobs.len() >= config.max_queued_events {
             return Err(Refused::QueueFull);
         }
-        state.tokens -= 1.0;
+        state.take_token(config)?;
         Ok(state.push(Job::Event(event)))
+    }
+
+    /// Counts an event that was refused before it could become one.
+    pub fn count(&self, config: &Config) -> Result<(), Refused> {
+        lock(&self.state).take_token(config)
     }
 
     /// Adds what is not the client's to limit; true when the caller owes a task.
@@ -73,6 +71,18 @@ impl Lane {
 }
 
 impl State {
+    fn take_token(&mut self, config: &Config) -> Result<(), Refused> {
+        let now = Instant::now();
+        let earned = now.duration_since(self.refilled).as_secs_f32() * config.events_per_second as f32;
+        self.tokens = (self.tokens + earned).min(config.event_burst as f32);
+        self.refilled = now;
+        if self.tokens < 1.0 {
+            return Err(Refused::TooMany);
+        }
+        self.tokens -= 1.0;
+        Ok(())
+    }
+
     fn push(&mut self, job: Job) -> bool {
         self.jobs.push_back(job);
         !std::mem::replace(&mut self.running, true)
@@ -96,6 +106,15 @@ mod tests {
         assert_eq!(lane.push_event(event(), &config), Ok(false));
         assert_eq!(lane.push_event(event(), &config), Ok(false));
         assert_eq!(lane.push_event(event(), &config), Err(Refused::TooMany));
+    }
+
+    #[test]
+    fn an_event_that_was_refused_for_its_form_counts_as_well() {
+        let config = Config { events_per_second: 0, event_burst: 2, ..Config::default() };
+        let lane = Lane::new(&config);
+        assert_eq!(lane.count(&config), Ok(()));
+        assert_eq!(lane.push_event(event(), &config), Ok(true));
+        assert_eq!(lane.count(&config), Err(Refused::TooMany));
     }
 
     #[test]

@@ -17,6 +17,8 @@ use crate::protocol::frame::Frames;
 use crate::protocol::packet::{Outgoing, Parser, encode};
 
 use super::client::Client;
+use crate::telemetry::metrics::EVENTS;
+
 use super::lane::{Job, Lane};
 use super::namespace::Data;
 use super::{Code, Config, Event, EventError, Namespace, Reply, lock};
@@ -205,7 +207,15 @@ impl Socket {
         match self.lane.push_event(event, config) {
             Ok(true) => self.run(),
             Ok(false) => {}
-            Err(_) => self.refuse(&name, ack_id, &EventError::new(Code::RATE_LIMITED, "too many events")),
+            Err(_) => self.refuse(&name, ack_id, &too_many()),
+        }
+    }
+
+    /// Refuses an event that breaks a rule of the wire. It counts like any other.
+    pub(super) fn refuse_event(&self, event: &str, ack_id: Option<u64>, error: &EventError, config: &Config) {
+        match self.lane.count(config) {
+            Ok(()) => self.refuse(event, ack_id, error),
+            Err(_) => self.refuse(event, ack_id, &too_many()),
         }
     }
 
@@ -246,6 +256,7 @@ impl Socket {
     }
 
     fn reply(&self, ack_id: Option<u64>, reply: Reply) {
+        metrics::counter!(EVENTS, "outcome" => "ok").increment(1);
         let Some(id) = ack_id else { return };
         let json = match reply {
             Reply::None => return,
@@ -257,6 +268,7 @@ impl Socket {
 
     /// Tells the client why its event was not accepted: in the ack if it asked for one, else as an `error` event.
     pub fn refuse(&self, event: &str, ack_id: Option<u64>, error: &EventError) {
+        metrics::counter!(EVENTS, "outcome" => error.code.0).increment(1);
         match ack_id {
             Some(id) => self.send_ack(id, &Args::from_json(error.ack())),
             None => self.emit("error", &error.event(event)),
@@ -270,6 +282,10 @@ impl Socket {
             client.end(self);
         }
     }
+}
+
+fn too_many() -> EventError {
+    EventError::new(Code::RATE_LIMITED, "too many events")
 }
 
 /// Makes room for another acknowledgement when nobody waits for this one any longer.

@@ -24,8 +24,6 @@ const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
 const MOST_CONNECTIONS: usize = 16;
 /// Upper bounds in seconds of every histogram whose name ends in `_seconds`.
 const SECONDS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
-/// Upper bounds of every histogram whose name ends in `_size`.
-const SIZES: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0];
 
 macro_rules! table {
     ($($name:ident: $kind:ident = $text:literal, $meaning:literal;)+) => {
@@ -39,23 +37,19 @@ macro_rules! table {
 }
 
 table! {
-    CONNECTIONS: describe_gauge = "convoke_connections", "Open Engine.IO sessions, by transport";
+    CONNECTIONS: describe_gauge = "convoke_connections", "Open Engine.IO sessions";
+    SOCKETS: describe_gauge = "convoke_sockets", "Connected Socket.IO sockets, in all namespaces";
     HANDSHAKES: describe_counter = "convoke_handshakes_total", "Engine.IO handshakes, by outcome";
-    UPGRADES: describe_counter = "convoke_upgrades_total", "Upgrades from polling to WebSocket, by outcome";
     TRANSPORT_CLOSES: describe_counter = "convoke_transport_closes_total", "Closed Engine.IO sessions, by reason";
-    CONNECTS: describe_counter = "convoke_connects_total", "CONNECT packets, by namespace and outcome";
-    EVENTS_RECEIVED: describe_counter = "convoke_events_received_total", "Events from clients, by name (unknown ones as one) and outcome";
-    EVENT_SECONDS: describe_histogram = "convoke_event_seconds", "Time from an event's arrival to its answer";
-    DELIVERIES: describe_counter = "convoke_deliveries_total", "Events queued for a socket";
-    VOLATILE_DROPS: describe_counter = "convoke_volatile_drops_total", "Volatile events that a slow client did not get";
-    SLOW_CLIENTS: describe_counter = "convoke_slow_clients_total", "Connections closed because their outbox was full";
+    EVENTS: describe_counter = "convoke_events_total", "Events from clients, by outcome: ok, or the code of the refusal";
     SCOPES: describe_gauge = "convoke_scopes", "Scopes with a member on this node";
-    LOG_FILLS: describe_counter = "convoke_log_fills_total", "Times that a scope's log was read because a message was missed";
-    REDIS_CALLS: describe_counter = "convoke_redis_calls_total", "Redis calls, by script and outcome";
-    REDIS_CALL_SECONDS: describe_histogram = "convoke_redis_call_seconds", "Time from a call to its answer, waiting included";
-    REDIS_PIPELINE_SIZE: describe_histogram = "convoke_redis_pipeline_size", "Calls that went to Redis together";
+    RECEIVED: describe_counter = "convoke_received_total", "Messages that this node heard on the channels of its scopes";
+    DELIVERIES: describe_counter = "convoke_deliveries_total", "Messages queued for a socket";
+    LOG_FILLS: describe_counter = "convoke_log_fills_total", "Times that a scope's log was read because a message may have been missed";
+    FORKS: describe_counter = "convoke_forks_total", "Scopes whose order a failover has taken back in part";
+    DEAF: describe_counter = "convoke_deaf_publishes_total", "Publishes that fewer nodes heard than listen";
+    OVERRUN: describe_counter = "convoke_overruns_total", "Messages that found no room on their way to the sockets; the log has them";
     REDIS_MASTERS: describe_gauge = "convoke_redis_masters", "Redis masters, by whether they answer";
-    SOS_SERVICE_CALLS: describe_counter = "convoke_sos_service_calls_total", "Calls to the SOS service, by kind and outcome";
     SOS_OUTBOX_DEAD: describe_counter = "convoke_sos_outbox_dead_total", "Events that the SOS service refused for good";
     HTTP_REQUESTS: describe_counter = "convoke_http_requests_total", "HTTP requests, by route, method and status";
     HTTP_REQUEST_SECONDS: describe_histogram = "convoke_http_request_seconds", "Time from a request's head to its answer, by route";
@@ -82,10 +76,8 @@ impl Metrics {
     /// [`MetricsError`].
     pub fn install() -> Result<Self, MetricsError> {
         use metrics_exporter_prometheus::Matcher;
-        let recorder = PrometheusBuilder::new()
-            .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), SECONDS)?
-            .set_buckets_for_metric(Matcher::Suffix("_size".into()), SIZES)?
-            .build_recorder();
+        let recorder =
+            PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".into()), SECONDS)?.build_recorder();
         let handle = recorder.handle();
         metrics::set_global_recorder(recorder).map_err(|_| MetricsError::Installed)?;
         describe();

@@ -179,7 +179,7 @@ async fn messages_reach_the_room_and_are_sent_once() {
     let mut api = Transcript::start().await;
     api.hub.create_sos("talk-1", "c").await;
     let token = api.hub.token("citizen", "c", &["talk-1"]);
-    let mut citizen = Client::connect(&api.hub.url(), json!({"token": token})).await;
+    let citizen = Client::connect(&api.hub.url(), json!({"token": token})).await;
     citizen.ask_ok("sos:init", json!({"sosId": "talk-1"})).await;
     let first = api.post("/sos/talk-1/messages", json!({"text": "Help is coming", "clientMessageId": "m1"})).await;
     let again = api.post("/sos/talk-1/messages", json!({"text": "Help is coming", "clientMessageId": "m1"})).await;

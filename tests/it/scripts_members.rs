@@ -1,5 +1,6 @@
 //! Making, joining, leaving, presence, admission, expiry. Contract § 3 "Rights", "State".
 
+use convoke::redis::keys;
 use convoke::redis::scripts::Refused;
 use convoke::redis::scripts::sos::*;
 
@@ -8,6 +9,7 @@ use crate::scripts_world::*;
 
 crate::on_both!(
     who_may_join,
+    refusals_are_half_of_the_trail_at_most,
     a_join_announces_once_and_gives_position_and_snapshot,
     a_recovered_socket_is_not_announced,
     a_token_makes_a_member_before_there_is_a_state,
@@ -46,6 +48,19 @@ async fn who_may_join(redis: Mini) {
     }
     let refusals = world.audit().await.into_iter().filter(|entry| entry.event == "refusal");
     assert_eq!(refusals.map(|entry| entry.note.unwrap()).collect::<Vec<_>>(), ["sos:init forbidden"; 2]);
+}
+
+async fn refusals_are_half_of_the_trail_at_most(redis: Mini) {
+    let world = World::new(redis).await;
+    let key = keys::sos_state(&world.id);
+    world.redis.command(redis::cmd("HSET").arg(&key).arg("refusals").arg(9_998).to_owned(), &key).await;
+    let stranger = Actor { named: false, ..rescuer() };
+    for _ in 0..3 {
+        sos_join(&world.redis, &world.id, plain(), stranger, SEAT).await.unwrap();
+        sos_audit(&world.redis, &world.id, stranger, "sos:close", "FORBIDDEN").await.unwrap();
+    }
+    world.join(citizen()).await;
+    assert_eq!(world.audited().await, ["created", "refusal", "refusal", "join"]);
 }
 
 async fn a_join_announces_once_and_gives_position_and_snapshot(redis: Mini) {
@@ -122,7 +137,7 @@ async fn a_provisional_state_is_completed_by_its_record(redis: Mini) {
         created_at: Some(1234),
     };
     let done = complete(&world, record).await;
-    assert!(!done.created && !done.snapshot.provisional);
+    assert!(!done.created && done.completed && !done.snapshot.provisional);
     let state = world.state().await;
     assert!(state.get("provisional").is_none());
     assert_eq!((&state["citizenId"], &state["status"], &state["type"]), (&"real".into(), &"assigned".into(), &"FIRE".into()));

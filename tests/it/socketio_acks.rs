@@ -6,9 +6,9 @@ use std::time::Duration;
 use convoke::protocol::event::Args;
 use convoke::socketio::{AckError, Config, Socket};
 
-use crate::socketio::{Hub, PATH, connected};
 use crate::support::raw::{Polling, Ws};
 use crate::support::server::{DEADLINE, Options, eventually, within};
+use crate::support::sockets::{Hub, PATH, connected};
 
 type Asked = tokio::task::JoinHandle<Result<Args, AckError>>;
 

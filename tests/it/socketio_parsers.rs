@@ -6,10 +6,10 @@ use convoke::protocol::packet::Parser;
 use convoke::socketio::DisconnectReason;
 use serde_json::{Value, json};
 
-use crate::socketio::{Hub, PATH, connected};
 use crate::support::msgpack::{pack, unpack};
 use crate::support::raw::{Polling, Tcp, Ws, frame};
 use crate::support::server::{Options, Server, eventually, within};
+use crate::support::sockets::{Hub, PATH, connected};
 
 async fn hub() -> Hub {
     Hub::start(Options::default()).await

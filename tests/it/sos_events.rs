@@ -371,3 +371,37 @@ async fn an_empty_redis_gets_state_and_members_back() {
     rescuer.wait_for("message:broadcast", |message| message["text"] == "back").await;
     assert!(!citizen.is_closed() && !rescuer.is_closed());
 }
+
+#[tokio::test]
+async fn a_dispatchers_expired_token_ends_its_socket_and_a_rescuers_does_not() {
+    let hub = hub().await;
+    hub.create_sos("ev-exp", "c1").await;
+    let until = Some(now_seconds() + 2);
+    let token = |role: &str, sos: &[&str]| json!({"token": hub.token_until(role, "u1", sos, until)});
+    let mut dispatcher = Client::connect(&hub.url(), token("dispatcher", &[])).await;
+    let mut rescuer = Client::connect(&hub.url(), token("rescuer", &["ev-exp"])).await;
+    dispatcher.wait("auth:expiring").await;
+    rescuer.wait("auth:expiring").await;
+    dispatcher.wait_for("error", |error| error["code"] == "TOKEN_EXPIRED").await;
+    dispatcher.disconnected().await;
+    rescuer.ask_ok("message:send", json!({"text": "still here"})).await;
+}
+
+#[tokio::test]
+async fn an_incident_that_nobody_acknowledges_is_announced_to_watchers_and_service_once() {
+    let service = StubHttp::start(Answer::json(404, &json!({}))).await;
+    let env = [("REDIS_URL", &*single().url()), ("SOS_MS_URL", &service.url()), ("SOS_ACK_SECONDS", "1")];
+    let hub = Hub::start(&env).await;
+    let mut dispatcher = Client::connect(&hub.url(), json!({"token": hub.token("dispatcher", "d1", &[])})).await;
+    dispatcher.ask_ok("sos:watch", json!({})).await;
+    service.answer_with(Answer::json(200, &json!({})));
+    hub.create_sos("ev-unack", "c1").await;
+    hub.create_sos("ev-acked", "c1").await;
+    dispatcher.ask_ok("sos:ack", json!({"sosId": "ev-acked"})).await;
+    dispatcher.wait_for("sos:unacknowledged", |event| event["sosId"] == "ev-unack").await;
+    super::support::eventually("the service knows", || {
+        delivered(&service).iter().any(|event| event["type"] == "sos:unacknowledged")
+    })
+    .await;
+    assert!(dispatcher.received("sos:unacknowledged").iter().all(|event| event["sosId"] != "ev-acked"));
+}

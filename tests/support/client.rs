@@ -441,10 +441,8 @@ async fn run(
                         keep(&mut shared.state.lock().unwrap(), event);
                     }
                 }
-                Message::Close(frame) => {
-                    if let Some(frame) = frame {
-                        ended = Closed { code: Some(frame.code.into()), reason: frame.reason.to_string() };
-                    }
+                Message::Close(Some(frame)) => {
+                    ended = Closed { code: Some(frame.code.into()), reason: frame.reason.to_string() };
                 }
                 _ => {}
             }

@@ -78,7 +78,9 @@ impl Hub {
         });
         let address = address.await.unwrap();
         let address = address.unwrap_or_else(|| panic!("the hub does not listen; its log:\n{}", text(&log.lock().unwrap())));
-        Self { address, process: Mutex::new(process), log, http: reqwest::Client::new() }
+        // No pool: a connection belongs to the runtime of one test, and a hub may serve several.
+        let http = reqwest::Client::builder().pool_max_idle_per_host(0).build().expect("a client");
+        Self { address, process: Mutex::new(process), log, http }
     }
 
     /// `convoke <word>` with nothing in its environment but what tests need.

@@ -1,8 +1,14 @@
 //! Packets of `socket.io-msgpack-parser` as JSON and back. Binary data stands as `{"$bin":[…]}`.
 
+use futures_util::{SinkExt, StreamExt};
 use rmp::Marker;
 use rmp::{decode, encode};
 use serde_json::{Map, Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+use super::client::within;
 
 pub fn pack(value: &Value) -> Vec<u8> {
     let mut out = Vec::new();
@@ -81,4 +87,86 @@ fn take<'a>(bytes: &mut &'a [u8], len: usize) -> &'a [u8] {
     let (taken, rest) = bytes.split_at(len);
     *bytes = rest;
     taken
+}
+
+/// A client in the main namespace that speaks msgpack, and says what no library would.
+pub struct Talker {
+    stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    next_ack: u32,
+}
+
+impl Talker {
+    /// Connects with a token.
+    pub async fn connect(base: &str, token: &str) -> Self {
+        let url = format!("{}/socket.io/?EIO=4&transport=websocket", base.replacen("http", "ws", 1));
+        let (stream, _) = within("the WebSocket handshake", tokio_tungstenite::connect_async(url)).await.expect("a WebSocket");
+        let mut talker = Self { stream, next_ack: 0 };
+        talker.send(pack(&json!({"type": 0, "nsp": "/", "data": {"token": token}}))).await;
+        let connected = talker.packet(|packet| packet["type"] == 0 || packet["type"] == 4).await.expect("an answer");
+        assert!(connected["data"]["sid"].is_string(), "{connected}");
+        talker
+    }
+
+    /// Sends bytes as one message.
+    pub async fn send(&mut self, bytes: Vec<u8>) {
+        // An error means that the hub has closed it: the test sees that by what does not come.
+        let _ = self.stream.send(Message::Binary(bytes.into())).await;
+    }
+
+    /// The next packet that fits; `None` if the connection ends before.
+    pub async fn packet(&mut self, fits: impl Fn(&Value) -> bool) -> Option<Value> {
+        within("a packet", async {
+            loop {
+                match self.stream.next().await {
+                    Some(Ok(Message::Binary(data))) => {
+                        let packet = unpack(&data);
+                        if fits(&packet) {
+                            return Some(packet);
+                        }
+                    }
+                    Some(Ok(Message::Text(text))) if text.as_str() == "2" => {
+                        let _ = self.stream.send(Message::text("3")).await;
+                    }
+                    Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
+                    Some(Ok(_)) => {}
+                }
+            }
+        })
+        .await
+    }
+
+    /// An event whose payload has one more field, whose value is given as it stands on the wire; returns the ack.
+    pub async fn ask_with(&mut self, event: &str, payload: &Value, field: &str, value: &[u8]) -> Value {
+        self.next_ack += 1;
+        let id = self.next_ack;
+        self.send(event_with(event, payload, field, value, Some(id))).await;
+        let ack = self.packet(|packet| packet["type"] == 3 && packet["id"] == id).await;
+        ack.unwrap_or_else(|| panic!("{event} {payload}: the connection was closed"))["data"][0].take()
+    }
+}
+
+/// An event packet; `value` stands under `field` of its payload as it is.
+pub fn event_with(event: &str, payload: &Value, field: &str, value: &[u8], id: Option<u32>) -> Vec<u8> {
+    let fields = payload.as_object().unwrap();
+    let mut out = Vec::new();
+    encode::write_map_len(&mut out, if id.is_some() { 4 } else { 3 }).unwrap();
+    for (key, value) in [("type", json!(2)), ("nsp", json!("/"))] {
+        encode::write_str(&mut out, key).unwrap();
+        write(&mut out, &value);
+    }
+    if let Some(id) = id {
+        encode::write_str(&mut out, "id").unwrap();
+        write(&mut out, &json!(id));
+    }
+    encode::write_str(&mut out, "data").unwrap();
+    encode::write_array_len(&mut out, 2).unwrap();
+    encode::write_str(&mut out, event).unwrap();
+    encode::write_map_len(&mut out, fields.len() as u32 + 1).unwrap();
+    for (key, value) in fields {
+        encode::write_str(&mut out, key).unwrap();
+        write(&mut out, value);
+    }
+    encode::write_str(&mut out, field).unwrap();
+    out.extend(value);
+    out
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::task::AbortHandle;
@@ -16,7 +17,7 @@ use super::lock;
 /// A connected client: who it is, and where it is a member.
 pub struct Caller {
     claims: ArcSwap<Claims>,
-    /// The token has expired; only the SOSs that it names are open, and only until they are final.
+    /// The token has expired; only the SOS that it is for is open, and only until that is final.
     grace: AtomicBool,
     gone: AtomicBool,
     /// The SOSs that it is a member of, with the role that counts there.
@@ -25,6 +26,8 @@ pub struct Caller {
     /// When `lastSeen` was written (ms by this node's clock).
     touched: AtomicU64,
     expiry: Mutex<Option<AbortHandle>>,
+    /// Of the SOS of its last broadcast location: when the window of that broadcast ends.
+    window: Mutex<Option<(Box<str>, Instant)>>,
 }
 
 impl Caller {
@@ -37,6 +40,7 @@ impl Caller {
             watching: AtomicBool::new(false),
             touched: AtomicU64::new(0),
             expiry: Mutex::default(),
+            window: Mutex::default(),
         }
     }
 
@@ -109,6 +113,21 @@ impl Caller {
 
     pub fn is_watching(&self) -> bool {
         self.watching.load(Ordering::Acquire)
+    }
+
+    /// A location was broadcast, and the next one may be at `end`, not earlier by Redis' clock.
+    pub fn window_until(&self, sos: &str, end: Instant) {
+        match &mut *lock(&self.window) {
+            Some((known, at)) if **known == *sos => *at = end,
+            window => *window = Some((sos.into(), end)),
+        }
+    }
+
+    /// How much is left of the window, if one is known.
+    pub fn window_left(&self, sos: &str) -> Option<Duration> {
+        let window = lock(&self.window);
+        let (known, end) = window.as_ref()?;
+        (**known == *sos).then(|| end.saturating_duration_since(Instant::now()))
     }
 
     /// Whether `lastSeen` is older than `every_ms`; if so it counts as written now.

@@ -61,7 +61,7 @@ impl Sos {
     /// Refuses what needs no script to be refused: the role that this member has here, and the limits of the grace.
     pub(super) async fn permit(&self, socket: &Socket, asked: &Asked<'_>, event: &str) -> Result<(), EventError> {
         let Some(caller) = caller(socket) else { return Ok(()) };
-        if caller.in_grace() && !asked.claims.names(&asked.sos) {
+        if caller.in_grace() && !asked.claims.is_for(&asked.sos) {
             return Err(EventError::new(TOKEN_EXPIRED, "the token has expired").with("sosId", &*asked.sos));
         }
         // Who is no member may have been admitted, in a role that only the script knows.
@@ -97,6 +97,10 @@ impl Sos {
         if matches!(outcome, Ok(Err(Refused::NotMember))) && is_member {
             self.rejoin(socket, &asked.claims, &asked.sos).await;
             outcome = script().await;
+        }
+        // Whether there is such an SOS is for those to know who would have rights on it.
+        if matches!(outcome, Ok(Err(Refused::Missing))) && !asked.claims.names(&asked.sos) && !asked.claims.role.sees_all() {
+            return Err(about(SosError::Forbidden));
         }
         settle(outcome).map_err(about)
     }

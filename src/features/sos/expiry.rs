@@ -18,8 +18,6 @@ use super::seam::now_seconds;
 
 /// Whether a grace ended is asked again so often when Redis could not be asked.
 const ASK_AGAIN: Duration = Duration::from_secs(10);
-/// SOSs of one expired token that are looked at.
-const MOST_NAMED: usize = 16;
 /// Timers of the runtime reach no further than some two years; a token that lives longer is looked at again then.
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -30,24 +28,20 @@ fn until(seconds: u64, before: Duration) -> Duration {
 }
 
 impl Sos {
-    /// Whether an expired token still opens one of the SOSs that it names: a citizen's or rescuer's, for a while, and
-    /// only while that SOS is not final.
+    /// Whether an expired token still opens the SOS that it is for (`sosId`): a citizen's or rescuer's, for a while, and only
+    /// while that SOS is not final.
     pub(super) async fn has_grace(self: &Arc<Self>, claims: &Claims) -> Result<bool, SosError> {
         let Some(expires_at) = claims.expires_at else { return Ok(true) };
         let grace = self.config.token_grace.as_secs();
         if claims.role.sees_all() || grace == 0 || now_seconds() >= expires_at.saturating_add(grace) {
             return Ok(false);
         }
-        for sos in claims.sos_ids.iter().take(MOST_NAMED) {
-            let standing = match sos_standing(self.redis(), sos, actor(claims, sos, "")).await? {
-                None if self.ensure(sos, claims).await.is_ok() => sos_standing(self.redis(), sos, actor(claims, sos, "")).await?,
-                standing => standing,
-            };
-            if standing.is_some_and(|standing| !standing.ended && standing.role.is_some()) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        let Some(sos) = claims.sos_id.as_deref() else { return Ok(false) };
+        let standing = match sos_standing(self.redis(), sos, actor(claims, sos, "")).await? {
+            None if self.ensure(sos, claims).await.is_ok() => sos_standing(self.redis(), sos, actor(claims, sos, "")).await?,
+            standing => standing,
+        };
+        Ok(standing.is_some_and(|standing| !standing.ended && standing.role.is_some()))
     }
 
     /// Sets the one timer that a socket has: it warns, then ends the token, then the grace. It holds no socket.
@@ -97,10 +91,10 @@ impl Sos {
         }
     }
 
-    /// In grace only the SOSs that the token names are open.
+    /// In grace only the SOS that the token is for is open.
     async fn leave_unnamed(self: &Arc<Self>, socket: &Arc<Socket>, caller: &Caller, claims: &Claims) {
         for sos in caller.rooms() {
-            if !claims.names(&sos) {
+            if !claims.is_for(&sos) {
                 self.evict(socket, claims, &sos).await;
             }
         }

@@ -7,6 +7,8 @@ use serde::Deserializer as _;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::protocol::intake;
+
 /// What is wrong with one field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bad {
@@ -104,9 +106,16 @@ impl<'a> Fields<'a> {
             Some(raw) if raw.starts_with('[') || raw == "true" || raw == "false" => Err(Bad { field, why: "has a wrong type" }),
             Some(raw) if raw.len() > max => Err(Bad { field, why: "is too long" }),
             Some(raw) if number_like(raw) && number(raw).is_none() => Err(Bad { field, why: "is out of range" }),
+            Some(raw) if !is_sound(raw) => Err(Bad { field, why: "breaks a rule that all clients' values keep" }),
             raw => Ok(raw.filter(|&raw| raw != r#""""#)),
         }
     }
+}
+
+/// Whether a JSON value that goes on as it is keeps the rules of the intake: what comes from elsewhere than a client's event
+/// must not be the one thing that a client's decoder rejects.
+pub fn is_sound(raw: &str) -> bool {
+    intake::check(raw, 0).is_ok_and(|checked| checked.broken.is_none())
 }
 
 fn number_like(raw: &str) -> bool {

@@ -2,7 +2,7 @@
 //! comes first, this node's timer or another's sweep, sends the newest.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -10,11 +10,14 @@ use crate::redis::scripts::location::{Placed, sos_batch, sos_flush, sos_location
 use crate::socketio::{Event, EventError, Reply, Socket};
 
 use super::Sos;
-use super::caller::actor;
+use super::caller::{actor, caller};
 use super::error::INVALID_LOCATION;
 use super::payload;
 use super::timers::longer;
 
+/// A client that sends once a second is now and then a little early. Its fix would be stored now and sent by a second call
+/// when the window ends; to wait until then makes one call of the two, and the broadcast is not a moment later.
+const EARLY: Duration = Duration::from_millis(50);
 /// A flush that fails is tried again, so often; then it is the sweep's.
 const FLUSH_TRIES: u32 = 6;
 
@@ -24,6 +27,10 @@ impl Sos {
         let fix = payload::location(&asked.fields).map_err(|error| error.with("sosId", &*asked.sos))?;
         self.permit(&socket, &asked, "location:update").await?;
         let (sos, claims) = (&asked.sos, &asked.claims);
+        let caller = caller(&socket);
+        if let Some(left) = caller.and_then(|caller| caller.window_left(sos)).filter(|left| *left <= EARLY) {
+            tokio::time::sleep(left).await;
+        }
         let located = self
             .attempt(&socket, &asked, || async {
                 let op = self.scopes.next_op();
@@ -37,7 +44,13 @@ impl Sos {
                 self.flush_in(sos, &claims.user_id, Duration::from_millis(flush_in_ms));
                 r#","coalesced":true"#
             }
-            Placed::Published | Placed::Old => "",
+            Placed::Published => {
+                if let Some(caller) = caller {
+                    caller.window_until(sos, Instant::now() + self.config.throttle);
+                }
+                ""
+            }
+            Placed::Old => "",
         };
         let duplicate = if located.written.duplicate { r#","duplicate":true"# } else { "" };
         Ok(Reply::Object(format!(r#"{{"ok":true{coalesced}{duplicate}}}"#)))

@@ -16,6 +16,7 @@ use crate::redis::scripts::sos::{Record as Known, SosMade, sos_complete, sos_pro
 
 use super::caller::actor;
 use super::error::SosError;
+use super::fields::is_sound;
 use super::join::scope;
 use super::rules;
 use super::seam::{LookupError, Record};
@@ -38,7 +39,7 @@ pub struct Read {
 impl Read {
     pub fn new(record: &Record) -> Self {
         let field = |names: [&str; 2]| names.iter().find_map(|name| record.get(*name)).filter(|value| !value.is_null());
-        let raw = |names| field(names).map(Value::to_string).filter(|text| text.len() <= MAX_FIELD);
+        let raw = |names| field(names).map(Value::to_string).filter(|text| text.len() <= MAX_FIELD && is_sound(text));
         let citizen = field(["citizenId", "citizen_id"]).and_then(|value| match value {
             Value::String(id) => Some(id.clone()),
             Value::Number(id) => Some(id.to_string()),
@@ -193,5 +194,21 @@ impl Sos {
                 }
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn of_a_record_only_what_every_client_can_read_is_taken() {
+        let deep = (0..100).fold(json!(1), |inner, _| json!([inner]));
+        let record = json!({"citizenId": 7, "type": {"_placeholder": true, "num": 0}, "soNo": "SO-1", "address": {"deep": deep}});
+        let read = Read::new(record.as_object().expect("an object"));
+        let expected = Read { citizen: Some("7".into()), so_no: Some(r#""SO-1""#.into()), ..Read::default() };
+        assert_eq!(read, expected);
     }
 }

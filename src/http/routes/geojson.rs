@@ -48,7 +48,7 @@ mod tests {
             r#"{"userId":"u","latitude":14.500000000000000001,"longitude":-121,"altitude":null,"fixTime":7}"#,
             r#"{"userId":"u","latitude":0,"longitude":0,"altitude":12.5,"accuracy":3}"#,
         ];
-        let points = points.map(|point| bytes::Bytes::from(point)).to_vec();
+        let points = points.map(bytes::Bytes::from).to_vec();
         let text = track(&Track { points, next: Some(9) });
         assert_eq!(
             text,

@@ -1,0 +1,40 @@
+//! Figures that the layers count for themselves, put before Prometheus.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use crate::cluster::Scopes;
+use crate::engineio::Engine;
+use crate::redis::Redis;
+use crate::socketio::SocketIo;
+use crate::telemetry::metrics::{
+    CONNECTIONS, DEAF, DELIVERIES, FORKS, LOG_FILLS, OVERRUN, RECEIVED, REDIS_MASTERS, SCOPES, SOCKETS,
+};
+
+/// How old a figure may be when it is scraped.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Copies the figures until the process ends.
+pub fn spawn(engine: Arc<Engine>, io: Arc<SocketIo>, scopes: Arc<Scopes>, redis: Redis) {
+    tokio::spawn(async move {
+        let mut timer = tokio::time::interval(EVERY);
+        loop {
+            timer.tick().await;
+            metrics::gauge!(CONNECTIONS).set(engine.sessions() as f64);
+            metrics::gauge!(SOCKETS).set(io.sockets() as f64);
+            metrics::gauge!(SCOPES).set(scopes.count() as f64);
+            let (up, all) = redis.masters_up();
+            metrics::gauge!(REDIS_MASTERS, "state" => "up").set(up as f64);
+            metrics::gauge!(REDIS_MASTERS, "state" => "away").set(all.saturating_sub(up) as f64);
+            let counters = &scopes.counters;
+            let copy = |name: &'static str, counter: &AtomicU64| metrics::counter!(name).absolute(counter.load(Relaxed));
+            copy(RECEIVED, &counters.received);
+            copy(DELIVERIES, &counters.deliveries);
+            copy(LOG_FILLS, &counters.fills);
+            copy(FORKS, &counters.forks);
+            copy(DEAF, &counters.deaf);
+            copy(OVERRUN, &counters.overrun);
+        }
+    });
+}

@@ -102,7 +102,7 @@ async fn the_service_leads_an_incident_and_hears_only_what_clients_did() {
 async fn what_the_service_does_not_answer_is_told_apart_from_what_it_does_not_know() {
     let service = SosMs::start().await;
     let hub = node(&service, "seed").await;
-    let mut dispatcher = Client::connect(&hub.url(), json!({"token": hub.token("dispatcher", "d1", &[])})).await;
+    let dispatcher = Client::connect(&hub.url(), json!({"token": hub.token("dispatcher", "d1", &[])})).await;
     let request = |sos: &str| json!({"sosId": sos});
     assert_eq!(dispatcher.ask("sos:init", request("seed-unknown")).await["code"], "SOS_NOT_FOUND");
     let mut named = Client::connect(&hub.url(), json!({"token": hub.token("citizen", "c1", &["seed-unknown"])})).await;

@@ -106,6 +106,8 @@ struct Inner {
     generation: u64,
     sequence: Sequence,
     waiting: VecDeque<Envelope>,
+    /// How many of these were there before the present read of the log began.
+    waited: usize,
     /// Something was thrown away, or a gap was reported, while the log was being read: read it once more.
     again: bool,
     members: Vec<Member>,
@@ -141,6 +143,7 @@ impl LocalScope {
             generation: 0,
             sequence: Sequence::default(),
             waiting: VecDeque::new(),
+            waited: 0,
             again: false,
             members: Vec::new(),
             by_sid: HashMap::new(),
@@ -235,9 +238,10 @@ impl LocalScope {
         }
     }
 
-    /// Where a read of the log must begin.
+    /// Where a read of the log, which begins now, must begin.
     pub fn place(&self) -> Place {
-        let inner = lock(&self.inner);
+        let mut inner = lock(&self.inner);
+        inner.waited = inner.waiting.len();
         let epoch = inner.sequence.epoch();
         Place { generation: inner.generation, cursor: (!epoch.is_empty()).then(|| (epoch.clone(), inner.sequence.cursor())) }
     }
@@ -273,6 +277,7 @@ impl LocalScope {
         if inner.phase != Phase::Filling || inner.generation != generation {
             return true;
         }
+        inner.settle_the_past(&log, outcome);
         if log.reset || inner.sequence.epoch().is_empty() {
             // With a reset comes the whole of a log that began anew, or nothing.
             let from = if log.entries.is_empty() { log.last } else { StreamId::default() };
@@ -327,9 +332,31 @@ impl Inner {
     fn wait(&mut self, envelope: Envelope) {
         if self.waiting.len() == MAX_WAITING {
             self.waiting.clear();
+            self.waited = 0;
             self.again = true;
         }
         self.waiting.push_back(envelope);
+    }
+
+    /// What has waited and belongs to a log that is gone. From the one that this node followed it is delivered, for nothing
+    /// else tells of it any more; what was here before the read and is of another epoch than the log has nothing to wait for.
+    fn settle_the_past(&mut self, log: &Log, outcome: &mut Outcome) {
+        let waited = std::mem::take(&mut self.waited);
+        for (at, envelope) in std::mem::take(&mut self.waiting).into_iter().enumerate() {
+            let cursor = self.sequence.cursor();
+            if envelope.epoch == log.epoch {
+                self.waiting.push_back(envelope);
+            } else if log.reset && envelope.epoch == *self.sequence.epoch() {
+                if let Some(id) = envelope.id.filter(|id| *id > cursor) {
+                    self.sequence.advance(id);
+                    self.deliver(&envelope.body, id, true, outcome);
+                } else if envelope.id.is_none() && envelope.prev >= cursor {
+                    self.deliver(&envelope.body, envelope.prev, false, outcome);
+                }
+            } else if at >= waited {
+                self.waiting.push_back(envelope);
+            }
+        }
     }
 
     fn step(&mut self, envelope: Envelope, outcome: &mut Outcome) {
@@ -378,5 +405,64 @@ impl Inner {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::ScopeKind;
+
+    fn at(ms: u64) -> StreamId {
+        StreamId { ms, seq: 0 }
+    }
+
+    /// A message from node to node, which needs no member to be seen.
+    fn envelope(epoch: &str, prev: u64, id: u64) -> Envelope {
+        Envelope::parse(&Bytes::from(format!("{epoch} {prev}-0 {id}-0\n! - - -\n[\"{epoch}{id}\"]"))).expect("an envelope")
+    }
+
+    fn log(epoch: &str, last: u64, reset: bool) -> Log {
+        Log { epoch: epoch.into(), last: at(last), trimmed: at(0), reset, entries: Vec::new(), more: false }
+    }
+
+    fn scope() -> Arc<LocalScope> {
+        let scope = LocalScope::new(ScopeId { kind: ScopeKind::Sos, id: "s".into() });
+        scope.begin_attach();
+        assert!(scope.fill(scope.place().generation, log("A", 10, false), &mut Outcome::default()));
+        scope
+    }
+
+    #[test]
+    fn what_came_of_a_log_that_is_gone_is_delivered_before_the_new_one() {
+        let (scope, mut outcome) = (scope(), Outcome::default());
+        assert!(scope.begin_fill());
+        scope.receive(envelope("A", 10, 11), &mut outcome);
+        scope.receive(envelope("B", 0, 1), &mut outcome);
+        assert!(scope.fill(scope.place().generation, log("B", 0, true), &mut outcome));
+        assert_eq!(outcome.control, [&br#"["A11"]"#[..], br#"["B1"]"#]);
+    }
+
+    #[test]
+    fn a_straggler_of_a_log_that_is_gone_does_not_keep_the_scope_reading() {
+        let (scope, mut outcome) = (scope(), Outcome::default());
+        scope.begin_fill();
+        assert!(scope.fill(scope.place().generation, log("B", 5, true), &mut outcome));
+        scope.receive(envelope("A", 10, 11), &mut outcome);
+        assert!(outcome.must_fill);
+        assert!(scope.fill(scope.place().generation, log("B", 5, false), &mut outcome));
+        scope.receive(envelope("B", 5, 6), &mut outcome);
+        assert_eq!(outcome.control, [&br#"["B6"]"#[..]]);
+    }
+
+    #[test]
+    fn a_message_of_a_newer_log_than_the_one_read_waits_for_its_own() {
+        let (scope, mut outcome) = (scope(), Outcome::default());
+        scope.begin_fill();
+        let place = scope.place();
+        scope.receive(envelope("C", 0, 1), &mut outcome);
+        assert!(!scope.fill(place.generation, log("B", 5, true), &mut outcome));
+        assert!(scope.fill(scope.place().generation, log("C", 0, true), &mut outcome));
+        assert_eq!(outcome.control, [&br#"["C1"]"#[..]]);
     }
 }

@@ -159,10 +159,15 @@ async fn outage(kept: bool) {
     if !kept {
         // Nobody asked for it: the members are members again, of an incident that the SOS service knows.
         for client in [&mut rescuer, &mut second] {
-            let everybody = |state: &Value| state["members"].as_array().is_some_and(|members| members.len() == 3);
-            let state = client.wait_for("sos:state", everybody).await;
-            assert_eq!(state["soNo"], "SO-1");
+            client.wait_for("sos:state", |state| state["soNo"] == "SO-1" && state["members"].is_array()).await;
+            let latest = || {
+                let told = client.events().into_iter().rev().find_map(|event| event.args[0]["members"].as_array().map(Vec::len));
+                told == Some(3)
+            };
+            eventually_within(10, "the members know of each other again", latest).await;
         }
+        let announced = rescuer.received("sos:init").iter().filter(|joined| joined["userId"] != "r1").count();
+        assert_eq!(announced, 1, "nobody joined: they were here all the time");
     }
     second.ask_ok("message:send", json!({"text": "back 0"})).await;
     rescuer.wait_for("message:broadcast", |message| message["text"] == "back 0").await;

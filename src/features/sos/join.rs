@@ -48,7 +48,7 @@ impl Sos {
             let hold = self.scopes.hold(&scope(sos), socket, &claims.user_id, claims.role.as_str()).await?;
             let op = self.scopes.next_op();
             let actor = actor(claims, sos, socket.id());
-            match sos_join(self.redis(), sos, self.op(&op, ""), actor, self.seat(from_connect, false)).await? {
+            match sos_join(self.redis(), sos, self.op(&op, ""), actor, self.seat(from_connect, hold.was_member())).await? {
                 SosJoin::Forbidden => return Err(SosError::Forbidden),
                 SosJoin::Ended(snapshot) => return Ok(Entered::Ended(snapshot)),
                 SosJoin::Joined(joined) => {

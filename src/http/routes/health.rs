@@ -29,12 +29,12 @@ pub struct Health {
 }
 
 impl Health {
-    /// Why no client should be sent here, if so.
-    fn unready(&self) -> Option<&'static str> {
+    /// Why no client should be sent here, if so; `up` masters answer.
+    fn unready(&self, up: usize) -> Option<&'static str> {
         match self.lifecycle.phase() {
             Phase::Starting => Some("starting"),
             Phase::Draining => Some("draining"),
-            Phase::Serving if (self.masters)().0 == 0 => Some("no Redis master answers"),
+            Phase::Serving if up == 0 => Some("no Redis master answers"),
             Phase::Serving => None,
         }
     }
@@ -48,12 +48,13 @@ impl Health {
         }
         let is_up = |check: &Value| check["up"] != false && check.get("masters").is_none_or(|all| check["up"] == *all);
         let away: Vec<_> = checks.iter().filter(|(_, check)| !is_up(check)).map(|(name, _)| name.clone()).collect();
-        let (status, code) = match self.unready() {
+        let unready = self.unready(up);
+        let (status, code) = match unready {
             Some(_) => ("unavailable", StatusCode::SERVICE_UNAVAILABLE),
             None => ("ready", StatusCode::OK),
         };
         let mut body = json!({"status": status, "degraded": !away.is_empty(), "away": away, "checks": checks});
-        if let Some(reason) = self.unready() {
+        if let Some(reason) = unready {
             body["reason"] = reason.into();
         }
         respond_json(code, body.to_string())

@@ -7,6 +7,7 @@
 pub mod drain;
 pub mod ids;
 pub mod settings;
+pub mod sync;
 pub mod telemetry;
 pub mod time;
 // L1

@@ -12,7 +12,8 @@ use crate::redis::scripts::scope::{Cursor, Log, Member, scope_attach, scope_deta
 use crate::redis::{RedisError, keys};
 
 use super::scope::{LocalScope, Outcome, Registered};
-use super::{LocalMember, Scopes, fanout, lock};
+use super::{LocalMember, Scopes, fanout};
+use crate::sync::lock;
 
 /// Logs that are read at once, so that the return of a Redis is not met with a storm.
 pub const PARALLEL_FILLS: usize = 64;

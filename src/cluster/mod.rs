@@ -17,7 +17,7 @@ mod sequence;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use bytes::Bytes;
 use tokio::sync::{Semaphore, mpsc};
@@ -25,6 +25,7 @@ use tokio::sync::{Semaphore, mpsc};
 use crate::ids::{self, ScopeId, ScopeKind};
 use crate::redis::{Redis, RedisError};
 use crate::socketio::Socket;
+use crate::sync::lock;
 
 pub use attach::Hold;
 use fanout::Incoming;
@@ -194,9 +195,4 @@ impl Scopes {
     fn shard(&self, scope: &ScopeId) -> &Mutex<HashMap<ScopeId, Arc<LocalScope>>> {
         &self.scopes[self.hash(scope) % SHARDS]
     }
-}
-
-/// A panic elsewhere must not take every later user of a lock with it: what the locks here guard is valid between statements.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -13,9 +13,10 @@ use crate::protocol::packet::{Outgoing, Parser, encode};
 use crate::redis::scripts::scope::Log;
 use crate::socketio::Socket;
 
+use super::LocalMember;
 use super::message::{Audience, Envelope, Except, Message};
 use super::sequence::{Sequence, Verdict};
-use super::{LocalMember, lock};
+use crate::sync::lock;
 
 /// Messages that may wait for a member that is joining.
 const MAX_HELD: usize = 1_024;

@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use std::sync::Mutex;
 use std::time::Instant;
 
-use super::{Config, lock};
+use super::Config;
+use crate::sync::lock;
 
 /// Why a handshake is refused. All of them are answered with 503 and `Retry-After`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

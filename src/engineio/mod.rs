@@ -2,6 +2,7 @@
 //!
 //! This layer moves messages and knows when a client is gone. What the messages mean is the business of the [`Handler`] above.
 
+mod close;
 mod entry;
 mod heartbeat;
 mod limits;
@@ -14,18 +15,20 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
 
 use crate::protocol::engineio::Message;
+use crate::sync::lock;
 
+pub use close::CloseReason;
 use heartbeat::Wheel;
 use limits::Admission;
 pub use outbox::VolatileKey;
-pub use session::{CloseReason, Session};
+pub use session::Session;
 
 /// The body of every answer of this layer.
 pub type Body = Full<Bytes>;
@@ -162,9 +165,4 @@ impl Engine {
     fn shard(&self, sid: &str) -> &Mutex<HashMap<Box<str>, Arc<Session>>> {
         &self.sessions[self.hasher.hash_one(sid) as usize % SHARDS]
     }
-}
-
-/// A panic elsewhere must not take every later user of a lock with it: what the locks here guard is valid between statements.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -13,7 +13,8 @@ use crate::protocol::intake::NOT_A_NUMBER;
 use crate::protocol::packet::{Decoder, Outgoing, Packet, Parser, encode};
 
 use super::lane::Job;
-use super::{Code, ConnectError, ConnectRequest, DisconnectReason, Event, EventError, Namespace, Socket, SocketIo, lock};
+use super::{Code, ConnectError, ConnectRequest, DisconnectReason, Event, EventError, Namespace, Socket, SocketIo};
+use crate::sync::lock;
 
 /// How many CONNECT packets of one client may be decided at the same time: one that connects and gives up again and again must
 /// not pile up work.

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::time::Instant;
 
-use super::{Config, DisconnectReason, Event, lock};
+use super::{Config, DisconnectReason, Event};
+use crate::sync::lock;
 
 pub enum Job {
     Connected,
@@ -18,6 +19,9 @@ pub enum Refused {
     TooMany,
     QueueFull,
 }
+
+/// A large event counts as several: events are kept in the scope's log for a while, and that must have a bound in bytes too.
+const BYTES_PER_TOKEN: usize = 16_384;
 
 /// A queue that a task works off; the task lives only while there is work.
 pub struct Lane {
@@ -44,13 +48,13 @@ impl Lane {
         if state.jobs.len() >= config.max_queued_events {
             return Err(Refused::QueueFull);
         }
-        state.take_token(config)?;
+        state.take_tokens(1 + event.args.size() / BYTES_PER_TOKEN, config)?;
         Ok(state.push(Job::Event(event)))
     }
 
     /// Counts an event that was refused before it could become one.
     pub fn count(&self, config: &Config) -> Result<(), Refused> {
-        lock(&self.state).take_token(config)
+        lock(&self.state).take_tokens(1, config)
     }
 
     /// Adds what is not the client's to limit; true when the caller owes a task.
@@ -71,15 +75,17 @@ impl Lane {
 }
 
 impl State {
-    fn take_token(&mut self, config: &Config) -> Result<(), Refused> {
+    fn take_tokens(&mut self, wanted: usize, config: &Config) -> Result<(), Refused> {
         let now = Instant::now();
         let earned = now.duration_since(self.refilled).as_secs_f32() * config.events_per_second as f32;
         self.tokens = (self.tokens + earned).min(config.event_burst as f32);
         self.refilled = now;
-        if self.tokens < 1.0 {
+        // However small the burst is, an event of any legal size gets through when all is quiet.
+        let cost = (wanted as f32).min(config.event_burst as f32).max(1.0);
+        if self.tokens < cost {
             return Err(Refused::TooMany);
         }
-        self.tokens -= 1.0;
+        self.tokens -= cost;
         Ok(())
     }
 
@@ -115,6 +121,18 @@ mod tests {
         assert_eq!(lane.count(&config), Ok(()));
         assert_eq!(lane.push_event(event(), &config), Ok(true));
         assert_eq!(lane.count(&config), Err(Refused::TooMany));
+    }
+
+    #[test]
+    fn a_large_event_counts_as_several_and_one_always_gets_through() {
+        let large = || Event { args: Args::event("x", &format!("\"{}\"", "x".repeat(5 * BYTES_PER_TOKEN))), ..event() };
+        let config = Config { events_per_second: 0, event_burst: 8, ..Config::default() };
+        let lane = Lane::new(&config);
+        assert_eq!(lane.push_event(large(), &config), Ok(true));
+        assert_eq!(lane.push_event(large(), &config), Err(Refused::TooMany));
+        assert_eq!(lane.push_event(event(), &config), Ok(false));
+        let small = Config { event_burst: 2, ..config };
+        assert_eq!(Lane::new(&small).push_event(large(), &small), Ok(true));
     }
 
     #[test]

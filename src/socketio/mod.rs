@@ -11,8 +11,8 @@ mod namespace;
 mod socket;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::engineio::{self, Connection, Handshake, Session};
@@ -81,9 +81,4 @@ impl engineio::Handler for EngineHandler {
         session.accept_within(self.0.config.connect_timeout);
         Client::new(self.0.clone(), handshake)
     }
-}
-
-/// A panic elsewhere must not take every later user of a lock with it: what the locks here guard is valid between statements.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

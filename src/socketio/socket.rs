@@ -21,7 +21,8 @@ use crate::telemetry::metrics::EVENTS;
 
 use super::lane::{Job, Lane};
 use super::namespace::Data;
-use super::{Code, Config, Event, EventError, Namespace, Reply, lock};
+use super::{Code, Config, Event, EventError, Namespace, Reply};
+use crate::sync::lock;
 
 /// Why a socket is no longer connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use crate::auth::{Claims, Role};
 use crate::redis::scripts::sos::{Actor, Source};
 use crate::socketio::Socket;
 
-use super::lock;
+use crate::sync::lock;
 
 /// A connected client: who it is, and where it is a member.
 pub struct Caller {

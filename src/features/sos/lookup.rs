@@ -20,7 +20,8 @@ use super::fields::is_sound;
 use super::join::scope;
 use super::rules;
 use super::seam::{LookupError, Record};
-use super::{Sos, lock, time};
+use super::{Sos, time};
+use crate::sync::lock;
 
 /// The most that a field of a record may hold, as JSON (bytes).
 const MAX_FIELD: usize = 4096;

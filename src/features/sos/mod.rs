@@ -32,7 +32,7 @@ mod timers;
 mod watch;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -233,9 +233,4 @@ impl Sos {
             self.pay_soon(sos);
         }
     }
-}
-
-/// A panic elsewhere must not take every later user of a lock with it: what the locks here guard is valid between statements.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -15,9 +15,10 @@ use tokio::sync::Semaphore;
 use crate::redis::scripts::outbox::{OutboxEntry, OutboxHead, outbox_claim, outbox_dead, outbox_done, outbox_release};
 use crate::telemetry::metrics::SOS_OUTBOX_DEAD;
 
+use super::Sos;
 use super::seam::Delivery;
 use super::timers::longer;
-use super::{Sos, lock};
+use crate::sync::lock;
 
 /// Longer than the delivery of one entry may take, and renewed before each.
 const LEASE_MS: u64 = 15_000;

@@ -9,10 +9,11 @@ use crate::redis::scripts::scope::{Member, scope_touch};
 use crate::redis::scripts::sos::{sos_lost, sos_presence};
 use crate::socketio::Socket;
 
+use super::Sos;
 use super::caller::{actor, caller};
 use super::join::{SESSION_EPOCH, scope};
 use super::timers::longer;
-use super::{Sos, lock};
+use crate::sync::lock;
 
 /// The index of users is a hint: nobody waits longer for it.
 const HINT_DEADLINE: Duration = Duration::from_secs(1);

@@ -1,0 +1,56 @@
+//! Why sessions end, and how that is told to the client.
+
+/// Why a session ended. The first group is the client's doing, the rest the server's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// A `close` packet, a WebSocket close frame, or the end of the stream.
+    ClientClosed,
+    /// No `pong` in time.
+    PingTimeout,
+    /// A long-polling request was given up by the client.
+    PollAborted,
+    /// A packet or frame that cannot be decoded, or a request that breaks the protocol.
+    ProtocolError,
+    /// A message larger than the limit.
+    TooLarge,
+    /// The layer above did not accept the client in time.
+    ConnectTimeout,
+    /// More waits for the client than the budget allows.
+    SlowClient,
+    /// Ended by the layer above.
+    ServerClosed,
+    /// The node is going away; the client should come back to another.
+    GoingAway,
+    /// Something the session needs is away for a moment; the client should come back.
+    TryAgain,
+}
+
+impl CloseReason {
+    /// The WebSocket close code (RFC 6455 § 7.4.1).
+    pub(super) fn code(self) -> u16 {
+        match self {
+            Self::ClientClosed | Self::ServerClosed => 1000,
+            Self::GoingAway => 1001,
+            Self::ProtocolError => 1002,
+            Self::TooLarge => 1009,
+            Self::PingTimeout | Self::PollAborted | Self::ConnectTimeout | Self::SlowClient => 1008,
+            Self::TryAgain => 1013,
+        }
+    }
+
+    /// The reason as it stands in close frames, logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ClientClosed => "client closed",
+            Self::PingTimeout => "ping timeout",
+            Self::PollAborted => "poll aborted",
+            Self::ProtocolError => "protocol error",
+            Self::TooLarge => "message too large",
+            Self::ConnectTimeout => "connect timeout",
+            Self::SlowClient => "slow client",
+            Self::ServerClosed => "server closed",
+            Self::GoingAway => "going away",
+            Self::TryAgain => "try again",
+        }
+    }
+}

@@ -9,7 +9,6 @@ pub mod ids;
 pub mod settings;
 pub mod sync;
 pub mod telemetry;
-pub mod time;
 // L1
 pub mod protocol;
 // L2

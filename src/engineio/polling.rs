@@ -16,6 +16,9 @@ use super::{Body, CloseReason, Config, Session};
 /// How long the body of a POST may take.
 const POST_DEADLINE: Duration = Duration::from_secs(10);
 
+/// The poll that a client sent before its `close` travels on another connection, and may come in after it.
+const POLL_OVERTAKEN: Duration = Duration::from_millis(100);
+
 const TEXT: &str = "text/plain; charset=UTF-8";
 
 /// Answers with what waits, or waits until there is something. The heartbeat bounds the wait: a `ping` is something.
@@ -57,6 +60,12 @@ impl Drop for CloseIfAborted<'_> {
     }
 }
 
+async fn poll_arrives(session: &Session) {
+    while !session.is_poll_waiting() {
+        tokio::time::sleep(POLL_OVERTAKEN / 20).await;
+    }
+}
+
 pub async fn post(session: Arc<Session>, request: Request<Incoming>, config: &Config) -> Response<Body> {
     if !session.is_polling() {
         return BadRequest::Malformed.response();
@@ -83,6 +92,7 @@ pub async fn post(session: Arc<Session>, request: Request<Incoming>, config: &Co
             Ok(()) if session.is_closed() => return BadRequest::SessionIdUnknown.response(),
             Ok(()) => {}
             Err(CloseReason::ClientClosed) => {
+                let _ = tokio::time::timeout(POLL_OVERTAKEN, poll_arrives(&session)).await;
                 session.close(CloseReason::ClientClosed);
                 break;
             }

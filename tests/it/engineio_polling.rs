@@ -217,6 +217,17 @@ async fn a_close_packet_ends_the_session_and_the_poll_that_waits() {
 }
 
 #[tokio::test]
+async fn a_poll_that_a_close_packet_overtook_is_answered_all_the_same() {
+    let server = echo().await;
+    for _ in 0..20 {
+        let polling = Polling::open(&server, PATH).await;
+        let (_, poll) = tokio::join!(polling.send("1"), polling.get());
+        assert_eq!(poll, (200, "6".into()));
+        polling.is_unknown().await;
+    }
+}
+
+#[tokio::test]
 async fn what_follows_a_close_packet_is_not_read() {
     let server = echo().await;
     let polling = Polling::open(&server, PATH).await;

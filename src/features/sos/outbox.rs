@@ -13,6 +13,7 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use crate::redis::scripts::outbox::{OutboxEntry, OutboxHead, outbox_claim, outbox_dead, outbox_done, outbox_release};
+use crate::redis::{cmd, keys};
 use crate::telemetry::metrics::SOS_OUTBOX_DEAD;
 
 use super::Sos;
@@ -104,6 +105,9 @@ impl Sos {
 
     /// Delivers the oldest entries, as far as it goes.
     async fn deliver(&self, sos: &str) -> Next {
+        if !self.directory.is_configured() {
+            return self.empty_outbox(sos).await;
+        }
         let owner = self.scopes.node();
         let entries = match outbox_claim(self.redis(), sos, owner, LEASE_MS, HEAD).await {
             Ok(OutboxHead::Held { entries, .. }) if entries.is_empty() => return Next::Done,
@@ -130,13 +134,20 @@ impl Sos {
         Next::GoOn
     }
 
+    /// There is nobody to deliver to. The stream is emptied, not deleted: the scripts want its key to be there.
+    async fn empty_outbox(&self, sos: &str) -> Next {
+        let key = keys::sos_outbox(sos);
+        match self.redis().command_idempotent(cmd("XTRIM").arg(&key).arg("MAXLEN").arg(0).to_owned(), &key).await {
+            Ok(_) => Next::Done,
+            Err(_) => Next::BackOff,
+        }
+    }
+
     async fn deliver_one(&self, sos: &str, owner: &str, entry: &OutboxEntry) -> Next {
         let id = format!("{sos}-{}", entry.id);
-        let delivery = if self.directory.is_configured() {
+        let delivery = {
             let _permit = self.deliverers.calls.acquire().await;
             self.directory.deliver(&id, body(sos, &id, entry)).await
-        } else {
-            Delivery::Accepted
         };
         let left = match delivery {
             Delivery::Accepted => outbox_done(self.redis(), sos, owner, entry.id).await,

@@ -81,12 +81,12 @@ async fn attach(scopes: &Arc<Scopes>, local: &Arc<LocalScope>) -> Result<(), Red
     }
     scopes.redis.subscriber().subscribe(&keys::scope_channel(&local.id)).await?;
     local.begin_attach();
-    // A failure leaves the scope filling: the next message, or the next joiner, does not have to know.
-    let read = read(scopes, local).await;
-    if !matches!(&read, Ok((generation, log)) if take(scopes, local, *generation, log.clone())) {
+    let attached = read(scopes, local).await.map(|(generation, log)| take(scopes, local, generation, log));
+    if !matches!(attached, Ok(true)) {
+        // What arrives waits until the log was read.
         fill_in_background(scopes, local.clone());
     }
-    read.map(|_| ())
+    attached.map(|_| ())
 }
 
 async fn read(scopes: &Scopes, local: &LocalScope) -> Result<(u64, Log), RedisError> {

@@ -17,6 +17,7 @@ mod http_sos;
 mod identity;
 mod layers;
 mod limits;
+mod peer;
 mod readme;
 mod redis_commit;
 mod redis_outage;

@@ -25,6 +25,7 @@ mod redis_subscriber;
 mod scripts_location;
 mod scripts_members;
 mod scripts_migration;
+mod scripts_node;
 mod scripts_scope;
 mod scripts_status;
 mod scripts_talk;

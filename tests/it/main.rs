@@ -6,6 +6,7 @@ mod support;
 mod balancer;
 mod cli;
 mod clients;
+mod cluster_nodes;
 mod crowd;
 mod engineio_polling;
 mod engineio_upgrade;

@@ -92,18 +92,13 @@ async fn attach(scopes: &Arc<Scopes>, local: &Arc<LocalScope>) -> Result<(), Red
 async fn read(scopes: &Scopes, local: &LocalScope) -> Result<(u64, Log), RedisError> {
     let place = local.place();
     let cursor = place.cursor.map(|(epoch, id)| Cursor { epoch: String::from_utf8_lossy(&epoch).into_owned(), id });
+    let node = scopes.node();
     let members = local.members();
     let members: Vec<Member<'_>> = members
         .iter()
-        .map(|member| Member {
-            sid: member.socket.id(),
-            user: &member.user,
-            role: &member.role,
-            node: &scopes.node,
-            session_epoch: 0,
-        })
+        .map(|member| Member { sid: member.socket.id(), user: &member.user, role: &member.role, node: &node, session_epoch: 0 })
         .collect();
-    let log = scope_attach(&scopes.redis, &local.id, &scopes.node, cursor.as_ref(), FILL_LIMIT, &members).await?;
+    let log = scope_attach(&scopes.redis, &local.id, &node, cursor.as_ref(), FILL_LIMIT, &members).await?;
     Ok((place.generation, log))
 }
 
@@ -171,7 +166,7 @@ pub fn detach_soon(scopes: &Arc<Scopes>, local: Arc<LocalScope>) {
         if attached {
             scopes.redis.subscriber().unsubscribe(&keys::scope_channel(&local.id)).await;
             // If this fails the scope believes in one listener too many until its state ends: a nudge too many, no harm.
-            let _ = scope_detach(&scopes.redis, &local.id, &scopes.node).await;
+            let _ = scope_detach(&scopes.redis, &local.id, &scopes.node()).await;
         }
         let mut shard = lock(scopes.shard(&local.id));
         if local.end_if_empty() && shard.get(&local.id).is_some_and(|known| Arc::ptr_eq(known, &local)) {

@@ -18,6 +18,7 @@ mod identity;
 mod layers;
 mod limits;
 mod readme;
+mod recovery;
 mod redis_commit;
 mod redis_outage;
 mod redis_subscriber;

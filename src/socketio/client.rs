@@ -157,7 +157,10 @@ impl Client {
         if let Some(keeper) = self.io.keeper.get() {
             keeper.gone(socket, reason);
         }
-        socket.push(Job::Disconnected(reason));
+        if reason == DisconnectReason::Transport(CloseReason::LostOwnership) {
+            socket.forget_events();
+        }
+        socket.push(Job::Disconnected(reason), &self.io.config);
     }
 
     async fn connect(
@@ -187,7 +190,11 @@ impl Client {
         request: ConnectRequest,
         parser: Parser,
     ) -> Result<Admitted, ConnectError> {
-        let hello = Hello::read(&request, &self.io.config);
+        let config = &self.io.config;
+        if !config.gate.pass(config.gate_patience).await {
+            return Err(ConnectError::TryAgain);
+        }
+        let hello = Hello::read(&request, config);
         let data = (namespace.connect)(request).await?;
         let newcomer = Newcomer {
             identity: namespace.identify(&data),
@@ -240,7 +247,7 @@ impl Client {
                 if let Some(replay) = replay {
                     replay();
                 }
-                socket.push(job);
+                socket.push(job, &self.io.config);
                 if let Some(keeper) = self.io.keeper.get() {
                     keeper.connected(&socket);
                 }
@@ -268,8 +275,12 @@ impl Client {
             keeper.gone(socket, reason);
         }
         if recovered {
-            socket.push(Job::Disconnected(reason));
+            socket.push(Job::Disconnected(reason), &self.io.config);
         }
+    }
+
+    pub fn push(&self, socket: &Arc<Socket>, job: Job) {
+        socket.push(job, &self.io.config);
     }
 
     fn sockets(&self) -> SmallVec<[Arc<Socket>; 1]> {

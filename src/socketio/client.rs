@@ -154,11 +154,11 @@ impl Client {
         self.io.sockets.fetch_sub(1, Ordering::Relaxed);
         let reason = if socket.is_frozen() { DisconnectReason::TakenOver } else { reason };
         socket.leave();
-        if reason == DisconnectReason::Transport(CloseReason::LostOwnership) {
-            socket.forget_events();
-        }
         if let Some(keeper) = self.io.keeper.get() {
             keeper.gone(socket, reason);
+        }
+        if reason == DisconnectReason::Transport(CloseReason::LostOwnership) {
+            socket.forget_events();
         }
         socket.push(Job::Disconnected(reason), &self.io.config);
     }
@@ -171,14 +171,7 @@ impl Client {
         parser: Parser,
         number: u32,
     ) {
-        let admitted = async {
-            let config = &self.io.config;
-            if !config.gate.pass(config.gate_patience).await {
-                return Err(ConnectError::TryAgain);
-            }
-            self.admit(&session, &namespace, request, parser).await
-        };
-        let answer = AssertUnwindSafe(admitted).catch_unwind();
+        let answer = AssertUnwindSafe(self.admit(&session, &namespace, request, parser)).catch_unwind();
         let result = match tokio::time::timeout(self.io.config.connect_timeout, answer).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => {
@@ -197,7 +190,11 @@ impl Client {
         request: ConnectRequest,
         parser: Parser,
     ) -> Result<Admitted, ConnectError> {
-        let hello = Hello::read(&request, &self.io.config);
+        let config = &self.io.config;
+        if !config.gate.pass(config.gate_patience).await {
+            return Err(ConnectError::TryAgain);
+        }
+        let hello = Hello::read(&request, config);
         let data = (namespace.connect)(request).await?;
         let newcomer = Newcomer {
             identity: namespace.identify(&data),
@@ -280,6 +277,10 @@ impl Client {
         if recovered {
             socket.push(Job::Disconnected(reason), &self.io.config);
         }
+    }
+
+    pub fn push(&self, socket: &Arc<Socket>, job: Job) {
+        socket.push(job, &self.io.config);
     }
 
     fn sockets(&self) -> SmallVec<[Arc<Socket>; 1]> {

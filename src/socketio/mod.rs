@@ -48,12 +48,12 @@ pub struct Config {
     pub max_pending_acks: usize,
     /// Bounds on binary attachments.
     pub attachments: Limits,
+    /// Clients whose `User-Agent` holds one of these, in any case, know nothing of recovery unless they say so.
+    pub agents_without_recovery: Arc<[Box<str>]>,
     /// What CONNECTs and events wait at while the node may not act …
     pub gate: Gate,
     /// … until it has been shut for so long: then events are `UNAVAILABLE`, and who connects is to try again.
     pub gate_patience: Duration,
-    /// Clients whose `User-Agent` holds one of these, in any case, know nothing of recovery unless they say so.
-    pub agents_without_recovery: Arc<[Box<str>]>,
 }
 
 impl Default for Config {
@@ -65,9 +65,9 @@ impl Default for Config {
             max_queued_events: 256,
             max_pending_acks: 256,
             attachments: Limits::default(),
+            agents_without_recovery: ["python", "aiohttp", "Dart"].map(Into::into).into(),
             gate: Gate::default(),
             gate_patience: Duration::from_secs(5),
-            agents_without_recovery: ["python", "aiohttp", "Dart"].map(Into::into).into(),
         }
     }
 }

@@ -8,16 +8,19 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use crate::ids::{ScopeId, StreamId};
-use crate::redis::scripts::scope::{Cursor, Log, Member, scope_attach, scope_detach};
+use crate::redis::scripts::OnReader;
+use crate::redis::scripts::scope::{Cursor, Log, Member, scope_attach, scope_detach, scope_read};
 use crate::redis::{RedisError, keys};
 
-use super::scope::{LocalScope, Outcome, Registered};
+use super::scope::{LocalScope, Outcome, Place, Registered};
 use super::{LocalMember, Scopes, fanout};
 use crate::sync::lock;
 
 /// Logs that are read at once, so that the return of a Redis is not met with a storm.
 pub const PARALLEL_FILLS: usize = 64;
-/// Entries read in one call.
+/// Entries read together with the registration, which goes the way of the writes.
+const FIRST_LIMIT: u32 = 100;
+/// Entries read in one call from then on.
 const FILL_LIMIT: u32 = 1_000;
 const FIRST_RETRY: Duration = Duration::from_millis(50);
 const LAST_RETRY: Duration = Duration::from_secs(1);
@@ -89,9 +92,10 @@ async fn attach(scopes: &Arc<Scopes>, local: &Arc<LocalScope>) -> Result<(), Red
     attached.map(|_| ())
 }
 
+/// Registers this node as a listener, and reads what it missed, or the beginning of that.
 async fn read(scopes: &Scopes, local: &LocalScope) -> Result<(u64, Log), RedisError> {
-    let place = local.place();
-    let cursor = place.cursor.map(|(epoch, id)| Cursor { epoch: String::from_utf8_lossy(&epoch).into_owned(), id });
+    let Place { generation, cursor } = local.place();
+    let cursor = cursor.map(|(epoch, id)| cursor_at(&epoch, id));
     let members = local.members();
     let members: Vec<Member<'_>> = members
         .iter()
@@ -103,8 +107,19 @@ async fn read(scopes: &Scopes, local: &LocalScope) -> Result<(u64, Log), RedisEr
             session_epoch: 0,
         })
         .collect();
-    let log = scope_attach(&scopes.redis, &local.id, &scopes.node, cursor.as_ref(), FILL_LIMIT, &members).await?;
-    Ok((place.generation, log))
+    let log = scope_attach(&scopes.redis, &local.id, &scopes.node, cursor.as_ref(), FIRST_LIMIT, &members).await?;
+    Ok((generation, log))
+}
+
+/// Reads on, over the connection on which no write waits. A reset says that the registration may be gone as well.
+async fn read_on(scopes: &Scopes, local: &LocalScope) -> Result<Option<(u64, Log)>, RedisError> {
+    let Place { generation, cursor: Some((epoch, id)) } = local.place() else { return Ok(None) };
+    let log = scope_read(&OnReader(&scopes.redis), &local.id, &cursor_at(&epoch, id), FILL_LIMIT).await?;
+    Ok((!log.reset).then_some((generation, log)))
+}
+
+fn cursor_at(epoch: &[u8], id: StreamId) -> Cursor {
+    Cursor { epoch: String::from_utf8_lossy(epoch).into_owned(), id }
 }
 
 /// Delivers what was read; true when nothing is missing any more.
@@ -125,12 +140,35 @@ pub fn fill_soon(scopes: &Arc<Scopes>, scope: &ScopeId) {
     }
 }
 
+/// See [`Scopes::nudged`].
+pub fn renew(scopes: &Arc<Scopes>, scope: &ScopeId) {
+    let channel = keys::scope_channel(scope);
+    if let Some(local) = scopes.find(scope) {
+        scopes.redis.subscriber().renew(&channel);
+        if local.begin_fill() {
+            fill_in_background(scopes, local);
+        }
+        return;
+    }
+    let (scopes, scope) = (scopes.clone(), scope.clone());
+    tokio::spawn(async move {
+        // Not found and registered all the same: the last word of a detach was lost. Whoever joins meanwhile registers anew,
+        // and is told by the next nudge should this have come in between.
+        let _ = scope_detach(&scopes.redis, &scope, &scopes.node).await;
+        if let Some(local) = scopes.find(&scope)
+            && local.begin_fill()
+        {
+            fill_in_background(&scopes, local);
+        }
+    });
+}
+
 /// Reads the log until nothing is missing. The scope is in its filling phase: what arrives meanwhile waits.
 pub fn fill_in_background(scopes: &Arc<Scopes>, local: Arc<LocalScope>) {
     let scopes = Arc::downgrade(scopes);
     tokio::spawn(async move {
         let mut pause = FIRST_RETRY;
-        let mut reset = false;
+        let (mut reset, mut onward) = (false, false);
         loop {
             let Some(scopes) = scopes.upgrade() else { return };
             if local.is_empty() {
@@ -138,9 +176,15 @@ pub fn fill_in_background(scopes: &Arc<Scopes>, local: Arc<LocalScope>) {
                 return detach_soon(&scopes, local);
             }
             let Ok(permit) = scopes.fills.acquire().await else { return };
-            match read(&scopes, &local).await {
-                Ok((generation, log)) => {
+            let result = match onward {
+                true => read_on(&scopes, &local).await,
+                false => read(&scopes, &local).await.map(Some),
+            };
+            match result {
+                Ok(None) => onward = false,
+                Ok(Some((generation, log))) => {
                     reset |= log.reset;
+                    onward = log.more;
                     pause = FIRST_RETRY;
                     scopes.counters.fills.fetch_add(1, Relaxed);
                     if take(&scopes, &local, generation, log) {

@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use bytes::Bytes;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::Semaphore;
 
 use crate::ids::{self, ScopeId, ScopeKind};
 use crate::redis::{Redis, RedisError};
@@ -28,7 +28,7 @@ use crate::socketio::Socket;
 use crate::sync::lock;
 
 pub use attach::Hold;
-use fanout::Incoming;
+use fanout::Worker;
 pub use message::{Audience, Except, Message};
 use scope::LocalScope;
 
@@ -77,7 +77,7 @@ pub struct Scopes {
     scopes: [Mutex<HashMap<ScopeId, Arc<LocalScope>>>; SHARDS],
     hasher: RandomState,
     listeners: [OnceLock<Arc<dyn ScopeListener>>; 2],
-    workers: OnceLock<Vec<mpsc::Sender<Incoming>>>,
+    workers: OnceLock<Vec<Worker>>,
     fills: Semaphore,
     pub counters: Counters,
 }
@@ -173,6 +173,12 @@ impl Scopes {
         if heard.is_some_and(|heard| heard < listeners) {
             self.counters.deaf.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// A publisher found that fewer nodes hear this scope than listen: perhaps it is this one that has gone deaf. Subscribes
+    /// again and reads the log; or, where nobody is here any more, says so.
+    pub fn nudged(self: &Arc<Self>, scope: &ScopeId) {
+        attach::renew(self, scope);
     }
 
     /// Scopes that have a member here.

@@ -22,6 +22,8 @@ use crate::sync::lock;
 const MAX_HELD: usize = 1_024;
 /// Messages that may wait while the log is read. More than these are read from the log in turn.
 const MAX_WAITING: usize = 1_024;
+/// Likewise, in bytes.
+const MAX_WAITING_BYTES: usize = 4 << 20;
 
 /// A message on its way to members: encoded at most once for each parser.
 pub struct Delivery {
@@ -107,6 +109,7 @@ struct Inner {
     generation: u64,
     sequence: Sequence,
     waiting: VecDeque<Envelope>,
+    waiting_bytes: usize,
     /// How many of these were there before the present read of the log began.
     waited: usize,
     /// Something was thrown away, or a gap was reported, while the log was being read: read it once more.
@@ -144,6 +147,7 @@ impl LocalScope {
             generation: 0,
             sequence: Sequence::default(),
             waiting: VecDeque::new(),
+            waiting_bytes: 0,
             waited: 0,
             again: false,
             members: Vec::new(),
@@ -294,8 +298,7 @@ impl LocalScope {
             return false;
         }
         inner.phase = Phase::Live;
-        let waiting = std::mem::take(&mut inner.waiting);
-        for envelope in waiting {
+        for envelope in inner.take_waiting() {
             // The first gap puts the scope back to filling, and the rest of what has waited waits on.
             if inner.phase == Phase::Live { inner.step(envelope, outcome) } else { inner.wait(envelope) }
         }
@@ -314,7 +317,7 @@ impl LocalScope {
         let attached = inner.phase != Phase::Detached;
         inner.phase = Phase::Detached;
         inner.sequence = Sequence::default();
-        inner.waiting.clear();
+        inner.take_waiting();
         inner.again = false;
         Some(attached)
     }
@@ -331,22 +334,28 @@ impl LocalScope {
 
 impl Inner {
     fn wait(&mut self, envelope: Envelope) {
-        if self.waiting.len() == MAX_WAITING {
-            self.waiting.clear();
+        if self.waiting.len() == MAX_WAITING || self.waiting_bytes > MAX_WAITING_BYTES {
+            self.take_waiting();
             self.waited = 0;
             self.again = true;
         }
+        self.waiting_bytes += envelope.body.len();
         self.waiting.push_back(envelope);
+    }
+
+    fn take_waiting(&mut self) -> VecDeque<Envelope> {
+        self.waiting_bytes = 0;
+        std::mem::take(&mut self.waiting)
     }
 
     /// What has waited and belongs to a log that is gone. From the one that this node followed it is delivered, for nothing
     /// else tells of it any more; what was here before the read and is of another epoch than the log has nothing to wait for.
     fn settle_the_past(&mut self, log: &Log, outcome: &mut Outcome) {
         let waited = std::mem::take(&mut self.waited);
-        for (at, envelope) in std::mem::take(&mut self.waiting).into_iter().enumerate() {
+        for (at, envelope) in self.take_waiting().into_iter().enumerate() {
             let cursor = self.sequence.cursor();
             if envelope.epoch == log.epoch {
-                self.waiting.push_back(envelope);
+                self.wait(envelope);
             } else if log.reset && envelope.epoch == *self.sequence.epoch() {
                 if let Some(id) = envelope.id.filter(|id| *id > cursor) {
                     self.sequence.advance(id);
@@ -355,7 +364,7 @@ impl Inner {
                     self.deliver(&envelope.body, envelope.prev, false, outcome);
                 }
             } else if at >= waited {
-                self.waiting.push_back(envelope);
+                self.wait(envelope);
             }
         }
     }

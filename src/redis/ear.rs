@@ -15,7 +15,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::dial::{Link, Node};
-use super::subscriber::Shared;
+use super::subscriber::{Shared, Task};
 use super::survey::Text as _;
 
 const FIRST_BACKOFF: Duration = Duration::from_millis(20);
@@ -132,8 +132,8 @@ impl Listening<'_> {
                 return Ok(refused);
             }
             let (settled, work): (Vec<_>, Vec<_>) =
-                work.into_iter().partition(|(name, wanted)| *wanted == self.subscribed.contains(name));
-            let heard: Vec<Arc<str>> = settled.into_iter().filter(|(_, wanted)| *wanted).map(|(name, _)| name).collect();
+                work.into_iter().partition(|task| task.wanted == self.subscribed.contains(&task.name) && !task.again);
+            let heard: Vec<Arc<str>> = settled.into_iter().filter(|task| task.wanted).map(|task| task.name).collect();
             self.tell_heard(&heard);
             for batch in work.chunks(BATCH) {
                 self.settle_batch(batch, &mut refused).await?;
@@ -141,9 +141,9 @@ impl Listening<'_> {
         }
     }
 
-    async fn settle_batch(&mut self, batch: &[(Arc<str>, bool)], refused: &mut Vec<Arc<str>>) -> Result<(), Broken> {
+    async fn settle_batch(&mut self, batch: &[Task], refused: &mut Vec<Arc<str>>) -> Result<(), Broken> {
         let mut pipe = Pipeline::with_capacity(batch.len());
-        for (name, wanted) in batch {
+        for Task { name, wanted, .. } in batch {
             pipe.cmd(if *wanted { "SSUBSCRIBE" } else { "SUNSUBSCRIBE" }).arg(&**name);
         }
         let answers = self.link.con.send_packed_commands(&pipe, 0, batch.len());
@@ -152,7 +152,7 @@ impl Listening<'_> {
             _ => return Err(Broken),
         };
         let (mut heard, mut left) = (Vec::new(), Vec::new());
-        for ((name, wanted), answer) in batch.iter().zip(&answers) {
+        for (Task { name, wanted, .. }, answer) in batch.iter().zip(&answers) {
             match answer {
                 Value::ServerError(error) => {
                     if *wanted {
@@ -173,7 +173,7 @@ impl Listening<'_> {
                 _ => return Err(Broken),
             }
         }
-        for name in &left {
+        for name in left.iter().chain(&*refused) {
             self.subscribed.remove(name);
         }
         self.inbox.forget(&left);

@@ -59,6 +59,12 @@ impl Subscriber {
         self.shared.unwant(channel);
     }
 
+    /// This channel may be silently deaf: subscribes it again wherever its slot lives now, and tells it as a gap once that is
+    /// confirmed. Nothing happens if it is not wanted, or about to be subscribed anyway.
+    pub fn renew(&self, channel: &str) {
+        self.shared.renew(channel);
+    }
+
     /// How many channels are wanted, and how many of them Redis has confirmed.
     pub fn channels(&self) -> (usize, usize) {
         let state = self.shared.lock();
@@ -83,6 +89,15 @@ impl Subscriber {
         let shared: Weak<Shared> = Arc::downgrade(&self.shared);
         shared
     }
+}
+
+/// What an ear has to look at.
+pub(super) struct Task {
+    pub name: Arc<str>,
+    /// It should be heard at this master.
+    pub wanted: bool,
+    /// Redis is to be asked for it even if it was confirmed before.
+    pub again: bool,
 }
 
 /// What the ears share.
@@ -110,6 +125,8 @@ struct Want {
     heard_by: Option<Node>,
     /// It was heard once and then lost: the next confirmation is told as a gap.
     lost: bool,
+    /// Whatever the ear believes to have, Redis is to be asked for it again.
+    renew: bool,
     waiting: Vec<oneshot::Sender<()>>,
 }
 
@@ -146,7 +163,7 @@ impl Shared {
             return Some(confirmed);
         }
         let (name, slot) = (Arc::<str>::from(channel), keys::slot(channel.as_bytes()));
-        state.wanted.insert(name.clone(), Want { slot, heard_by: None, lost: false, waiting: vec![waiting] });
+        state.wanted.insert(name.clone(), Want { slot, heard_by: None, lost: false, renew: false, waiting: vec![waiting] });
         if let Some(owner) = state.owner(slot) {
             state.soil(&owner, name);
         }
@@ -173,6 +190,21 @@ impl Shared {
         }
     }
 
+    fn renew(&self, channel: &str) {
+        let mut state = self.lock();
+        let Some((name, want)) = state.wanted.get_key_value(channel) else { return };
+        let (name, slot) = (name.clone(), want.slot);
+        if let Some(want) = state.wanted.get_mut(channel).filter(|want| want.heard_by.is_some()) {
+            (want.heard_by, want.lost, want.renew) = (None, true, true);
+            if let Some(owner) = state.owner(slot) {
+                state.soil(&owner, name);
+            }
+            drop(state);
+            // It may have been lost because the table is wrong.
+            self.topology.doubt();
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -180,18 +212,22 @@ impl Shared {
 
 /// What an ear asks.
 impl Shared {
-    /// What is to be looked at, each with whether it should be heard at this master.
-    pub fn work(&self, node: &Node) -> Vec<(Arc<str>, bool)> {
-        let mut state = self.lock();
-        let Some(ear) = state.ears.get_mut(node) else { return Vec::new() };
+    /// What is to be looked at.
+    pub fn work(&self, node: &Node) -> Vec<Task> {
+        let mut guard = self.lock();
+        let State { wanted, ears, table } = &mut *guard;
+        let Some(ear) = ears.get_mut(node) else { return Vec::new() };
         let mut dirty = std::mem::take(&mut ear.dirty);
         dirty.sort_unstable();
         dirty.dedup();
-        let should = |name: &Arc<str>| {
-            let slot = state.wanted.get(name)?.slot;
-            Some(state.table.as_ref()?.owner(slot)? == node)
+        let task = |name: Arc<str>| match wanted.get_mut(&name) {
+            Some(want) if table.as_ref().and_then(|table| table.owner(want.slot)) == Some(node) => {
+                let again = std::mem::take(&mut want.renew);
+                Task { name, wanted: true, again }
+            }
+            _ => Task { name, wanted: false, again: false },
         };
-        dirty.into_iter().map(|name| (should(&name).unwrap_or(false), name)).map(|(should, name)| (name, should)).collect()
+        dirty.into_iter().map(task).collect()
     }
 
     /// Redis has confirmed these at this master. Returns those that may have missed something.

@@ -19,6 +19,7 @@ pub mod redis;
 pub mod server;
 pub mod sockets;
 pub mod sos_ms;
+pub mod speaker;
 pub mod stub_http;
 pub mod talker;
 

@@ -1,6 +1,6 @@
 //! Real Redis servers on private ports, in temporary folders, none of which survives the process that started them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
@@ -50,13 +50,21 @@ impl Server {
 
     /// A sentinel that watches `master` alone, under the name `service`.
     pub fn start_sentinel(service: &str, master: &Self) -> Self {
+        Self::start_sentinel_of(service, master, 1)
+    }
+
+    /// One of several, of which `quorum` must agree.
+    fn start_sentinel_of(service: &str, master: &Self, quorum: usize) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let server = Self { port: free_port(), folder, args: vec!["--sentinel".into()], child: Mutex::new(None) };
-        let config = format!(
-            "port {}\nbind 127.0.0.1\nsentinel monitor {service} 127.0.0.1 {} 1\nsentinel down-after-milliseconds {service} 500\n\
-             sentinel failover-timeout {service} 3000\n",
+        let mut config = format!(
+            "port {}\nbind 127.0.0.1\nsentinel monitor {service} 127.0.0.1 {} {quorum}\n\
+             sentinel down-after-milliseconds {service} 500\nsentinel failover-timeout {service} 3000\n",
             server.port, master.port
         );
+        if let Some(password) = master.login().strip_prefix(':').and_then(|login| login.strip_suffix('@')) {
+            config += &format!("sentinel auth-pass {service} {password}\n");
+        }
         std::fs::write(server.folder.path().join("sentinel.conf"), config).expect("a file");
         server.spawn();
         server.wait();
@@ -72,13 +80,17 @@ impl Server {
     }
 
     fn spawn(&self) {
+        self.spawn_with(&[]);
+    }
+
+    fn spawn_with(&self, more: &[&str]) {
         let mut command = Command::new("redis-server");
         if self.args == ["--sentinel"] {
             command.arg(self.folder.path().join("sentinel.conf")).arg("--sentinel");
         } else {
             command.args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--daemonize", "no"]);
             command.args(["--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0"]);
-            command.arg("--dir").arg(self.folder.path()).args(&self.args);
+            command.arg("--dir").arg(self.folder.path()).args(&self.args).args(more);
         }
         let log = File::create(self.folder.path().join("log")).expect("a log file");
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("a log file")).stderr(log);
@@ -100,7 +112,13 @@ impl Server {
     }
 
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        format!("redis://{}127.0.0.1:{}", self.login(), self.port)
+    }
+
+    /// `:password@`, or nothing.
+    fn login(&self) -> String {
+        let at = self.args.iter().position(|arg| arg == "--requirepass");
+        at.map_or(String::new(), |at| format!(":{}@", self.args[at + 1]))
     }
 
     pub fn address(&self) -> String {
@@ -128,6 +146,12 @@ impl Server {
     pub fn restart(&self) {
         self.stop();
         self.spawn();
+        self.wait();
+    }
+
+    fn restart_with(&self, more: &[&str]) {
+        self.stop();
+        self.spawn_with(more);
         self.wait();
     }
 
@@ -176,6 +200,89 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.stop();
+    }
+}
+
+/// A master with replicas, and three sentinels that watch over them.
+pub struct Sentinels {
+    /// The first is the master at the start.
+    pub nodes: Vec<Server>,
+    pub sentinels: Vec<Server>,
+}
+
+impl Sentinels {
+    const SERVICE: &str = "main";
+
+    /// With a password if `password` is not empty.
+    pub fn start(replicas: usize, password: &str) -> Self {
+        let login = if password.is_empty() { vec![] } else { vec!["--requirepass", password, "--masterauth", password] };
+        let master = Server::start(&login);
+        let port = master.port.to_string();
+        let mut nodes = vec![master];
+        for _ in 0..replicas {
+            nodes.push(Server::start(&[&login[..], &["--replicaof", "127.0.0.1", &port]].concat()));
+        }
+        let set = Self { sentinels: Vec::new(), nodes };
+        set.wait_for_replicas(replicas);
+        let sentinels = (0..3).map(|_| Server::start_sentinel_of(Self::SERVICE, &set.nodes[0], 2)).collect();
+        let set = Self { sentinels, ..set };
+        let start = Instant::now();
+        while !set.sentinels.iter().all(|sentinel| set.is_known_to(sentinel, replicas)) {
+            assert!(start.elapsed() < PATIENCE, "the sentinels never find each other and all replicas");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        set
+    }
+
+    fn is_known_to(&self, sentinel: &Server, replicas: usize) -> bool {
+        let mut ask = cmd("SENTINEL");
+        let told: HashMap<String, String> = sentinel.ask(ask.arg("MASTER").arg(Self::SERVICE));
+        let is = |field: &str, number: usize| told.get(field).is_some_and(|told| *told == number.to_string());
+        is("num-slaves", replicas) && is("num-other-sentinels", 2) && told.get("flags").is_some_and(|flags| flags == "master")
+    }
+
+    /// Until the master has so many replicas in working order.
+    pub fn wait_for_replicas(&self, count: usize) {
+        let start = Instant::now();
+        loop {
+            let info = self.master().and_then(|master| master.try_ask::<String>(cmd("INFO").arg("replication")).ok());
+            if info.is_some_and(|info| info.matches("state=online").count() >= count) {
+                return;
+            }
+            assert!(start.elapsed() < PATIENCE, "replicas never come online");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The node that calls itself master, the newest if there are several.
+    pub fn master(&self) -> Option<&Server> {
+        let named = self.sentinels.iter().filter_map(|sentinel| {
+            let mut ask = cmd("SENTINEL");
+            let (_, port): (String, u16) = sentinel.try_ask(ask.arg("GET-MASTER-ADDR-BY-NAME").arg(Self::SERVICE)).ok()?;
+            Some(port)
+        });
+        let named: Vec<u16> = named.collect();
+        let is_master = |node: &&Server| {
+            node.try_ask::<String>(cmd("INFO").arg("replication")).is_ok_and(|info| info.contains("role:master"))
+        };
+        let votes = |node: &&Server| named.iter().filter(|port| **port == node.port).count();
+        self.nodes.iter().filter(is_master).max_by_key(votes)
+    }
+
+    /// Starts a node that was killed as a replica of the present master, as its operator would.
+    pub fn restart_as_replica(&self, node: &Server) {
+        let master = self.master().expect("a master");
+        node.restart_with(&["--replicaof", "127.0.0.1", &master.port.to_string()]);
+    }
+
+    pub fn url(&self) -> String {
+        let hosts: Vec<String> = self.sentinels.iter().map(Server::address).collect();
+        format!("redis-sentinel://{}{}/{}", self.nodes[0].login(), hosts.join(","), Self::SERVICE)
+    }
+
+    /// The hub's own client.
+    pub async fn client(&self) -> Redis {
+        client(self.url()).await
     }
 }
 

@@ -33,16 +33,16 @@ const MAX_QUEUED: usize = 64 << 20;
 struct Broken;
 
 /// Listens at `node` until it owns nothing any more or the client is dropped.
-pub(super) async fn run(shared: Arc<Shared>, node: Node, bell: Arc<Notify>) {
+pub(super) async fn run(shared: Arc<Shared>, node: Node, bell: Arc<Notify>, retired: Arc<AtomicBool>) {
     let cancel = shared.cancel.clone();
-    let _ = cancel.run_until_cancelled(serve(&shared, &node, &bell)).await;
+    let _ = cancel.run_until_cancelled(serve(&shared, &node, &bell, &retired)).await;
 }
 
-async fn serve(shared: &Arc<Shared>, node: &Node, bell: &Arc<Notify>) {
+async fn serve(shared: &Arc<Shared>, node: &Node, bell: &Arc<Notify>, retired: &Arc<AtomicBool>) {
     let mut previous = None;
     let mut backoff = FIRST_BACKOFF;
     while !shared.leave(node) {
-        let (inbox, messages) = inbox(shared.config.push_queue, bell.clone());
+        let (inbox, messages) = inbox(shared.config.push_queue, bell.clone(), retired.clone());
         let pushes = inbox.clone();
         if let Ok(link) = shared.dial.link(node, previous.as_ref(), move |info| pushes.push(info)).await {
             backoff = FIRST_BACKOFF;
@@ -207,9 +207,11 @@ struct Inbox {
     overflowed: AtomicBool,
     departed: Mutex<Vec<String>>,
     bell: Arc<Notify>,
+    /// What comes from now on does not count.
+    retired: Arc<AtomicBool>,
 }
 
-fn inbox(size: usize, bell: Arc<Notify>) -> (Arc<Inbox>, mpsc::Receiver<PushInfo>) {
+fn inbox(size: usize, bell: Arc<Notify>, retired: Arc<AtomicBool>) -> (Arc<Inbox>, mpsc::Receiver<PushInfo>) {
     let (sender, messages) = mpsc::channel(size.max(1));
     let inbox = Inbox {
         messages: Mutex::new(Some(sender)),
@@ -217,6 +219,7 @@ fn inbox(size: usize, bell: Arc<Notify>) -> (Arc<Inbox>, mpsc::Receiver<PushInfo
         overflowed: AtomicBool::new(false),
         departed: Mutex::default(),
         bell,
+        retired,
     };
     (Arc::new(inbox), messages)
 }
@@ -283,6 +286,9 @@ async fn drain(shared: Arc<Shared>, node: Node, inbox: Arc<Inbox>, mut messages:
         let sink = shared.sink.get();
         for info in batch.drain(..) {
             inbox.queued.fetch_sub(weight(&info), Ordering::Relaxed);
+            if inbox.retired.load(Ordering::Relaxed) {
+                continue;
+            }
             let mut data = info.data.into_iter();
             if let (Some(sink), Some(Value::BulkString(channel)), Some(Value::BulkString(payload))) =
                 (sink, data.next(), data.next())

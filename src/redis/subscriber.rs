@@ -6,6 +6,7 @@
 //! subscribed anew may have missed messages, so it is told as a gap.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use bytes::Bytes;
@@ -134,7 +135,9 @@ struct Ear {
     /// To be looked at; doubles do no harm.
     dirty: Vec<Arc<str>>,
     bell: Arc<Notify>,
-    retired: bool,
+    /// Its node owns nothing any more. Also read by whoever passes its messages on: what a master says after its successor was
+    /// made, such as one that hung, is of a past that the others do not share.
+    retired: Arc<AtomicBool>,
 }
 
 impl State {
@@ -288,7 +291,7 @@ impl Shared {
     /// Whether the ear has nothing to do any more; then it is no longer in the books and its task must end.
     pub fn leave(&self, node: &Node) -> bool {
         let mut state = self.lock();
-        let over = state.ears.get(node).is_none_or(|ear| ear.retired);
+        let over = state.ears.get(node).is_none_or(|ear| ear.retired.load(Relaxed));
         if over {
             state.ears.remove(node);
         }
@@ -300,19 +303,20 @@ impl Follower for Shared {
     fn follow(&self, table: &Arc<Table>) {
         let mut state = self.lock();
         for ear in state.ears.values_mut() {
-            ear.retired = true;
+            ear.retired.store(true, Relaxed);
             ear.bell.notify_one();
         }
         for master in &table.masters {
             if let Some(ear) = state.ears.get_mut(&master.node) {
-                ear.retired = false;
+                ear.retired.store(false, Relaxed);
                 continue;
             }
             let bell = Arc::new(Notify::new());
-            let ear = Ear { dirty: Vec::new(), bell: bell.clone(), retired: false };
+            let retired = Arc::new(AtomicBool::new(false));
+            let ear = Ear { dirty: Vec::new(), bell: bell.clone(), retired: retired.clone() };
             state.ears.insert(master.node.clone(), ear);
             if let Some(shared) = self.me.upgrade() {
-                self.runtime.spawn(ear::run(shared, master.node.clone(), bell));
+                self.runtime.spawn(ear::run(shared, master.node.clone(), bell, retired));
             }
         }
         let before = state.table.replace(table.clone());

@@ -1,6 +1,5 @@
 //! A master is killed under a live incident: what clients of two nodes see of it.
 
-
 use convoke::redis::keys;
 use serde_json::json;
 

@@ -6,6 +6,8 @@ use serde_json::json;
 use super::support::client::Client;
 use super::support::eventually_within;
 use super::support::hub::Hub;
+use super::support::ports::free_port;
+use super::support::proxy::{Mode, Proxy};
 use super::support::redis::{Cluster, Sentinels, Server};
 use super::support::speaker::{Speaker, history, judge, texts};
 
@@ -170,4 +172,40 @@ async fn a_master_that_hung_and_comes_back_after_its_successor_was_made_takes_no
     let before = members[1].received("message:broadcast").len();
     eventually_within(30, "they go on flowing", || members[1].received("message:broadcast").len() > before + 100).await;
     all_is_well(speaker, &mut members, "hung").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_failover_took_back_was_never_confirmed_and_its_repeat_is_one_effect() {
+    let master = Server::start(&[]);
+    // What the master writes for its replica can be held up on the way, and be lost there.
+    let link = Proxy::start(master.address()).await;
+    let replica = Server::start(&["--replicaof", "127.0.0.1", &link.address.port().to_string()]);
+    let set = Sentinels::watch(master, vec![replica]);
+    let port = free_port().to_string();
+    let url = set.url();
+    let hub = Hub::start(&[("REDIS_URL", &url), ("METRICS_PORT", &port)]).await;
+    hub.create_sos("taken", "c1").await;
+    let (citizen, mut rescuer) = (join(&hub, "citizen", "c1", "taken").await, join(&hub, "rescuer", "r1", "taken").await);
+    let message = |text: &str| json!({"text": text, "clientMessageId": text});
+    citizen.ask_ok("message:send", message("one")).await;
+    link.set(Mode::Pause);
+    let reply = citizen.ask("message:send", message("two")).await;
+    assert_eq!(reply["code"], "UNCONFIRMED", "{reply}");
+    rescuer.wait_for("message:broadcast", |message| message["text"] == "two").await;
+    set.nodes[0].stop();
+    let mut reply = json!({});
+    while reply["ok"] != true {
+        reply = citizen.ask("message:send", message("two")).await;
+        assert!(reply["ok"] == true || matches!(reply["code"].as_str(), Some("UNAVAILABLE" | "UNCONFIRMED")), "{reply}");
+    }
+    assert!(reply["duplicate"].is_null(), "the new master has never heard of it: {reply}");
+    assert_eq!(citizen.ask_ok("message:send", message("two")).await["duplicate"], true);
+    citizen.ask_ok("message:send", message("three")).await;
+    rescuer.wait_for("message:broadcast", |message| message["text"] == "three").await;
+    assert_eq!(history(&citizen).await, ["one", "two", "three"]);
+    // Whoever had heard what was taken back hears it again, and the fork is counted.
+    assert_eq!(texts(&rescuer.received("message:broadcast")), ["one", "two", "two", "three"]);
+    let metrics = reqwest::get(format!("http://127.0.0.1:{port}/metrics")).await.unwrap().text().await.unwrap();
+    let forks = metrics.lines().find_map(|line| line.strip_prefix("convoke_scope_forks_total "));
+    assert!(forks.is_some_and(|forks| forks != "0"), "{metrics}");
 }

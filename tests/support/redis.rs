@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, OnceLock, mpsc};
 use std::time::{Duration, Instant};
@@ -46,6 +47,22 @@ impl Server {
     /// Keeps its data over [`Server::stop`] and [`Server::restart`].
     pub fn start_persistent() -> Self {
         Self::start(&["--appendonly", "yes", "--appendfsync", "always"])
+    }
+
+    /// One that speaks TLS beside plain text, with a certificate of its own for 127.0.0.1; gives also where it lies.
+    pub fn start_with_tls() -> (Self, String, PathBuf) {
+        let (port, folder) = (free_port(), tempfile::tempdir().expect("a temporary folder").keep());
+        let (cert, key) = (folder.join("cert.pem"), folder.join("key.pem"));
+        let mut make = Command::new("openssl");
+        make.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=redis of a test"]);
+        make.args(["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"]);
+        make.arg("-keyout").arg(&key).arg("-out").arg(&cert).stderr(Stdio::null());
+        assert!(make.status().expect("openssl is installed").success());
+        let text = |path: &PathBuf| path.to_str().expect("a path of ours").to_owned();
+        let (cert_text, key_text, tls_port) = (text(&cert), text(&key), port.to_string());
+        let args = ["--tls-port", &tls_port, "--tls-cert-file", &cert_text, "--tls-key-file", &key_text];
+        let server = Self::start(&[&args[..], &["--tls-auth-clients", "no", "--requirepass", "over tls"]].concat());
+        (server, format!("rediss://:over%20tls@127.0.0.1:{port}"), cert)
     }
 
     /// A sentinel that watches `master` alone, under the name `service`.
@@ -118,7 +135,7 @@ impl Server {
     /// `:password@`, or nothing.
     fn login(&self) -> String {
         let at = self.args.iter().position(|arg| arg == "--requirepass");
-        at.map_or(String::new(), |at| format!(":{}@", self.args[at + 1]))
+        at.map_or(String::new(), |at| format!(":{}@", self.args[at + 1].replace(' ', "%20")))
     }
 
     pub fn address(&self) -> String {
@@ -218,16 +235,21 @@ impl Sentinels {
         let login = if password.is_empty() { vec![] } else { vec!["--requirepass", password, "--masterauth", password] };
         let master = Server::start(&login);
         let port = master.port.to_string();
-        let mut nodes = vec![master];
-        for _ in 0..replicas {
-            nodes.push(Server::start(&[&login[..], &["--replicaof", "127.0.0.1", &port]].concat()));
-        }
+        let replicas =
+            (0..replicas).map(|_| Server::start(&[&login[..], &["--replicaof", "127.0.0.1", &port]].concat())).collect();
+        Self::watch(master, replicas)
+    }
+
+    /// Starts sentinels over a master and its replicas.
+    pub fn watch(master: Server, replicas: Vec<Server>) -> Self {
+        let replica_count = replicas.len();
+        let nodes = std::iter::once(master).chain(replicas).collect();
         let set = Self { sentinels: Vec::new(), nodes };
-        set.wait_for_replicas(replicas);
+        set.wait_for_replicas(replica_count);
         let sentinels = (0..3).map(|_| Server::start_sentinel_of(Self::SERVICE, &set.nodes[0], 2)).collect();
         let set = Self { sentinels, ..set };
         let start = Instant::now();
-        while !set.sentinels.iter().all(|sentinel| set.is_known_to(sentinel, replicas)) {
+        while !set.sentinels.iter().all(|sentinel| set.is_known_to(sentinel, replica_count)) {
             assert!(start.elapsed() < PATIENCE, "the sentinels never find each other and all replicas");
             std::thread::sleep(Duration::from_millis(20));
         }

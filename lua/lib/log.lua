@@ -68,6 +68,11 @@ local function log_after(result, cursor_epoch, cursor, limit)
     return result
   end
   if cursor == result[2] then return result end
+  -- A failover has taken back what stood at the cursor, and perhaps put something before it.
+  if cursor ~= '0-0' and cursor ~= result[3] and not call('XRANGE', LOG, cursor, cursor)[1] then
+    result[4] = 1
+    return result
+  end
   local from, count, bytes = '(' .. cursor, 0, 0
   while true do
     local entries = call('XRANGE', LOG, from, '+', 'COUNT', CHUNK)

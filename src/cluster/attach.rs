@@ -84,7 +84,7 @@ async fn attach(scopes: &Arc<Scopes>, local: &Arc<LocalScope>) -> Result<(), Red
     }
     scopes.redis.subscriber().subscribe(&keys::scope_channel(&local.id)).await?;
     local.begin_attach();
-    let attached = read(scopes, local).await.map(|(generation, log)| take(scopes, local, generation, log));
+    let attached = read(scopes, local).await.map(|missed| take(scopes, local, missed));
     if !matches!(attached, Ok(true)) {
         // What arrives waits until the log was read.
         fill_in_background(scopes, local.clone());
@@ -92,9 +92,16 @@ async fn attach(scopes: &Arc<Scopes>, local: &Arc<LocalScope>) -> Result<(), Red
     attached.map(|_| ())
 }
 
+struct Missed {
+    generation: u64,
+    log: Log,
+    /// A failover has taken back a part of what was delivered here.
+    forked: bool,
+}
+
 /// Registers this node as a listener, and reads what it missed, or the beginning of that.
-async fn read(scopes: &Scopes, local: &LocalScope) -> Result<(u64, Log), RedisError> {
-    let Place { generation, cursor } = local.place();
+async fn read(scopes: &Scopes, local: &LocalScope) -> Result<Missed, RedisError> {
+    let Place { generation, cursor, base } = local.place();
     let cursor = cursor.map(|(epoch, id)| cursor_at(&epoch, id));
     let members = local.members();
     let members: Vec<Member<'_>> = members
@@ -108,14 +115,25 @@ async fn read(scopes: &Scopes, local: &LocalScope) -> Result<(u64, Log), RedisEr
         })
         .collect();
     let log = scope_attach(&scopes.redis, &local.id, &scopes.node, cursor.as_ref(), FIRST_LIMIT, &members).await?;
-    Ok((generation, log))
+    if let (true, Some(cursor), Some(base)) = (log.reset, cursor, base)
+        && cursor.epoch == log.epoch
+    {
+        // What others have confirmed may stand before our cursor: read again from where the two ways were surely one.
+        let log = scope_read(&OnReader(&scopes.redis), &local.id, &Cursor { id: base, ..cursor }, FILL_LIMIT).await?;
+        if !log.reset {
+            scopes.counters.forks.fetch_add(1, Relaxed);
+            local.rewind(generation, base);
+            return Ok(Missed { generation, log, forked: true });
+        }
+    }
+    Ok(Missed { generation, log, forked: false })
 }
 
 /// Reads on, over the connection on which no write waits. A reset says that the registration may be gone as well.
-async fn read_on(scopes: &Scopes, local: &LocalScope) -> Result<Option<(u64, Log)>, RedisError> {
-    let Place { generation, cursor: Some((epoch, id)) } = local.place() else { return Ok(None) };
+async fn read_on(scopes: &Scopes, local: &LocalScope) -> Result<Option<Missed>, RedisError> {
+    let Place { generation, cursor: Some((epoch, id)), .. } = local.place() else { return Ok(None) };
     let log = scope_read(&OnReader(&scopes.redis), &local.id, &cursor_at(&epoch, id), FILL_LIMIT).await?;
-    Ok((!log.reset).then_some((generation, log)))
+    Ok((!log.reset).then_some(Missed { generation, log, forked: false }))
 }
 
 fn cursor_at(epoch: &[u8], id: StreamId) -> Cursor {
@@ -123,7 +141,7 @@ fn cursor_at(epoch: &[u8], id: StreamId) -> Cursor {
 }
 
 /// Delivers what was read; true when nothing is missing any more.
-fn take(scopes: &Arc<Scopes>, local: &Arc<LocalScope>, generation: u64, log: Log) -> bool {
+fn take(scopes: &Arc<Scopes>, local: &Arc<LocalScope>, Missed { generation, log, .. }: Missed) -> bool {
     let mut outcome = Outcome::default();
     let filled = local.fill(generation, log, &mut outcome);
     fanout::finish(scopes, local, &mut outcome);
@@ -182,12 +200,12 @@ pub fn fill_in_background(scopes: &Arc<Scopes>, local: Arc<LocalScope>) {
             };
             match result {
                 Ok(None) => onward = false,
-                Ok(Some((generation, log))) => {
-                    reset |= log.reset;
-                    onward = log.more;
+                Ok(Some(missed)) => {
+                    reset |= missed.log.reset || missed.forked;
+                    onward = missed.log.more;
                     pause = FIRST_RETRY;
                     scopes.counters.fills.fetch_add(1, Relaxed);
-                    if take(&scopes, &local, generation, log) {
+                    if take(&scopes, &local, missed) {
                         if let Some(listener) = scopes.listener(local.id.kind) {
                             listener.refilled(&local.id, local.members(), reset);
                         }

@@ -130,6 +130,8 @@ pub struct Place {
     pub generation: u64,
     /// Epoch, and the id up to which this node has delivered; `None` before the first read.
     pub cursor: Option<(Bytes, StreamId)>,
+    /// Where to look for the way back if the cursor does not stand in the log any more.
+    pub base: Option<StreamId>,
 }
 
 /// What [`LocalScope::register`] found.
@@ -248,7 +250,16 @@ impl LocalScope {
         let mut inner = lock(&self.inner);
         inner.waited = inner.waiting.len();
         let epoch = inner.sequence.epoch();
-        Place { generation: inner.generation, cursor: (!epoch.is_empty()).then(|| (epoch.clone(), inner.sequence.cursor())) }
+        let cursor = (!epoch.is_empty()).then(|| (epoch.clone(), inner.sequence.cursor()));
+        Place { generation: inner.generation, cursor, base: inner.sequence.base() }
+    }
+
+    /// A failover has taken back a part of what was delivered here; the next fill comes from `base` on.
+    pub fn rewind(&self, generation: u64, base: StreamId) {
+        let mut inner = lock(&self.inner);
+        if inner.phase == Phase::Filling && inner.generation == generation {
+            inner.sequence.rewind(base);
+        }
     }
 
     /// The channel is subscribed; what arrives waits until the log was read.
@@ -290,8 +301,11 @@ impl LocalScope {
         }
         for entry in log.entries {
             if entry.id > inner.sequence.cursor() {
+                let known = inner.sequence.was_delivered(entry.id);
                 inner.sequence.advance(entry.id);
-                inner.deliver(&entry.body, entry.id, true, outcome);
+                if !known {
+                    inner.deliver(&entry.body, entry.id, true, outcome);
+                }
             }
         }
         if log.more || std::mem::take(&mut inner.again) {

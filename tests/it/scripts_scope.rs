@@ -116,6 +116,9 @@ async fn another_epoch_a_trimmed_or_future_cursor_is_reset(redis: Redis) {
     assert!(reset(&epoch, StreamId::default()).await);
     assert!(!reset(&epoch, first).await, "nothing after it is gone");
     assert!(!reset(&epoch, second).await);
+    publish(&redis, &scope, plain(), Durability::Logged, "c").await;
+    assert!(!reset(&epoch, second).await);
+    assert!(reset(&epoch, StreamId { seq: second.seq + 1, ..second }).await, "nothing stands there: a failover took it back");
 }
 
 async fn now(redis: &Redis) -> u64 {

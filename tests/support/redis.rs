@@ -147,6 +147,22 @@ impl Server {
         client(self.url()).await
     }
 
+    /// Until so many replicas are in working order, and confirm what is written.
+    pub fn wait_for_replicas(&self, count: usize) {
+        let start = Instant::now();
+        let online = || self.ask::<String>(cmd("INFO").arg("replication")).matches("state=online").count();
+        // One that is online may still be loading; something must be written for it to confirm anything.
+        let confirmed = || {
+            let mut con = self.connection().expect("a connection");
+            let _: RedisResult<()> = cmd("PUBLISH").arg("of the tests").arg("").query(&mut con);
+            cmd("WAIT").arg(count).arg(1000).query::<usize>(&mut con).unwrap_or_default()
+        };
+        while online() < count || confirmed() < count {
+            assert!(start.elapsed() < PATIENCE, "replicas never come online");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     pub fn pid(&self) -> Option<u32> {
         self.child.lock().unwrap().as_ref().map(Child::id)
     }
@@ -266,14 +282,11 @@ impl Sentinels {
     /// Until the master has so many replicas in working order.
     pub fn wait_for_replicas(&self, count: usize) {
         let start = Instant::now();
-        loop {
-            let info = self.master().and_then(|master| master.try_ask::<String>(cmd("INFO").arg("replication")).ok());
-            if info.is_some_and(|info| info.matches("state=online").count() >= count) {
-                return;
-            }
-            assert!(start.elapsed() < PATIENCE, "replicas never come online");
+        while self.master().is_none() {
+            assert!(start.elapsed() < PATIENCE, "nobody is master");
             std::thread::sleep(Duration::from_millis(20));
         }
+        self.master().expect("a master").wait_for_replicas(count);
     }
 
     /// The node that calls itself master, the newest if there are several.
@@ -361,12 +374,7 @@ impl Cluster {
             info.contains("cluster_state:ok") && info.contains("cluster_slots_ok:16384")
         });
         for (master, replicas) in cluster.masters.iter().zip(&cluster.replicas) {
-            let start = Instant::now();
-            let online = || master.ask::<String>(cmd("INFO").arg("replication")).matches("state=online").count();
-            while online() < replicas.len() {
-                assert!(start.elapsed() < PATIENCE, "replicas never come online");
-                std::thread::sleep(Duration::from_millis(10));
-            }
+            master.wait_for_replicas(replicas.len());
         }
         cluster
     }

@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::{self, SosVerifier};
-use crate::cluster::Scopes;
+use crate::cluster::{Identity, Scopes};
 use crate::drain::{Lifecycle, Phase, asked_to_stop};
 use crate::engineio::{self, Engine};
 use crate::features::sos::{self, Sos};
@@ -55,7 +55,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     let redis = Redis::connect(redis_config(&settings)).await?;
     let verifier = Arc::new(SosVerifier::from_settings(&settings)?);
     let sos_service = SosService::from_settings(&settings)?;
-    let scopes = Scopes::new(redis.clone(), &settings.server.node_id);
+    let scopes = Scopes::new(redis.clone(), Identity::new(&settings.server.node_id));
     let sos = Sos::new(sos::Parts {
         scopes: scopes.clone(),
         config: sos_config(&settings),
@@ -74,7 +74,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         dependencies: probe::dependencies(sos_service, settings.sos.identity.jwks_url.is_some().then_some(verifier)),
     };
     let front =
-        Front { guards: Guards::new(&settings), router: router(&settings, &sos, health, scopes.node()), engine: engine.clone() };
+        Front { guards: Guards::new(&settings), router: router(&settings, &sos, health, &scopes.node()), engine: engine.clone() };
     let listener = bind((settings.server.host, settings.server.port).into()).await?;
     let address = listener.local_addr().map_err(ServeError::Signals)?;
     let stop = CancellationToken::new();
@@ -82,7 +82,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     lifecycle.enter(Phase::Serving);
     // On standard output, whatever the log level: with PORT=0 this is how one learns the port.
     println!("listening on http://{address}");
-    tracing::info!(%address, node = scopes.node(), version = env!("CARGO_PKG_VERSION"), "listening");
+    tracing::info!(%address, node = &*scopes.node(), version = env!("CARGO_PKG_VERSION"), "listening");
 
     let signal = stop_asked.await.map_err(io::Error::other).and_then(|signal| signal).map_err(ServeError::Signals)?;
     tracing::info!(signal, sessions = engine.sessions(), "draining");

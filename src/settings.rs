@@ -23,6 +23,7 @@ pub use values::{Cidr, Origins, Secret, duration};
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub server: Server,
+    pub cluster: Cluster,
     pub origins: Origins,
     pub transport: Transport,
     pub limits: Limits,
@@ -48,6 +49,17 @@ pub struct Server {
     pub trusted_proxies: Vec<Cidr>,
     pub drain_delay: Duration,
     pub drain: Duration,
+}
+
+/// How the nodes reach and trust each other.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    /// 0: any free port.
+    pub peer_port: u16,
+    /// Where the others reach this node; `None`: the address from which it reaches Redis.
+    pub address: Option<IpAddr>,
+    /// Without it this node must stay alone.
+    pub secret: Option<Secret>,
 }
 
 /// Engine.IO and Socket.IO (contract § 1).
@@ -147,6 +159,9 @@ impl fmt::Display for Faults {
     }
 }
 
+/// Characters: what is shorter can be guessed.
+const LEAST_CLUSTER_SECRET: usize = 16;
+
 impl Settings {
     /// Reads every variable.
     ///
@@ -156,6 +171,7 @@ impl Settings {
         let mut read = Reader::new(source);
         let settings = Self {
             server: server(&mut read),
+            cluster: cluster(&mut read),
             origins: origins(&mut read),
             transport: transport(&mut read),
             limits: limits(&mut read),
@@ -171,6 +187,10 @@ impl Settings {
     fn check_together(&self, read: &mut Reader<'_>) {
         if self.telemetry.metrics_port.is_some_and(|port| port == self.server.port) {
             read.fault(t::METRICS_PORT, format!("must differ from the port of the server, {}", self.server.port));
+        }
+        let taken = [Some(self.server.port), self.telemetry.metrics_port];
+        if self.cluster.peer_port != 0 && taken.contains(&Some(self.cluster.peer_port)) {
+            read.fault(t::PEER_PORT, "must differ from PORT and METRICS_PORT");
         }
         if self.limits.outbox_bytes < self.transport.max_payload {
             let least = self.transport.max_payload;
@@ -188,6 +208,7 @@ impl Settings {
     pub fn notices(&self) -> Vec<&'static str> {
         let notices = [
             (!self.sos.identity.is_configured(), "incidents are off: none of JWT_SECRET, JWT_PUBLIC_KEY, SOS_JWKS_URL is set"),
+            (self.cluster.secret.is_none(), "this node must stay the only one: CLUSTER_SECRET is not set"),
             (self.sos.internal_token.is_none(), "the internal API is off: INTERNAL_AUTH_TOKEN is not set"),
             (self.sos.service_url.is_none(), "incidents are neither looked up nor reported back: SOS_MS_URL is not set"),
             (
@@ -218,6 +239,18 @@ fn server(read: &mut Reader<'_>) -> Server {
         trusted_proxies: read.list(t::TRUSTED_PROXIES, "IP addresses and CIDR blocks", |entry| entry.parse().ok()),
         drain_delay: read.seconds(t::DRAIN_DELAY_SECONDS, 0..=600),
         drain: read.seconds(t::DRAIN_SECONDS, 0..=3600),
+    }
+}
+
+fn cluster(read: &mut Reader<'_>) -> Cluster {
+    let secret = read.secret(t::CLUSTER_SECRET);
+    if secret.as_ref().is_some_and(|secret| secret.expose().chars().count() < LEAST_CLUSTER_SECRET) {
+        read.fault(t::CLUSTER_SECRET, format!("must have at least {LEAST_CLUSTER_SECRET} characters"));
+    }
+    Cluster {
+        peer_port: read.integer(t::PEER_PORT, 0..=u16::MAX),
+        address: read.parsed(t::POD_IP, "an IP address", |text| text.parse().ok()),
+        secret,
     }
 }
 

@@ -103,18 +103,13 @@ struct Missed {
 async fn read(scopes: &Scopes, local: &LocalScope) -> Result<Missed, RedisError> {
     let Place { generation, cursor, base } = local.place();
     let cursor = cursor.map(|(epoch, id)| cursor_at(&epoch, id));
+    let node = scopes.node();
     let members = local.members();
     let members: Vec<Member<'_>> = members
         .iter()
-        .map(|member| Member {
-            sid: member.socket.id(),
-            user: &member.user,
-            role: &member.role,
-            node: &scopes.node,
-            session_epoch: 0,
-        })
+        .map(|member| Member { sid: member.socket.id(), user: &member.user, role: &member.role, node: &node, session_epoch: 0 })
         .collect();
-    let log = scope_attach(&scopes.redis, &local.id, &scopes.node, cursor.as_ref(), FIRST_LIMIT, &members).await?;
+    let log = scope_attach(&scopes.redis, &local.id, &node, cursor.as_ref(), FIRST_LIMIT, &members).await?;
     if let (true, Some(cursor), Some(base)) = (log.reset, cursor, base)
         && cursor.epoch == log.epoch
     {
@@ -172,7 +167,7 @@ pub fn renew(scopes: &Arc<Scopes>, scope: &ScopeId) {
     tokio::spawn(async move {
         // Not found and registered all the same: the last word of a detach was lost. Whoever joins meanwhile registers anew,
         // and is told by the next nudge should this have come in between.
-        let _ = scope_detach(&scopes.redis, &scope, &scopes.node).await;
+        let _ = scope_detach(&scopes.redis, &scope, &scopes.node()).await;
         if let Some(local) = scopes.find(&scope)
             && local.begin_fill()
         {
@@ -233,7 +228,7 @@ pub fn detach_soon(scopes: &Arc<Scopes>, local: Arc<LocalScope>) {
         if attached {
             scopes.redis.subscriber().unsubscribe(&keys::scope_channel(&local.id)).await;
             // If this fails the scope believes in one listener too many until its state ends: a nudge too many, no harm.
-            let _ = scope_detach(&scopes.redis, &local.id, &scopes.node).await;
+            let _ = scope_detach(&scopes.redis, &local.id, &scopes.node()).await;
         }
         let mut shard = lock(scopes.shard(&local.id));
         if local.end_if_empty() && shard.get(&local.id).is_some_and(|known| Arc::ptr_eq(known, &local)) {

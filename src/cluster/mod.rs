@@ -10,6 +10,7 @@
 
 mod attach;
 mod fanout;
+pub mod identity;
 pub mod message;
 pub mod scope;
 mod sequence;
@@ -22,13 +23,14 @@ use std::sync::{Arc, Mutex, OnceLock};
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 
-use crate::ids::{self, ScopeId, ScopeKind};
+use crate::ids::{ScopeId, ScopeKind};
 use crate::redis::{Redis, RedisError};
 use crate::socketio::Socket;
 use crate::sync::lock;
 
 pub use attach::Hold;
 use fanout::Worker;
+pub use identity::Identity;
 pub use message::{Audience, Except, Message};
 use scope::LocalScope;
 
@@ -72,7 +74,7 @@ pub struct Counters {
 /// All scopes of this node.
 pub struct Scopes {
     redis: Redis,
-    node: Box<str>,
+    identity: Arc<Identity>,
     operations: AtomicU64,
     scopes: [Mutex<HashMap<ScopeId, Arc<LocalScope>>>; SHARDS],
     hasher: RandomState,
@@ -83,10 +85,10 @@ pub struct Scopes {
 }
 
 impl Scopes {
-    /// `node_id` names this node; each start is an incarnation of its own. Must be called inside a Tokio runtime.
-    pub fn new(redis: Redis, node_id: &str) -> Arc<Self> {
+    /// Must be called inside a Tokio runtime.
+    pub fn new(redis: Redis, identity: Arc<Identity>) -> Arc<Self> {
         let scopes = Arc::new(Self {
-            node: format!("{}.{}", ids::node_label(node_id), ids::random(6)).into(),
+            identity,
             redis,
             operations: AtomicU64::new(0),
             scopes: std::array::from_fn(|_| Mutex::default()),
@@ -100,14 +102,18 @@ impl Scopes {
         scopes
     }
 
-    /// Node id and incarnation, without spaces.
-    pub fn node(&self) -> &str {
-        &self.node
+    /// Node id and incarnation, without spaces. It may change: see [`Identity`].
+    pub fn node(&self) -> Arc<str> {
+        self.identity.node()
+    }
+
+    pub fn identity(&self) -> &Arc<Identity> {
+        &self.identity
     }
 
     /// An operation id that no other write in the cluster has.
     pub fn next_op(&self) -> String {
-        format!("{}.{}", self.node, self.operations.fetch_add(1, Ordering::Relaxed))
+        format!("{}.{}", self.node(), self.operations.fetch_add(1, Ordering::Relaxed))
     }
 
     pub fn redis(&self) -> &Redis {

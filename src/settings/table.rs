@@ -44,6 +44,9 @@ variables! {
         NODE_ID = unset, "Name of this node, unique in the cluster; without it POD_NAME, else the host's name";
         POD_NAME = unset, "Stands in for NODE_ID (Kubernetes)";
         HOSTNAME = unset, "Stands in for NODE_ID and POD_NAME";
+        PEER_PORT = "7946", "Port on which the nodes reach each other, not for clients; 0 takes a free one";
+        POD_IP = unset, "Address at which the other nodes reach this one; without it the one from which it reaches Redis";
+        CLUSTER_SECRET = unset, "Shared by all nodes, 16 characters or more; a second node without it does not start";
         NODE_ENV = "production", "development reads .env.development and .env, and logs for people; anything else counts as production";
         DEMO = "false", "Serves the page /demo and hands out development tokens: never in production";
         HTTP_BODY_LIMIT = "102400", "Largest body of an HTTP request, in bytes";

@@ -14,7 +14,7 @@ fn an_empty_environment_gives_the_defaults() {
     insta::assert_debug_snapshot!(settings);
     assert_eq!(settings.redis.url.expose(), "redis://localhost:6379/0");
     let off = settings.notices();
-    assert_eq!(off.len(), 3);
+    assert_eq!(off.len(), 4);
 }
 
 #[test]
@@ -24,6 +24,9 @@ fn all_faults_are_reported_at_once_and_no_secret_is_shown() {
         ("PORT", "70000"),
         ("METRICS_PORT", "http"),
         ("NODE_ID", "a b"),
+        ("PEER_PORT", "peer"),
+        ("POD_IP", "pod"),
+        ("CLUSTER_SECRET", "pa55word"),
         ("DEMO", "perhaps"),
         ("HTTP_BODY_LIMIT", "-1"),
         ("TRUSTED_PROXIES", "10.0.0.0/8, 10.0.0.0/99, proxy"),
@@ -46,7 +49,13 @@ fn all_faults_are_reported_at_once_and_no_secret_is_shown() {
 
 #[test]
 fn what_does_not_fit_together_is_a_fault() {
-    let report = faults([("PORT", "9090"), ("DEMO", "true"), ("SOS_MS_URL", "http://sos"), ("OUTBOX_BYTES", "1024")]);
+    let report = faults([
+        ("PORT", "9090"),
+        ("PEER_PORT", "9090"),
+        ("DEMO", "true"),
+        ("SOS_MS_URL", "http://sos"),
+        ("OUTBOX_BYTES", "1024"),
+    ]);
     insta::assert_snapshot!(report);
 }
 

@@ -31,8 +31,8 @@ pub fn scope(sos: &str) -> ScopeId {
 }
 
 impl Sos {
-    pub(super) fn seat(&self, from_connect: bool, recovered: bool) -> Seat<'_> {
-        Seat { node: self.scopes.node(), session_epoch: SESSION_EPOCH, from_connect, recovered }
+    pub(super) fn seat(node: &str, from_connect: bool, recovered: bool) -> Seat<'_> {
+        Seat { node, session_epoch: SESSION_EPOCH, from_connect, recovered }
     }
 
     /// Joins. Without a state the SOS service is asked first, but only for somebody who would have rights.
@@ -46,9 +46,10 @@ impl Sos {
         let mut asked = false;
         loop {
             let hold = self.scopes.hold(&scope(sos), socket, &claims.user_id, claims.role.as_str()).await?;
-            let op = self.scopes.next_op();
+            let (op, node) = (self.scopes.next_op(), self.scopes.node());
             let actor = actor(claims, sos, socket.id());
-            match sos_join(self.redis(), sos, self.op(&op, ""), actor, self.seat(from_connect, hold.was_member())).await? {
+            match sos_join(self.redis(), sos, self.op(&op, ""), actor, Self::seat(&node, from_connect, hold.was_member())).await?
+            {
                 SosJoin::Forbidden => return Err(SosError::Forbidden),
                 SosJoin::Ended(snapshot) => return Ok(Entered::Ended(snapshot)),
                 SosJoin::Joined(joined) => {
@@ -88,9 +89,9 @@ impl Sos {
     }
 
     async fn leave_script(self: &Arc<Self>, socket: &Arc<Socket>, claims: &Claims, sos: &str) -> Result<(), RedisError> {
-        let op = self.scopes.next_op();
+        let (op, node) = (self.scopes.next_op(), self.scopes.node());
         let actor = actor(claims, sos, socket.id());
-        if let Some(written) = sos_leave(self.redis(), sos, self.op(&op, ""), actor, self.seat(false, false)).await? {
+        if let Some(written) = sos_leave(self.redis(), sos, self.op(&op, ""), actor, Self::seat(&node, false, false)).await? {
             self.after(sos, &written);
         }
         Ok(())

@@ -108,7 +108,8 @@ impl Sos {
         if !self.directory.is_configured() {
             return self.empty_outbox(sos).await;
         }
-        let owner = self.scopes.node();
+        let node = self.scopes.node();
+        let owner = &*node;
         let entries = match outbox_claim(self.redis(), sos, owner, LEASE_MS, HEAD).await {
             Ok(OutboxHead::Held { entries, .. }) if entries.is_empty() => return Next::Done,
             Ok(OutboxHead::Held { entries, .. }) => entries,

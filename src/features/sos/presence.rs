@@ -38,21 +38,15 @@ impl Sos {
         let Some(caller) = caller(socket) else { return };
         caller.touch(self.clock.now_ms(), 0);
         let scope = claims.sos_id.as_deref().map(|sos| scope(sos).to_string()).unwrap_or_default();
-        let set = presence_set(
-            self.redis(),
-            &claims.user_id,
-            socket.id(),
-            self.scopes.node(),
-            SESSION_EPOCH,
-            claims.role.as_str(),
-            &scope,
-        );
+        let node = self.scopes.node();
+        let set = presence_set(self.redis(), &claims.user_id, socket.id(), &node, SESSION_EPOCH, claims.role.as_str(), &scope);
         let _ = tokio::time::timeout(HINT_DEADLINE, set).await;
     }
 
     /// The socket is gone.
     pub(super) async fn unseen(&self, socket: &Socket, claims: &Claims) {
-        let remove = presence_remove(self.redis(), &claims.user_id, socket.id(), self.scopes.node(), SESSION_EPOCH);
+        let node = self.scopes.node();
+        let remove = presence_remove(self.redis(), &claims.user_id, socket.id(), &node, SESSION_EPOCH);
         let _ = tokio::time::timeout(HINT_DEADLINE, remove).await;
     }
 
@@ -65,11 +59,12 @@ impl Sos {
         let claims = caller.claims();
         self.seen(socket, &claims).await;
         for sos in caller.rooms() {
+            let node = self.scopes.node();
             let member = Member {
                 sid: socket.id(),
                 user: &claims.user_id,
                 role: claims.role.as_str(),
-                node: self.scopes.node(),
+                node: &node,
                 session_epoch: SESSION_EPOCH,
             };
             let touched = tokio::time::timeout(HINT_DEADLINE, scope_touch(self.redis(), &scope(&sos), &[member])).await;
@@ -104,7 +99,8 @@ impl Sos {
             for _ in 0..LOST_TRIES {
                 let Some(feature) = weak.upgrade() else { return };
                 let at = *lost_at.get_or_insert_with(|| feature.clock.now_ms());
-                let (actor, seat) = (actor(&claims, &sos, &sid), feature.seat(false, false));
+                let node = feature.scopes.node();
+                let (actor, seat) = (actor(&claims, &sos, &sid), Sos::seat(&node, false, false));
                 match sos_lost(feature.redis(), &sos, feature.op(&op, ""), actor, seat, Some(at)).await {
                     Ok(written) => {
                         if let Some(written) = written {

@@ -36,8 +36,8 @@ impl Sos {
         let scope = ScopeId::watch();
         let fail = |error| EventError::from(SosError::from(error));
         let hold = self.scopes.hold(&scope, &socket, &claims.user_id, claims.role.as_str()).await.map_err(fail)?;
-        let op = self.scopes.next_op();
-        let member = member(&socket, &claims, self.scopes.node());
+        let (op, node) = (self.scopes.next_op(), self.scopes.node());
+        let member = member(&socket, &claims, &node);
         let joined = scope_join(self.redis(), &scope, self.op(&op, ""), member).await.map_err(fail)?;
         if let Some(caller) = caller(&socket) {
             caller.watch(true);
@@ -72,7 +72,7 @@ impl Sos {
     pub(super) async fn unwatch(self: &Arc<Self>, socket: &Socket, claims: &Claims) {
         let scope = ScopeId::watch();
         self.scopes.leave(&scope, socket.id());
-        let _ = scope_leave(self.redis(), &scope, member(socket, claims, self.scopes.node())).await;
+        let _ = scope_leave(self.redis(), &scope, member(socket, claims, &self.scopes.node())).await;
     }
 
     /// The states of all SOSs that are not over, newest first while there is room for them.

@@ -28,6 +28,9 @@ use crate::settings::Settings;
 use crate::socketio::{self, EngineHandler, SocketIo};
 use crate::sos_service::{self, SosService};
 
+/// How long the last requests may take once the node has drained.
+const LAST_REQUESTS: Duration = Duration::from_secs(2);
+
 /// Why a node did not start, or could not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -87,14 +90,19 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     let signal = stop_asked.await.map_err(io::Error::other).and_then(|signal| signal).map_err(ServeError::Signals)?;
     tracing::info!(signal, sessions = engine.sessions(), "draining");
     lifecycle.enter(Phase::Draining);
-    let plan = drain::Plan { delay: settings.server.drain_delay, over: settings.server.drain };
+    let plan = drain::Plan {
+        delay: settings.server.drain_delay,
+        over: settings.server.drain,
+        offline_after: settings.sos.offline_after,
+    };
+    let drained = drain::Drained { engine: engine.clone(), io, scopes, sos };
     tokio::select! {
-        () = drain::drain(&engine, &io, plan) => tracing::info!("drained"),
+        () = drain::drain(&drained, plan) => tracing::info!("drained"),
         // Whoever asks twice does not want to wait.
         _ = asked_to_stop() => tracing::warn!(sessions = engine.sessions(), "stopped before all sessions were closed"),
     }
     stop.cancel();
-    let _ = tokio::time::timeout(Duration::from_secs(1), server).await;
+    let _ = tokio::time::timeout(LAST_REQUESTS, server).await;
     Ok(())
 }
 
@@ -157,6 +165,7 @@ fn socketio_config(settings: &Settings) -> socketio::Config {
         connect_timeout: transport.connect_timeout,
         events_per_second: settings.limits.events_per_second,
         event_burst: settings.limits.events_burst,
+        connects_at_once: settings.limits.connects_at_once,
         attachments: packet::Limits { attachments: bound(transport.max_attachments), bytes: bound(transport.max_payload) },
         ..socketio::Config::default()
     }

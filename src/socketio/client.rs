@@ -13,6 +13,7 @@ use crate::protocol::intake::NOT_A_NUMBER;
 use crate::protocol::packet::{Decoder, Outgoing, Packet, Parser, encode};
 
 use super::lane::Job;
+use super::turnstile::Place;
 use super::{Code, ConnectError, ConnectRequest, DisconnectReason, Event, EventError, Namespace, Socket, SocketIo};
 use crate::sync::lock;
 
@@ -148,7 +149,7 @@ impl Client {
     fn disconnected(&self, socket: &Arc<Socket>, reason: DisconnectReason) {
         self.io.sockets.fetch_sub(1, Ordering::Relaxed);
         socket.leave();
-        socket.push(Job::Disconnected(reason));
+        socket.push(Job::Disconnected(reason, Some(self.io.leaving.token())));
     }
 
     async fn connect(
@@ -159,8 +160,11 @@ impl Client {
         parser: Parser,
         number: u32,
     ) {
+        let Some(mut place) = self.io.turnstile.enter().await else {
+            return self.connected(&session, &namespace, Err(ConnectError::TryAgain), parser, number, None);
+        };
         let answer = AssertUnwindSafe(async { (namespace.connect)(request).await }).catch_unwind();
-        let result = match tokio::time::timeout(self.io.config.connect_timeout, answer).await {
+        let result = match tokio::time::timeout(self.io.config.connect_timeout, place.hold(answer)).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => {
                 tracing::error!(namespace = namespace.name(), "the handler of CONNECT panicked");
@@ -170,7 +174,7 @@ impl Client {
         };
         let result =
             result.map(|data| Socket::new(namespace.clone(), session.clone(), self.me.clone(), parser, data, &self.io.config));
-        self.connected(&session, &namespace, result, parser, number);
+        self.connected(&session, &namespace, result, parser, number, Some(place));
     }
 
     /// The namespace's answer to a CONNECT. The client may be gone, or have given up on the namespace, meanwhile.
@@ -181,6 +185,7 @@ impl Client {
         result: Result<Arc<Socket>, ConnectError>,
         parser: Parser,
         number: u32,
+        place: Option<Place>,
     ) {
         let mut state = lock(&self.state);
         state.undecided -= 1;
@@ -192,7 +197,7 @@ impl Client {
                 self.io.sockets.fetch_add(1, Ordering::Relaxed);
                 session.accepted();
                 socket.send(&Outgoing::Connect { json: &format!(r#"{{"sid":"{}"}}"#, socket.id()) });
-                socket.push(Job::Connected);
+                socket.push(Job::Connected(place));
             }
             Err(ConnectError::Refused { code, message }) => {
                 state.entries.remove(at);

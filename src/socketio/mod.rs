@@ -9,11 +9,14 @@ mod event;
 mod lane;
 mod namespace;
 mod socket;
+mod turnstile;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+
+use tokio_util::task::TaskTracker;
 
 use crate::engineio::{self, Connection, Handshake, Session};
 use crate::protocol::packet::Limits;
@@ -23,6 +26,7 @@ pub use error::{Code, ConnectError, EventError};
 pub use event::{Event, Reply};
 pub use namespace::{ConnectRequest, Namespace};
 pub use socket::{AckError, DisconnectReason, Socket};
+use turnstile::Turnstile;
 
 /// What a server may set.
 #[derive(Clone, Debug)]
@@ -37,6 +41,8 @@ pub struct Config {
     pub max_queued_events: usize,
     /// Server-to-client acknowledgements that one socket may owe.
     pub max_pending_acks: usize,
+    /// Clients whose CONNECT is decided, and what follows on it done, at the same moment; the others wait their turn.
+    pub connects_at_once: usize,
     /// Bounds on binary attachments.
     pub attachments: Limits,
 }
@@ -49,6 +55,7 @@ impl Default for Config {
             event_burst: 100,
             max_queued_events: 256,
             max_pending_acks: 256,
+            connects_at_once: 64,
             attachments: Limits::default(),
         }
     }
@@ -59,17 +66,26 @@ pub struct SocketIo {
     config: Config,
     namespaces: HashMap<&'static str, Arc<Namespace>>,
     sockets: AtomicUsize,
+    turnstile: Turnstile,
+    /// Sockets that are gone, but not yet everything that follows on it.
+    leaving: TaskTracker,
 }
 
 impl SocketIo {
     pub fn new(config: Config, namespaces: impl IntoIterator<Item = Namespace>) -> Arc<Self> {
         let namespaces = namespaces.into_iter().map(|namespace| (namespace.name(), Arc::new(namespace))).collect();
-        Arc::new(Self { config, namespaces, sockets: AtomicUsize::new(0) })
+        let turnstile = Turnstile::new(config.connects_at_once);
+        Arc::new(Self { config, namespaces, sockets: AtomicUsize::new(0), turnstile, leaving: TaskTracker::new() })
     }
 
     /// Sockets that are connected now, in all namespaces.
     pub fn sockets(&self) -> usize {
         self.sockets.load(Ordering::Relaxed)
+    }
+
+    /// Sockets that are gone, while [`Namespace::on_disconnected`] has still to run, or runs.
+    pub fn leaving(&self) -> usize {
+        self.leaving.len()
     }
 }
 

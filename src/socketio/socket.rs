@@ -240,8 +240,9 @@ impl Socket {
 
     async fn work(self: Arc<Self>, job: Job) {
         match job {
-            Job::Connected => (self.namespace.connected)(self.clone()).await,
-            Job::Disconnected(reason) => (self.namespace.disconnected)(self.clone(), reason).await,
+            Job::Connected(None) => (self.namespace.connected)(self.clone()).await,
+            Job::Connected(Some(mut place)) => place.hold((self.namespace.connected)(self.clone())).await,
+            Job::Disconnected(reason, _leaving) => (self.namespace.disconnected)(self.clone(), reason).await,
             Job::Event(event) => {
                 let (name, ack_id) = (event.name.clone(), event.ack_id);
                 let Some(handler) = self.namespace.handler(&name) else {

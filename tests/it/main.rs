@@ -18,6 +18,7 @@ mod http_sos;
 mod identity;
 mod layers;
 mod limits;
+mod overload;
 mod readme;
 mod redis_commit;
 mod redis_outage;

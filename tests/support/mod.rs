@@ -8,6 +8,7 @@ pub mod haproxy;
 pub mod hub;
 pub mod keys;
 pub mod load;
+pub mod metrics;
 pub mod msgpack;
 pub mod node;
 pub mod pair;

@@ -94,7 +94,7 @@ impl Sos {
         self.scopes.leave(&scope(sos), socket.id());
         let (weak, claims, sos, sid) = (Arc::downgrade(self), claims.clone(), sos.to_owned(), socket.id().to_owned());
         let (op, mut lost_at) = (self.scopes.next_op(), None);
-        tokio::spawn(async move {
+        self.losses.spawn(async move {
             let mut pause = LOST_RETRY.0;
             for _ in 0..LOST_TRIES {
                 let Some(feature) = weak.upgrade() else { return };
@@ -124,7 +124,7 @@ impl Sos {
             return;
         }
         let (weak, sos) = (Arc::downgrade(self), sos.to_owned());
-        tokio::spawn(async move {
+        self.losses.spawn(async move {
             tokio::time::sleep(wait).await;
             let Some(feature) = weak.upgrade() else { return };
             feature.offline.take(&sos);

@@ -13,7 +13,7 @@ use crate::redis::scripts::scope::{Cursor, Log, Member, scope_attach, scope_deta
 use crate::redis::{RedisError, keys};
 
 use super::scope::{LocalScope, Outcome, Place, Registered};
-use super::{LocalMember, Scopes, fanout};
+use super::{LocalMember, Scopes, fanout, reap};
 use crate::sync::lock;
 
 /// Logs that are read at once, so that the return of a Redis is not met with a storm.
@@ -82,7 +82,10 @@ async fn attach(scopes: &Arc<Scopes>, local: &Arc<LocalScope>) -> Result<(), Red
     if local.is_attached() {
         return Ok(());
     }
-    scopes.redis.subscriber().subscribe(&keys::scope_channel(&local.id)).await?;
+    // The note is written meanwhile, so that whoever reaps this node finds what it was about to join.
+    let channel = keys::scope_channel(&local.id);
+    let (subscribed, ()) = tokio::join!(scopes.redis.subscriber().subscribe(&channel), reap::note(scopes, &local.id));
+    subscribed?;
     local.begin_attach();
     let attached = read(scopes, local).await.map(|missed| take(scopes, local, missed));
     if !matches!(attached, Ok(true)) {
@@ -153,8 +156,9 @@ pub fn fill_soon(scopes: &Arc<Scopes>, scope: &ScopeId) {
     }
 }
 
-/// See [`Scopes::nudged`].
-pub fn renew(scopes: &Arc<Scopes>, scope: &ScopeId) {
+/// A publisher found that fewer nodes hear this scope than listen: perhaps it is this one that has gone deaf without having
+/// noticed. Subscribes again and reads what was missed; or, where nobody is here any more, says so.
+pub fn hear_again(scopes: &Arc<Scopes>, scope: &ScopeId) {
     let channel = keys::scope_channel(scope);
     if let Some(local) = scopes.find(scope) {
         scopes.redis.subscriber().renew(&channel);
@@ -173,6 +177,15 @@ pub fn renew(scopes: &Arc<Scopes>, scope: &ScopeId) {
         {
             fill_in_background(&scopes, local);
         }
+    });
+}
+
+/// This node has another name than the one under which it listens.
+pub fn attach_again(scopes: &Arc<Scopes>, local: Arc<LocalScope>) {
+    let noting = scopes.clone();
+    tokio::spawn(async move {
+        reap::note(&noting, &local.id).await;
+        fill_soon(&noting, &local.id);
     });
 }
 
@@ -196,7 +209,11 @@ pub fn fill_in_background(scopes: &Arc<Scopes>, local: Arc<LocalScope>) {
             match result {
                 Ok(None) => onward = false,
                 Ok(Some(missed)) => {
-                    reset |= missed.log.reset || missed.forked;
+                    if missed.log.reset || missed.forked {
+                        reset = true;
+                        // A Redis that came back empty, or without its newest writes, has lost the note as well.
+                        reap::note(&scopes, &local.id).await;
+                    }
                     onward = missed.log.more;
                     pause = FIRST_RETRY;
                     scopes.counters.fills.fetch_add(1, Relaxed);
@@ -229,6 +246,7 @@ pub fn detach_soon(scopes: &Arc<Scopes>, local: Arc<LocalScope>) {
             scopes.redis.subscriber().unsubscribe(&keys::scope_channel(&local.id)).await;
             // If this fails the scope believes in one listener too many until its state ends: a nudge too many, no harm.
             let _ = scope_detach(&scopes.redis, &local.id, &scopes.node()).await;
+            reap::unnote(&scopes, &local.id).await;
         }
         let mut shard = lock(scopes.shard(&local.id));
         if local.end_if_empty() && shard.get(&local.id).is_some_and(|known| Arc::ptr_eq(known, &local)) {

@@ -149,7 +149,7 @@ impl Client {
     fn disconnected(&self, socket: &Arc<Socket>, reason: DisconnectReason) {
         self.io.sockets.fetch_sub(1, Ordering::Relaxed);
         socket.leave();
-        socket.push(Job::Disconnected(reason, Some(self.io.leaving.token())));
+        socket.push(Job::Disconnected(reason, Some(self.io.leaving.token())), &self.io.config);
     }
 
     async fn connect(
@@ -160,11 +160,13 @@ impl Client {
         parser: Parser,
         number: u32,
     ) {
-        let Some(mut place) = self.io.turnstile.enter().await else {
+        let config = &self.io.config;
+        let may_enter = config.gate.pass(config.gate_patience).await;
+        let Some(mut place) = (if may_enter { self.io.turnstile.enter().await } else { None }) else {
             return self.connected(&session, &namespace, Err(ConnectError::TryAgain), parser, number, None);
         };
         let answer = AssertUnwindSafe(async { (namespace.connect)(request).await }).catch_unwind();
-        let result = match tokio::time::timeout(self.io.config.connect_timeout, place.hold(answer)).await {
+        let result = match tokio::time::timeout(config.connect_timeout, place.hold(answer)).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => {
                 tracing::error!(namespace = namespace.name(), "the handler of CONNECT panicked");
@@ -197,7 +199,7 @@ impl Client {
                 self.io.sockets.fetch_add(1, Ordering::Relaxed);
                 session.accepted();
                 socket.send(&Outgoing::Connect { json: &format!(r#"{{"sid":"{}"}}"#, socket.id()) });
-                socket.push(Job::Connected(place));
+                socket.push(Job::Connected(place), &self.io.config);
             }
             Err(ConnectError::Refused { code, message }) => {
                 state.entries.remove(at);

@@ -81,6 +81,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         let sessions = closed.all();
         Box::pin(async move { sessions.iter().for_each(|session| session.close(CloseReason::LostOwnership)) })
     }));
+    drain::wire(&node, &sos);
     node.start().await?;
 
     let health = Health {
@@ -115,7 +116,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         over: settings.server.drain,
         offline_after: settings.sos.offline_after,
     };
-    let drained = drain::Drained { engine: engine.clone(), io, scopes, sos };
+    let drained = drain::Drained { engine: engine.clone(), io, node: node.clone(), sos };
     tokio::select! {
         () = drain::drain(&drained, plan) => tracing::info!("drained"),
         // Whoever asks twice does not want to wait.

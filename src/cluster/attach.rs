@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use crate::ids::{ScopeId, StreamId};
+use crate::ids::ScopeId;
 use crate::redis::scripts::OnReader;
 use crate::redis::scripts::scope::{Cursor, Log, Member, scope_attach, scope_detach, scope_read};
 use crate::redis::{RedisError, keys};
+use crate::socketio::{Place, Socket};
 
-use super::scope::{LocalScope, Outcome, Place, Registered};
+use super::scope::{LocalScope, Outcome, Reading, Registered};
 use super::{LocalMember, Scopes, fanout, reap};
 use crate::sync::lock;
 
@@ -29,7 +30,7 @@ const LAST_RETRY: Duration = Duration::from_secs(1);
 pub struct Hold {
     scopes: Arc<Scopes>,
     local: Arc<LocalScope>,
-    sid: Box<str>,
+    socket: Arc<Socket>,
     was_member: bool,
     released: bool,
 }
@@ -40,16 +41,33 @@ impl Hold {
         self.was_member
     }
 
-    /// The join is written, at `position`: delivers what was held beyond it, and the socket is a member.
-    pub fn release(mut self, position: StreamId) {
+    /// The join is written, at `position`: the membership is noted with the socket, and with who keeps it.
+    pub async fn joined(&self, position: &Cursor) {
+        self.note(position);
+        self.scopes.keep(&self.socket).await;
+    }
+
+    /// The socket has this room, and its client has had everything up to `place`.
+    pub fn note(&self, place: &Cursor) {
+        self.socket.enter(&self.local.id, self.local.place_of(place));
+    }
+
+    /// The socket as the audiences of the scope see it.
+    pub fn member(&self) -> Option<LocalMember> {
+        self.local.member(&self.socket)
+    }
+
+    /// Delivers what was held and came after `position`, and the socket is a member.
+    pub fn release(mut self, position: &Cursor) {
         self.released = true;
-        self.local.release(&self.sid, position);
+        self.note(position);
+        self.local.release(&self.socket, position);
     }
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        if !self.released && self.local.cancel(&self.sid) {
+        if !self.released && self.local.cancel(&self.socket) {
             detach_soon(&self.scopes, self.local.clone());
         }
     }
@@ -58,7 +76,7 @@ impl Drop for Hold {
 pub async fn hold(scopes: &Arc<Scopes>, scope: &ScopeId, member: LocalMember) -> Result<Hold, RedisError> {
     loop {
         let local = scopes.find_or_make(scope);
-        let sid = Box::from(member.socket.id());
+        let socket = member.socket.clone();
         let was_member = match local.register(member.clone()) {
             Registered::Holding => false,
             Registered::MemberAlready => true,
@@ -67,7 +85,7 @@ pub async fn hold(scopes: &Arc<Scopes>, scope: &ScopeId, member: LocalMember) ->
                 continue;
             }
         };
-        let hold = Hold { scopes: scopes.clone(), local, sid, was_member, released: false };
+        let hold = Hold { scopes: scopes.clone(), local, socket, was_member, released: false };
         attach(scopes, &hold.local).await?;
         return Ok(hold);
     }
@@ -104,8 +122,8 @@ struct Missed {
 
 /// Registers this node as a listener, and reads what it missed, or the beginning of that.
 async fn read(scopes: &Scopes, local: &LocalScope) -> Result<Missed, RedisError> {
-    let Place { generation, cursor, base } = local.place();
-    let cursor = cursor.map(|(epoch, id)| cursor_at(&epoch, id));
+    let Reading { generation, cursor, base } = local.begin_read();
+    let cursor = cursor.map(cursor_at);
     let node = scopes.node();
     let members = local.members();
     let members: Vec<Member<'_>> = members
@@ -129,13 +147,13 @@ async fn read(scopes: &Scopes, local: &LocalScope) -> Result<Missed, RedisError>
 
 /// Reads on, over the connection on which no write waits. A reset says that the registration may be gone as well.
 async fn read_on(scopes: &Scopes, local: &LocalScope) -> Result<Option<Missed>, RedisError> {
-    let Place { generation, cursor: Some((epoch, id)), .. } = local.place() else { return Ok(None) };
-    let log = scope_read(&OnReader(&scopes.redis), &local.id, &cursor_at(&epoch, id), FILL_LIMIT).await?;
+    let Reading { generation, cursor: Some(place), .. } = local.begin_read() else { return Ok(None) };
+    let log = scope_read(&OnReader(&scopes.redis), &local.id, &cursor_at(place), FILL_LIMIT).await?;
     Ok((!log.reset).then_some(Missed { generation, log, forked: false }))
 }
 
-fn cursor_at(epoch: &[u8], id: StreamId) -> Cursor {
-    Cursor { epoch: String::from_utf8_lossy(epoch).into_owned(), id }
+fn cursor_at(place: Place) -> Cursor {
+    Cursor { epoch: place.epoch.to_string(), id: place.id }
 }
 
 /// Delivers what was read; true when nothing is missing any more.

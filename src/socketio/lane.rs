@@ -6,13 +6,15 @@ use std::time::Instant;
 
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::turnstile::Place;
+use super::turnstile::Turn;
 use super::{Config, DisconnectReason, Event};
 use crate::sync::lock;
 
 pub enum Job {
-    /// With the place that the newcomer holds at the turnstile.
-    Connected(Option<Place>),
+    /// With the newcomer's turn at the turnstile.
+    Connected(Option<Turn>),
+    /// Instead of `Connected`: it goes on where it was.
+    Resumed(Option<Turn>),
     Event(Event),
     /// Counted as leaving until it is done.
     Disconnected(DisconnectReason, Option<TaskTrackerToken>),

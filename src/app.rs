@@ -120,7 +120,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         over: settings.server.drain,
         offline_after: settings.sos.offline_after,
     };
-    let drained = drain::Drained { engine: engine.clone(), io, node: node.clone(), sos };
+    let drained = drain::Drained { engine: engine.clone(), io, node: node.clone(), recovery, sos };
     tokio::select! {
         () = drain::drain(&drained, plan) => tracing::info!("drained"),
         // Whoever asks twice does not want to wait.

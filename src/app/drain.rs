@@ -1,12 +1,14 @@
 //! Sends the clients of this node away, so that the others take them over in an even stream, and waits for what follows on that.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::StatusCode;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::cluster::Recovery;
 use crate::cluster::node::Node;
 use crate::drain::spread;
 use crate::engineio::{CloseReason, Engine};
@@ -39,6 +41,7 @@ pub struct Drained {
     pub engine: Arc<Engine>,
     pub io: Arc<SocketIo>,
     pub node: Arc<Node>,
+    pub recovery: Arc<Recovery>,
     pub sos: Arc<Sos>,
 }
 
@@ -77,13 +80,14 @@ async fn emptied_before(engine: &Engine, turn: Instant) -> bool {
 }
 
 impl Drained {
-    /// Waits until the clients were told, their memberships ended and the scopes let go; then leaves to others what is left.
+    /// Waits until the clients were told, what they need to come back is written, their memberships ended and the scopes let go; then leaves to others what is left.
     async fn settle(&self, offline_after: Duration) {
-        let Self { engine, io, node, sos } = self;
-        let open = || [engine.farewells(), io.sockets(), io.leaving(), node.scopes.count(), sos.losses()];
-        if !by(Instant::now() + AFTERMATH, || open() == [0; 5]).await {
-            let [farewells, sockets, leaving, scopes, losses] = open();
-            tracing::warn!(farewells, sockets, leaving, scopes, losses, "left undone");
+        let Self { engine, io, node, recovery, sos } = self;
+        let parking = || recovery.counters.parking.load(Relaxed);
+        let open = || [engine.farewells(), io.sockets(), io.leaving(), parking(), node.scopes.count(), sos.losses()];
+        if !by(Instant::now() + AFTERMATH, || open() == [0; 6]).await {
+            let [farewells, sockets, leaving, parking, scopes, losses] = open();
+            tracing::warn!(farewells, sockets, leaving, parking, scopes, losses, "left undone");
         }
         let owed = sos.owed();
         if owed.is_empty() || self.bequeath(&owed).await {

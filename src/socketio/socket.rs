@@ -386,7 +386,7 @@ impl Socket {
 
     /// It goes on after others thought it lost: its namespace is told so, as of one that came back.
     pub fn resumed(self: &Arc<Self>) {
-        if self.lane.push(Job::Resumed) {
+        if self.lane.push(Job::Resumed(None)) {
             self.run(Gate::default(), Duration::ZERO);
         }
     }

@@ -36,9 +36,10 @@ class Roamer {
     socket.on("connect", () => {
       if (socket.recovered) record.recovered++;
       else {
-        if (record.sessions.length > 0) record.fresh.push(`after ${this.left} at ${socket._lastOffset}`);
+        if (this.pid) record.fresh.push(`after ${this.left} at ${socket._lastOffset}`);
         record.sessions.push([]);
       }
+      this.pid = socket._pid;
     });
     socket.on("disconnect", (reason) => {
       this.left = reason;

@@ -136,7 +136,8 @@ impl Node {
             ("PEER_PORT", "0".into()),
             ("CLUSTER_SECRET", CLUSTER_SECRET.into()),
             ("REDIS_URL", redis),
-            ("LOG_LEVEL", "info".into()),
+            // A balancer that asks five times a second would fill it.
+            ("LOG_LEVEL", "info,convoke::http=error".into()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into();

@@ -86,7 +86,7 @@ pub struct Record {
     pub recovered: u32,
     /// What must not happen to it at all, in words.
     pub wrongs: Vec<String>,
-    /// Connections that were not recovered, with the time and what was offered.
+    /// Connections that were not recovered though a pid was offered, with the time and what else was.
     #[serde(default)]
     pub fresh: Vec<String>,
     /// Handshakes that failed, in words.
@@ -360,9 +360,9 @@ impl Life {
         if pid.is_some() && pid == self.pid {
             record.recovered += 1;
         } else {
-            if !record.sessions.is_empty() {
+            if let Some(offered) = &self.pid {
                 let at = self.started.elapsed().as_secs_f32();
-                let fresh = format!("{at:.1} s: offered {:?} at {:?}, after {:?}", self.pid, self.offset, self.lately);
+                let fresh = format!("{at:.1} s: offered {offered} at {:?}, after {:?}", self.offset, self.lately);
                 record.fresh.push(fresh);
             }
             record.sessions.push(Vec::new());

@@ -8,6 +8,8 @@ use super::eventually_within;
 use super::redis::Server;
 
 const SERVICE: &str = "hub";
+/// A master that is silent for so long is down. Less, and a busy machine fails over by itself.
+const DOWN_AFTER_MS: u32 = 2_000;
 
 /// Masters change; the data stays.
 pub struct Sentinels {
@@ -23,6 +25,7 @@ impl Sentinels {
         let sentinels: Vec<Server> = (0..3).map(|_| Server::start_sentinel(SERVICE, &master)).collect();
         for sentinel in &sentinels {
             sentinel.tell(&format!("SENTINEL SET {SERVICE} quorum 2"));
+            sentinel.tell(&format!("SENTINEL SET {SERVICE} down-after-milliseconds {DOWN_AFTER_MS}"));
         }
         let sentinels = Self { servers: [master, replica], sentinels };
         sentinels.settled().await;

@@ -10,6 +10,7 @@ mod crowd;
 mod engineio_polling;
 mod engineio_upgrade;
 mod engineio_websocket;
+mod guarantees;
 mod http_demo;
 mod http_doors;
 mod http_drain;

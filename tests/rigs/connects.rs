@@ -55,7 +55,10 @@ async fn visits(name: &str, nodes: &Nodes, mut script: Script) {
         *transports.entry(visit.transport.unwrap_or_default()).or_default() += 1;
         visit.wrongs.into_iter().for_each(|wrong| *wrongs.entry(wrong).or_default() += 1);
     }
-    say!("{name}: {visits} visits in {:.1} s, {failed} failed; transports at the end: {transports:?}; wrong: {wrongs:?}", started.elapsed().as_secs_f32());
+    say!(
+        "{name}: {visits} visits in {:.1} s, {failed} failed; transports at the end: {transports:?}; wrong: {wrongs:?}",
+        started.elapsed().as_secs_f32()
+    );
     assert!(visits == VISITS && failed == 0 && wrongs.is_empty(), "{name}: of {visits} visits {failed} failed: {wrongs:?}");
     assert_eq!(transports.get("websocket"), Some(&VISITS), "{name}: some stayed behind: {transports:?}");
 }

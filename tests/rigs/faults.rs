@@ -219,8 +219,13 @@ async fn torment(nodes: &Nodes, redis: &Sentinels, crowd: &Crowd, seed: u64, tim
         () = faults => {}
         () = links => {}
     }
-    say!("done in {:.1} s: {done:?}; links cut: {} loudly, {} silently, those of all official clients {} times",
-        started.elapsed().as_secs_f32(), cuts[0], cuts[1], cuts[2]);
+    say!(
+        "done in {:.1} s: {done:?}; links cut: {} loudly, {} silently, those of all official clients {} times",
+        started.elapsed().as_secs_f32(),
+        cuts[0],
+        cuts[1],
+        cuts[2]
+    );
     failovers
 }
 
@@ -299,8 +304,12 @@ async fn no_ghosts(nodes: &Nodes, crowd: &mut Crowd) {
         }
     }
     let remain: Vec<String> = stay.iter().map(|roamer| roamer.record().user).collect();
-    let official = everybody.iter().filter(|(_, user)| user.ends_with(&format!(".{}", MEMBERS - 1)) && remain.iter().all(|one| one != user));
-    let official: Vec<String> = official.map(|(_, user)| user.clone()).filter(|user| (0..OFFICIAL).any(|incident| *user == self::user(incident, MEMBERS - 1))).collect();
+    let official =
+        everybody.iter().filter(|(_, user)| user.ends_with(&format!(".{}", MEMBERS - 1)) && remain.iter().all(|one| one != user));
+    let official: Vec<String> = official
+        .map(|(_, user)| user.clone())
+        .filter(|user| (0..OFFICIAL).any(|incident| *user == self::user(incident, MEMBERS - 1)))
+        .collect();
     let left: Vec<(String, String)> =
         everybody.iter().filter(|(_, user)| remain.contains(user) || official.contains(user)).cloned().collect();
     presence_is(nodes, &left).await;

@@ -27,7 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 async fn ten_thousand_connects_and_disconnects_leave_nothing_behind() {
     let _alone = alone().await;
     let redis = Server::start(&[]);
-    let env = [("PRESENCE_OFFLINE_SECONDS", "1"), ("LOG_LEVEL", "warn"), ("PING_INTERVAL_MS", "5000"), ("PING_TIMEOUT_MS", "3000")];
+    let env =
+        [("PRESENCE_OFFLINE_SECONDS", "1"), ("LOG_LEVEL", "warn"), ("PING_INTERVAL_MS", "5000"), ("PING_TIMEOUT_MS", "3000")];
     let nodes = Nodes::start(2, &|_| redis.url(), &env).await;
     for incident in 0..INCIDENTS {
         nodes.create_sos(&sos(incident), "c").await;
@@ -38,7 +39,11 @@ async fn ten_thousand_connects_and_disconnects_leave_nothing_behind() {
     let started = Instant::now();
     churn(&nodes, WARM_UP, CONNECTS).await;
     let after = settled(&nodes, &redis, Some(&before)).await;
-    say!("{} connects in {:.1} s; before, warm and after: {before:?} {warm:?} {after:?}", CONNECTS, started.elapsed().as_secs_f32());
+    say!(
+        "{} connects in {:.1} s; before, warm and after: {before:?} {warm:?} {after:?}",
+        CONNECTS,
+        started.elapsed().as_secs_f32()
+    );
     for (warm, after) in warm.memory.iter().zip(&after.memory) {
         assert!(*after < warm + BAND, "memory grew from {warm} to {after} bytes");
     }
@@ -65,7 +70,13 @@ struct Figures {
 
 /// Waits until nobody and nothing is left: no connection, socket, scope or channel, and as many tasks as before.
 async fn settled(nodes: &Nodes, redis: &Server, before: Option<&Figures>) -> Figures {
-    for metric in ["convoke_connections", "convoke_sockets", "convoke_scopes", r#"convoke_channels{state="heard"}"#, r#"convoke_channels{state="awaited"}"#] {
+    for metric in [
+        "convoke_connections",
+        "convoke_sockets",
+        "convoke_scopes",
+        r#"convoke_channels{state="heard"}"#,
+        r#"convoke_channels{state="awaited"}"#,
+    ] {
         nodes.wait_for_sum(metric, 0.0, PATIENCE).await;
     }
     let started = Instant::now();
@@ -86,7 +97,8 @@ async fn settled(nodes: &Nodes, redis: &Server, before: Option<&Figures>) -> Fig
 async fn churn(nodes: &Nodes, from: usize, to: usize) {
     let next = Arc::new(AtomicUsize::new(from));
     let base = nodes.url();
-    let tokens: Arc<Vec<String>> = Arc::new((0..INCIDENTS).map(|incident| nodes.token("rescuer", &format!("r{incident}"), &[&sos(incident)])).collect());
+    let tokens: Arc<Vec<String>> =
+        Arc::new((0..INCIDENTS).map(|incident| nodes.token("rescuer", &format!("r{incident}"), &[&sos(incident)])).collect());
     let mut workers = tokio::task::JoinSet::new();
     for _ in 0..AT_ONCE {
         let (next, base, tokens) = (next.clone(), base.clone(), tokens.clone());

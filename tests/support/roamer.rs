@@ -419,7 +419,8 @@ impl Life {
         if number.parse().ok() != unsettled.awaited {
             return;
         }
-        let reply: Value = serde_json::from_str::<Vec<Value>>(args).ok().and_then(|args| args.into_iter().next()).unwrap_or_default();
+        let reply: Value =
+            serde_json::from_str::<Vec<Value>>(args).ok().and_then(|args| args.into_iter().next()).unwrap_or_default();
         let mut record = lock(&self.shared);
         if reply["ok"] == true {
             let id = reply["messageId"].as_str().unwrap_or_default().to_owned();

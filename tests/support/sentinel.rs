@@ -77,7 +77,9 @@ impl Sentinels {
         eventually_within(30, "the replica follows the master", in_sync).await;
         let known = || {
             let info = |sentinel: &Server| self.try_info(sentinel, "sentinel");
-            self.sentinels.iter().all(|sentinel| info(sentinel).contains("status=ok,") && info(sentinel).contains("slaves=1,sentinels=3"))
+            self.sentinels
+                .iter()
+                .all(|sentinel| info(sentinel).contains("status=ok,") && info(sentinel).contains("slaves=1,sentinels=3"))
         };
         eventually_within(30, "the sentinels know each other and the replica", known).await;
         // What sentinels say of a replica is up to a second old; they promote none of which they have heard nothing.

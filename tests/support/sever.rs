@@ -12,7 +12,8 @@ use super::redis::Server;
 pub fn sever(pid: u32, server: &Server) -> usize {
     let Ok(mut connection) = server.connection() else { return 0 };
     let ports = ports_of(pid, server.port);
-    let kill = |port: &u16| cmd("CLIENT").arg("KILL").arg("ADDR").arg(format!("127.0.0.1:{port}")).query(&mut connection).unwrap_or(0);
+    let kill =
+        |port: &u16| cmd("CLIENT").arg("KILL").arg("ADDR").arg(format!("127.0.0.1:{port}")).query(&mut connection).unwrap_or(0);
     let killed: Vec<usize> = ports.iter().map(kill).collect();
     killed.iter().sum()
 }

@@ -23,6 +23,8 @@ pub enum CloseReason {
     GoingAway,
     /// Something the session needs is away for a moment; the client should come back.
     TryAgain,
+    /// Others have acted in the place of this node; the client should come back.
+    LostOwnership,
 }
 
 impl CloseReason {
@@ -34,7 +36,7 @@ impl CloseReason {
             Self::ProtocolError => 1002,
             Self::TooLarge => 1009,
             Self::PingTimeout | Self::PollAborted | Self::ConnectTimeout | Self::SlowClient => 1008,
-            Self::TryAgain => 1013,
+            Self::TryAgain | Self::LostOwnership => 1013,
         }
     }
 
@@ -51,6 +53,7 @@ impl CloseReason {
             Self::ServerClosed => "server closed",
             Self::GoingAway => "going away",
             Self::TryAgain => "try again",
+            Self::LostOwnership => "lost ownership",
         }
     }
 }

@@ -148,7 +148,7 @@ impl Client {
     fn disconnected(&self, socket: &Arc<Socket>, reason: DisconnectReason) {
         self.io.sockets.fetch_sub(1, Ordering::Relaxed);
         socket.leave();
-        socket.push(Job::Disconnected(reason));
+        socket.push(Job::Disconnected(reason), &self.io.config);
     }
 
     async fn connect(
@@ -159,7 +159,14 @@ impl Client {
         parser: Parser,
         number: u32,
     ) {
-        let answer = AssertUnwindSafe(async { (namespace.connect)(request).await }).catch_unwind();
+        let config = &self.io.config;
+        let answer = AssertUnwindSafe(async {
+            if !config.gate.pass(config.gate_patience).await {
+                return Err(ConnectError::TryAgain);
+            }
+            (namespace.connect)(request).await
+        });
+        let answer = answer.catch_unwind();
         let result = match tokio::time::timeout(self.io.config.connect_timeout, answer).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => {
@@ -192,7 +199,7 @@ impl Client {
                 self.io.sockets.fetch_add(1, Ordering::Relaxed);
                 session.accepted();
                 socket.send(&Outgoing::Connect { json: &format!(r#"{{"sid":"{}"}}"#, socket.id()) });
-                socket.push(Job::Connected);
+                socket.push(Job::Connected, &self.io.config);
             }
             Err(ConnectError::Refused { code, message }) => {
                 state.entries.remove(at);

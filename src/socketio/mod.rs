@@ -6,6 +6,7 @@
 mod client;
 mod error;
 mod event;
+mod gate;
 mod lane;
 mod namespace;
 mod socket;
@@ -21,6 +22,7 @@ use crate::protocol::packet::Limits;
 use client::Client;
 pub use error::{Code, ConnectError, EventError};
 pub use event::{Event, Reply};
+pub use gate::Gate;
 pub use namespace::{ConnectRequest, Namespace};
 pub use socket::{AckError, DisconnectReason, Socket};
 
@@ -39,6 +41,10 @@ pub struct Config {
     pub max_pending_acks: usize,
     /// Bounds on binary attachments.
     pub attachments: Limits,
+    /// What CONNECTs and events wait at while the node may not act …
+    pub gate: Gate,
+    /// … until it has been shut for so long: then events are `UNAVAILABLE`, and who connects is to try again.
+    pub gate_patience: Duration,
 }
 
 impl Default for Config {
@@ -50,6 +56,8 @@ impl Default for Config {
             max_queued_events: 256,
             max_pending_acks: 256,
             attachments: Limits::default(),
+            gate: Gate::default(),
+            gate_patience: Duration::from_secs(5),
         }
     }
 }

@@ -206,7 +206,7 @@ impl Socket {
     pub(super) fn push_event(self: &Arc<Self>, event: Event, config: &Config) {
         let (name, ack_id) = (event.name.clone(), event.ack_id);
         match self.lane.push_event(event, config) {
-            Ok(true) => self.run(),
+            Ok(true) => self.run(config),
             Ok(false) => {}
             Err(_) => self.refuse(&name, ack_id, &too_many()),
         }
@@ -220,22 +220,37 @@ impl Socket {
         }
     }
 
-    pub(super) fn push(self: &Arc<Self>, job: Job) {
+    pub(super) fn push(self: &Arc<Self>, job: Job, config: &Config) {
         if self.lane.push(job) {
-            self.run();
+            self.run(config);
         }
     }
 
     /// Works the lane off. A handler that panics is answered with `INTERNAL`; its socket goes on.
-    fn run(self: &Arc<Self>) {
-        let socket = self.clone();
+    fn run(self: &Arc<Self>, config: &Config) {
+        let (socket, gate, patience) = (self.clone(), config.gate.clone(), config.gate_patience);
         tokio::spawn(async move {
             while let Some(job) = socket.lane.next() {
+                if !matches!(job, Job::Disconnected(_)) && !gate.pass(patience).await {
+                    socket.turn_away(job);
+                    continue;
+                }
                 if AssertUnwindSafe(socket.clone().work(job)).catch_unwind().await.is_err() {
                     tracing::error!(namespace = socket.namespace.name(), "a handler panicked");
                 }
             }
         });
+    }
+
+    /// The node may not act, and has not for a while.
+    fn turn_away(&self, job: Job) {
+        match job {
+            Job::Event(event) => {
+                let error = EventError::new(Code::UNAVAILABLE, "this node has lost touch with the others");
+                self.refuse(&event.name, event.ack_id, &error);
+            }
+            Job::Connected | Job::Disconnected(_) => self.session.close(CloseReason::TryAgain),
+        }
     }
 
     async fn work(self: Arc<Self>, job: Job) {

@@ -1,0 +1,170 @@
+//! One HTTP/2 connection to each peer, made when it is needed and kept while it stands. Pings find out within seconds that a
+//! peer is frozen or cut off; then all calls over that connection fail at once.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::client::conn::http2::{Builder, SendRequest};
+use hyper::{Request, Response, Uri};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+
+use super::seal::{Seal, Stamp};
+use super::server::{SEAL, TARGET};
+use super::{Answer, MAX_BODY, Peer, PeerError};
+use crate::sync::lock;
+
+/// How long making a connection may take.
+const CONNECT: Duration = Duration::from_secs(1);
+/// An idle or busy connection is pinged so often, and the answer may take as long.
+pub const PING: Duration = Duration::from_secs(2);
+/// A peer that failed is not tried again for so long.
+const SKIP: Duration = Duration::from_secs(2);
+/// What may be under way to one peer in one stream, and in all: a single call must not starve the others.
+pub const STREAM_WINDOW: u32 = 1 << 20;
+pub const CONNECTION_WINDOW: u32 = 16 << 20;
+
+type Sender = SendRequest<Full<Bytes>>;
+
+/// The connections of this node to its peers.
+#[derive(Default)]
+pub struct Connections(Mutex<HashMap<SocketAddr, Arc<Slot>>>);
+
+#[derive(Default)]
+struct Slot {
+    /// Held while connecting, so that there is one connection however many ask.
+    sender: tokio::sync::Mutex<Option<Sender>>,
+    failed: Mutex<Option<Instant>>,
+}
+
+impl Connections {
+    /// With `anyway` even a peer is tried that has just failed.
+    pub async fn call(&self, seal: &Seal, to: &Peer, path: &'static str, body: Bytes, anyway: bool) -> Result<Answer, PeerError> {
+        let slot = self.slot(to.address);
+        let stamp = seal.call(path, &body, &to.tag);
+        let mut request = Some(request(to, path, body, &stamp));
+        // Once more if the connection turned out to be gone before anything was sent.
+        while let Some(unsent) = request.take() {
+            let mut sender = slot.sender(to.address, anyway).await?;
+            match sender.try_send_request(unsent).await {
+                Ok(response) => return answer(seal, &stamp, response).await.inspect_err(|error| slot.note(*error)),
+                Err(mut error) => {
+                    request = error.take_message();
+                    tracing::debug!(peer = %to.node, error = %error.error(), "a call did not get through");
+                    slot.forget_if_closed().await;
+                }
+            }
+        }
+        slot.note(PeerError::Unreachable);
+        Err(PeerError::Unreachable)
+    }
+
+    fn slot(&self, address: SocketAddr) -> Arc<Slot> {
+        let mut slots = lock(&self.0);
+        if let Some(slot) = slots.get(&address) {
+            return slot.clone();
+        }
+        // Peers that are gone for good leave nothing behind.
+        slots.retain(|_, slot| slot.is_of_use());
+        slots.entry(address).or_default().clone()
+    }
+}
+
+impl Slot {
+    /// The connection that stands, or a new one.
+    async fn sender(&self, address: SocketAddr, anyway: bool) -> Result<Sender, PeerError> {
+        self.check(anyway)?;
+        let mut sender = self.sender.lock().await;
+        if let Some(sender) = sender.as_ref().filter(|sender| !sender.is_closed()) {
+            return Ok(sender.clone());
+        }
+        // Whoever held the lock may have tried in vain.
+        self.check(anyway)?;
+        match tokio::time::timeout(CONNECT, connect(address)).await {
+            Ok(Ok(made)) => {
+                *lock(&self.failed) = None;
+                *sender = Some(made.clone());
+                Ok(made)
+            }
+            failed => {
+                tracing::debug!(%address, why = ?failed.map(|_| ()), "a peer cannot be reached");
+                self.note(PeerError::Unreachable);
+                Err(PeerError::Unreachable)
+            }
+        }
+    }
+
+    fn check(&self, anyway: bool) -> Result<(), PeerError> {
+        if !anyway && self.has_failed() { Err(PeerError::Unreachable) } else { Ok(()) }
+    }
+
+    fn has_failed(&self) -> bool {
+        lock(&self.failed).is_some_and(|at| at.elapsed() < SKIP)
+    }
+
+    fn note(&self, error: PeerError) {
+        if error == PeerError::Unreachable {
+            *lock(&self.failed) = Some(Instant::now());
+        }
+    }
+
+    async fn forget_if_closed(&self) {
+        let mut sender = self.sender.lock().await;
+        if sender.as_ref().is_some_and(Sender::is_closed) {
+            *sender = None;
+        }
+    }
+
+    fn is_of_use(&self) -> bool {
+        let connected = self.sender.try_lock().map_or(true, |sender| sender.as_ref().is_some_and(|sender| !sender.is_closed()));
+        connected || self.has_failed()
+    }
+}
+
+async fn connect(address: SocketAddr) -> Result<Sender, Box<dyn std::error::Error + Send + Sync>> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    let (sender, connection) = Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PING)
+        .keep_alive_while_idle(true)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        // Calls are given up as clients come and go; answers that come too late must not count as an attack.
+        .max_concurrent_reset_streams(4_096)
+        .max_local_error_reset_streams(None)
+        .handshake(TokioIo::new(stream))
+        .await?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%address, %error, "the connection to a peer broke");
+        }
+    });
+    Ok(sender)
+}
+
+fn request(to: &Peer, path: &'static str, body: Bytes, stamp: &Stamp) -> Request<Full<Bytes>> {
+    let mut request = Request::new(Full::new(body));
+    *request.method_mut() = hyper::Method::POST;
+    let uri = Uri::builder().scheme("http").authority(to.address.to_string()).path_and_query(path).build();
+    *request.uri_mut() = uri.unwrap_or_default();
+    let headers = request.headers_mut();
+    for (name, value) in [(SEAL, stamp.to_header()), (TARGET, to.tag.to_string())] {
+        if let Ok(value) = value.parse() {
+            headers.insert(name, value);
+        }
+    }
+    request
+}
+
+async fn answer(seal: &Seal, stamp: &Stamp, response: Response<hyper::body::Incoming>) -> Result<Answer, PeerError> {
+    let (head, body) = response.into_parts();
+    let body = Limited::new(body, MAX_BODY).collect().await.map_err(|_| PeerError::Unreachable)?.to_bytes();
+    let sealed = head.headers.get(SEAL).is_some_and(|mac| seal.check_answer(mac.as_bytes(), &stamp.nonce, head.status, &body));
+    if sealed { Ok(Answer { status: head.status, body }) } else { Err(PeerError::Refused(head.status)) }
+}

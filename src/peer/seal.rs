@@ -1,0 +1,160 @@
+//! What makes a call believable: an HMAC over all that it says, to whom, and when; and a memory of those that were seen.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Mutex;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use aws_lc_rs::{digest, hmac};
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
+use hyper::StatusCode;
+
+use crate::ids;
+use crate::settings::Secret;
+use crate::sync::lock;
+
+/// How far the clocks of two nodes may be apart.
+const SKEW_MS: u64 = 30_000;
+/// Calls are remembered by the time that they carry, in buckets of this length.
+const BUCKET_MS: u64 = 10_000;
+/// Calls that are remembered of one bucket; more are refused.
+const MOST_IN_BUCKET: usize = 200_000;
+
+/// Seals and checks. The key is derived from the secret, so that the secret serves for nothing else by accident.
+pub struct Seal {
+    key: hmac::Key,
+    seen: Mutex<BTreeMap<u64, HashSet<Box<str>>>>,
+}
+
+/// A sealed call: what travels beside its path and body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    pub time_ms: u64,
+    pub nonce: Box<str>,
+    mac: String,
+}
+
+impl Seal {
+    pub fn new(secret: &Secret) -> Self {
+        let root = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
+        let derived = hmac::sign(&root, b"convoke peer port, version 1");
+        Self { key: hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref()), seen: Mutex::default() }
+    }
+
+    /// Seals a call of `path` to the process with this tag.
+    pub fn call(&self, path: &str, body: &[u8], target: &str) -> Stamp {
+        self.call_at(now_ms(), path, body, target)
+    }
+
+    fn call_at(&self, time_ms: u64, path: &str, body: &[u8], target: &str) -> Stamp {
+        let nonce: Box<str> = ids::random(12).into();
+        let mac = hmac::sign(&self.key, &said(path, body, target, time_ms, &nonce));
+        Stamp { time_ms, nonce, mac: BASE64_URL_SAFE_NO_PAD.encode(mac) }
+    }
+
+    /// Whether this call was sealed with the same secret, for this process, just now, and is here for the first time.
+    pub fn check(&self, stamp: &Stamp, path: &str, body: &[u8], target: &str) -> Result<(), StatusCode> {
+        let now = now_ms();
+        let mac = BASE64_URL_SAFE_NO_PAD.decode(&stamp.mac).map_err(|_| StatusCode::UNAUTHORIZED)?;
+        let said = said(path, body, target, stamp.time_ms, &stamp.nonce);
+        if now.abs_diff(stamp.time_ms) > SKEW_MS || hmac::verify(&self.key, &said, &mac).is_err() {
+            return Err(StatusCode::UNAUTHORIZED);
+        }
+        let mut seen = lock(&self.seen);
+        // A call may carry a time that is SKEW_MS ahead, and is believed until that time has passed by SKEW_MS.
+        seen.retain(|bucket, _| (bucket + 1) * BUCKET_MS + SKEW_MS >= now);
+        let bucket = seen.entry(stamp.time_ms / BUCKET_MS).or_default();
+        if bucket.len() >= MOST_IN_BUCKET {
+            return Err(StatusCode::SERVICE_UNAVAILABLE);
+        }
+        if bucket.insert(stamp.nonce.clone()) { Ok(()) } else { Err(StatusCode::UNAUTHORIZED) }
+    }
+
+    /// Seals the answer to the call with this nonce.
+    pub fn answer(&self, nonce: &str, status: StatusCode, body: &[u8]) -> String {
+        BASE64_URL_SAFE_NO_PAD.encode(hmac::sign(&self.key, &answered(nonce, status, body)))
+    }
+
+    pub fn check_answer(&self, mac: &[u8], nonce: &str, status: StatusCode, body: &[u8]) -> bool {
+        let Ok(mac) = BASE64_URL_SAFE_NO_PAD.decode(mac) else { return false };
+        hmac::verify(&self.key, &answered(nonce, status, body), &mac).is_ok()
+    }
+}
+
+impl Stamp {
+    /// `<time>.<nonce>.<mac>`
+    pub fn to_header(&self) -> String {
+        format!("{}.{}.{}", self.time_ms, self.nonce, self.mac)
+    }
+
+    pub fn from_header(text: &str) -> Option<Self> {
+        let (time, rest) = text.split_once('.')?;
+        let (nonce, mac) = rest.split_once('.')?;
+        (nonce.len() <= 32).then_some(())?;
+        Some(Self { time_ms: time.parse().ok()?, nonce: nonce.into(), mac: mac.to_owned() })
+    }
+}
+
+/// Every part either has a fixed alphabet or a fixed length, and they are apart by line breaks: no two calls read the same.
+fn said(path: &str, body: &[u8], target: &str, time_ms: u64, nonce: &str) -> Vec<u8> {
+    let hash = digest::digest(&digest::SHA256, body);
+    let mut said = format!("call\nPOST\n{path}\n{target}\n{time_ms}\n{nonce}\n").into_bytes();
+    said.extend_from_slice(hash.as_ref());
+    said
+}
+
+fn answered(nonce: &str, status: StatusCode, body: &[u8]) -> Vec<u8> {
+    let hash = digest::digest(&digest::SHA256, body);
+    let mut said = format!("answer\n{nonce}\n{}\n", status.as_u16()).into_bytes();
+    said.extend_from_slice(hash.as_ref());
+    said
+}
+
+fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seal() -> Seal {
+        Seal::new(&Secret::new("a secret of the tests"))
+    }
+
+    #[test]
+    fn only_what_was_sealed_is_believed_and_only_once() {
+        let (seal, body) = (seal(), b"body".as_slice());
+        let stamp = || Stamp::from_header(&seal.call("/a", body, "tag").to_header()).unwrap();
+        let refused = Err(StatusCode::UNAUTHORIZED);
+        assert_eq!(seal.check(&stamp(), "/b", body, "tag"), refused, "another path");
+        assert_eq!(seal.check(&stamp(), "/a", b"other", "tag"), refused, "another body");
+        assert_eq!(seal.check(&stamp(), "/a", body, "gat"), refused, "another target");
+        assert_eq!(seal.check(&Stamp { nonce: "x".into(), ..stamp() }, "/a", body, "tag"), refused, "another nonce");
+        assert_eq!(Seal::new(&Secret::new("another secret")).check(&stamp(), "/a", body, "tag"), refused, "another secret");
+        let stamp = stamp();
+        assert_eq!(seal.check(&stamp, "/a", body, "tag"), Ok(()));
+        assert_eq!(seal.check(&stamp, "/a", body, "tag"), refused, "seen before");
+    }
+
+    #[test]
+    fn clocks_may_be_thirty_seconds_apart() {
+        let seal = seal();
+        let check = |time_ms| seal.check(&seal.call_at(time_ms, "/a", b"", "tag"), "/a", b"", "tag").is_ok();
+        let now = now_ms();
+        assert!(check(now - 28_000) && check(now + 28_000));
+        assert!(!check(now - 31_000) && !check(now + 32_000));
+        let moved = Stamp { time_ms: now, ..seal.call_at(now - 40_000, "/a", b"", "tag") };
+        assert!(seal.check(&moved, "/a", b"", "tag").is_err(), "the time is sealed too");
+    }
+
+    #[test]
+    fn an_answer_belongs_to_its_call() {
+        let seal = seal();
+        let mac = seal.answer("n1", StatusCode::OK, b"yes");
+        assert!(seal.check_answer(mac.as_bytes(), "n1", StatusCode::OK, b"yes"));
+        assert!(!seal.check_answer(mac.as_bytes(), "n2", StatusCode::OK, b"yes"));
+        assert!(!seal.check_answer(mac.as_bytes(), "n1", StatusCode::GONE, b"yes"));
+        assert!(!seal.check_answer(mac.as_bytes(), "n1", StatusCode::OK, b"no"));
+        assert!(!seal.check_answer(b"%", "n1", StatusCode::OK, b"yes"));
+    }
+}

@@ -148,6 +148,9 @@ impl Client {
     fn disconnected(&self, socket: &Arc<Socket>, reason: DisconnectReason) {
         self.io.sockets.fetch_sub(1, Ordering::Relaxed);
         socket.leave();
+        if reason == DisconnectReason::Transport(CloseReason::LostOwnership) {
+            socket.forget_events();
+        }
         socket.push(Job::Disconnected(reason), &self.io.config);
     }
 

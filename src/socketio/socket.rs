@@ -231,15 +231,26 @@ impl Socket {
         let (socket, gate, patience) = (self.clone(), config.gate.clone(), config.gate_patience);
         tokio::spawn(async move {
             while let Some(job) = socket.lane.next() {
-                if !matches!(job, Job::Disconnected(_)) && !gate.pass(patience).await {
-                    socket.turn_away(job);
-                    continue;
+                if !matches!(job, Job::Disconnected(_)) && !gate.is_open() {
+                    if !gate.pass(patience).await {
+                        socket.turn_away(job);
+                        continue;
+                    }
+                    // While it waited, others may have acted in this node's place.
+                    if !socket.is_connected() {
+                        continue;
+                    }
                 }
                 if AssertUnwindSafe(socket.clone().work(job)).catch_unwind().await.is_err() {
                     tracing::error!(namespace = socket.namespace.name(), "a handler panicked");
                 }
             }
         });
+    }
+
+    /// Forgets the events that wait: this node has no right to act on them any more.
+    pub(super) fn forget_events(&self) {
+        self.lane.forget_events();
     }
 
     /// The node may not act, and has not for a while.

@@ -192,11 +192,11 @@ async fn torment(nodes: &Nodes, redis: &Sentinels, crowd: &Crowd, seed: u64, tim
                 Fault::Terminate { .. } => "drains",
                 Fault::Pause { .. } => "pauses",
                 Fault::CutRedis { .. } => "cuts off Redis",
-                Fault::FailOver => "failovers",
+                Fault::FailOver | Fault::HangMaster => "failovers",
             };
             *done.entry(name).or_default() += 1;
             strike(nodes, redis, fault).await;
-            failovers += usize::from(fault == Fault::FailOver);
+            failovers += usize::from(matches!(fault, Fault::FailOver | Fault::HangMaster));
         }
     };
     let mut cuts = [0; 3];
@@ -249,6 +249,7 @@ async fn strike(nodes: &Nodes, redis: &Sentinels, fault: Fault) {
             nodes.nodes[node].cut_from(redis.master());
         }
         Fault::FailOver => redis.fail_over().await,
+        Fault::HangMaster => redis.hang().await,
     }
 }
 

@@ -20,6 +20,8 @@ pub enum Fault {
     CutRedis { node: usize },
     /// The master is killed; it returns as a replica.
     FailOver,
+    /// The master hangs until another is chosen, and for a moment believes that it still is one.
+    HangMaster,
 }
 
 impl fmt::Display for Fault {
@@ -30,6 +32,7 @@ impl fmt::Display for Fault {
             Self::Pause { node, time } => write!(f, "node-{node} is paused for {time:?}"),
             Self::CutRedis { node } => write!(f, "node-{node} is cut off Redis"),
             Self::FailOver => write!(f, "the Redis master is killed"),
+            Self::HangMaster => write!(f, "the Redis master hangs until it is replaced"),
         }
     }
 }
@@ -49,7 +52,7 @@ pub fn plan(seed: u64, nodes: usize) -> impl Iterator<Item = (Duration, Fault)> 
                 Fault::Pause { node: pause, time: ms(random.random_range(1_000..12_000)) },
                 Fault::CutRedis { node: cut },
                 Fault::CutRedis { node: cut_again },
-                Fault::FailOver,
+                if random.random_bool(0.7) { Fault::FailOver } else { Fault::HangMaster },
             ];
             round.shuffle(&mut random);
         }

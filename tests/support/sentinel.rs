@@ -56,14 +56,27 @@ impl Sentinels {
         let old = self.master();
         let old_port = old.port;
         old.stop();
-        eventually_within(30, "the sentinels promote the replica", || {
-            self.named_master().is_some_and(|port| port != old_port) && self.role(self.master()) == Some("master")
-        })
-        .await;
+        self.promoted(old_port).await;
         // It comes back empty; until the sentinels have made it a replica nobody may read from it, and nobody knows it.
         old.restart();
         let _ = old.try_ask::<()>(cmd("REPLICAOF").arg("127.0.0.1").arg(self.master().port));
         self.settled().await;
+    }
+
+    /// Stops the master until another is chosen, and lets it go on: it has missed all of that.
+    pub async fn hang(&self) {
+        let old = self.master();
+        old.freeze();
+        self.promoted(old.port).await;
+        old.thaw();
+        self.settled().await;
+    }
+
+    async fn promoted(&self, old: u16) {
+        eventually_within(30, "the sentinels promote the replica", || {
+            self.named_master().is_some_and(|port| port != old) && self.role(self.master()) == Some("master")
+        })
+        .await;
     }
 
     /// Waits until the replica has all that the master has, and each sentinel knows of both and of the others.

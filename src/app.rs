@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::{self, SosVerifier};
 use crate::cluster::node::{self, Node};
+use crate::cluster::recovery::{self, Recovery};
 use crate::cluster::registry::StartError;
 use crate::drain::{Lifecycle, Phase, asked_to_stop};
 use crate::engineio::{self, CloseReason, Engine};
@@ -68,6 +69,9 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     });
     sos.start();
     let io = SocketIo::new(socketio_config(&settings, &node), [sos.namespace()]);
+    let config = recovery::Config { window: settings.transport.recovery_window };
+    let recovery = Recovery::new(&scopes, config, Arc::new(()));
+    io.set_keeper(recovery.keeper());
     let engine = Engine::new(engine_config(&settings), EngineHandler(io.clone()));
 
     gauges::spawn(engine.clone(), io.clone(), node.clone(), redis.clone());

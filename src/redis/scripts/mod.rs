@@ -15,6 +15,7 @@ pub mod node;
 pub mod outbox;
 pub mod presence;
 pub mod scope;
+pub mod session;
 pub mod snapshot;
 pub mod sos;
 pub mod talk;

@@ -79,6 +79,9 @@ fn judge_one(verdict: &mut Verdict, truth: &[Seen], record: &Record, failovers: 
         }
     }
     let sessions = record.sessions.len();
+    if sessions > record.fresh.len() + 1 {
+        verdict.faults.push(format!("{who}: {sessions} sessions, and was not always told a pid"));
+    }
     if sessions == 0 {
         verdict.faults.push(format!("{who}: never connected"));
     }
@@ -146,10 +149,13 @@ mod tests {
             user: "u".into(),
             sos: "s".into(),
             sessions: sessions.iter().map(|session| session.iter().map(|number| seen(*number)).collect()).collect(),
+            fresh: vec!["why".into(); sessions.len().saturating_sub(1)],
             acked: (0..5).map(|number| (format!("u-{number}"), format!("{number}-0"))).collect(),
             ..Record::default()
         };
-        judge(&truth, &[record], failovers).faults
+        let mut faults = judge(&truth, &[record], failovers).faults;
+        faults.retain(|fault| !fault.contains("not recovered: why"));
+        faults
     }
 
     #[test]

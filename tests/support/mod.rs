@@ -9,6 +9,7 @@ pub mod haproxy;
 pub mod hub;
 pub mod keys;
 pub mod load;
+pub mod metrics;
 pub mod msgpack;
 pub mod node;
 pub mod pair;
@@ -23,6 +24,7 @@ pub mod server;
 pub mod sever;
 pub mod sockets;
 pub mod sos_ms;
+pub mod speaker;
 pub mod stub_http;
 pub mod talker;
 

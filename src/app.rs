@@ -17,7 +17,7 @@ use crate::cluster::node::{self, Node};
 use crate::cluster::recovery::{self, Recovery};
 use crate::cluster::registry::StartError;
 use crate::drain::{Lifecycle, Phase, asked_to_stop};
-use crate::engineio::{self, CloseReason, Engine};
+use crate::engineio::{self, Engine};
 use crate::features::sos::{self, Sos};
 use crate::http::guards::Guards;
 use crate::http::router::Router;
@@ -80,10 +80,10 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     gauges::spawn(engine.clone(), io.clone(), node.clone(), redis.clone());
     let counted = engine.clone();
     node.registry.set_connections(move || counted.sessions());
-    let closed = engine.clone();
+    let claiming = recovery.clone();
     node.registry.on_reborn(Box::new(move |_| {
-        let sessions = closed.all();
-        Box::pin(async move { sessions.iter().for_each(|session| session.close(CloseReason::LostOwnership)) })
+        let recovery = claiming.clone();
+        Box::pin(async move { recovery.claim_all().await })
     }));
     drain::wire(&node, &sos);
     node.start().await?;

@@ -384,6 +384,13 @@ impl Socket {
         lock(&self.acks).take();
     }
 
+    /// It goes on after others thought it lost: its namespace is told so, as of one that came back.
+    pub fn resumed(self: &Arc<Self>) {
+        if self.lane.push(Job::Resumed) {
+            self.run(Gate::default(), Duration::ZERO);
+        }
+    }
+
     /// It is connected no longer without having been: its namespace gives up what it has taken for it.
     pub fn discard(self: &Arc<Self>, reason: DisconnectReason) {
         self.leave();

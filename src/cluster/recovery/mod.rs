@@ -11,6 +11,7 @@
 //!
 //! It does not know what rooms mean: a feature joins them ([`ScopeListener::rejoin`](super::ScopeListener)).
 
+mod claim;
 mod keep;
 mod replay;
 mod resume;

@@ -12,6 +12,7 @@ mod engineio_polling;
 mod engineio_upgrade;
 mod engineio_websocket;
 mod failover_hubs;
+mod guarantees;
 mod http_demo;
 mod http_doors;
 mod http_drain;

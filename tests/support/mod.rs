@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 pub mod client;
+pub mod cluster;
 pub mod haproxy;
 pub mod hub;
 pub mod keys;
@@ -17,7 +18,10 @@ pub mod process;
 pub mod proxy;
 pub mod raw;
 pub mod redis;
+pub mod roamer;
+pub mod sentinel;
 pub mod server;
+pub mod sever;
 pub mod sockets;
 pub mod sos_ms;
 pub mod speaker;

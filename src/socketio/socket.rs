@@ -24,6 +24,7 @@ use crate::telemetry::metrics::EVENTS;
 use super::lane::{Job, Lane};
 use super::namespace::Data;
 use super::trail::{Place, SentDirect, SentLog, Trail};
+use super::turnstile::hold;
 use super::{Code, Config, Event, EventError, Gate, Identity, Names, Namespace, Newcomer, Offset, Reply};
 use crate::sync::lock;
 
@@ -386,14 +387,14 @@ impl Socket {
     /// It goes on under another epoch: its namespace does what it does for a socket that was given back.
     pub fn resumed(self: &Arc<Self>) {
         if let Some(client) = self.client.upgrade() {
-            client.push(self, Job::Resumed);
+            client.push(self, Job::Resumed(None));
         }
     }
 
     /// It is connected no longer without having been: its namespace gives up what it has taken for it.
     pub fn discard(self: &Arc<Self>, reason: DisconnectReason) {
         self.leave();
-        if self.lane.push(Job::Disconnected(reason)) {
+        if self.lane.push(Job::Disconnected(reason, None)) {
             // The end waits at no gate.
             self.run(Gate::default(), Duration::ZERO);
         }
@@ -427,7 +428,7 @@ impl Socket {
         let socket = self.clone();
         tokio::spawn(async move {
             while let Some(job) = socket.lane.next() {
-                if !matches!(job, Job::Disconnected(_)) && !gate.is_open() {
+                if !matches!(job, Job::Disconnected(..)) && !gate.is_open() {
                     if !gate.pass(patience).await {
                         socket.turn_away(job);
                         continue;
@@ -456,15 +457,15 @@ impl Socket {
                 let error = EventError::new(Code::UNAVAILABLE, "this node has lost touch with the others");
                 self.refuse(&event.name, event.ack_id, &error);
             }
-            Job::Connected | Job::Resumed | Job::Disconnected(_) => self.session.close(CloseReason::TryAgain),
+            Job::Connected(_) | Job::Resumed(_) | Job::Disconnected(..) => self.session.close(CloseReason::TryAgain),
         }
     }
 
     async fn work(self: Arc<Self>, job: Job) {
         match job {
-            Job::Connected => (self.namespace.connected)(self.clone()).await,
-            Job::Resumed => (self.namespace.resumed)(self.clone()).await,
-            Job::Disconnected(reason) => (self.namespace.disconnected)(self.clone(), reason).await,
+            Job::Connected(turn) => hold(turn, (self.namespace.connected)(self.clone())).await,
+            Job::Resumed(turn) => hold(turn, (self.namespace.resumed)(self.clone())).await,
+            Job::Disconnected(reason, _leaving) => (self.namespace.disconnected)(self.clone(), reason).await,
             Job::Event(event) => {
                 let (name, ack_id) = (event.name.clone(), event.ack_id);
                 let Some(handler) = self.namespace.handler(&name) else {

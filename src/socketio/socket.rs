@@ -384,10 +384,10 @@ impl Socket {
         lock(&self.acks).take();
     }
 
-    /// It goes on after others thought it lost: its namespace is told so, as of one that came back.
+    /// It goes on under another epoch: its namespace does what it does for a socket that was given back.
     pub fn resumed(self: &Arc<Self>) {
-        if self.lane.push(Job::Resumed(None)) {
-            self.run(Gate::default(), Duration::ZERO);
+        if let Some(client) = self.client.upgrade() {
+            client.push(self, Job::Resumed(None));
         }
     }
 

@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
+use tokio_util::task::TaskTracker;
 
 use crate::protocol::engineio::Message;
 use crate::sync::lock;
@@ -50,7 +51,7 @@ pub struct Config {
     pub max_connections: usize,
     /// Sessions of one client address.
     pub max_connections_per_address: usize,
-    /// Handshakes that are admitted in a second; the burst is as large.
+    /// Handshakes that are admitted in a second, a quarter of them at once.
     pub handshakes_per_second: u32,
     /// Packets in one long-polling request.
     pub max_polling_packets: usize,
@@ -114,6 +115,8 @@ pub struct Engine {
     wheel: Wheel,
     admission: Admission,
     closing: AtomicBool,
+    /// Those who tell the clients of closed sessions so.
+    farewells: TaskTracker,
 }
 
 impl Engine {
@@ -127,6 +130,7 @@ impl Engine {
             hasher: RandomState::new(),
             handler: Box::new(handler),
             closing: AtomicBool::new(false),
+            farewells: TaskTracker::new(),
             config,
         });
         heartbeat::spawn(Arc::downgrade(&engine));
@@ -140,6 +144,11 @@ impl Engine {
     /// Sessions that are open now.
     pub fn sessions(&self) -> usize {
         self.count.load(Ordering::Relaxed)
+    }
+
+    /// Sessions that are closed, while their clients are still being told so. Each takes two seconds at most.
+    pub fn farewells(&self) -> usize {
+        self.farewells.len()
     }
 
     /// From now on every handshake is refused with 503; sessions that are open go on.

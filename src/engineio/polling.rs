@@ -70,6 +70,11 @@ pub async fn post(session: Arc<Session>, request: Request<Incoming>, config: &Co
     if !session.is_polling() {
         return BadRequest::Malformed.response();
     }
+    let Some(_posting) = session.begin_post() else {
+        // Two at once: their order is lost, as in the reference ("data request overlap from client").
+        session.close(CloseReason::ProtocolError);
+        return BadRequest::Malformed.response();
+    };
     let body = Limited::new(request.into_body(), config.max_payload).collect();
     let body = match tokio::time::timeout(POST_DEADLINE, body).await {
         Ok(Ok(body)) => body.to_bytes(),

@@ -2,6 +2,8 @@
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, Shutdown};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -77,6 +79,8 @@ pub struct Session {
     address: IpAddr,
     connection: OnceLock<Arc<dyn Connection>>,
     state: Mutex<State>,
+    /// A POST is being read or worked off.
+    posting: AtomicBool,
 }
 
 /// What a poll finds.
@@ -101,8 +105,14 @@ impl Session {
     fn new(engine: &Arc<Engine>, sid: String, address: IpAddr, transport: Transport) -> Arc<Self> {
         let ping_due = Instant::now() + engine.config.ping_interval;
         let state = State { transport, outbox: Outbox::default(), ping_due, pong_due: None, accept_due: None };
-        let session =
-            Self { sid: sid.into(), engine: engine.clone(), address, connection: OnceLock::new(), state: Mutex::new(state) };
+        let session = Self {
+            sid: sid.into(),
+            engine: engine.clone(),
+            address,
+            connection: OnceLock::new(),
+            state: Mutex::new(state),
+            posting: AtomicBool::new(false),
+        };
         let session = Arc::new(session);
         engine.wheel.schedule(ping_due, Arc::downgrade(&session));
         session
@@ -128,6 +138,11 @@ impl Session {
     /// Whether a long-polling request waits for something to be sent.
     pub fn is_poll_waiting(&self) -> bool {
         matches!(&lock(&self.state).transport, Transport::Polling { waiting: Some(waiting), .. } if !waiting.is_closed())
+    }
+
+    /// Whether a long-polling request that brings packets is being read or worked off.
+    pub fn is_posting(&self) -> bool {
+        self.posting.load(Acquire)
     }
 
     /// Whether a WebSocket is open for an upgrade that is not finished.
@@ -319,6 +334,11 @@ impl Session {
         }
     }
 
+    /// Begins a POST; `None` while another one is not over. It ends when what is returned is dropped.
+    pub(super) fn begin_post(&self) -> Option<Posting<'_>> {
+        (!self.posting.swap(true, Acquire)).then_some(Posting(self))
+    }
+
     pub(super) fn take_payload(&self) -> Vec<u8> {
         lock(&self.state).outbox.take_payload(self.engine.config.max_payload)
     }
@@ -415,7 +435,7 @@ impl Session {
                 }
             }
             Transport::WebSocket { socket, .. } => {
-                tokio::spawn(close_slowly(socket, outbox, reason));
+                self.engine.farewells.spawn(close_slowly(socket, outbox, reason));
             }
         }
         tracing::debug!(reason = reason.as_str(), "session closed");
@@ -424,6 +444,15 @@ impl Session {
         if let Some(connection) = self.connection.get() {
             connection.closed(self, reason);
         }
+    }
+}
+
+/// See [`Session::begin_post`].
+pub(super) struct Posting<'a>(&'a Session);
+
+impl Drop for Posting<'_> {
+    fn drop(&mut self) {
+        self.0.posting.store(false, Release);
     }
 }
 

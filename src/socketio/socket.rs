@@ -386,7 +386,7 @@ impl Socket {
     /// It goes on under another epoch: its namespace does what it does for a socket that was given back.
     pub fn resumed(self: &Arc<Self>) {
         if let Some(client) = self.client.upgrade() {
-            client.push(self, Job::Resumed);
+            client.resumed(self);
         }
     }
 
@@ -394,7 +394,7 @@ impl Socket {
     pub fn discard(self: &Arc<Self>, reason: DisconnectReason) {
         self.leave();
         if let Some(client) = self.client.upgrade() {
-            client.push(self, Job::Disconnected(reason));
+            client.discard(self, reason);
         }
     }
 
@@ -426,7 +426,7 @@ impl Socket {
         let (socket, gate, patience) = (self.clone(), config.gate.clone(), config.gate_patience);
         tokio::spawn(async move {
             while let Some(job) = socket.lane.next() {
-                if !matches!(job, Job::Disconnected(_)) && !gate.is_open() {
+                if !matches!(job, Job::Disconnected(..)) && !gate.is_open() {
                     if !gate.pass(patience).await {
                         socket.turn_away(job);
                         continue;
@@ -455,15 +455,16 @@ impl Socket {
                 let error = EventError::new(Code::UNAVAILABLE, "this node has lost touch with the others");
                 self.refuse(&event.name, event.ack_id, &error);
             }
-            Job::Connected | Job::Resumed | Job::Disconnected(_) => self.session.close(CloseReason::TryAgain),
+            Job::Connected(_) | Job::Resumed | Job::Disconnected(..) => self.session.close(CloseReason::TryAgain),
         }
     }
 
     async fn work(self: Arc<Self>, job: Job) {
         match job {
-            Job::Connected => (self.namespace.connected)(self.clone()).await,
+            Job::Connected(None) => (self.namespace.connected)(self.clone()).await,
+            Job::Connected(Some(mut place)) => place.hold((self.namespace.connected)(self.clone())).await,
             Job::Resumed => (self.namespace.resumed)(self.clone()).await,
-            Job::Disconnected(reason) => (self.namespace.disconnected)(self.clone(), reason).await,
+            Job::Disconnected(reason, _leaving) => (self.namespace.disconnected)(self.clone(), reason).await,
             Job::Event(event) => {
                 let (name, ack_id) = (event.name.clone(), event.ack_id);
                 let Some(handler) = self.namespace.handler(&name) else {

@@ -8,6 +8,7 @@ pub mod haproxy;
 pub mod hub;
 pub mod keys;
 pub mod load;
+pub mod metrics;
 pub mod msgpack;
 pub mod node;
 pub mod pair;
@@ -20,6 +21,7 @@ pub mod returning;
 pub mod server;
 pub mod sockets;
 pub mod sos_ms;
+pub mod speaker;
 pub mod stub_http;
 pub mod talker;
 

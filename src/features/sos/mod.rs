@@ -37,6 +37,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
 
 use crate::cluster::Scopes;
 use crate::ids::ScopeKind;
@@ -133,6 +134,8 @@ pub struct Sos {
     offline: Pending<String>,
     repeats: Pending<String>,
     debts: Pending<String>,
+    /// Losses that are being written or will be announced.
+    losses: TaskTracker,
 }
 
 impl Sos {
@@ -155,6 +158,7 @@ impl Sos {
             offline: Pending::default(),
             repeats: Pending::default(),
             debts: Pending::default(),
+            losses: TaskTracker::new(),
         });
         for kind in [ScopeKind::Sos, ScopeKind::Watch] {
             sos.scopes.set_listener(kind, Arc::new(Listener(Arc::downgrade(&sos))));
@@ -209,6 +213,11 @@ impl Sos {
             "ping" => on_ping,
             "heartbeat" => on_heartbeat,
         )
+    }
+
+    /// Lost connections that this node has still to note or, once their grace is over, to announce.
+    pub fn losses(&self) -> usize {
+        self.losses.len()
     }
 
     fn redis(&self) -> &Redis {

@@ -283,8 +283,14 @@ impl Client {
         }
     }
 
-    pub fn push(&self, socket: &Arc<Socket>, job: Job) {
-        socket.push(job, &self.io.config);
+    /// See [`Socket::resumed`].
+    pub fn resumed(&self, socket: &Arc<Socket>) {
+        socket.push(Job::Resumed, &self.io.config);
+    }
+
+    /// See [`Socket::discard`].
+    pub fn discard(&self, socket: &Arc<Socket>, reason: DisconnectReason) {
+        socket.push(Job::Disconnected(reason, Some(self.io.leaving.token())), &self.io.config);
     }
 
     fn sockets(&self) -> SmallVec<[Arc<Socket>; 1]> {

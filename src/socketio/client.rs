@@ -285,7 +285,7 @@ impl Client {
 
     /// See [`Socket::resumed`].
     pub fn resumed(&self, socket: &Arc<Socket>) {
-        socket.push(Job::Resumed, &self.io.config);
+        socket.push(Job::Resumed(None), &self.io.config);
     }
 
     /// See [`Socket::discard`].

@@ -3,8 +3,10 @@
 /// Why a session ended. The first group is the client's doing, the rest the server's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloseReason {
-    /// A `close` packet, a WebSocket close frame, or the end of the stream.
+    /// A `close` packet or a WebSocket close frame.
     ClientClosed,
+    /// The stream ended without one: the link is gone, or the client.
+    ConnectionLost,
     /// No `pong` in time.
     PingTimeout,
     /// A long-polling request was given up by the client.
@@ -23,13 +25,15 @@ pub enum CloseReason {
     GoingAway,
     /// Something the session needs is away for a moment; the client should come back.
     TryAgain,
+    /// The client came back over another connection, to this node or another; this one is no longer its own.
+    TakenOver,
 }
 
 impl CloseReason {
     /// The WebSocket close code (RFC 6455 § 7.4.1).
     pub(super) fn code(self) -> u16 {
         match self {
-            Self::ClientClosed | Self::ServerClosed => 1000,
+            Self::ClientClosed | Self::ConnectionLost | Self::ServerClosed | Self::TakenOver => 1000,
             Self::GoingAway => 1001,
             Self::ProtocolError => 1002,
             Self::TooLarge => 1009,
@@ -42,6 +46,7 @@ impl CloseReason {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ClientClosed => "client closed",
+            Self::ConnectionLost => "connection lost",
             Self::PingTimeout => "ping timeout",
             Self::PollAborted => "poll aborted",
             Self::ProtocolError => "protocol error",
@@ -51,6 +56,7 @@ impl CloseReason {
             Self::ServerClosed => "server closed",
             Self::GoingAway => "going away",
             Self::TryAgain => "try again",
+            Self::TakenOver => "taken over",
         }
     }
 }

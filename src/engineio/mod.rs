@@ -83,6 +83,12 @@ pub trait Connection: Send + Sync + 'static {
     /// A message arrived. Messages of one session come one after another, in order.
     fn message(&self, session: &Arc<Session>, message: Message);
 
+    /// A `ping` is about to be queued: what was sent before goes before it.
+    fn pinging(&self, _session: &Arc<Session>) {}
+
+    /// The client has answered the last `ping`, and so has had all that was sent before it.
+    fn ping_answered(&self, _session: &Arc<Session>) {}
+
     /// The session is gone. Called exactly once, and last.
     fn closed(&self, session: &Arc<Session>, reason: CloseReason);
 }

@@ -33,6 +33,8 @@ pub struct Outbox {
     bytes: usize,
     /// How many bytes of the first entry have been written. An entry that was started is never dropped.
     written: usize,
+    /// So many of the bytes do not count against the budget.
+    allowed: usize,
 }
 
 /// The client reads too slowly: even without volatile messages its queue is over the budget.
@@ -46,6 +48,7 @@ impl Outbox {
         self.bytes += entry.len();
         self.entries.push_back(entry);
         // One packet may be larger than the budget; it is only a queue that makes a client slow.
+        let budget = budget.saturating_add(self.allowed);
         if self.bytes > budget && self.entries.len() > 1 {
             self.drop_outdated();
             if self.bytes > budget {
@@ -53,6 +56,11 @@ impl Outbox {
             }
         }
         Ok(())
+    }
+
+    /// A packet that is pushed next does not count against the budget, until it is written.
+    pub fn allow(&mut self, frames: &Frames) {
+        self.allowed += frames.iter().map(|frame| frame.websocket().len()).sum::<usize>();
     }
 
     pub fn is_empty(&self) -> bool {
@@ -121,6 +129,7 @@ impl Outbox {
             self.bytes -= len;
             self.entries.pop_front();
         }
+        self.allowed = self.allowed.min(self.bytes);
         if self.entries.is_empty() {
             self.entries = VecDeque::new();
         }
@@ -168,6 +177,19 @@ mod tests {
         let mut outbox = Outbox::default();
         outbox.push(frames("4aaaaaaaa"), None, 16).unwrap();
         assert_eq!(outbox.push(frames("4bbbbbbbb"), None, 16), Err(Overflow));
+    }
+
+    #[test]
+    fn what_was_missed_does_not_count_until_it_is_written() {
+        let mut outbox = Outbox::default();
+        for text in ["4aaaaaaaa", "4bbbbbbbb"] {
+            outbox.allow(&frames(text));
+            outbox.push(frames(text), None, 16).unwrap();
+        }
+        outbox.push(frames("4live"), None, 16).unwrap();
+        outbox.take_payload(1_000);
+        outbox.push(frames("4cccccccc"), None, 16).unwrap();
+        assert_eq!(outbox.push(frames("4dddddddd"), None, 16), Err(Overflow));
     }
 
     #[test]

@@ -177,11 +177,23 @@ impl Session {
 
     /// Queues a packet; true when the caller owes a [`Session::flush`]. A client that is too slow is closed.
     pub fn queue(self: &Arc<Self>, frames: Frames, volatile: Option<VolatileKey>) -> bool {
+        self.push(frames, volatile, false)
+    }
+
+    /// [`Session::queue`] for what the client missed while it was away: that has a bound of its own, and does not make it slow.
+    pub fn queue_missed(self: &Arc<Self>, frames: Frames) -> bool {
+        self.push(frames, None, true)
+    }
+
+    fn push(self: &Arc<Self>, frames: Frames, volatile: Option<VolatileKey>, missed: bool) -> bool {
         let mut state = lock(&self.state);
         if matches!(state.transport, Transport::Closed) {
             return false;
         }
         let was_empty = state.outbox.is_empty();
+        if missed {
+            state.outbox.allow(&frames);
+        }
         let pushed = state.outbox.push(frames, volatile, self.engine.config.outbox_bytes);
         drop(state);
         if pushed.is_err() {
@@ -235,10 +247,15 @@ impl Session {
         }
     }
 
-    fn pong(&self) {
+    fn pong(self: &Arc<Self>) {
         let mut state = lock(&self.state);
-        if state.pong_due.take().is_some() {
-            state.ping_due = Instant::now() + self.engine.config.ping_interval;
+        if state.pong_due.take().is_none() {
+            return;
+        }
+        state.ping_due = Instant::now() + self.engine.config.ping_interval;
+        drop(state);
+        if let Some(connection) = self.connection.get() {
+            connection.ping_answered(self);
         }
     }
 
@@ -278,6 +295,9 @@ impl Session {
             }
         }
         drop(state);
+        if let Some(connection) = self.connection.get() {
+            connection.pinging(self);
+        }
         self.send(smallvec![Frame::text(b"2")]);
         Some(now + config.ping_timeout.min(config.ping_interval))
     }
@@ -388,7 +408,7 @@ impl Session {
             Transport::Polling { waiting, .. } => {
                 if let Some(waiting) = waiting {
                     let _ = waiting.send(match reason {
-                        CloseReason::ClientClosed => PollEnd::Noop,
+                        CloseReason::ClientClosed | CloseReason::ConnectionLost => PollEnd::Noop,
                         CloseReason::ProtocolError | CloseReason::ServerClosed => PollEnd::Close,
                         _ => PollEnd::Gone,
                     });

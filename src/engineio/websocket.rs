@@ -158,7 +158,7 @@ impl Stream {
                 match self.socket.readable().await.and_then(|()| self.read_once()) {
                     Ok(Some(bytes)) if !bytes.is_empty() => self.leftover = bytes,
                     Ok(None) => continue,
-                    Ok(Some(_)) | Err(_) => return CloseReason::ClientClosed,
+                    Ok(Some(_)) | Err(_) => return CloseReason::ConnectionLost,
                 }
             }
             // Boxed, so that an idle connection does not carry the reader's future.
@@ -275,7 +275,7 @@ impl Stream {
     fn write(&self, frame: &Frame) -> Result<(), CloseReason> {
         match self.socket.try_write(frame.websocket()) {
             Ok(count) if count == frame.websocket().len() => Ok(()),
-            _ => Err(CloseReason::ClientClosed),
+            _ => Err(CloseReason::ConnectionLost),
         }
     }
 
@@ -297,7 +297,7 @@ impl Stream {
 fn close_reason(error: &WebSocketError) -> CloseReason {
     match error {
         WebSocketError::FrameTooLarge => CloseReason::TooLarge,
-        WebSocketError::UnexpectedEOF | WebSocketError::IoError(_) => CloseReason::ClientClosed,
+        WebSocketError::UnexpectedEOF | WebSocketError::IoError(_) => CloseReason::ConnectionLost,
         _ => CloseReason::ProtocolError,
     }
 }

@@ -1,5 +1,7 @@
 //! One Engine.IO session: its transport, what waits for its client, and its heartbeat.
 
+mod handoff;
+
 use std::io::ErrorKind;
 use std::net::{IpAddr, Shutdown};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -14,9 +16,12 @@ use crate::protocol::engineio::{Message, Packet};
 use crate::protocol::frame::{Frame, Frames};
 use crate::telemetry::metrics::TRANSPORT_CLOSES;
 
+use super::elsewhere::Ticket;
 use super::outbox::{Outbox, VolatileKey};
 use super::{CloseReason, Connection, Engine};
 use crate::sync::lock;
+
+pub(super) use handoff::CannotAdopt;
 
 /// How long a closed WebSocket may take to receive what still waits for it.
 const LINGER: Duration = Duration::from_secs(2);
@@ -44,6 +49,8 @@ enum Upgrade {
     Begun,
     /// The server has answered the probe; the client now waits for its poll to end.
     Probed,
+    /// A WebSocket is open for it on another node, which holds this ticket.
+    Elsewhere(Ticket),
 }
 
 enum Transport {
@@ -57,6 +64,8 @@ enum Transport {
         /// A task waits until the socket takes more; nobody else needs to.
         flushing: bool,
     },
+    /// Another node is taking the session over: nothing comes in any more, and what is sent goes along.
+    Moving,
     Closed,
 }
 
@@ -101,10 +110,14 @@ impl Session {
     fn new(engine: &Arc<Engine>, sid: String, address: IpAddr, transport: Transport) -> Arc<Self> {
         let ping_due = Instant::now() + engine.config.ping_interval;
         let state = State { transport, outbox: Outbox::default(), ping_due, pong_due: None, accept_due: None };
-        let session =
-            Self { sid: sid.into(), engine: engine.clone(), address, connection: OnceLock::new(), state: Mutex::new(state) };
-        let session = Arc::new(session);
-        engine.wheel.schedule(ping_due, Arc::downgrade(&session));
+        Self::with_state(engine, sid.into(), address, state)
+    }
+
+    fn with_state(engine: &Arc<Engine>, sid: Box<str>, address: IpAddr, state: State) -> Arc<Self> {
+        let due = state.pong_due.unwrap_or(state.ping_due);
+        let (engine, state) = (engine.clone(), Mutex::new(state));
+        let session = Arc::new(Self { sid, engine, address, connection: OnceLock::new(), state });
+        session.engine.wheel.schedule(due, Arc::downgrade(&session));
         session
     }
 
@@ -132,7 +145,7 @@ impl Session {
 
     /// Whether a WebSocket is open for an upgrade that is not finished.
     pub fn is_upgrading(&self) -> bool {
-        matches!(&lock(&self.state).transport, Transport::Polling { upgrade: Upgrade::Begun | Upgrade::Probed, .. })
+        matches!(&lock(&self.state).transport, Transport::Polling { upgrade, .. } if *upgrade != Upgrade::None)
     }
 
     /// Bytes that wait for the client.
@@ -225,7 +238,7 @@ impl Session {
                 // The reader notices that the socket is dead.
                 Err(_) => outbox.clear(),
             },
-            Transport::WebSocket { .. } | Transport::Closed => {}
+            Transport::WebSocket { .. } | Transport::Moving | Transport::Closed => {}
         }
     }
 
@@ -315,7 +328,7 @@ impl Session {
                 *waiting = Some(sender);
                 Poll::Waits(receiver)
             }
-            Transport::WebSocket { .. } | Transport::Closed => Poll::Refused,
+            Transport::WebSocket { .. } | Transport::Moving | Transport::Closed => Poll::Refused,
         }
     }
 
@@ -355,13 +368,14 @@ impl Session {
     /// Ends the waiting poll if the client is waiting for just that; false when no upgrade is going on.
     pub(super) fn release_poll_for_upgrade(&self) -> bool {
         match &mut lock(&self.state).transport {
-            Transport::Polling { upgrade: Upgrade::None, .. } | Transport::WebSocket { .. } | Transport::Closed => false,
-            Transport::Polling { waiting, upgrade } => {
-                if let Some(waiting) = waiting.take_if(|_| *upgrade == Upgrade::Probed) {
+            Transport::Polling { waiting, upgrade } if *upgrade != Upgrade::None => {
+                // Another node does not tell when it has answered the probe.
+                if let Some(waiting) = waiting.take_if(|_| *upgrade != Upgrade::Begun) {
                     let _ = waiting.send(PollEnd::Noop);
                 }
                 true
             }
+            _ => false,
         }
     }
 
@@ -405,6 +419,7 @@ impl Session {
         drop(state);
         match transport {
             Transport::Closed => return,
+            Transport::Moving => {}
             Transport::Polling { waiting, .. } => {
                 if let Some(waiting) = waiting {
                     let _ = waiting.send(match reason {

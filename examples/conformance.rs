@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use clap::Parser;
 use convoke::engineio::{self, Body, CloseReason, Connection, Engine, Handshake, Session};
 use convoke::http::server;
@@ -16,6 +17,7 @@ use convoke::protocol::engineio::Message;
 use convoke::protocol::event::Args;
 use convoke::protocol::frame::Frame;
 use convoke::socketio::{self, ConnectRequest, EngineHandler, Event, Namespace, Reply, Socket, SocketIo};
+use futures_util::future::BoxFuture;
 use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 use smallvec::smallvec;
@@ -34,6 +36,10 @@ impl engineio::Handler for Echo {
     fn open(&self, _: &Arc<Session>, _: Handshake) -> Arc<dyn Connection> {
         Arc::new(Echo)
     }
+
+    fn adopt(&self, _: &Arc<Session>, _: Bytes) -> Option<Arc<dyn Connection>> {
+        Some(Arc::new(Echo))
+    }
 }
 
 impl Connection for Echo {
@@ -45,13 +51,17 @@ impl Connection for Echo {
     }
 
     fn closed(&self, _: &Arc<Session>, _: CloseReason) {}
+
+    fn export<'a>(&'a self, _: &'a Arc<Session>) -> BoxFuture<'a, Option<Bytes>> {
+        Box::pin(async { Some(Bytes::new()) })
+    }
 }
 
 fn namespace(name: &'static str) -> Namespace {
     Namespace::new(name)
         .on_connect(|request: ConnectRequest| async move { Ok(request.auth) })
         .on_connected(|socket| async move {
-            let auth = socket.data::<bytes::Bytes>().cloned().unwrap_or_default();
+            let auth = socket.data::<Bytes>().cloned().unwrap_or_default();
             socket.emit("auth", &String::from_utf8_lossy(&auth));
         })
         .on("message", |socket: Arc<Socket>, event: Event| async move {

@@ -12,6 +12,7 @@ mod attach;
 mod fanout;
 pub mod identity;
 pub mod message;
+pub mod relay;
 pub mod scope;
 mod sequence;
 

@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod anynode_engineio;
 mod balancer;
 mod cli;
 mod clients;

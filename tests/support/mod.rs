@@ -7,6 +7,7 @@ pub mod client;
 pub mod haproxy;
 pub mod hub;
 pub mod keys;
+pub mod linked;
 pub mod load;
 pub mod msgpack;
 pub mod node;

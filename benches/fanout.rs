@@ -13,7 +13,7 @@ use convoke::engineio::{self, Body, Engine};
 use convoke::http::server;
 use convoke::ids::{ScopeId, StreamId};
 use convoke::protocol::event::Args;
-use convoke::redis::scripts::scope::Log;
+use convoke::redis::scripts::scope::{Cursor, Log};
 use convoke::socketio::{self, EngineHandler, Namespace, Socket, SocketIo};
 use criterion::{BenchmarkId, Criterion, Throughput};
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -96,9 +96,8 @@ impl Crowd {
             std::thread::sleep(Duration::from_millis(5));
         }
         for socket in sockets.lock().expect("no panic").drain(..) {
-            let sid = socket.id().to_owned();
-            scope.register(LocalMember { socket, user: "u".into(), role: "rescuer".into() });
-            scope.release(&sid, StreamId::default());
+            scope.register(LocalMember { socket: socket.clone(), user: "u".into(), role: "rescuer".into() });
+            scope.release(&socket, &Cursor { epoch: "e".into(), id: StreamId::default() });
         }
         scope.begin_attach();
         let log = Log {

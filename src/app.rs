@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::{self, SosVerifier};
+use crate::cluster::recovery::{self, Recovery};
 use crate::cluster::{Identity, Scopes};
 use crate::drain::{Lifecycle, Phase, asked_to_stop};
 use crate::engineio::{self, Engine};
@@ -64,6 +65,9 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     });
     sos.start();
     let io = SocketIo::new(socketio_config(&settings), [sos.namespace()]);
+    let config = recovery::Config { window: settings.transport.recovery_window };
+    let recovery = Recovery::new(&scopes, config, Arc::new(()));
+    io.set_keeper(recovery.keeper());
     let engine = Engine::new(engine_config(&settings), EngineHandler(io.clone()));
 
     gauges::spawn(engine.clone(), io.clone(), scopes.clone(), redis.clone());

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use crate::ids::{ScopeId, StreamId};
+use crate::ids::ScopeId;
 use crate::redis::scripts::scope::{Cursor, Log, Member, scope_attach, scope_detach};
 use crate::redis::{RedisError, keys};
+use crate::socketio::Socket;
 
 use super::scope::{LocalScope, Outcome, Registered};
 use super::{LocalMember, Scopes, fanout};
@@ -26,7 +27,7 @@ const LAST_RETRY: Duration = Duration::from_secs(1);
 pub struct Hold {
     scopes: Arc<Scopes>,
     local: Arc<LocalScope>,
-    sid: Box<str>,
+    socket: Arc<Socket>,
     was_member: bool,
     released: bool,
 }
@@ -37,16 +38,33 @@ impl Hold {
         self.was_member
     }
 
-    /// The join is written, at `position`: delivers what was held beyond it, and the socket is a member.
-    pub fn release(mut self, position: StreamId) {
+    /// The join is written, at `position`: the membership is noted with the socket, and with who keeps it.
+    pub async fn joined(&self, position: &Cursor) {
+        self.note(position);
+        self.scopes.keep(&self.socket).await;
+    }
+
+    /// The socket has this room, and its client has had everything up to `place`.
+    pub fn note(&self, place: &Cursor) {
+        self.socket.enter(&self.local.id, self.local.place_of(place));
+    }
+
+    /// The socket as the audiences of the scope see it.
+    pub fn member(&self) -> Option<LocalMember> {
+        self.local.member(&self.socket)
+    }
+
+    /// Delivers what was held and came after `position`, and the socket is a member.
+    pub fn release(mut self, position: &Cursor) {
         self.released = true;
-        self.local.release(&self.sid, position);
+        self.note(position);
+        self.local.release(&self.socket, position);
     }
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        if !self.released && self.local.cancel(&self.sid) {
+        if !self.released && self.local.cancel(&self.socket) {
             detach_soon(&self.scopes, self.local.clone());
         }
     }
@@ -55,7 +73,7 @@ impl Drop for Hold {
 pub async fn hold(scopes: &Arc<Scopes>, scope: &ScopeId, member: LocalMember) -> Result<Hold, RedisError> {
     loop {
         let local = scopes.find_or_make(scope);
-        let sid = Box::from(member.socket.id());
+        let socket = member.socket.clone();
         let was_member = match local.register(member.clone()) {
             Registered::Holding => false,
             Registered::MemberAlready => true,
@@ -64,7 +82,7 @@ pub async fn hold(scopes: &Arc<Scopes>, scope: &ScopeId, member: LocalMember) ->
                 continue;
             }
         };
-        let hold = Hold { scopes: scopes.clone(), local, sid, was_member, released: false };
+        let hold = Hold { scopes: scopes.clone(), local, socket, was_member, released: false };
         attach(scopes, &hold.local).await?;
         return Ok(hold);
     }
@@ -90,8 +108,8 @@ async fn attach(scopes: &Arc<Scopes>, local: &Arc<LocalScope>) -> Result<(), Red
 }
 
 async fn read(scopes: &Scopes, local: &LocalScope) -> Result<(u64, Log), RedisError> {
-    let place = local.place();
-    let cursor = place.cursor.map(|(epoch, id)| Cursor { epoch: String::from_utf8_lossy(&epoch).into_owned(), id });
+    let reading = local.begin_read();
+    let cursor = reading.cursor.map(|place| Cursor { epoch: place.epoch.to_string(), id: place.id });
     let node = scopes.node();
     let members = local.members();
     let members: Vec<Member<'_>> = members
@@ -99,7 +117,7 @@ async fn read(scopes: &Scopes, local: &LocalScope) -> Result<(u64, Log), RedisEr
         .map(|member| Member { sid: member.socket.id(), user: &member.user, role: &member.role, node: &node, session_epoch: 0 })
         .collect();
     let log = scope_attach(&scopes.redis, &local.id, &node, cursor.as_ref(), FILL_LIMIT, &members).await?;
-    Ok((place.generation, log))
+    Ok((reading.generation, log))
 }
 
 /// Delivers what was read; true when nothing is missing any more.

@@ -12,6 +12,7 @@ mod attach;
 mod fanout;
 pub mod identity;
 pub mod message;
+pub mod recovery;
 pub mod relay;
 pub mod scope;
 mod sequence;
@@ -19,20 +20,22 @@ mod sequence;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use bytes::Bytes;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::ids::{ScopeId, ScopeKind};
+use crate::redis::scripts::scope::Cursor;
 use crate::redis::{Redis, RedisError};
-use crate::socketio::Socket;
+use crate::socketio::{BoxFuture, Place, Socket};
 use crate::sync::lock;
 
 pub use attach::Hold;
 use fanout::Incoming;
 pub use identity::Identity;
 pub use message::{Audience, Except, Message};
+pub use recovery::Recovery;
 use scope::LocalScope;
 
 const SHARDS: usize = 64;
@@ -53,6 +56,24 @@ pub trait ScopeListener: Send + Sync + 'static {
     /// The log was read because something may have been missed: volatile values may be outdated at these members. With
     /// `reset` the log does not reach back to what they have seen, as after a Redis that came back empty.
     fn refilled(&self, scope: &ScopeId, members: Vec<LocalMember>, reset: bool);
+
+    /// Makes a socket that its client has got back a member again, unannounced, under the socket's epoch.
+    fn rejoin(&self, scope: ScopeId, socket: Arc<Socket>) -> BoxFuture<Result<Rejoined, NotRejoined>>;
+}
+
+/// A join of a socket that goes on, still holding.
+pub struct Rejoined {
+    pub hold: Hold,
+    pub position: Cursor,
+}
+
+/// Why a socket is no member again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotRejoined {
+    /// It has no place there any more.
+    Refused,
+    /// Redis does not answer.
+    Unavailable,
 }
 
 /// What has happened since the start.
@@ -82,6 +103,7 @@ pub struct Scopes {
     listeners: [OnceLock<Arc<dyn ScopeListener>>; 2],
     workers: OnceLock<Vec<mpsc::Sender<Incoming>>>,
     fills: Semaphore,
+    recovery: OnceLock<Weak<Recovery>>,
     pub counters: Counters,
 }
 
@@ -97,6 +119,7 @@ impl Scopes {
             listeners: Default::default(),
             workers: OnceLock::new(),
             fills: Semaphore::new(attach::PARALLEL_FILLS),
+            recovery: OnceLock::new(),
             counters: Counters::default(),
         });
         fanout::spawn(&scopes);
@@ -130,6 +153,18 @@ impl Scopes {
         self.listeners[kind as usize].get()
     }
 
+    fn set_recovery(&self, recovery: Weak<Recovery>) {
+        let _ = self.recovery.set(recovery);
+    }
+
+    /// The socket's rooms have changed, or whose it is: its record is written before this returns, or, if Redis does not answer
+    /// within a second, soon.
+    pub async fn keep(&self, socket: &Arc<Socket>) {
+        if let Some(recovery) = self.recovery.get().and_then(Weak::upgrade) {
+            recovery.keep(socket).await;
+        }
+    }
+
     /// Registers a socket as *holding* and makes sure that this node hears the scope: what is published from now on waits
     /// until [`Hold::release`] is told the position of the join. A Hold that is dropped cancels the join.
     pub async fn hold(
@@ -160,18 +195,36 @@ impl Scopes {
     }
 
     /// Ends a local membership. With the last one the subscription goes, in the background. No script is run.
-    pub fn leave(self: &Arc<Self>, scope: &ScopeId, sid: &str) {
-        if let Some(local) = self.find(scope)
-            && local.remove(sid)
-        {
+    pub fn leave(self: &Arc<Self>, scope: &ScopeId, socket: &Arc<Socket>) {
+        let Some(local) = self.find(scope) else { return };
+        let Some((_, is_empty)) = local.take(socket) else { return };
+        if is_empty {
             attach::detach_soon(self, local);
         }
+        if let Some(recovery) = self.recovery.get().and_then(Weak::upgrade) {
+            recovery.keep_soon(socket);
+        }
+    }
+
+    /// [`Scopes::leave`] of a socket that goes on elsewhere: says up to where everything was queued to it, and nothing beyond.
+    pub fn take(self: &Arc<Self>, scope: &ScopeId, socket: &Socket) -> Option<Place> {
+        let local = self.find(scope)?;
+        let (place, is_empty) = local.take(socket)?;
+        if is_empty {
+            attach::detach_soon(self, local);
+        }
+        Some(place)
+    }
+
+    /// Up to where everything has been queued to the members here; `None` without any.
+    pub fn place(&self, scope: &ScopeId) -> Option<Place> {
+        self.find(scope)?.place()
     }
 
     /// Ends all local memberships of a scope.
     pub fn empty(self: &Arc<Self>, scope: &ScopeId) {
         for member in self.members(scope) {
-            self.leave(scope, member.socket.id());
+            self.leave(scope, &member.socket);
         }
     }
 

@@ -10,8 +10,8 @@ use crate::engineio::{CloseReason, Session, VolatileKey};
 use crate::ids::{ScopeId, StreamId};
 use crate::protocol::frame::Frames;
 use crate::protocol::packet::{Outgoing, Parser, encode};
-use crate::redis::scripts::scope::Log;
-use crate::socketio::Socket;
+use crate::redis::scripts::scope::{Cursor, Log};
+use crate::socketio::{Offset, Place, Socket};
 
 use super::LocalMember;
 use super::message::{Audience, Envelope, Except, Message};
@@ -23,33 +23,54 @@ const MAX_HELD: usize = 1_024;
 /// Messages that may wait while the log is read. More than these are read from the log in turn.
 const MAX_WAITING: usize = 1_024;
 
-/// A message on its way to members: encoded at most once for each parser.
+/// A message on its way to members: encoded at most once for each parser, with and without its offset.
 pub struct Delivery {
     message: Message,
     /// Of a logged message its id, of a volatile one the id before it.
     at: StreamId,
     logged: bool,
+    epoch: Arc<str>,
     key: Option<VolatileKey>,
-    frames: [OnceLock<Frames>; 2],
+    offset: OnceLock<Arc<str>>,
+    frames: [OnceLock<Frames>; 4],
 }
 
 impl Delivery {
-    pub fn new(message: Message, at: StreamId, logged: bool) -> Arc<Self> {
+    pub fn new(message: Message, epoch: &Arc<str>, at: StreamId, logged: bool) -> Arc<Self> {
         static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
         let key = (!logged).then(|| HASHER.hash_one(message.key.as_deref().unwrap_or_default()));
-        Arc::new(Self { message, at, logged, key, frames: Default::default() })
+        Arc::new(Self { message, at, logged, epoch: epoch.clone(), key, offset: OnceLock::new(), frames: Default::default() })
     }
 
-    fn frames(&self, socket: &Socket) -> Frames {
-        let slot = match socket.parser() {
-            Parser::Text => &self.frames[0],
-            Parser::Msgpack => &self.frames[1],
+    /// Queues it to a socket, live or as something missed; true when the caller owes a flush.
+    pub fn queue(&self, scope: &ScopeId, socket: &Socket, missed: bool) -> bool {
+        if !self.logged || !socket.is_told() {
+            return socket.queue(self.frames(socket, None), self.key);
+        }
+        let offset = self.offset.get_or_init(|| Offset::of(scope, &self.epoch, self.at).into());
+        let frames = self.frames(socket, Some(offset));
+        if missed {
+            socket.queue_missed(frames, scope, self.at, offset)
+        } else {
+            socket.queue_logged(frames, scope, self.at, offset)
+        }
+    }
+
+    fn frames(&self, socket: &Socket, offset: Option<&str>) -> Frames {
+        let parser = match socket.parser() {
+            Parser::Text => 0,
+            Parser::Msgpack => 1,
         };
-        let event = Outgoing::Event { id: None, args: &self.message.args, offset: None };
+        let slot = &self.frames[2 * parser + usize::from(offset.is_some())];
+        let event = Outgoing::Event { id: None, args: &self.message.args, offset };
         slot.get_or_init(|| encode(socket.parser(), socket.namespace().name(), &event)).clone()
     }
 
-    fn is_for(&self, member: &LocalMember) -> bool {
+    pub fn id(&self) -> StreamId {
+        self.at
+    }
+
+    pub fn is_for(&self, member: &LocalMember) -> bool {
         let included = match &self.message.audience {
             Audience::All => true,
             Audience::Roles(roles) => roles.iter().any(|role| **role == *member.role),
@@ -65,9 +86,10 @@ impl Delivery {
             }
     }
 
-    /// Whether a member that joined at `position` still needs it.
-    fn is_after(&self, position: StreamId) -> bool {
-        if self.logged { self.at > position } else { self.at >= position }
+    /// Whether a member that joined at `position` still needs it. In another log everything is new.
+    fn is_after(&self, position: &Place) -> bool {
+        let beyond = if self.logged { self.at > position.id } else { self.at >= position.id };
+        beyond || *self.epoch != *position.epoch
     }
 }
 
@@ -97,8 +119,15 @@ enum Phase {
 
 struct Member {
     local: LocalMember,
-    /// Set while it is joining: what came since.
-    held: Option<Vec<Arc<Delivery>>>,
+    seat: Seat,
+}
+
+enum Seat {
+    /// It is joining: what came since.
+    Holding(Vec<Arc<Delivery>>),
+    /// A member from here on. What was logged before may come all the same, from a channel or a log that is read later than
+    /// the join was written.
+    Since(Place),
 }
 
 struct Inner {
@@ -122,11 +151,11 @@ pub struct LocalScope {
     inner: Mutex<Inner>,
 }
 
-/// See [`LocalScope::place`].
-pub struct Place {
+/// See [`LocalScope::begin_read`].
+pub struct Reading {
     pub generation: u64,
-    /// Epoch, and the id up to which this node has delivered; `None` before the first read.
-    pub cursor: Option<(Bytes, StreamId)>,
+    /// Up to where this node has delivered; `None` before the first read.
+    pub cursor: Option<Place>,
 }
 
 /// What [`LocalScope::register`] found.
@@ -160,66 +189,109 @@ impl LocalScope {
         lock(&self.inner).members.is_empty()
     }
 
-    /// Adds a socket that waits for its join to be written.
+    /// Adds a socket that waits for its join to be written. One that its client has got back takes the place of the old one.
     pub fn register(&self, member: LocalMember) -> Registered {
         let mut inner = lock(&self.inner);
         if inner.phase == Phase::Gone {
             return Registered::Gone;
         }
-        if inner.by_sid.contains_key(member.socket.id()) {
-            return Registered::MemberAlready;
+        let seat = Seat::Holding(Vec::new());
+        match inner.by_sid.get(member.socket.id()).copied() {
+            Some(at) if Arc::ptr_eq(&inner.members[at].local.socket, &member.socket) => return Registered::MemberAlready,
+            Some(at) => inner.members[at] = Member { local: member, seat },
+            None => {
+                let at = inner.members.len();
+                inner.by_sid.insert(member.socket.id().into(), at);
+                inner.members.push(Member { local: member, seat });
+            }
         }
-        let at = inner.members.len();
-        inner.by_sid.insert(member.socket.id().into(), at);
-        inner.members.push(Member { local: member, held: Some(Vec::new()) });
         Registered::Holding
     }
 
     /// Delivers what was held and is newer than `position`; from now on the member is live.
-    pub fn release(&self, sid: &str, position: StreamId) {
+    pub fn release(&self, socket: &Socket, position: &Cursor) {
         let mut inner = lock(&self.inner);
-        let Some(at) = inner.by_sid.get(sid).copied() else { return };
+        let Some(at) = inner.find(socket) else { return };
+        let position = inner.place_of(position);
         let member = &mut inner.members[at];
-        let Some(held) = member.held.take() else { return };
+        if !matches!(member.seat, Seat::Holding(_)) {
+            return;
+        }
+        let Seat::Holding(held) = std::mem::replace(&mut member.seat, Seat::Since(position.clone())) else { return };
         let socket = &member.local.socket;
         let mut owes = false;
-        for delivery in held.iter().filter(|delivery| delivery.is_after(position)) {
-            owes |= socket.queue(delivery.frames(socket), delivery.key);
+        for delivery in held.iter().filter(|delivery| delivery.is_after(&position) && delivery.is_for(&member.local)) {
+            owes |= delivery.queue(&self.id, socket, false);
         }
-        socket.enter(&self.id);
         if owes {
             socket.session().flush();
         }
     }
 
     /// Takes a member out; true if it was the last.
-    pub fn remove(&self, sid: &str) -> bool {
+    pub fn remove(&self, socket: &Socket) -> bool {
+        self.take(socket).is_some_and(|(_, is_empty)| is_empty)
+    }
+
+    /// Takes a member out, at a place: everything up to there has been queued to it, and nothing beyond. And whether it was
+    /// the last.
+    pub fn take(&self, socket: &Socket) -> Option<(Place, bool)> {
         let mut inner = lock(&self.inner);
-        let Some(at) = inner.by_sid.remove(sid) else { return false };
+        let at = inner.find(socket)?;
+        inner.by_sid.remove(socket.id());
         let member = inner.members.swap_remove(at);
         if let Some(moved) = inner.members.get(at).map(|moved| Box::from(moved.local.socket.id())) {
             inner.by_sid.insert(moved, at);
         }
-        member.local.socket.exit(&self.id);
-        inner.members.is_empty()
+        socket.exit(&self.id);
+        let mut place = inner.place();
+        // This node may not have come as far as the join itself.
+        if let Seat::Since(joined) = member.seat
+            && *joined.epoch == *place.epoch
+        {
+            place.id = place.id.max(joined.id);
+        }
+        Some((place, inner.members.is_empty()))
     }
 
     /// Takes out a member that is still joining; true if nobody is left.
-    pub fn cancel(&self, sid: &str) -> bool {
+    pub fn cancel(&self, socket: &Socket) -> bool {
         let holding = {
             let inner = lock(&self.inner);
-            inner.by_sid.get(sid).is_some_and(|at| inner.members[*at].held.is_some())
+            inner.find(socket).is_some_and(|at| matches!(inner.members[at].seat, Seat::Holding(_)))
         };
-        holding && self.remove(sid)
+        holding && self.remove(socket)
+    }
+
+    /// Up to where everything has been queued to the members.
+    pub fn place(&self) -> Option<Place> {
+        let inner = lock(&self.inner);
+        (!inner.sequence.epoch().is_empty()).then(|| inner.place())
+    }
+
+    /// A place that a script has told; all who stand in the present log share its name.
+    pub fn place_of(&self, cursor: &Cursor) -> Place {
+        lock(&self.inner).place_of(cursor)
+    }
+
+    /// A socket as the audiences see it.
+    pub fn member(&self, socket: &Socket) -> Option<LocalMember> {
+        let inner = lock(&self.inner);
+        inner.find(socket).map(|at| inner.members[at].local.clone())
     }
 
     pub fn is_member(&self, sid: &str) -> bool {
         let inner = lock(&self.inner);
-        inner.by_sid.get(sid).is_some_and(|at| inner.members[*at].held.is_none())
+        inner.by_sid.get(sid).is_some_and(|at| matches!(inner.members[*at].seat, Seat::Since(_)))
     }
 
     pub fn members(&self) -> Vec<LocalMember> {
-        lock(&self.inner).members.iter().filter(|member| member.held.is_none()).map(|member| member.local.clone()).collect()
+        lock(&self.inner)
+            .members
+            .iter()
+            .filter(|member| matches!(member.seat, Seat::Since(_)))
+            .map(|member| member.local.clone())
+            .collect()
     }
 
     pub fn set_role(&self, sid: &str, role: &str) {
@@ -233,18 +305,18 @@ impl LocalScope {
     pub fn receive(&self, envelope: Envelope, outcome: &mut Outcome) {
         let mut inner = lock(&self.inner);
         match inner.phase {
-            Phase::Live => inner.step(envelope, outcome),
+            Phase::Live => inner.step(&self.id, envelope, outcome),
             Phase::Gone => {}
             Phase::Detached | Phase::Filling => inner.wait(envelope),
         }
     }
 
     /// Where a read of the log, which begins now, must begin.
-    pub fn place(&self) -> Place {
+    pub fn begin_read(&self) -> Reading {
         let mut inner = lock(&self.inner);
         inner.waited = inner.waiting.len();
-        let epoch = inner.sequence.epoch();
-        Place { generation: inner.generation, cursor: (!epoch.is_empty()).then(|| (epoch.clone(), inner.sequence.cursor())) }
+        let cursor = (!inner.sequence.epoch().is_empty()).then(|| inner.place());
+        Reading { generation: inner.generation, cursor }
     }
 
     /// The channel is subscribed; what arrives waits until the log was read.
@@ -278,16 +350,16 @@ impl LocalScope {
         if inner.phase != Phase::Filling || inner.generation != generation {
             return true;
         }
-        inner.settle_the_past(&log, outcome);
+        inner.settle_the_past(&self.id, &log, outcome);
         if log.reset || inner.sequence.epoch().is_empty() {
             // With a reset comes the whole of a log that began anew, or nothing.
             let from = if log.entries.is_empty() { log.last } else { StreamId::default() };
-            inner.sequence.reset(Bytes::copy_from_slice(log.epoch.as_bytes()), from);
+            inner.sequence.reset(log.epoch.as_str().into(), from);
         }
         for entry in log.entries {
             if entry.id > inner.sequence.cursor() {
                 inner.sequence.advance(entry.id);
-                inner.deliver(&entry.body, entry.id, true, outcome);
+                inner.deliver(&self.id, &entry.body, entry.id, true, outcome);
             }
         }
         if log.more || std::mem::take(&mut inner.again) {
@@ -297,7 +369,7 @@ impl LocalScope {
         let waiting = std::mem::take(&mut inner.waiting);
         for envelope in waiting {
             // The first gap puts the scope back to filling, and the rest of what has waited waits on.
-            if inner.phase == Phase::Live { inner.step(envelope, outcome) } else { inner.wait(envelope) }
+            if inner.phase == Phase::Live { inner.step(&self.id, envelope, outcome) } else { inner.wait(envelope) }
         }
         let filled = inner.phase == Phase::Live;
         outcome.must_fill = false;
@@ -341,18 +413,18 @@ impl Inner {
 
     /// What has waited and belongs to a log that is gone. From the one that this node followed it is delivered, for nothing
     /// else tells of it any more; what was here before the read and is of another epoch than the log has nothing to wait for.
-    fn settle_the_past(&mut self, log: &Log, outcome: &mut Outcome) {
+    fn settle_the_past(&mut self, scope: &ScopeId, log: &Log, outcome: &mut Outcome) {
         let waited = std::mem::take(&mut self.waited);
         for (at, envelope) in std::mem::take(&mut self.waiting).into_iter().enumerate() {
             let cursor = self.sequence.cursor();
-            if envelope.epoch == log.epoch {
+            if envelope.epoch == log.epoch.as_bytes() {
                 self.waiting.push_back(envelope);
-            } else if log.reset && envelope.epoch == *self.sequence.epoch() {
+            } else if log.reset && envelope.epoch == self.sequence.epoch().as_bytes() {
                 if let Some(id) = envelope.id.filter(|id| *id > cursor) {
                     self.sequence.advance(id);
-                    self.deliver(&envelope.body, id, true, outcome);
+                    self.deliver(scope, &envelope.body, id, true, outcome);
                 } else if envelope.id.is_none() && envelope.prev >= cursor {
-                    self.deliver(&envelope.body, envelope.prev, false, outcome);
+                    self.deliver(scope, &envelope.body, envelope.prev, false, outcome);
                 }
             } else if at >= waited {
                 self.waiting.push_back(envelope);
@@ -360,7 +432,7 @@ impl Inner {
         }
     }
 
-    fn step(&mut self, envelope: Envelope, outcome: &mut Outcome) {
+    fn step(&mut self, scope: &ScopeId, envelope: Envelope, outcome: &mut Outcome) {
         let verdict = self.sequence.judge(&envelope.epoch, envelope.prev, envelope.id);
         match verdict {
             Verdict::Drop => return,
@@ -373,10 +445,10 @@ impl Inner {
             Verdict::Fork => outcome.forks += 1,
             Verdict::Deliver => {}
         }
-        self.deliver(&envelope.body, envelope.id.unwrap_or(envelope.prev), envelope.id.is_some(), outcome);
+        self.deliver(scope, &envelope.body, envelope.id.unwrap_or(envelope.prev), envelope.id.is_some(), outcome);
     }
 
-    fn deliver(&mut self, body: &Bytes, at: StreamId, logged: bool, outcome: &mut Outcome) {
+    fn deliver(&mut self, scope: &ScopeId, body: &Bytes, at: StreamId, logged: bool, outcome: &mut Outcome) {
         let Some(message) = Message::parse(body) else {
             tracing::error!("a message in a scope's log cannot be read");
             return;
@@ -385,27 +457,43 @@ impl Inner {
             outcome.control.push(message.args.json);
             return;
         }
-        let delivery = Delivery::new(message, at, logged);
+        let delivery = Delivery::new(message, self.sequence.epoch(), at, logged);
         for member in &mut self.members {
             if !delivery.is_for(&member.local) {
                 continue;
             }
-            match &mut member.held {
-                Some(held) if held.len() < MAX_HELD => held.push(delivery.clone()),
+            match &mut member.seat {
+                Seat::Holding(held) if held.len() < MAX_HELD => held.push(delivery.clone()),
                 // A join that takes this long has failed; the client comes back.
-                Some(_) => {
+                Seat::Holding(_) => {
                     let session = member.local.socket.session().clone();
                     tokio::spawn(async move { session.close(CloseReason::TryAgain) });
                 }
-                None => {
+                Seat::Since(position) if !delivery.is_after(position) => {}
+                Seat::Since(_) => {
                     outcome.deliveries += 1;
                     let socket = &member.local.socket;
-                    if socket.queue(delivery.frames(socket), delivery.key) {
+                    if delivery.queue(scope, socket, false) {
                         outcome.dirty.push(socket.session().clone());
                     }
                 }
             }
         }
+    }
+
+    fn place(&self) -> Place {
+        Place { epoch: self.sequence.epoch().clone(), id: self.sequence.cursor() }
+    }
+
+    fn place_of(&self, cursor: &Cursor) -> Place {
+        let known = self.sequence.epoch();
+        let epoch = if **known == *cursor.epoch { known.clone() } else { cursor.epoch.as_str().into() };
+        Place { epoch, id: cursor.id }
+    }
+
+    fn find(&self, socket: &Socket) -> Option<usize> {
+        let at = self.by_sid.get(socket.id()).copied()?;
+        std::ptr::eq(&raw const *self.members[at].local.socket, socket).then_some(at)
     }
 }
 
@@ -430,7 +518,7 @@ mod tests {
     fn scope() -> Arc<LocalScope> {
         let scope = LocalScope::new(ScopeId { kind: ScopeKind::Sos, id: "s".into() });
         scope.begin_attach();
-        assert!(scope.fill(scope.place().generation, log("A", 10, false), &mut Outcome::default()));
+        assert!(scope.fill(scope.begin_read().generation, log("A", 10, false), &mut Outcome::default()));
         scope
     }
 
@@ -440,7 +528,7 @@ mod tests {
         assert!(scope.begin_fill());
         scope.receive(envelope("A", 10, 11), &mut outcome);
         scope.receive(envelope("B", 0, 1), &mut outcome);
-        assert!(scope.fill(scope.place().generation, log("B", 0, true), &mut outcome));
+        assert!(scope.fill(scope.begin_read().generation, log("B", 0, true), &mut outcome));
         assert_eq!(outcome.control, [&br#"["A11"]"#[..], br#"["B1"]"#]);
     }
 
@@ -448,10 +536,10 @@ mod tests {
     fn a_straggler_of_a_log_that_is_gone_does_not_keep_the_scope_reading() {
         let (scope, mut outcome) = (scope(), Outcome::default());
         scope.begin_fill();
-        assert!(scope.fill(scope.place().generation, log("B", 5, true), &mut outcome));
+        assert!(scope.fill(scope.begin_read().generation, log("B", 5, true), &mut outcome));
         scope.receive(envelope("A", 10, 11), &mut outcome);
         assert!(outcome.must_fill);
-        assert!(scope.fill(scope.place().generation, log("B", 5, false), &mut outcome));
+        assert!(scope.fill(scope.begin_read().generation, log("B", 5, false), &mut outcome));
         scope.receive(envelope("B", 5, 6), &mut outcome);
         assert_eq!(outcome.control, [&br#"["B6"]"#[..]]);
     }
@@ -460,10 +548,10 @@ mod tests {
     fn a_message_of_a_newer_log_than_the_one_read_waits_for_its_own() {
         let (scope, mut outcome) = (scope(), Outcome::default());
         scope.begin_fill();
-        let place = scope.place();
+        let place = scope.begin_read();
         scope.receive(envelope("C", 0, 1), &mut outcome);
         assert!(!scope.fill(place.generation, log("B", 5, true), &mut outcome));
-        assert!(scope.fill(scope.place().generation, log("C", 0, true), &mut outcome));
+        assert!(scope.fill(scope.begin_read().generation, log("C", 0, true), &mut outcome));
         assert_eq!(outcome.control, [&br#"["C1"]"#[..]]);
     }
 }

@@ -1,8 +1,7 @@
 //! A node's place in the order of one scope, and what that makes of each message that arrives.
 
 use std::collections::VecDeque;
-
-use bytes::Bytes;
+use std::sync::Arc;
 
 use crate::ids::StreamId;
 
@@ -12,7 +11,7 @@ const TAIL: usize = 256;
 /// Everything up to `cursor` has been delivered here.
 #[derive(Debug, Default)]
 pub struct Sequence {
-    epoch: Bytes,
+    epoch: Arc<str>,
     cursor: StreamId,
     /// The newest ids that were delivered, ascending; it ends with the cursor unless it is empty.
     tail: VecDeque<StreamId>,
@@ -31,7 +30,7 @@ pub enum Verdict {
 }
 
 impl Sequence {
-    pub fn epoch(&self) -> &Bytes {
+    pub fn epoch(&self) -> &Arc<str> {
         &self.epoch
     }
 
@@ -40,13 +39,13 @@ impl Sequence {
     }
 
     /// Starts anew at a position of the log.
-    pub fn reset(&mut self, epoch: Bytes, cursor: StreamId) {
+    pub fn reset(&mut self, epoch: Arc<str>, cursor: StreamId) {
         *self = Self { epoch, cursor, tail: VecDeque::new() };
     }
 
     /// Judges a message and, if it is to be delivered, moves the cursor.
     pub fn judge(&mut self, epoch: &[u8], prev: StreamId, id: Option<StreamId>) -> Verdict {
-        if epoch != self.epoch {
+        if epoch != self.epoch.as_bytes() {
             return Verdict::Gap;
         }
         let Some(id) = id else {
@@ -94,6 +93,7 @@ mod tests {
     use super::*;
 
     const EPOCH: &[u8] = b"e1";
+    const NAME: &str = "e1";
 
     fn at(ms: u64) -> StreamId {
         StreamId { ms, seq: 0 }
@@ -101,7 +101,7 @@ mod tests {
 
     fn sequence(delivered: &[u64]) -> Sequence {
         let mut sequence = Sequence::default();
-        sequence.reset(EPOCH.into(), at(0));
+        sequence.reset(NAME.into(), at(0));
         for ms in delivered {
             sequence.advance(at(*ms));
         }
@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn a_fresh_position_takes_what_lies_before_it_as_delivered() {
         let mut sequence = Sequence::default();
-        sequence.reset(EPOCH.into(), at(30));
+        sequence.reset(NAME.into(), at(30));
         assert_eq!(sequence.judge(EPOCH, at(10), Some(at(20))), Verdict::Drop);
         assert_eq!(sequence.judge(EPOCH, at(20), Some(at(30))), Verdict::Drop);
         assert_eq!(sequence.judge(EPOCH, at(30), Some(at(31))), Verdict::Deliver);

@@ -12,8 +12,13 @@ use crate::protocol::engineio::Message;
 use crate::protocol::intake::NOT_A_NUMBER;
 use crate::protocol::packet::{Decoder, Outgoing, Packet, Parser, encode};
 
+use super::hello::Hello;
 use super::lane::Job;
-use super::{Code, ConnectError, ConnectRequest, DisconnectReason, Event, EventError, Namespace, Socket, SocketIo};
+use super::{
+    Admitted, Code, ConnectError, ConnectRequest, DisconnectReason, Event, EventError, Names, Namespace, Newcomer, Socket,
+    SocketIo,
+};
+use crate::ids;
 use crate::sync::lock;
 
 /// How many CONNECT packets of one client may be decided at the same time: one that connects and gives up again and again must
@@ -147,7 +152,11 @@ impl Client {
 
     fn disconnected(&self, socket: &Arc<Socket>, reason: DisconnectReason) {
         self.io.sockets.fetch_sub(1, Ordering::Relaxed);
+        let reason = if socket.is_frozen() { DisconnectReason::TakenOver } else { reason };
         socket.leave();
+        if let Some(keeper) = self.io.keeper.get() {
+            keeper.gone(socket, reason);
+        }
         socket.push(Job::Disconnected(reason));
     }
 
@@ -159,7 +168,7 @@ impl Client {
         parser: Parser,
         number: u32,
     ) {
-        let answer = AssertUnwindSafe(async { (namespace.connect)(request).await }).catch_unwind();
+        let answer = AssertUnwindSafe(self.admit(&session, &namespace, request, parser)).catch_unwind();
         let result = match tokio::time::timeout(self.io.config.connect_timeout, answer).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => {
@@ -168,9 +177,36 @@ impl Client {
             }
             Err(_) => Err(ConnectError::TryAgain),
         };
-        let result =
-            result.map(|data| Socket::new(namespace.clone(), session.clone(), self.me.clone(), parser, data, &self.io.config));
         self.connected(&session, &namespace, result, parser, number);
+    }
+
+    async fn admit(
+        &self,
+        session: &Arc<Session>,
+        namespace: &Arc<Namespace>,
+        request: ConnectRequest,
+        parser: Parser,
+    ) -> Result<Admitted, ConnectError> {
+        let hello = Hello::read(&request, &self.io.config);
+        let data = (namespace.connect)(request).await?;
+        let newcomer = Newcomer {
+            identity: namespace.identify(&data),
+            namespace: namespace.clone(),
+            session: session.clone(),
+            told: hello.told,
+            earlier: hello.earlier,
+            client: self.me.clone(),
+            parser,
+            data,
+            config: self.io.config.clone(),
+        };
+        match self.io.keeper.get() {
+            Some(keeper) => keeper.admit(newcomer).await,
+            None => {
+                let names = Names { sid: ids::random(15), ..Names::default() };
+                Ok(Admitted::new(Newcomer { told: false, ..newcomer }.socket(names)))
+            }
+        }
     }
 
     /// The namespace's answer to a CONNECT. The client may be gone, or have given up on the namespace, meanwhile.
@@ -178,21 +214,36 @@ impl Client {
         &self,
         session: &Arc<Session>,
         namespace: &Arc<Namespace>,
-        result: Result<Arc<Socket>, ConnectError>,
+        result: Result<Admitted, ConnectError>,
         parser: Parser,
         number: u32,
     ) {
         let mut state = lock(&self.state);
         state.undecided -= 1;
         let at = state.entries.iter().position(|entry| matches!(entry, Entry::Connecting(_, n) if *n == number));
-        let Some(at) = at.filter(|_| !state.closed) else { return };
+        let Some(at) = at.filter(|_| !state.closed) else {
+            drop(state);
+            if let Ok(Admitted { socket, replay }) = result {
+                self.came_to_nothing(&socket, replay.is_some());
+            }
+            return;
+        };
         match result {
-            Ok(socket) => {
+            Ok(Admitted { socket, replay }) => {
                 state.entries[at] = Entry::Connected(namespace.name(), socket.clone());
                 self.io.sockets.fetch_add(1, Ordering::Relaxed);
                 session.accepted();
-                socket.send(&Outgoing::Connect { json: &format!(r#"{{"sid":"{}"}}"#, socket.id()) });
-                socket.push(Job::Connected);
+                let pid = if socket.is_told() { format!(r#","pid":"{}""#, socket.pid()) } else { String::new() };
+                socket.send(&Outgoing::Connect { json: &format!(r#"{{"sid":"{}"{pid}}}"#, socket.id()) });
+                let job = if replay.is_some() { Job::Resumed } else { Job::Connected };
+                // Still under the lock: no event of this client is handled before what it missed is queued.
+                if let Some(replay) = replay {
+                    replay();
+                }
+                socket.push(job);
+                if let Some(keeper) = self.io.keeper.get() {
+                    keeper.connected(&socket);
+                }
             }
             Err(ConnectError::Refused { code, message }) => {
                 state.entries.remove(at);
@@ -204,6 +255,29 @@ impl Client {
                 session.close(CloseReason::TryAgain);
             }
         }
+    }
+}
+
+impl Client {
+    /// The client was gone, or had given up, before its CONNECT was answered. A connection that it had before is kept for it.
+    fn came_to_nothing(&self, socket: &Arc<Socket>, recovered: bool) {
+        let lost = DisconnectReason::Transport(CloseReason::ConnectionLost);
+        let reason = if recovered { lost } else { DisconnectReason::Client };
+        socket.leave();
+        if let Some(keeper) = self.io.keeper.get() {
+            keeper.gone(socket, reason);
+        }
+        if recovered {
+            socket.push(Job::Disconnected(reason));
+        }
+    }
+
+    fn sockets(&self) -> SmallVec<[Arc<Socket>; 1]> {
+        let connected = |entry: &Entry| match entry {
+            Entry::Connected(_, socket) => Some(socket.clone()),
+            Entry::Connecting(..) | Entry::Gone(_) => None,
+        };
+        lock(&self.state).entries.iter().filter_map(connected).collect()
     }
 }
 
@@ -224,6 +298,16 @@ impl Connection for Client {
         if let Err(reason) = result {
             session.close(reason);
         }
+    }
+
+    fn pinging(&self, _session: &Arc<Session>) {
+        if let Some(keeper) = self.io.keeper.get() {
+            self.sockets().iter().for_each(|socket| keeper.pinging(socket));
+        }
+    }
+
+    fn ping_answered(&self, _session: &Arc<Session>) {
+        self.sockets().iter().for_each(|socket| socket.ping_answered());
     }
 
     fn closed(&self, _session: &Arc<Session>, reason: CloseReason) {

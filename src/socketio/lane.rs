@@ -9,6 +9,8 @@ use crate::sync::lock;
 
 pub enum Job {
     Connected,
+    /// Instead of `Connected`: it goes on where it was.
+    Resumed,
     Event(Event),
     Disconnected(DisconnectReason),
 }

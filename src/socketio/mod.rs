@@ -1,18 +1,22 @@
 //! Socket.IO v5 on top of Engine.IO: namespaces, sockets, events and acknowledgements.
 //!
 //! A feature registers its handlers in a [`Namespace`]; this layer decodes, orders, bounds and answers. It knows nothing of
-//! scopes, of Redis, or of what the events mean.
+//! Redis, or of what the events mean; who keeps a connection beyond its transport stands behind [`Keeper`].
 
 mod client;
 mod error;
 mod event;
+mod hello;
+mod keeper;
 mod lane;
 mod namespace;
+mod offset;
 mod socket;
+mod trail;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::engineio::{self, Connection, Handshake, Session};
@@ -21,8 +25,11 @@ use crate::protocol::packet::Limits;
 use client::Client;
 pub use error::{Code, ConnectError, EventError};
 pub use event::{Event, Reply};
-pub use namespace::{ConnectRequest, Namespace};
-pub use socket::{AckError, DisconnectReason, Socket};
+pub use keeper::{Admitted, Earlier, Identity, Keeper, Names, Newcomer};
+pub use namespace::{Abandoned, BoxFuture, ConnectRequest, Namespace};
+pub use offset::Offset;
+pub use socket::{AckError, DisconnectReason, Kept, KeptRoom, Socket, SocketExport};
+pub use trail::{Missed, Place, SentDirect, SentEntry, SentLog};
 
 /// What a server may set.
 #[derive(Clone, Debug)]
@@ -39,6 +46,8 @@ pub struct Config {
     pub max_pending_acks: usize,
     /// Bounds on binary attachments.
     pub attachments: Limits,
+    /// Clients whose `User-Agent` holds one of these, in any case, know nothing of recovery unless they say so.
+    pub agents_without_recovery: Arc<[Box<str>]>,
 }
 
 impl Default for Config {
@@ -50,6 +59,7 @@ impl Default for Config {
             max_queued_events: 256,
             max_pending_acks: 256,
             attachments: Limits::default(),
+            agents_without_recovery: ["python", "aiohttp", "Dart"].map(Into::into).into(),
         }
     }
 }
@@ -59,12 +69,26 @@ pub struct SocketIo {
     config: Config,
     namespaces: HashMap<&'static str, Arc<Namespace>>,
     sockets: AtomicUsize,
+    keeper: OnceLock<Arc<dyn Keeper>>,
 }
 
 impl SocketIo {
     pub fn new(config: Config, namespaces: impl IntoIterator<Item = Namespace>) -> Arc<Self> {
         let namespaces = namespaces.into_iter().map(|namespace| (namespace.name(), Arc::new(namespace))).collect();
-        Arc::new(Self { config, namespaces, sockets: AtomicUsize::new(0) })
+        Arc::new(Self { config, namespaces, sockets: AtomicUsize::new(0), keeper: OnceLock::new() })
+    }
+
+    /// Who keeps connections beyond their transports. Once, before the first client.
+    pub fn set_keeper(&self, keeper: Arc<dyn Keeper>) {
+        let _ = self.keeper.set(keeper);
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub fn namespace(&self, name: &str) -> Option<&Arc<Namespace>> {
+        self.namespaces.get(name)
     }
 
     /// Sockets that are connected now, in all namespaces.

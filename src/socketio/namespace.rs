@@ -6,12 +6,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde_json::Value;
 
 use crate::engineio::Handshake;
 
-use super::{Code, ConnectError, DisconnectReason, Event, EventError, Reply, Socket};
+use super::{Code, ConnectError, DisconnectReason, Event, EventError, Identity, Reply, Socket};
+use crate::ids::ScopeId;
 
-pub(super) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+/// A future that can stand behind `dyn`.
+pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// What a feature keeps with a socket.
 pub type Data = Arc<dyn Any + Send + Sync>;
 
@@ -19,6 +22,10 @@ type OnConnect = Box<dyn Fn(ConnectRequest) -> BoxFuture<Result<Data, ConnectErr
 type OnConnected = Box<dyn Fn(Arc<Socket>) -> BoxFuture<()> + Send + Sync>;
 type OnEvent = Box<dyn Fn(Arc<Socket>, Event) -> BoxFuture<Result<Reply, EventError>> + Send + Sync>;
 type OnDisconnected = Box<dyn Fn(Arc<Socket>, DisconnectReason) -> BoxFuture<()> + Send + Sync>;
+type OnAbandoned = Box<dyn Fn(Abandoned) -> BoxFuture<()> + Send + Sync>;
+type Identify = Box<dyn Fn(&Data) -> Option<Identity> + Send + Sync>;
+type Export = Box<dyn Fn(&Data) -> Value + Send + Sync>;
+type Import = Box<dyn Fn(Value) -> Option<Data> + Send + Sync>;
 
 /// A CONNECT packet that waits for an answer.
 #[derive(Clone, Debug)]
@@ -28,12 +35,28 @@ pub struct ConnectRequest {
     pub handshake: Arc<Handshake>,
 }
 
+/// A connection that its client did not get back, with the places that it had.
+#[derive(Clone, Debug)]
+pub struct Abandoned {
+    pub sid: String,
+    pub user: String,
+    pub role: String,
+    pub node: String,
+    pub epoch: u64,
+    pub rooms: Vec<ScopeId>,
+}
+
 /// Built once at start.
 pub struct Namespace {
     name: &'static str,
     pub(super) connect: OnConnect,
     pub(super) connected: OnConnected,
+    pub(super) resumed: OnConnected,
     pub(super) disconnected: OnDisconnected,
+    abandoned: OnAbandoned,
+    identity: Identify,
+    export: Export,
+    import: Import,
     events: HashMap<&'static str, OnEvent>,
     not_a_number: HashMap<&'static str, Code>,
 }
@@ -45,7 +68,12 @@ impl Namespace {
             name,
             connect: Box::new(|_| Box::pin(async { Ok(Arc::new(()) as Data) })),
             connected: Box::new(|_| Box::pin(async {})),
+            resumed: Box::new(|_| Box::pin(async {})),
             disconnected: Box::new(|_, _| Box::pin(async {})),
+            abandoned: Box::new(|_| Box::pin(async {})),
+            identity: Box::new(|_| None),
+            export: Box::new(|_| Value::Null),
+            import: Box::new(|_| Some(Arc::new(()) as Data)),
             events: HashMap::new(),
             not_a_number: HashMap::new(),
         }
@@ -70,6 +98,42 @@ impl Namespace {
         F: Future<Output = ()> + Send + 'static,
     {
         self.connected = Box::new(move |socket| Box::pin(handler(socket)));
+        self
+    }
+
+    /// Runs instead of [`Namespace::on_connected`] for a socket that its client has got back, or that has moved here: after
+    /// what it missed has been queued, and before its next event.
+    pub fn on_resumed<F>(mut self, handler: impl Fn(Arc<Socket>) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.resumed = Box::new(move |socket| Box::pin(handler(socket)));
+        self
+    }
+
+    /// Says whose a socket is. Without this nobody gets a connection back.
+    pub fn identity<T: Any + Send + Sync>(mut self, identity: impl Fn(&T) -> Identity + Send + Sync + 'static) -> Self {
+        self.identity = Box::new(move |data| data.downcast_ref().map(&identity));
+        self
+    }
+
+    /// Ends the memberships of a connection that could not be given back: its client gets a new one.
+    pub fn on_abandoned<F>(mut self, handler: impl Fn(Abandoned) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.abandoned = Box::new(move |abandoned| Box::pin(handler(abandoned)));
+        self
+    }
+
+    /// How what a feature keeps with a socket travels to another node, and how it is read there.
+    pub fn on_move<T: Any + Send + Sync>(
+        mut self,
+        export: impl Fn(&T) -> Value + Send + Sync + 'static,
+        import: impl Fn(Value) -> Option<T> + Send + Sync + 'static,
+    ) -> Self {
+        self.export = Box::new(move |data| data.downcast_ref().map_or(Value::Null, &export));
+        self.import = Box::new(move |value| import(value).map(|data| Arc::new(data) as Data));
         self
     }
 
@@ -103,6 +167,24 @@ impl Namespace {
 
     pub fn name(&self) -> &'static str {
         self.name
+    }
+
+    pub(super) fn identify(&self, data: &Data) -> Option<Identity> {
+        (self.identity)(data)
+    }
+
+    pub(super) fn export(&self, data: &Data) -> Value {
+        (self.export)(data)
+    }
+
+    /// What [`SocketExport::data`](super::SocketExport) stands for; `None` if it cannot be read.
+    pub fn import(&self, data: Value) -> Option<Data> {
+        (self.import)(data)
+    }
+
+    /// See [`Namespace::on_abandoned`].
+    pub async fn abandon(&self, abandoned: Abandoned) {
+        (self.abandoned)(abandoned).await;
     }
 
     pub(super) fn handler(&self, event: &str) -> Option<&OnEvent> {

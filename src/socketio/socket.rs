@@ -2,16 +2,18 @@
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
 use crate::engineio::{CloseReason, Session, VolatileKey};
-use crate::ids::{self, ScopeId, ScopeKind};
+use crate::ids::{ScopeId, ScopeKind, StreamId};
 use crate::protocol::event::Args;
 use crate::protocol::frame::Frames;
 use crate::protocol::packet::{Outgoing, Parser, encode};
@@ -21,7 +23,8 @@ use crate::telemetry::metrics::EVENTS;
 
 use super::lane::{Job, Lane};
 use super::namespace::Data;
-use super::{Code, Config, Event, EventError, Namespace, Reply};
+use super::trail::{Place, SentDirect, SentLog, Trail};
+use super::{Code, Config, Event, EventError, Identity, Names, Namespace, Newcomer, Offset, Reply};
 use crate::sync::lock;
 
 /// Why a socket is no longer connected.
@@ -31,8 +34,10 @@ pub enum DisconnectReason {
     Client,
     /// The hub sent one.
     Server,
-    /// The session under it ended.
+    /// The session under it ended. The client may come back.
     Transport(CloseReason),
+    /// It goes on elsewhere, or over another transport: its places are no longer this one's to give up.
+    TakenOver,
 }
 
 /// Why an acknowledgement did not come.
@@ -52,9 +57,50 @@ struct Acks {
     awaited: HashMap<u64, oneshot::Sender<Args>>,
 }
 
+/// A scope of a socket that is to go on elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptRoom {
+    /// `<kind>:<id>`
+    pub scope: String,
+    pub epoch: String,
+    /// The client has surely had everything up to this id.
+    pub confirmed: String,
+    /// Everything up to this id was queued to the client; set when the queue goes along.
+    #[serde(default)]
+    pub queued: Option<String>,
+}
+
+/// How far a socket has come.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    pub rooms: Vec<KeptRoom>,
+    pub sent: SentLog,
+}
+
+/// A whole socket, as it moves to another node.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SocketExport {
+    pub sid: String,
+    pub namespace: String,
+    pub pid: String,
+    pub epoch: u64,
+    pub told: bool,
+    /// What the namespace keeps with it, by [`Namespace::on_move`].
+    pub data: Value,
+    pub kept: Kept,
+    /// The number of the last emit that asked for an acknowledgement, and those that are still awaited.
+    pub last_ack: u64,
+    pub awaited_acks: Vec<u64>,
+}
+
 /// Everything here may be called from any task and returns at once.
 pub struct Socket {
     id: Box<str>,
+    /// Under which its client may come back; empty if nobody keeps it.
+    pid: Box<str>,
+    epoch: AtomicU64,
+    /// The client knows of recovery.
+    told: bool,
     namespace: Arc<Namespace>,
     session: Arc<Session>,
     client: Weak<Client>,
@@ -64,36 +110,56 @@ pub struct Socket {
     lane: Lane,
     /// Made with the first emit that asks for an ack; an idle socket has none.
     acks: Mutex<Option<Box<Acks>>>,
-    rooms: Mutex<SmallVec<[ScopeId; 1]>>,
+    /// Held while something is queued, so that it knows the order of the queue.
+    trail: Mutex<Trail>,
 }
 
 impl Socket {
-    pub(super) fn new(
-        namespace: Arc<Namespace>,
-        session: Arc<Session>,
-        client: Weak<Client>,
-        parser: Parser,
-        data: Data,
-        config: &Config,
-    ) -> Arc<Self> {
-        let id = ids::random(15).into();
+    pub(super) fn new(newcomer: &Newcomer, names: Names) -> Arc<Self> {
         Arc::new(Self {
-            id,
-            namespace,
-            session,
-            client,
-            parser,
+            id: names.sid.into(),
+            pid: names.pid.into(),
+            epoch: AtomicU64::new(names.epoch),
+            told: newcomer.told,
+            namespace: newcomer.namespace.clone(),
+            session: newcomer.session.clone(),
+            client: newcomer.client.clone(),
+            parser: newcomer.parser,
             gone: AtomicBool::new(false),
-            data,
-            lane: Lane::new(config),
+            data: newcomer.data.clone(),
+            lane: Lane::new(&newcomer.config),
             acks: Mutex::new(None),
-            rooms: Mutex::default(),
+            trail: Mutex::default(),
         })
     }
 
     /// The Socket.IO id: public, told to other members; never a key to anything.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// The private id: who knows it, and is the same user, gets this socket back. Empty if nobody keeps it.
+    pub fn pid(&self) -> &str {
+        &self.pid
+    }
+
+    /// Raised by whoever takes the socket over: with the node's name it says whose an entry in Redis is.
+    pub fn epoch(&self) -> u64 {
+        self.epoch.load(Relaxed)
+    }
+
+    pub fn set_epoch(&self, epoch: u64) {
+        self.epoch.store(epoch, Relaxed);
+    }
+
+    /// Whether the client was given its pid, and gets offsets.
+    pub fn is_told(&self) -> bool {
+        self.told
+    }
+
+    /// Whose it is, if its namespace says so.
+    pub fn identity(&self) -> Option<Identity> {
+        self.namespace.identify(&self.data)
     }
 
     pub fn namespace(&self) -> &Arc<Namespace> {
@@ -113,27 +179,93 @@ impl Socket {
         self.data.downcast_ref()
     }
 
-    /// The scopes of which this socket is a member.
+    /// The scopes of which this socket is a member, those included that it is joining.
     pub fn rooms(&self) -> SmallVec<[ScopeId; 1]> {
-        lock(&self.rooms).clone()
+        lock(&self.trail).scopes()
     }
 
     /// Whether this socket is a member of an SOS.
     pub fn is_in_sos(&self, sos: &str) -> bool {
-        lock(&self.rooms).iter().any(|room| room.kind == ScopeKind::Sos && *room.id == *sos)
+        lock(&self.trail).is_in(ScopeKind::Sos, sos)
     }
 
-    /// Notes a membership; for the layer that holds them.
-    pub fn enter(&self, scope: &ScopeId) {
-        let mut rooms = lock(&self.rooms);
-        if !rooms.contains(scope) {
-            rooms.push(scope.clone());
-        }
+    /// Notes a membership and the place where it begins; for the layer that holds them.
+    pub fn enter(&self, scope: &ScopeId, at: Place) {
+        lock(&self.trail).enter(scope, at);
     }
 
     /// Forgets a membership; for the layer that holds them.
     pub fn exit(&self, scope: &ScopeId) {
-        lock(&self.rooms).retain(|room| room != scope);
+        lock(&self.trail).exit(scope);
+    }
+
+    /// A `ping` is about to be queued, after everything up to these places.
+    pub fn mark(&self, places: impl IntoIterator<Item = (ScopeId, Place)>) {
+        lock(&self.trail).mark(places);
+    }
+
+    pub(super) fn ping_answered(&self) {
+        lock(&self.trail).answered();
+    }
+
+    /// How far it has come.
+    pub fn kept(&self) -> Kept {
+        let trail = lock(&self.trail);
+        let room = |(scope, at): (ScopeId, Place)| KeptRoom {
+            scope: scope.to_string(),
+            epoch: at.epoch.to_string(),
+            confirmed: at.id.to_string(),
+            queued: None,
+        };
+        Kept { rooms: trail.confirmed().into_iter().map(room).collect(), sent: trail.sent() }
+    }
+
+    /// Each room, and the place up to which the client has surely had everything.
+    pub fn confirmed(&self) -> Vec<(ScopeId, Place)> {
+        lock(&self.trail).confirmed()
+    }
+
+    /// See [`Trail::unproven`].
+    pub fn unproven_offset(&self) -> Option<Box<str>> {
+        lock(&self.trail).unproven()
+    }
+
+    /// The connection goes on from what its client has had last.
+    pub fn go_on_from(&self, offset: Option<&Offset>) {
+        lock(&self.trail).recovered_from(offset);
+    }
+
+    /// Goes on with what another node has queued, whose queue came along.
+    pub fn adopt(&self, sent: &SentLog) {
+        lock(&self.trail).adopt(sent);
+    }
+
+    /// From now on nothing is queued to it: it goes on elsewhere. False if that was so already.
+    pub fn freeze(&self) -> bool {
+        !std::mem::replace(&mut lock(&self.trail).frozen, true)
+    }
+
+    pub fn is_frozen(&self) -> bool {
+        lock(&self.trail).frozen
+    }
+
+    /// The socket as it moves to another node; [`Socket::freeze`] it before.
+    pub fn export(&self, kept: Kept) -> SocketExport {
+        let (last_ack, awaited_acks) = match &*lock(&self.acks) {
+            Some(acks) => (acks.last_id, acks.awaited.keys().copied().collect()),
+            None => Default::default(),
+        };
+        SocketExport {
+            sid: self.id.to_string(),
+            namespace: self.namespace.name().into(),
+            pid: self.pid.to_string(),
+            epoch: self.epoch(),
+            told: self.told,
+            data: self.namespace.export(&self.data),
+            kept,
+            last_ack,
+            awaited_acks,
+        }
     }
 
     pub fn is_connected(&self) -> bool {
@@ -147,7 +279,25 @@ impl Socket {
 
     /// Sends an event; `args` is the whole array, the name included.
     pub fn emit_args(&self, args: &Args) {
-        self.send(&Outgoing::Event { id: None, args, offset: None });
+        if !self.told {
+            return self.send(&Outgoing::Event { id: None, args, offset: None });
+        }
+        let mut trail = lock(&self.trail);
+        if trail.frozen || !self.is_connected() {
+            return;
+        }
+        let offset = trail.direct(args);
+        let frames = self.encode(&Outgoing::Event { id: None, args, offset: offset.as_deref() });
+        let owes = self.session.queue(frames, None);
+        drop(trail);
+        if owes {
+            self.session.flush();
+        }
+    }
+
+    /// Sends an event that is worth nothing once there is a newer one: it has no offset, and is not sent again.
+    pub fn emit_volatile(&self, event: &str, payload_json: &str) {
+        self.send(&Outgoing::Event { id: None, args: &Args::event(event, payload_json), offset: None });
     }
 
     /// Sends an event and waits for the client's acknowledgement. It survives an upgrade, not a reconnect.
@@ -177,13 +327,43 @@ impl Socket {
         self.is_connected() && self.session.queue(frames, volatile)
     }
 
+    /// Queues a logged event that carries an offset; true when the caller owes a [`Session::flush`].
+    pub fn queue_logged(&self, frames: Frames, scope: &ScopeId, id: StreamId, offset: &Arc<str>) -> bool {
+        let mut trail = lock(&self.trail);
+        if trail.frozen || !self.is_connected() {
+            return false;
+        }
+        trail.logged(scope, id, offset);
+        self.session.queue(frames, None)
+    }
+
+    /// [`Socket::queue_logged`] for what the client missed while it was away.
+    pub fn queue_missed(&self, frames: Frames, scope: &ScopeId, id: StreamId, offset: &Arc<str>) -> bool {
+        let mut trail = lock(&self.trail);
+        trail.logged(scope, id, offset);
+        !trail.frozen && self.session.queue_missed(frames)
+    }
+
+    /// Queues a direct emit of the past again, under its own offset.
+    pub fn queue_direct_again(&self, direct: &SentDirect) -> bool {
+        let (args, offset) = (direct.args(), direct.offset());
+        let frames = self.encode(&Outgoing::Event { id: None, args: &args, offset: Some(&offset) });
+        let mut trail = lock(&self.trail);
+        trail.direct_again(direct);
+        !trail.frozen && self.session.queue_missed(frames)
+    }
+
     pub(super) fn encode(&self, packet: &Outgoing<'_>) -> Frames {
         encode(self.parser, self.namespace.name(), packet)
     }
 
     pub(super) fn send(&self, packet: &Outgoing<'_>) {
-        if self.is_connected() {
-            self.session.send(self.encode(packet));
+        let frames = self.encode(packet);
+        let trail = lock(&self.trail);
+        let owes = !trail.frozen && self.is_connected() && self.session.queue(frames, None);
+        drop(trail);
+        if owes {
+            self.session.flush();
         }
     }
 
@@ -201,6 +381,12 @@ impl Socket {
     pub(super) fn leave(&self) {
         self.gone.store(true, Relaxed);
         lock(&self.acks).take();
+    }
+
+    /// It is connected no longer without having been: its namespace gives up what it has taken for it.
+    pub fn discard(self: &Arc<Self>, reason: DisconnectReason) {
+        self.leave();
+        self.push(Job::Disconnected(reason));
     }
 
     pub(super) fn push_event(self: &Arc<Self>, event: Event, config: &Config) {
@@ -241,6 +427,7 @@ impl Socket {
     async fn work(self: Arc<Self>, job: Job) {
         match job {
             Job::Connected => (self.namespace.connected)(self.clone()).await,
+            Job::Resumed => (self.namespace.resumed)(self.clone()).await,
             Job::Disconnected(reason) => (self.namespace.disconnected)(self.clone(), reason).await,
             Job::Event(event) => {
                 let (name, ack_id) = (event.name.clone(), event.ack_id);

@@ -263,7 +263,7 @@ async fn a_client_leaves_by_packet_by_close_frame_or_by_going() {
     assert_eq!(server.close_reason().await, CloseReason::ClientClosed);
 
     drop(Ws::open(&server, PATH).await);
-    assert_eq!(server.close_reason().await, CloseReason::ClientClosed);
+    assert_eq!(server.close_reason().await, CloseReason::ConnectionLost);
     eventually("no session is left", || server.echo.sessions() == 0).await;
 }
 

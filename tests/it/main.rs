@@ -27,6 +27,7 @@ mod scripts_location;
 mod scripts_members;
 mod scripts_migration;
 mod scripts_scope;
+mod scripts_session;
 mod scripts_status;
 mod scripts_talk;
 mod scripts_world;

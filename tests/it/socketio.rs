@@ -250,7 +250,7 @@ async fn a_handler_may_end_its_own_socket() {
 async fn why_a_socket_is_gone_is_known_to_its_namespace() {
     let mut hub = hub().await;
     drop(connected(&hub.server).await);
-    assert_eq!(hub.gone().await, ("/", DisconnectReason::Transport(CloseReason::ClientClosed)));
+    assert_eq!(hub.gone().await, ("/", DisconnectReason::Transport(CloseReason::ConnectionLost)));
     let mut ws = connected(&hub.server).await;
     ws.send("41").await;
     assert_eq!(hub.gone().await, ("/", DisconnectReason::Client));

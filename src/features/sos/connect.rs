@@ -85,7 +85,7 @@ impl Sos {
                 if let Some(snapshot) = snapshot {
                     socket.emit("sos:state", &self.state_json(&snapshot));
                 }
-                hold.release(position);
+                hold.release(&position);
                 if stateless {
                     // The members, this one included, hear of the state as soon as there is one.
                     let _ = self.ensure(sos, claims).await;
@@ -103,6 +103,9 @@ impl Sos {
         caller.end();
         self.unregister(&socket);
         tracing::debug!(sid = socket.id(), ?reason, "disconnected");
+        if reason == DisconnectReason::TakenOver {
+            return;
+        }
         if caller.watch(false) {
             self.unwatch(&socket, &caller.claims()).await;
         }

@@ -122,7 +122,7 @@ impl Sos {
         event.acknowledge(&socket, &Args::ack(&format!(r#"{{"ok":true,"data":{state}}}"#)));
         // Only now what has happened since the snapshot.
         if let Some((hold, position)) = release {
-            hold.release(position);
+            hold.release(&position);
         }
         Ok(Reply::None)
     }

@@ -155,6 +155,7 @@ impl Sos {
         if let Some(sos) = claims.sos_id.as_deref().filter(|sos| caller.role_in(sos).is_none()) {
             self.enter_named(&socket, &claims, sos).await;
         }
+        self.scopes.keep(&socket).await;
         self.seen(&socket, &claims).await;
         let expires_at = claims.expires_at.map(|seconds| seconds.saturating_mul(1000));
         Ok(Reply::Object(json!({ "ok": true, "expiresAt": expires_at }).to_string()))

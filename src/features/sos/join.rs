@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use crate::auth::Claims;
 use crate::cluster::Hold;
-use crate::ids::{ScopeId, ScopeKind, StreamId};
+use crate::ids::{ScopeId, ScopeKind};
 use crate::redis::RedisError;
+use crate::redis::scripts::scope::Cursor;
 use crate::redis::scripts::snapshot::SosSnapshot;
 use crate::redis::scripts::sos::{Seat, SosJoin, sos_join, sos_leave};
 use crate::socketio::Socket;
@@ -14,13 +15,10 @@ use super::Sos;
 use super::caller::{actor, caller};
 use super::error::SosError;
 
-/// The session epoch of members and presence: no session moves between nodes yet.
-pub const SESSION_EPOCH: u64 = 0;
-
 /// What became of a join.
 pub enum Entered {
     /// A member, as soon as the hold is released: that is to happen after the snapshot has been queued.
-    Joined { snapshot: Option<Box<SosSnapshot>>, hold: Hold, position: StreamId },
+    Joined { snapshot: Option<Box<SosSnapshot>>, hold: Hold, position: Cursor },
     /// The SOS is over: the snapshot is the answer, and the socket did not join.
     Ended(Box<SosSnapshot>),
 }
@@ -31,8 +29,9 @@ pub fn scope(sos: &str) -> ScopeId {
 }
 
 impl Sos {
-    pub(super) fn seat(node: &str, from_connect: bool, recovered: bool) -> Seat<'_> {
-        Seat { node, session_epoch: SESSION_EPOCH, from_connect, recovered }
+    /// The place of a socket of this node.
+    pub(super) fn seat<'a>(node: &'a str, socket: &Socket, from_connect: bool, recovered: bool) -> Seat<'a> {
+        Seat { node, session_epoch: socket.epoch(), from_connect, recovered }
     }
 
     /// Joins. Without a state the SOS service is asked first, but only for somebody who would have rights.
@@ -48,8 +47,8 @@ impl Sos {
             let hold = self.scopes.hold(&scope(sos), socket, &claims.user_id, claims.role.as_str()).await?;
             let (op, node) = (self.scopes.next_op(), self.scopes.node());
             let actor = actor(claims, sos, socket.id());
-            match sos_join(self.redis(), sos, self.op(&op, ""), actor, Self::seat(&node, from_connect, hold.was_member())).await?
-            {
+            let seat = Self::seat(&node, socket, from_connect, hold.was_member());
+            match sos_join(self.redis(), sos, self.op(&op, ""), actor, seat).await? {
                 SosJoin::Forbidden => return Err(SosError::Forbidden),
                 SosJoin::Ended(snapshot) => return Ok(Entered::Ended(snapshot)),
                 SosJoin::Joined(joined) => {
@@ -57,8 +56,10 @@ impl Sos {
                     self.scopes.set_role(&scope(sos), socket.id(), &joined.role);
                     caller.entered(sos, &joined.role);
                     self.after(sos, &joined.written);
+                    let position = Cursor { epoch: joined.epoch, id: joined.position };
+                    hold.joined(&position).await;
                     let snapshot = joined.snapshot.map(Box::new);
-                    return Ok(Entered::Joined { snapshot, hold, position: joined.position });
+                    return Ok(Entered::Joined { snapshot, hold, position });
                 }
                 SosJoin::Missing if asked => return Err(SosError::NotFound),
                 SosJoin::Missing => {
@@ -73,7 +74,7 @@ impl Sos {
     /// A member whose rights have changed: its entry gets the role that counts now, or it goes.
     pub(super) async fn rejoin(self: &Arc<Self>, socket: &Arc<Socket>, claims: &Claims, sos: &str) {
         match self.enter(socket, claims, sos, claims.names(sos)).await {
-            Ok(Entered::Joined { hold, position, .. }) => hold.release(position),
+            Ok(Entered::Joined { hold, position, .. }) => hold.release(&position),
             Ok(Entered::Ended(_)) | Err(SosError::Forbidden | SosError::NotFound) => self.evict(socket, claims, sos).await,
             Err(error) => tracing::warn!(sos, %error, "a member could not join again"),
         }
@@ -82,7 +83,7 @@ impl Sos {
     /// Ends a membership on this node and in Redis. True if there was one; an entry in Redis that cannot be ended now is
     /// ended later.
     pub(super) async fn evict(self: &Arc<Self>, socket: &Arc<Socket>, claims: &Claims, sos: &str) {
-        self.scopes.leave(&scope(sos), socket.id());
+        self.scopes.leave(&scope(sos), socket);
         if caller(socket).is_some_and(|caller| caller.left(sos)) && self.leave_script(socket, claims, sos).await.is_err() {
             self.lose(socket, claims, sos);
         }
@@ -91,7 +92,9 @@ impl Sos {
     async fn leave_script(self: &Arc<Self>, socket: &Arc<Socket>, claims: &Claims, sos: &str) -> Result<(), RedisError> {
         let (op, node) = (self.scopes.next_op(), self.scopes.node());
         let actor = actor(claims, sos, socket.id());
-        if let Some(written) = sos_leave(self.redis(), sos, self.op(&op, ""), actor, Self::seat(&node, false, false)).await? {
+        if let Some(written) =
+            sos_leave(self.redis(), sos, self.op(&op, ""), actor, Self::seat(&node, socket, false, false)).await?
+        {
             self.after(sos, &written);
         }
         Ok(())
@@ -103,10 +106,11 @@ impl Sos {
             return Ok(false);
         }
         self.leave_script(socket, claims, sos).await?;
-        self.scopes.leave(&scope(sos), socket.id());
+        self.scopes.leave(&scope(sos), socket);
         if let Some(caller) = caller(socket) {
             caller.left(sos);
         }
+        self.scopes.keep(socket).await;
         Ok(true)
     }
 }

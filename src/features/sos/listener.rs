@@ -6,10 +6,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::Deserialize;
 
-use crate::cluster::{LocalMember, ScopeListener};
+use crate::cluster::{LocalMember, NotRejoined, Rejoined, ScopeListener};
 use crate::ids::{ScopeId, ScopeKind};
 use crate::redis::scripts::location::sos_locations;
-use crate::socketio::Socket;
+use crate::socketio::{BoxFuture, Socket};
 
 use super::Sos;
 use super::caller::caller;
@@ -44,6 +44,16 @@ impl ScopeListener for Listener {
         }
     }
 
+    fn rejoin(&self, scope: ScopeId, socket: Arc<Socket>) -> BoxFuture<Result<Rejoined, NotRejoined>> {
+        let feature = self.0.upgrade();
+        Box::pin(async move {
+            match feature {
+                Some(feature) => feature.rejoin_recovered(scope, socket).await,
+                None => Err(NotRejoined::Unavailable),
+            }
+        })
+    }
+
     fn refilled(&self, scope: &ScopeId, members: Vec<LocalMember>, reset: bool) {
         let Some(feature) = self.0.upgrade() else { return };
         if scope.kind != ScopeKind::Sos || members.is_empty() {
@@ -76,17 +86,17 @@ impl Sos {
                 let (feature, scope) = (self.clone(), scope.clone());
                 tokio::spawn(async move {
                     tokio::time::sleep(WATCHERS_COPY).await;
-                    feature.scopes.leave(&scope, member.socket.id());
+                    feature.scopes.leave(&scope, &member.socket);
                 });
             } else {
-                self.scopes.leave(scope, member.socket.id());
+                self.scopes.leave(scope, &member.socket);
             }
         }
     }
 
     fn removed(self: &Arc<Self>, scope: &ScopeId, user: &str) {
         for member in self.of_user(scope, user) {
-            self.scopes.leave(scope, member.id());
+            self.scopes.leave(scope, &member);
             if let Some(caller) = caller(&member) {
                 caller.left(&scope.id);
             }
@@ -110,12 +120,12 @@ impl Sos {
     }
 
     /// What is volatile may have been missed.
-    async fn send_locations(&self, sos: &str, members: &[LocalMember]) {
+    pub(super) async fn send_locations(&self, sos: &str, members: &[LocalMember]) {
         match sos_locations(self.redis(), sos).await {
             Ok(locations) => {
                 for (_, location) in &locations {
                     let Ok(location) = std::str::from_utf8(location) else { continue };
-                    members.iter().for_each(|member| member.socket.emit("location:broadcast", location));
+                    members.iter().for_each(|member| member.socket.emit_volatile("location:broadcast", location));
                 }
             }
             Err(error) => tracing::debug!(sos, %error, "members did not get the last locations"),
@@ -134,7 +144,7 @@ impl Sos {
                         if let Some(snapshot) = &snapshot {
                             member.socket.emit("sos:state", &self.state_json(snapshot));
                         }
-                        hold.release(position);
+                        hold.release(&position);
                         if snapshot.is_some() {
                             self.remember(sos).await;
                             break;

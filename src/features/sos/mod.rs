@@ -23,6 +23,7 @@ mod outbox;
 mod payload;
 mod presence;
 pub mod requests;
+mod resume;
 pub mod rules;
 pub mod seam;
 mod service;
@@ -175,10 +176,15 @@ impl Sos {
             }};
         }
         let (connect, connected, disconnected) = (self.clone(), self.clone(), self.clone());
+        let (resumed, abandoned) = (self.clone(), self.clone());
         let namespace = Namespace::new("/")
             .on_connect(move |request| connect.clone().admit_socket(request))
             .on_connected(move |socket| connected.clone().connected(socket))
             .on_disconnected(move |socket, reason| disconnected.clone().disconnected(socket, reason))
+            .identity(resume::identity)
+            .on_resumed(move |socket| resumed.clone().resumed(socket))
+            .on_abandoned(move |gone| abandoned.clone().abandoned(gone))
+            .on_move(resume::export, resume::import)
             .not_a_number("sos:status:update", error::INVALID_STATUS)
             .not_a_number("location:update", error::INVALID_LOCATION)
             .not_a_number("location:batch", error::INVALID_LOCATION)

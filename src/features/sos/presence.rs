@@ -6,12 +6,12 @@ use std::time::Duration;
 use crate::auth::Claims;
 use crate::redis::scripts::presence::{presence_remove, presence_set};
 use crate::redis::scripts::scope::{Member, scope_touch};
-use crate::redis::scripts::sos::{sos_lost, sos_presence};
+use crate::redis::scripts::sos::{Actor, Seat, Source, sos_lost, sos_presence};
 use crate::socketio::Socket;
 
 use super::Sos;
-use super::caller::{actor, caller};
-use super::join::{SESSION_EPOCH, scope};
+use super::caller::caller;
+use super::join::scope;
 use super::timers::longer;
 use crate::sync::lock;
 
@@ -24,13 +24,27 @@ const LOST_RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from
 /// Then its node's lease tells others that it is gone; the state may have ended too.
 const LOST_TRIES: u32 = 120;
 
+/// A place in an SOS whose connection is lost.
+pub struct Lost {
+    pub sid: String,
+    pub user: String,
+    pub role: String,
+    pub node: String,
+    pub epoch: u64,
+    pub sos: String,
+}
+
 impl Sos {
     pub(super) fn register(&self, socket: &Arc<Socket>) {
         lock(&self.sockets).insert(socket.id().into(), socket.clone());
     }
 
     pub(super) fn unregister(&self, socket: &Socket) {
-        lock(&self.sockets).remove(socket.id());
+        // One that its client has got back here has the same id.
+        let mut sockets = lock(&self.sockets);
+        if sockets.get(socket.id()).is_some_and(|known| std::ptr::eq(&raw const **known, socket)) {
+            sockets.remove(socket.id());
+        }
     }
 
     /// Notes that a user's socket is there, now.
@@ -39,14 +53,14 @@ impl Sos {
         caller.touch(self.clock.now_ms(), 0);
         let scope = claims.sos_id.as_deref().map(|sos| scope(sos).to_string()).unwrap_or_default();
         let node = self.scopes.node();
-        let set = presence_set(self.redis(), &claims.user_id, socket.id(), &node, SESSION_EPOCH, claims.role.as_str(), &scope);
+        let set = presence_set(self.redis(), &claims.user_id, socket.id(), &node, socket.epoch(), claims.role.as_str(), &scope);
         let _ = tokio::time::timeout(HINT_DEADLINE, set).await;
     }
 
     /// The socket is gone.
     pub(super) async fn unseen(&self, socket: &Socket, claims: &Claims) {
         let node = self.scopes.node();
-        let remove = presence_remove(self.redis(), &claims.user_id, socket.id(), &node, SESSION_EPOCH);
+        let remove = presence_remove(self.redis(), &claims.user_id, socket.id(), &node, socket.epoch());
         let _ = tokio::time::timeout(HINT_DEADLINE, remove).await;
     }
 
@@ -65,7 +79,7 @@ impl Sos {
                 user: &claims.user_id,
                 role: claims.role.as_str(),
                 node: &node,
-                session_epoch: SESSION_EPOCH,
+                session_epoch: socket.epoch(),
             };
             let touched = tokio::time::timeout(HINT_DEADLINE, scope_touch(self.redis(), &scope(&sos), &[member])).await;
             // Redis has lost the entry: the room shall not.
@@ -91,21 +105,34 @@ impl Sos {
 
     /// A membership whose connection is lost. Nothing is announced before the grace is over.
     pub(super) fn lose(self: &Arc<Self>, socket: &Arc<Socket>, claims: &Claims, sos: &str) {
-        self.scopes.leave(&scope(sos), socket.id());
-        let (weak, claims, sos, sid) = (Arc::downgrade(self), claims.clone(), sos.to_owned(), socket.id().to_owned());
+        self.scopes.leave(&scope(sos), socket);
+        self.lost(Lost {
+            sid: socket.id().into(),
+            user: claims.user_id.to_string(),
+            role: claims.role.as_str().into(),
+            node: self.scopes.node().to_string(),
+            epoch: socket.epoch(),
+            sos: sos.into(),
+        });
+    }
+
+    /// [`Sos::lose`] of a place that may have been another node's.
+    pub(super) fn lost(self: &Arc<Self>, lost: Lost) {
+        let weak = Arc::downgrade(self);
         let (op, mut lost_at) = (self.scopes.next_op(), None);
         tokio::spawn(async move {
             let mut pause = LOST_RETRY.0;
             for _ in 0..LOST_TRIES {
                 let Some(feature) = weak.upgrade() else { return };
                 let at = *lost_at.get_or_insert_with(|| feature.clock.now_ms());
-                let node = feature.scopes.node();
-                let (actor, seat) = (actor(&claims, &sos, &sid), Sos::seat(&node, false, false));
-                match sos_lost(feature.redis(), &sos, feature.op(&op, ""), actor, seat, Some(at)).await {
+                let Lost { sid, user, role, node, epoch, sos } = &lost;
+                let actor = Actor { user, role, named: false, sid, source: Source::Socket };
+                let seat = Seat { node, session_epoch: *epoch, from_connect: false, recovered: false };
+                match sos_lost(feature.redis(), sos, feature.op(&op, ""), actor, seat, Some(at)).await {
                     Ok(written) => {
                         if let Some(written) = written {
-                            feature.after(&sos, &written);
-                            feature.announce_lost_in(&sos, feature.config.offline_after);
+                            feature.after(sos, &written);
+                            feature.announce_lost_in(sos, feature.config.offline_after);
                         }
                         return;
                     }

@@ -10,14 +10,13 @@ use crate::auth::Claims;
 use crate::cluster::{Audience, Except, Message};
 use crate::ids::ScopeId;
 use crate::protocol::event::Args;
-use crate::redis::scripts::scope::{Durability, Member, scope_join, scope_leave, scope_publish};
+use crate::redis::scripts::scope::{Cursor, Durability, Member, scope_join, scope_leave, scope_publish};
 use crate::redis::scripts::sos::{WatchCopy, sos_snapshot, watch_owed, watch_paid};
 use crate::socketio::{Code, Event, EventError, Reply, Socket};
 
 use super::Sos;
 use super::caller::caller;
 use super::error::{SosError, TOKEN_EXPIRED};
-use super::join::SESSION_EPOCH;
 use super::rules;
 
 /// States that are read at once.
@@ -25,8 +24,8 @@ const PARALLEL: usize = 16;
 /// Bytes of states in the answer to `sos:watch`: more would fill the budget of one connection.
 const MAX_ACTIVE_BYTES: usize = 768 * 1024;
 
-fn member<'a>(socket: &'a Socket, claims: &'a Claims, node: &'a str) -> Member<'a> {
-    Member { sid: socket.id(), user: &claims.user_id, role: claims.role.as_str(), node, session_epoch: SESSION_EPOCH }
+pub(super) fn member<'a>(socket: &'a Socket, claims: &'a Claims, node: &'a str) -> Member<'a> {
+    Member { sid: socket.id(), user: &claims.user_id, role: claims.role.as_str(), node, session_epoch: socket.epoch() }
 }
 
 impl Sos {
@@ -39,6 +38,8 @@ impl Sos {
         let (op, node) = (self.scopes.next_op(), self.scopes.node());
         let member = member(&socket, &claims, &node);
         let joined = scope_join(self.redis(), &scope, self.op(&op, ""), member).await.map_err(fail)?;
+        let position = Cursor { epoch: joined.epoch, id: joined.position };
+        hold.joined(&position).await;
         if let Some(caller) = caller(&socket) {
             caller.watch(true);
         }
@@ -46,7 +47,7 @@ impl Sos {
         let more = if truncated { r#","truncated":true"# } else { "" };
         event.acknowledge(&socket, &Args::ack(&format!(r#"{{"ok":true,"active":[{}]{more}}}"#, active.join(","))));
         // What has happened while the states were read comes after them.
-        hold.release(joined.position);
+        hold.release(&position);
         Ok(Reply::None)
     }
 
@@ -55,6 +56,7 @@ impl Sos {
         let claims = self.watcher(&socket, "sos:unwatch")?;
         if caller(&socket).is_some_and(|caller| caller.watch(false)) {
             self.unwatch(&socket, &claims).await;
+            self.scopes.keep(&socket).await;
         }
         Ok(Reply::Ok)
     }
@@ -69,9 +71,9 @@ impl Sos {
     }
 
     /// Ends a watcher's membership. An entry in Redis that cannot be ended now does no harm: the room is read by nobody.
-    pub(super) async fn unwatch(self: &Arc<Self>, socket: &Socket, claims: &Claims) {
+    pub(super) async fn unwatch(self: &Arc<Self>, socket: &Arc<Socket>, claims: &Claims) {
         let scope = ScopeId::watch();
-        self.scopes.leave(&scope, socket.id());
+        self.scopes.leave(&scope, socket);
         let _ = scope_leave(self.redis(), &scope, member(socket, claims, &self.scopes.node())).await;
     }
 

@@ -14,6 +14,7 @@ pub mod members;
 pub mod outbox;
 pub mod presence;
 pub mod scope;
+pub mod session;
 pub mod snapshot;
 pub mod sos;
 pub mod talk;

@@ -1,0 +1,135 @@
+//! Records over time: renewed while their sockets live, left behind for whoever comes back when they are gone.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use futures_util::stream;
+
+use super::{Held, Recovery, SHARDS};
+use crate::engineio::CloseReason;
+use crate::redis::scripts::session::{Owner, session_end};
+use crate::socketio::{BoxFuture, DisconnectReason, Kept, Socket};
+use crate::sync::lock;
+
+/// Each record is renewed so often.
+const RENEW: Duration = Duration::from_secs(30);
+/// Records that are written at once.
+const PARALLEL: usize = 64;
+/// How long this node can tell how far a connection had come that is gone, beside what it wrote: somebody may have claimed the
+/// record just before.
+const REMEMBER: Duration = Duration::from_secs(10);
+/// A record that cannot be written is tried again so often, so many times.
+const PARK_RETRY: Duration = Duration::from_secs(1);
+const PARK_TRIES: u32 = 60;
+
+/// The other nodes, as far as connections move between them.
+pub trait Owners: Send + Sync + 'static {
+    /// Asks a node to give up a connection that is now held under this epoch: [`Recovery::give_up`]. `None`: it is dead, does
+    /// not know it, or does not answer in time; then the record has to do.
+    fn give_up(&self, node: &str, pid: &str, epoch: u64) -> BoxFuture<Option<Kept>>;
+}
+
+/// For a node that is alone.
+impl Owners for () {
+    fn give_up(&self, _node: &str, _pid: &str, _epoch: u64) -> BoxFuture<Option<Kept>> {
+        Box::pin(async { None })
+    }
+}
+
+/// Renews records, a shard at a time, until the node's recovery is gone.
+pub fn spawn(recovery: Weak<Recovery>) {
+    tokio::spawn(async move {
+        let mut timer = tokio::time::interval(RENEW / SHARDS as u32);
+        timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        for turn in 0.. {
+            timer.tick().await;
+            let Some(recovery) = recovery.upgrade() else { return };
+            let mut due: Vec<Arc<Socket>> =
+                std::mem::take(&mut *lock(&recovery.changed)).iter().filter_map(Weak::upgrade).collect();
+            due.sort_unstable_by_key(Arc::as_ptr);
+            due.dedup_by(|a, b| Arc::ptr_eq(a, b));
+            due.extend(lock(&recovery.held[turn % SHARDS]).values().filter_map(|held| held.socket.clone()));
+            recovery.forget_the_gone();
+            // A Redis that is away must not hold up the clock, nor make the next turn come upon this one.
+            let write = stream::iter(due).for_each_concurrent(PARALLEL, |socket| {
+                let recovery = &recovery;
+                async move { recovery.keep(&socket).await }
+            });
+            write.await;
+        }
+    });
+}
+
+impl Recovery {
+    fn forget_the_gone(&self) {
+        let now = Instant::now();
+        let is_over = |held: &Held| {
+            held.socket.is_none() && held.parked.as_ref().is_some_and(|(_, since)| now.duration_since(*since) > REMEMBER)
+        };
+        for shard in &self.held {
+            lock(shard).retain(|_, held| !is_over(held));
+        }
+    }
+
+    pub(super) fn note_gone(&self, socket: &Arc<Socket>, reason: DisconnectReason) {
+        let kept = Arc::new(socket.kept());
+        let is_mine = {
+            let mut shard = lock(self.shard(socket.pid()));
+            let held = shard.get_mut(socket.pid()).filter(|held| held.epoch == socket.epoch());
+            let is_mine = held.is_some() || !shard.contains_key(socket.pid());
+            if is_mine {
+                match reason {
+                    DisconnectReason::Transport(_) => {
+                        let parked = Some((kept.clone(), Instant::now()));
+                        shard.insert(socket.pid().into(), Held { epoch: socket.epoch(), socket: None, parked });
+                    }
+                    _ => drop(shard.remove(socket.pid())),
+                }
+            }
+            is_mine
+        };
+        match reason {
+            DisconnectReason::TakenOver => {}
+            _ if !is_mine => {}
+            DisconnectReason::Client | DisconnectReason::Server => self.end_soon(socket),
+            DisconnectReason::Transport(reason) => self.park_soon(socket, kept, reason),
+        }
+    }
+
+    fn end_soon(&self, socket: &Arc<Socket>) {
+        let (scopes, socket) = (self.scopes.clone(), socket.clone());
+        tokio::spawn(async move {
+            let node = scopes.node();
+            // A record that cannot be ended now expires.
+            let _ = session_end(scopes.redis(), socket.pid(), Owner { node: &node, epoch: socket.epoch() }).await;
+        });
+    }
+
+    /// Leaves the record as the client will need it, with what was sent to it alone.
+    fn park_soon(&self, socket: &Arc<Socket>, kept: Arc<Kept>, reason: CloseReason) {
+        let mut session = self.session(socket);
+        session.parked = true;
+        if !kept.sent.entries.is_empty() {
+            session.sent = serde_json::to_vec(&kept.sent).unwrap_or_default().into();
+        }
+        // Closed by the client itself, right after a replay: perhaps it cannot read what it was sent.
+        let poison = socket.unproven_offset().filter(|_| reason == CloseReason::ClientClosed);
+        let (me, socket) = (self.me.clone(), socket.clone());
+        self.counters.parking.fetch_add(1, Relaxed);
+        tokio::spawn(async move {
+            for _ in 0..PARK_TRIES {
+                let Some(recovery) = me.upgrade() else { return };
+                if recovery.write(&socket, &session, poison.as_deref()).await.is_ok() {
+                    break;
+                }
+                drop(recovery);
+                tokio::time::sleep(PARK_RETRY).await;
+            }
+            if let Some(recovery) = me.upgrade() {
+                recovery.counters.parking.fetch_sub(1, Relaxed);
+            }
+        });
+    }
+}

@@ -1,0 +1,329 @@
+//! Connections that outlive their transports and their nodes.
+//!
+//! Each socket has a record, `session:{<pid>}`, and an epoch that is raised by whoever takes it over; with the name of the
+//! node it says whose a membership is. A client that comes back names its `pid`: the record is claimed, the old owner is told
+//! if it lives, each room is joined again, and what the log holds beyond the client's place is queued behind CONNECT.
+//!
+//! ```text
+//! CONNECT {pid, offset} ─► auth, in full ─► session_claim ─► old owner: freeze, tell, close ─► per room: hold, join, read the log
+//!                                                                                                   └─► CONNECT, missed, held, live
+//! ```
+//!
+//! It does not know what rooms mean: a feature joins them ([`ScopeListener::rejoin`](super::ScopeListener)).
+
+mod keep;
+mod replay;
+mod resume;
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Semaphore;
+
+use super::Scopes;
+use crate::engineio::CloseReason;
+use crate::redis::RedisError;
+use crate::redis::scripts::scope::Cursor;
+use crate::redis::scripts::session::{Owner, Session, session_write};
+use crate::socketio::{
+    Admitted, BoxFuture, ConnectError, DisconnectReason, Keeper, Kept, KeptRoom, Names, Newcomer, Socket, SocketExport,
+};
+use crate::sync::lock;
+use crate::{ids, redis::keys};
+
+pub use keep::Owners;
+
+/// A record outlives the window by this much: a client may notice the loss of its link only after a heartbeat.
+const BEYOND_WINDOW: Duration = Duration::from_secs(90);
+/// How long a join or leave waits for the record; then it is written in the background.
+const KEEP_DEADLINE: Duration = Duration::from_secs(1);
+/// A pid is drawn so often in search of a master that answers.
+const DRAWS: usize = 64;
+/// Logs that are read at once for those who come back.
+const PARALLEL_READS: usize = 64;
+/// Records are renewed a shard at a time.
+const SHARDS: usize = 32;
+
+/// What may be set.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// How long a client may be away; zero: nobody is given a connection back.
+    pub window: Duration,
+}
+
+/// What has happened since the start.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Clients that got their connection back.
+    pub recovered: AtomicU64,
+    /// Clients that asked for it and got a new one.
+    pub refused: AtomicU64,
+    /// Connections that went on elsewhere.
+    pub taken_over: AtomicU64,
+    /// Events that were queued again.
+    pub replayed: AtomicU64,
+    /// Records that are being written for connections that are gone.
+    pub parking: AtomicUsize,
+}
+
+/// What this node knows of a pid.
+struct Held {
+    epoch: u64,
+    /// `None` while it is being recovered, and after it is gone.
+    socket: Option<Arc<Socket>>,
+    /// Of one that is gone: how far it had come, and since when.
+    parked: Option<(Arc<Kept>, Instant)>,
+}
+
+/// Keeps the connections of this node.
+pub struct Recovery {
+    me: Weak<Self>,
+    scopes: Arc<Scopes>,
+    owners: Arc<dyn Owners>,
+    config: Config,
+    held: [Mutex<HashMap<Box<str>, Held>>; SHARDS],
+    hasher: RandomState,
+    /// Records that are to be written soon.
+    changed: Mutex<Vec<Weak<Socket>>>,
+    reads: Semaphore,
+    pub counters: Counters,
+}
+
+impl Recovery {
+    /// Starts to renew records. Must be called inside a Tokio runtime; hand it to
+    /// [`SocketIo::set_keeper`](crate::socketio::SocketIo::set_keeper) by [`Recovery::keeper`].
+    pub fn new(scopes: &Arc<Scopes>, config: Config, owners: Arc<dyn Owners>) -> Arc<Self> {
+        let recovery = Arc::new_cyclic(|me: &Weak<Self>| Self {
+            me: me.clone(),
+            scopes: scopes.clone(),
+            owners,
+            config,
+            held: std::array::from_fn(|_| Mutex::default()),
+            hasher: RandomState::new(),
+            changed: Mutex::default(),
+            reads: Semaphore::new(PARALLEL_READS),
+            counters: Counters::default(),
+        });
+        scopes.set_recovery(Arc::downgrade(&recovery));
+        keep::spawn(Arc::downgrade(&recovery));
+        recovery
+    }
+
+    pub fn keeper(self: &Arc<Self>) -> Arc<dyn Keeper> {
+        self.clone()
+    }
+
+    /// Connections that this node keeps, those included that are gone and not yet written.
+    pub fn held(&self) -> usize {
+        self.held.iter().map(|shard| lock(shard).len()).sum()
+    }
+
+    /// Writes the record of a socket whose rooms have changed, at once if Redis answers at once.
+    pub async fn keep(&self, socket: &Arc<Socket>) {
+        if socket.pid().is_empty() || !socket.is_connected() {
+            return;
+        }
+        match tokio::time::timeout(KEEP_DEADLINE, self.write(socket, &self.session(socket), None)).await {
+            Ok(Ok(true)) => {}
+            Ok(Ok(false)) => self.lose(socket),
+            Ok(Err(_)) | Err(_) => self.keep_soon(socket),
+        }
+    }
+
+    /// [`Recovery::keep`] in the background.
+    pub fn keep_soon(&self, socket: &Arc<Socket>) {
+        if !socket.pid().is_empty() && socket.is_connected() {
+            lock(&self.changed).push(Arc::downgrade(socket));
+        }
+    }
+
+    /// Claims a socket of this node anew, one epoch on: after the node has changed its name. False: somebody else has it, and
+    /// it was closed.
+    ///
+    /// # Errors
+    /// [`RedisError`]: try again.
+    pub async fn reclaim(&self, socket: &Arc<Socket>) -> Result<bool, RedisError> {
+        if socket.pid().is_empty() {
+            return Ok(true);
+        }
+        let epoch = socket.epoch() + 1;
+        let node = self.scopes.node();
+        let session = self.session(socket);
+        let owner = Owner { node: &node, epoch };
+        if !session_write(self.scopes.redis(), socket.pid(), owner, self.ttl_ms(), &session, None).await? {
+            self.lose(socket);
+            return Ok(false);
+        }
+        socket.set_epoch(epoch);
+        if let Some(held) = lock(self.shard(socket.pid())).get_mut(socket.pid()) {
+            held.epoch = held.epoch.max(epoch);
+        }
+        Ok(true)
+    }
+
+    /// Every socket that this node keeps.
+    pub fn sockets(&self) -> Vec<Arc<Socket>> {
+        self.held
+            .iter()
+            .flat_map(|shard| lock(shard).values().filter_map(|held| held.socket.clone()).collect::<Vec<_>>())
+            .collect()
+    }
+
+    /// Stops a socket here, so that it can go on elsewhere with its queue: nothing is queued to it any more. `None` if it was
+    /// stopped before.
+    pub fn freeze(&self, socket: &Arc<Socket>) -> Option<SocketExport> {
+        if !socket.freeze() {
+            return None;
+        }
+        let mut kept = socket.kept();
+        for scope in socket.rooms() {
+            let place = self.scopes.take(&scope, socket);
+            if let (Some(place), Some(room)) = (place, kept.rooms.iter_mut().find(|room| room.scope == scope.to_string())) {
+                room.epoch = place.epoch.to_string();
+                room.queued = Some(place.id.to_string());
+            }
+        }
+        Some(socket.export(kept))
+    }
+
+    /// A connection of this node goes on elsewhere, under a higher epoch: it is closed here, and what it has come to is told.
+    pub fn give_up(&self, pid: &str, epoch: u64) -> Option<Kept> {
+        let (socket, parked) = {
+            let mut shard = lock(self.shard(pid));
+            if shard.get(pid)?.epoch >= epoch {
+                return None;
+            }
+            let held = shard.remove(pid)?;
+            (held.socket, held.parked)
+        };
+        match (socket, parked) {
+            (Some(socket), _) => Some(self.stop(&socket)),
+            (None, parked) => parked.map(|(kept, _)| Arc::unwrap_or_clone(kept)),
+        }
+    }
+
+    /// Somebody else has this socket: it ends here without a word to its rooms.
+    fn lose(&self, socket: &Arc<Socket>) {
+        tracing::debug!(sid = socket.id(), "taken over");
+        self.stop(socket);
+    }
+
+    fn stop(&self, socket: &Arc<Socket>) -> Kept {
+        self.counters.taken_over.fetch_add(1, Relaxed);
+        socket.freeze();
+        let kept = socket.kept();
+        for scope in socket.rooms() {
+            self.scopes.take(&scope, socket);
+        }
+        // Closing calls up; the caller may hold what that needs.
+        let session = socket.session().clone();
+        tokio::spawn(async move { session.close(CloseReason::TakenOver) });
+        kept
+    }
+
+    fn ttl_ms(&self) -> u64 {
+        u64::try_from((self.config.window + BEYOND_WINDOW).as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn shard(&self, pid: &str) -> &Mutex<HashMap<Box<str>, Held>> {
+        &self.held[self.hasher.hash_one(pid) as usize % SHARDS]
+    }
+
+    /// The record of a socket as it is now.
+    fn session(&self, socket: &Socket) -> Session {
+        let identity = socket.identity().unwrap_or_default();
+        let cursor = |place: crate::socketio::Place| Cursor { epoch: place.epoch.to_string(), id: place.id };
+        Session {
+            sid: socket.id().into(),
+            namespace: socket.namespace().name().into(),
+            user: identity.user,
+            role: identity.role,
+            expires: identity.expires,
+            told: socket.is_told(),
+            parked: false,
+            rooms: socket.confirmed().into_iter().map(|(scope, place)| (scope, cursor(place))).collect(),
+            sent: Default::default(),
+        }
+    }
+
+    async fn write(&self, socket: &Socket, session: &Session, poison: Option<&str>) -> Result<bool, RedisError> {
+        let node = self.scopes.node();
+        let owner = Owner { node: &node, epoch: socket.epoch() };
+        session_write(self.scopes.redis(), socket.pid(), owner, self.ttl_ms(), session, poison).await
+    }
+
+    /// A new connection, with a record.
+    async fn fresh(&self, newcomer: &Newcomer) -> Result<Admitted, ConnectError> {
+        let mut names = Names { sid: ids::random(15), pid: String::new(), epoch: 1 };
+        if newcomer.identity.is_some() {
+            let mut draws = (0..DRAWS).map(|_| ids::random(15));
+            let answers = |pid: &String| self.scopes.redis().is_up(&keys::session(pid));
+            names.pid = draws.find(answers).ok_or(ConnectError::TryAgain)?;
+        }
+        let socket = newcomer.socket(names);
+        if !socket.pid().is_empty() {
+            match self.write(&socket, &self.session(&socket), None).await {
+                Ok(true) | Err(RedisError::Unconfirmed { .. }) => {}
+                Ok(false) | Err(_) => return Err(ConnectError::TryAgain),
+            }
+        }
+        Ok(Admitted::new(socket))
+    }
+}
+
+impl Keeper for Recovery {
+    fn admit(&self, mut newcomer: Newcomer) -> BoxFuture<Result<Admitted, ConnectError>> {
+        let me = self.me.upgrade();
+        Box::pin(async move {
+            let me = me.ok_or(ConnectError::TryAgain)?;
+            newcomer.told &= !me.config.window.is_zero() && newcomer.identity.is_some();
+            if let Some(earlier) = newcomer.earlier.take().filter(|_| newcomer.told) {
+                if let Some(admitted) = me.resume(&newcomer, &earlier).await? {
+                    me.counters.recovered.fetch_add(1, Relaxed);
+                    return Ok(admitted);
+                }
+                me.counters.refused.fetch_add(1, Relaxed);
+            }
+            me.fresh(&newcomer).await
+        })
+    }
+
+    fn connected(&self, socket: &Arc<Socket>) {
+        if socket.pid().is_empty() {
+            return;
+        }
+        let mut shard = lock(self.shard(socket.pid()));
+        if shard.get(socket.pid()).is_some_and(|held| held.epoch > socket.epoch()) {
+            drop(shard);
+            // Its client has come back once more meanwhile.
+            return self.lose(socket);
+        }
+        let held = Held { epoch: socket.epoch(), socket: Some(socket.clone()), parked: None };
+        shard.insert(socket.pid().into(), held);
+    }
+
+    fn pinging(&self, socket: &Arc<Socket>) {
+        if socket.is_told() {
+            let places = socket.rooms().into_iter().filter_map(|scope| self.scopes.place(&scope).map(|place| (scope, place)));
+            socket.mark(places.collect::<Vec<_>>());
+        }
+    }
+
+    fn gone(&self, socket: &Arc<Socket>, reason: DisconnectReason) {
+        if !socket.pid().is_empty() {
+            self.note_gone(socket, reason);
+        }
+    }
+}
+
+impl From<&KeptRoom> for Option<(ids::ScopeId, Cursor)> {
+    fn from(room: &KeptRoom) -> Self {
+        let (kind, id) = room.scope.split_once(':')?;
+        let scope = ids::ScopeId::new(kind.parse().ok()?, id)?;
+        let at = room.queued.as_ref().unwrap_or(&room.confirmed);
+        Some((scope, Cursor { epoch: room.epoch.clone(), id: at.parse().ok()? }))
+    }
+}

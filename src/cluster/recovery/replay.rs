@@ -1,0 +1,126 @@
+//! What a client missed, in the order in which it is to have it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use bytes::Bytes;
+use redis::Value;
+
+use super::Recovery;
+use crate::cluster::message::{Audience, Message};
+use crate::cluster::scope::Delivery;
+use crate::cluster::{NotRejoined, Rejoined};
+use crate::ids::ScopeId;
+use crate::redis::script::Script;
+use crate::redis::scripts::Eval;
+use crate::redis::scripts::scope::{Cursor, scope_read};
+use crate::redis::{Redis, RedisError};
+use crate::socketio::{Offset, SentDirect, Socket};
+
+/// Entries read in one call.
+const PAGE: u32 = 500;
+/// More than this is not replayed: the client begins anew, with a snapshot. Events and bytes of one scope.
+const MAX_EVENTS: usize = 20_000;
+const MAX_BYTES: usize = 4 << 20;
+
+/// One room of a socket that goes on: joined again, with what its client missed of it.
+pub struct Room {
+    scope: ScopeId,
+    rejoined: Rejoined,
+    missed: Vec<Arc<Delivery>>,
+}
+
+/// Reads do not hold up the writes.
+struct OnReader<'a>(&'a Redis);
+
+impl Eval for OnReader<'_> {
+    type Error = RedisError;
+
+    async fn eval(&self, script: &'static Script, keys: Vec<String>, args: Vec<Bytes>) -> Result<Value, RedisError> {
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        self.0.eval_on_reader(script, &keys, args).await
+    }
+
+    async fn eval_write(&self, script: &'static Script, keys: Vec<String>, args: Vec<Bytes>) -> Result<Value, RedisError> {
+        self.eval(script, keys, args).await
+    }
+}
+
+impl Recovery {
+    /// Joins a room again, and reads what its log holds between the client's place and the join.
+    pub(super) async fn catch_up(&self, socket: &Arc<Socket>, scope: ScopeId, had: Cursor) -> Result<Room, NotRejoined> {
+        let listener = self.scopes.listener(scope.kind).ok_or(NotRejoined::Refused)?.clone();
+        let rejoined = listener.rejoin(scope.clone(), socket.clone()).await?;
+        let end = &rejoined.position;
+        if end.epoch != had.epoch || end.id < had.id {
+            tracing::debug!(%scope, ?had, ?end, "the client's place is not in this log");
+            return Err(NotRejoined::Refused);
+        }
+        rejoined.hold.note(&had);
+        let epoch: Arc<str> = had.epoch.as_str().into();
+        let (mut at, mut missed, mut bytes) = (had, Vec::new(), 0);
+        while at.id < end.id {
+            let _permit = self.reads.acquire().await.map_err(|_| NotRejoined::Unavailable)?;
+            let log = scope_read(&OnReader(self.scopes.redis()), &scope, &at, PAGE).await;
+            let log = log.map_err(|_| NotRejoined::Unavailable)?;
+            if log.reset {
+                tracing::debug!(%scope, ?at, "the log no longer reaches back so far");
+                return Err(NotRejoined::Refused);
+            }
+            for entry in log.entries.iter().filter(|entry| entry.id <= end.id) {
+                bytes += entry.body.len();
+                match Message::parse(&entry.body) {
+                    Some(message) if message.audience == Audience::Nodes => {}
+                    Some(message) => missed.push(Delivery::new(message, &epoch, entry.id, true)),
+                    None => tracing::error!(%scope, "a message in a scope's log cannot be read"),
+                }
+            }
+            if missed.len() > MAX_EVENTS || bytes > MAX_BYTES {
+                return Err(NotRejoined::Refused);
+            }
+            match log.entries.last() {
+                Some(last) if log.more => at.id = last.id,
+                _ => break,
+            }
+        }
+        Ok(Room { scope, rejoined, missed })
+    }
+
+    /// Queues everything: logged events as the audiences see the socket now, and between them what was for it alone; then what
+    /// was held. Run right after CONNECT.
+    pub(super) fn replay(&self, socket: Arc<Socket>, rooms: Vec<Room>, directs: Vec<SentDirect>) -> Box<dyn FnOnce() + Send> {
+        let me = self.me.clone();
+        Box::new(move || {
+            let mut directs: Vec<(Option<Offset>, SentDirect)> =
+                directs.into_iter().map(|direct| (direct.offset().parse().ok(), direct)).collect();
+            let mut count = 0;
+            let again = |directs: &mut Vec<(Option<Offset>, SentDirect)>, goes: &dyn Fn(&Offset) -> bool| {
+                directs.retain(|(offset, direct)| {
+                    let goes = offset.as_ref().is_none_or(goes);
+                    if goes {
+                        socket.queue_direct_again(direct);
+                    }
+                    !goes
+                });
+            };
+            // Of a scope that is left, or of another log of it.
+            again(&mut directs, &|offset| !rooms.iter().any(|room| offset.is_in(&room.scope, &room.rejoined.position.epoch)));
+            for room in &rooms {
+                let Some(member) = room.rejoined.hold.member() else { continue };
+                for delivery in room.missed.iter().filter(|delivery| delivery.is_for(&member)) {
+                    again(&mut directs, &|offset| offset.scope == room.scope && offset.id < delivery.id());
+                    delivery.queue(&room.scope, &socket, true);
+                    count += 1;
+                }
+                again(&mut directs, &|offset| offset.scope == room.scope);
+            }
+            socket.session().flush();
+            for Room { rejoined, .. } in rooms {
+                rejoined.hold.release(&rejoined.position);
+            }
+            if let Some(recovery) = me.upgrade() {
+                recovery.counters.replayed.fetch_add(count, Relaxed);
+            }
+        })
+    }
+}

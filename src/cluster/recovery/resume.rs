@@ -1,0 +1,194 @@
+//! The way back: from a `pid` to the socket that it stands for.
+
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+
+use super::replay::Room;
+use super::{Held, Recovery};
+use crate::cluster::NotRejoined;
+use crate::engineio::CloseReason;
+use crate::ids::{ScopeId, StreamId};
+use crate::redis::scripts::scope::Cursor;
+use crate::redis::scripts::session::{Claimed, Owner, SessionClaim, session_claim, session_end, session_write};
+use crate::socketio::{
+    Abandoned, Admitted, ConnectError, DisconnectReason, Earlier, Identity, Kept, Missed, Names, Newcomer, Offset, SentLog,
+    Socket, SocketExport,
+};
+use crate::sync::lock;
+
+/// Characters of a pid: 15 bytes as base64url.
+const PID_LEN: usize = 20;
+
+fn is_pid(text: &str) -> bool {
+    text.len() == PID_LEN && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+}
+
+impl Recovery {
+    /// `None`: a new connection, then; whatever there was of the old one is cleared away.
+    pub(super) async fn resume(
+        self: &Arc<Self>,
+        newcomer: &Newcomer,
+        earlier: &Earlier,
+    ) -> Result<Option<Admitted>, ConnectError> {
+        let Some(identity) = newcomer.identity.as_ref().filter(|_| is_pid(&earlier.pid)) else { return Ok(None) };
+        let (pid, offset) = (&*earlier.pid, earlier.offset.as_deref().and_then(|text| text.parse::<Offset>().ok()));
+        let (op, node) = (self.scopes.next_op(), self.scopes.node());
+        let who = (&*identity.user, &*identity.role);
+        let text = offset.as_ref().map(Offset::to_string);
+        let claim = session_claim(self.scopes.redis(), pid, &op, who, &node, self.ttl_ms(), text.as_deref());
+        let claimed = match claim.await.map_err(|_| ConnectError::TryAgain)? {
+            SessionClaim::Claimed(claimed) => claimed,
+            SessionClaim::Missing | SessionClaim::Other => return Ok(None),
+        };
+        let told = self.ask_old_owner(pid, &claimed, &node).await;
+        self.begin(pid, claimed.epoch).ok_or(ConnectError::TryAgain)?;
+        let result = self.go_on(newcomer, pid, &claimed, told, offset).await;
+        if !matches!(result, Ok(Some(_))) {
+            self.cancel(pid, claimed.epoch);
+        }
+        if let Ok(None) = result {
+            tracing::debug!(sid = claimed.session.sid, "a connection cannot be given back");
+            self.abandon(newcomer, identity, pid, &claimed, &node).await;
+        }
+        result
+    }
+
+    /// What the old owner, if it can be asked, knows better than the record.
+    async fn ask_old_owner(&self, pid: &str, claimed: &Claimed, node: &str) -> Option<Kept> {
+        if claimed.old_node == node {
+            return self.give_up(pid, claimed.epoch);
+        }
+        if claimed.session.parked {
+            return None;
+        }
+        self.owners.give_up(&claimed.old_node, pid, claimed.epoch).await
+    }
+
+    /// From now on this node is at it; `None` if its client has come back once more meanwhile.
+    fn begin(&self, pid: &str, epoch: u64) -> Option<()> {
+        // Somebody who claimed before us, and has not been asked.
+        self.give_up(pid, epoch);
+        let mut shard = lock(self.shard(pid));
+        if shard.get(pid).is_some_and(|held| held.epoch > epoch) {
+            return None;
+        }
+        shard.insert(pid.into(), Held { epoch, socket: None, parked: None });
+        Some(())
+    }
+
+    fn cancel(&self, pid: &str, epoch: u64) {
+        let mut shard = lock(self.shard(pid));
+        if shard.get(pid).is_some_and(|held| held.epoch == epoch && held.socket.is_none() && held.parked.is_none()) {
+            shard.remove(pid);
+        }
+    }
+
+    async fn go_on(
+        self: &Arc<Self>,
+        newcomer: &Newcomer,
+        pid: &str,
+        claimed: &Claimed,
+        told: Option<Kept>,
+        offset: Option<Offset>,
+    ) -> Result<Option<Admitted>, ConnectError> {
+        let session = &claimed.session;
+        if claimed.poisoned || session.namespace != newcomer.namespace.name() || !session.told {
+            return Ok(None);
+        }
+        let (places, missed) = places(claimed, told, offset.as_ref());
+        let names = Names { sid: session.sid.clone(), pid: pid.into(), epoch: claimed.epoch };
+        let socket = newcomer.socket(names);
+        socket.go_on_from(offset.as_ref());
+        match self.rejoin_all(&socket, places).await {
+            Ok(rooms) => {
+                let replay = Some(self.replay(socket.clone(), rooms, missed.directs));
+                self.keep_soon(&socket);
+                Ok(Some(Admitted { socket, replay }))
+            }
+            Err(NotRejoined::Refused) => Ok(None),
+            Err(NotRejoined::Unavailable) => {
+                // The record stays, and with it the client's place; its rooms are lost until it is back.
+                socket.discard(DisconnectReason::Transport(CloseReason::TryAgain));
+                Err(ConnectError::TryAgain)
+            }
+        }
+    }
+
+    async fn rejoin_all(&self, socket: &Arc<Socket>, places: Vec<(ScopeId, Cursor)>) -> Result<Vec<Room>, NotRejoined> {
+        let rooms = join_all(places.into_iter().map(|(scope, had)| self.catch_up(socket, scope, had))).await;
+        let mut joined = Vec::with_capacity(rooms.len());
+        let mut failed = None;
+        for room in rooms {
+            match room {
+                Ok(room) => joined.push(room),
+                Err(NotRejoined::Refused) => failed = Some(NotRejoined::Refused),
+                Err(NotRejoined::Unavailable) => failed = failed.or(Some(NotRejoined::Unavailable)),
+            }
+        }
+        failed.map_or(Ok(joined), Err)
+    }
+
+    async fn abandon(&self, newcomer: &Newcomer, identity: &Identity, pid: &str, claimed: &Claimed, node: &str) {
+        for (node, epoch) in [(&*claimed.old_node, claimed.old_epoch), (node, claimed.epoch)] {
+            let abandoned = Abandoned {
+                sid: claimed.session.sid.clone(),
+                user: identity.user.clone(),
+                role: identity.role.clone(),
+                node: node.into(),
+                epoch,
+                rooms: claimed.session.rooms.iter().map(|(scope, _)| scope.clone()).collect(),
+            };
+            newcomer.namespace.abandon(abandoned).await;
+        }
+        let _ = session_end(self.scopes.redis(), pid, Owner { node, epoch: claimed.epoch }).await;
+    }
+
+    /// A socket that has moved here with its queue: its record is claimed, its rooms are joined again, and what was logged
+    /// since they were left is read. What it returns queues that; then it is to be told [`connected`](super::Keeper::connected).
+    /// `None`: it cannot go on here.
+    pub async fn arrive(self: &Arc<Self>, socket: &Arc<Socket>, export: &SocketExport) -> Option<Box<dyn FnOnce() + Send>> {
+        socket.set_epoch(export.epoch + 1);
+        if !socket.pid().is_empty() {
+            let places: Vec<(ScopeId, Cursor)> = export.kept.rooms.iter().filter_map(Into::into).collect();
+            let mut session = self.session(socket);
+            session.rooms = places;
+            let node = self.scopes.node();
+            let owner = Owner { node: &node, epoch: socket.epoch() };
+            let written = session_write(self.scopes.redis(), socket.pid(), owner, self.ttl_ms(), &session, None).await;
+            if !matches!(written, Ok(true)) {
+                return None;
+            }
+            self.begin(socket.pid(), socket.epoch())?;
+        }
+        let places = export.kept.rooms.iter().filter_map(Into::into).collect();
+        match self.rejoin_all(socket, places).await {
+            Ok(rooms) => {
+                socket.adopt(&export.kept.sent);
+                Some(self.replay(socket.clone(), rooms, Vec::new()))
+            }
+            Err(_) => {
+                self.cancel(socket.pid(), socket.epoch());
+                socket.discard(DisconnectReason::Transport(CloseReason::TryAgain));
+                None
+            }
+        }
+    }
+}
+
+/// Where the replay of each room begins, and what was sent to this socket alone.
+fn places(claimed: &Claimed, told: Option<Kept>, offset: Option<&Offset>) -> (Vec<(ScopeId, Cursor)>, Missed) {
+    let (mut places, sent): (Vec<(ScopeId, Cursor)>, SentLog) = match told {
+        Some(kept) => (kept.rooms.iter().filter_map(Into::into).collect(), kept.sent),
+        None => (claimed.session.rooms.clone(), serde_json::from_slice(&claimed.session.sent).unwrap_or_default()),
+    };
+    let missed = sent.after(offset);
+    for (scope, at) in &mut places {
+        let known = |(of, id): &(ScopeId, StreamId)| (of == scope).then_some(*id);
+        let is_of_this_log = offset.is_none_or(|offset| offset.scope != *scope || *offset.epoch == *at.epoch);
+        if let Some(id) = missed.starts.iter().find_map(known).filter(|_| is_of_this_log) {
+            at.id = at.id.max(id);
+        }
+    }
+    (places, missed)
+}

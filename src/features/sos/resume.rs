@@ -1,0 +1,127 @@
+//! A socket that its client has got back, or that has come from another node: into its rooms again, unannounced, and what a
+//! caller is on the way between two nodes.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::auth::{Claims, Role};
+use crate::cluster::{LocalMember, NotRejoined, Rejoined};
+use crate::ids::{ScopeId, ScopeKind};
+use crate::redis::RedisError;
+use crate::redis::scripts::presence::presence_remove;
+use crate::redis::scripts::scope::{Cursor, Member, scope_join, scope_leave};
+use crate::redis::scripts::sos::{SosJoin, sos_join};
+use crate::socketio::{Abandoned, Identity, Socket};
+
+use super::caller::{Caller, actor, caller};
+use super::presence::Lost;
+use super::watch::member;
+use super::{HINT_DEADLINE, Sos, rules};
+
+/// Whose a socket is.
+pub fn identity(caller: &Caller) -> Identity {
+    let claims = caller.claims();
+    Identity { user: claims.user_id.to_string(), role: claims.role.as_str().into(), expires: claims.expires_at }
+}
+
+/// A caller as it travels to another node. Its rooms go with the socket.
+pub fn export(caller: &Caller) -> Value {
+    let claims = caller.claims();
+    json!({
+        "user": claims.user_id, "role": claims.role.as_str(), "sosId": claims.sos_id, "sosIds": claims.sos_ids,
+        "expires": claims.expires_at, "grace": caller.in_grace(),
+    })
+}
+
+/// Reads what [`export`] wrote.
+pub fn import(value: Value) -> Option<Caller> {
+    let role: Role = value["role"].as_str()?.parse().ok()?;
+    let claims = Claims {
+        user_id: value["user"].as_str()?.into(),
+        role,
+        sos_id: value["sosId"].as_str().map(Into::into),
+        sos_ids: value["sosIds"].as_array()?.iter().filter_map(|id| id.as_str().map(Into::into)).collect(),
+        expires_at: value["expires"].as_u64(),
+    };
+    Some(Caller::new(claims, value["grace"].as_bool()?))
+}
+
+fn failed(error: RedisError) -> NotRejoined {
+    tracing::debug!(%error, "a recovered socket cannot join");
+    NotRejoined::Unavailable
+}
+
+impl Sos {
+    /// A member again, with this node and epoch; nobody is told, unless it was announced as gone meanwhile.
+    pub(super) async fn rejoin_recovered(self: Arc<Self>, scope: ScopeId, socket: Arc<Socket>) -> Result<Rejoined, NotRejoined> {
+        let caller = caller(&socket).ok_or(NotRejoined::Refused)?;
+        let claims = caller.claims();
+        let is_open = match scope.kind {
+            ScopeKind::Sos => !caller.in_grace() || claims.is_for(&scope.id),
+            ScopeKind::Watch => !caller.in_grace() && rules::may(claims.role, "sos:watch"),
+        };
+        if !is_open {
+            return Err(NotRejoined::Refused);
+        }
+        let hold = self.scopes.hold(&scope, &socket, &claims.user_id, claims.role.as_str()).await.map_err(failed)?;
+        let (op, node) = (self.scopes.next_op(), self.scopes.node());
+        if scope.kind == ScopeKind::Watch {
+            let member = member(&socket, &claims, &node);
+            let joined = scope_join(self.redis(), &scope, self.op(&op, ""), member).await.map_err(failed)?;
+            caller.watch(true);
+            return Ok(Rejoined { hold, position: Cursor { epoch: joined.epoch, id: joined.position } });
+        }
+        let sos = &*scope.id;
+        let (actor, seat) = (actor(&claims, sos, socket.id()), Self::seat(&node, &socket, claims.names(sos), true));
+        match sos_join(self.redis(), sos, self.op(&op, ""), actor, seat).await.map_err(failed)? {
+            SosJoin::Joined(joined) => {
+                self.scopes.set_role(&scope, socket.id(), &joined.role);
+                caller.entered(sos, &joined.role);
+                self.after(sos, &joined.written);
+                Ok(Rejoined { hold, position: Cursor { epoch: joined.epoch, id: joined.position } })
+            }
+            SosJoin::Missing | SosJoin::Forbidden | SosJoin::Ended(_) => Err(NotRejoined::Refused),
+        }
+    }
+
+    /// What the socket missed is queued; what is volatile it gets as it is now.
+    pub(super) async fn resumed(self: Arc<Self>, socket: Arc<Socket>) {
+        let Some(caller) = caller(&socket) else { return };
+        self.register(&socket);
+        self.schedule_expiry(&socket);
+        let claims = caller.claims();
+        self.seen(&socket, &claims).await;
+        for sos in caller.rooms() {
+            let role = caller.role_in(&sos).unwrap_or(claims.role);
+            let member = LocalMember { socket: socket.clone(), user: (&*claims.user_id).into(), role: role.as_str().into() };
+            self.send_locations(&sos, &[member]).await;
+        }
+        // The link may have been cut before the first join was written.
+        if let Some(sos) = claims.sos_id.as_deref().filter(|sos| caller.role_in(sos).is_none()) {
+            self.enter_named(&socket, &claims, sos).await;
+        }
+    }
+
+    /// A connection that its client did not get back: its places are lost.
+    pub(super) async fn abandoned(self: Arc<Self>, gone: Abandoned) {
+        let Abandoned { sid, user, role, node, epoch, rooms } = &gone;
+        for room in rooms {
+            match room.kind {
+                ScopeKind::Sos => self.lost(Lost {
+                    sid: sid.clone(),
+                    user: user.clone(),
+                    role: role.clone(),
+                    node: node.clone(),
+                    epoch: *epoch,
+                    sos: room.id.to_string(),
+                }),
+                ScopeKind::Watch => {
+                    let member = Member { sid, user, role, node, session_epoch: *epoch };
+                    let _ = tokio::time::timeout(HINT_DEADLINE, scope_leave(self.redis(), room, member)).await;
+                }
+            }
+        }
+        let _ = tokio::time::timeout(HINT_DEADLINE, presence_remove(self.redis(), user, sid, node, *epoch)).await;
+    }
+}

@@ -1,0 +1,93 @@
+//! What a client says of itself when it connects: whether it knows of recovery, and which connection it had before.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Config, ConnectRequest, Earlier};
+
+/// The fields of `auth` that are this layer's; the user's own stand beside them.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Auth {
+    pid: Value,
+    offset: Value,
+    recovery: Value,
+}
+
+/// What CONNECT tells beside the user's own fields.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Hello {
+    /// The client is to be given a pid and offsets.
+    pub told: bool,
+    pub earlier: Option<Earlier>,
+}
+
+impl Hello {
+    /// A client says `recovery=0` or `1` in `auth` or in the query of its handshake; of one that says nothing the `User-Agent`
+    /// decides. Without one it counts as a client that knows nothing of recovery: python's and Node's send none over
+    /// WebSocket alone, and a trailing argument breaks the handlers of the former.
+    pub fn read(request: &ConnectRequest, config: &Config) -> Self {
+        let auth: Auth = serde_json::from_slice(&request.auth).unwrap_or_default();
+        let query = request.handshake.query.split('&').find_map(|pair| pair.strip_prefix("recovery="));
+        let told = said(&auth.recovery).or_else(|| query.and_then(|said| self::said(&said.into())));
+        let told = told.unwrap_or_else(|| {
+            let agent = request.handshake.user_agent.as_deref().map(str::to_ascii_lowercase);
+            agent.is_some_and(|agent| {
+                let mut without = config.agents_without_recovery.iter();
+                !without.any(|pattern| agent.contains(&pattern.to_ascii_lowercase()))
+            })
+        });
+        let text = |value: Value| value.as_str().map(Box::from);
+        let earlier = text(auth.pid).filter(|_| told).map(|pid| Earlier { pid, offset: text(auth.offset) });
+        Self { told, earlier }
+    }
+}
+
+fn said(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(told) => Some(*told),
+        Value::Number(number) => number.as_u64().map(|number| number != 0),
+        Value::String(text) if matches!(&**text, "1" | "true") => Some(true),
+        Value::String(text) if matches!(&**text, "0" | "false") => Some(false),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engineio::Handshake;
+
+    fn hello(auth: &str, query: &str, agent: Option<&str>) -> Hello {
+        let handshake = Handshake { address: [127, 0, 0, 1].into(), query: query.into(), user_agent: agent.map(Into::into) };
+        let request = ConnectRequest { auth: auth.to_owned().into(), handshake: handshake.into() };
+        Hello::read(&request, &Config::default())
+    }
+
+    #[test]
+    fn who_is_told_is_said_or_known_by_the_agent() {
+        for (auth, query, agent, told) in [
+            ("{}", "EIO=4", Some("Mozilla/5.0"), true),
+            ("{}", "EIO=4", None, false),
+            ("{}", "EIO=4", Some("Python/3.13 aiohttp/3.9"), false),
+            ("{}", "EIO=4", Some("python-requests"), false),
+            ("{}", "EIO=4", Some("dart:io"), false),
+            ("{}", "EIO=4&recovery=1", None, true),
+            ("{}", "recovery=0&EIO=4", Some("Mozilla/5.0"), false),
+            (r#"{"recovery":"1"}"#, "EIO=4", Some("Dart/3"), true),
+            (r#"{"recovery":0}"#, "EIO=4&recovery=1", Some("Mozilla/5.0"), false),
+            (r#"{"recovery":"perhaps"}"#, "EIO=4", Some("Mozilla/5.0"), true),
+        ] {
+            assert_eq!(hello(auth, query, agent).told, told, "{auth} {query} {agent:?}");
+        }
+    }
+
+    #[test]
+    fn an_earlier_connection_is_named_by_those_who_know_of_recovery() {
+        let said = r#"{"token":"t","pid":"p","offset":"o"}"#;
+        let earlier = Earlier { pid: "p".into(), offset: Some("o".into()) };
+        assert_eq!(hello(said, "recovery=1", None).earlier, Some(earlier));
+        assert_eq!(hello(said, "", None).earlier, None);
+        assert_eq!(hello(r#"{"pid":7,"offset":[]}"#, "recovery=1", None).earlier, None);
+    }
+}

@@ -1,0 +1,87 @@
+//! The seam to whoever keeps connections: gives them a `pid`, takes them over when their client comes back, and knows how
+//! far their scopes have come. Without a keeper every CONNECT makes a new socket that dies with its transport.
+
+use std::sync::{Arc, Weak};
+
+use crate::engineio::Session;
+use crate::protocol::packet::Parser;
+
+use super::client::Client;
+use super::namespace::{BoxFuture, Data};
+use super::{Config, ConnectError, DisconnectReason, Namespace, Socket};
+
+/// Who a socket belongs to. A connection is only given back to the same user in the same role.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    pub user: String,
+    pub role: String,
+    /// When its token ends, seconds since 1970.
+    pub expires: Option<u64>,
+}
+
+/// The names of a socket.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    pub sid: String,
+    /// Empty: nobody keeps it.
+    pub pid: String,
+    /// Raised by whoever takes it over.
+    pub epoch: u64,
+}
+
+/// What the client said of an earlier connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Earlier {
+    pub pid: Box<str>,
+    /// The last offset that it has had.
+    pub offset: Option<Box<str>>,
+}
+
+/// A client that has authenticated and is to become a socket.
+pub struct Newcomer {
+    pub namespace: Arc<Namespace>,
+    pub session: Arc<Session>,
+    pub identity: Option<Identity>,
+    /// The client knows of recovery: it gets a pid, and offsets.
+    pub told: bool,
+    pub earlier: Option<Earlier>,
+    pub(super) client: Weak<Client>,
+    pub(super) parser: Parser,
+    pub(super) data: Data,
+    pub(super) config: Config,
+}
+
+impl Newcomer {
+    /// Makes a socket of it.
+    pub fn socket(&self, names: Names) -> Arc<Socket> {
+        Socket::new(self, names)
+    }
+}
+
+/// A socket, and how it goes on.
+pub struct Admitted {
+    pub socket: Arc<Socket>,
+    /// Of one that was recovered: queues what was missed, right after CONNECT. Dropped if the client is gone meanwhile.
+    pub replay: Option<Box<dyn FnOnce() + Send>>,
+}
+
+impl Admitted {
+    pub fn new(socket: Arc<Socket>) -> Self {
+        Self { socket, replay: None }
+    }
+}
+
+/// Keeps connections. Only [`Keeper::admit`] may take time.
+pub trait Keeper: Send + Sync + 'static {
+    /// Gives the newcomer its old connection, or a new one.
+    fn admit(&self, newcomer: Newcomer) -> BoxFuture<Result<Admitted, ConnectError>>;
+
+    /// CONNECT has been queued.
+    fn connected(&self, socket: &Arc<Socket>);
+
+    /// A `ping` is about to be queued: [`Socket::mark`] is to be told how far each of the socket's scopes has come.
+    fn pinging(&self, socket: &Arc<Socket>);
+
+    /// The socket is no longer connected. Its rooms still stand.
+    fn gone(&self, socket: &Arc<Socket>, reason: DisconnectReason);
+}

@@ -13,10 +13,11 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::{self, SosVerifier};
+use crate::cluster::node::{self, Node};
 use crate::cluster::recovery::{self, Recovery};
-use crate::cluster::{Identity, Scopes};
+use crate::cluster::registry::StartError;
 use crate::drain::{Lifecycle, Phase, asked_to_stop};
-use crate::engineio::{self, Engine};
+use crate::engineio::{self, CloseReason, Engine};
 use crate::features::sos::{self, Sos};
 use crate::http::guards::Guards;
 use crate::http::router::Router;
@@ -38,6 +39,8 @@ pub enum ServeError {
     Verifier(#[from] auth::SetupError),
     #[error("the SOS service cannot be called")]
     SosService(#[from] sos_service::SetupError),
+    #[error("this node cannot join the cluster")]
+    Cluster(#[from] StartError),
     #[error("cannot listen on {address}")]
     Bind { address: SocketAddr, source: io::Error },
     #[error("cannot wait for signals")]
@@ -56,7 +59,8 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     let redis = Redis::connect(redis_config(&settings)).await?;
     let verifier = Arc::new(SosVerifier::from_settings(&settings)?);
     let sos_service = SosService::from_settings(&settings)?;
-    let scopes = Scopes::new(redis.clone(), Identity::new(&settings.server.node_id));
+    let node = Node::new(node_config(&settings), redis.clone());
+    let scopes = node.scopes.clone();
     let sos = Sos::new(sos::Parts {
         scopes: scopes.clone(),
         config: sos_config(&settings),
@@ -64,17 +68,29 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         directory: Arc::new(sos_service.clone()),
     });
     sos.start();
-    let io = SocketIo::new(socketio_config(&settings), [sos.namespace()]);
+    let io = SocketIo::new(socketio_config(&settings, &node), [sos.namespace()]);
     let config = recovery::Config { window: settings.transport.recovery_window };
     let recovery = Recovery::new(&scopes, config, Arc::new(()));
     io.set_keeper(recovery.keeper());
     let engine = Engine::new(engine_config(&settings), EngineHandler(io.clone()));
 
-    gauges::spawn(engine.clone(), io.clone(), scopes.clone(), redis.clone());
+    gauges::spawn(engine.clone(), io.clone(), node.clone(), redis.clone());
+    let counted = engine.clone();
+    node.registry.set_connections(move || counted.sessions());
+    let closed = engine.clone();
+    node.registry.on_reborn(Box::new(move |_| {
+        let sessions = closed.all();
+        Box::pin(async move { sessions.iter().for_each(|session| session.close(CloseReason::LostOwnership)) })
+    }));
+    node.start().await?;
 
     let health = Health {
         lifecycle: lifecycle.clone(),
         masters: Box::new(move || redis.masters_up()),
+        fence: Box::new({
+            let registry = node.registry.clone();
+            move || registry.fence().reason()
+        }),
         dependencies: probe::dependencies(sos_service, settings.sos.identity.jwks_url.is_some().then_some(verifier)),
     };
     let front =
@@ -88,15 +104,20 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     println!("listening on http://{address}");
     tracing::info!(%address, node = &*scopes.node(), version = env!("CARGO_PKG_VERSION"), "listening");
 
-    let signal = stop_asked.await.map_err(io::Error::other).and_then(|signal| signal).map_err(ServeError::Signals)?;
+    let signal = tokio::select! {
+        signal = stop_asked => signal.map_err(io::Error::other).and_then(|signal| signal).map_err(ServeError::Signals)?,
+        error = node.refused() => return Err(error.into()),
+    };
     tracing::info!(signal, sessions = engine.sessions(), "draining");
     lifecycle.enter(Phase::Draining);
+    node.registry.set_draining();
     let plan = drain::Plan { delay: settings.server.drain_delay, over: settings.server.drain };
     tokio::select! {
         () = drain::drain(&engine, &io, plan) => tracing::info!("drained"),
         // Whoever asks twice does not want to wait.
         _ = asked_to_stop() => tracing::warn!(sessions = engine.sessions(), "stopped before all sessions were closed"),
     }
+    node.leave().await;
     stop.cancel();
     let _ = tokio::time::timeout(Duration::from_secs(1), server).await;
     Ok(())
@@ -121,6 +142,16 @@ fn redis_config(settings: &Settings) -> RedisConfig {
         deadline: settings.redis.deadline,
         ack_replicas: settings.redis.ack_replicas as usize,
         ..RedisConfig::new(settings.redis.url.expose())
+    }
+}
+
+fn node_config(settings: &Settings) -> node::Config {
+    node::Config {
+        node_id: settings.server.node_id.clone(),
+        secret: settings.cluster.secret.clone(),
+        host: settings.server.host,
+        peer_port: settings.cluster.peer_port,
+        address: settings.cluster.address,
     }
 }
 
@@ -154,7 +185,7 @@ fn engine_config(settings: &Settings) -> engineio::Config {
     }
 }
 
-fn socketio_config(settings: &Settings) -> socketio::Config {
+fn socketio_config(settings: &Settings, node: &Node) -> socketio::Config {
     let transport = &settings.transport;
     let bound = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     socketio::Config {
@@ -162,6 +193,7 @@ fn socketio_config(settings: &Settings) -> socketio::Config {
         events_per_second: settings.limits.events_per_second,
         event_burst: settings.limits.events_burst,
         attachments: packet::Limits { attachments: bound(transport.max_attachments), bytes: bound(transport.max_payload) },
+        gate: node.registry.fence().gate().clone(),
         ..socketio::Config::default()
     }
 }

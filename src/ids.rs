@@ -61,6 +61,15 @@ impl fmt::Display for ScopeId {
     }
 }
 
+impl FromStr for ScopeId {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (kind, id) = text.split_once(':').ok_or(())?;
+        Self::new(kind.parse()?, id).ok_or(())
+    }
+}
+
 /// `[A-Za-z0-9_.-]{1,128}`: what an SOS, an interview or a session may be called. It keeps braces and colons out of keys.
 pub fn is_scope_id(id: &str) -> bool {
     (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))

@@ -4,20 +4,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use crate::cluster::Scopes;
+use crate::cluster::node::Node;
 use crate::engineio::Engine;
 use crate::redis::Redis;
 use crate::socketio::SocketIo;
 use crate::telemetry::metrics::{
-    CONNECTIONS, DEAF, DELIVERIES, FORKS, LOG_FILLS, OVERRUN, RECEIVED, REDIS_MASTERS, SCOPES, SOCKETS,
+    CONNECTIONS, DEAF, DEATHS, DELIVERIES, FENCED, FORKS, LOG_FILLS, NODES, NUDGES, OVERRUN, REAPED, REBORN, RECEIVED,
+    REDIS_MASTERS, SCOPES, SOCKETS,
 };
 
 /// How old a figure may be when it is scraped.
 const EVERY: Duration = Duration::from_secs(1);
 
 /// Copies the figures until the process ends.
-pub fn spawn(engine: Arc<Engine>, io: Arc<SocketIo>, scopes: Arc<Scopes>, redis: Redis) {
+pub fn spawn(engine: Arc<Engine>, io: Arc<SocketIo>, node: Arc<Node>, redis: Redis) {
     tokio::spawn(async move {
+        let (scopes, registry) = (&node.scopes, &node.registry);
         let mut timer = tokio::time::interval(EVERY);
         loop {
             timer.tick().await;
@@ -27,6 +29,10 @@ pub fn spawn(engine: Arc<Engine>, io: Arc<SocketIo>, scopes: Arc<Scopes>, redis:
             let (up, all) = redis.masters_up();
             metrics::gauge!(REDIS_MASTERS, "state" => "up").set(up as f64);
             metrics::gauge!(REDIS_MASTERS, "state" => "away").set(all.saturating_sub(up) as f64);
+            let (known, live) = registry.count();
+            metrics::gauge!(NODES, "state" => "live").set(live as f64);
+            metrics::gauge!(NODES, "state" => "dead").set(known.saturating_sub(live) as f64);
+            metrics::gauge!(FENCED).set(f64::from(registry.fence().is_fenced()));
             let counters = &scopes.counters;
             let copy = |name: &'static str, counter: &AtomicU64| metrics::counter!(name).absolute(counter.load(Relaxed));
             copy(RECEIVED, &counters.received);
@@ -35,6 +41,10 @@ pub fn spawn(engine: Arc<Engine>, io: Arc<SocketIo>, scopes: Arc<Scopes>, redis:
             copy(FORKS, &counters.forks);
             copy(DEAF, &counters.deaf);
             copy(OVERRUN, &counters.overrun);
+            copy(NUDGES, &counters.nudges);
+            copy(DEATHS, &registry.counters.deaths);
+            copy(REAPED, &registry.counters.reaped);
+            copy(REBORN, &registry.counters.reborn);
         }
     });
 }

@@ -13,7 +13,7 @@ use crate::redis::{RedisError, keys};
 use crate::socketio::Socket;
 
 use super::scope::{LocalScope, Outcome, Registered};
-use super::{LocalMember, Scopes, fanout};
+use super::{LocalMember, Scopes, fanout, reap};
 use crate::sync::lock;
 
 /// Logs that are read at once, so that the return of a Redis is not met with a storm.
@@ -97,7 +97,10 @@ async fn attach(scopes: &Arc<Scopes>, local: &Arc<LocalScope>) -> Result<(), Red
     if local.is_attached() {
         return Ok(());
     }
-    scopes.redis.subscriber().subscribe(&keys::scope_channel(&local.id)).await?;
+    // The note is written meanwhile, so that whoever reaps this node finds what it was about to join.
+    let channel = keys::scope_channel(&local.id);
+    let (subscribed, ()) = tokio::join!(scopes.redis.subscriber().subscribe(&channel), reap::note(scopes, &local.id));
+    subscribed?;
     local.begin_attach();
     let attached = read(scopes, local).await.map(|(generation, log)| take(scopes, local, generation, log));
     if !matches!(attached, Ok(true)) {
@@ -138,6 +141,20 @@ pub fn fill_soon(scopes: &Arc<Scopes>, scope: &ScopeId) {
     }
 }
 
+/// This node may be deaf in this scope, without having noticed: subscribes again, and reads what was missed.
+pub fn hear_again(scopes: &Arc<Scopes>, scope: &ScopeId) {
+    fill_soon(scopes, scope);
+}
+
+/// This node has another name than the one under which it listens.
+pub fn attach_again(scopes: &Arc<Scopes>, local: Arc<LocalScope>) {
+    let noting = scopes.clone();
+    tokio::spawn(async move {
+        reap::note(&noting, &local.id).await;
+        fill_soon(&noting, &local.id);
+    });
+}
+
 /// Reads the log until nothing is missing. The scope is in its filling phase: what arrives meanwhile waits.
 pub fn fill_in_background(scopes: &Arc<Scopes>, local: Arc<LocalScope>) {
     let scopes = Arc::downgrade(scopes);
@@ -153,7 +170,11 @@ pub fn fill_in_background(scopes: &Arc<Scopes>, local: Arc<LocalScope>) {
             let Ok(permit) = scopes.fills.acquire().await else { return };
             match read(&scopes, &local).await {
                 Ok((generation, log)) => {
-                    reset |= log.reset;
+                    if log.reset {
+                        reset = true;
+                        // A Redis that came back empty has lost the note as well.
+                        reap::note(&scopes, &local.id).await;
+                    }
                     pause = FIRST_RETRY;
                     scopes.counters.fills.fetch_add(1, Relaxed);
                     if take(&scopes, &local, generation, log) {
@@ -185,6 +206,7 @@ pub fn detach_soon(scopes: &Arc<Scopes>, local: Arc<LocalScope>) {
             scopes.redis.subscriber().unsubscribe(&keys::scope_channel(&local.id)).await;
             // If this fails the scope believes in one listener too many until its state ends: a nudge too many, no harm.
             let _ = scope_detach(&scopes.redis, &local.id, &scopes.node()).await;
+            reap::unnote(&scopes, &local.id).await;
         }
         let mut shard = lock(scopes.shard(&local.id));
         if local.end_if_empty() && shard.get(&local.id).is_some_and(|known| Arc::ptr_eq(known, &local)) {

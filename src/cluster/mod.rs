@@ -12,7 +12,11 @@ mod attach;
 mod fanout;
 pub mod identity;
 pub mod message;
+mod nudge;
+pub mod node;
+mod reap;
 pub mod recovery;
+pub mod registry;
 pub mod relay;
 pub mod scope;
 mod sequence;
@@ -21,6 +25,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{Semaphore, mpsc};
@@ -35,10 +40,14 @@ pub use attach::Hold;
 use fanout::Incoming;
 pub use identity::Identity;
 pub use message::{Audience, Except, Message};
+use nudge::Nudger;
 pub use recovery::Recovery;
+use registry::Registry;
 use scope::LocalScope;
 
 const SHARDS: usize = 64;
+/// How long timers wait while this node may not act, before they try again later.
+const GATE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A socket of this node in a scope.
 #[derive(Clone)]
@@ -59,6 +68,10 @@ pub trait ScopeListener: Send + Sync + 'static {
 
     /// Makes a socket that its client has got back a member again, unannounced, under the socket's epoch.
     fn rejoin(&self, scope: ScopeId, socket: Arc<Socket>) -> BoxFuture<Result<Rejoined, NotRejoined>>;
+
+    /// A dead node was a listener of this scope, which may have no member here: its members count as lost, and what it had
+    /// taken upon itself is left to others. Several nodes may be told so.
+    fn reaped(&self, scope: &ScopeId);
 }
 
 /// A join of a socket that goes on, still holding.
@@ -89,6 +102,8 @@ pub struct Counters {
     pub forks: AtomicU64,
     /// Publishes that fewer nodes heard than listen.
     pub deaf: AtomicU64,
+    /// Scopes whose listeners were nudged because of that.
+    pub nudges: AtomicU64,
     /// Messages that a worker had no room for; the log has them.
     pub overrun: AtomicU64,
 }
@@ -104,6 +119,8 @@ pub struct Scopes {
     workers: OnceLock<Vec<mpsc::Sender<Incoming>>>,
     fills: Semaphore,
     recovery: OnceLock<Weak<Recovery>>,
+    registry: OnceLock<Arc<Registry>>,
+    nudger: OnceLock<Nudger>,
     pub counters: Counters,
 }
 
@@ -120,6 +137,8 @@ impl Scopes {
             workers: OnceLock::new(),
             fills: Semaphore::new(attach::PARALLEL_FILLS),
             recovery: OnceLock::new(),
+            registry: OnceLock::new(),
+            nudger: OnceLock::new(),
             counters: Counters::default(),
         });
         fanout::spawn(&scopes);
@@ -142,6 +161,41 @@ impl Scopes {
 
     pub fn redis(&self) -> &Redis {
         &self.redis
+    }
+
+    /// Who says which nodes live. The first call counts.
+    fn set_registry(&self, registry: Arc<Registry>) {
+        let _ = self.registry.set(registry);
+    }
+
+    fn set_nudger(&self, nudger: Nudger) {
+        let _ = self.nudger.set(nudger);
+    }
+
+    /// Which nodes there are; `None` if this one is not part of a cluster.
+    pub fn registry(&self) -> Option<&Arc<Registry>> {
+        self.registry.get()
+    }
+
+    /// Whether a node (with its incarnation) lives, as far as is known.
+    pub fn is_live(&self, node: &str) -> bool {
+        self.registry.get().is_none_or(|registry| registry.is_live(node))
+    }
+
+    /// Waits until this node may act; false if it may not for a while. For what nobody waits for: timers and sweeps.
+    pub async fn may_act(&self) -> bool {
+        match self.registry.get() {
+            Some(registry) => registry.fence().gate().pass(GATE_PATIENCE).await,
+            None => true,
+        }
+    }
+
+    /// This node has a new name: every scope is attached under it.
+    fn attach_all_again(self: &Arc<Self>) {
+        let all: Vec<_> = self.scopes.iter().flat_map(|shard| lock(shard).values().cloned().collect::<Vec<_>>()).collect();
+        for local in all.into_iter().filter(|local| local.is_attached()) {
+            attach::attach_again(self, local);
+        }
     }
 
     /// Who is told of control messages and gaps in scopes of this kind. The first call counts.
@@ -228,10 +282,13 @@ impl Scopes {
         }
     }
 
-    /// Notes how many nodes heard a write, of those that listen.
-    pub fn written(&self, _scope: &ScopeId, heard: Option<u32>, listeners: u32) {
+    /// Notes how many nodes heard a write, of those that listen. If somebody did not, all are woken.
+    pub fn written(self: &Arc<Self>, scope: &ScopeId, heard: Option<u32>, listeners: u32) {
         if heard.is_some_and(|heard| heard < listeners) {
             self.counters.deaf.fetch_add(1, Ordering::Relaxed);
+            if let Some(nudger) = self.nudger.get() {
+                nudger.nudge(self, scope);
+            }
         }
     }
 

@@ -27,6 +27,8 @@ pub enum CloseReason {
     TryAgain,
     /// The client came back over another connection, to this node or another; this one is no longer its own.
     TakenOver,
+    /// Others have acted in the place of this node; the client should come back.
+    LostOwnership,
 }
 
 impl CloseReason {
@@ -38,7 +40,7 @@ impl CloseReason {
             Self::ProtocolError => 1002,
             Self::TooLarge => 1009,
             Self::PingTimeout | Self::PollAborted | Self::ConnectTimeout | Self::SlowClient => 1008,
-            Self::TryAgain => 1013,
+            Self::TryAgain | Self::LostOwnership => 1013,
         }
     }
 
@@ -57,6 +59,7 @@ impl CloseReason {
             Self::GoingAway => "going away",
             Self::TryAgain => "try again",
             Self::TakenOver => "taken over",
+            Self::LostOwnership => "lost ownership",
         }
     }
 }

@@ -42,13 +42,14 @@ struct Slot {
 }
 
 impl Connections {
-    pub async fn call(&self, seal: &Seal, to: &Peer, path: &'static str, body: Bytes) -> Result<Answer, PeerError> {
+    /// With `anyway` even a peer is tried that has just failed.
+    pub async fn call(&self, seal: &Seal, to: &Peer, path: &'static str, body: Bytes, anyway: bool) -> Result<Answer, PeerError> {
         let slot = self.slot(to.address);
         let stamp = seal.call(path, &body, &to.tag);
         let mut request = Some(request(to, path, body, &stamp));
         // Once more if the connection turned out to be gone before anything was sent.
         while let Some(unsent) = request.take() {
-            let mut sender = slot.sender(to.address).await?;
+            let mut sender = slot.sender(to.address, anyway).await?;
             match sender.try_send_request(unsent).await {
                 Ok(response) => return answer(seal, &stamp, response).await.inspect_err(|error| slot.note(*error)),
                 Err(mut error) => {
@@ -75,14 +76,14 @@ impl Connections {
 
 impl Slot {
     /// The connection that stands, or a new one.
-    async fn sender(&self, address: SocketAddr) -> Result<Sender, PeerError> {
-        self.check()?;
+    async fn sender(&self, address: SocketAddr, anyway: bool) -> Result<Sender, PeerError> {
+        self.check(anyway)?;
         let mut sender = self.sender.lock().await;
         if let Some(sender) = sender.as_ref().filter(|sender| !sender.is_closed()) {
             return Ok(sender.clone());
         }
         // Whoever held the lock may have tried in vain.
-        self.check()?;
+        self.check(anyway)?;
         match tokio::time::timeout(CONNECT, connect(address)).await {
             Ok(Ok(made)) => {
                 *lock(&self.failed) = None;
@@ -97,8 +98,8 @@ impl Slot {
         }
     }
 
-    fn check(&self) -> Result<(), PeerError> {
-        if self.has_failed() { Err(PeerError::Unreachable) } else { Ok(()) }
+    fn check(&self, anyway: bool) -> Result<(), PeerError> {
+        if !anyway && self.has_failed() { Err(PeerError::Unreachable) } else { Ok(()) }
     }
 
     fn has_failed(&self) -> bool {

@@ -117,7 +117,13 @@ impl Peers {
         if body.len() > MAX_BODY {
             return Err(PeerError::Refused(StatusCode::PAYLOAD_TOO_LARGE));
         }
-        let call = self.connections.call(&self.seal, to, path, body);
+        let call = self.connections.call(&self.seal, to, path, body, false);
+        tokio::time::timeout(deadline, call).await.unwrap_or(Err(PeerError::TimedOut))
+    }
+
+    /// [`Peers::call`], tried even if that peer has just failed: for whoever wants to know whether it is there.
+    pub async fn probe(&self, to: &Peer, path: &'static str, body: Bytes, deadline: Duration) -> Result<Answer, PeerError> {
+        let call = self.connections.call(&self.seal, to, path, body, true);
         tokio::time::timeout(deadline, call).await.unwrap_or(Err(PeerError::TimedOut))
     }
 

@@ -86,6 +86,29 @@ pub fn user_presence(user: &str) -> String {
     format!("user:presence:{{{}}}", user_tag(user))
 }
 
+/// Hash: the lease of a node's name on the master in whose slot `place` is a tag.
+pub fn cluster_node(label: &str, place: &str) -> String {
+    format!("cluster:node:{label}:{{{place}}}")
+}
+
+/// Hash: the nodes that a master knows, and those of them that are dead.
+pub fn cluster_nodes(place: &str) -> String {
+    format!("cluster:nodes:{{{place}}}")
+}
+
+/// How many sets hold the scopes of one node, so that they are spread over the masters.
+pub const SCOPE_SETS: u16 = 16;
+
+/// Set: the scopes that a node listens to, one part of them: a hint, for those who reap it.
+pub fn cluster_scopes(node: &str, part: u16) -> String {
+    format!("cluster:scopes:{node}:{{{part}}}")
+}
+
+/// Which of these sets a scope belongs in.
+pub fn scope_part(scope: &ScopeId) -> u16 {
+    slot(scope.id.as_bytes()) % SCOPE_SETS
+}
+
 /// How a user id stands in keys and in hash fields: base64url without padding.
 pub fn user_tag(user: &str) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(user)

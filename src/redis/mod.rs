@@ -168,6 +168,13 @@ impl Redis {
         self.inner.topology.table().first_slots().into_iter().map(info).collect()
     }
 
+    /// `host:port` of the masters, or of those who are asked for them as long as none is known.
+    pub fn addresses(&self) -> Vec<String> {
+        let masters: Vec<String> = self.masters().into_iter().map(|master| master.address).collect();
+        let seeds = || Target::parse(&self.inner.config.url).map(|target| target.seeds).unwrap_or_default();
+        if masters.is_empty() { seeds().iter().map(ToString::to_string).collect() } else { masters }
+    }
+
     /// Whether every slot has a master that answers.
     pub fn healthy(&self) -> bool {
         let (up, all) = self.masters_up();

@@ -157,7 +157,10 @@ impl Client {
         if let Some(keeper) = self.io.keeper.get() {
             keeper.gone(socket, reason);
         }
-        socket.push(Job::Disconnected(reason));
+        if reason == DisconnectReason::Transport(CloseReason::LostOwnership) {
+            socket.forget_events();
+        }
+        socket.push(Job::Disconnected(reason), &self.io.config);
     }
 
     async fn connect(
@@ -168,7 +171,14 @@ impl Client {
         parser: Parser,
         number: u32,
     ) {
-        let answer = AssertUnwindSafe(self.admit(&session, &namespace, request, parser)).catch_unwind();
+        let config = &self.io.config;
+        let answer = AssertUnwindSafe(async {
+            if !config.gate.pass(config.gate_patience).await {
+                return Err(ConnectError::TryAgain);
+            }
+            self.admit(&session, &namespace, request, parser).await
+        });
+        let answer = answer.catch_unwind();
         let result = match tokio::time::timeout(self.io.config.connect_timeout, answer).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => {
@@ -240,7 +250,7 @@ impl Client {
                 if let Some(replay) = replay {
                     replay();
                 }
-                socket.push(job);
+                socket.push(job, &self.io.config);
                 if let Some(keeper) = self.io.keeper.get() {
                     keeper.connected(&socket);
                 }
@@ -268,7 +278,7 @@ impl Client {
             keeper.gone(socket, reason);
         }
         if recovered {
-            socket.push(Job::Disconnected(reason));
+            socket.push(Job::Disconnected(reason), &self.io.config);
         }
     }
 

@@ -64,6 +64,11 @@ impl Lane {
         lock(&self.state).push(job)
     }
 
+    /// Drops the events that wait.
+    pub fn forget_events(&self) {
+        lock(&self.state).jobs.retain(|job| !matches!(job, Job::Event(_)));
+    }
+
     /// The next job, or `None` when the task may end.
     pub fn next(&self) -> Option<Job> {
         let mut state = lock(&self.state);

@@ -6,6 +6,7 @@
 mod client;
 mod error;
 mod event;
+mod gate;
 mod hello;
 mod keeper;
 mod lane;
@@ -25,6 +26,7 @@ use crate::protocol::packet::Limits;
 use client::Client;
 pub use error::{Code, ConnectError, EventError};
 pub use event::{Event, Reply};
+pub use gate::Gate;
 pub use keeper::{Admitted, Earlier, Identity, Keeper, Names, Newcomer};
 pub use namespace::{Abandoned, BoxFuture, ConnectRequest, Namespace};
 pub use offset::Offset;
@@ -48,6 +50,10 @@ pub struct Config {
     pub attachments: Limits,
     /// Clients whose `User-Agent` holds one of these, in any case, know nothing of recovery unless they say so.
     pub agents_without_recovery: Arc<[Box<str>]>,
+    /// What CONNECTs and events wait at while the node may not act …
+    pub gate: Gate,
+    /// … until it has been shut for so long: then events are `UNAVAILABLE`, and who connects is to try again.
+    pub gate_patience: Duration,
 }
 
 impl Default for Config {
@@ -60,6 +66,8 @@ impl Default for Config {
             max_pending_acks: 256,
             attachments: Limits::default(),
             agents_without_recovery: ["python", "aiohttp", "Dart"].map(Into::into).into(),
+            gate: Gate::default(),
+            gate_patience: Duration::from_secs(5),
         }
     }
 }

@@ -386,13 +386,14 @@ impl Socket {
     /// It is connected no longer without having been: its namespace gives up what it has taken for it.
     pub fn discard(self: &Arc<Self>, reason: DisconnectReason) {
         self.leave();
-        self.push(Job::Disconnected(reason));
+        // This job passes every gate.
+        self.push(Job::Disconnected(reason), &Config::default());
     }
 
     pub(super) fn push_event(self: &Arc<Self>, event: Event, config: &Config) {
         let (name, ack_id) = (event.name.clone(), event.ack_id);
         match self.lane.push_event(event, config) {
-            Ok(true) => self.run(),
+            Ok(true) => self.run(config),
             Ok(false) => {}
             Err(_) => self.refuse(&name, ack_id, &too_many()),
         }
@@ -406,22 +407,48 @@ impl Socket {
         }
     }
 
-    pub(super) fn push(self: &Arc<Self>, job: Job) {
+    pub(super) fn push(self: &Arc<Self>, job: Job, config: &Config) {
         if self.lane.push(job) {
-            self.run();
+            self.run(config);
         }
     }
 
     /// Works the lane off. A handler that panics is answered with `INTERNAL`; its socket goes on.
-    fn run(self: &Arc<Self>) {
-        let socket = self.clone();
+    fn run(self: &Arc<Self>, config: &Config) {
+        let (socket, gate, patience) = (self.clone(), config.gate.clone(), config.gate_patience);
         tokio::spawn(async move {
             while let Some(job) = socket.lane.next() {
+                if !matches!(job, Job::Disconnected(_)) && !gate.is_open() {
+                    if !gate.pass(patience).await {
+                        socket.turn_away(job);
+                        continue;
+                    }
+                    // While it waited, others may have acted in this node's place.
+                    if !socket.is_connected() {
+                        continue;
+                    }
+                }
                 if AssertUnwindSafe(socket.clone().work(job)).catch_unwind().await.is_err() {
                     tracing::error!(namespace = socket.namespace.name(), "a handler panicked");
                 }
             }
         });
+    }
+
+    /// Forgets the events that wait: this node has no right to act on them any more.
+    pub(super) fn forget_events(&self) {
+        self.lane.forget_events();
+    }
+
+    /// The node may not act, and has not for a while.
+    fn turn_away(&self, job: Job) {
+        match job {
+            Job::Event(event) => {
+                let error = EventError::new(Code::UNAVAILABLE, "this node has lost touch with the others");
+                self.refuse(&event.name, event.ack_id, &error);
+            }
+            Job::Connected | Job::Resumed | Job::Disconnected(_) => self.session.close(CloseReason::TryAgain),
+        }
     }
 
     async fn work(self: Arc<Self>, job: Job) {

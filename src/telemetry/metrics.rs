@@ -50,6 +50,12 @@ table! {
     LOG_FILLS: describe_counter = "convoke_log_fills_total", "Times that a scope's log was read because a message may have been missed";
     FORKS: describe_counter = "convoke_forks_total", "Scopes whose order a failover has taken back in part";
     DEAF: describe_counter = "convoke_deaf_publishes_total", "Publishes that fewer nodes heard than listen";
+    NUDGES: describe_counter = "convoke_nudges_total", "Scopes whose listeners were woken because one of them seemed deaf";
+    NODES: describe_gauge = "convoke_nodes", "Nodes of the cluster that this one knows, by whether they live or are dead and not yet reaped";
+    FENCED: describe_gauge = "convoke_fenced", "1 while this node may not act, because it could not renew its lease";
+    DEATHS: describe_counter = "convoke_deaths_total", "Nodes that this one has declared dead";
+    REAPED: describe_counter = "convoke_reaped_scopes_total", "Scopes that this node has reaped after others died";
+    REBORN: describe_counter = "convoke_reborn_total", "Times that this node was declared dead, and went on under a new name";
     OVERRUN: describe_counter = "convoke_overruns_total", "Messages that found no room on their way to the sockets; the log has them";
     REDIS_MASTERS: describe_gauge = "convoke_redis_masters", "Redis masters, by whether they answer";
     SOS_OUTBOX_DEAD: describe_counter = "convoke_sos_outbox_dead_total", "Events that the SOS service refused for good";

@@ -9,7 +9,7 @@ use super::support::client::Client;
 use super::support::hub::{Hub, SECRET};
 use super::support::node::{Script, root};
 use super::support::process::Process;
-use super::support::redis::single;
+use super::support::redis::{Server, single};
 
 fn readme() -> String {
     std::fs::read_to_string(root().join("README.md")).expect("a README")
@@ -108,8 +108,10 @@ async fn a_token_of_the_example_opens_the_hub() {
 async fn a_node_starts_as_shown() {
     let lines: Vec<String> = commands("serve").into_iter().filter(|line| line.contains("REDIS_URL")).collect();
     assert_eq!(lines.len(), 1);
-    let line = lines[0].replace("redis://localhost:6379", &single().url());
-    assert!(line.contains(&single().url()));
+    // Without CLUSTER_SECRET it must be the only node.
+    let redis = Server::start(&[]);
+    let line = lines[0].replace("redis://localhost:6379", &redis.url());
+    assert!(line.contains(&redis.url()));
     let mut command = shell(&line.replacen("JWT_SECRET", "HOST=127.0.0.1 PORT=0 METRICS_PORT=0 JWT_SECRET", 1));
     command.stdout(Stdio::piped()).stderr(Stdio::null());
     let mut node = Process::start(command);

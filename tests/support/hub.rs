@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -23,6 +24,9 @@ use super::process::Process;
 pub const SECRET: &str = "a secret of the tests, at least 32 bytes long";
 /// The `X-Internal-Token` of every hub that a test starts, unless it sets another one.
 pub const INTERNAL: &str = "the internal token of the tests";
+
+/// The `CLUSTER_SECRET` of every hub that a test starts.
+pub const CLUSTER_SECRET: &str = "the cluster secret of the tests";
 
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Lines of the log that are kept for the post-mortem.
@@ -96,13 +100,17 @@ impl Hub {
             ("HOST", "127.0.0.1"),
             ("PORT", "0"),
             ("METRICS_PORT", "0"),
-            ("NODE_ID", "test"),
+            ("CLUSTER_SECRET", CLUSTER_SECRET),
+            ("PEER_PORT", "0"),
             ("JWT_SECRET", SECRET),
             ("INTERNAL_AUTH_TOKEN", INTERNAL),
             ("DRAIN_DELAY_SECONDS", "0"),
             ("DRAIN_SECONDS", "1"),
             ("LOG_LEVEL", "info,convoke=debug"),
         ]);
+        // Hubs of several tests may share one Redis.
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        command.env("NODE_ID", format!("test-{}", NEXT.fetch_add(1, Ordering::Relaxed)));
         command.envs(env.iter().copied());
         command
     }

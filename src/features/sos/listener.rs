@@ -69,9 +69,25 @@ impl ScopeListener for Listener {
             }
         });
     }
+
+    fn reaped(&self, scope: &ScopeId) {
+        let Some(feature) = self.0.upgrade().filter(|_| scope.kind == ScopeKind::Sos) else { return };
+        let sos = scope.id.clone();
+        tokio::spawn(async move { feature.take_over(&sos).await });
+    }
 }
 
 impl Sos {
+    /// What the dead node would have done: its lost members are announced, what it was to send is sent. Whoever comes first
+    /// does it; the others find nothing to do.
+    async fn take_over(self: &Arc<Self>, sos: &str) {
+        let _permit = self.refills.acquire().await;
+        self.announce_lost(sos).await;
+        if let Err(error) = self.sweep_one(sos).await {
+            tracing::debug!(sos, %error, "what a dead node has left is the sweep's");
+        }
+    }
+
     /// The room is emptied. Who was here by grace alone has no reason to stay.
     fn ended(self: &Arc<Self>, scope: &ScopeId) {
         for member in self.scopes.members(scope) {

@@ -219,9 +219,9 @@ impl Sos {
         Op { id, client_message_id, retention: self.config.retention }
     }
 
-    /// Whether a node (with its incarnation) lives. Until nodes know of each other, every node counts as alive.
-    fn is_live(&self, _node: &str) -> bool {
-        true
+    /// Whether a node (with its incarnation) lives.
+    fn is_live(&self, node: &str) -> bool {
+        self.scopes.is_live(node)
     }
 
     fn state_json(&self, snapshot: &SosSnapshot) -> String {

@@ -154,19 +154,29 @@ impl Sos {
         tokio::spawn(async move {
             tokio::time::sleep(wait).await;
             let Some(feature) = weak.upgrade() else { return };
+            let may_act = feature.scopes.may_act().await;
             feature.offline.take(&sos);
-            let (op, grace) = (feature.scopes.next_op(), feature.config.offline_after.as_millis() as u64);
-            match sos_presence(feature.redis(), &sos, feature.op(&op, ""), grace).await {
-                Ok(announced) => {
-                    if let Some(written) = announced.written {
-                        feature.after(&sos, &written);
-                    }
-                    if let Some(next) = announced.next_ms {
-                        feature.announce_lost_in(&sos, Duration::from_millis(next + 1));
-                    }
-                }
-                Err(_) => feature.announce_lost_in(&sos, LOST_RETRY.0),
+            if may_act {
+                feature.announce_lost(&sos).await;
+            } else {
+                feature.announce_lost_in(&sos, LOST_RETRY.0);
             }
         });
+    }
+
+    /// Announces whoever has been away for longer than the grace, and sets a timer for the next one.
+    pub(super) async fn announce_lost(self: &Arc<Self>, sos: &str) {
+        let (op, grace) = (self.scopes.next_op(), self.config.offline_after.as_millis() as u64);
+        match sos_presence(self.redis(), sos, self.op(&op, ""), grace).await {
+            Ok(announced) => {
+                if let Some(written) = announced.written {
+                    self.after(sos, &written);
+                }
+                if let Some(next) = announced.next_ms {
+                    self.announce_lost_in(sos, Duration::from_millis(next + 1));
+                }
+            }
+            Err(_) => self.announce_lost_in(sos, LOST_RETRY.0),
+        }
     }
 }

@@ -27,6 +27,9 @@ impl Sos {
                 let spread = rand::rng().random_range(0.75..1.25);
                 tokio::time::sleep(every.mul_f64(spread)).await;
                 let Some(feature) = weak.upgrade() else { return };
+                if !feature.scopes.may_act().await {
+                    continue;
+                }
                 if let Err(error) = feature.sweep().await {
                     tracing::warn!(%error, "the sweep could not begin");
                 }
@@ -48,7 +51,7 @@ impl Sos {
         Ok(())
     }
 
-    async fn sweep_one(self: &Arc<Self>, sos: &str) -> Result<(), SosError> {
+    pub(super) async fn sweep_one(self: &Arc<Self>, sos: &str) -> Result<(), SosError> {
         let op = self.scopes.next_op();
         let swept = sos_expire(self.redis(), sos, self.op(&op, ""), self.config.idle.as_millis() as u64).await?;
         if let Swept::Expired(written) = &swept {

@@ -25,6 +25,8 @@ pub struct Health {
     pub lifecycle: Lifecycle,
     /// How many Redis masters answer, and how many there are.
     pub masters: Box<dyn Fn() -> (usize, usize) + Send + Sync>,
+    /// Why this node may not act, if so: it has no lease.
+    pub fence: Box<dyn Fn() -> Option<&'static str> + Send + Sync>,
     pub dependencies: Vec<Dependency>,
 }
 
@@ -35,7 +37,7 @@ impl Health {
             Phase::Starting => Some("starting"),
             Phase::Draining => Some("draining"),
             Phase::Serving if up == 0 => Some("no Redis master answers"),
-            Phase::Serving => None,
+            Phase::Serving => (self.fence)(),
         }
     }
 
@@ -98,9 +100,14 @@ mod tests {
     use super::*;
 
     async fn judge(phase: Phase, masters: (usize, usize), sos_service: bool) -> (u16, Value) {
+        judge_fenced(phase, masters, sos_service, None).await
+    }
+
+    async fn judge_fenced(phase: Phase, masters: (usize, usize), sos_service: bool, fence: Option<&'static str>) -> (u16, Value) {
         let health = Health {
             lifecycle: Lifecycle::default(),
             masters: Box::new(move || masters),
+            fence: Box::new(move || fence),
             dependencies: vec![Dependency { name: "sosService", is_there: Box::new(move || sos_service) }],
         };
         health.lifecycle.enter(phase);
@@ -122,6 +129,14 @@ mod tests {
             assert_eq!(status, if reason.is_some() { 503 } else { 200 }, "{phase:?} {masters:?}");
             assert_eq!(body["reason"].as_str(), reason);
         }
+    }
+
+    #[tokio::test]
+    async fn a_node_without_a_lease_is_unready_and_says_so() {
+        let (status, body) = judge_fenced(Phase::Serving, (3, 3), true, Some("fenced")).await;
+        assert_eq!((status, &body["reason"]), (503, &json!("fenced")));
+        let (_, body) = judge_fenced(Phase::Serving, (0, 3), true, Some("fenced")).await;
+        assert_eq!(body["reason"], "no Redis master answers", "the cause, not its effect");
     }
 
     #[tokio::test]

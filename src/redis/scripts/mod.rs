@@ -11,6 +11,7 @@ mod reply;
 
 pub mod location;
 pub mod members;
+pub mod node;
 pub mod outbox;
 pub mod presence;
 pub mod scope;

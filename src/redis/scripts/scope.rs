@@ -87,6 +87,7 @@ script!(DETACH = "scope_detach", "scope");
 script!(READ = "scope_read", "scope", "log");
 script!(JOIN = "scope_join", "scope", "log", "members");
 script!(LEAVE = "scope_leave", "scope", "members");
+script!(REAP = "scope_reap", "scope", "members");
 script!(TOUCH = "scope_touch", "scope", "members");
 
 /// Publishes one message whose body the caller has built. `user` is the sender (empty: the hub), to whom the
@@ -202,6 +203,12 @@ pub async fn scope_leave<E: Eval>(redis: &E, scope: &ScopeId, member: Member<'_>
     let at = vec![keys::scope_members(scope)];
     let args = Args::new().text(member.sid).text(member.node).int(member.session_epoch).done();
     Ok(Reply::new(LEAVE.name, redis.eval(&LEAVE, at, args).await?)?.flag()?)
+}
+
+/// A node is dead: it listens no longer, and its members count as lost at `lost_at` (ms; 0: now). Returns how many they were.
+pub async fn scope_reap<E: Eval>(redis: &E, scope: &ScopeId, node: &str, lost_at: u64) -> Result<u64, E::Error> {
+    let at = vec![keys::scope_meta(scope), keys::scope_members(scope)];
+    Ok(Reply::new(REAP.name, redis.eval(&REAP, at, Args::new().text(node).int(lost_at).done()).await?)?.uint()?)
 }
 
 /// Writes `lastSeen` of sockets (those whose node and session epoch match). Returns the sids that are no members (any

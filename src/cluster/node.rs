@@ -1,0 +1,126 @@
+//! A node of the cluster: who it is, how it reaches the others, which of them live, and the scopes that it hears.
+//!
+//! ```ignore
+//! let node = Node::new(config, redis);
+//! // … features, and whoever answers at the peer port: node.peers.on(…)
+//! node.start().await?;
+//! // … serve; and when that is over:
+//! node.leave().await;
+//! ```
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use tokio::net::{TcpListener, UdpSocket};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::registry::{Registry, StartError, WHO};
+use super::{Identity, Scopes, nudge};
+use crate::ids;
+use crate::peer::{Answer, Peers};
+use crate::redis::Redis;
+use crate::settings::Secret;
+
+/// What an operator sets.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Unique in the cluster.
+    pub node_id: Box<str>,
+    /// Without it the node has no peer port, and must be the only one.
+    pub secret: Option<Secret>,
+    /// Where the peer port listens.
+    pub host: IpAddr,
+    /// 0: any free port.
+    pub peer_port: u16,
+    /// Where the others reach this node; `None`: at `host`, or at the address from which this node reaches Redis.
+    pub address: Option<IpAddr>,
+}
+
+/// Everything that one process has one of.
+pub struct Node {
+    config: Config,
+    redis: Redis,
+    pub identity: Arc<Identity>,
+    pub peers: Arc<Peers>,
+    pub registry: Arc<Registry>,
+    pub scopes: Arc<Scopes>,
+    stop: CancellationToken,
+    _tasks: DropGuard,
+}
+
+impl Node {
+    /// Puts it together. Nothing is said to anybody yet. Must be called inside a Tokio runtime.
+    pub fn new(config: Config, redis: Redis) -> Arc<Self> {
+        let identity = Identity::new(&config.node_id);
+        // A node that stays alone calls nobody, and nobody can call it.
+        let secret = config.secret.clone().unwrap_or_else(|| Secret::new(ids::random(32)));
+        let peers = Peers::new(&secret, identity.tag());
+        let registry = Registry::new(redis.clone(), identity.clone(), peers.clone(), config.secret.is_some());
+        let scopes = Scopes::new(redis.clone(), identity.clone());
+        registry.set_scopes(Arc::downgrade(&scopes));
+        scopes.set_registry(registry.clone());
+        let name = identity.clone();
+        peers.on(WHO, move |_| {
+            let node = name.node();
+            async move { Answer::ok(node.as_bytes().to_vec()) }
+        });
+        nudge::wire(&scopes, &registry, &peers);
+        let stop = CancellationToken::new();
+        Arc::new(Self { config, redis, identity, peers, registry, scopes, _tasks: stop.clone().drop_guard(), stop })
+    }
+
+    /// Opens the peer port and joins the cluster. While Redis is away it is joined later: see [`Node::refused`].
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start(&self) -> Result<(), StartError> {
+        if self.config.secret.is_some() {
+            let asked = SocketAddr::new(self.config.host, self.config.peer_port);
+            let failed = |error: std::io::Error| StartError::PeerPort { address: asked, error: error.to_string() };
+            let listener = TcpListener::bind(asked).await.map_err(failed)?;
+            let port = listener.local_addr().map_err(failed)?.port();
+            let address = SocketAddr::new(self.address().await.ok_or(StartError::NoAddress)?, port);
+            self.registry.set_address(address);
+            tracing::info!(%address, node = %self.identity.node(), "peer port");
+            tokio::spawn(self.peers.clone().serve(listener, self.stop.clone()));
+        }
+        let (registry, stop) = (self.registry.clone(), self.stop.clone());
+        tokio::spawn(async move { stop.run_until_cancelled(registry.run()).await });
+        self.registry.joined().await
+    }
+
+    /// Returns when it turns out, after the start, that this node may not join.
+    pub async fn refused(&self) -> StartError {
+        self.registry.refused().await
+    }
+
+    /// Gives up the lease. The last thing that a node does, when its sockets are gone.
+    pub async fn leave(&self) {
+        self.registry.leave().await;
+    }
+
+    async fn address(&self) -> Option<IpAddr> {
+        let listens = Some(self.config.host).filter(|host| !host.is_unspecified());
+        match self.config.address.or(listens) {
+            Some(address) => Some(address),
+            None => self.address_towards_redis().await,
+        }
+    }
+
+    /// No packet is sent: this only asks the kernel which way it would take.
+    async fn address_towards_redis(&self) -> Option<IpAddr> {
+        let towards = async |any: IpAddr, address: &str| {
+            let socket = UdpSocket::bind((any, 0)).await.ok()?;
+            socket.connect(address).await.ok()?;
+            Some(socket.local_addr().ok()?.ip())
+        };
+        for address in self.redis.addresses() {
+            for any in [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()] {
+                if let Some(own) = towards(any, &address).await {
+                    return Some(own);
+                }
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,82 @@
+//! A node that went deaf without noticing is woken by the next one that publishes: Redis tells how many heard a message, and
+//! fewer than listen means that somebody did not. Then all of them subscribe and read the log again.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use hyper::StatusCode;
+
+use super::registry::Registry;
+use super::{Scopes, attach};
+use crate::ids::ScopeId;
+use crate::peer::{Answer, Peers};
+use crate::sync::lock;
+
+const NUDGE: &str = "/nudge";
+const DEADLINE: Duration = Duration::from_secs(2);
+/// A scope is nudged at most so often.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Scopes that are remembered for that, beyond which old ones are thrown out.
+const REMEMBERED: usize = 4_096;
+
+/// Nudges the listeners of a scope.
+pub struct Nudger {
+    registry: Arc<Registry>,
+    peers: Arc<Peers>,
+    last: Mutex<HashMap<ScopeId, Instant>>,
+}
+
+/// Answers nudges, and sends them.
+pub fn wire(scopes: &Arc<Scopes>, registry: &Arc<Registry>, peers: &Arc<Peers>) {
+    let weak = Arc::downgrade(scopes);
+    peers.on(NUDGE, move |body| {
+        let answer = nudged(&weak, &body);
+        async move { answer }
+    });
+    scopes.set_nudger(Nudger { registry: registry.clone(), peers: peers.clone(), last: Mutex::default() });
+}
+
+impl Nudger {
+    /// Fewer nodes than listen heard a message of this scope.
+    pub fn nudge(&self, scopes: &Arc<Scopes>, scope: &ScopeId) {
+        if !self.is_due(scope) {
+            return;
+        }
+        scopes.counters.nudges.fetch_add(1, Relaxed);
+        attach::hear_again(scopes, scope);
+        let (peers, others, body) = (self.peers.clone(), self.registry.others(), Bytes::from(scope.to_string()));
+        tokio::spawn(async move {
+            join_all(others.iter().map(|peer| peers.call(peer, NUDGE, body.clone(), DEADLINE))).await;
+        });
+    }
+
+    fn is_due(&self, scope: &ScopeId) -> bool {
+        let (now, mut last) = (Instant::now(), lock(&self.last));
+        if last.get(scope).is_some_and(|at| *at + PAUSE > now) {
+            return false;
+        }
+        if last.len() >= REMEMBERED {
+            last.retain(|_, at| *at + PAUSE > now);
+            if last.len() >= REMEMBERED {
+                return false;
+            }
+        }
+        last.insert(scope.clone(), now);
+        true
+    }
+}
+
+fn nudged(scopes: &Weak<Scopes>, body: &[u8]) -> Answer {
+    let scope = std::str::from_utf8(body).ok().and_then(|text| text.parse().ok());
+    match (scopes.upgrade(), scope) {
+        (Some(scopes), Some(scope)) => {
+            attach::hear_again(&scopes, &scope);
+            Answer::status(StatusCode::NO_CONTENT)
+        }
+        _ => Answer::status(StatusCode::BAD_REQUEST),
+    }
+}

@@ -1,0 +1,202 @@
+//! Who lives. A look reads what every master knows; who has no lease and does not answer is declared dead, and reaped.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use hyper::StatusCode;
+
+use super::super::identity::label_of;
+use super::super::reap;
+use super::places::{Answers, is_majority};
+use super::{Known, Registry, State, WHO};
+use crate::peer::{Peer, PeerError};
+use crate::redis::scripts::node::{CERTIFICATE_MS, LEASE_MS, Listing, node_list};
+use crate::sync::lock;
+
+const LEASE: Duration = Duration::from_millis(LEASE_MS);
+/// How often a node looks.
+const EVERY: Duration = Duration::from_millis(500);
+/// Between two answers of a master that are further apart than this, it may have been away.
+const UNBROKEN: Duration = Duration::from_millis(2_500);
+/// How long the answer to "who are you" may take.
+const WHO_DEADLINE: Duration = Duration::from_secs(1);
+
+/// Since when a master has answered without a break, and when it did last.
+#[derive(Clone, Copy)]
+pub struct Reach {
+    since: Instant,
+    last: Instant,
+}
+
+/// Who answers at a peer port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    TheNode,
+    /// It does not trust us: another secret, or another time.
+    Distrusts,
+    Nobody,
+}
+
+impl Registry {
+    /// Looks, judges and reaps until the lease is given up.
+    pub(super) async fn watch(self: &Arc<Self>) {
+        while !self.has_left() {
+            let _ = tokio::time::timeout(EVERY, self.look_now.notified()).await;
+            let suspects = self.look().await;
+            // A node that may not act may not judge either.
+            if !self.fence.is_fenced() && !self.has_left() {
+                join_all(suspects.iter().map(|(node, peer)| self.judge(node, peer.as_ref()))).await;
+                self.reap();
+            }
+        }
+    }
+
+    /// One look; returns those who have no lease anywhere.
+    pub(super) async fn look(&self) -> Vec<(Arc<str>, Option<Peer>)> {
+        let began = Instant::now();
+        let answers = self.list().await;
+        let suspects = {
+            let mut state = lock(&self.state);
+            state.looked = Some(began);
+            state.learn(&answers, began);
+            state.suspects(&answers, &self.identity.node())
+        };
+        if answers.iter().flat_map(|(_, listing)| listing).any(|listing| listing.certified.iter().any(|dead| self.is_own(dead))) {
+            self.renew_now.notify_one();
+        }
+        self.looks.send_modify(|looks| *looks += 1);
+        suspects
+    }
+
+    /// Reads the leases of all nodes that are known; one that is not yet is asked for the next time.
+    pub(super) async fn list(&self) -> Answers<Listing> {
+        let nodes: Vec<Arc<str>> = lock(&self.state).nodes.keys().cloned().collect();
+        let labels: HashSet<&str> = nodes.iter().map(|node| label_of(node)).collect();
+        let labels: &Vec<&str> = &labels.into_iter().collect();
+        self.places.ask(&self.redis, |place| async move { node_list(&self.redis, &place, labels).await }).await
+    }
+
+    fn is_own(&self, node: &str) -> bool {
+        *self.identity.node() == *node
+    }
+
+    async fn judge(&self, node: &Arc<str>, peer: Option<&Peer>) {
+        let who = match peer {
+            Some(peer) => self.ask_who(peer).await,
+            None => Who::Nobody,
+        };
+        if who == Who::Nobody && self.certify(node, false).await {
+            self.counters.deaths.fetch_add(1, Relaxed);
+            tracing::warn!(%node, "a node is dead");
+            self.note_dead(node);
+        }
+    }
+
+    /// Asks at a node's peer port whether it is still that node.
+    pub(super) async fn ask_who(&self, peer: &Peer) -> Who {
+        match self.peers.probe(peer, WHO, Bytes::new(), WHO_DEADLINE).await {
+            Ok(answer) if answer.status == StatusCode::OK && answer.body == peer.node.as_bytes() => Who::TheNode,
+            Err(PeerError::Refused(StatusCode::UNAUTHORIZED)) => Who::Distrusts,
+            _ => Who::Nobody,
+        }
+    }
+
+    pub(super) fn note_dead(&self, node: &Arc<str>) {
+        lock(&self.state).dead.insert(node.clone(), Instant::now());
+    }
+
+    /// Starts to reap who is dead and has left something behind.
+    pub(super) fn reap(self: &Arc<Self>) {
+        let mut state = lock(&self.state);
+        let State { nodes, dead, reaping, .. } = &mut *state;
+        let dead = nodes.iter().filter(|(node, _)| dead.contains_key(*node));
+        let todo: Vec<_> =
+            dead.filter(|(node, _)| reaping.insert((*node).clone())).map(|(n, k)| (n.clone(), k.renewed_at)).collect();
+        drop(state);
+        for (node, lost_at) in todo {
+            let registry = self.clone();
+            tokio::spawn(async move {
+                if let Some(scopes) = registry.scopes() {
+                    let reaped = reap::reap(&scopes, &node, lost_at, &registry.counters.reaped).await;
+                    if reaped && registry.forget(&node).await {
+                        tracing::info!(%node, "a dead node was reaped");
+                        lock(&registry.state).nodes.remove(&node);
+                    }
+                }
+                // What could not be done now is tried after the next look.
+                lock(&registry.state).reaping.remove(&node);
+            });
+        }
+    }
+
+    async fn forget(&self, node: &str) -> bool {
+        use crate::redis::scripts::node::node_forget;
+        let answers = self.places.ask(&self.redis, |place| async move { node_forget(&self.redis, &place, node).await }).await;
+        answers.iter().all(|(_, answer)| answer.is_some())
+    }
+}
+
+impl State {
+    /// Takes in what the masters said to a question that was put then.
+    fn learn(&mut self, answers: &Answers<Listing>, began: Instant) {
+        let now = Instant::now();
+        let mut certificates: HashMap<&str, usize> = HashMap::new();
+        for (place, listing) in answers {
+            let Some(listing) = listing else {
+                self.reach.remove(place);
+                continue;
+            };
+            let reach = self.reach.entry(place.clone()).or_insert(Reach { since: began, last: now });
+            if reach.last + UNBROKEN < began {
+                reach.since = began;
+            }
+            reach.last = now;
+            listing.certified.iter().for_each(|node| *certificates.entry(node).or_default() += 1);
+            for listed in &listing.nodes {
+                let node: Arc<str> = listed.node.as_str().into();
+                let known =
+                    Known { tag: listed.tag.as_str().into(), address: listed.address, renewed_at: listed.renewed_at, seen: now };
+                match self.nodes.get_mut(&node) {
+                    Some(older) if older.renewed_at > known.renewed_at => older.seen = now,
+                    Some(older) => *older = known,
+                    None => {
+                        self.nodes.insert(node, known);
+                    }
+                }
+            }
+        }
+        for (node, count) in certificates {
+            if is_majority(count, answers.len()) {
+                self.dead.insert(node.into(), now);
+            }
+        }
+        let heard = answers.iter().filter(|(_, listing)| listing.is_some()).count();
+        if is_majority(heard, answers.len()) {
+            // A Redis that came back empty hears of its nodes at their next renewal.
+            self.nodes.retain(|_, known| known.seen + LEASE > now);
+            self.reach.retain(|place, _| answers.iter().any(|(asked, _)| asked == place));
+        }
+        self.dead.retain(|_, seen| seen.elapsed() < Duration::from_millis(CERTIFICATE_MS));
+        self.by_tag.clear();
+        let mut by_age: Vec<_> = self.nodes.iter().filter(|(node, _)| !self.dead.contains_key(*node)).collect();
+        by_age.sort_unstable_by_key(|(_, known)| known.renewed_at);
+        self.by_tag.extend(by_age.into_iter().map(|(node, known)| (known.tag.clone(), node.clone())));
+    }
+
+    /// Those without a lease on any master that was reached without a break for a whole lease, if these are a majority.
+    fn suspects(&self, answers: &Answers<Listing>, own: &str) -> Vec<(Arc<str>, Option<Peer>)> {
+        let listed = || answers.iter().filter_map(|(place, listing)| Some((place, listing.as_ref()?)));
+        let long = |place: &Arc<str>| self.reach.get(place).is_some_and(|reach| reach.last - reach.since >= LEASE);
+        if !is_majority(listed().filter(|(place, _)| long(place)).count(), answers.len()) {
+            return Vec::new();
+        }
+        let has_lease = |node: &str| listed().any(|(_, listing)| listing.holders.iter().any(|holder| holder == node));
+        let suspects = self.nodes.iter().filter(|(node, _)| ***node != *own && !self.dead.contains_key(*node));
+        let suspects = suspects.filter(|(node, _)| !has_lease(node));
+        suspects.map(|(node, known)| (node.clone(), known.peer(node))).collect()
+    }
+}

@@ -1,0 +1,224 @@
+//! Which nodes there are. Each holds a lease on every master and renews it; each looks what the others do, and a majority of
+//! masters decides who is dead.
+//!
+//! ```text
+//! renew ─► leases ◄─ look ─► judge: no lease, no answer at the peer port ─► certificate on a majority ─► reap
+//!   └► fence                                                                      └► told at its next renewal ─► reborn
+//! ```
+//!
+//! *Dead* is who has a death certificate on a majority of masters. Unreachable is not dead, and Redis having been away kills
+//! nobody: leases run out then, but nobody may certify it.
+
+mod fence;
+mod judge;
+mod places;
+mod renew;
+mod start;
+
+use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use futures_util::future::BoxFuture;
+use tokio::sync::{Notify, watch};
+
+use super::{Identity, Scopes};
+use crate::peer::{Peer, Peers};
+use crate::redis::Redis;
+use crate::sync::lock;
+
+pub use fence::Fence;
+use judge::Reach;
+use places::Places;
+pub use start::StartError;
+
+/// The path at which a node says its name.
+pub const WHO: &str = "/who";
+/// How long who asks for an unknown tag may wait for a look at the registry …
+const LOOK_PATIENCE: Duration = Duration::from_secs(1);
+/// … and so often at most is one granted.
+const LOOK_PAUSE: Duration = Duration::from_millis(200);
+
+/// What is done with the sockets of a node that was declared dead and lives on; it is given the old name.
+pub type Reborn = Box<dyn Fn(Arc<str>) -> BoxFuture<'static, ()> + Send + Sync>;
+
+/// What has happened since the start.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Nodes that this one has declared dead.
+    pub deaths: AtomicU64,
+    /// Scopes that this one has reaped.
+    pub reaped: AtomicU64,
+    /// Times that this node was declared dead, and lived on.
+    pub reborn: AtomicU64,
+}
+
+/// One in a process.
+pub struct Registry {
+    redis: Redis,
+    identity: Arc<Identity>,
+    peers: Arc<Peers>,
+    has_secret: bool,
+    address: OnceLock<SocketAddr>,
+    started_ms: u64,
+    draining: AtomicBool,
+    /// It has given up its lease.
+    left: AtomicBool,
+    connections: OnceLock<Box<dyn Fn() -> usize + Send + Sync>>,
+    fence: Fence,
+    places: Places,
+    state: Mutex<State>,
+    /// Counts the looks.
+    looks: watch::Sender<u64>,
+    look_now: Notify,
+    renew_now: Notify,
+    admission: watch::Sender<start::Admission>,
+    scopes: OnceLock<Weak<Scopes>>,
+    on_reborn: OnceLock<Reborn>,
+    pub counters: Counters,
+}
+
+#[derive(Default)]
+struct State {
+    nodes: HashMap<Arc<str>, Known>,
+    /// By tag the node that has it now.
+    by_tag: HashMap<Arc<str>, Arc<str>>,
+    /// With the moment at which a certificate was last seen.
+    dead: HashMap<Arc<str>, Instant>,
+    reach: HashMap<Arc<str>, Reach>,
+    reaping: HashSet<Arc<str>>,
+    looked: Option<Instant>,
+}
+
+/// A node of which some master knows.
+#[derive(Clone)]
+struct Known {
+    tag: Arc<str>,
+    address: Option<SocketAddr>,
+    /// Redis' clock (ms since 1970).
+    renewed_at: u64,
+    seen: Instant,
+}
+
+impl Known {
+    fn peer(&self, node: &Arc<str>) -> Option<Peer> {
+        Some(Peer { node: node.clone(), tag: self.tag.clone(), address: self.address? })
+    }
+}
+
+impl Registry {
+    /// Nothing happens before [`Registry::run`].
+    pub fn new(redis: Redis, identity: Arc<Identity>, peers: Arc<Peers>, has_secret: bool) -> Arc<Self> {
+        let started_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+        Arc::new(Self {
+            redis,
+            identity,
+            peers,
+            has_secret,
+            address: OnceLock::new(),
+            started_ms,
+            draining: AtomicBool::new(false),
+            left: AtomicBool::new(false),
+            connections: OnceLock::new(),
+            fence: Fence::default(),
+            places: Places::default(),
+            state: Mutex::default(),
+            looks: watch::Sender::new(0),
+            look_now: Notify::new(),
+            renew_now: Notify::new(),
+            admission: watch::Sender::new(start::Admission::Trying { redis_away: true }),
+            scopes: OnceLock::new(),
+            on_reborn: OnceLock::new(),
+            counters: Counters::default(),
+        })
+    }
+
+    /// Whose scopes are attached anew under a new name, and whose listeners hear of what was reaped. Once, at the start.
+    pub(super) fn set_scopes(&self, scopes: Weak<Scopes>) {
+        let _ = self.scopes.set(scopes);
+    }
+
+    /// Where others reach this node. Once, before it runs.
+    pub(super) fn set_address(&self, address: SocketAddr) {
+        let _ = self.address.set(address);
+    }
+
+    /// Told to others, who need not know it exactly. The first call counts.
+    pub fn set_connections(&self, connections: impl Fn() -> usize + Send + Sync + 'static) {
+        let _ = self.connections.set(Box::new(connections));
+    }
+
+    /// Called when this node was declared dead and has taken a new name, while the gate is shut. The first call counts.
+    pub fn on_reborn(&self, reborn: Reborn) {
+        let _ = self.on_reborn.set(reborn);
+    }
+
+    /// False for a node that was declared dead. One that nobody knows may just have started, and counts as alive.
+    pub fn is_live(&self, node: &str) -> bool {
+        !lock(&self.state).dead.contains_key(node)
+    }
+
+    /// Where a node is reached that is not dead; this one included.
+    pub fn peer_of_node(&self, node: &str) -> Option<Peer> {
+        let state = lock(&self.state);
+        let (node, known) = state.nodes.get_key_value(node)?;
+        known.peer(node).filter(|_| !state.dead.contains_key(node))
+    }
+
+    /// Where the process with this tag is reached. For a tag that is not known the registry is looked at once more; when
+    /// many ask for such tags, they get the answer that is known.
+    pub async fn peer_of_tag(&self, tag: &str) -> Option<Peer> {
+        if let Some(peer) = self.known_tag(tag) {
+            return Some(peer);
+        }
+        let looked = lock(&self.state).looked;
+        if looked.is_none_or(|at| at.elapsed() >= LOOK_PAUSE) {
+            let mut looks = self.looks.subscribe();
+            looks.mark_unchanged();
+            self.look_now.notify_one();
+            let _ = tokio::time::timeout(LOOK_PATIENCE, looks.changed()).await;
+        }
+        self.known_tag(tag)
+    }
+
+    fn known_tag(&self, tag: &str) -> Option<Peer> {
+        let state = lock(&self.state);
+        let node = state.by_tag.get(tag).filter(|node| !state.dead.contains_key(*node))?;
+        state.nodes.get(node)?.peer(node)
+    }
+
+    /// All that are not dead and have a peer port, but for this one.
+    pub fn others(&self) -> Vec<Peer> {
+        let (state, own) = (lock(&self.state), self.identity.tag());
+        let others = state.nodes.iter().filter(|(node, known)| known.tag != *own && !state.dead.contains_key(*node));
+        others.filter_map(|(node, known)| known.peer(node)).collect()
+    }
+
+    /// How many nodes there are, and how many of them are alive; this one included.
+    pub fn count(&self) -> (usize, usize) {
+        let state = lock(&self.state);
+        let live = state.nodes.keys().filter(|node| !state.dead.contains_key(*node)).count();
+        (state.nodes.len(), live)
+    }
+
+    /// Whether this node may act.
+    pub fn fence(&self) -> &Fence {
+        &self.fence
+    }
+
+    /// Tells the others that this node is about to go.
+    pub fn set_draining(&self) {
+        self.draining.store(true, Relaxed);
+        self.renew_now.notify_one();
+    }
+
+    fn has_left(&self) -> bool {
+        self.left.load(Relaxed)
+    }
+
+    fn scopes(&self) -> Option<Arc<Scopes>> {
+        self.scopes.get()?.upgrade()
+    }
+}

@@ -1,0 +1,110 @@
+//! How a node keeps its lease, and what it does when it learns that it was declared dead.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+
+use super::super::identity::label_of;
+use super::Registry;
+use super::places::{Answers, agreed};
+use crate::redis::scripts::node::{Lease, Renewed, node_certify, node_renew};
+
+/// How often the lease is renewed …
+const EVERY: Duration = Duration::from_secs(3);
+/// … and how soon it is tried again.
+const RETRY: Duration = Duration::from_millis(300);
+/// Whoever was without a lease for so long takes a new name unasked: by then its certificate may be forgotten.
+const TOO_LONG: Duration = Duration::from_secs(30 * 60);
+/// How long claiming the sockets of the old name may take.
+const CLAIM_DEADLINE: Duration = Duration::from_secs(30);
+
+impl Registry {
+    /// Renews the lease until it is given up. It has been renewed once, just now.
+    pub(super) async fn keep(self: &Arc<Self>) {
+        let (mut renewed, mut pause) = (Instant::now(), EVERY);
+        while !self.has_left() {
+            let _ = tokio::time::timeout(pause, self.renew_now.notified()).await;
+            if self.has_left() {
+                return;
+            }
+            let began = Instant::now();
+            let answers = self.renew().await;
+            let node = self.identity.node();
+            let told = |answer: &Renewed| *answer == Renewed::Dead || matches!(answer, Renewed::Taken(other) if **other != *node);
+            if answers.iter().any(|(_, answer)| answer.as_ref().is_some_and(told)) || renewed.elapsed() > TOO_LONG {
+                self.live_on().await;
+                (renewed, pause) = (Instant::now(), EVERY);
+            } else if agreed(&answers, |answer| *answer == Renewed::Ok) {
+                self.fence.renewed(began);
+                (renewed, pause) = (began, EVERY);
+            } else {
+                pause = RETRY;
+            }
+        }
+    }
+
+    /// Tries to renew it on every master.
+    pub(super) async fn renew(&self) -> Answers<Renewed> {
+        let node = self.identity.node();
+        let lease = Lease {
+            node: &node,
+            label: self.identity.label(),
+            tag: self.identity.tag(),
+            address: self.address.get().copied(),
+            secret: self.has_secret,
+            started: self.started_ms,
+            connections: self.connections.get().map_or(0, |connections| connections()) as u64,
+            draining: self.draining.load(Relaxed),
+        };
+        self.places.ask(&self.redis, |place| async move { node_renew(&self.redis, &place, lease).await }).await
+    }
+
+    /// Declares a node dead on every master; true if a majority did. `by_name`: though it has a lease.
+    pub(super) async fn certify(&self, node: &str, by_name: bool) -> bool {
+        let label = label_of(node);
+        let certify = |place: Arc<str>| async move { node_certify(&self.redis, &place, node, label, by_name).await };
+        agreed(&self.places.ask(&self.redis, certify).await, |certified| *certified)
+    }
+
+    /// It was declared dead, and others have acted in its place: it takes a new name, and of its sockets what is left to it.
+    async fn live_on(self: &Arc<Self>) {
+        self.fence.shut();
+        let old = self.identity.node();
+        let new = self.identity.renew();
+        self.counters.reborn.fetch_add(1, Relaxed);
+        tracing::warn!(%old, %new, "this node was declared dead; it goes on under a new name");
+        // Perhaps only a few masters have said so: now it is so everywhere.
+        while !self.has_left() && !self.certify(&old, true).await {
+            sleep(RETRY).await;
+        }
+        self.note_dead(&old);
+        let mut began = Instant::now();
+        while !self.has_left() && !agreed(&self.renew().await, |answer| *answer == Renewed::Ok) {
+            sleep(RETRY).await;
+            began = Instant::now();
+        }
+        if let Some(reborn) = self.on_reborn.get()
+            && tokio::time::timeout(CLAIM_DEADLINE, reborn(old)).await.is_err()
+        {
+            tracing::error!("not all sockets could be claimed in time");
+        }
+        if let Some(scopes) = self.scopes() {
+            scopes.attach_all_again();
+        }
+        // If that took longer than a lease, the gate stays shut until the next renewal.
+        self.fence.renewed(began);
+        self.renew_now.notify_one();
+    }
+
+    /// Gives up the lease: what this node has left behind is reaped by the others, at once.
+    pub async fn leave(&self) {
+        if self.left.swap(true, Relaxed) {
+            return;
+        }
+        self.fence.shut();
+        self.renew_now.notify_one();
+        self.certify(&self.identity.node(), true).await;
+    }
+}

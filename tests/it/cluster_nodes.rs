@@ -1,0 +1,261 @@
+//! Nodes that come and go, as real processes: no ghosts, nobody dead who lives, and one node of a name.
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::support::client::Client;
+use super::support::hub::Hub;
+use super::support::process::Process;
+use super::support::redis::{Cluster, Server};
+use super::support::{eventually, eventually_within};
+
+/// Until when a killed node's users must have been seen to go.
+const SEEN_TO_GO: u64 = 12;
+
+async fn node(redis: &str, name: &str) -> Hub {
+    Hub::start(&[("REDIS_URL", redis), ("NODE_ID", name)]).await
+}
+
+async fn nodes<const N: usize>(redis: &str, names: [&str; N]) -> Vec<Hub> {
+    futures_util::future::join_all(names.map(|name| node(redis, name))).await
+}
+
+async fn join(hub: &Hub, role: &str, user: &str, sos: &str) -> Client {
+    let client = Client::connect(&hub.url(), json!({"token": hub.token(role, user, &[sos])})).await;
+    client.wait_count("sos:state", 1).await;
+    client
+}
+
+/// How often the room was told that this user is offline, and whether that is the last word.
+fn offline(watcher: &Client, user: &str) -> (usize, bool) {
+    let online = |update: &Value| {
+        let members = update["members"].as_array().expect("members").iter();
+        members.clone().find(|member| member["userId"] == user).map(|member| member["online"] == true)
+    };
+    let words: Vec<bool> = watcher.received("presence:update").iter().filter_map(online).collect();
+    let changes = words.windows(2).filter(|pair| pair[0] && !pair[1]).count();
+    (changes, words.last() == Some(&false))
+}
+
+/// Sockets of a user that a node believes in.
+async fn sockets(hub: &Hub, user: &str) -> u64 {
+    let (status, presence) = hub.internal(Method::GET, &format!("/users/{user}/presence"), None).await;
+    assert_eq!(status, 200, "{presence}");
+    presence["data"]["sockets"].as_u64().unwrap_or_else(|| panic!("no sockets in {presence}"))
+}
+
+/// Waits until a node believes in so many sockets of a user. It learns of a death within half a second.
+async fn has_sockets(hub: &Hub, user: &str, count: u64) {
+    let start = Instant::now();
+    while sockets(hub, user).await != count {
+        assert!(start.elapsed() < Duration::from_secs(5), "{user} has {} sockets", sockets(hub, user).await);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn say(client: &Client, text: &str) -> Value {
+    client.ask("message:send", json!({"text": text})).await
+}
+
+fn reads(client: &Client, text: &str) -> usize {
+    client.received("message:broadcast").iter().filter(|message| message["text"] == text).count()
+}
+
+/// Whether a node has judged that another one is dead.
+fn has_judged(hub: &Hub) -> bool {
+    hub.log().contains("a node is dead")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn users_of_a_killed_node_are_seen_to_go_once() {
+    let redis = Server::start(&[]);
+    gone_once(&redis.url()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn users_of_a_killed_node_are_seen_to_go_once_on_a_cluster() {
+    let cluster = Cluster::start(0);
+    gone_once(&cluster.url()).await;
+}
+
+async fn gone_once(redis: &str) {
+    let hubs = nodes(redis, ["a", "b", "c"]).await;
+    let [a, b, c] = &hubs[..] else { unreachable!() };
+    a.create_sos("kill", "c1").await;
+    let watchers = [join(b, "citizen", "c1", "kill").await, join(c, "rescuer", "r1", "kill").await];
+    let _victim = join(a, "rescuer", "r2", "kill").await;
+    // A user with sockets on two nodes stays.
+    let _twin = join(a, "rescuer", "r1", "kill").await;
+    // Whoever judges has to have watched for a whole lease.
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    a.kill();
+    let killed = Instant::now();
+    for watcher in &watchers {
+        eventually_within(30, "its user is seen to go", || offline(watcher, "r2") == (1, true)).await;
+    }
+    assert!(killed.elapsed() < Duration::from_secs(SEEN_TO_GO), "it took {:?}", killed.elapsed());
+    for hub in [b, c] {
+        has_sockets(hub, "r1", 1).await;
+        has_sockets(hub, "r2", 0).await;
+        eventually("it is reaped", || hub.log().contains("a dead node was reaped")).await;
+    }
+    assert_eq!(say(&watchers[0], "after").await["ok"], true);
+    for watcher in &watchers {
+        eventually("the message came", || reads(watcher, "after") == 1).await;
+        assert_eq!((offline(watcher, "r2"), offline(watcher, "r1")), ((1, true), (0, false)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_returns_under_its_name_leaves_no_ghost() {
+    let redis = Server::start(&[]);
+    let hubs = nodes(&redis.url(), ["a", "b"]).await;
+    let [a, b] = &hubs[..] else { unreachable!() };
+    a.create_sos("return", "c1").await;
+    let watcher = join(b, "citizen", "c1", "return").await;
+    let _victim = join(a, "rescuer", "r1", "return").await;
+    a.kill();
+    let killed = Instant::now();
+    let again = node(&redis.url(), "a").await;
+    has_sockets(&again, "r1", 0).await;
+    // Long before a lease is over.
+    eventually("its user is seen to go", || offline(&watcher, "r1") == (1, true)).await;
+    assert!(killed.elapsed() < Duration::from_secs(9), "it took {:?}", killed.elapsed());
+    has_sockets(b, "r1", 0).await;
+    // The old node's lease is as long ago as it would have lasted: still nobody was seen to go twice.
+    let late = join(&again, "rescuer", "r2", "return").await;
+    eventually("the newcomer is there", || !offline(&late, "r2").1 && !late.received("presence:update").is_empty()).await;
+    assert_eq!(offline(&watcher, "r1"), (1, true));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redis_away_for_longer_than_a_lease_kills_nobody() {
+    let redis = Server::start_persistent();
+    let hubs = nodes(&redis.url(), ["a", "b"]).await;
+    let [a, b] = &hubs[..] else { unreachable!() };
+    a.create_sos("away", "c1").await;
+    let clients = [join(a, "citizen", "c1", "away").await, join(b, "rescuer", "r1", "away").await];
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    redis.stop();
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    redis.restart();
+    for hub in &hubs {
+        hub.wait_for_status("/readyz", 200).await;
+    }
+    // Two leases later still nobody is dead.
+    let until = Instant::now() + Duration::from_secs(15);
+    while Instant::now() < until {
+        assert!(!hubs.iter().any(has_judged));
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert_eq!(say(&clients[0], "here").await["ok"], true);
+    for client in &clients {
+        eventually("the message came", || reads(client, "here") == 1).await;
+        assert!(!client.is_closed());
+        assert_eq!((offline(client, "c1").0, offline(client, "r1").0), (0, 0));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_paused_node_fences_itself_and_leaves_no_ghost() {
+    let redis = Server::start(&[]);
+    let hubs = nodes(&redis.url(), ["a", "b", "c"]).await;
+    let [a, b, c] = &hubs[..] else { unreachable!() };
+    a.create_sos("pause", "c1").await;
+    let watcher = join(b, "citizen", "c1", "pause").await;
+    let _third = join(c, "rescuer", "r2", "pause").await;
+    let paused = join(a, "rescuer", "r1", "pause").await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    a.signal(libc::SIGSTOP);
+    // It lies in the socket's buffer when the node goes on.
+    paused.emit("message:send", json!({"text": "from the past"}));
+    eventually_within(15, "its user is seen to go", || offline(&watcher, "r1") == (1, true)).await;
+    has_sockets(b, "r1", 0).await;
+    a.signal(libc::SIGCONT);
+    eventually("it has a new name", || a.log().contains("it goes on under a new name")).await;
+    a.wait_for_status("/readyz", 200).await;
+    // The socket is either claimed, and the user is back, or closed, and nothing of it is left.
+    let back = !paused.is_closed();
+    eventually("it is settled", || offline(&watcher, "r1").1 != back || paused.is_closed()).await;
+    let again = join(a, "rescuer", "r3", "pause").await;
+    assert_eq!(say(&again, "alive").await["ok"], true);
+    for client in [&watcher, &again] {
+        eventually("the message came", || reads(client, "alive") == 1).await;
+    }
+    assert!(offline(&watcher, "r1").0 <= 1, "one leave");
+    if paused.is_closed() {
+        has_sockets(b, "r1", 0).await;
+        has_sockets(a, "r1", 0).await;
+        assert_eq!(reads(&watcher, "from the past"), 0, "a fenced node does nothing");
+    }
+}
+
+/// A node that is to refuse to start: what it says.
+fn refusal(env: &[(&str, &str)]) -> impl Future<Output = String> + use<> {
+    let mut command = Hub::command("serve", env);
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    refused(command)
+}
+
+async fn refused(command: Command) -> String {
+    let mut process = Process::start(command);
+    let stderr = process.child().stderr.take().expect("a pipe");
+    let said = tokio::task::spawn_blocking(move || std::io::read_to_string(stderr));
+    let said = tokio::time::timeout(Duration::from_secs(20), said).await.expect("it goes on").unwrap().unwrap();
+    assert!(!process.child().wait().unwrap().success());
+    said
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_that_a_live_node_holds_is_refused() {
+    let redis = Server::start(&[]);
+    let url = redis.url();
+    let holder = node(&url, "a").await;
+    let said = refusal(&[("REDIS_URL", &url), ("NODE_ID", "a")]).await;
+    assert!(said.contains("the name is taken: node a."), "{said}");
+    let said = refusal(&[("REDIS_URL", &url), ("NODE_ID", "b"), ("CLUSTER_SECRET", "another secret of the tests")]).await;
+    assert!(said.contains("does not trust this one"), "{said}");
+    let said = refusal(&[("REDIS_URL", &url), ("NODE_ID", "b"), ("CLUSTER_SECRET", "")]).await;
+    assert!(said.contains("CLUSTER_SECRET is not set here"), "{said}");
+    assert_eq!(holder.get("/readyz").await.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_secret_there_is_one_node() {
+    let redis = Server::start(&[]);
+    let url = redis.url();
+    let alone = [("REDIS_URL", &*url), ("NODE_ID", "a"), ("CLUSTER_SECRET", "")];
+    let first = Hub::start(&alone).await;
+    let (same, other, with) = tokio::join!(
+        refusal(&alone),
+        refusal(&[("REDIS_URL", &url), ("NODE_ID", "b"), ("CLUSTER_SECRET", "")]),
+        refusal(&[("REDIS_URL", &url), ("NODE_ID", "c")]),
+    );
+    assert!(same.contains("the name is taken"), "{same}");
+    assert!(other.contains("CLUSTER_SECRET is not set here"), "{other}");
+    assert!(with.contains("is running without CLUSTER_SECRET"), "{with}");
+    // After its end the next one starts at once; after a crash when the lease is over.
+    first.signal(libc::SIGTERM);
+    assert!(first.exited().await.success());
+    let start = Instant::now();
+    let second = Hub::start(&alone).await;
+    assert!(start.elapsed() < Duration::from_secs(6), "it took {:?}", start.elapsed());
+    second.create_sos("alone", "c1").await;
+    let _ghost = join(&second, "citizen", "c1", "alone").await;
+    second.kill();
+    let third = Hub::start(&alone).await;
+    has_sockets(&third, "c1", 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_ends_in_order_is_not_waited_for() {
+    let redis = Server::start(&[]);
+    let hubs = nodes(&redis.url(), ["a", "b"]).await;
+    hubs[0].signal(libc::SIGTERM);
+    assert!(hubs[0].exited().await.success());
+    eventually("the other has cleaned up", || hubs[1].log().contains("a dead node was reaped")).await;
+    assert!(!has_judged(&hubs[1]), "nobody had to find out");
+}

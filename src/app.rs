@@ -16,6 +16,7 @@ use crate::auth::{self, SosVerifier};
 use crate::cluster::node::{self, Node};
 use crate::cluster::recovery::{self, Recovery};
 use crate::cluster::registry::StartError;
+use crate::cluster::relay;
 use crate::drain::{Lifecycle, Phase, asked_to_stop};
 use crate::engineio::{self, CloseReason, Engine};
 use crate::features::sos::{self, Sos};
@@ -72,7 +73,8 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     let config = recovery::Config { window: settings.transport.recovery_window };
     let recovery = Recovery::new(&scopes, config, Arc::new(()));
     io.set_keeper(recovery.keeper());
-    let engine = Engine::new(engine_config(&settings), EngineHandler(io.clone()));
+    let engine = Engine::new(engine_config(&settings, &node), EngineHandler(io.clone()));
+    relay::wire_node(&node, &[("socket.io", &engine)]);
 
     gauges::spawn(engine.clone(), io.clone(), node.clone(), redis.clone());
     let counted = engine.clone();
@@ -170,7 +172,7 @@ fn sos_config(settings: &Settings) -> sos::Config {
     }
 }
 
-fn engine_config(settings: &Settings) -> engineio::Config {
+fn engine_config(settings: &Settings, node: &Node) -> engineio::Config {
     let (transport, limits) = (&settings.transport, &settings.limits);
     engineio::Config {
         ping_interval: transport.ping_interval,
@@ -181,6 +183,7 @@ fn engine_config(settings: &Settings) -> engineio::Config {
         max_connections: limits.connections,
         max_connections_per_address: limits.connections_per_address,
         handshakes_per_second: limits.handshakes_per_second,
+        tag: (&**node.identity.tag()).into(),
         ..engineio::Config::default()
     }
 }

@@ -15,6 +15,8 @@ use futures_util::future::BoxFuture;
 use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 
+use super::node::Node;
+use super::registry::Registry;
 use crate::engineio::Engine;
 use crate::engineio::elsewhere::{Breach, Elsewhere, NoTicket, PollAnswer, Polled, Ticket, tag_of};
 use crate::peer::{Answer, Peer, Peers};
@@ -36,12 +38,26 @@ pub trait Directory: Send + Sync + 'static {
     fn peer_of_tag<'a>(&'a self, tag: &'a str) -> BoxFuture<'a, Option<Peer>>;
 }
 
+impl Directory for Registry {
+    fn peer_of_tag<'a>(&'a self, tag: &'a str) -> BoxFuture<'a, Option<Peer>> {
+        Box::pin(Self::peer_of_tag(self, tag))
+    }
+}
+
 /// The other nodes' sessions of one engine.
 struct Relay {
     /// Which engine of the other process is meant.
     engine: &'static str,
     peers: Arc<Peers>,
     directory: Arc<dyn Directory>,
+}
+
+/// [`wire`] for a node that stands in the registry. Before [`Node::start`]; a node that stays alone asks nobody.
+pub fn wire_node(node: &Node, engines: &[(&'static str, &Arc<Engine>)]) {
+    if node.has_peers() {
+        let directory: Arc<dyn Directory> = node.registry.clone();
+        wire(&node.peers, &directory, engines);
+    }
 }
 
 /// Joins the engines of this process with those of the same name in other processes: each asks the others for sessions that

@@ -20,6 +20,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::engineio::{self, Connection, Handshake, Session};
 use crate::protocol::packet::Limits;
 
@@ -112,5 +114,9 @@ impl engineio::Handler for EngineHandler {
     fn open(&self, session: &Arc<Session>, handshake: Handshake) -> Arc<dyn Connection> {
         session.accept_within(self.0.config.connect_timeout);
         Client::new(self.0.clone(), handshake)
+    }
+
+    fn adopt(&self, _session: &Arc<Session>, exported: Bytes) -> Option<Arc<dyn Connection>> {
+        Client::arriving(self.0.clone(), &exported).map(|client| client as Arc<dyn Connection>)
     }
 }

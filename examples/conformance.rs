@@ -19,7 +19,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use clap::Parser;
 use convoke::cluster::node::{self, Node};
-use convoke::cluster::recovery::{self, Recovery};
 use convoke::cluster::relay;
 use convoke::engineio::{self, Body, CloseReason, Connection, Engine, Handshake, Session};
 use convoke::http::server;
@@ -135,7 +134,8 @@ async fn main() -> anyhow::Result<()> {
         let node_id = format!("conformance-{}", options.port).into();
         let secret = Some(Secret::new("the protocol test suites"));
         let host = Ipv4Addr::LOCALHOST.into();
-        Node::new(node::Config { node_id, secret, host, peer_port: options.peer_port, address: None }, redis)
+        let (peer_port, recovery_window) = (options.peer_port, Duration::ZERO);
+        Node::new(node::Config { node_id, secret, host, peer_port, address: None, recovery_window }, redis)
     });
     let config = engineio::Config {
         tag: node.as_ref().map_or("", |node| &**node.identity.tag()).into(),
@@ -148,7 +148,7 @@ async fn main() -> anyhow::Result<()> {
         [namespace("/"), namespace("/custom")],
     );
     if let Some(node) = &node {
-        io.set_keeper(Recovery::new(&node.scopes, recovery::Config { window: Duration::ZERO }, Arc::new(())).keeper());
+        io.set_keeper(node.recovery.keeper());
     }
     let app = App { echo: Engine::new(config.clone(), Echo), socketio: Engine::new(config, EngineHandler(io)) };
     if let Some(node) = &node {

@@ -14,11 +14,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::{self, SosVerifier};
 use crate::cluster::node::{self, Node};
-use crate::cluster::recovery::{self, Recovery};
 use crate::cluster::registry::StartError;
 use crate::cluster::relay;
 use crate::drain::{Lifecycle, Phase, asked_to_stop};
-use crate::engineio::{self, CloseReason, Engine};
+use crate::engineio::{self, Engine};
 use crate::features::sos::{self, Sos};
 use crate::http::guards::Guards;
 use crate::http::router::Router;
@@ -70,19 +69,17 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     });
     sos.start();
     let io = SocketIo::new(socketio_config(&settings, &node), [sos.namespace()]);
-    let config = recovery::Config { window: settings.transport.recovery_window };
-    let recovery = Recovery::new(&scopes, config, Arc::new(()));
-    io.set_keeper(recovery.keeper());
+    io.set_keeper(node.recovery.keeper());
     let engine = Engine::new(engine_config(&settings, &node), EngineHandler(io.clone()));
     relay::wire_node(&node, &[("socket.io", &engine)]);
 
     gauges::spawn(engine.clone(), io.clone(), node.clone(), redis.clone());
     let counted = engine.clone();
     node.registry.set_connections(move || counted.sessions());
-    let closed = engine.clone();
+    let claims = node.recovery.clone();
     node.registry.on_reborn(Box::new(move |_| {
-        let sessions = closed.all();
-        Box::pin(async move { sessions.iter().for_each(|session| session.close(CloseReason::LostOwnership)) })
+        let claims = claims.clone();
+        Box::pin(async move { claims.reborn().await })
     }));
     node.start().await?;
 
@@ -154,6 +151,7 @@ fn node_config(settings: &Settings) -> node::Config {
         host: settings.server.host,
         peer_port: settings.cluster.peer_port,
         address: settings.cluster.address,
+        recovery_window: settings.transport.recovery_window,
     }
 }
 

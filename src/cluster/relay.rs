@@ -174,6 +174,17 @@ impl Relay {
         self.directory.peer_of_tag(tag_of(sid)?).await
     }
 
+    /// Says something that need not arrive.
+    fn tell(&self, sid: &str, path: &'static str, asked: &Asked) {
+        let (peers, directory, sid, asked) = (self.peers.clone(), self.directory.clone(), sid.to_owned(), asked.write(b""));
+        tokio::spawn(async move {
+            let Some(tag) = tag_of(&sid) else { return };
+            if let Some(peer) = directory.peer_of_tag(tag).await {
+                let _ = peers.call(&peer, path, asked, TICKET_DEADLINE).await;
+            }
+        });
+    }
+
     fn about(&self, sid: &str, ticket: Option<Ticket>) -> Asked {
         Asked { engine: self.engine.into(), sid: sid.into(), ticket, poll: None }
     }
@@ -207,15 +218,13 @@ impl Elsewhere for Relay {
         })
     }
 
+    fn abort(&self, sid: &str, address: IpAddr) {
+        let poll = Some(Poll { address, what: What::Broken(Breach::Aborted) });
+        self.tell(sid, POLL, &Asked { poll, ..self.about(sid, None) });
+    }
+
     fn give_up(&self, sid: &str, ticket: Ticket) {
-        let asked = self.about(sid, Some(ticket)).write(b"");
-        let (peers, directory, sid) = (self.peers.clone(), self.directory.clone(), sid.to_owned());
-        tokio::spawn(async move {
-            let Some(tag) = tag_of(&sid) else { return };
-            if let Some(peer) = directory.peer_of_tag(tag).await {
-                let _ = peers.call(&peer, TICKET_BACK, asked, TICKET_DEADLINE).await;
-            }
-        });
+        self.tell(sid, TICKET_BACK, &self.about(sid, Some(ticket)));
     }
 
     fn take<'a>(&'a self, sid: &'a str, ticket: Ticket) -> BoxFuture<'a, Option<Bytes>> {

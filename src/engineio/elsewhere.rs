@@ -39,6 +39,8 @@ pub enum Polled {
 pub enum Breach {
     Malformed,
     TooLarge,
+    /// It has given up a request that waits.
+    Aborted,
 }
 
 /// What the owner answers to [`Polled`].
@@ -64,6 +66,9 @@ pub type Ticket = u64;
 pub trait Elsewhere: Send + Sync + 'static {
     /// Long-polling at the owner of `sid`; `None` if it is unknown or cannot be reached.
     fn poll<'a>(&'a self, sid: &'a str, polled: Polled, address: IpAddr, within: Duration) -> BoxFuture<'a, Option<PollAnswer>>;
+
+    /// The client has given up a poll; perhaps before its owner has heard of it.
+    fn abort(&self, sid: &str, address: IpAddr);
 
     /// Asks the owner of `sid` for the right to upgrade it.
     fn ticket<'a>(&'a self, sid: &'a str) -> BoxFuture<'a, Result<Ticket, NoTicket>>;
@@ -98,6 +103,7 @@ impl Engine {
                     session.close(match breach {
                         Breach::Malformed => CloseReason::ProtocolError,
                         Breach::TooLarge => CloseReason::TooLarge,
+                        Breach::Aborted => CloseReason::PollAborted,
                     });
                 }
                 BadRequest::Malformed.response()
@@ -145,12 +151,14 @@ impl Engine {
         } else {
             (self.check_body(request).await, POST_DEADLINE)
         };
+        let mut aborted = AbortIfDropped(is_get.then_some((elsewhere, sid, address)));
         let breach = if let Polled::Broken(breach) = &polled { Some(*breach) } else { None };
         let answer = elsewhere.poll(sid, polled, address, within).await;
+        aborted.0 = None;
         match (answer, breach) {
             (None, _) => BadRequest::SessionIdUnknown.response(),
             (Some(_), Some(Breach::TooLarge)) => polling::too_large(),
-            (Some(_), Some(Breach::Malformed)) => BadRequest::Malformed.response(),
+            (Some(_), Some(Breach::Malformed | Breach::Aborted)) => BadRequest::Malformed.response(),
             (Some(answer), None) => {
                 let content_type = match answer.status {
                     StatusCode::OK if is_get => polling::TEXT,
@@ -197,6 +205,17 @@ impl Engine {
         match decode_payload(&body, self.config.max_polling_packets) {
             Ok(_) => Polled::Post(body),
             Err(_) => Polled::Broken(Breach::Malformed),
+        }
+    }
+}
+
+/// The request's future is dropped when its client goes away while it waits.
+struct AbortIfDropped<'a>(Option<(&'a Arc<dyn Elsewhere>, &'a str, IpAddr)>);
+
+impl Drop for AbortIfDropped<'_> {
+    fn drop(&mut self) {
+        if let Some((elsewhere, sid, address)) = self.0 {
+            elsewhere.abort(sid, address);
         }
     }
 }

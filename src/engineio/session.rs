@@ -77,6 +77,8 @@ struct State {
     pong_due: Option<Instant>,
     /// When the session ends unless [`Session::accepted`] was called.
     accept_due: Option<Instant>,
+    /// Counts the polls that had to wait.
+    polls: u32,
 }
 
 /// A client's session. It outlives its transport only until [`Connection::closed`] has returned.
@@ -109,7 +111,7 @@ impl Session {
 
     fn new(engine: &Arc<Engine>, sid: String, address: IpAddr, transport: Transport) -> Arc<Self> {
         let ping_due = Instant::now() + engine.config.ping_interval;
-        let state = State { transport, outbox: Outbox::default(), ping_due, pong_due: None, accept_due: None };
+        let state = State { transport, outbox: Outbox::default(), ping_due, pong_due: None, accept_due: None, polls: 0 };
         Self::with_state(engine, sid.into(), address, state)
     }
 
@@ -319,13 +321,14 @@ impl Session {
     pub(super) fn poll(self: &Arc<Self>) -> Poll {
         self.check_pong(Instant::now());
         let mut state = lock(&self.state);
-        let State { transport, outbox, .. } = &mut *state;
+        let State { transport, outbox, polls, .. } = &mut *state;
         match transport {
             Transport::Polling { waiting: Some(waiting), .. } if !waiting.is_closed() => Poll::Refused,
             Transport::Polling { .. } if !outbox.is_empty() => Poll::Ready(outbox.take_payload(self.engine.config.max_payload)),
             Transport::Polling { waiting, .. } => {
                 let (sender, receiver) = oneshot::channel();
                 *waiting = Some(sender);
+                *polls = polls.wrapping_add(1);
                 Poll::Waits(receiver)
             }
             Transport::WebSocket { .. } | Transport::Moving | Transport::Closed => Poll::Refused,
@@ -368,9 +371,8 @@ impl Session {
     /// Ends the waiting poll if the client is waiting for just that; false when no upgrade is going on.
     pub(super) fn release_poll_for_upgrade(&self) -> bool {
         match &mut lock(&self.state).transport {
-            Transport::Polling { waiting, upgrade } if *upgrade != Upgrade::None => {
-                // Another node does not tell when it has answered the probe.
-                if let Some(waiting) = waiting.take_if(|_| *upgrade != Upgrade::Begun) {
+            Transport::Polling { waiting, upgrade: upgrade @ (Upgrade::Begun | Upgrade::Probed) } => {
+                if let Some(waiting) = waiting.take_if(|_| *upgrade == Upgrade::Probed) {
                     let _ = waiting.send(PollEnd::Noop);
                 }
                 true

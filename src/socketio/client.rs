@@ -196,14 +196,7 @@ impl Client {
         parser: Parser,
         number: u32,
     ) {
-        let config = &self.io.config;
-        let answer = AssertUnwindSafe(async {
-            if !config.gate.pass(config.gate_patience).await {
-                return Err(ConnectError::TryAgain);
-            }
-            self.admit(&session, &namespace, request, parser).await
-        });
-        let answer = answer.catch_unwind();
+        let answer = AssertUnwindSafe(self.admit(&session, &namespace, request, parser)).catch_unwind();
         let result = match tokio::time::timeout(self.io.config.connect_timeout, answer).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => {
@@ -222,7 +215,11 @@ impl Client {
         request: ConnectRequest,
         parser: Parser,
     ) -> Result<Admitted, ConnectError> {
-        let hello = Hello::read(&request, &self.io.config);
+        let config = &self.io.config;
+        if !config.gate.pass(config.gate_patience).await {
+            return Err(ConnectError::TryAgain);
+        }
+        let hello = Hello::read(&request, config);
         let data = (namespace.connect)(request).await?;
         let newcomer = Newcomer {
             identity: namespace.identify(&data),
@@ -305,6 +302,10 @@ impl Client {
         if recovered {
             socket.push(Job::Disconnected(reason), &self.io.config);
         }
+    }
+
+    pub fn push(&self, socket: &Arc<Socket>, job: Job) {
+        socket.push(job, &self.io.config);
     }
 
     fn sockets(&self) -> SmallVec<[Arc<Socket>; 1]> {

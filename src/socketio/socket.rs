@@ -383,11 +383,19 @@ impl Socket {
         lock(&self.acks).take();
     }
 
+    /// It goes on under another epoch: its namespace does what it does for a socket that was given back.
+    pub fn resumed(self: &Arc<Self>) {
+        if let Some(client) = self.client.upgrade() {
+            client.push(self, Job::Resumed);
+        }
+    }
+
     /// It is connected no longer without having been: its namespace gives up what it has taken for it.
     pub fn discard(self: &Arc<Self>, reason: DisconnectReason) {
         self.leave();
-        // This job passes every gate.
-        self.push(Job::Disconnected(reason), &Config::default());
+        if let Some(client) = self.client.upgrade() {
+            client.push(self, Job::Disconnected(reason));
+        }
     }
 
     /// [`Socket::leave`] for one that goes on elsewhere.

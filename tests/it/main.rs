@@ -21,6 +21,7 @@ mod layers;
 mod limits;
 mod peer;
 mod readme;
+mod recovery;
 mod redis_commit;
 mod redis_outage;
 mod redis_subscriber;

@@ -17,6 +17,7 @@ pub mod process;
 pub mod proxy;
 pub mod raw;
 pub mod redis;
+pub mod returning;
 pub mod server;
 pub mod sockets;
 pub mod sos_ms;

@@ -69,10 +69,28 @@ impl Session {
     /// Ends polls while the ticket is valid, so that the client can finish its part, and then the ticket.
     pub(in crate::engineio) async fn attend_ticket(self: Arc<Self>, ticket: Ticket) {
         let started = Instant::now();
-        while self.release_poll_for_upgrade() && started.elapsed() <= self.engine.config.upgrade_timeout {
+        // A poll that has just come may have overtaken the upgrade packet, which takes the longer way: it waits for one round.
+        let mut seen = None;
+        while self.release_poll_seen(&mut seen, ticket) && started.elapsed() <= self.engine.config.upgrade_timeout {
             tokio::time::sleep(POLL_CHECK).await;
         }
         self.return_ticket(ticket);
+    }
+
+    /// Ends the poll that was there the last time; false when this upgrade is over.
+    fn release_poll_seen(&self, seen: &mut Option<u32>, ticket: Ticket) -> bool {
+        let mut state = lock(&self.state);
+        let polls = state.polls;
+        match &mut state.transport {
+            Transport::Polling { waiting, upgrade } if *upgrade == Upgrade::Elsewhere(ticket) => {
+                let known = seen.replace(polls) == Some(polls);
+                if let Some(waiting) = waiting.take_if(|_| known) {
+                    let _ = waiting.send(PollEnd::Noop);
+                }
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Ends the session here and gives out what it takes to go on elsewhere. `None`: the ticket is not valid (any more), or the
@@ -113,8 +131,9 @@ impl Session {
         let mut state = lock(&self.state);
         match &mut state.transport {
             Transport::Polling { waiting, upgrade } if *upgrade == Upgrade::Elsewhere(ticket) => {
+                // A client has no poll under way when it sends its upgrade packet: this one came behind it, by a shorter way.
                 if let Some(waiting) = waiting.take() {
-                    let _ = waiting.send(PollEnd::Noop);
+                    let _ = waiting.send(PollEnd::Gone);
                 }
                 state.transport = Transport::Moving;
                 true
@@ -148,6 +167,7 @@ impl Session {
             ping_due: due(moving.ping_ms),
             pong_due: moving.pong_ms.map(due),
             accept_due: None,
+            polls: 0,
         };
         let session = Self::with_state(engine, sid.into(), address, state);
         let Some(connection) = engine.handler.adopt(&session, exported.into()) else {

@@ -158,7 +158,7 @@ cat <<TEXT
   Metrics       http://localhost:$metrics1/metrics   http://localhost:$metrics2/metrics
   Logs          $folder/node-1.log   $folder/node-2.log
 
-  Connect a client of your own to http://localhost:$front with transports: ["websocket"] and one of these tokens.
+  Connect a client of your own to http://localhost:$front with one of these tokens.
 
   citizen-1, incident demo-1
   $citizen

@@ -66,7 +66,7 @@ pub struct KeptRoom {
     pub epoch: String,
     /// The client has surely had everything up to this id.
     pub confirmed: String,
-    /// Everything up to this id was queued to the client; set when the queue goes along.
+    /// `<epoch> <id>`: everything up to there was queued to the client; set when the queue goes along.
     #[serde(default)]
     pub queued: Option<String>,
 }
@@ -387,16 +387,32 @@ impl Socket {
     /// It goes on under another epoch: its namespace does what it does for a socket that was given back.
     pub fn resumed(self: &Arc<Self>) {
         if let Some(client) = self.client.upgrade() {
-            client.push(self, Job::Resumed(None));
+            client.resumed(self);
         }
     }
 
     /// It is connected no longer without having been: its namespace gives up what it has taken for it.
     pub fn discard(self: &Arc<Self>, reason: DisconnectReason) {
         self.leave();
-        if self.lane.push(Job::Disconnected(reason, None)) {
-            // The end waits at no gate.
-            self.run(Gate::default(), Duration::ZERO);
+        if let Some(client) = self.client.upgrade() {
+            client.discard(self, reason);
+        }
+    }
+
+    /// [`Socket::leave`] for one that goes on elsewhere.
+    pub(super) fn depart(&self) {
+        self.leave();
+    }
+
+    /// Whether nothing is being done for it.
+    pub(super) fn is_idle(&self) -> bool {
+        self.lane.is_idle()
+    }
+
+    /// The next emit that asks for an acknowledgement has a number that the last node did not use.
+    pub(super) fn resume_acks(&self, last_id: u64) {
+        if last_id > 0 {
+            lock(&self.acks).get_or_insert_default().last_id = last_id;
         }
     }
 

@@ -1,4 +1,4 @@
-# make run    the hub on this machine: two nodes, a balancer, a page to look at
+# make run    the hub on this machine: three nodes, a balancer, a page to look at
 # make test   every test
 .PHONY: run test bench lint setup
 

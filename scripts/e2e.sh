@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Drives the demo page in Chromium against two nodes, as a visitor would.
+# Drives the demo page in Chromium against three nodes behind a balancer, as a visitor would.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -21,4 +21,6 @@ done
     cat "$work/run.log" >&2
     exit 1
 }
-DEMO_URL=$(cat "$work/ready") node web/e2e/demo.mjs
+{ read -r DEMO_URL && read -r NODES; } <"$work/ready"
+export DEMO_URL NODES
+node web/e2e/demo.mjs

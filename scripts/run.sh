@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# The hub on this machine: a private Redis and two nodes behind HAProxy in round robin. Ctrl-C ends all of it, and nothing
-# is left behind.
+# The hub on this machine: a private Redis and three nodes behind HAProxy in round robin. A node that dies is started again.
+# Ctrl-C ends all of it, and nothing is left behind.
 #
 #   PORT=3000        the load balancer; if it is taken, the next free one
 #   BIND=127.0.0.1   where it listens; 0.0.0.0 lets a phone in the same network in, and everybody else there
 #   CONVOKE=…        a binary to run instead of building one
-#   READY_FILE=…     gets the page's address once everything stands (for scripts)
+#   READY_FILE=…     gets the page's address once everything stands, and on a second line the nodes' process files (for scripts)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/sbin:/sbin
@@ -79,10 +79,12 @@ free_port() {
 
 free_port "${PORT:-3000}" && front=$port
 free_port "${REDIS_PORT:-6390}" && redis=$port
-free_port "${NODE1_PORT:-3101}" && node1=$port
-free_port "${NODE2_PORT:-3102}" && node2=$port
-free_port "${METRICS1_PORT:-9091}" && metrics1=$port
-free_port "${METRICS2_PORT:-9092}" && metrics2=$port
+nodes=() metrics=() peers=()
+for n in 1 2 3; do
+    free_port $((${NODE_PORTS:-3100} + n)) && nodes+=("$port")
+    free_port $((${METRICS_PORTS:-9090} + n)) && metrics+=("$port")
+    free_port $((${PEER_PORTS:-7945} + n)) && peers+=("$port")
+done
 
 # Waits until a port answers `GET /readyz` with 200, or until its program has ended.
 #   wait_ready <name> <port> <process>
@@ -103,19 +105,34 @@ wait_ready() {
     fail "$1 does not get ready"
 }
 
-# --- Redis, two nodes, HAProxy -------------------------------------------------------------------------------------
+# --- Redis, three nodes, HAProxy -----------------------------------------------------------------------------------
 
 start redis redis-server --bind 127.0.0.1 --port "$redis" --save '' --appendonly no --dir "$folder"
 
 random() { head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n'; }
 export JWT_SECRET=${JWT_SECRET:-$(random)}
 export INTERNAL_AUTH_TOKEN=${INTERNAL_AUTH_TOKEN:-$(random)}
+export CLUSTER_SECRET=${CLUSTER_SECRET:-$(random)}
 hub=(
-    env -u REALTIME_API_PORT HOST=127.0.0.1 REDIS_URL="redis://127.0.0.1:$redis" DEMO=true TRUSTED_PROXIES=127.0.0.1
-    DRAIN_DELAY_SECONDS=0 DRAIN_SECONDS=1
+    env -u REALTIME_API_PORT HOST=127.0.0.1 POD_IP=127.0.0.1 REDIS_URL="redis://127.0.0.1:$redis" DEMO=true
+    TRUSTED_PROXIES=127.0.0.1 DRAIN_DELAY_SECONDS=0 DRAIN_SECONDS=1
 )
-start node-1 "${hub[@]}" NODE_ID=node-1 PORT="$node1" METRICS_PORT="$metrics1" "$CONVOKE" serve
-start node-2 "${hub[@]}" NODE_ID=node-2 PORT="$node2" METRICS_PORT="$metrics2" "$CONVOKE" serve
+# Runs a node again and again, as an orchestrator would: `<file for its process> <command>…`.
+# shellcheck disable=SC2016
+keeper='file=$1; shift
+    trap "kill -TERM \$child; wait \$child; exit" TERM
+    while :; do
+        setpriv --pdeathsig KILL "$@" & child=$!
+        echo $child >"$file"
+        wait $child
+        echo "--- ended with $?; starting it again"
+        sleep 0.5
+    done'
+for i in 0 1 2; do
+    name=node-$((i + 1))
+    start "$name" bash -c "$keeper" "$name" "$folder/$name.pid" "${hub[@]}" NODE_ID="$name" PORT="${nodes[i]}" \
+        METRICS_PORT="${metrics[i]}" PEER_PORT="${peers[i]}" "$CONVOKE" serve
+done
 
 cat >"$folder/haproxy.cfg" <<CONFIG
 global
@@ -136,29 +153,30 @@ backend nodes
     balance roundrobin
     option forwardfor
     option httpchk GET /readyz
-    server node-1 127.0.0.1:$node1 check inter 500ms
-    server node-2 127.0.0.1:$node2 check inter 500ms
+$(for i in 0 1 2; do echo "    server node-$((i + 1)) 127.0.0.1:${nodes[i]} check inter 500ms"; done)
 CONFIG
 start haproxy haproxy -db -f "$folder/haproxy.cfg"
 
-wait_ready node-1 "$node1" "${children[1]}"
-wait_ready node-2 "$node2" "${children[2]}"
-wait_ready haproxy "$front" "${children[3]}"
+for i in 0 1 2; do
+    wait_ready node-$((i + 1)) "${nodes[i]}" "${children[i + 1]}"
+done
+wait_ready haproxy "$front" "${children[4]}"
 
 # --- What to do with it --------------------------------------------------------------------------------------------
 
-token() { "${hub[@]}" PORT="$node1" METRICS_PORT="$metrics1" "$CONVOKE" token "$@"; }
+token() { "${hub[@]}" PORT="${nodes[0]}" METRICS_PORT="${metrics[0]}" "$CONVOKE" token "$@"; }
 citizen=$(token --role citizen --user citizen-1 --sos demo-1)
 rescuer=$(token --role rescuer --user rescuer-1 --sos demo-1)
 
 cat <<TEXT
 
   The page      http://localhost:$front/demo
-  Two nodes     http://localhost:$node1   http://localhost:$node2
-  Metrics       http://localhost:$metrics1/metrics   http://localhost:$metrics2/metrics
-  Logs          $folder/node-1.log   $folder/node-2.log
+  Three nodes   $(printf 'http://localhost:%s   ' "${nodes[@]}")
+  Metrics       $(printf 'http://localhost:%s/metrics   ' "${metrics[@]}")
+  Logs          $folder/node-{1,2,3}.log
 
   Connect a client of your own to http://localhost:$front with one of these tokens.
+  Kill a node:  kill -9 \$(cat $folder/node-1.pid)      nobody misses anything, and it is started again
 
   citizen-1, incident demo-1
   $citizen
@@ -172,12 +190,13 @@ cat <<TEXT
 
 TEXT
 if [ -n "${READY_FILE:-}" ]; then
-    printf 'http://localhost:%s/demo\n' "$front" >"$READY_FILE"
+    printf 'http://localhost:%s/demo\n%s\n' "$front" "$folder/node-*.pid" >"$READY_FILE.new"
+    mv "$READY_FILE.new" "$READY_FILE"
 fi
 
 # Until Ctrl-C, or until one of them ends by itself.
 wait -n "${children[@]}" || true
-for log in redis node-1 node-2 haproxy; do
+for log in redis node-1 node-2 node-3 haproxy; do
     printf '\n%s\n' "--- $log" >&2
     tail -n 10 "$folder/$log.log" >&2 || true
 done

@@ -30,6 +30,9 @@ use crate::settings::Settings;
 use crate::socketio::{self, EngineHandler, SocketIo};
 use crate::sos_service::{self, SosService};
 
+/// How long the last requests may take once the node has drained.
+const LAST_REQUESTS: Duration = Duration::from_secs(2);
+
 /// Why a node did not start, or could not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -81,6 +84,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         let claims = claims.clone();
         Box::pin(async move { claims.reborn().await })
     }));
+    drain::wire(&node, &sos);
     node.start().await?;
 
     let health = Health {
@@ -110,15 +114,20 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     tracing::info!(signal, sessions = engine.sessions(), "draining");
     lifecycle.enter(Phase::Draining);
     node.registry.set_draining();
-    let plan = drain::Plan { delay: settings.server.drain_delay, over: settings.server.drain };
+    let plan = drain::Plan {
+        delay: settings.server.drain_delay,
+        over: settings.server.drain,
+        offline_after: settings.sos.offline_after,
+    };
+    let drained = drain::Drained { engine: engine.clone(), io, node: node.clone(), recovery: node.recovery.clone(), sos };
     tokio::select! {
-        () = drain::drain(&engine, &io, plan) => tracing::info!("drained"),
+        () = drain::drain(&drained, plan) => tracing::info!("drained"),
         // Whoever asks twice does not want to wait.
         _ = asked_to_stop() => tracing::warn!(sessions = engine.sessions(), "stopped before all sessions were closed"),
     }
     node.leave().await;
     stop.cancel();
-    let _ = tokio::time::timeout(Duration::from_secs(1), server).await;
+    let _ = tokio::time::timeout(LAST_REQUESTS, server).await;
     Ok(())
 }
 
@@ -193,6 +202,7 @@ fn socketio_config(settings: &Settings, node: &Node) -> socketio::Config {
         connect_timeout: transport.connect_timeout,
         events_per_second: settings.limits.events_per_second,
         event_burst: settings.limits.events_burst,
+        connects_at_once: settings.limits.connects_at_once,
         attachments: packet::Limits { attachments: bound(transport.max_attachments), bytes: bound(transport.max_payload) },
         gate: node.registry.fence().gate().clone(),
         ..socketio::Config::default()

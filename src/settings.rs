@@ -83,6 +83,8 @@ pub struct Limits {
     pub connections: usize,
     pub connections_per_address: usize,
     pub handshakes_per_second: u32,
+    /// Newcomers that are let in at the same moment.
+    pub connects_at_once: usize,
     pub events_per_second: u32,
     /// Events of one socket at once.
     pub events_burst: u32,
@@ -279,6 +281,7 @@ fn limits(read: &mut Reader<'_>) -> Limits {
         connections: read.integer(t::MAX_CONNECTIONS, 1..=10_000_000),
         connections_per_address: read.integer(t::MAX_CONNECTIONS_PER_ADDRESS, 1..=10_000_000),
         handshakes_per_second: read.integer(t::HANDSHAKES_PER_SECOND, 1..=1_000_000),
+        connects_at_once: read.integer(t::CONNECTS_AT_ONCE, 1..=100_000),
         events_per_second: read.integer(t::EVENTS_PER_SECOND, 1..=1_000_000),
         events_burst: read.integer(t::EVENTS_BURST, 1..=1_000_000),
         outbox_bytes: read.integer(t::OUTBOX_BYTES, 1024..=1_000_000_000),

@@ -58,6 +58,9 @@ local function older(a, b)
   return a1 < b1 or (a1 == b1 and a2 < b2)
 end
 
+-- Entries taken from the log at once, and bytes of bodies after which an answer ends: nobody else is served meanwhile.
+local CHUNK, REPLY_BYTES = 64, 1048576
+
 -- Appends to { epoch, last, trimmed, reset, more } what was logged after a cursor, or says that it does not stand here.
 local function log_after(result, cursor_epoch, cursor, limit)
   if cursor_epoch ~= result[1] or older(cursor, result[3]) or older(result[2], cursor) then
@@ -65,14 +68,23 @@ local function log_after(result, cursor_epoch, cursor, limit)
     return result
   end
   if cursor == result[2] then return result end
-  local entries = call('XRANGE', LOG, '(' .. cursor, '+', 'COUNT', limit + 1)
-  for i, entry in ipairs(entries) do
-    if i > limit then
-      result[5] = 1
-      break
-    end
-    result[#result + 1] = entry[1]
-    result[#result + 1] = entry[2][2]
+  -- A failover has taken back what stood at the cursor, and perhaps put something before it.
+  if cursor ~= '0-0' and cursor ~= result[3] and not call('XRANGE', LOG, cursor, cursor)[1] then
+    result[4] = 1
+    return result
   end
-  return result
+  local from, count, bytes = '(' .. cursor, 0, 0
+  while true do
+    local entries = call('XRANGE', LOG, from, '+', 'COUNT', CHUNK)
+    for _, entry in ipairs(entries) do
+      if count == limit or bytes >= REPLY_BYTES then
+        result[5] = 1
+        return result
+      end
+      result[#result + 1] = entry[1]
+      result[#result + 1] = entry[2][2]
+      from, count, bytes = '(' .. entry[1], count + 1, bytes + #entry[2][2]
+    end
+    if #entries < CHUNK then return result end
+  end
 end

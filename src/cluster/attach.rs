@@ -8,17 +8,20 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use crate::ids::ScopeId;
-use crate::redis::scripts::scope::{Cursor, Log, Member, scope_attach, scope_detach};
+use crate::redis::scripts::OnReader;
+use crate::redis::scripts::scope::{Cursor, Log, Member, scope_attach, scope_detach, scope_read};
 use crate::redis::{RedisError, keys};
-use crate::socketio::Socket;
+use crate::socketio::{Place, Socket};
 
-use super::scope::{LocalScope, Outcome, Registered};
+use super::scope::{LocalScope, Outcome, Reading, Registered};
 use super::{LocalMember, Scopes, fanout, reap};
 use crate::sync::lock;
 
 /// Logs that are read at once, so that the return of a Redis is not met with a storm.
 pub const PARALLEL_FILLS: usize = 64;
-/// Entries read in one call.
+/// Entries read together with the registration, which goes the way of the writes.
+const FIRST_LIMIT: u32 = 100;
+/// Entries read in one call from then on.
 const FILL_LIMIT: u32 = 1_000;
 const FIRST_RETRY: Duration = Duration::from_millis(50);
 const LAST_RETRY: Duration = Duration::from_secs(1);
@@ -102,7 +105,7 @@ async fn attach(scopes: &Arc<Scopes>, local: &Arc<LocalScope>) -> Result<(), Red
     let (subscribed, ()) = tokio::join!(scopes.redis.subscriber().subscribe(&channel), reap::note(scopes, &local.id));
     subscribed?;
     local.begin_attach();
-    let attached = read(scopes, local).await.map(|(generation, log)| take(scopes, local, generation, log));
+    let attached = read(scopes, local).await.map(|missed| take(scopes, local, missed));
     if !matches!(attached, Ok(true)) {
         // What arrives waits until the log was read.
         fill_in_background(scopes, local.clone());
@@ -110,21 +113,57 @@ async fn attach(scopes: &Arc<Scopes>, local: &Arc<LocalScope>) -> Result<(), Red
     attached.map(|_| ())
 }
 
-async fn read(scopes: &Scopes, local: &LocalScope) -> Result<(u64, Log), RedisError> {
-    let reading = local.begin_read();
-    let cursor = reading.cursor.map(|place| Cursor { epoch: place.epoch.to_string(), id: place.id });
+struct Missed {
+    generation: u64,
+    log: Log,
+    /// A failover has taken back a part of what was delivered here.
+    forked: bool,
+}
+
+/// Registers this node as a listener, and reads what it missed, or the beginning of that.
+async fn read(scopes: &Scopes, local: &LocalScope) -> Result<Missed, RedisError> {
+    let Reading { generation, cursor, base } = local.begin_read();
+    let cursor = cursor.map(cursor_at);
     let node = scopes.node();
     let members = local.members();
     let members: Vec<Member<'_>> = members
         .iter()
-        .map(|member| Member { sid: member.socket.id(), user: &member.user, role: &member.role, node: &node, session_epoch: 0 })
+        .map(|member| Member {
+            sid: member.socket.id(),
+            user: &member.user,
+            role: &member.role,
+            node: &node,
+            session_epoch: member.socket.epoch(),
+        })
         .collect();
-    let log = scope_attach(&scopes.redis, &local.id, &node, cursor.as_ref(), FILL_LIMIT, &members).await?;
-    Ok((reading.generation, log))
+    let log = scope_attach(&scopes.redis, &local.id, &node, cursor.as_ref(), FIRST_LIMIT, &members).await?;
+    if let (true, Some(cursor), Some(base)) = (log.reset, cursor, base)
+        && cursor.epoch == log.epoch
+    {
+        // What others have confirmed may stand before our cursor: read again from where the two ways were surely one.
+        let log = scope_read(&OnReader(&scopes.redis), &local.id, &Cursor { id: base, ..cursor }, FILL_LIMIT).await?;
+        if !log.reset {
+            scopes.counters.forks.fetch_add(1, Relaxed);
+            local.rewind(generation, base);
+            return Ok(Missed { generation, log, forked: true });
+        }
+    }
+    Ok(Missed { generation, log, forked: false })
+}
+
+/// Reads on, over the connection on which no write waits. A reset says that the registration may be gone as well.
+async fn read_on(scopes: &Scopes, local: &LocalScope) -> Result<Option<Missed>, RedisError> {
+    let Reading { generation, cursor: Some(place), .. } = local.begin_read() else { return Ok(None) };
+    let log = scope_read(&OnReader(&scopes.redis), &local.id, &cursor_at(place), FILL_LIMIT).await?;
+    Ok((!log.reset).then_some(Missed { generation, log, forked: false }))
+}
+
+fn cursor_at(place: Place) -> Cursor {
+    Cursor { epoch: place.epoch.to_string(), id: place.id }
 }
 
 /// Delivers what was read; true when nothing is missing any more.
-fn take(scopes: &Arc<Scopes>, local: &Arc<LocalScope>, generation: u64, log: Log) -> bool {
+fn take(scopes: &Arc<Scopes>, local: &Arc<LocalScope>, Missed { generation, log, .. }: Missed) -> bool {
     let mut outcome = Outcome::default();
     let filled = local.fill(generation, log, &mut outcome);
     fanout::finish(scopes, local, &mut outcome);
@@ -141,9 +180,28 @@ pub fn fill_soon(scopes: &Arc<Scopes>, scope: &ScopeId) {
     }
 }
 
-/// This node may be deaf in this scope, without having noticed: subscribes again, and reads what was missed.
+/// A publisher found that fewer nodes hear this scope than listen: perhaps it is this one that has gone deaf without having
+/// noticed. Subscribes again and reads what was missed; or, where nobody is here any more, says so.
 pub fn hear_again(scopes: &Arc<Scopes>, scope: &ScopeId) {
-    fill_soon(scopes, scope);
+    let channel = keys::scope_channel(scope);
+    if let Some(local) = scopes.find(scope) {
+        scopes.redis.subscriber().renew(&channel);
+        if local.begin_fill() {
+            fill_in_background(scopes, local);
+        }
+        return;
+    }
+    let (scopes, scope) = (scopes.clone(), scope.clone());
+    tokio::spawn(async move {
+        // Not found and registered all the same: the last word of a detach was lost. Whoever joins meanwhile registers anew,
+        // and is told by the next nudge should this have come in between.
+        let _ = scope_detach(&scopes.redis, &scope, &scopes.node()).await;
+        if let Some(local) = scopes.find(&scope)
+            && local.begin_fill()
+        {
+            fill_in_background(&scopes, local);
+        }
+    });
 }
 
 /// This node has another name than the one under which it listens.
@@ -160,7 +218,7 @@ pub fn fill_in_background(scopes: &Arc<Scopes>, local: Arc<LocalScope>) {
     let scopes = Arc::downgrade(scopes);
     tokio::spawn(async move {
         let mut pause = FIRST_RETRY;
-        let mut reset = false;
+        let (mut reset, mut onward) = (false, false);
         loop {
             let Some(scopes) = scopes.upgrade() else { return };
             if local.is_empty() {
@@ -168,16 +226,22 @@ pub fn fill_in_background(scopes: &Arc<Scopes>, local: Arc<LocalScope>) {
                 return detach_soon(&scopes, local);
             }
             let Ok(permit) = scopes.fills.acquire().await else { return };
-            match read(&scopes, &local).await {
-                Ok((generation, log)) => {
-                    if log.reset {
+            let result = match onward {
+                true => read_on(&scopes, &local).await,
+                false => read(&scopes, &local).await.map(Some),
+            };
+            match result {
+                Ok(None) => onward = false,
+                Ok(Some(missed)) => {
+                    if missed.log.reset || missed.forked {
                         reset = true;
-                        // A Redis that came back empty has lost the note as well.
+                        // A Redis that came back empty, or without its newest writes, has lost the note as well.
                         reap::note(&scopes, &local.id).await;
                     }
+                    onward = missed.log.more;
                     pause = FIRST_RETRY;
                     scopes.counters.fills.fetch_add(1, Relaxed);
-                    if take(&scopes, &local, generation, log) {
+                    if take(&scopes, &local, missed) {
                         if let Some(listener) = scopes.listener(local.id.kind) {
                             listener.refilled(&local.id, local.members(), reset);
                         }

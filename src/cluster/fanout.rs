@@ -2,11 +2,11 @@
 //! flushes each session that was touched once: no task wakes for a send, and under load many frames share a system call.
 
 use std::num::NonZero;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
-use tokio::sync::mpsc::{self, error::TrySendError};
+use tokio::sync::mpsc;
 
 use crate::engineio::Session;
 use crate::ids::ScopeId;
@@ -16,8 +16,9 @@ use super::message::Envelope;
 use super::scope::{LocalScope, Outcome};
 use super::{Scopes, attach};
 
-/// Messages that may wait for a worker; the log has those for which there is no room.
+/// Messages that may wait for a worker, and their bytes; the log has those for which there is no room.
 const QUEUE: usize = 8_192;
+const QUEUE_BYTES: usize = 32 << 20;
 /// A batch ends after so many deliveries, so that the first of them need not wait for the last.
 const BATCH_DELIVERIES: u64 = 8_192;
 /// So many sessions are flushed by one task: each flush may be a system call.
@@ -28,13 +29,40 @@ pub struct Incoming {
     payload: Bytes,
 }
 
+/// The way to one worker.
+pub struct Worker {
+    queue: mpsc::Sender<Incoming>,
+    /// Bytes that wait in it.
+    waiting: Arc<AtomicUsize>,
+}
+
+impl Worker {
+    fn new() -> (Self, mpsc::Receiver<Incoming>) {
+        let (queue, receiver) = mpsc::channel(QUEUE);
+        (Self { queue, waiting: Arc::default() }, receiver)
+    }
+
+    /// Gives it back if there is no room for it.
+    fn offer(&self, incoming: Incoming) -> Result<(), Incoming> {
+        let size = incoming.payload.len();
+        if self.waiting.fetch_add(size, Relaxed) + size > QUEUE_BYTES {
+            self.waiting.fetch_sub(size, Relaxed);
+            return Err(incoming);
+        }
+        self.queue.try_send(incoming).map_err(|error| {
+            self.waiting.fetch_sub(size, Relaxed);
+            error.into_inner()
+        })
+    }
+}
+
 /// Starts the workers and points the subscriber at them. The worker of a scope is the same for life, its queue FIFO.
 pub fn spawn(scopes: &Arc<Scopes>) {
     let count = std::thread::available_parallelism().map_or(2, NonZero::get);
     let workers = (0..count).map(|_| {
-        let (sender, receiver) = mpsc::channel(QUEUE);
-        tokio::spawn(work(Arc::downgrade(scopes), receiver));
-        sender
+        let (worker, receiver) = Worker::new();
+        tokio::spawn(work(Arc::downgrade(scopes), receiver, worker.waiting.clone()));
+        worker
     });
     let _ = scopes.workers.set(workers.collect());
     scopes.redis.subscriber().set_sink(Arc::new(ToWorkers(Arc::downgrade(scopes))));
@@ -47,7 +75,7 @@ impl Sink for ToWorkers {
         let (Some(scopes), Some(scope)) = (self.0.upgrade(), keys::parse_channel(channel)) else { return };
         let Some(workers) = scopes.workers.get() else { return };
         let worker = &workers[scopes.hash(&scope) % workers.len()];
-        if let Err(TrySendError::Full(incoming)) = worker.try_send(Incoming { scope, payload }) {
+        if let Err(incoming) = worker.offer(Incoming { scope, payload }) {
             scopes.counters.overrun.fetch_add(1, Relaxed);
             attach::fill_soon(&scopes, &incoming.scope);
         }
@@ -61,13 +89,14 @@ impl Sink for ToWorkers {
     }
 }
 
-async fn work(scopes: Weak<Scopes>, mut incoming: mpsc::Receiver<Incoming>) {
+async fn work(scopes: Weak<Scopes>, mut incoming: mpsc::Receiver<Incoming>, waiting: Arc<AtomicUsize>) {
     let mut batch = Vec::new();
     while incoming.recv_many(&mut batch, 1_024).await > 0 {
         let Some(scopes) = scopes.upgrade() else { return };
         scopes.counters.received.fetch_add(batch.len() as u64, Relaxed);
         let mut outcome = Outcome::default();
         for Incoming { scope, payload } in batch.drain(..) {
+            waiting.fetch_sub(payload.len(), Relaxed);
             let Some(local) = scopes.find(&scope) else { continue };
             match Envelope::parse(&payload) {
                 Some(envelope) => local.receive(envelope, &mut outcome),
@@ -109,5 +138,31 @@ pub fn flush(scopes: &Scopes, outcome: &mut Outcome) {
 fn flush_all(sessions: &[Arc<Session>]) {
     for session in sessions {
         session.flush();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::ScopeKind;
+
+    #[test]
+    fn a_worker_has_room_for_so_many_messages_and_so_many_bytes() {
+        let offered =
+            |size| Incoming { scope: ScopeId { kind: ScopeKind::Sos, id: "s".into() }, payload: Bytes::from(vec![0; size]) };
+        let (worker, mut receiver) = Worker::new();
+        for _ in 0..QUEUE_BYTES >> 20 {
+            assert!(worker.offer(offered(1 << 20)).is_ok());
+        }
+        assert!(worker.offer(offered(1)).is_err(), "full by bytes");
+        let taken = receiver.try_recv().expect("a message");
+        worker.waiting.fetch_sub(taken.payload.len(), Relaxed);
+        assert!(worker.offer(offered(1 << 20)).is_ok());
+        let (worker, _receiver) = Worker::new();
+        for _ in 0..QUEUE {
+            assert!(worker.offer(offered(1)).is_ok());
+        }
+        assert!(worker.offer(offered(1)).is_err(), "full by number");
+        assert_eq!(worker.waiting.load(Relaxed), QUEUE, "what was refused is not counted");
     }
 }

@@ -28,7 +28,7 @@ use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::Semaphore;
 
 use crate::ids::{ScopeId, ScopeKind};
 use crate::redis::scripts::scope::Cursor;
@@ -37,7 +37,7 @@ use crate::socketio::{BoxFuture, Place, Socket};
 use crate::sync::lock;
 
 pub use attach::Hold;
-use fanout::Incoming;
+use fanout::Worker;
 pub use identity::Identity;
 pub use message::{Audience, Except, Message};
 use nudge::Nudger;
@@ -116,7 +116,7 @@ pub struct Scopes {
     scopes: [Mutex<HashMap<ScopeId, Arc<LocalScope>>>; SHARDS],
     hasher: RandomState,
     listeners: [OnceLock<Arc<dyn ScopeListener>>; 2],
-    workers: OnceLock<Vec<mpsc::Sender<Incoming>>>,
+    workers: OnceLock<Vec<Worker>>,
     fills: Semaphore,
     recovery: OnceLock<Weak<Recovery>>,
     registry: OnceLock<Arc<Registry>>,

@@ -22,6 +22,8 @@ use crate::sync::lock;
 const MAX_HELD: usize = 1_024;
 /// Messages that may wait while the log is read. More than these are read from the log in turn.
 const MAX_WAITING: usize = 1_024;
+/// Likewise, in bytes.
+const MAX_WAITING_BYTES: usize = 4 << 20;
 
 /// A message on its way to members: encoded at most once for each parser, with and without its offset.
 pub struct Delivery {
@@ -136,6 +138,7 @@ struct Inner {
     generation: u64,
     sequence: Sequence,
     waiting: VecDeque<Envelope>,
+    waiting_bytes: usize,
     /// How many of these were there before the present read of the log began.
     waited: usize,
     /// Something was thrown away, or a gap was reported, while the log was being read: read it once more.
@@ -156,6 +159,8 @@ pub struct Reading {
     pub generation: u64,
     /// Up to where this node has delivered; `None` before the first read.
     pub cursor: Option<Place>,
+    /// Where to look for the way back if the cursor does not stand in the log any more.
+    pub base: Option<StreamId>,
 }
 
 /// What [`LocalScope::register`] found.
@@ -173,6 +178,7 @@ impl LocalScope {
             generation: 0,
             sequence: Sequence::default(),
             waiting: VecDeque::new(),
+            waiting_bytes: 0,
             waited: 0,
             again: false,
             members: Vec::new(),
@@ -316,7 +322,15 @@ impl LocalScope {
         let mut inner = lock(&self.inner);
         inner.waited = inner.waiting.len();
         let cursor = (!inner.sequence.epoch().is_empty()).then(|| inner.place());
-        Reading { generation: inner.generation, cursor }
+        Reading { generation: inner.generation, cursor, base: inner.sequence.base() }
+    }
+
+    /// A failover has taken back a part of what was delivered here; the next fill comes from `base` on.
+    pub fn rewind(&self, generation: u64, base: StreamId) {
+        let mut inner = lock(&self.inner);
+        if inner.phase == Phase::Filling && inner.generation == generation {
+            inner.sequence.rewind(base);
+        }
     }
 
     /// The channel is subscribed; what arrives waits until the log was read.
@@ -358,16 +372,18 @@ impl LocalScope {
         }
         for entry in log.entries {
             if entry.id > inner.sequence.cursor() {
+                let known = inner.sequence.was_delivered(entry.id);
                 inner.sequence.advance(entry.id);
-                inner.deliver(&self.id, &entry.body, entry.id, true, outcome);
+                if !known {
+                    inner.deliver(&self.id, &entry.body, entry.id, true, outcome);
+                }
             }
         }
         if log.more || std::mem::take(&mut inner.again) {
             return false;
         }
         inner.phase = Phase::Live;
-        let waiting = std::mem::take(&mut inner.waiting);
-        for envelope in waiting {
+        for envelope in inner.take_waiting() {
             // The first gap puts the scope back to filling, and the rest of what has waited waits on.
             if inner.phase == Phase::Live { inner.step(&self.id, envelope, outcome) } else { inner.wait(envelope) }
         }
@@ -386,7 +402,7 @@ impl LocalScope {
         let attached = inner.phase != Phase::Detached;
         inner.phase = Phase::Detached;
         inner.sequence = Sequence::default();
-        inner.waiting.clear();
+        inner.take_waiting();
         inner.again = false;
         Some(attached)
     }
@@ -403,22 +419,28 @@ impl LocalScope {
 
 impl Inner {
     fn wait(&mut self, envelope: Envelope) {
-        if self.waiting.len() == MAX_WAITING {
-            self.waiting.clear();
+        if self.waiting.len() == MAX_WAITING || self.waiting_bytes > MAX_WAITING_BYTES {
+            self.take_waiting();
             self.waited = 0;
             self.again = true;
         }
+        self.waiting_bytes += envelope.body.len();
         self.waiting.push_back(envelope);
+    }
+
+    fn take_waiting(&mut self) -> VecDeque<Envelope> {
+        self.waiting_bytes = 0;
+        std::mem::take(&mut self.waiting)
     }
 
     /// What has waited and belongs to a log that is gone. From the one that this node followed it is delivered, for nothing
     /// else tells of it any more; what was here before the read and is of another epoch than the log has nothing to wait for.
     fn settle_the_past(&mut self, scope: &ScopeId, log: &Log, outcome: &mut Outcome) {
         let waited = std::mem::take(&mut self.waited);
-        for (at, envelope) in std::mem::take(&mut self.waiting).into_iter().enumerate() {
+        for (at, envelope) in self.take_waiting().into_iter().enumerate() {
             let cursor = self.sequence.cursor();
             if envelope.epoch == log.epoch.as_bytes() {
-                self.waiting.push_back(envelope);
+                self.wait(envelope);
             } else if log.reset && envelope.epoch == self.sequence.epoch().as_bytes() {
                 if let Some(id) = envelope.id.filter(|id| *id > cursor) {
                     self.sequence.advance(id);
@@ -427,7 +449,7 @@ impl Inner {
                     self.deliver(scope, &envelope.body, envelope.prev, false, outcome);
                 }
             } else if at >= waited {
-                self.waiting.push_back(envelope);
+                self.wait(envelope);
             }
         }
     }

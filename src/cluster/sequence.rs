@@ -13,8 +13,10 @@ const TAIL: usize = 256;
 pub struct Sequence {
     epoch: Arc<str>,
     cursor: StreamId,
-    /// The newest ids that were delivered, ascending; it ends with the cursor unless it is empty.
+    /// The newest ids that were delivered, ascending, or the position at which we began; it ends with the cursor.
     tail: VecDeque<StreamId>,
+    /// After [`Sequence::rewind`]: what was delivered beyond the base, some of which may come once more.
+    before: VecDeque<StreamId>,
 }
 
 /// What to do with a message.
@@ -40,7 +42,7 @@ impl Sequence {
 
     /// Starts anew at a position of the log.
     pub fn reset(&mut self, epoch: Arc<str>, cursor: StreamId) {
-        *self = Self { epoch, cursor, tail: VecDeque::new() };
+        *self = Self { epoch, cursor, tail: VecDeque::from([cursor]), before: VecDeque::new() };
     }
 
     /// Judges a message and, if it is to be delivered, moves the cursor.
@@ -62,16 +64,38 @@ impl Sequence {
         if id <= self.cursor && self.knows(id) {
             return Verdict::Drop;
         }
-        if prev > self.cursor {
+        if prev > self.cursor || !self.knows(prev) {
             return Verdict::Gap;
         }
-        self.cursor = id;
-        self.tail = VecDeque::from([id]);
+        while self.tail.back().is_some_and(|last| *last > prev) {
+            self.tail.pop_back();
+        }
+        self.advance(id);
         Verdict::Fork
+    }
+
+    /// Where to read from when the cursor does not stand in the log any more: the oldest place that is remembered.
+    pub fn base(&self) -> Option<StreamId> {
+        self.tail.front().copied().filter(|first| *first < self.cursor)
+    }
+
+    /// The log has taken another way somewhere beyond `base`; from there it is read again.
+    pub fn rewind(&mut self, base: StreamId) {
+        self.before.extend(std::mem::take(&mut self.tail));
+        self.before.make_contiguous().sort_unstable();
+        (self.cursor, self.tail) = (base, VecDeque::from([base]));
+    }
+
+    /// Whether an entry beyond the cursor was delivered before the last [`Sequence::rewind`].
+    pub fn was_delivered(&self, id: StreamId) -> bool {
+        self.before.binary_search(&id).is_ok()
     }
 
     /// An entry of the log was delivered.
     pub fn advance(&mut self, id: StreamId) {
+        if self.before.back().is_some_and(|last| *last <= id) {
+            self.before = VecDeque::new();
+        }
         self.cursor = id;
         if self.tail.len() == TAIL {
             self.tail.pop_front();
@@ -101,7 +125,7 @@ mod tests {
 
     fn sequence(delivered: &[u64]) -> Sequence {
         let mut sequence = Sequence::default();
-        sequence.reset(NAME.into(), at(0));
+        sequence.reset(NAME.into(), at(5));
         for ms in delivered {
             sequence.advance(at(*ms));
         }
@@ -116,9 +140,11 @@ mod tests {
             ("one is missing", EPOCH, 35, Some(40), Verdict::Gap),
             ("a repetition", EPOCH, 10, Some(20), Verdict::Drop),
             ("the newest once more", EPOCH, 20, Some(30), Verdict::Drop),
-            ("older than the tail", EPOCH, 1, Some(5), Verdict::Drop),
+            ("older than the tail", EPOCH, 1, Some(4), Verdict::Drop),
             ("between two that were delivered", EPOCH, 20, Some(25), Verdict::Fork),
             ("beyond the cursor, but from before it", EPOCH, 20, Some(40), Verdict::Fork),
+            ("after one that was never delivered", EPOCH, 15, Some(40), Verdict::Gap),
+            ("between two, after one that was never delivered", EPOCH, 15, Some(18), Verdict::Gap),
             ("volatile, now", EPOCH, 30, None, Verdict::Deliver),
             ("volatile, older than a fill", EPOCH, 20, None, Verdict::Drop),
             ("volatile, after something that is missing", EPOCH, 40, None, Verdict::Gap),
@@ -146,6 +172,20 @@ mod tests {
         assert_eq!(sequence.judge(EPOCH, at(10), Some(at(20))), Verdict::Drop);
         assert_eq!(sequence.judge(EPOCH, at(20), Some(at(30))), Verdict::Drop);
         assert_eq!(sequence.judge(EPOCH, at(30), Some(at(31))), Verdict::Deliver);
+    }
+
+    #[test]
+    fn after_a_rewind_it_is_known_what_was_delivered_beyond_the_base() {
+        let mut sequence = sequence(&[10, 20, 30]);
+        assert_eq!(sequence.base(), Some(at(5)));
+        sequence.rewind(at(5));
+        let fresh: Vec<u64> = [10, 15, 20, 25].into_iter().filter(|ms| !sequence.was_delivered(at(*ms))).collect();
+        assert_eq!(fresh, [15, 25]);
+        for ms in [10, 15, 20, 25] {
+            sequence.advance(at(ms));
+        }
+        assert_eq!(sequence.judge(EPOCH, at(25), Some(at(30))), Verdict::Deliver);
+        assert!(!sequence.was_delivered(at(30)), "beyond the old cursor nothing was");
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub struct Admission {
     max: usize,
     max_per_address: usize,
     rate: f64,
+    burst: f64,
     state: Mutex<State>,
 }
 
@@ -30,7 +31,7 @@ struct State {
     open: usize,
     /// Only addresses that have a session, so it is bounded by their number.
     by_address: HashMap<IpAddr, usize>,
-    /// A token bucket that holds one second's worth.
+    /// A token bucket that holds a quarter of a second's worth: a burst that is admitted at once keeps all others waiting.
     tokens: f64,
     refilled: Instant,
 }
@@ -38,8 +39,15 @@ struct State {
 impl Admission {
     pub fn new(config: &Config) -> Self {
         let rate = f64::from(config.handshakes_per_second);
-        let state = State { open: 0, by_address: HashMap::new(), tokens: rate, refilled: Instant::now() };
-        Self { max: config.max_connections, max_per_address: config.max_connections_per_address, rate, state: Mutex::new(state) }
+        let burst = (rate / 4.0).max(rate.min(1.0));
+        let state = State { open: 0, by_address: HashMap::new(), tokens: burst, refilled: Instant::now() };
+        Self {
+            max: config.max_connections,
+            max_per_address: config.max_connections_per_address,
+            rate,
+            burst,
+            state: Mutex::new(state),
+        }
     }
 
     /// Takes a place for a session; [`Admission::release`] gives it back.
@@ -47,7 +55,7 @@ impl Admission {
         let mut state = lock(&self.state);
         let now = Instant::now();
         let earned = now.duration_since(state.refilled).as_secs_f64() * self.rate;
-        state.tokens = (state.tokens + earned).min(self.rate);
+        state.tokens = (state.tokens + earned).min(self.burst);
         state.refilled = now;
         if state.open >= self.max {
             return Err(Refusal::Connections);

@@ -23,6 +23,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http_body_util::Full;
+use tokio_util::task::TaskTracker;
 
 use crate::protocol::engineio::Message;
 use crate::sync::lock;
@@ -55,7 +56,7 @@ pub struct Config {
     pub max_connections: usize,
     /// Sessions of one client address.
     pub max_connections_per_address: usize,
-    /// Handshakes that are admitted in a second; the burst is as large.
+    /// Handshakes that are admitted in a second, a quarter of them at once.
     pub handshakes_per_second: u32,
     /// Packets in one long-polling request.
     pub max_polling_packets: usize,
@@ -148,6 +149,8 @@ pub struct Engine {
     closing: AtomicBool,
     elsewhere: OnceLock<Arc<dyn Elsewhere>>,
     moved: Moved,
+    /// Those who tell the clients of closed sessions so.
+    farewells: TaskTracker,
 }
 
 impl Engine {
@@ -163,6 +166,7 @@ impl Engine {
             closing: AtomicBool::new(false),
             elsewhere: OnceLock::new(),
             moved: Moved::default(),
+            farewells: TaskTracker::new(),
             config,
         });
         heartbeat::spawn(Arc::downgrade(&engine));
@@ -176,6 +180,11 @@ impl Engine {
     /// Sessions that are open now.
     pub fn sessions(&self) -> usize {
         self.count.load(Ordering::Relaxed)
+    }
+
+    /// Sessions that are closed, while their clients are still being told so. Each takes two seconds at most.
+    pub fn farewells(&self) -> usize {
+        self.farewells.len()
     }
 
     /// From now on every handshake is refused with 503; sessions that are open go on.

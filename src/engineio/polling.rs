@@ -71,6 +71,11 @@ pub async fn post(session: Arc<Session>, request: Request<Incoming>, config: &Co
     if !session.is_polling() {
         return BadRequest::Malformed.response();
     }
+    let Some(_posting) = session.begin_post() else {
+        // Two at once: their order is lost, as in the reference ("data request overlap from client").
+        session.close(CloseReason::ProtocolError);
+        return BadRequest::Malformed.response();
+    };
     let body = Limited::new(request.into_body(), config.max_payload).collect();
     let body = match tokio::time::timeout(POST_DEADLINE, body).await {
         Ok(Ok(body)) => body.to_bytes(),
@@ -83,7 +88,7 @@ pub async fn post(session: Arc<Session>, request: Request<Incoming>, config: &Co
             return BadRequest::Malformed.response();
         }
     };
-    take(session, &body, config).await
+    take(&session, &body, config).await
 }
 
 pub fn too_large() -> Response<Body> {
@@ -91,7 +96,7 @@ pub fn too_large() -> Response<Body> {
 }
 
 /// Takes in what a client has sent.
-pub async fn take(session: Arc<Session>, body: &Bytes, config: &Config) -> Response<Body> {
+pub async fn take(session: &Arc<Session>, body: &Bytes, config: &Config) -> Response<Body> {
     if !session.is_polling() {
         return BadRequest::Malformed.response();
     }
@@ -105,7 +110,7 @@ pub async fn take(session: Arc<Session>, body: &Bytes, config: &Config) -> Respo
             Ok(()) if session.is_closed() => return BadRequest::SessionIdUnknown.response(),
             Ok(()) => {}
             Err(CloseReason::ClientClosed) => {
-                let _ = tokio::time::timeout(POLL_OVERTAKEN, poll_arrives(&session)).await;
+                let _ = tokio::time::timeout(POLL_OVERTAKEN, poll_arrives(session)).await;
                 session.close(CloseReason::ClientClosed);
                 break;
             }

@@ -4,6 +4,8 @@ mod handoff;
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, Shutdown};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -88,6 +90,8 @@ pub struct Session {
     address: IpAddr,
     connection: OnceLock<Arc<dyn Connection>>,
     state: Mutex<State>,
+    /// A POST is being read or worked off.
+    posting: AtomicBool,
 }
 
 /// What a poll finds.
@@ -117,9 +121,15 @@ impl Session {
 
     fn with_state(engine: &Arc<Engine>, sid: Box<str>, address: IpAddr, state: State) -> Arc<Self> {
         let due = state.pong_due.unwrap_or(state.ping_due);
-        let (engine, state) = (engine.clone(), Mutex::new(state));
-        let session = Arc::new(Self { sid, engine, address, connection: OnceLock::new(), state });
-        session.engine.wheel.schedule(due, Arc::downgrade(&session));
+        let session = Arc::new(Self {
+            sid,
+            engine: engine.clone(),
+            address,
+            connection: OnceLock::new(),
+            state: Mutex::new(state),
+            posting: AtomicBool::new(false),
+        });
+        engine.wheel.schedule(due, Arc::downgrade(&session));
         session
     }
 
@@ -143,6 +153,11 @@ impl Session {
     /// Whether a long-polling request waits for something to be sent.
     pub fn is_poll_waiting(&self) -> bool {
         matches!(&lock(&self.state).transport, Transport::Polling { waiting: Some(waiting), .. } if !waiting.is_closed())
+    }
+
+    /// Whether a long-polling request that brings packets is being read or worked off.
+    pub fn is_posting(&self) -> bool {
+        self.posting.load(Acquire)
     }
 
     /// Whether a WebSocket is open for an upgrade that is not finished.
@@ -335,6 +350,11 @@ impl Session {
         }
     }
 
+    /// Begins a POST; `None` while another one is not over. It ends when what is returned is dropped.
+    pub(super) fn begin_post(&self) -> Option<Posting<'_>> {
+        (!self.posting.swap(true, Acquire)).then_some(Posting(self))
+    }
+
     pub(super) fn take_payload(&self) -> Vec<u8> {
         lock(&self.state).outbox.take_payload(self.engine.config.max_payload)
     }
@@ -432,7 +452,7 @@ impl Session {
                 }
             }
             Transport::WebSocket { socket, .. } => {
-                tokio::spawn(close_slowly(socket, outbox, reason));
+                self.engine.farewells.spawn(close_slowly(socket, outbox, reason));
             }
         }
         tracing::debug!(reason = reason.as_str(), "session closed");
@@ -441,6 +461,15 @@ impl Session {
         if let Some(connection) = self.connection.get() {
             connection.closed(self, reason);
         }
+    }
+}
+
+/// See [`Session::begin_post`].
+pub(super) struct Posting<'a>(&'a Session);
+
+impl Drop for Posting<'_> {
+    fn drop(&mut self) {
+        self.0.posting.store(false, Release);
     }
 }
 

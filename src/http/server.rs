@@ -24,13 +24,14 @@ pub trait Service: Send + Sync + 'static {
     fn call(&self, request: Request<Incoming>, peer: SocketAddr) -> impl Future<Output = Response<Body>> + Send;
 }
 
-/// Accepts connections until `stop`, then returns at once; connections end with their requests. WebSockets live on their own.
+/// Accepts connections until `stop`, and returns when those that are open have ended with the request that they are at.
+/// WebSockets live on their own.
 pub async fn serve(listener: TcpListener, service: Arc<impl Service>, stop: CancellationToken) {
     let connections = TaskTracker::new();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => break,
         };
         match accepted {
             Ok((stream, peer)) => {
@@ -43,6 +44,9 @@ pub async fn serve(listener: TcpListener, service: Arc<impl Service>, stop: Canc
             }
         }
     }
+    drop(listener);
+    connections.close();
+    connections.wait().await;
 }
 
 async fn connection(stream: TcpStream, peer: SocketAddr, service: Arc<impl Service>, stop: CancellationToken) {

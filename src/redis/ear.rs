@@ -15,7 +15,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::dial::{Link, Node};
-use super::subscriber::Shared;
+use super::subscriber::{Shared, Task};
 use super::survey::Text as _;
 
 const FIRST_BACKOFF: Duration = Duration::from_millis(20);
@@ -33,16 +33,16 @@ const MAX_QUEUED: usize = 64 << 20;
 struct Broken;
 
 /// Listens at `node` until it owns nothing any more or the client is dropped.
-pub(super) async fn run(shared: Arc<Shared>, node: Node, bell: Arc<Notify>) {
+pub(super) async fn run(shared: Arc<Shared>, node: Node, bell: Arc<Notify>, retired: Arc<AtomicBool>) {
     let cancel = shared.cancel.clone();
-    let _ = cancel.run_until_cancelled(serve(&shared, &node, &bell)).await;
+    let _ = cancel.run_until_cancelled(serve(&shared, &node, &bell, &retired)).await;
 }
 
-async fn serve(shared: &Arc<Shared>, node: &Node, bell: &Arc<Notify>) {
+async fn serve(shared: &Arc<Shared>, node: &Node, bell: &Arc<Notify>, retired: &Arc<AtomicBool>) {
     let mut previous = None;
     let mut backoff = FIRST_BACKOFF;
     while !shared.leave(node) {
-        let (inbox, messages) = inbox(shared.config.push_queue, bell.clone());
+        let (inbox, messages) = inbox(shared.config.push_queue, bell.clone(), retired.clone());
         let pushes = inbox.clone();
         if let Ok(link) = shared.dial.link(node, previous.as_ref(), move |info| pushes.push(info)).await {
             backoff = FIRST_BACKOFF;
@@ -132,8 +132,8 @@ impl Listening<'_> {
                 return Ok(refused);
             }
             let (settled, work): (Vec<_>, Vec<_>) =
-                work.into_iter().partition(|(name, wanted)| *wanted == self.subscribed.contains(name));
-            let heard: Vec<Arc<str>> = settled.into_iter().filter(|(_, wanted)| *wanted).map(|(name, _)| name).collect();
+                work.into_iter().partition(|task| task.wanted == self.subscribed.contains(&task.name) && !task.again);
+            let heard: Vec<Arc<str>> = settled.into_iter().filter(|task| task.wanted).map(|task| task.name).collect();
             self.tell_heard(&heard);
             for batch in work.chunks(BATCH) {
                 self.settle_batch(batch, &mut refused).await?;
@@ -141,9 +141,9 @@ impl Listening<'_> {
         }
     }
 
-    async fn settle_batch(&mut self, batch: &[(Arc<str>, bool)], refused: &mut Vec<Arc<str>>) -> Result<(), Broken> {
+    async fn settle_batch(&mut self, batch: &[Task], refused: &mut Vec<Arc<str>>) -> Result<(), Broken> {
         let mut pipe = Pipeline::with_capacity(batch.len());
-        for (name, wanted) in batch {
+        for Task { name, wanted, .. } in batch {
             pipe.cmd(if *wanted { "SSUBSCRIBE" } else { "SUNSUBSCRIBE" }).arg(&**name);
         }
         let answers = self.link.con.send_packed_commands(&pipe, 0, batch.len());
@@ -152,7 +152,7 @@ impl Listening<'_> {
             _ => return Err(Broken),
         };
         let (mut heard, mut left) = (Vec::new(), Vec::new());
-        for ((name, wanted), answer) in batch.iter().zip(&answers) {
+        for (Task { name, wanted, .. }, answer) in batch.iter().zip(&answers) {
             match answer {
                 Value::ServerError(error) => {
                     if *wanted {
@@ -173,7 +173,7 @@ impl Listening<'_> {
                 _ => return Err(Broken),
             }
         }
-        for name in &left {
+        for name in left.iter().chain(&*refused) {
             self.subscribed.remove(name);
         }
         self.inbox.forget(&left);
@@ -207,9 +207,11 @@ struct Inbox {
     overflowed: AtomicBool,
     departed: Mutex<Vec<String>>,
     bell: Arc<Notify>,
+    /// What comes from now on does not count.
+    retired: Arc<AtomicBool>,
 }
 
-fn inbox(size: usize, bell: Arc<Notify>) -> (Arc<Inbox>, mpsc::Receiver<PushInfo>) {
+fn inbox(size: usize, bell: Arc<Notify>, retired: Arc<AtomicBool>) -> (Arc<Inbox>, mpsc::Receiver<PushInfo>) {
     let (sender, messages) = mpsc::channel(size.max(1));
     let inbox = Inbox {
         messages: Mutex::new(Some(sender)),
@@ -217,6 +219,7 @@ fn inbox(size: usize, bell: Arc<Notify>) -> (Arc<Inbox>, mpsc::Receiver<PushInfo
         overflowed: AtomicBool::new(false),
         departed: Mutex::default(),
         bell,
+        retired,
     };
     (Arc::new(inbox), messages)
 }
@@ -283,6 +286,9 @@ async fn drain(shared: Arc<Shared>, node: Node, inbox: Arc<Inbox>, mut messages:
         let sink = shared.sink.get();
         for info in batch.drain(..) {
             inbox.queued.fetch_sub(weight(&info), Ordering::Relaxed);
+            if inbox.retired.load(Ordering::Relaxed) {
+                continue;
+            }
             let mut data = info.data.into_iter();
             if let (Some(sink), Some(Value::BulkString(channel)), Some(Value::BulkString(payload))) =
                 (sink, data.next(), data.next())

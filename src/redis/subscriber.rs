@@ -6,6 +6,7 @@
 //! subscribed anew may have missed messages, so it is told as a gap.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use bytes::Bytes;
@@ -59,6 +60,12 @@ impl Subscriber {
         self.shared.unwant(channel);
     }
 
+    /// This channel may be silently deaf: subscribes it again wherever its slot lives now, and tells it as a gap once that is
+    /// confirmed. Nothing happens if it is not wanted, or about to be subscribed anyway.
+    pub fn renew(&self, channel: &str) {
+        self.shared.renew(channel);
+    }
+
     /// How many channels are wanted, and how many of them Redis has confirmed.
     pub fn channels(&self) -> (usize, usize) {
         let state = self.shared.lock();
@@ -83,6 +90,15 @@ impl Subscriber {
         let shared: Weak<Shared> = Arc::downgrade(&self.shared);
         shared
     }
+}
+
+/// What an ear has to look at.
+pub(super) struct Task {
+    pub name: Arc<str>,
+    /// It should be heard at this master.
+    pub wanted: bool,
+    /// Redis is to be asked for it even if it was confirmed before.
+    pub again: bool,
 }
 
 /// What the ears share.
@@ -110,6 +126,8 @@ struct Want {
     heard_by: Option<Node>,
     /// It was heard once and then lost: the next confirmation is told as a gap.
     lost: bool,
+    /// Whatever the ear believes to have, Redis is to be asked for it again.
+    renew: bool,
     waiting: Vec<oneshot::Sender<()>>,
 }
 
@@ -117,7 +135,9 @@ struct Ear {
     /// To be looked at; doubles do no harm.
     dirty: Vec<Arc<str>>,
     bell: Arc<Notify>,
-    retired: bool,
+    /// Its node owns nothing any more. Also read by whoever passes its messages on: what a master says after its successor was
+    /// made, such as one that hung, is of a past that the others do not share.
+    retired: Arc<AtomicBool>,
 }
 
 impl State {
@@ -146,7 +166,7 @@ impl Shared {
             return Some(confirmed);
         }
         let (name, slot) = (Arc::<str>::from(channel), keys::slot(channel.as_bytes()));
-        state.wanted.insert(name.clone(), Want { slot, heard_by: None, lost: false, waiting: vec![waiting] });
+        state.wanted.insert(name.clone(), Want { slot, heard_by: None, lost: false, renew: false, waiting: vec![waiting] });
         if let Some(owner) = state.owner(slot) {
             state.soil(&owner, name);
         }
@@ -173,6 +193,21 @@ impl Shared {
         }
     }
 
+    fn renew(&self, channel: &str) {
+        let mut state = self.lock();
+        let Some((name, want)) = state.wanted.get_key_value(channel) else { return };
+        let (name, slot) = (name.clone(), want.slot);
+        if let Some(want) = state.wanted.get_mut(channel).filter(|want| want.heard_by.is_some()) {
+            (want.heard_by, want.lost, want.renew) = (None, true, true);
+            if let Some(owner) = state.owner(slot) {
+                state.soil(&owner, name);
+            }
+            drop(state);
+            // It may have been lost because the table is wrong.
+            self.topology.doubt();
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -180,18 +215,22 @@ impl Shared {
 
 /// What an ear asks.
 impl Shared {
-    /// What is to be looked at, each with whether it should be heard at this master.
-    pub fn work(&self, node: &Node) -> Vec<(Arc<str>, bool)> {
-        let mut state = self.lock();
-        let Some(ear) = state.ears.get_mut(node) else { return Vec::new() };
+    /// What is to be looked at.
+    pub fn work(&self, node: &Node) -> Vec<Task> {
+        let mut guard = self.lock();
+        let State { wanted, ears, table } = &mut *guard;
+        let Some(ear) = ears.get_mut(node) else { return Vec::new() };
         let mut dirty = std::mem::take(&mut ear.dirty);
         dirty.sort_unstable();
         dirty.dedup();
-        let should = |name: &Arc<str>| {
-            let slot = state.wanted.get(name)?.slot;
-            Some(state.table.as_ref()?.owner(slot)? == node)
+        let task = |name: Arc<str>| match wanted.get_mut(&name) {
+            Some(want) if table.as_ref().and_then(|table| table.owner(want.slot)) == Some(node) => {
+                let again = std::mem::take(&mut want.renew);
+                Task { name, wanted: true, again }
+            }
+            _ => Task { name, wanted: false, again: false },
         };
-        dirty.into_iter().map(|name| (should(&name).unwrap_or(false), name)).map(|(should, name)| (name, should)).collect()
+        dirty.into_iter().map(task).collect()
     }
 
     /// Redis has confirmed these at this master. Returns those that may have missed something.
@@ -252,7 +291,7 @@ impl Shared {
     /// Whether the ear has nothing to do any more; then it is no longer in the books and its task must end.
     pub fn leave(&self, node: &Node) -> bool {
         let mut state = self.lock();
-        let over = state.ears.get(node).is_none_or(|ear| ear.retired);
+        let over = state.ears.get(node).is_none_or(|ear| ear.retired.load(Relaxed));
         if over {
             state.ears.remove(node);
         }
@@ -264,19 +303,20 @@ impl Follower for Shared {
     fn follow(&self, table: &Arc<Table>) {
         let mut state = self.lock();
         for ear in state.ears.values_mut() {
-            ear.retired = true;
+            ear.retired.store(true, Relaxed);
             ear.bell.notify_one();
         }
         for master in &table.masters {
             if let Some(ear) = state.ears.get_mut(&master.node) {
-                ear.retired = false;
+                ear.retired.store(false, Relaxed);
                 continue;
             }
             let bell = Arc::new(Notify::new());
-            let ear = Ear { dirty: Vec::new(), bell: bell.clone(), retired: false };
+            let retired = Arc::new(AtomicBool::new(false));
+            let ear = Ear { dirty: Vec::new(), bell: bell.clone(), retired: retired.clone() };
             state.ears.insert(master.node.clone(), ear);
             if let Some(shared) = self.me.upgrade() {
-                self.runtime.spawn(ear::run(shared, master.node.clone(), bell));
+                self.runtime.spawn(ear::run(shared, master.node.clone(), bell, retired));
             }
         }
         let before = state.table.replace(table.clone());

@@ -87,7 +87,8 @@ impl Survey {
         self.ask(vec![node.clone()], |con, _| replicas(con).boxed()).await.pop().map(|(_, replicas)| replicas)
     }
 
-    /// The first address that any sentinel names and that calls itself master: right after a failover they may still disagree.
+    /// Of the addresses that sentinels name and that call themselves master the one most of them name: right after a failover
+    /// they may still disagree, and one that was away may name a master that has come back and not yet heard of its fall.
     async fn named_by_sentinels(&mut self, service: &str) -> Option<Node> {
         let asked = self.target.seeds.iter().map(|sentinel| {
             let dial = &self.sentinels;
@@ -100,11 +101,12 @@ impl Survey {
             }
         });
         let answers = join_all(asked.map(|ask| tokio::time::timeout(PATIENCE, ask))).await;
-        let mut named: Vec<Node> = answers.into_iter().filter_map(|answer| answer.ok().flatten()).collect();
-        named.sort();
-        named.dedup();
-        let masters = self.ask(named.clone(), |con, _| is_master(con).boxed()).await;
-        masters.into_iter().next().map(|(node, ())| node)
+        let mut votes: HashMap<Node, usize> = HashMap::new();
+        for node in answers.into_iter().filter_map(|answer| answer.ok().flatten()) {
+            *votes.entry(node).or_default() += 1;
+        }
+        let masters = self.ask(votes.keys().cloned().collect(), |con, _| is_master(con).boxed()).await;
+        masters.into_iter().map(|(node, ())| node).max_by_key(|node| votes.get(node).copied())
     }
 
     /// Asks all of them at once, each over its kept connection or a new one; those that fail are left out.

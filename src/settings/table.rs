@@ -71,6 +71,7 @@ variables! {
         MAX_CONNECTIONS = "100000", "Most open connections of this node";
         MAX_CONNECTIONS_PER_ADDRESS = "10000", "Most open connections from one address (many phones may share one)";
         HANDSHAKES_PER_SECOND = "2000", "Most new connections a second on this node";
+        CONNECTS_AT_ONCE = "64", "Newcomers that are authenticated and joined to their rooms at the same moment; the others wait their turn";
         EVENTS_PER_SECOND = "50", "Events a second that one socket may send for long; each 16 KiB of an event count as one more";
         EVENTS_BURST = "100", "Events that one socket may send at once";
         OUTBOX_BYTES = "1048576", "Bytes that may wait for one slow client before its connection is closed";

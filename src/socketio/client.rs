@@ -18,6 +18,7 @@ use crate::protocol::packet::{Decoder, Outgoing, Packet, Parser, encode};
 
 use super::hello::Hello;
 use super::lane::Job;
+use super::turnstile::Turn;
 use super::{
     Admitted, Code, ConnectError, ConnectRequest, DisconnectReason, Event, EventError, Kept, Names, Namespace, Newcomer, Socket,
     SocketExport, SocketIo,
@@ -185,7 +186,7 @@ impl Client {
         if reason == DisconnectReason::Transport(CloseReason::LostOwnership) {
             socket.forget_events();
         }
-        socket.push(Job::Disconnected(reason), &self.io.config);
+        socket.push(Job::Disconnected(reason, Some(self.io.leaving.token())), &self.io.config);
     }
 
     async fn connect(
@@ -196,8 +197,13 @@ impl Client {
         parser: Parser,
         number: u32,
     ) {
+        let config = &self.io.config;
+        let may_enter = config.gate.pass(config.gate_patience).await;
+        let Some(mut turn) = (if may_enter { self.io.turnstile.enter().await } else { None }) else {
+            return self.connected(&session, &namespace, Err(ConnectError::TryAgain), parser, number, None);
+        };
         let answer = AssertUnwindSafe(self.admit(&session, &namespace, request, parser)).catch_unwind();
-        let result = match tokio::time::timeout(self.io.config.connect_timeout, answer).await {
+        let result = match tokio::time::timeout(config.connect_timeout, turn.hold(answer)).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => {
                 tracing::error!(namespace = namespace.name(), "the handler of CONNECT panicked");
@@ -205,7 +211,7 @@ impl Client {
             }
             Err(_) => Err(ConnectError::TryAgain),
         };
-        self.connected(&session, &namespace, result, parser, number);
+        self.connected(&session, &namespace, result, parser, number, Some(turn));
     }
 
     async fn admit(
@@ -216,9 +222,6 @@ impl Client {
         parser: Parser,
     ) -> Result<Admitted, ConnectError> {
         let config = &self.io.config;
-        if !config.gate.pass(config.gate_patience).await {
-            return Err(ConnectError::TryAgain);
-        }
         let hello = Hello::read(&request, config);
         let data = (namespace.connect)(request).await?;
         let newcomer = Newcomer {
@@ -249,6 +252,7 @@ impl Client {
         result: Result<Admitted, ConnectError>,
         parser: Parser,
         number: u32,
+        turn: Option<Turn>,
     ) {
         let mut state = lock(&self.state);
         state.undecided -= 1;
@@ -267,7 +271,7 @@ impl Client {
                 session.accepted();
                 let pid = if socket.is_told() { format!(r#","pid":"{}""#, socket.pid()) } else { String::new() };
                 socket.send(&Outgoing::Connect { json: &format!(r#"{{"sid":"{}"{pid}}}"#, socket.id()) });
-                let job = if replay.is_some() { Job::Resumed } else { Job::Connected };
+                let job = if replay.is_some() { Job::Resumed(turn) } else { Job::Connected(turn) };
                 // Still under the lock: no event of this client is handled before what it missed is queued.
                 if let Some(replay) = replay {
                     replay();
@@ -300,12 +304,18 @@ impl Client {
             keeper.gone(socket, reason);
         }
         if recovered {
-            socket.push(Job::Disconnected(reason), &self.io.config);
+            socket.push(Job::Disconnected(reason, Some(self.io.leaving.token())), &self.io.config);
         }
     }
 
-    pub fn push(&self, socket: &Arc<Socket>, job: Job) {
-        socket.push(job, &self.io.config);
+    /// See [`Socket::resumed`].
+    pub fn resumed(&self, socket: &Arc<Socket>) {
+        socket.push(Job::Resumed(None), &self.io.config);
+    }
+
+    /// See [`Socket::discard`].
+    pub fn discard(&self, socket: &Arc<Socket>, reason: DisconnectReason) {
+        socket.push(Job::Disconnected(reason, Some(self.io.leaving.token())), &self.io.config);
     }
 
     fn sockets(&self) -> SmallVec<[Arc<Socket>; 1]> {

@@ -4,15 +4,20 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::time::Instant;
 
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+use super::turnstile::Turn;
 use super::{Config, DisconnectReason, Event};
 use crate::sync::lock;
 
 pub enum Job {
-    Connected,
+    /// With the newcomer's turn at the turnstile.
+    Connected(Option<Turn>),
     /// Instead of `Connected`: it goes on where it was.
-    Resumed,
+    Resumed(Option<Turn>),
     Event(Event),
-    Disconnected(DisconnectReason),
+    /// Counted as leaving until it is done.
+    Disconnected(DisconnectReason, Option<TaskTrackerToken>),
 }
 
 /// Why an event does not get into the lane. Both are `RATE_LIMITED` to the client.
@@ -153,10 +158,10 @@ mod tests {
         let lane = Lane::new(&config);
         lane.push_event(event(), &config).unwrap();
         assert_eq!(lane.push_event(event(), &config), Err(Refused::QueueFull));
-        lane.push(Job::Disconnected(DisconnectReason::Client));
+        lane.push(Job::Disconnected(DisconnectReason::Client, None));
         assert!(matches!(lane.next(), Some(Job::Event(_))));
-        assert!(matches!(lane.next(), Some(Job::Disconnected(_))));
+        assert!(matches!(lane.next(), Some(Job::Disconnected(..))));
         assert!(lane.next().is_none());
-        assert!(lane.push(Job::Connected), "an empty lane needs a new task");
+        assert!(lane.push(Job::Connected(None)), "an empty lane needs a new task");
     }
 }

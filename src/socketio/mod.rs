@@ -14,6 +14,7 @@ mod namespace;
 mod offset;
 mod socket;
 mod trail;
+mod turnstile;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,6 +22,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio_util::task::TaskTracker;
 
 use crate::engineio::{self, Connection, Handshake, Session};
 use crate::protocol::packet::Limits;
@@ -34,6 +36,7 @@ pub use namespace::{Abandoned, BoxFuture, ConnectRequest, Namespace};
 pub use offset::Offset;
 pub use socket::{AckError, DisconnectReason, Kept, KeptRoom, Socket, SocketExport};
 pub use trail::{Missed, Place, SentDirect, SentEntry, SentLog};
+use turnstile::Turnstile;
 
 /// What a server may set.
 #[derive(Clone, Debug)]
@@ -48,6 +51,8 @@ pub struct Config {
     pub max_queued_events: usize,
     /// Server-to-client acknowledgements that one socket may owe.
     pub max_pending_acks: usize,
+    /// Clients whose CONNECT is decided, and what follows on it done, at the same moment; the others wait their turn.
+    pub connects_at_once: usize,
     /// Bounds on binary attachments.
     pub attachments: Limits,
     /// Clients whose `User-Agent` holds one of these, in any case, know nothing of recovery unless they say so.
@@ -66,6 +71,7 @@ impl Default for Config {
             event_burst: 100,
             max_queued_events: 256,
             max_pending_acks: 256,
+            connects_at_once: 64,
             attachments: Limits::default(),
             agents_without_recovery: ["python", "aiohttp", "Dart"].map(Into::into).into(),
             gate: Gate::default(),
@@ -80,12 +86,23 @@ pub struct SocketIo {
     namespaces: HashMap<&'static str, Arc<Namespace>>,
     sockets: AtomicUsize,
     keeper: OnceLock<Arc<dyn Keeper>>,
+    turnstile: Turnstile,
+    /// Sockets that are gone, but not yet everything that follows on it.
+    leaving: TaskTracker,
 }
 
 impl SocketIo {
     pub fn new(config: Config, namespaces: impl IntoIterator<Item = Namespace>) -> Arc<Self> {
         let namespaces = namespaces.into_iter().map(|namespace| (namespace.name(), Arc::new(namespace))).collect();
-        Arc::new(Self { config, namespaces, sockets: AtomicUsize::new(0), keeper: OnceLock::new() })
+        let turnstile = Turnstile::new(config.connects_at_once);
+        Arc::new(Self {
+            config,
+            namespaces,
+            sockets: AtomicUsize::new(0),
+            keeper: OnceLock::new(),
+            turnstile,
+            leaving: TaskTracker::new(),
+        })
     }
 
     /// Who keeps connections beyond their transports. Once, before the first client.
@@ -104,6 +121,11 @@ impl SocketIo {
     /// Sockets that are connected now, in all namespaces.
     pub fn sockets(&self) -> usize {
         self.sockets.load(Ordering::Relaxed)
+    }
+
+    /// Sockets that are gone, while [`Namespace::on_disconnected`] has still to run, or runs.
+    pub fn leaving(&self) -> usize {
+        self.leaving.len()
     }
 }
 

@@ -24,7 +24,8 @@ use crate::telemetry::metrics::EVENTS;
 use super::lane::{Job, Lane};
 use super::namespace::Data;
 use super::trail::{Place, SentDirect, SentLog, Trail};
-use super::{Code, Config, Event, EventError, Identity, Names, Namespace, Newcomer, Offset, Reply};
+use super::turnstile::hold;
+use super::{Code, Config, Event, EventError, Gate, Identity, Names, Namespace, Newcomer, Offset, Reply};
 use crate::sync::lock;
 
 /// Why a socket is no longer connected.
@@ -386,7 +387,7 @@ impl Socket {
     /// It goes on under another epoch: its namespace does what it does for a socket that was given back.
     pub fn resumed(self: &Arc<Self>) {
         if let Some(client) = self.client.upgrade() {
-            client.push(self, Job::Resumed);
+            client.resumed(self);
         }
     }
 
@@ -394,13 +395,8 @@ impl Socket {
     pub fn discard(self: &Arc<Self>, reason: DisconnectReason) {
         self.leave();
         if let Some(client) = self.client.upgrade() {
-            client.push(self, Job::Disconnected(reason));
+            client.discard(self, reason);
         }
-    }
-
-    /// [`Socket::leave`] for one that goes on elsewhere.
-    pub(super) fn depart(&self) {
-        self.leave();
     }
 
     /// Whether nothing is being done for it.
@@ -418,7 +414,7 @@ impl Socket {
     pub(super) fn push_event(self: &Arc<Self>, event: Event, config: &Config) {
         let (name, ack_id) = (event.name.clone(), event.ack_id);
         match self.lane.push_event(event, config) {
-            Ok(true) => self.run(config),
+            Ok(true) => self.run(config.gate.clone(), config.gate_patience),
             Ok(false) => {}
             Err(_) => self.refuse(&name, ack_id, &too_many()),
         }
@@ -434,16 +430,16 @@ impl Socket {
 
     pub(super) fn push(self: &Arc<Self>, job: Job, config: &Config) {
         if self.lane.push(job) {
-            self.run(config);
+            self.run(config.gate.clone(), config.gate_patience);
         }
     }
 
     /// Works the lane off. A handler that panics is answered with `INTERNAL`; its socket goes on.
-    fn run(self: &Arc<Self>, config: &Config) {
-        let (socket, gate, patience) = (self.clone(), config.gate.clone(), config.gate_patience);
+    fn run(self: &Arc<Self>, gate: Gate, patience: Duration) {
+        let socket = self.clone();
         tokio::spawn(async move {
             while let Some(job) = socket.lane.next() {
-                if !matches!(job, Job::Disconnected(_)) && !gate.is_open() {
+                if !matches!(job, Job::Disconnected(..)) && !gate.is_open() {
                     if !gate.pass(patience).await {
                         socket.turn_away(job);
                         continue;
@@ -472,15 +468,15 @@ impl Socket {
                 let error = EventError::new(Code::UNAVAILABLE, "this node has lost touch with the others");
                 self.refuse(&event.name, event.ack_id, &error);
             }
-            Job::Connected | Job::Resumed | Job::Disconnected(_) => self.session.close(CloseReason::TryAgain),
+            Job::Connected(_) | Job::Resumed(_) | Job::Disconnected(..) => self.session.close(CloseReason::TryAgain),
         }
     }
 
     async fn work(self: Arc<Self>, job: Job) {
         match job {
-            Job::Connected => (self.namespace.connected)(self.clone()).await,
-            Job::Resumed => (self.namespace.resumed)(self.clone()).await,
-            Job::Disconnected(reason) => (self.namespace.disconnected)(self.clone(), reason).await,
+            Job::Connected(turn) => hold(turn, (self.namespace.connected)(self.clone())).await,
+            Job::Resumed(turn) => hold(turn, (self.namespace.resumed)(self.clone())).await,
+            Job::Disconnected(reason, _leaving) => (self.namespace.disconnected)(self.clone(), reason).await,
             Job::Event(event) => {
                 let (name, ack_id) = (event.name.clone(), event.ack_id);
                 let Some(handler) = self.namespace.handler(&name) else {

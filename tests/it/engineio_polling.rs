@@ -181,6 +181,20 @@ async fn two_polls_at_once_end_the_session() {
 }
 
 #[tokio::test]
+async fn two_posts_at_once_end_the_session() {
+    let server = echo().await;
+    let polling = Polling::open(&server, PATH).await;
+    let query = format!("EIO=4&transport=polling&sid={}", polling.sid);
+    let mut slow = Tcp::connect(&server).await;
+    let whole = request("POST", PATH, &query, "4half of it");
+    slow.write(&whole.as_bytes()[..whole.len() - 4]).await;
+    eventually("the first is being read", || server.session().is_posting()).await;
+    assert_eq!(polling.post("4overtakes").await.0, 400);
+    assert_eq!(server.close_reason().await, CloseReason::ProtocolError);
+    polling.is_unknown().await;
+}
+
+#[tokio::test]
 async fn a_poll_that_its_client_gives_up_ends_the_session() {
     let server = echo().await;
     let polling = Polling::open(&server, PATH).await;

@@ -1,21 +1,19 @@
 //! Redis goes away under a running hub, wholly or in part, and comes back: what clients see of it.
 
-use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use convoke::redis::keys::{self, slot};
 use redis::cmd;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::task::JoinHandle;
 
 use super::support::client::{Client, Refusal};
 use super::support::eventually_within;
 use super::support::hub::Hub;
 use super::support::redis::{Cluster, Server};
 use super::support::sos_ms::SosMs;
+use super::support::speaker::{Speaker, history, judge, texts};
 
 /// Two nodes on one Redis.
 async fn nodes(env: &[(&str, &str)]) -> (Hub, Hub) {
@@ -30,83 +28,6 @@ async fn join(hub: &Hub, role: &str, user: &str, sos: &str) -> Client {
     let client = Client::connect(&hub.url(), json!({"token": hub.token(role, user, &[sos])})).await;
     client.wait_count("sos:state", 1).await;
     client
-}
-
-/// How numbered messages were answered.
-#[derive(Debug, Default)]
-struct Said {
-    ok: Vec<String>,
-    /// `UNAVAILABLE`: not done, nor will it be.
-    never: Vec<String>,
-    /// `UNCONFIRMED`: perhaps done.
-    perhaps: Vec<String>,
-    slowest: Duration,
-}
-
-/// Says numbered messages, one after the other, until it is told to stop.
-struct Speaker {
-    task: JoinHandle<(Client, Said)>,
-    stop: Arc<AtomicBool>,
-}
-
-impl Speaker {
-    fn start(client: Client, name: &'static str) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = stop.clone();
-        let task = tokio::spawn(async move {
-            let mut said = Said::default();
-            for number in 0.. {
-                if stopped.load(Ordering::Relaxed) {
-                    break;
-                }
-                let (text, start) = (format!("{name} {number}"), Instant::now());
-                let reply = client.ask("message:send", json!({"text": text})).await;
-                said.slowest = said.slowest.max(start.elapsed());
-                match reply["code"].as_str() {
-                    None => said.ok.push(text),
-                    Some("UNAVAILABLE") => said.never.push(text),
-                    Some("UNCONFIRMED") => said.perhaps.push(text),
-                    Some(_) => panic!("{text} was answered {reply}"),
-                }
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-            (client, said)
-        });
-        Self { task, stop }
-    }
-
-    async fn stop(self) -> (Client, Said) {
-        self.stop.store(true, Ordering::Relaxed);
-        self.task.await.expect("every answer was one of the expected")
-    }
-}
-
-fn texts(messages: &[Value]) -> Vec<String> {
-    messages.iter().map(|message| message["text"].as_str().expect("a text").to_owned()).collect()
-}
-
-/// What a member heard: each message once, in order; all that were confirmed, none that was refused.
-fn judge(who: &str, heard: &[String], said: &Said) {
-    let number = |text: &String| text.rsplit(' ').next().and_then(|number| number.parse::<u64>().ok()).expect("a number");
-    let numbers: Vec<u64> = heard.iter().map(number).collect();
-    assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]), "{who}, out of order or twice: {numbers:?}");
-    let heard: HashSet<_> = heard.iter().collect();
-    let lost: Vec<_> = said.ok.iter().filter(|text| !heard.contains(text)).collect();
-    let ghosts: Vec<_> = said.never.iter().filter(|text| heard.contains(text)).collect();
-    assert!(lost.is_empty() && ghosts.is_empty(), "{who}, lost: {lost:?}; refused and done: {ghosts:?}; {said:?}");
-}
-
-/// All messages of an incident as the hub remembers them.
-async fn history(client: &Client) -> Vec<String> {
-    let (mut all, mut before) = (Vec::new(), Value::Null);
-    loop {
-        let page = client.ask_ok("message:history", json!({"limit": 100, "before": before})).await;
-        all.splice(0..0, texts(page["messages"].as_array().expect("a list")));
-        before = page["nextBefore"].clone();
-        if before.is_null() {
-            return all;
-        }
-    }
 }
 
 /// Redis stops under a live incident with members on both nodes, and starts again, with or without its data.

@@ -248,3 +248,38 @@ async fn a_redis_that_came_back_empty_is_listened_to_again() {
     let again = |notes: &Notes| notes.gaps.lock().unwrap().values().any(|gaps| *gaps > 1);
     assert!(!again(&first_notes) && !again(&second_notes));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_that_went_silently_deaf_is_heard_again_once_it_is_renewed() {
+    let server = Server::start(&[]);
+    let proxy = Proxy::start(server.address()).await;
+    // Nothing of its own accord passes while the subscription is taken away.
+    let quiet = RedisConfig { ping: Duration::from_secs(60), refresh: Duration::from_secs(60), ..RedisConfig::new(proxy.url()) };
+    let (redis, notes) = connect(quiet).await;
+    let names = channels("deaf", 2);
+    subscribe(&redis, &names).await;
+    let listeners = |channel: &String| {
+        let told: Vec<(String, u64)> = server.ask(cmd("PUBSUB").arg("SHARDNUMSUB").arg(channel));
+        told[0].1
+    };
+    // Redis lets go of one of the two, and the word of it is lost.
+    proxy.set(Mode::SwallowAnswers);
+    proxy.inject(format!("SUNSUBSCRIBE {}\r\n", names[0]).as_bytes());
+    // Every connection gets the command and an answer to it: commands, replay, slot table and subscriptions.
+    let answer = format!(">3\r\n$12\r\nsunsubscribe\r\n${}\r\n{}\r\n:0\r\n", names[0].len(), names[0]).len();
+    eventually("Redis has let go", || listeners(&names[0]) == 0 && proxy.swallowed() >= 4 * answer).await;
+    proxy.set(Mode::Pass);
+    publish(&redis, &names[0], "into the void").await;
+    nobody_is_deaf(&redis, &notes, &names[1..], "the other").await;
+    assert_eq!((redis.subscriber().channels(), notes.gaps()), ((2, 2), 0), "nobody knows");
+    redis.subscriber().renew(&names[0]);
+    eventually("it is told as a gap", || notes.gaps() == 1).await;
+    nobody_is_deaf(&redis, &notes, &names, "again").await;
+    assert!(!notes.heard(&names[0]).contains(&"into the void".to_owned()));
+    // Renewing what is well, or not wanted, does no harm.
+    names.iter().for_each(|name| redis.subscriber().renew(name));
+    redis.subscriber().renew("scope:channel:sos:{unknown}");
+    eventually("both were subscribed anew", || notes.gaps.lock().unwrap().values().sum::<usize>() == 3).await;
+    nobody_is_deaf(&redis, &notes, &names, "at last").await;
+    assert_eq!(redis.subscriber().channels(), (2, 2));
+}

@@ -3,14 +3,15 @@
 use bytes::Bytes;
 use convoke::ids::{ScopeId, ScopeKind, StreamId};
 use convoke::redis::Redis;
-use convoke::redis::scripts::Op;
 use convoke::redis::scripts::scope::*;
+use convoke::redis::scripts::{OnReader, Op};
 
 use crate::scripts_world::*;
 
 crate::on_both!(
     ids_rise_and_a_volatile_message_is_not_logged,
     a_cursor_gets_what_it_missed_in_bounded_pages,
+    a_page_is_bounded_in_bytes_too,
     another_epoch_a_trimmed_or_future_cursor_is_reset,
     a_repeat_publishes_once,
     nodes_are_listeners_once_and_leave,
@@ -73,6 +74,27 @@ async fn a_cursor_gets_what_it_missed_in_bounded_pages(redis: Redis) {
     assert!(log.entries.is_empty() && !log.more && !log.reset);
 }
 
+async fn a_page_is_bounded_in_bytes_too(redis: Redis) {
+    let scope = watch();
+    for i in 0..200 {
+        publish(&redis, &scope, plain(), Durability::Logged, &format!("{i} {}", "x".repeat(20_000))).await;
+    }
+    let mut cursor = Cursor { epoch: epoch(&redis, &scope).await, id: StreamId::default() };
+    let (mut seen, mut pages) = (Vec::new(), 0);
+    loop {
+        let log = scope_read(&OnReader(&redis), &scope, &cursor, 1_000).await.unwrap();
+        assert!(log.entries.iter().map(|entry| entry.body.len()).sum::<usize>() < 1_100_000);
+        seen.extend(log.entries.iter().map(|entry| Heard::parse(&entry.body).name.split(' ').next().unwrap().to_owned()));
+        cursor.id = log.entries.last().unwrap().id;
+        pages += 1;
+        if !log.more {
+            break;
+        }
+    }
+    assert_eq!(seen, (0..200).map(|i| i.to_string()).collect::<Vec<_>>());
+    assert!((4..=6).contains(&pages), "{pages} pages of 4 MB");
+}
+
 async fn another_epoch_a_trimmed_or_future_cursor_is_reset(redis: Redis) {
     let scope = watch();
     let first = publish(&redis, &scope, plain(), Durability::Logged, "a").await.id.unwrap();
@@ -94,6 +116,9 @@ async fn another_epoch_a_trimmed_or_future_cursor_is_reset(redis: Redis) {
     assert!(reset(&epoch, StreamId::default()).await);
     assert!(!reset(&epoch, first).await, "nothing after it is gone");
     assert!(!reset(&epoch, second).await);
+    publish(&redis, &scope, plain(), Durability::Logged, "c").await;
+    assert!(!reset(&epoch, second).await);
+    assert!(reset(&epoch, StreamId { seq: second.seq + 1, ..second }).await, "nothing stands there: a failover took it back");
 }
 
 async fn now(redis: &Redis) -> u64 {

@@ -105,15 +105,30 @@ impl Builder {
         Ok(client)
     }
 
+    /// [`Builder::try_connect`] for a time in which answers take long; panics after `patience`.
+    pub async fn try_connect_patiently(self, patience: Duration) -> Result<Client, Refusal> {
+        let deadline = tokio::time::Instant::now() + patience;
+        let (namespace, auth) = (self.namespace.clone(), self.auth.clone());
+        let mut client = tokio::time::timeout_at(deadline, self.upgrade()).await.expect("an answer to the handshake")?;
+        client.patience = patience;
+        client.join(&namespace, &auth).await?;
+        client.patience = PATIENCE;
+        Ok(client)
+    }
+
     /// Opens the transport only: the first packet is the test's.
     pub async fn open(self) -> Result<Client, Refusal> {
+        within("the WebSocket handshake", self.upgrade()).await
+    }
+
+    async fn upgrade(self) -> Result<Client, Refusal> {
         let base = self.base.trim_end_matches('/').replacen("http", "ws", 1);
         let url = format!("{base}/socket.io/?EIO=4&transport=websocket{}", self.query);
         let mut request = url.into_client_request().unwrap();
         for (name, value) in self.headers {
             request.headers_mut().append(name, value);
         }
-        let connected = within("the WebSocket handshake", tokio_tungstenite::connect_async(request)).await;
+        let connected = tokio_tungstenite::connect_async(request).await;
         let (stream, _) = connected.map_err(|error| match error {
             Error::Http(response) => Refusal::Http {
                 status: response.status().as_u16(),
@@ -154,6 +169,7 @@ pub struct Client {
     next_ack: AtomicU64,
     /// Which of the events [`Client::wait`] and its like have returned.
     taken: Vec<usize>,
+    patience: Duration,
 }
 
 impl Client {
@@ -175,7 +191,7 @@ impl Client {
             Arc::new(Shared { state: Mutex::default(), changes: watch::channel(0).0, answers_pings: AtomicBool::new(true) });
         let (outgoing, queue) = mpsc::unbounded_channel();
         let task = tokio::spawn(run(stream, shared.clone(), outgoing.downgrade(), queue)).abort_handle();
-        Self { shared, outgoing, task, namespace, next_ack: AtomicU64::new(0), taken: Vec::new() }
+        Self { shared, outgoing, task, namespace, next_ack: AtomicU64::new(0), taken: Vec::new(), patience: PATIENCE }
     }
 
     async fn join(&mut self, namespace: &str, auth: &Value) -> Result<Value, Refusal> {
@@ -372,7 +388,7 @@ impl Client {
                 }
             }
         };
-        match tokio::time::timeout(PATIENCE, wait).await {
+        match tokio::time::timeout(self.patience, wait).await {
             Ok(found) => found,
             Err(_) => {
                 let state = self.state();

@@ -4,11 +4,13 @@
 use std::time::{Duration, Instant};
 
 pub mod client;
+pub mod cluster;
 pub mod haproxy;
 pub mod hub;
 pub mod keys;
 pub mod linked;
 pub mod load;
+pub mod metrics;
 pub mod msgpack;
 pub mod node;
 pub mod pair;
@@ -18,9 +20,13 @@ pub mod proxy;
 pub mod raw;
 pub mod redis;
 pub mod returning;
+pub mod roamer;
+pub mod sentinel;
 pub mod server;
+pub mod sever;
 pub mod sockets;
 pub mod sos_ms;
+pub mod speaker;
 pub mod stub_http;
 pub mod talker;
 

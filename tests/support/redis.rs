@@ -1,9 +1,10 @@
 //! Real Redis servers on private ports, in temporary folders, none of which survives the process that started them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, OnceLock, mpsc};
 use std::time::{Duration, Instant};
@@ -48,15 +49,39 @@ impl Server {
         Self::start(&["--appendonly", "yes", "--appendfsync", "always"])
     }
 
+    /// One that speaks TLS beside plain text, with a certificate of its own for 127.0.0.1; gives also where it lies.
+    pub fn start_with_tls() -> (Self, String, PathBuf) {
+        let (port, folder) = (free_port(), tempfile::tempdir().expect("a temporary folder").keep());
+        let (cert, key) = (folder.join("cert.pem"), folder.join("key.pem"));
+        let mut make = Command::new("openssl");
+        make.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=redis of a test"]);
+        make.args(["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"]);
+        make.arg("-keyout").arg(&key).arg("-out").arg(&cert).stderr(Stdio::null());
+        assert!(make.status().expect("openssl is installed").success());
+        let text = |path: &PathBuf| path.to_str().expect("a path of ours").to_owned();
+        let (cert_text, key_text, tls_port) = (text(&cert), text(&key), port.to_string());
+        let args = ["--tls-port", &tls_port, "--tls-cert-file", &cert_text, "--tls-key-file", &key_text];
+        let server = Self::start(&[&args[..], &["--tls-auth-clients", "no", "--requirepass", "over tls"]].concat());
+        (server, format!("rediss://:over%20tls@127.0.0.1:{port}"), cert)
+    }
+
     /// A sentinel that watches `master` alone, under the name `service`.
     pub fn start_sentinel(service: &str, master: &Self) -> Self {
+        Self::start_sentinel_of(service, master, 1)
+    }
+
+    /// One of several, of which `quorum` must agree.
+    fn start_sentinel_of(service: &str, master: &Self, quorum: usize) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let server = Self { port: free_port(), folder, args: vec!["--sentinel".into()], child: Mutex::new(None) };
-        let config = format!(
-            "port {}\nbind 127.0.0.1\nsentinel monitor {service} 127.0.0.1 {} 1\nsentinel down-after-milliseconds {service} 500\n\
-             sentinel failover-timeout {service} 3000\n",
+        let mut config = format!(
+            "port {}\nbind 127.0.0.1\nsentinel monitor {service} 127.0.0.1 {} {quorum}\n\
+             sentinel down-after-milliseconds {service} 500\nsentinel failover-timeout {service} 3000\n",
             server.port, master.port
         );
+        if let Some(password) = master.login().strip_prefix(':').and_then(|login| login.strip_suffix('@')) {
+            config += &format!("sentinel auth-pass {service} {password}\n");
+        }
         std::fs::write(server.folder.path().join("sentinel.conf"), config).expect("a file");
         server.spawn();
         server.wait();
@@ -72,13 +97,17 @@ impl Server {
     }
 
     fn spawn(&self) {
+        self.spawn_with(&[]);
+    }
+
+    fn spawn_with(&self, more: &[&str]) {
         let mut command = Command::new("redis-server");
         if self.args == ["--sentinel"] {
             command.arg(self.folder.path().join("sentinel.conf")).arg("--sentinel");
         } else {
             command.args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--daemonize", "no"]);
             command.args(["--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0"]);
-            command.arg("--dir").arg(self.folder.path()).args(&self.args);
+            command.arg("--dir").arg(self.folder.path()).args(&self.args).args(more);
         }
         let log = File::create(self.folder.path().join("log")).expect("a log file");
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("a log file")).stderr(log);
@@ -100,7 +129,13 @@ impl Server {
     }
 
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        format!("redis://{}127.0.0.1:{}", self.login(), self.port)
+    }
+
+    /// `:password@`, or nothing.
+    fn login(&self) -> String {
+        let at = self.args.iter().position(|arg| arg == "--requirepass");
+        at.map_or(String::new(), |at| format!(":{}@", self.args[at + 1].replace(' ', "%20")))
     }
 
     pub fn address(&self) -> String {
@@ -110,6 +145,22 @@ impl Server {
     /// The hub's own client of this server.
     pub async fn client(&self) -> Redis {
         client(self.url()).await
+    }
+
+    /// Until so many replicas are in working order, and confirm what is written.
+    pub fn wait_for_replicas(&self, count: usize) {
+        let start = Instant::now();
+        let online = || self.ask::<String>(cmd("INFO").arg("replication")).matches("state=online").count();
+        // One that is online may still be loading; something must be written for it to confirm anything.
+        let confirmed = || {
+            let mut con = self.connection().expect("a connection");
+            let _: RedisResult<()> = cmd("PUBLISH").arg("of the tests").arg("").query(&mut con);
+            cmd("WAIT").arg(count).arg(1000).query::<usize>(&mut con).unwrap_or_default()
+        };
+        while online() < count || confirmed() < count {
+            assert!(start.elapsed() < PATIENCE, "replicas never come online");
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     pub fn pid(&self) -> Option<u32> {
@@ -128,6 +179,12 @@ impl Server {
     pub fn restart(&self) {
         self.stop();
         self.spawn();
+        self.wait();
+    }
+
+    fn restart_with(&self, more: &[&str]) {
+        self.stop();
+        self.spawn_with(more);
         self.wait();
     }
 
@@ -176,6 +233,91 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.stop();
+    }
+}
+
+/// A master with replicas, and three sentinels that watch over them.
+pub struct Sentinels {
+    /// The first is the master at the start.
+    pub nodes: Vec<Server>,
+    pub sentinels: Vec<Server>,
+}
+
+impl Sentinels {
+    const SERVICE: &str = "main";
+
+    /// With a password if `password` is not empty.
+    pub fn start(replicas: usize, password: &str) -> Self {
+        let login = if password.is_empty() { vec![] } else { vec!["--requirepass", password, "--masterauth", password] };
+        let master = Server::start(&login);
+        let port = master.port.to_string();
+        let replicas =
+            (0..replicas).map(|_| Server::start(&[&login[..], &["--replicaof", "127.0.0.1", &port]].concat())).collect();
+        Self::watch(master, replicas)
+    }
+
+    /// Starts sentinels over a master and its replicas.
+    pub fn watch(master: Server, replicas: Vec<Server>) -> Self {
+        let replica_count = replicas.len();
+        let nodes = std::iter::once(master).chain(replicas).collect();
+        let set = Self { sentinels: Vec::new(), nodes };
+        set.wait_for_replicas(replica_count);
+        let sentinels = (0..3).map(|_| Server::start_sentinel_of(Self::SERVICE, &set.nodes[0], 2)).collect();
+        let set = Self { sentinels, ..set };
+        let start = Instant::now();
+        while !set.sentinels.iter().all(|sentinel| set.is_known_to(sentinel, replica_count)) {
+            assert!(start.elapsed() < PATIENCE, "the sentinels never find each other and all replicas");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        set
+    }
+
+    fn is_known_to(&self, sentinel: &Server, replicas: usize) -> bool {
+        let mut ask = cmd("SENTINEL");
+        let told: HashMap<String, String> = sentinel.ask(ask.arg("MASTER").arg(Self::SERVICE));
+        let is = |field: &str, number: usize| told.get(field).is_some_and(|told| *told == number.to_string());
+        is("num-slaves", replicas) && is("num-other-sentinels", 2) && told.get("flags").is_some_and(|flags| flags == "master")
+    }
+
+    /// Until the master has so many replicas in working order.
+    pub fn wait_for_replicas(&self, count: usize) {
+        let start = Instant::now();
+        while self.master().is_none() {
+            assert!(start.elapsed() < PATIENCE, "nobody is master");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.master().expect("a master").wait_for_replicas(count);
+    }
+
+    /// The node that calls itself master, the newest if there are several.
+    pub fn master(&self) -> Option<&Server> {
+        let named = self.sentinels.iter().filter_map(|sentinel| {
+            let mut ask = cmd("SENTINEL");
+            let (_, port): (String, u16) = sentinel.try_ask(ask.arg("GET-MASTER-ADDR-BY-NAME").arg(Self::SERVICE)).ok()?;
+            Some(port)
+        });
+        let named: Vec<u16> = named.collect();
+        let is_master = |node: &&Server| {
+            node.try_ask::<String>(cmd("INFO").arg("replication")).is_ok_and(|info| info.contains("role:master"))
+        };
+        let votes = |node: &&Server| named.iter().filter(|port| **port == node.port).count();
+        self.nodes.iter().filter(is_master).max_by_key(votes)
+    }
+
+    /// Starts a node that was killed as a replica of the present master, as its operator would.
+    pub fn restart_as_replica(&self, node: &Server) {
+        let master = self.master().expect("a master");
+        node.restart_with(&["--replicaof", "127.0.0.1", &master.port.to_string()]);
+    }
+
+    pub fn url(&self) -> String {
+        let hosts: Vec<String> = self.sentinels.iter().map(Server::address).collect();
+        format!("redis-sentinel://{}{}/{}", self.nodes[0].login(), hosts.join(","), Self::SERVICE)
+    }
+
+    /// The hub's own client.
+    pub async fn client(&self) -> Redis {
+        client(self.url()).await
     }
 }
 
@@ -232,12 +374,7 @@ impl Cluster {
             info.contains("cluster_state:ok") && info.contains("cluster_slots_ok:16384")
         });
         for (master, replicas) in cluster.masters.iter().zip(&cluster.replicas) {
-            let start = Instant::now();
-            let online = || master.ask::<String>(cmd("INFO").arg("replication")).matches("state=online").count();
-            while online() < replicas.len() {
-                assert!(start.elapsed() < PATIENCE, "replicas never come online");
-                std::thread::sleep(Duration::from_millis(10));
-            }
+            master.wait_for_replicas(replicas.len());
         }
         cluster
     }

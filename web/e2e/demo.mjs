@@ -2,13 +2,14 @@
 //
 //   DEMO_URL=http://localhost:3000/demo/ node e2e/demo.mjs
 //
+// NODES        a pattern of files, each with the process id of a node: with it nodes are killed (default: none)
 // CHROMIUM     the browser (default /usr/bin/chromium)
 // SCREENSHOTS  a folder for pictures of each scene (default: none)
 //
 // Prints one line per fact and `N passed, N failed`; exits with 1 when a fact failed.
 
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, readFileSync, readdirSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { chromium } from "playwright-core";
 
 const base = process.env.DEMO_URL ?? "http://localhost:3000/demo/";
@@ -93,6 +94,13 @@ const enabled = async (page, role) => {
 const same = (actual, expected) => {
   if (JSON.stringify(actual) !== JSON.stringify(expected)) throw new Error(`expected ${JSON.stringify(expected)}, got ${JSON.stringify(actual)}`);
 };
+/** The files that `NODES` names: a folder and a name with one `*`. */
+function nodes() {
+  const pattern = process.env.NODES ?? "";
+  if (pattern === "") return [];
+  const [start, end] = basename(pattern).split("*");
+  return readdirSync(dirname(pattern)).filter((name) => name.startsWith(start) && name.endsWith(end)).sort().map((name) => join(dirname(pattern), name));
+}
 async function say(page, role, text) {
   await part(page, role, "chat-input").fill(text);
   await part(page, role, "chat-send").click();
@@ -188,6 +196,29 @@ async function theStory() {
     await until("nothing waits", async () => (await part(page, "citizen", "tally").getAttribute("data-waiting")) === "0");
     await says(page, "rescuer", "messages", new RegExp(`from the tunnel ${run}`));
     for (const role of ["citizen", "rescuer"]) same(await part(page, role, "messages").locator("li", { hasText: "from the tunnel" }).count(), 1);
+  });
+
+  await fact("whoever comes back has missed nothing", () => says(page, "citizen", "panel-link", /recovered/));
+
+  await fact("each node is killed in turn; all panels come back by themselves, recovered", async () => {
+    for (const node of nodes()) {
+      const panels = ["citizen", "rescuer", "dispatcher"];
+      const killed = readFileSync(node, "utf8");
+      process.kill(Number(killed), "SIGKILL");
+      await say(page, "rescuer", `said while ${basename(node, ".pid")} was away ${run}`);
+      await until("the node is started again", () => readFileSync(node, "utf8") !== killed);
+      for (const role of panels) await says(page, role, "panel-link", /^Connected.*websocket/);
+    }
+    if (nodes().length > 0) for (const role of ["citizen", "rescuer"]) await says(page, role, "panel-link", /recovered/);
+  });
+  await fact("what was said meanwhile is there, once", async () => {
+    for (const node of nodes()) {
+      for (const role of ["citizen", "rescuer", "dispatcher"]) {
+        const words = `said while ${basename(node, ".pid")} was away ${run}`;
+        await says(page, role, "messages", new RegExp(words));
+        same(await part(page, role, "messages").locator("li", { hasText: words }).count(), 1);
+      }
+    }
   });
 
   await fact("the rescuer arrives", async () => {

@@ -13,9 +13,9 @@ export interface Settings {
 }
 
 const USERS: Record<PanelRole, string> = { citizen: "u1", rescuer: "r1", dispatcher: "d1" };
-const TRANSPORTS = ["websocket", "polling"];
+const TRANSPORTS = ["polling", "websocket"];
 
-/** `?view=rescuer&sos=s1&transports=polling,websocket&rescuer=r2&play=1` */
+/** `?view=rescuer&sos=s1&transports=websocket&rescuer=r2&play=1` */
 export function readSettings(search: string): Settings {
   const query = new URLSearchParams(search);
   const view = query.get("view");
@@ -26,7 +26,7 @@ export function readSettings(search: string): Settings {
     view: PANEL_ROLES.find((role) => role === view) ?? null,
     sosId: sosId !== null && SOS_ID.test(sosId) ? sosId : null,
     users: { citizen: user("citizen"), rescuer: user("rescuer"), dispatcher: user("dispatcher") },
-    transports: transports.length > 0 ? transports : ["websocket"],
+    transports: transports.length > 0 ? transports : ["polling", "websocket"],
     play: query.get("play") === "1",
   };
 }

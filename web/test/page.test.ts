@@ -5,16 +5,16 @@ import { addressOf, isTileUrl, readPreferences, readSettings } from "../src/sett
 
 describe("the page's address", () => {
   it("without anything shows all roles over WebSocket", () => {
-    expect(readSettings("")).toEqual({ view: null, sosId: null, users: { citizen: "u1", rescuer: "r1", dispatcher: "d1" }, transports: ["websocket"], play: false });
+    expect(readSettings("")).toEqual({ view: null, sosId: null, users: { citizen: "u1", rescuer: "r1", dispatcher: "d1" }, transports: ["polling", "websocket"], play: false });
   });
 
   it("names view, incident, user and transports", () => {
-    expect(readSettings("?view=rescuer&sos=s-1&rescuer=r9&transports=polling,websocket&play=1"))
-      .toMatchObject({ view: "rescuer", sosId: "s-1", users: { rescuer: "r9" }, transports: ["polling", "websocket"], play: true });
+    expect(readSettings("?view=rescuer&sos=s-1&rescuer=r9&transports=websocket&play=1"))
+      .toMatchObject({ view: "rescuer", sosId: "s-1", users: { rescuer: "r9" }, transports: ["websocket"], play: true });
   });
 
   it("with nonsense is taken for what it may be", () => {
-    expect(readSettings("?view=admin&sos=a%20b&transports=carrier-pigeon&rescuer=")).toMatchObject({ view: null, sosId: null, transports: ["websocket"], users: { rescuer: "r1" } });
+    expect(readSettings("?view=admin&sos=a%20b&transports=carrier-pigeon&rescuer=")).toMatchObject({ view: null, sosId: null, transports: ["polling", "websocket"], users: { rescuer: "r1" } });
   });
 
   it("keeps what else was said when the incident changes", () => {

@@ -37,6 +37,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
 
 use crate::cluster::Scopes;
 use crate::ids::ScopeKind;
@@ -133,6 +134,8 @@ pub struct Sos {
     offline: Pending<String>,
     repeats: Pending<String>,
     debts: Pending<String>,
+    /// Lost connections that are being noted.
+    losses: TaskTracker,
 }
 
 impl Sos {
@@ -155,6 +158,7 @@ impl Sos {
             offline: Pending::default(),
             repeats: Pending::default(),
             debts: Pending::default(),
+            losses: TaskTracker::new(),
         });
         for kind in [ScopeKind::Sos, ScopeKind::Watch] {
             sos.scopes.set_listener(kind, Arc::new(Listener(Arc::downgrade(&sos))));
@@ -209,6 +213,36 @@ impl Sos {
             "ping" => on_ping,
             "heartbeat" => on_heartbeat,
         )
+    }
+
+    /// Lost connections that this node has still to note.
+    pub fn losses(&self) -> usize {
+        self.losses.len()
+    }
+
+    /// SOSs in which this node will announce who has not come back once the grace is over.
+    pub fn unannounced(&self) -> usize {
+        self.offline.keys().len()
+    }
+
+    /// SOSs for which this node has something left to do, which any other may do in its place.
+    pub fn owed(&self) -> Vec<String> {
+        let mut owed = self.offline.keys();
+        owed.extend(self.deliverers.running());
+        owed.sort_unstable();
+        owed.dedup();
+        owed
+    }
+
+    /// Does what a node that goes away has left to do.
+    pub fn inherit(self: &Arc<Self>, sos: &str) {
+        let (feature, sos) = (self.clone(), sos.to_owned());
+        tokio::spawn(async move {
+            let _permit = feature.refills.acquire().await;
+            if let Err(error) = feature.sweep_one(&sos).await {
+                tracing::debug!(sos, %error, "what a node has left is the sweep's");
+            }
+        });
     }
 
     fn redis(&self) -> &Redis {

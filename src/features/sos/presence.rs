@@ -120,7 +120,7 @@ impl Sos {
     pub(super) fn lost(self: &Arc<Self>, lost: Lost) {
         let weak = Arc::downgrade(self);
         let (op, mut lost_at) = (self.scopes.next_op(), None);
-        tokio::spawn(async move {
+        self.losses.spawn(async move {
             let mut pause = LOST_RETRY.0;
             for _ in 0..LOST_TRIES {
                 let Some(feature) = weak.upgrade() else { return };

@@ -45,9 +45,12 @@ pub struct SosJoined {
 }
 
 /// Joins, registers the node as a listener, announces `sos:init` and `presence:update` once per socket.
+///
+/// It does not wait for a replica: with one that hangs nobody could connect any more, while a join that a failover took back
+/// is repaired by the member's next heartbeat ([`scope_touch`](super::scope::scope_touch)).
 pub async fn sos_join<E: Eval>(redis: &E, sos: &str, op: Op<'_>, actor: Actor<'_>, seat: Seat<'_>) -> Result<SosJoin, E::Error> {
     let args = head(op, sos, actor).text(seat.node).int(seat.session_epoch).flag(seat.from_connect).flag(seat.recovered).done();
-    let mut reply = Reply::new(JOIN.name, redis.eval_write(&JOIN, all_keys(sos), args).await?)?;
+    let mut reply = Reply::new(JOIN.name, redis.eval(&JOIN, all_keys(sos), args).await?)?;
     let (outcome, written) = match reply.written()? {
         Ok(written) => written,
         Err(Refused::Missing) => return Ok(SosJoin::Missing),

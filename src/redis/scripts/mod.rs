@@ -28,6 +28,7 @@ use bytes::Bytes;
 use redis::Value;
 
 use super::script::Script;
+pub use client::OnReader;
 
 /// What the scripts ask of Redis. All keys of one call lie in one slot.
 pub trait Eval: Sync {

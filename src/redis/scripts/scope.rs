@@ -61,7 +61,8 @@ pub struct Log {
     pub last: StreamId,
     /// Everything up to this id may be gone.
     pub trimmed: StreamId,
-    /// The cursor does not stand in this log (another epoch, trimmed past it, or ahead of it): start anew at `last`.
+    /// The cursor does not stand in this log (another epoch, trimmed past it, ahead of it, or taken back by a failover): start
+    /// anew at `last`.
     pub reset: bool,
     /// What came after the cursor, oldest first; empty without a cursor. With `reset` it is the whole new log (from
     /// [`scope_attach`], while nothing of it is trimmed) or nothing.

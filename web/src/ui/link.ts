@@ -15,7 +15,7 @@ export class LinkView {
   constructor(connection: Connection, private readonly who: string) {
     this.#connection = connection;
     this.#button = h("button", { class: "icon-button", type: "button", "data-testid": "offline", on: { click: () => this.#press() } });
-    this.element = h("div", { class: "link" }, h("span", { class: "link-words" }, this.#chip, this.#detail), this.#button);
+    this.element = h("div", { class: "link", "data-testid": "panel-link" }, h("span", { class: "link-words" }, this.#chip, this.#detail), this.#button);
     connection.link.subscribe((link) => this.#show(link));
   }
 
@@ -60,7 +60,7 @@ function describe({ phase, transport, rttMs }: Link): [state: string, words: str
     case "connecting":
       return ["busy", phase.attempt > 1 ? "Reconnecting…" : "Connecting…", phase.attempt > 1 ? `attempt ${phase.attempt}` : ""];
     case "connected":
-      return ["on", "Connected", [transport, rttMs === null ? null : `${rttMs} ms`].filter(Boolean).join(" · ")];
+      return ["on", "Connected", [transport, rttMs === null ? null : `${rttMs} ms`, phase.recovered ? "recovered" : null].filter(Boolean).join(" · ")];
     case "waiting": {
       const seconds = Math.max(0, Math.ceil((phase.retryAt - Date.now()) / 1000));
       return ["off", `Reconnecting in ${seconds} s`, explain(phase.failure)];

@@ -399,11 +399,6 @@ impl Socket {
         }
     }
 
-    /// [`Socket::leave`] for one that goes on elsewhere.
-    pub(super) fn depart(&self) {
-        self.leave();
-    }
-
     /// Whether nothing is being done for it.
     pub(super) fn is_idle(&self) -> bool {
         self.lane.is_idle()

@@ -81,8 +81,9 @@ impl Client {
         let leaving = std::mem::take(&mut lock(&self.state).leaving);
         for (socket, kept) in leaving {
             self.io.sockets.fetch_sub(1, Ordering::Relaxed);
-            socket.depart();
-            socket.push(Job::Disconnected(DisconnectReason::TakenOver, Some(self.io.leaving.token())), &self.io.config);
+            socket.leave();
+            let leaving = Some(self.io.leaving.token());
+            socket.push(Job::Disconnected(DisconnectReason::TakenOver, leaving), &self.io.config);
             if let Some(keeper) = self.io.keeper.get() {
                 keeper.given_away(&socket, kept);
             }

@@ -14,7 +14,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::{self, SosVerifier};
 use crate::cluster::node::{self, Node};
-use crate::cluster::recovery::{self, Recovery};
 use crate::cluster::registry::StartError;
 use crate::drain::{Lifecycle, Phase, asked_to_stop};
 use crate::engineio::{self, Engine};
@@ -72,18 +71,16 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     });
     sos.start();
     let io = SocketIo::new(socketio_config(&settings, &node), [sos.namespace()]);
-    let config = recovery::Config { window: settings.transport.recovery_window };
-    let recovery = Recovery::new(&scopes, config, Arc::new(()));
-    io.set_keeper(recovery.keeper());
+    io.set_keeper(node.recovery.keeper());
     let engine = Engine::new(engine_config(&settings), EngineHandler(io.clone()));
 
     gauges::spawn(engine.clone(), io.clone(), node.clone(), redis.clone());
     let counted = engine.clone();
     node.registry.set_connections(move || counted.sessions());
-    let claiming = recovery.clone();
+    let claims = node.recovery.clone();
     node.registry.on_reborn(Box::new(move |_| {
-        let recovery = claiming.clone();
-        Box::pin(async move { recovery.claim_all().await })
+        let claims = claims.clone();
+        Box::pin(async move { claims.reborn().await })
     }));
     drain::wire(&node, &sos);
     node.start().await?;
@@ -120,7 +117,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         over: settings.server.drain,
         offline_after: settings.sos.offline_after,
     };
-    let drained = drain::Drained { engine: engine.clone(), io, node: node.clone(), recovery, sos };
+    let drained = drain::Drained { engine: engine.clone(), io, node: node.clone(), recovery: node.recovery.clone(), sos };
     tokio::select! {
         () = drain::drain(&drained, plan) => tracing::info!("drained"),
         // Whoever asks twice does not want to wait.
@@ -161,6 +158,7 @@ fn node_config(settings: &Settings) -> node::Config {
         host: settings.server.host,
         peer_port: settings.cluster.peer_port,
         address: settings.cluster.address,
+        recovery_window: settings.transport.recovery_window,
     }
 }
 

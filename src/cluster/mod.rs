@@ -117,9 +117,9 @@ pub struct Scopes {
     listeners: [OnceLock<Arc<dyn ScopeListener>>; 2],
     workers: OnceLock<Vec<Worker>>,
     fills: Semaphore,
+    recovery: OnceLock<Weak<Recovery>>,
     registry: OnceLock<Arc<Registry>>,
     nudger: OnceLock<Nudger>,
-    recovery: OnceLock<Weak<Recovery>>,
     pub counters: Counters,
 }
 
@@ -135,9 +135,9 @@ impl Scopes {
             listeners: Default::default(),
             workers: OnceLock::new(),
             fills: Semaphore::new(attach::PARALLEL_FILLS),
+            recovery: OnceLock::new(),
             registry: OnceLock::new(),
             nudger: OnceLock::new(),
-            recovery: OnceLock::new(),
             counters: Counters::default(),
         });
         fanout::spawn(&scopes);

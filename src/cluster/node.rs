@@ -10,12 +10,14 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::{TcpListener, UdpSocket};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::recovery::{self, OtherNodes};
 use super::registry::{Registry, StartError, WHO};
-use super::{Identity, Scopes, nudge};
+use super::{Identity, Recovery, Scopes, nudge};
 use crate::ids;
 use crate::peer::{Answer, Peers};
 use crate::redis::Redis;
@@ -32,6 +34,8 @@ pub struct Config {
     pub host: IpAddr,
     /// 0: any free port.
     pub peer_port: u16,
+    /// How long a client may be away and still get its connection back; zero: not at all.
+    pub recovery_window: Duration,
     /// Where the others reach this node; `None`: at `host`, or at the address from which this node reaches Redis.
     pub address: Option<IpAddr>,
 }
@@ -44,6 +48,7 @@ pub struct Node {
     pub peers: Arc<Peers>,
     pub registry: Arc<Registry>,
     pub scopes: Arc<Scopes>,
+    pub recovery: Arc<Recovery>,
     stop: CancellationToken,
     _tasks: DropGuard,
 }
@@ -65,8 +70,12 @@ impl Node {
             async move { Answer::ok(node.as_bytes().to_vec()) }
         });
         nudge::wire(&scopes, &registry, &peers);
+        let window = config.recovery_window;
+        let owners = Arc::new(OtherNodes { peers: peers.clone(), registry: registry.clone() });
+        let recovery = Recovery::new(&scopes, recovery::Config { window }, owners);
+        recovery::wire(&recovery, &peers);
         let stop = CancellationToken::new();
-        Arc::new(Self { config, redis, identity, peers, registry, scopes, _tasks: stop.clone().drop_guard(), stop })
+        Arc::new(Self { config, redis, identity, peers, registry, scopes, recovery, _tasks: stop.clone().drop_guard(), stop })
     }
 
     /// Opens the peer port and joins the cluster. While Redis is away it is joined later: see [`Node::refused`].

@@ -25,10 +25,10 @@ pub enum CloseReason {
     GoingAway,
     /// Something the session needs is away for a moment; the client should come back.
     TryAgain,
-    /// Others have acted in the place of this node; the client should come back.
-    LostOwnership,
     /// The client came back over another connection, to this node or another; this one is no longer its own.
     TakenOver,
+    /// Others have acted in the place of this node; the client should come back.
+    LostOwnership,
 }
 
 impl CloseReason {
@@ -58,8 +58,8 @@ impl CloseReason {
             Self::ServerClosed => "server closed",
             Self::GoingAway => "going away",
             Self::TryAgain => "try again",
-            Self::LostOwnership => "lost ownership",
             Self::TakenOver => "taken over",
+            Self::LostOwnership => "lost ownership",
         }
     }
 }

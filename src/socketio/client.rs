@@ -155,11 +155,11 @@ impl Client {
         self.io.sockets.fetch_sub(1, Ordering::Relaxed);
         let reason = if socket.is_frozen() { DisconnectReason::TakenOver } else { reason };
         socket.leave();
-        if reason == DisconnectReason::Transport(CloseReason::LostOwnership) {
-            socket.forget_events();
-        }
         if let Some(keeper) = self.io.keeper.get() {
             keeper.gone(socket, reason);
+        }
+        if reason == DisconnectReason::Transport(CloseReason::LostOwnership) {
+            socket.forget_events();
         }
         socket.push(Job::Disconnected(reason, Some(self.io.leaving.token())), &self.io.config);
     }
@@ -196,7 +196,8 @@ impl Client {
         request: ConnectRequest,
         parser: Parser,
     ) -> Result<Admitted, ConnectError> {
-        let hello = Hello::read(&request, &self.io.config);
+        let config = &self.io.config;
+        let hello = Hello::read(&request, config);
         let data = (namespace.connect)(request).await?;
         let newcomer = Newcomer {
             identity: namespace.identify(&data),
@@ -280,6 +281,16 @@ impl Client {
         if recovered {
             socket.push(Job::Disconnected(reason, Some(self.io.leaving.token())), &self.io.config);
         }
+    }
+
+    /// See [`Socket::resumed`].
+    pub fn resumed(&self, socket: &Arc<Socket>) {
+        socket.push(Job::Resumed(None), &self.io.config);
+    }
+
+    /// See [`Socket::discard`].
+    pub fn discard(&self, socket: &Arc<Socket>, reason: DisconnectReason) {
+        socket.push(Job::Disconnected(reason, Some(self.io.leaving.token())), &self.io.config);
     }
 
     fn sockets(&self) -> SmallVec<[Arc<Socket>; 1]> {

@@ -54,12 +54,12 @@ pub struct Config {
     pub connects_at_once: usize,
     /// Bounds on binary attachments.
     pub attachments: Limits,
+    /// Clients whose `User-Agent` holds one of these, in any case, know nothing of recovery unless they say so.
+    pub agents_without_recovery: Arc<[Box<str>]>,
     /// What CONNECTs and events wait at while the node may not act …
     pub gate: Gate,
     /// … until it has been shut for so long: then events are `UNAVAILABLE`, and who connects is to try again.
     pub gate_patience: Duration,
-    /// Clients whose `User-Agent` holds one of these, in any case, know nothing of recovery unless they say so.
-    pub agents_without_recovery: Arc<[Box<str>]>,
 }
 
 impl Default for Config {
@@ -72,9 +72,9 @@ impl Default for Config {
             max_pending_acks: 256,
             connects_at_once: 64,
             attachments: Limits::default(),
+            agents_without_recovery: ["python", "aiohttp", "Dart"].map(Into::into).into(),
             gate: Gate::default(),
             gate_patience: Duration::from_secs(5),
-            agents_without_recovery: ["python", "aiohttp", "Dart"].map(Into::into).into(),
         }
     }
 }

@@ -384,19 +384,18 @@ impl Socket {
         lock(&self.acks).take();
     }
 
-    /// It goes on after others thought it lost: its namespace is told so, as of one that came back.
+    /// It goes on under another epoch: its namespace does what it does for a socket that was given back.
     pub fn resumed(self: &Arc<Self>) {
-        if self.lane.push(Job::Resumed(None)) {
-            self.run(Gate::default(), Duration::ZERO);
+        if let Some(client) = self.client.upgrade() {
+            client.resumed(self);
         }
     }
 
     /// It is connected no longer without having been: its namespace gives up what it has taken for it.
     pub fn discard(self: &Arc<Self>, reason: DisconnectReason) {
         self.leave();
-        if self.lane.push(Job::Disconnected(reason, None)) {
-            // The end waits at no gate.
-            self.run(Gate::default(), Duration::ZERO);
+        if let Some(client) = self.client.upgrade() {
+            client.discard(self, reason);
         }
     }
 

@@ -23,6 +23,7 @@ mod limits;
 mod overload;
 mod peer;
 mod readme;
+mod recovery;
 mod redis_commit;
 mod redis_outage;
 mod redis_subscriber;

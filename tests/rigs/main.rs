@@ -9,6 +9,7 @@ mod faults;
 mod judge;
 mod leaks;
 mod plan;
+mod rolling;
 
 use tokio::sync::{Mutex, MutexGuard};
 

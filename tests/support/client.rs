@@ -354,6 +354,12 @@ impl Client {
         self.closed().await;
     }
 
+    /// Ends the transport in good order, without a word to the namespace.
+    pub async fn close(self) {
+        let _ = self.outgoing.send(Message::Close(None));
+        self.closed().await;
+    }
+
     /// Sends a text message as it is, Engine.IO's type included.
     pub fn send_raw(&self, text: &str) {
         let _ = self.outgoing.send(Message::text(text));

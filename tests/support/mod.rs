@@ -18,6 +18,7 @@ pub mod process;
 pub mod proxy;
 pub mod raw;
 pub mod redis;
+pub mod returning;
 pub mod roamer;
 pub mod sentinel;
 pub mod server;

@@ -11,8 +11,9 @@
 //!
 //! It does not know what rooms mean: a feature joins them ([`ScopeListener::rejoin`](super::ScopeListener)).
 
-mod claim;
 mod keep;
+mod owners;
+mod reborn;
 mod replay;
 mod resume;
 
@@ -36,6 +37,7 @@ use crate::sync::lock;
 use crate::{ids, redis::keys};
 
 pub use keep::Owners;
+pub use owners::{OtherNodes, wire};
 
 /// A record outlives the window by this much: a client may notice the loss of its link only after a heartbeat.
 const BEYOND_WINDOW: Duration = Duration::from_secs(90);
@@ -139,30 +141,6 @@ impl Recovery {
         if !socket.pid().is_empty() && socket.is_connected() {
             lock(&self.changed).push(Arc::downgrade(socket));
         }
-    }
-
-    /// Claims a socket of this node anew, one epoch on: after the node has changed its name. False: somebody else has it, and
-    /// it was closed.
-    ///
-    /// # Errors
-    /// [`RedisError`]: try again.
-    pub async fn reclaim(&self, socket: &Arc<Socket>) -> Result<bool, RedisError> {
-        if socket.pid().is_empty() {
-            return Ok(true);
-        }
-        let epoch = socket.epoch() + 1;
-        let node = self.scopes.node();
-        let session = self.session(socket);
-        let owner = Owner { node: &node, epoch };
-        if !session_write(self.scopes.redis(), socket.pid(), owner, self.ttl_ms(), &session, None).await? {
-            self.lose(socket);
-            return Ok(false);
-        }
-        socket.set_epoch(epoch);
-        if let Some(held) = lock(self.shard(socket.pid())).get_mut(socket.pid()) {
-            held.epoch = held.epoch.max(epoch);
-        }
-        Ok(true)
     }
 
     /// Every socket that this node keeps.

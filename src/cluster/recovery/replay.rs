@@ -3,18 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use bytes::Bytes;
-use redis::Value;
-
 use super::Recovery;
 use crate::cluster::message::{Audience, Message};
 use crate::cluster::scope::Delivery;
 use crate::cluster::{NotRejoined, Rejoined};
 use crate::ids::ScopeId;
-use crate::redis::script::Script;
-use crate::redis::scripts::Eval;
+use crate::redis::scripts::OnReader;
 use crate::redis::scripts::scope::{Cursor, scope_read};
-use crate::redis::{Redis, RedisError};
 use crate::socketio::{Offset, SentDirect, Socket};
 
 /// Entries read in one call.
@@ -28,22 +23,6 @@ pub struct Room {
     scope: ScopeId,
     rejoined: Rejoined,
     missed: Vec<Arc<Delivery>>,
-}
-
-/// Reads do not hold up the writes.
-struct OnReader<'a>(&'a Redis);
-
-impl Eval for OnReader<'_> {
-    type Error = RedisError;
-
-    async fn eval(&self, script: &'static Script, keys: Vec<String>, args: Vec<Bytes>) -> Result<Value, RedisError> {
-        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        self.0.eval_on_reader(script, &keys, args).await
-    }
-
-    async fn eval_write(&self, script: &'static Script, keys: Vec<String>, args: Vec<Bytes>) -> Result<Value, RedisError> {
-        self.eval(script, keys, args).await
-    }
 }
 
 impl Recovery {

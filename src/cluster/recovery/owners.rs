@@ -1,0 +1,58 @@
+//! Connections between nodes: whose client comes back elsewhere is told so by the peer port.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use hyper::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use super::{Owners, Recovery};
+use crate::cluster::registry::Registry;
+use crate::peer::{Answer, Peers};
+use crate::socketio::{BoxFuture, Kept};
+
+const TAKEOVER: &str = "/takeover";
+/// Then the record has to do.
+const DEADLINE: Duration = Duration::from_millis(500);
+
+#[derive(Serialize, Deserialize)]
+struct Takeover {
+    pid: String,
+    epoch: u64,
+}
+
+/// The nodes that the registry knows.
+pub struct OtherNodes {
+    pub peers: Arc<Peers>,
+    pub registry: Arc<Registry>,
+}
+
+impl Owners for OtherNodes {
+    fn give_up(&self, node: &str, pid: &str, epoch: u64) -> BoxFuture<Option<Kept>> {
+        let peer = self.registry.peer_of_node(node).filter(|_| self.registry.is_live(node));
+        let peers = self.peers.clone();
+        let takeover = serde_json::to_vec(&Takeover { pid: pid.to_owned(), epoch }).unwrap_or_default();
+        Box::pin(async move {
+            let answer = peers.call(&peer?, TAKEOVER, takeover.into(), DEADLINE).await;
+            let answer = answer.inspect_err(|error| tracing::debug!(%error, "the old owner does not answer")).ok()?;
+            (answer.status == StatusCode::OK).then(|| serde_json::from_slice(&answer.body).ok()).flatten()
+        })
+    }
+}
+
+/// Answers the others.
+pub fn wire(recovery: &Arc<Recovery>, peers: &Peers) {
+    let recovery: Weak<Recovery> = Arc::downgrade(recovery);
+    peers.on(TAKEOVER, move |body| {
+        let recovery = recovery.upgrade();
+        async move {
+            let Ok(takeover) = serde_json::from_slice::<Takeover>(&body) else {
+                return Answer::status(StatusCode::BAD_REQUEST);
+            };
+            match recovery.and_then(|recovery| recovery.give_up(&takeover.pid, takeover.epoch)) {
+                Some(kept) => Answer::ok(serde_json::to_vec(&kept).unwrap_or_default()),
+                None => Answer::status(StatusCode::NOT_FOUND),
+            }
+        }
+    });
+}

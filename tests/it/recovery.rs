@@ -1,0 +1,371 @@
+//! Connection state recovery, by a client that does what the official one does: sid and rooms are kept, and what was missed
+//! comes in order, once.
+
+use std::collections::HashSet;
+
+use serde_json::json;
+
+use super::support::client::Client;
+use super::support::hub::Hub;
+use super::support::pair::{Pair, member, pair};
+use super::support::redis::Server;
+use super::support::returning::{Memory, come, heard, last_offset, last_offset_of, texts, texts_of};
+
+/// A member that knows of recovery.
+async fn returning(hub: &Hub, user: &str, sos: &str) -> (Client, Memory) {
+    let (client, memory) = come(hub, &hub.token("rescuer", user, &[sos])).await;
+    client.wait_count("sos:state", 1).await;
+    (client, memory)
+}
+
+async fn say(client: &Client, text: &str) {
+    client.ask_ok("message:send", json!({"text": text})).await;
+}
+
+/// Waits for a message, and gives the texts of all that came.
+async fn texts_until(client: &mut Client, last: &str) -> Vec<String> {
+    client.wait_for("message:broadcast", |message| message["text"] == last).await;
+    texts(client)
+}
+
+fn sid_is_member(state: &serde_json::Value, user: &str) -> usize {
+    let members = state["members"].as_array().expect("a list");
+    members.iter().filter(|member| member["userId"] == user).map(|member| member["sockets"].as_u64().unwrap() as usize).sum()
+}
+
+#[tokio::test]
+async fn what_was_missed_comes_once_and_in_order_on_the_same_node_and_on_another() {
+    let Pair { a, b, .. } = pair().await;
+    for (sos, back) in [("rec-same", a), ("rec-other", b)] {
+        a.create_sos(sos, "c1").await;
+        let speaker = member(b, "citizen", "c1", sos).await;
+        let (mut client, mut memory) = returning(a, "r1", sos).await;
+        say(&speaker, "1").await;
+        texts_until(&mut client, "1").await;
+        memory.cut(client);
+        say(&speaker, "2").await;
+        say(&speaker, "3").await;
+        let mut client = memory.back(back).await;
+        say(&speaker, "4").await;
+        assert_eq!(texts_until(&mut client, "4").await, ["2", "3", "4"]);
+        assert!(client.received("sos:state").is_empty() && client.received("sos:init").is_empty(), "it never left");
+        // It is a member like before, and once.
+        say(&client, "mine").await;
+        let state = client.ask_ok("sos:init", json!({})).await["data"].take();
+        assert_eq!(sid_is_member(&state, "r1"), 1, "{state}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_told_of_a_return() {
+    let Pair { a, b, .. } = pair().await;
+    a.create_sos("rec-quiet", "c1").await;
+    let mut speaker = member(b, "citizen", "c1", "rec-quiet").await;
+    let (client, mut memory) = returning(a, "r1", "rec-quiet").await;
+    speaker.wait_for("sos:init", |event| event["userId"] == "r1").await;
+    memory.cut(client);
+    let client = memory.back(b).await;
+    say(&client, "back").await;
+    texts_until(&mut speaker, "back").await;
+    let joins = speaker.received("sos:init").iter().filter(|event| event["userId"] == "r1").count();
+    let offline = speaker.received("presence:update").iter().any(|event| {
+        event["members"].as_array().unwrap().iter().any(|member| member["userId"] == "r1" && member["online"] == false)
+    });
+    assert_eq!((joins, offline), (1, false));
+}
+
+#[tokio::test]
+async fn the_client_gets_back_while_its_old_connection_still_looks_alive() {
+    let Pair { a, .. } = pair().await;
+    a.create_sos("rec-alive", "c1").await;
+    let speaker = member(a, "citizen", "c1", "rec-alive").await;
+    let (mut old, mut memory) = returning(a, "r1", "rec-alive").await;
+    say(&speaker, "1").await;
+    texts_until(&mut old, "1").await;
+    memory.offset = last_offset(&old);
+    say(&speaker, "2").await;
+    texts_until(&mut old, "2").await;
+    // The old one has had "2" on its way; the client, on another network, has not.
+    let mut client = memory.back(a).await;
+    assert_eq!(old.closed().await.reason, "taken over");
+    say(&speaker, "3").await;
+    assert_eq!(texts_until(&mut client, "3").await, ["2", "3"]);
+    let state = client.ask_ok("sos:init", json!({})).await["data"].take();
+    assert_eq!(sid_is_member(&state, "r1"), 1);
+}
+
+#[tokio::test]
+async fn a_client_of_a_killed_node_goes_on_at_another() {
+    let redis = Server::start(&[]);
+    let url = redis.url();
+    let env = |node| [("REDIS_URL", &*url), ("NODE_ID", node), ("CLUSTER_SECRET", "a secret of the cluster, long")];
+    let (a, b) = (Hub::start(&env("a")).await, Hub::start(&env("b")).await);
+    a.create_sos("rec-kill", "c1").await;
+    let speaker = member(&b, "citizen", "c1", "rec-kill").await;
+    let (mut client, mut memory) = returning(&a, "r1", "rec-kill").await;
+    say(&speaker, "1").await;
+    texts_until(&mut client, "1").await;
+    a.kill();
+    memory.cut(client);
+    say(&speaker, "2").await;
+    let mut client = memory.back(&b).await;
+    say(&speaker, "3").await;
+    assert_eq!(texts_until(&mut client, "3").await, ["2", "3"]);
+    let state = client.ask_ok("sos:init", json!({})).await["data"].take();
+    assert_eq!(sid_is_member(&state, "r1"), 1);
+}
+
+#[tokio::test]
+async fn through_fifty_cuts_under_a_stream_of_messages_each_comes_once_and_in_order() {
+    const MESSAGES: usize = 600;
+    let Pair { a, b, .. } = pair().await;
+    a.create_sos("rec-stream", "c1").await;
+    let speaker = member(a, "citizen", "c1", "rec-stream").await;
+    let (mut client, mut memory) = returning(a, "r1", "rec-stream").await;
+    let talk = async {
+        for number in 0..MESSAGES {
+            say(&speaker, &number.to_string()).await;
+            if number % 4 == 0 {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        }
+    };
+    let listen = async {
+        let mut all = Vec::new();
+        for cut in 0..50 {
+            // Cut at once, or after some messages: right after CONNECT too.
+            let some = cut % 4;
+            if some > 0 {
+                client.wait_count("message:broadcast", some).await;
+            }
+            // What the client has had, and where it stands, at one moment.
+            let (said, offset) = heard(&client);
+            all.extend(said);
+            memory.offset = offset.or(memory.offset.take());
+            drop(client);
+            client = memory.back(if cut % 2 == 0 { b } else { a }).await;
+        }
+        let last = (MESSAGES - 1).to_string();
+        client.wait_for("message:broadcast", |message| message["text"] == last).await;
+        all.extend(texts(&client));
+        all
+    };
+    let (heard, ()) = tokio::join!(listen, talk);
+    let expected: Vec<String> = (0..MESSAGES).map(|number| number.to_string()).collect();
+    let distinct: HashSet<&String> = heard.iter().collect();
+    assert!(heard == expected, "{} of {MESSAGES}, {} distinct: {heard:?}", heard.len(), distinct.len());
+}
+
+#[tokio::test]
+async fn what_was_for_this_socket_alone_comes_over_while_its_node_lives() {
+    let Pair { a, b, .. } = pair().await;
+    a.create_sos("rec-direct", "c1").await;
+    let speaker = member(a, "citizen", "c1", "rec-direct").await;
+    let (mut client, mut memory) = returning(a, "r1", "rec-direct").await;
+    say(&speaker, "1").await;
+    texts_until(&mut client, "1").await;
+    // Only up to here the client has had what came.
+    let before = last_offset(&client);
+    client.ask("ping", json!({"n": 1})).await;
+    say(&speaker, "2").await;
+    texts_until(&mut client, "2").await;
+    client.ask("ping", json!({"n": 2})).await;
+    memory.cut(client);
+    memory.offset = before;
+    say(&speaker, "3").await;
+    let mut client = memory.back(b).await;
+    texts_until(&mut client, "3").await;
+    let names: Vec<_> = client.events().into_iter().map(|event| event.name).collect();
+    assert_eq!(names, ["pong", "message:broadcast", "pong", "message:broadcast"], "each at its place");
+    // And from there on again, with nothing twice.
+    memory.cut(client);
+    let mut client = memory.back(a).await;
+    say(&speaker, "4").await;
+    texts_until(&mut client, "4").await;
+    assert_eq!(client.events().len(), 1);
+}
+
+#[tokio::test]
+async fn a_first_state_that_was_lost_on_its_way_comes_again() {
+    let Pair { a, b, .. } = pair().await;
+    a.create_sos("rec-first", "c1").await;
+    let (client, mut memory) = returning(a, "r1", "rec-first").await;
+    // The client has had nothing but CONNECT.
+    memory.offset = None;
+    drop(client);
+    let client = memory.back(b).await;
+    client.wait_count("sos:state", 1).await;
+}
+
+#[tokio::test]
+async fn who_knows_nothing_of_recovery_gets_neither_pid_nor_offset() {
+    let Pair { a, .. } = pair().await;
+    a.create_sos("rec-none", "c1").await;
+    let token = a.token("rescuer", "r1", &["rec-none"]);
+    let builder = || Client::builder(&a.url());
+    let clients = [
+        (builder().header("user-agent", "Mozilla/5.0").query("recovery=0").auth(json!({"token": token})), false),
+        (builder().header("user-agent", "Mozilla/5.0").auth(json!({"token": token, "recovery": 0})), false),
+        (builder().header("user-agent", "Python/3.11 aiohttp/3.9").auth(json!({"token": token})), false),
+        (builder().auth(json!({"token": token})), false),
+        (builder().header("user-agent", "Mozilla/5.0").auth(json!({"token": token})), true),
+        (builder().auth(json!({"token": token, "recovery": "1"})), true),
+    ];
+    for (index, (builder, told)) in clients.into_iter().enumerate() {
+        let mut client = builder.connect().await;
+        assert_eq!(client.connect_reply().get("pid").is_some(), told, "{index}");
+        say(&client, "x").await;
+        let message = client.wait_event("message:broadcast", |_| true).await;
+        assert_eq!(message.args.len(), if told { 2 } else { 1 }, "{index}");
+        client.leave().await;
+    }
+}
+
+#[tokio::test]
+async fn a_pid_alone_opens_nothing() {
+    let Pair { a, b, .. } = pair().await;
+    a.create_sos("rec-pid", "c1").await;
+    let (client, memory) = returning(a, "r1", "rec-pid").await;
+    let stranger = Memory { token: a.token("rescuer", "r2", &["rec-pid"]), ..memory.clone() };
+    let other_role = Memory { token: a.token("citizen", "r1", &["rec-pid"]), ..memory.clone() };
+    let unknown = Memory { pid: "x".repeat(20), ..memory.clone() };
+    let hostile = Memory { pid: "}{ \r\n".into(), offset: Some("sos:x".into()), ..memory.clone() };
+    for mut thief in [stranger, other_role, unknown, hostile] {
+        let gained = thief.back_as_new(b).await;
+        gained.wait_count("sos:state", 1).await;
+    }
+    assert!(!client.is_closed(), "and nobody is disturbed");
+    say(&client, "still here").await;
+    // Without a good token there is no connection at all.
+    let mut bad = Memory { token: "x".into(), ..memory };
+    assert!(bad.try_back(b).await.is_err());
+}
+
+#[tokio::test]
+async fn who_has_left_gets_a_new_connection() {
+    let Pair { a, b, .. } = pair().await;
+    a.create_sos("rec-left", "c1").await;
+    let (client, mut memory) = returning(a, "r1", "rec-left").await;
+    client.leave().await;
+    // The record goes in the background.
+    for _ in 0..100 {
+        let (client, recovered) = memory.clone().try_back(b).await.unwrap();
+        client.leave().await;
+        if !recovered {
+            break;
+        }
+    }
+    memory.back_as_new(b).await;
+}
+
+#[tokio::test]
+async fn a_room_that_was_left_is_not_entered_again_and_one_that_was_entered_is() {
+    let Pair { a, b, .. } = pair().await;
+    for sos in ["rec-room-1", "rec-room-2"] {
+        a.create_sos(sos, "c1").await;
+    }
+    let (mut client, mut memory) = come(a, &a.token("dispatcher", "d1", &[])).await;
+    client.ask_ok("sos:init", json!({"sosId": "rec-room-1"})).await;
+    client.ask_ok("sos:init", json!({"sosId": "rec-room-2"})).await;
+    client.ask_ok("sos:leave", json!({"sosId": "rec-room-1"})).await;
+    client.wait("sos:state").await;
+    memory.cut(client);
+    let one = member(a, "citizen", "c1", "rec-room-1").await;
+    let two = member(a, "citizen", "c1", "rec-room-2").await;
+    say(&one, "in one").await;
+    say(&two, "in two").await;
+    let mut client = memory.back(b).await;
+    assert_eq!(texts_until(&mut client, "in two").await, ["in two"]);
+}
+
+#[tokio::test]
+async fn a_watcher_in_an_incident_of_its_own_misses_nothing_of_either() {
+    let Pair { a, b, .. } = pair().await;
+    for sos in ["rec-two-own", "rec-two-watched"] {
+        a.create_sos(sos, "c1").await;
+    }
+    let (client, mut memory) = come(a, &a.token("dispatcher", "d1", &[])).await;
+    client.ask_ok("sos:watch", json!({})).await;
+    client.ask_ok("sos:init", json!({"sosId": "rec-two-own"})).await;
+    let own = member(a, "citizen", "c1", "rec-two-own").await;
+    let watched = member(b, "rescuer", "r9", "rec-two-watched").await;
+    let (mut client, mut messages, mut statuses) = (client, Vec::new(), Vec::new());
+    // One look, so that nothing comes between what is counted and where the client stands.
+    let mut look = |client: &Client, memory: &mut Memory| {
+        let events = client.events();
+        messages.extend(texts_of(&events));
+        let notes = events.iter().filter(|event| event.name == "sos:status:broadcast");
+        statuses.extend(notes.map(|event| event.args[0]["note"].as_str().unwrap_or_default().to_owned()));
+        memory.offset = last_offset_of(&events).or(memory.offset.take());
+        (messages.clone(), statuses.clone())
+    };
+    let mut expected = (Vec::new(), Vec::new());
+    for round in 0..20 {
+        let (text, note) = (format!("m{round}"), format!("s{round}"));
+        let status = ["assigned", "en_route", "responding"][round.min(2)];
+        if watched.ask("sos:status:update", json!({"status": status, "note": note})).await["unchanged"] != true {
+            expected.1.push(note);
+        }
+        say(&own, &text).await;
+        expected.0.push(text);
+        for hub in [a, b].into_iter().take(1 + round % 2) {
+            look(&client, &mut memory);
+            drop(client);
+            client = memory.back(hub).await;
+        }
+    }
+    let last = member(b, "rescuer", "r8", "rec-two-own").await;
+    say(&last, "last").await;
+    client.wait_for("message:broadcast", |message| message["text"] == "last").await;
+    expected.0.push("last".into());
+    assert_eq!(look(&client, &mut memory), expected);
+}
+
+#[tokio::test]
+async fn a_log_that_is_gone_or_trimmed_makes_a_new_connection() {
+    let redis = Server::start(&[]);
+    let url = redis.url();
+    let hub = Hub::start(&[("REDIS_URL", &url)]).await;
+    for what in ["trimmed", "forgotten"] {
+        let sos = &format!("rec-{what}");
+        hub.create_sos(sos, "c1").await;
+        let speaker = member(&hub, "citizen", "c1", sos).await;
+        let (mut client, mut memory) = returning(&hub, "r1", sos).await;
+        say(&speaker, "1").await;
+        texts_until(&mut client, "1").await;
+        memory.cut(client);
+        say(&speaker, "2").await;
+        if what == "trimmed" {
+            redis.tell(&format!("HSET scope:meta:sos:{{{sos}}} trim 99999999999999-0"));
+        } else {
+            redis.tell(&format!("DEL scope:meta:sos:{{{sos}}}"));
+        }
+        let client = memory.back_as_new(&hub).await;
+        client.wait_count("sos:state", 1).await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_client_cannot_read_does_not_keep_it_from_coming_back() {
+    let Pair { a, b, .. } = pair().await;
+    a.create_sos("rec-poison", "c1").await;
+    let speaker = member(a, "citizen", "c1", "rec-poison").await;
+    let (mut client, mut memory) = returning(a, "r1", "rec-poison").await;
+    say(&speaker, "1").await;
+    texts_until(&mut client, "1").await;
+    memory.cut(client);
+    say(&speaker, "poison").await;
+    let mut returns = 0;
+    loop {
+        let (client, recovered) = memory.try_back(if returns % 2 == 0 { a } else { b }).await.unwrap();
+        if !recovered {
+            break;
+        }
+        returns += 1;
+        assert!(returns <= 3, "it is sent the same again and again");
+        client.wait_count("message:broadcast", 1).await;
+        // As the official client does with what it cannot decode: it closes, in good order.
+        client.close().await;
+    }
+    assert_eq!(returns, 2);
+}

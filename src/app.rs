@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::{self, SosVerifier};
 use crate::cluster::node::{self, Node};
 use crate::cluster::registry::StartError;
+use crate::cluster::relay;
 use crate::drain::{Lifecycle, Phase, asked_to_stop};
 use crate::engineio::{self, Engine};
 use crate::features::sos::{self, Sos};
@@ -72,7 +73,8 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     sos.start();
     let io = SocketIo::new(socketio_config(&settings, &node), [sos.namespace()]);
     io.set_keeper(node.recovery.keeper());
-    let engine = Engine::new(engine_config(&settings), EngineHandler(io.clone()));
+    let engine = Engine::new(engine_config(&settings, &node), EngineHandler(io.clone()));
+    relay::wire_node(&node, &[("socket.io", &engine)]);
 
     gauges::spawn(engine.clone(), io.clone(), node.clone(), redis.clone());
     let counted = engine.clone();
@@ -177,7 +179,7 @@ fn sos_config(settings: &Settings) -> sos::Config {
     }
 }
 
-fn engine_config(settings: &Settings) -> engineio::Config {
+fn engine_config(settings: &Settings, node: &Node) -> engineio::Config {
     let (transport, limits) = (&settings.transport, &settings.limits);
     engineio::Config {
         ping_interval: transport.ping_interval,
@@ -188,6 +190,7 @@ fn engine_config(settings: &Settings) -> engineio::Config {
         max_connections: limits.connections,
         max_connections_per_address: limits.connections_per_address,
         handshakes_per_second: limits.handshakes_per_second,
+        tag: (&**node.identity.tag()).into(),
         ..engineio::Config::default()
     }
 }

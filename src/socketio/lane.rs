@@ -74,6 +74,11 @@ impl Lane {
         lock(&self.state).jobs.retain(|job| !matches!(job, Job::Event(_)));
     }
 
+    /// Whether nothing waits and nothing is being done.
+    pub fn is_idle(&self) -> bool {
+        !lock(&self.state).running
+    }
+
     /// The next job, or `None` when the task may end.
     pub fn next(&self) -> Option<Job> {
         let mut state = lock(&self.state);

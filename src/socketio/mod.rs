@@ -21,6 +21,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio_util::task::TaskTracker;
 
 use crate::engineio::{self, Connection, Handshake, Session};
@@ -135,5 +136,9 @@ impl engineio::Handler for EngineHandler {
     fn open(&self, session: &Arc<Session>, handshake: Handshake) -> Arc<dyn Connection> {
         session.accept_within(self.0.config.connect_timeout);
         Client::new(self.0.clone(), handshake)
+    }
+
+    fn adopt(&self, _session: &Arc<Session>, exported: Bytes) -> Option<Arc<dyn Connection>> {
+        Client::arriving(self.0.clone(), &exported).map(|client| client as Arc<dyn Connection>)
     }
 }

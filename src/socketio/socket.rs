@@ -66,7 +66,7 @@ pub struct KeptRoom {
     pub epoch: String,
     /// The client has surely had everything up to this id.
     pub confirmed: String,
-    /// Everything up to this id was queued to the client; set when the queue goes along.
+    /// `<epoch> <id>`: everything up to there was queued to the client; set when the queue goes along.
     #[serde(default)]
     pub queued: Option<String>,
 }
@@ -396,6 +396,18 @@ impl Socket {
         self.leave();
         if let Some(client) = self.client.upgrade() {
             client.discard(self, reason);
+        }
+    }
+
+    /// Whether nothing is being done for it.
+    pub(super) fn is_idle(&self) -> bool {
+        self.lane.is_idle()
+    }
+
+    /// The next emit that asks for an acknowledgement has a number that the last node did not use.
+    pub(super) fn resume_acks(&self, last_id: u64) {
+        if last_id > 0 {
+            lock(&self.acks).get_or_insert_default().last_id = last_id;
         }
     }
 

@@ -41,6 +41,8 @@ table! {
     SOCKETS: describe_gauge = "convoke_sockets", "Connected Socket.IO sockets, in all namespaces";
     HANDSHAKES: describe_counter = "convoke_handshakes_total", "Engine.IO handshakes, by outcome";
     TRANSPORT_CLOSES: describe_counter = "convoke_transport_closes_total", "Closed Engine.IO sessions, by reason";
+    RELAYED: describe_counter = "convoke_relayed_requests_total", "Long-polling requests passed on to the node that has the session, by outcome";
+    MOVES: describe_counter = "convoke_session_moves_total", "Sessions that moved to the node of their WebSocket, by outcome, counted on both nodes";
     EVENTS: describe_counter = "convoke_events_total", "Events from clients, by outcome: ok, or the code of the refusal";
     SCOPES: describe_gauge = "convoke_scopes", "Scopes with a member on this node";
     CHANNELS: describe_gauge = "convoke_channels", "Channels of scopes, by whether this node hears them";

@@ -3,6 +3,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod anynode_clients;
+mod anynode_engineio;
+mod anynode_socketio;
 mod balancer;
 mod cli;
 mod clients;

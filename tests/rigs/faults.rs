@@ -100,7 +100,7 @@ impl Crowd {
         let link = Proxy::start(nodes.address()).await;
         let url = format!("http://{}", link.address);
         let every = EVERY.as_millis().to_string();
-        let mut official = Script::node("roam.mjs", &[&url, &every, "websocket"]);
+        let mut official = Script::node("roam.mjs", &[&url, &every, "default"]);
         let mut roamers = Vec::new();
         for (incident, member) in (0..INCIDENTS).flat_map(|incident| (0..MEMBERS).map(move |member| (incident, member))) {
             let (sos, user) = (sos(incident), user(incident, member));

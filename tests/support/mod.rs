@@ -8,6 +8,7 @@ pub mod cluster;
 pub mod haproxy;
 pub mod hub;
 pub mod keys;
+pub mod linked;
 pub mod load;
 pub mod metrics;
 pub mod msgpack;

@@ -19,7 +19,7 @@ const RENEW: Duration = Duration::from_secs(30);
 const PARALLEL: usize = 64;
 /// How long this node can tell how far a connection had come that is gone, beside what it wrote: somebody may have claimed the
 /// record just before.
-const REMEMBER: Duration = Duration::from_secs(10);
+pub(super) const REMEMBER: Duration = Duration::from_secs(10);
 /// A record that cannot be written is tried again so often, so many times.
 const PARK_RETRY: Duration = Duration::from_secs(1);
 const PARK_TRIES: u32 = 60;

@@ -116,7 +116,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         over: settings.server.drain,
         offline_after: settings.sos.offline_after,
     };
-    let drained = drain::Drained { engine: engine.clone(), io, scopes, sos };
+    let drained = drain::Drained { engine: engine.clone(), io, scopes, sos, recovery: node.recovery.clone() };
     tokio::select! {
         () = drain::drain(&drained, plan) => tracing::info!("drained"),
         // Whoever asks twice does not want to wait.
@@ -196,6 +196,7 @@ fn socketio_config(settings: &Settings, node: &Node) -> socketio::Config {
     let bound = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     socketio::Config {
         connect_timeout: transport.connect_timeout,
+        agents_without_recovery: transport.agents_without_recovery.clone().into(),
         events_per_second: settings.limits.events_per_second,
         event_burst: settings.limits.events_burst,
         connects_at_once: settings.limits.connects_at_once,

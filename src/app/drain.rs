@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::cluster::Scopes;
+use crate::cluster::{Recovery, Scopes};
 use crate::drain::spread;
 use crate::engineio::{CloseReason, Engine};
 use crate::features::sos::Sos;
@@ -31,6 +31,7 @@ pub struct Drained {
     pub io: Arc<SocketIo>,
     pub scopes: Arc<Scopes>,
     pub sos: Arc<Sos>,
+    pub recovery: Arc<Recovery>,
 }
 
 /// Goes on accepting for a while, then refuses handshakes and closes every session in its turn. Ends early when none is left.
@@ -71,17 +72,19 @@ impl Drained {
     /// Waits until the clients were told, their memberships ended and the scopes let go (at most until `closed_by`), and until
     /// those who did not come back are announced (until `announced_by`).
     async fn settle(&self, closed_by: Instant, announced_by: Instant) {
-        let Self { engine, io, scopes, sos } = self;
-        while engine.farewells() + io.sockets() + io.leaving() + scopes.count() > 0 && Instant::now() < closed_by {
+        let Self { engine, io, scopes, sos, recovery } = self;
+        while engine.farewells() + io.sockets() + io.leaving() + scopes.count() + recovery.parking() > 0
+            && Instant::now() < closed_by
+        {
             sleep(LOOK).await;
         }
         while sos.losses() > 0 && Instant::now() < announced_by {
             sleep(LOOK).await;
         }
-        let open = [engine.farewells(), io.sockets(), io.leaving(), scopes.count(), sos.losses()];
+        let open = [engine.farewells(), io.sockets(), io.leaving(), scopes.count(), sos.losses(), recovery.parking()];
         if open.iter().sum::<usize>() > 0 {
-            let [farewells, sockets, leaving, scopes, losses] = open;
-            tracing::warn!(farewells, sockets, leaving, scopes, losses, "left undone");
+            let [farewells, sockets, leaving, scopes, losses, parking] = open;
+            tracing::warn!(farewells, sockets, leaving, scopes, losses, parking, "left undone");
         }
     }
 }

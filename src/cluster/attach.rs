@@ -128,7 +128,13 @@ async fn read(scopes: &Scopes, local: &LocalScope) -> Result<Missed, RedisError>
     let members = local.members();
     let members: Vec<Member<'_>> = members
         .iter()
-        .map(|member| Member { sid: member.socket.id(), user: &member.user, role: &member.role, node: &node, session_epoch: member.socket.epoch() })
+        .map(|member| Member {
+            sid: member.socket.id(),
+            user: &member.user,
+            role: &member.role,
+            node: &node,
+            session_epoch: member.socket.epoch(),
+        })
         .collect();
     let log = scope_attach(&scopes.redis, &local.id, &node, cursor.as_ref(), FIRST_LIMIT, &members).await?;
     if let (true, Some(cursor), Some(base)) = (log.reset, cursor, base)

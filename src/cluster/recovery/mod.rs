@@ -68,8 +68,8 @@ pub struct Counters {
     pub taken_over: AtomicU64,
     /// Events that were queued again.
     pub replayed: AtomicU64,
-    /// Records that are being written for connections that are gone.
-    pub parking: AtomicUsize,
+    /// See [`Recovery::parking`].
+    parking: AtomicUsize,
 }
 
 /// What this node knows of a pid.
@@ -122,6 +122,11 @@ impl Recovery {
     /// Connections that this node keeps, those included that are gone and not yet written.
     pub fn held(&self) -> usize {
         self.held.iter().map(|shard| lock(shard).len()).sum()
+    }
+
+    /// Records that are still to be written for connections that are gone.
+    pub fn parking(&self) -> usize {
+        self.counters.parking.load(Relaxed)
     }
 
     /// Writes the record of a socket whose rooms have changed, at once if Redis answers at once.

@@ -77,8 +77,15 @@ struct Held {
     epoch: u64,
     /// `None` while it is being recovered, and after it is gone.
     socket: Option<Arc<Socket>>,
-    /// Of one that is gone: how far it had come, and since when.
-    parked: Option<(Arc<Kept>, Instant)>,
+    /// Of one that is gone: how far it had come.
+    parked: Option<Arc<Kept>>,
+    since: Instant,
+}
+
+impl Held {
+    fn new(epoch: u64, socket: Option<Arc<Socket>>, parked: Option<Arc<Kept>>) -> Self {
+        Self { epoch, socket, parked, since: Instant::now() }
+    }
 }
 
 /// Keeps the connections of this node.
@@ -185,7 +192,7 @@ impl Recovery {
         };
         match (socket, parked) {
             (Some(socket), _) => Some(self.stop(&socket)),
-            (None, parked) => parked.map(|(kept, _)| Arc::unwrap_or_clone(kept)),
+            (None, parked) => parked.map(Arc::unwrap_or_clone),
         }
     }
 
@@ -285,8 +292,7 @@ impl Keeper for Recovery {
             // Its client has come back once more meanwhile.
             return self.lose(socket);
         }
-        let held = Held { epoch: socket.epoch(), socket: Some(socket.clone()), parked: None };
-        shard.insert(socket.pid().into(), held);
+        shard.insert(socket.pid().into(), Held::new(socket.epoch(), Some(socket.clone()), None));
     }
 
     fn pinging(&self, socket: &Arc<Socket>) {

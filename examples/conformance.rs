@@ -4,18 +4,31 @@
 //! ```sh
 //! cargo run --release --example conformance -- --port 3000
 //! ```
+//!
+//! With a Redis it runs as a node of a cluster: sessions are served by, and move between, all nodes. Recovery is off, because
+//! the suite wants a bare `sid` in the answer to CONNECT.
+//!
+//! ```sh
+//! cargo run --release --example conformance -- --port 3001 --redis redis://127.0.0.1 --peer-port 4001
+//! ```
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use clap::Parser;
+use convoke::cluster::node::{self, Node};
+use convoke::cluster::relay;
 use convoke::engineio::{self, Body, CloseReason, Connection, Engine, Handshake, Session};
 use convoke::http::server;
 use convoke::protocol::engineio::Message;
 use convoke::protocol::event::Args;
 use convoke::protocol::frame::Frame;
+use convoke::redis::{Redis, RedisConfig};
+use convoke::settings::Secret;
 use convoke::socketio::{self, ConnectRequest, EngineHandler, Event, Namespace, Reply, Socket, SocketIo};
+use futures_util::future::BoxFuture;
 use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 use smallvec::smallvec;
@@ -25,6 +38,12 @@ use tokio_util::sync::CancellationToken;
 struct Options {
     #[arg(long, default_value_t = 3000)]
     port: u16,
+    /// Run as a node of the cluster that has this Redis.
+    #[arg(long)]
+    redis: Option<String>,
+    /// Where the other nodes reach this one; 0 is any free port.
+    #[arg(long, default_value_t = 0)]
+    peer_port: u16,
 }
 
 /// Sends every message back.
@@ -33,6 +52,10 @@ struct Echo;
 impl engineio::Handler for Echo {
     fn open(&self, _: &Arc<Session>, _: Handshake) -> Arc<dyn Connection> {
         Arc::new(Echo)
+    }
+
+    fn adopt(&self, _: &Arc<Session>, _: Bytes) -> Option<Arc<dyn Connection>> {
+        Some(Arc::new(Echo))
     }
 }
 
@@ -45,13 +68,21 @@ impl Connection for Echo {
     }
 
     fn closed(&self, _: &Arc<Session>, _: CloseReason) {}
+
+    fn export<'a>(&'a self, _: &'a Arc<Session>) -> BoxFuture<'a, Option<Bytes>> {
+        Box::pin(async { Some(Bytes::new()) })
+    }
 }
 
 fn namespace(name: &'static str) -> Namespace {
     Namespace::new(name)
         .on_connect(|request: ConnectRequest| async move { Ok(request.auth) })
+        .on_move(
+            |auth: &Bytes| String::from_utf8_lossy(auth).into(),
+            |auth| Some(Bytes::copy_from_slice(auth.as_str()?.as_bytes())),
+        )
         .on_connected(|socket| async move {
-            let auth = socket.data::<bytes::Bytes>().cloned().unwrap_or_default();
+            let auth = socket.data::<Bytes>().cloned().unwrap_or_default();
             socket.emit("auth", &String::from_utf8_lossy(&auth));
         })
         .on("message", |socket: Arc<Socket>, event: Event| async move {
@@ -81,6 +112,8 @@ impl server::Service for App {
         match request.uri().path() {
             "/engine.io/" => self.echo.serve(request, peer.ip()).await,
             "/socket.io/" => self.socketio.serve(request, peer.ip()).await,
+            // A balancer in front asks for it.
+            "/readyz" => Response::new(Body::default()),
             _ => {
                 let mut response = Response::new(Body::default());
                 *response.status_mut() = StatusCode::NOT_FOUND;
@@ -93,7 +126,19 @@ impl server::Service for App {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let options = Options::parse();
+    let redis = match &options.redis {
+        Some(url) => Some(Redis::connect(RedisConfig::new(url)).await?),
+        None => None,
+    };
+    let node = redis.map(|redis| {
+        let node_id = format!("conformance-{}", options.port).into();
+        let secret = Some(Secret::new("the protocol test suites"));
+        let host = Ipv4Addr::LOCALHOST.into();
+        let (peer_port, recovery_window) = (options.peer_port, Duration::ZERO);
+        Node::new(node::Config { node_id, secret, host, peer_port, address: None, recovery_window }, redis)
+    });
     let config = engineio::Config {
+        tag: node.as_ref().map_or("", |node| &**node.identity.tag()).into(),
         ping_interval: Duration::from_millis(300),
         ping_timeout: Duration::from_millis(200),
         ..engineio::Config::default()
@@ -102,7 +147,14 @@ async fn main() -> anyhow::Result<()> {
         socketio::Config { connect_timeout: Duration::from_millis(1000), ..socketio::Config::default() },
         [namespace("/"), namespace("/custom")],
     );
+    if let Some(node) = &node {
+        io.set_keeper(node.recovery.keeper());
+    }
     let app = App { echo: Engine::new(config.clone(), Echo), socketio: Engine::new(config, EngineHandler(io)) };
+    if let Some(node) = &node {
+        relay::wire_node(node, &[("echo", &app.echo), ("socket.io", &app.socketio)]);
+        node.start().await?;
+    }
     let listener = tokio::net::TcpListener::bind(("::", options.port)).await?;
     println!("listening on port {}", options.port);
     server::serve(listener, Arc::new(app), CancellationToken::new()).await;

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::{self, SosVerifier};
 use crate::cluster::node::{self, Node};
 use crate::cluster::registry::StartError;
+use crate::cluster::relay;
 use crate::drain::{Lifecycle, Phase, asked_to_stop};
 use crate::engineio::{self, Engine};
 use crate::features::sos::{self, Sos};
@@ -72,7 +73,8 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     sos.start();
     let io = SocketIo::new(socketio_config(&settings, &node), [sos.namespace()]);
     io.set_keeper(node.recovery.keeper());
-    let engine = Engine::new(engine_config(&settings), EngineHandler(io.clone()));
+    let engine = Engine::new(engine_config(&settings, &node), EngineHandler(io.clone()));
+    relay::wire_node(&node, &[("socket.io", &engine)]);
 
     gauges::spawn(engine.clone(), io.clone(), node.clone(), redis.clone());
     let counted = engine.clone();
@@ -82,6 +84,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         let claims = claims.clone();
         Box::pin(async move { claims.reborn().await })
     }));
+    drain::wire(&node, &sos);
     node.start().await?;
 
     let health = Health {
@@ -116,7 +119,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         over: settings.server.drain,
         offline_after: settings.sos.offline_after,
     };
-    let drained = drain::Drained { engine: engine.clone(), io, scopes, sos, recovery: node.recovery.clone() };
+    let drained = drain::Drained { engine: engine.clone(), io, node: node.clone(), recovery: node.recovery.clone(), sos };
     tokio::select! {
         () = drain::drain(&drained, plan) => tracing::info!("drained"),
         // Whoever asks twice does not want to wait.
@@ -176,7 +179,7 @@ fn sos_config(settings: &Settings) -> sos::Config {
     }
 }
 
-fn engine_config(settings: &Settings) -> engineio::Config {
+fn engine_config(settings: &Settings, node: &Node) -> engineio::Config {
     let (transport, limits) = (&settings.transport, &settings.limits);
     engineio::Config {
         ping_interval: transport.ping_interval,
@@ -187,6 +190,7 @@ fn engine_config(settings: &Settings) -> engineio::Config {
         max_connections: limits.connections,
         max_connections_per_address: limits.connections_per_address,
         handshakes_per_second: limits.handshakes_per_second,
+        tag: (&**node.identity.tag()).into(),
         ..engineio::Config::default()
     }
 }

@@ -9,8 +9,8 @@ use crate::engineio::Engine;
 use crate::redis::Redis;
 use crate::socketio::SocketIo;
 use crate::telemetry::metrics::{
-    CONNECTIONS, DEAF, DEATHS, DELIVERIES, FENCED, FORKS, LOG_FILLS, NODES, NOT_RECOVERED, NUDGES, OVERRUN, REAPED, REBORN,
-    RECEIVED, RECOVERED, REDIS_MASTERS, REPLAYED, SCOPES, SOCKETS, TAKEN_OVER,
+    CHANNELS, CONNECTIONS, DEAF, DEATHS, DELIVERIES, FENCED, FORKS, LOG_FILLS, NODES, NOT_RECOVERED, NUDGES, OVERRUN, REAPED,
+    REBORN, RECEIVED, RECOVERED, REDIS_MASTERS, REPLAYED, SCOPES, SOCKETS, TAKEN_OVER, TASKS,
 };
 
 /// How old a figure may be when it is scraped.
@@ -26,6 +26,10 @@ pub fn spawn(engine: Arc<Engine>, io: Arc<SocketIo>, node: Arc<Node>, redis: Red
             metrics::gauge!(CONNECTIONS).set(engine.sessions() as f64);
             metrics::gauge!(SOCKETS).set(io.sockets() as f64);
             metrics::gauge!(SCOPES).set(scopes.count() as f64);
+            metrics::gauge!(TASKS).set(tokio::runtime::Handle::current().metrics().num_alive_tasks() as f64);
+            let (wanted, heard) = redis.subscriber().channels();
+            metrics::gauge!(CHANNELS, "state" => "heard").set(heard as f64);
+            metrics::gauge!(CHANNELS, "state" => "awaited").set(wanted.saturating_sub(heard) as f64);
             let (up, all) = redis.masters_up();
             metrics::gauge!(REDIS_MASTERS, "state" => "up").set(up as f64);
             metrics::gauge!(REDIS_MASTERS, "state" => "away").set(all.saturating_sub(up) as f64);

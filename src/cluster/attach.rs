@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use crate::ids::{ScopeId, StreamId};
+use crate::ids::ScopeId;
 use crate::redis::scripts::OnReader;
 use crate::redis::scripts::scope::{Cursor, Log, Member, scope_attach, scope_detach, scope_read};
 use crate::redis::{RedisError, keys};
-use crate::socketio::Socket;
+use crate::socketio::{Place, Socket};
 
 use super::scope::{LocalScope, Outcome, Reading, Registered};
 use super::{LocalMember, Scopes, fanout, reap};
@@ -123,7 +123,7 @@ struct Missed {
 /// Registers this node as a listener, and reads what it missed, or the beginning of that.
 async fn read(scopes: &Scopes, local: &LocalScope) -> Result<Missed, RedisError> {
     let Reading { generation, cursor, base } = local.begin_read();
-    let cursor = cursor.map(|place| cursor_at(&place.epoch, place.id));
+    let cursor = cursor.map(cursor_at);
     let node = scopes.node();
     let members = local.members();
     let members: Vec<Member<'_>> = members
@@ -154,12 +154,12 @@ async fn read(scopes: &Scopes, local: &LocalScope) -> Result<Missed, RedisError>
 /// Reads on, over the connection on which no write waits. A reset says that the registration may be gone as well.
 async fn read_on(scopes: &Scopes, local: &LocalScope) -> Result<Option<Missed>, RedisError> {
     let Reading { generation, cursor: Some(place), .. } = local.begin_read() else { return Ok(None) };
-    let log = scope_read(&OnReader(&scopes.redis), &local.id, &cursor_at(&place.epoch, place.id), FILL_LIMIT).await?;
+    let log = scope_read(&OnReader(&scopes.redis), &local.id, &cursor_at(place), FILL_LIMIT).await?;
     Ok((!log.reset).then_some(Missed { generation, log, forked: false }))
 }
 
-fn cursor_at(epoch: &str, id: StreamId) -> Cursor {
-    Cursor { epoch: epoch.to_owned(), id }
+fn cursor_at(place: Place) -> Cursor {
+    Cursor { epoch: place.epoch.to_string(), id: place.id }
 }
 
 /// Delivers what was read; true when nothing is missing any more.

@@ -17,6 +17,7 @@ mod nudge;
 mod reap;
 pub mod recovery;
 pub mod registry;
+pub mod relay;
 pub mod scope;
 mod sequence;
 
@@ -65,12 +66,12 @@ pub trait ScopeListener: Send + Sync + 'static {
     /// `reset` the log does not reach back to what they have seen, as after a Redis that came back empty.
     fn refilled(&self, scope: &ScopeId, members: Vec<LocalMember>, reset: bool);
 
+    /// Makes a socket that its client has got back a member again, unannounced, under the socket's epoch.
+    fn rejoin(&self, scope: ScopeId, socket: Arc<Socket>) -> BoxFuture<Result<Rejoined, NotRejoined>>;
+
     /// A dead node was a listener of this scope, which may have no member here: its members count as lost, and what it had
     /// taken upon itself is left to others. Several nodes may be told so.
     fn reaped(&self, scope: &ScopeId);
-
-    /// Makes a socket that its client has got back a member again, unannounced, under the socket's epoch.
-    fn rejoin(&self, scope: ScopeId, socket: Arc<Socket>) -> BoxFuture<Result<Rejoined, NotRejoined>>;
 }
 
 /// A join of a socket that goes on, still holding.

@@ -103,6 +103,11 @@ impl Node {
         self.registry.refused().await
     }
 
+    /// Whether it has a peer port.
+    pub fn has_peers(&self) -> bool {
+        self.config.secret.is_some()
+    }
+
     /// Gives up the lease. The last thing that a node does, when its sockets are gone.
     pub async fn leave(&self) {
         self.registry.leave().await;

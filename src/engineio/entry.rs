@@ -76,6 +76,14 @@ impl Engine {
             None if request.method() != Method::GET => BadRequest::BadHandshakeMethod.response(),
             None => self.handshake(request, transport, address),
             Some(sid) => match (self.find(sid), transport, request.method()) {
+                (None, Transport::Polling, &Method::GET | &Method::POST) => {
+                    let sid = sid.to_owned();
+                    self.poll_elsewhere(&sid, request, address).await
+                }
+                (None, Transport::WebSocket, &Method::GET) => {
+                    let sid = sid.to_owned();
+                    self.upgrade_elsewhere(&sid, request, address).await
+                }
                 (None, ..) => BadRequest::SessionIdUnknown.response(),
                 (Some(session), Transport::WebSocket, &Method::GET) => websocket::upgrade(self, session, request),
                 (Some(session), Transport::Polling, &Method::GET) => polling::get(session).await,
@@ -96,7 +104,7 @@ impl Engine {
                 Refusal::Handshakes => "too many handshakes",
             });
         }
-        let sid = ids::random(15);
+        let sid = format!("{}{}", self.config.tag, ids::random(15));
         let handshake = Handshake {
             address,
             query: request.uri().query().unwrap_or_default().into(),
@@ -140,7 +148,7 @@ impl Engine {
     }
 }
 
-fn overloaded(message: &'static str) -> Response<Body> {
+pub(super) fn overloaded(message: &'static str) -> Response<Body> {
     metrics::counter!(HANDSHAKES, "outcome" => message).increment(1);
     let body = json!({"code": 4, "message": message}).to_string();
     let mut response = respond(StatusCode::SERVICE_UNAVAILABLE, "application/json", body);

@@ -3,9 +3,11 @@
 //! This layer moves messages and knows when a client is gone. What the messages mean is the business of the [`Handler`] above.
 
 mod close;
+pub mod elsewhere;
 mod entry;
 mod heartbeat;
 mod limits;
+mod moved;
 mod outbox;
 mod polling;
 mod session;
@@ -15,10 +17,11 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http_body_util::Full;
 use tokio_util::task::TaskTracker;
 
@@ -26,8 +29,10 @@ use crate::protocol::engineio::Message;
 use crate::sync::lock;
 
 pub use close::CloseReason;
+use elsewhere::Elsewhere;
 use heartbeat::Wheel;
 use limits::Admission;
+use moved::Moved;
 pub use outbox::VolatileKey;
 pub use session::Session;
 
@@ -55,6 +60,8 @@ pub struct Config {
     pub handshakes_per_second: u32,
     /// Packets in one long-polling request.
     pub max_polling_packets: usize,
+    /// What the session ids of this process begin with: [`elsewhere::TAG`] characters of base64url, or nothing.
+    pub tag: Box<str>,
 }
 
 impl Default for Config {
@@ -69,6 +76,7 @@ impl Default for Config {
             max_connections_per_address: 100_000,
             handshakes_per_second: 2_000,
             max_polling_packets: 1_000,
+            tag: "".into(),
         }
     }
 }
@@ -77,6 +85,12 @@ impl Default for Config {
 pub trait Handler: Send + Sync + 'static {
     /// The session is open. What is sent here follows the handshake packet.
     fn open(&self, session: &Arc<Session>, handshake: Handshake) -> Arc<dyn Connection>;
+
+    /// A session that another node has given away, with what [`Connection::export`] gave out there. `None` if that makes no
+    /// sense here. [`Connection::resume`] follows.
+    fn adopt(&self, _session: &Arc<Session>, _exported: Bytes) -> Option<Arc<dyn Connection>> {
+        None
+    }
 }
 
 /// One session as the layer above sees it. None of these may block, nor wait for the session itself.
@@ -90,8 +104,26 @@ pub trait Connection: Send + Sync + 'static {
     /// The client has answered the last `ping`, and so has had all that was sent before it.
     fn ping_answered(&self, _session: &Arc<Session>) {}
 
-    /// The session is gone. Called exactly once, and last.
+    /// The session is gone. Called exactly once, and last, unless it is [`Connection::moved`].
     fn closed(&self, session: &Arc<Session>, reason: CloseReason);
+
+    /// Another node wants the session, and no message comes any more: finishes what is under way, and gives out what it takes
+    /// to go on there. Once this is done nothing may be sent. `None` if the session cannot move; then it is closed. It is
+    /// given up, and the session closed, when it takes too long.
+    fn export<'a>(&'a self, _session: &'a Arc<Session>) -> BoxFuture<'a, Option<Bytes>> {
+        Box::pin(std::future::ready(None))
+    }
+
+    /// The session has been given away, in place of [`Connection::closed`]. Whether it got there is not known yet.
+    fn moved(self: Arc<Self>, _session: Arc<Session>) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
+    /// The session, which another node has given away, is open here; what had waited for its client is on its way. The first
+    /// message comes when this is done. False if the session cannot go on; then it is closed.
+    fn resume<'a>(&'a self, _session: &'a Arc<Session>) -> BoxFuture<'a, bool> {
+        Box::pin(std::future::ready(true))
+    }
 }
 
 /// What the first request of a session told about its client.
@@ -117,6 +149,8 @@ pub struct Engine {
     closing: AtomicBool,
     /// Those who tell the clients of closed sessions so.
     farewells: TaskTracker,
+    elsewhere: OnceLock<Arc<dyn Elsewhere>>,
+    moved: Moved,
 }
 
 impl Engine {
@@ -131,6 +165,8 @@ impl Engine {
             handler: Box::new(handler),
             closing: AtomicBool::new(false),
             farewells: TaskTracker::new(),
+            elsewhere: OnceLock::new(),
+            moved: Moved::default(),
             config,
         });
         heartbeat::spawn(Arc::downgrade(&engine));

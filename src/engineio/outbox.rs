@@ -72,6 +72,12 @@ impl Outbox {
         self.bytes - self.written
     }
 
+    /// Everything that waits, packet by packet. Only for a queue of which nothing has been started.
+    pub fn into_packets(self) -> impl Iterator<Item = (Frames, Option<VolatileKey>)> {
+        debug_assert_eq!(self.written, 0);
+        self.entries.into_iter().map(|entry| (entry.frames, entry.volatile))
+    }
+
     pub fn clear(&mut self) {
         *self = Self::default();
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
@@ -14,12 +15,12 @@ use super::session::{Poll, PollEnd};
 use super::{Body, CloseReason, Config, Session};
 
 /// How long the body of a POST may take.
-const POST_DEADLINE: Duration = Duration::from_secs(10);
+pub const POST_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The poll that a client sent before its `close` travels on another connection, and may come in after it.
 const POLL_OVERTAKEN: Duration = Duration::from_millis(100);
 
-const TEXT: &str = "text/plain; charset=UTF-8";
+pub const TEXT: &str = "text/plain; charset=UTF-8";
 
 /// Answers with what waits, or waits until there is something. The heartbeat bounds the wait: a `ping` is something.
 pub async fn get(session: Arc<Session>) -> Response<Body> {
@@ -70,24 +71,43 @@ pub async fn post(session: Arc<Session>, request: Request<Incoming>, config: &Co
     if !session.is_polling() {
         return BadRequest::Malformed.response();
     }
-    let Some(_posting) = session.begin_post() else {
-        // Two at once: their order is lost, as in the reference ("data request overlap from client").
-        session.close(CloseReason::ProtocolError);
-        return BadRequest::Malformed.response();
-    };
+    let Some(_posting) = session.begin_post() else { return overlap(&session) };
     let body = Limited::new(request.into_body(), config.max_payload).collect();
     let body = match tokio::time::timeout(POST_DEADLINE, body).await {
         Ok(Ok(body)) => body.to_bytes(),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
             session.close(CloseReason::TooLarge);
-            return respond(StatusCode::PAYLOAD_TOO_LARGE, "application/json", r#"{"code":3,"message":"Payload too large"}"#);
+            return too_large();
         }
         Ok(Err(_)) | Err(_) => {
             session.close(CloseReason::ProtocolError);
             return BadRequest::Malformed.response();
         }
     };
-    let Ok(packets) = decode_payload(&body, config.max_polling_packets) else {
+    take(&session, &body, config).await
+}
+
+pub fn too_large() -> Response<Body> {
+    respond(StatusCode::PAYLOAD_TOO_LARGE, "application/json", r#"{"code":3,"message":"Payload too large"}"#)
+}
+
+/// Two requests at once: the order of what they bring is lost ("data request overlap from client" in the reference).
+fn overlap(session: &Arc<Session>) -> Response<Body> {
+    session.close(CloseReason::ProtocolError);
+    BadRequest::Malformed.response()
+}
+
+/// Takes in what a client has sent by way of another node.
+pub async fn post_relayed(session: &Arc<Session>, body: &Bytes, config: &Config) -> Response<Body> {
+    let Some(_posting) = session.begin_post() else { return overlap(session) };
+    take(session, body, config).await
+}
+
+async fn take(session: &Arc<Session>, body: &Bytes, config: &Config) -> Response<Body> {
+    if !session.is_polling() {
+        return BadRequest::Malformed.response();
+    }
+    let Ok(packets) = decode_payload(body, config.max_polling_packets) else {
         session.close(CloseReason::ProtocolError);
         return BadRequest::Malformed.response();
     };
@@ -97,7 +117,7 @@ pub async fn post(session: Arc<Session>, request: Request<Incoming>, config: &Co
             Ok(()) if session.is_closed() => return BadRequest::SessionIdUnknown.response(),
             Ok(()) => {}
             Err(CloseReason::ClientClosed) => {
-                let _ = tokio::time::timeout(POLL_OVERTAKEN, poll_arrives(&session)).await;
+                let _ = tokio::time::timeout(POLL_OVERTAKEN, poll_arrives(session)).await;
                 session.close(CloseReason::ClientClosed);
                 break;
             }

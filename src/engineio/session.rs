@@ -1,5 +1,7 @@
 //! One Engine.IO session: its transport, what waits for its client, and its heartbeat.
 
+mod handoff;
+
 use std::io::ErrorKind;
 use std::net::{IpAddr, Shutdown};
 use std::sync::atomic::AtomicBool;
@@ -16,9 +18,12 @@ use crate::protocol::engineio::{Message, Packet};
 use crate::protocol::frame::{Frame, Frames};
 use crate::telemetry::metrics::TRANSPORT_CLOSES;
 
+use super::elsewhere::Ticket;
 use super::outbox::{Outbox, VolatileKey};
 use super::{CloseReason, Connection, Engine};
 use crate::sync::lock;
+
+pub(super) use handoff::CannotAdopt;
 
 /// How long a closed WebSocket may take to receive what still waits for it.
 const LINGER: Duration = Duration::from_secs(2);
@@ -46,6 +51,8 @@ enum Upgrade {
     Begun,
     /// The server has answered the probe; the client now waits for its poll to end.
     Probed,
+    /// A WebSocket is open for it on another node, which holds this ticket.
+    Elsewhere(Ticket),
 }
 
 enum Transport {
@@ -59,6 +66,8 @@ enum Transport {
         /// A task waits until the socket takes more; nobody else needs to.
         flushing: bool,
     },
+    /// Another node is taking the session over: nothing comes in any more, and what is sent goes along.
+    Moving,
     Closed,
 }
 
@@ -70,6 +79,8 @@ struct State {
     pong_due: Option<Instant>,
     /// When the session ends unless [`Session::accepted`] was called.
     accept_due: Option<Instant>,
+    /// Counts the polls that had to wait.
+    polls: u32,
 }
 
 /// A client's session. It outlives its transport only until [`Connection::closed`] has returned.
@@ -104,17 +115,21 @@ impl Session {
 
     fn new(engine: &Arc<Engine>, sid: String, address: IpAddr, transport: Transport) -> Arc<Self> {
         let ping_due = Instant::now() + engine.config.ping_interval;
-        let state = State { transport, outbox: Outbox::default(), ping_due, pong_due: None, accept_due: None };
-        let session = Self {
-            sid: sid.into(),
+        let state = State { transport, outbox: Outbox::default(), ping_due, pong_due: None, accept_due: None, polls: 0 };
+        Self::with_state(engine, sid.into(), address, state)
+    }
+
+    fn with_state(engine: &Arc<Engine>, sid: Box<str>, address: IpAddr, state: State) -> Arc<Self> {
+        let due = state.pong_due.unwrap_or(state.ping_due);
+        let session = Arc::new(Self {
+            sid,
             engine: engine.clone(),
             address,
             connection: OnceLock::new(),
             state: Mutex::new(state),
             posting: AtomicBool::new(false),
-        };
-        let session = Arc::new(session);
-        engine.wheel.schedule(ping_due, Arc::downgrade(&session));
+        });
+        engine.wheel.schedule(due, Arc::downgrade(&session));
         session
     }
 
@@ -147,7 +162,7 @@ impl Session {
 
     /// Whether a WebSocket is open for an upgrade that is not finished.
     pub fn is_upgrading(&self) -> bool {
-        matches!(&lock(&self.state).transport, Transport::Polling { upgrade: Upgrade::Begun | Upgrade::Probed, .. })
+        matches!(&lock(&self.state).transport, Transport::Polling { upgrade, .. } if *upgrade != Upgrade::None)
     }
 
     /// Bytes that wait for the client.
@@ -240,7 +255,7 @@ impl Session {
                 // The reader notices that the socket is dead.
                 Err(_) => outbox.clear(),
             },
-            Transport::WebSocket { .. } | Transport::Closed => {}
+            Transport::WebSocket { .. } | Transport::Moving | Transport::Closed => {}
         }
     }
 
@@ -321,16 +336,17 @@ impl Session {
     pub(super) fn poll(self: &Arc<Self>) -> Poll {
         self.check_pong(Instant::now());
         let mut state = lock(&self.state);
-        let State { transport, outbox, .. } = &mut *state;
+        let State { transport, outbox, polls, .. } = &mut *state;
         match transport {
             Transport::Polling { waiting: Some(waiting), .. } if !waiting.is_closed() => Poll::Refused,
             Transport::Polling { .. } if !outbox.is_empty() => Poll::Ready(outbox.take_payload(self.engine.config.max_payload)),
             Transport::Polling { waiting, .. } => {
                 let (sender, receiver) = oneshot::channel();
                 *waiting = Some(sender);
+                *polls = polls.wrapping_add(1);
                 Poll::Waits(receiver)
             }
-            Transport::WebSocket { .. } | Transport::Closed => Poll::Refused,
+            Transport::WebSocket { .. } | Transport::Moving | Transport::Closed => Poll::Refused,
         }
     }
 
@@ -375,13 +391,13 @@ impl Session {
     /// Ends the waiting poll if the client is waiting for just that; false when no upgrade is going on.
     pub(super) fn release_poll_for_upgrade(&self) -> bool {
         match &mut lock(&self.state).transport {
-            Transport::Polling { upgrade: Upgrade::None, .. } | Transport::WebSocket { .. } | Transport::Closed => false,
-            Transport::Polling { waiting, upgrade } => {
+            Transport::Polling { waiting, upgrade: upgrade @ (Upgrade::Begun | Upgrade::Probed) } => {
                 if let Some(waiting) = waiting.take_if(|_| *upgrade == Upgrade::Probed) {
                     let _ = waiting.send(PollEnd::Noop);
                 }
                 true
             }
+            _ => false,
         }
     }
 
@@ -425,6 +441,7 @@ impl Session {
         drop(state);
         match transport {
             Transport::Closed => return,
+            Transport::Moving => {}
             Transport::Polling { waiting, .. } => {
                 if let Some(waiting) = waiting {
                     let _ = waiting.send(match reason {

@@ -5,10 +5,10 @@
 
 use std::cmp::Ordering;
 use std::io::{self, ErrorKind, Read as _};
-use std::net::Shutdown;
+use std::net::{IpAddr, Shutdown};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -26,11 +26,16 @@ use tokio::net::TcpStream;
 use crate::protocol::engineio::{Message, Packet};
 use crate::protocol::frame::Frame;
 
+use super::elsewhere::{Elsewhere, Ticket};
 use super::entry::BadRequest;
+use super::session::CannotAdopt;
 use super::{Body, CloseReason, Engine, Handshake, Session};
 
 /// While an upgrade is going on, a poll that waits is ended this often, so that the client can finish its part.
-const POLL_CHECK: Duration = Duration::from_millis(100);
+pub const POLL_CHECK: Duration = Duration::from_millis(100);
+
+/// How long another node may take to give a session away, which lets it finish what is under way.
+const TAKE: Duration = Duration::from_secs(6);
 
 /// A session that begins with a WebSocket.
 pub fn handshake(engine: &Arc<Engine>, sid: String, handshake: Handshake, request: Request<Incoming>) -> Response<Body> {
@@ -44,11 +49,7 @@ pub fn handshake(engine: &Arc<Engine>, sid: String, handshake: Handshake, reques
         };
         let session = Session::new_websocket(&engine, sid, address, socket.clone());
         engine.open_websocket(&session, handshake);
-        let mut stream = Stream::new(socket, leftover, engine.config.max_payload);
-        tokio::spawn(async move {
-            let reason = stream.serve(&session).await;
-            session.close(reason);
-        });
+        tokio::spawn(Stream::new(socket, leftover, engine.config.max_payload, Stage::Open(session)).serve());
     });
     response.unwrap_or_else(|| {
         release.admission.release(address);
@@ -67,31 +68,44 @@ pub fn handshake(engine: &Arc<Engine>, sid: String, handshake: Handshake, reques
 /// ```
 pub fn upgrade(engine: &Arc<Engine>, session: Arc<Session>, request: Request<Incoming>) -> Response<Body> {
     if !session.begin_upgrade() {
-        // As the reference does: the WebSocket is accepted, and closed at once.
-        let refused = accept(request, |_| async {});
-        return refused.unwrap_or_else(|| BadRequest::Malformed.response());
+        return refuse(request);
     }
     let (timeout, max_payload) = (engine.config.upgrade_timeout, engine.config.max_payload);
     let abandoned = session.clone();
     let response = accept(request, move |accepted| async move {
         let Some((socket, leftover)) = accepted else { return session.abandon_upgrade() };
         tokio::spawn(attend_upgrade(session.clone(), socket.clone(), timeout));
-        let mut stream = Stream::new(socket, leftover, max_payload);
-        stream.probing = true;
-        tokio::spawn(async move {
-            let reason = stream.serve(&session).await;
-            if stream.probing {
-                session.abandon_upgrade();
-                let _ = SockRef::from(&*stream.socket).shutdown(Shutdown::Both);
-            } else {
-                session.close(reason);
-            }
-        });
+        tokio::spawn(Stream::new(socket, leftover, max_payload, Stage::Probing(session)).serve());
     });
     response.unwrap_or_else(|| {
         abandoned.abandon_upgrade();
         BadRequest::Malformed.response()
     })
+}
+
+/// A WebSocket for a session that is polling at another node, whose ticket is this.
+pub fn take_over(foreign: Foreign, request: Request<Incoming>) -> Response<Body> {
+    let config = &foreign.engine.config;
+    let (timeout, max_payload) = (config.upgrade_timeout, config.max_payload);
+    let response = accept(request, move |accepted| async move {
+        let Some((socket, leftover)) = accepted else { return };
+        tokio::spawn(limit_upgrade(foreign.upgraded.clone(), socket.clone(), timeout));
+        tokio::spawn(Stream::new(socket, leftover, max_payload, Stage::Elsewhere(Box::new(foreign))).serve());
+    });
+    response.unwrap_or_else(|| BadRequest::Malformed.response())
+}
+
+/// As the reference does when there is an upgrade already: the WebSocket is accepted, and closed at once.
+pub fn refuse(request: Request<Incoming>) -> Response<Body> {
+    accept(request, |_| async {}).unwrap_or_else(|| BadRequest::Malformed.response())
+}
+
+/// Ends the upgrade of another node's session when it takes too long. What that node does meanwhile is its own business.
+async fn limit_upgrade(upgraded: Arc<AtomicBool>, socket: Arc<TcpStream>, timeout: Duration) {
+    tokio::time::sleep(timeout).await;
+    if !upgraded.load(Relaxed) {
+        let _ = SockRef::from(&*socket).shutdown(Shutdown::Both);
+    }
 }
 
 /// Ends polls while an upgrade is going on, and the upgrade itself when it takes too long or its session is gone.
@@ -134,9 +148,65 @@ struct Stream {
     leftover: Bytes,
     /// A fragmented message of which the end has not come.
     partial: Option<Box<Partial>>,
-    /// The client has not finished its upgrade; the session is still polling.
-    probing: bool,
+    stage: Stage,
     max_payload: usize,
+}
+
+/// Whose messages are read.
+enum Stage {
+    Open(Arc<Session>),
+    /// The client has not finished its upgrade; the session is still polling.
+    Probing(Arc<Session>),
+    /// The same, the session being another node's.
+    Elsewhere(Box<Foreign>),
+}
+
+/// An upgrade of a session of another node, see [`super::session`]'s `handoff`.
+pub struct Foreign {
+    pub engine: Arc<Engine>,
+    pub elsewhere: Arc<dyn Elsewhere>,
+    pub sid: Box<str>,
+    pub ticket: Ticket,
+    /// Of the client, which has a place among the sessions of this node already.
+    pub address: IpAddr,
+    probed: bool,
+    upgraded: Arc<AtomicBool>,
+}
+
+impl Foreign {
+    pub fn new(engine: Arc<Engine>, elsewhere: Arc<dyn Elsewhere>, sid: &str, ticket: Ticket, address: IpAddr) -> Self {
+        Self { engine, elsewhere, sid: sid.into(), ticket, address, probed: false, upgraded: Arc::default() }
+    }
+
+    /// The client has sent its upgrade packet.
+    async fn finish(&self, socket: &Arc<TcpStream>) -> Result<Arc<Session>, CloseReason> {
+        self.upgraded.store(true, Relaxed);
+        let take = tokio::time::timeout(TAKE, self.elsewhere.take(&self.sid, self.ticket));
+        let moving = take.await.ok().flatten().ok_or(CloseReason::TryAgain);
+        let adopted = match moving {
+            Ok(moving) => {
+                let adopted = Session::adopt(&self.engine, &self.sid, self.address, socket, &moving).await;
+                adopted.map_err(|CannotAdopt| CloseReason::TryAgain)
+            }
+            Err(reason) => Err(reason),
+        };
+        if adopted.is_err() {
+            // Its owner has closed the session, most likely. The client comes back by itself.
+            self.engine.admission.release(self.address);
+            let frame = Frame::close(CloseReason::TryAgain.code(), CloseReason::TryAgain.as_str());
+            let _ = socket.try_write(frame.websocket());
+        }
+        adopted
+    }
+}
+
+impl Drop for Foreign {
+    fn drop(&mut self) {
+        if !self.upgraded.load(Relaxed) {
+            self.elsewhere.give_up(&self.sid, self.ticket);
+            self.engine.admission.release(self.address);
+        }
+    }
 }
 
 struct Partial {
@@ -145,14 +215,24 @@ struct Partial {
 }
 
 impl Stream {
-    fn new(socket: Arc<TcpStream>, leftover: Bytes, max_payload: usize) -> Self {
+    fn new(socket: Arc<TcpStream>, leftover: Bytes, max_payload: usize, stage: Stage) -> Self {
         // Even an empty slice would keep the buffer of the HTTP connection.
         let leftover = if leftover.is_empty() { Bytes::new() } else { leftover };
-        Self { socket, leftover, partial: None, probing: false, max_payload }
+        Self { socket, leftover, partial: None, stage, max_payload }
     }
 
     /// Reads packets into the session until one of both ends.
-    async fn serve(&mut self, session: &Arc<Session>) -> CloseReason {
+    async fn serve(mut self) {
+        let reason = self.read().await;
+        match &self.stage {
+            Stage::Open(session) => return session.close(reason),
+            Stage::Probing(session) => session.abandon_upgrade(),
+            Stage::Elsewhere(_) => {}
+        }
+        let _ = SockRef::from(&*self.socket).shutdown(Shutdown::Both);
+    }
+
+    async fn read(&mut self) -> CloseReason {
         loop {
             if self.leftover.is_empty() {
                 match self.socket.readable().await.and_then(|()| self.read_once()) {
@@ -162,7 +242,7 @@ impl Stream {
                 }
             }
             // Boxed, so that an idle connection does not carry the reader's future.
-            if let Err(reason) = Box::pin(self.read_available(session)).await {
+            if let Err(reason) = Box::pin(self.read_available()).await {
                 return reason;
             }
         }
@@ -187,7 +267,7 @@ impl Stream {
     }
 
     /// Reads whole frames until none of the bytes that were taken from the socket is left; only then may the reader go.
-    async fn read_available(&mut self, session: &Arc<Session>) -> Result<(), CloseReason> {
+    async fn read_available(&mut self) -> Result<(), CloseReason> {
         let taken = AtomicUsize::new(0);
         let socket = self.socket.clone();
         let source = Counted { socket: &socket, leftover: std::mem::take(&mut self.leftover), taken: &taken };
@@ -205,10 +285,12 @@ impl Stream {
                 other => Bytes::copy_from_slice(&other),
             };
             used += frame_len(payload.len());
-            if let Some(message) = self.assemble(session, opcode, fin, payload)? {
-                self.receive(session, message)?;
+            if let Some(message) = self.assemble(opcode, fin, payload)? {
+                self.receive(message).await?;
             }
-            if session.is_closed() {
+            if let Stage::Open(session) | Stage::Probing(session) = &self.stage
+                && session.is_closed()
+            {
                 return Err(CloseReason::ServerClosed);
             }
             match used.cmp(&taken.load(Relaxed)) {
@@ -221,18 +303,14 @@ impl Stream {
     }
 
     /// Puts fragments together and answers control frames; `None` while there is no whole message.
-    fn assemble(
-        &mut self,
-        session: &Arc<Session>,
-        opcode: OpCode,
-        fin: bool,
-        payload: Bytes,
-    ) -> Result<Option<Message>, CloseReason> {
+    fn assemble(&mut self, opcode: OpCode, fin: bool, payload: Bytes) -> Result<Option<Message>, CloseReason> {
         match opcode {
             OpCode::Close => return Err(CloseReason::ClientClosed),
-            // While the session is polling, what it sends does not come here.
-            OpCode::Ping if self.probing => self.write(&Frame::websocket_pong(&payload))?,
-            OpCode::Ping => session.send(smallvec![Frame::websocket_pong(&payload)]),
+            OpCode::Ping => match &self.stage {
+                Stage::Open(session) => session.send(smallvec![Frame::websocket_pong(&payload)]),
+                // While the session is polling, what it sends does not come here.
+                Stage::Probing(_) | Stage::Elsewhere(_) => self.write(&Frame::websocket_pong(&payload))?,
+            },
             OpCode::Pong => {}
             OpCode::Text | OpCode::Binary if self.partial.is_some() => return Err(CloseReason::ProtocolError),
             // The reader has found whole text frames to be UTF-8.
@@ -260,10 +338,8 @@ impl Stream {
         Ok(None)
     }
 
-    fn receive(&mut self, session: &Arc<Session>, message: Message) -> Result<(), CloseReason> {
-        if self.probing {
-            return self.probe(session, message);
-        }
+    async fn receive(&mut self, message: Message) -> Result<(), CloseReason> {
+        let Stage::Open(session) = &self.stage else { return self.probe(message).await };
         match message {
             Message::Binary(_) => session.deliver(message),
             Message::Text(text) => session.receive(Packet::from_text(text).map_err(|_| CloseReason::ProtocolError)?)?,
@@ -279,17 +355,26 @@ impl Stream {
         }
     }
 
-    fn probe(&mut self, session: &Arc<Session>, message: Message) -> Result<(), CloseReason> {
+    async fn probe(&mut self, message: Message) -> Result<(), CloseReason> {
         let Message::Text(text) = message else { return Err(CloseReason::ProtocolError) };
-        match Packet::from_text(text) {
-            Ok(Packet::Ping(data)) if &data[..] == b"probe" => {
-                session.probed();
+        let session = match (Packet::from_text(text), &mut self.stage) {
+            (Ok(Packet::Ping(data)), stage) if &data[..] == b"probe" => {
+                match stage {
+                    Stage::Probing(session) => session.probed(),
+                    Stage::Elsewhere(foreign) => foreign.probed = true,
+                    Stage::Open(_) => {}
+                }
                 self.write(&Frame::text(b"3probe"))?;
-                session.release_poll_for_upgrade();
+                if let Stage::Probing(session) = &self.stage {
+                    session.release_poll_for_upgrade();
+                }
+                return Ok(());
             }
-            Ok(Packet::Upgrade) if session.finish_upgrade(&self.socket) => self.probing = false,
+            (Ok(Packet::Upgrade), Stage::Probing(session)) if session.finish_upgrade(&self.socket) => session.clone(),
+            (Ok(Packet::Upgrade), Stage::Elsewhere(foreign)) if foreign.probed => foreign.finish(&self.socket).await?,
             _ => return Err(CloseReason::ProtocolError),
-        }
+        };
+        self.stage = Stage::Open(session);
         Ok(())
     }
 }

@@ -163,6 +163,8 @@ pub struct Decoder {
 /// A binary packet that waits for its attachments.
 #[derive(Debug)]
 struct Half {
+    /// As it came.
+    text: Bytes,
     packet: Packet,
     /// How many attachments are still to come, never 0, and how many bytes they may have.
     awaited: u32,
@@ -182,6 +184,29 @@ impl Decoder {
     /// Whether a binary packet waits for attachments.
     pub fn is_waiting(&self) -> bool {
         self.half.is_some()
+    }
+
+    /// The messages of the binary packet that waits for attachments; none if there is none.
+    pub fn half(&self) -> Vec<Message> {
+        let Some(half) = &self.half else { return Vec::new() };
+        let attachments = match &half.packet {
+            Packet::Event { args, .. } | Packet::Ack { args, .. } => &args.attachments[..],
+            _ => &[],
+        };
+        let attachments = attachments.iter().cloned().map(Message::Binary);
+        std::iter::once(Message::Text(half.text.clone())).chain(attachments).collect()
+    }
+
+    /// A decoder that goes on where another one was: with its parser, and what [`Decoder::half`] says. `None` if that is no
+    /// half of a packet.
+    pub fn resume(limits: Limits, parser: Option<Parser>, half: Vec<Message>) -> Option<Self> {
+        let mut decoder = Self { limits, parser, half: None };
+        for message in half {
+            if decoder.decode(message) != Ok(None) {
+                return None;
+            }
+        }
+        Some(decoder)
     }
 
     /// Takes the next message in. `None`: the packet waits for its attachments. After an error the decoder is of no more use.
@@ -205,7 +230,7 @@ impl Decoder {
                     return Ok(Some(packet));
                 }
                 let bytes_left = self.limits.bytes.saturating_sub(text.len().try_into().unwrap_or(u32::MAX));
-                self.half = Some(Box::new(Half { packet, awaited, bytes_left }));
+                self.half = Some(Box::new(Half { text, packet, awaited, bytes_left }));
                 Ok(None)
             }
         }

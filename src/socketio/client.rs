@@ -1,10 +1,14 @@
 //! One session as Socket.IO sees it: a decoder, and a socket for each namespace that the client has connected to.
 
+mod handoff;
+
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, Weak};
 
+use bytes::Bytes;
 use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use smallvec::SmallVec;
 
 use crate::engineio::{CloseReason, Connection, Handshake, Session};
@@ -14,10 +18,10 @@ use crate::protocol::packet::{Decoder, Outgoing, Packet, Parser, encode};
 
 use super::hello::Hello;
 use super::lane::Job;
-use super::turnstile::Place;
+use super::turnstile::Turn;
 use super::{
-    Admitted, Code, ConnectError, ConnectRequest, DisconnectReason, Event, EventError, Names, Namespace, Newcomer, Socket,
-    SocketIo,
+    Admitted, Code, ConnectError, ConnectRequest, DisconnectReason, Event, EventError, Kept, Names, Namespace, Newcomer, Socket,
+    SocketExport, SocketIo,
 };
 use crate::ids;
 use crate::sync::lock;
@@ -41,6 +45,9 @@ struct State {
     /// How many of them are still being decided, those included that the client has given up.
     undecided: u32,
     closed: bool,
+    /// Sockets that have been stopped to go on elsewhere, and those that have come and do not go on yet.
+    leaving: Vec<(Arc<Socket>, Kept)>,
+    arriving: Vec<SocketExport>,
 }
 
 /// A namespace that the client has asked for.
@@ -58,13 +65,31 @@ impl Entry {
             Self::Connecting(name, _) | Self::Connected(name, _) | Self::Gone(name) => name,
         }
     }
+
+    fn socket(&self) -> Option<&Arc<Socket>> {
+        match self {
+            Self::Connected(_, socket) => Some(socket),
+            Self::Connecting(..) | Self::Gone(_) => None,
+        }
+    }
 }
 
 impl Client {
     pub fn new(io: Arc<SocketIo>, handshake: Handshake) -> Arc<Self> {
-        let decoder = Decoder::new(io.config.attachments);
-        let state = Mutex::new(State { decoder, entries: SmallVec::new(), connects: 0, undecided: 0, closed: false });
-        Arc::new_cyclic(|me| Self { me: me.clone(), io, handshake: handshake.into(), state })
+        let state = State {
+            decoder: Decoder::new(io.config.attachments),
+            entries: SmallVec::new(),
+            connects: 0,
+            undecided: 0,
+            closed: false,
+            leaving: Vec::new(),
+            arriving: Vec::new(),
+        };
+        Self::with(io, handshake, state)
+    }
+
+    fn with(io: Arc<SocketIo>, handshake: Handshake, state: State) -> Arc<Self> {
+        Arc::new_cyclic(|me| Self { me: me.clone(), io, handshake: handshake.into(), state: Mutex::new(state) })
     }
 
     /// Whom a packet is for; `None` if that socket is gone. A client that is not connected has no business to send.
@@ -174,11 +199,11 @@ impl Client {
     ) {
         let config = &self.io.config;
         let may_enter = config.gate.pass(config.gate_patience).await;
-        let Some(mut place) = (if may_enter { self.io.turnstile.enter().await } else { None }) else {
+        let Some(mut turn) = (if may_enter { self.io.turnstile.enter().await } else { None }) else {
             return self.connected(&session, &namespace, Err(ConnectError::TryAgain), parser, number, None);
         };
         let answer = AssertUnwindSafe(self.admit(&session, &namespace, request, parser)).catch_unwind();
-        let result = match tokio::time::timeout(config.connect_timeout, place.hold(answer)).await {
+        let result = match tokio::time::timeout(config.connect_timeout, turn.hold(answer)).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => {
                 tracing::error!(namespace = namespace.name(), "the handler of CONNECT panicked");
@@ -186,7 +211,7 @@ impl Client {
             }
             Err(_) => Err(ConnectError::TryAgain),
         };
-        self.connected(&session, &namespace, result, parser, number, Some(place));
+        self.connected(&session, &namespace, result, parser, number, Some(turn));
     }
 
     async fn admit(
@@ -196,7 +221,8 @@ impl Client {
         request: ConnectRequest,
         parser: Parser,
     ) -> Result<Admitted, ConnectError> {
-        let hello = Hello::read(&request, &self.io.config);
+        let config = &self.io.config;
+        let hello = Hello::read(&request, config);
         let data = (namespace.connect)(request).await?;
         let newcomer = Newcomer {
             identity: namespace.identify(&data),
@@ -226,7 +252,7 @@ impl Client {
         result: Result<Admitted, ConnectError>,
         parser: Parser,
         number: u32,
-        place: Option<Place>,
+        turn: Option<Turn>,
     ) {
         let mut state = lock(&self.state);
         state.undecided -= 1;
@@ -245,7 +271,7 @@ impl Client {
                 session.accepted();
                 let pid = if socket.is_told() { format!(r#","pid":"{}""#, socket.pid()) } else { String::new() };
                 socket.send(&Outgoing::Connect { json: &format!(r#"{{"sid":"{}"{pid}}}"#, socket.id()) });
-                let job = if replay.is_some() { Job::Resumed } else { Job::Connected(place) };
+                let job = if replay.is_some() { Job::Resumed(turn) } else { Job::Connected(turn) };
                 // Still under the lock: no event of this client is handled before what it missed is queued.
                 if let Some(replay) = replay {
                     replay();
@@ -284,7 +310,7 @@ impl Client {
 
     /// See [`Socket::resumed`].
     pub fn resumed(&self, socket: &Arc<Socket>) {
-        socket.push(Job::Resumed, &self.io.config);
+        socket.push(Job::Resumed(None), &self.io.config);
     }
 
     /// See [`Socket::discard`].
@@ -293,11 +319,7 @@ impl Client {
     }
 
     fn sockets(&self) -> SmallVec<[Arc<Socket>; 1]> {
-        let connected = |entry: &Entry| match entry {
-            Entry::Connected(_, socket) => Some(socket.clone()),
-            Entry::Connecting(..) | Entry::Gone(_) => None,
-        };
-        lock(&self.state).entries.iter().filter_map(connected).collect()
+        lock(&self.state).entries.iter().filter_map(Entry::socket).cloned().collect()
     }
 }
 
@@ -335,10 +357,24 @@ impl Connection for Client {
         state.closed = true;
         let entries = std::mem::take(&mut state.entries);
         drop(state);
+        // Of a move that failed at the last moment.
+        self.part();
         for entry in entries {
             if let Entry::Connected(_, socket) = entry {
                 self.disconnected(&socket, DisconnectReason::Transport(reason));
             }
         }
+    }
+
+    fn export<'a>(&'a self, _session: &'a Arc<Session>) -> BoxFuture<'a, Option<Bytes>> {
+        self.give_away().boxed()
+    }
+
+    fn moved(self: Arc<Self>, _session: Arc<Session>) -> BoxFuture<'static, ()> {
+        async move { self.part() }.boxed()
+    }
+
+    fn resume<'a>(&'a self, session: &'a Arc<Session>) -> BoxFuture<'a, bool> {
+        self.take_up(session).boxed()
     }
 }

@@ -8,7 +8,7 @@ use crate::protocol::packet::Parser;
 
 use super::client::Client;
 use super::namespace::{BoxFuture, Data};
-use super::{Config, ConnectError, DisconnectReason, Namespace, Socket};
+use super::{Config, ConnectError, DisconnectReason, Kept, Namespace, Socket, SocketExport};
 
 /// Who a socket belongs to. A connection is only given back to the same user in the same role.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -84,4 +84,15 @@ pub trait Keeper: Send + Sync + 'static {
 
     /// The socket is no longer connected. Its rooms still stand.
     fn gone(&self, socket: &Arc<Socket>, reason: DisconnectReason);
+
+    /// The socket is to move with its session: nothing more is queued to it, and its rooms are left without a word. `None` if
+    /// it is gone already.
+    fn freeze(&self, socket: &Arc<Socket>) -> Option<SocketExport>;
+
+    /// A frozen socket has been given away, instead of [`Keeper::gone`]. Whether it arrived is not known yet.
+    fn given_away(&self, socket: &Arc<Socket>, kept: Kept);
+
+    /// A socket of another node goes on here: in its rooms again, from where they were left. What comes out queues what it
+    /// missed meanwhile; [`Keeper::connected`] follows. `None` if it cannot go on.
+    fn arrive(&self, socket: Arc<Socket>, export: SocketExport) -> BoxFuture<Option<Box<dyn FnOnce() + Send>>>;
 }

@@ -6,15 +6,15 @@ use std::time::Instant;
 
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::turnstile::Place;
+use super::turnstile::Turn;
 use super::{Config, DisconnectReason, Event};
 use crate::sync::lock;
 
 pub enum Job {
-    /// With the place that the newcomer holds at the turnstile.
-    Connected(Option<Place>),
+    /// With the newcomer's turn at the turnstile.
+    Connected(Option<Turn>),
     /// Instead of `Connected`: it goes on where it was.
-    Resumed,
+    Resumed(Option<Turn>),
     Event(Event),
     /// Counted as leaving until it is done.
     Disconnected(DisconnectReason, Option<TaskTrackerToken>),
@@ -72,6 +72,11 @@ impl Lane {
     /// Drops the events that wait.
     pub fn forget_events(&self) {
         lock(&self.state).jobs.retain(|job| !matches!(job, Job::Event(_)));
+    }
+
+    /// Whether nothing waits and nothing is being done.
+    pub fn is_idle(&self) -> bool {
+        !lock(&self.state).running
     }
 
     /// The next job, or `None` when the task may end.

@@ -21,6 +21,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio_util::task::TaskTracker;
 
 use crate::engineio::{self, Connection, Handshake, Session};
@@ -94,8 +95,14 @@ impl SocketIo {
     pub fn new(config: Config, namespaces: impl IntoIterator<Item = Namespace>) -> Arc<Self> {
         let namespaces = namespaces.into_iter().map(|namespace| (namespace.name(), Arc::new(namespace))).collect();
         let turnstile = Turnstile::new(config.connects_at_once);
-        let (sockets, leaving, keeper) = (AtomicUsize::new(0), TaskTracker::new(), OnceLock::new());
-        Arc::new(Self { config, namespaces, sockets, turnstile, leaving, keeper })
+        Arc::new(Self {
+            config,
+            namespaces,
+            sockets: AtomicUsize::new(0),
+            keeper: OnceLock::new(),
+            turnstile,
+            leaving: TaskTracker::new(),
+        })
     }
 
     /// Who keeps connections beyond their transports. Once, before the first client.
@@ -129,5 +136,9 @@ impl engineio::Handler for EngineHandler {
     fn open(&self, session: &Arc<Session>, handshake: Handshake) -> Arc<dyn Connection> {
         session.accept_within(self.0.config.connect_timeout);
         Client::new(self.0.clone(), handshake)
+    }
+
+    fn adopt(&self, _session: &Arc<Session>, exported: Bytes) -> Option<Arc<dyn Connection>> {
+        Client::arriving(self.0.clone(), &exported).map(|client| client as Arc<dyn Connection>)
     }
 }

@@ -1,6 +1,6 @@
 //! A namespace: who may connect to it, and the table of its events.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -57,6 +57,7 @@ pub struct Namespace {
     identity: Identify,
     export: Export,
     import: Import,
+    moves: bool,
     events: HashMap<&'static str, OnEvent>,
     not_a_number: HashMap<&'static str, Code>,
 }
@@ -74,17 +75,22 @@ impl Namespace {
             identity: Box::new(|_| None),
             export: Box::new(|_| Value::Null),
             import: Box::new(|_| Some(Arc::new(()) as Data)),
+            moves: false,
             events: HashMap::new(),
             not_a_number: HashMap::new(),
         }
     }
 
-    /// Decides who connects. What it returns stays with the socket: [`Socket::data`].
+    /// Decides who connects. What it returns stays with the socket: [`Socket::data`]. A session moves to the node of its
+    /// WebSocket only if [`Namespace::on_move`] says how that travels.
     pub fn on_connect<F, T>(mut self, handler: impl Fn(ConnectRequest) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<T, ConnectError>> + Send + 'static,
         T: Any + Send + Sync,
     {
+        if !self.moves && TypeId::of::<T>() != TypeId::of::<()>() {
+            self.import = Box::new(|_| None);
+        }
         self.connect = Box::new(move |request| {
             let connect = handler(request);
             Box::pin(async move { connect.await.map(|data| Arc::new(data) as Data) })
@@ -132,6 +138,7 @@ impl Namespace {
         export: impl Fn(&T) -> Value + Send + Sync + 'static,
         import: impl Fn(Value) -> Option<T> + Send + Sync + 'static,
     ) -> Self {
+        self.moves = true;
         self.export = Box::new(move |data| data.downcast_ref().map_or(Value::Null, &export));
         self.import = Box::new(move |value| import(value).map(|data| Arc::new(data) as Data));
         self

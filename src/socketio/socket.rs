@@ -24,7 +24,8 @@ use crate::telemetry::metrics::EVENTS;
 use super::lane::{Job, Lane};
 use super::namespace::Data;
 use super::trail::{Place, SentDirect, SentLog, Trail};
-use super::{Code, Config, Event, EventError, Identity, Names, Namespace, Newcomer, Offset, Reply};
+use super::turnstile::hold;
+use super::{Code, Config, Event, EventError, Gate, Identity, Names, Namespace, Newcomer, Offset, Reply};
 use crate::sync::lock;
 
 /// Why a socket is no longer connected.
@@ -65,7 +66,7 @@ pub struct KeptRoom {
     pub epoch: String,
     /// The client has surely had everything up to this id.
     pub confirmed: String,
-    /// Everything up to this id was queued to the client; set when the queue goes along.
+    /// `<epoch> <id>`: everything up to there was queued to the client; set when the queue goes along.
     #[serde(default)]
     pub queued: Option<String>,
 }
@@ -398,10 +399,27 @@ impl Socket {
         }
     }
 
+    /// [`Socket::leave`] for one that goes on elsewhere.
+    pub(super) fn depart(&self) {
+        self.leave();
+    }
+
+    /// Whether nothing is being done for it.
+    pub(super) fn is_idle(&self) -> bool {
+        self.lane.is_idle()
+    }
+
+    /// The next emit that asks for an acknowledgement has a number that the last node did not use.
+    pub(super) fn resume_acks(&self, last_id: u64) {
+        if last_id > 0 {
+            lock(&self.acks).get_or_insert_default().last_id = last_id;
+        }
+    }
+
     pub(super) fn push_event(self: &Arc<Self>, event: Event, config: &Config) {
         let (name, ack_id) = (event.name.clone(), event.ack_id);
         match self.lane.push_event(event, config) {
-            Ok(true) => self.run(config),
+            Ok(true) => self.run(config.gate.clone(), config.gate_patience),
             Ok(false) => {}
             Err(_) => self.refuse(&name, ack_id, &too_many()),
         }
@@ -417,13 +435,13 @@ impl Socket {
 
     pub(super) fn push(self: &Arc<Self>, job: Job, config: &Config) {
         if self.lane.push(job) {
-            self.run(config);
+            self.run(config.gate.clone(), config.gate_patience);
         }
     }
 
     /// Works the lane off. A handler that panics is answered with `INTERNAL`; its socket goes on.
-    fn run(self: &Arc<Self>, config: &Config) {
-        let (socket, gate, patience) = (self.clone(), config.gate.clone(), config.gate_patience);
+    fn run(self: &Arc<Self>, gate: Gate, patience: Duration) {
+        let socket = self.clone();
         tokio::spawn(async move {
             while let Some(job) = socket.lane.next() {
                 if !matches!(job, Job::Disconnected(..)) && !gate.is_open() {
@@ -455,15 +473,14 @@ impl Socket {
                 let error = EventError::new(Code::UNAVAILABLE, "this node has lost touch with the others");
                 self.refuse(&event.name, event.ack_id, &error);
             }
-            Job::Connected(_) | Job::Resumed | Job::Disconnected(..) => self.session.close(CloseReason::TryAgain),
+            Job::Connected(_) | Job::Resumed(_) | Job::Disconnected(..) => self.session.close(CloseReason::TryAgain),
         }
     }
 
     async fn work(self: Arc<Self>, job: Job) {
         match job {
-            Job::Connected(None) => (self.namespace.connected)(self.clone()).await,
-            Job::Connected(Some(mut place)) => place.hold((self.namespace.connected)(self.clone())).await,
-            Job::Resumed => (self.namespace.resumed)(self.clone()).await,
+            Job::Connected(turn) => hold(turn, (self.namespace.connected)(self.clone())).await,
+            Job::Resumed(turn) => hold(turn, (self.namespace.resumed)(self.clone())).await,
             Job::Disconnected(reason, _leaving) => (self.namespace.disconnected)(self.clone(), reason).await,
             Job::Event(event) => {
                 let (name, ack_id) = (event.name.clone(), event.ack_id);

@@ -24,7 +24,7 @@ pub struct Turnstile {
 }
 
 /// Held from the decision on a CONNECT to the end of what follows on it.
-pub struct Place {
+pub struct Turn {
     permit: Option<OwnedSemaphorePermit>,
     until: Instant,
 }
@@ -35,7 +35,7 @@ impl Turnstile {
     }
 
     /// Waits for a place, first come, first served; `None` if there are too many before it.
-    pub async fn enter(&self) -> Option<Place> {
+    pub async fn enter(&self) -> Option<Turn> {
         let permit = match self.places.clone().try_acquire_owned() {
             Ok(permit) => permit,
             Err(_) => {
@@ -46,7 +46,7 @@ impl Turnstile {
                 timeout(PATIENCE, self.places.clone().acquire_owned()).await.ok()?.ok()?
             }
         };
-        Some(Place { permit: Some(permit), until: Instant::now() + HOLD })
+        Some(Turn { permit: Some(permit), until: Instant::now() + HOLD })
     }
 }
 
@@ -59,7 +59,7 @@ impl Drop for Waiting<'_> {
     }
 }
 
-impl Place {
+impl Turn {
     /// Does a part of the work for which the place was taken.
     pub async fn hold<T>(&mut self, work: impl Future<Output = T>) -> T {
         let mut work = std::pin::pin!(work);
@@ -70,6 +70,14 @@ impl Place {
                 work.await
             }
         }
+    }
+}
+
+/// [`Turn::hold`] for whoever may have none.
+pub async fn hold<T>(turn: Option<Turn>, work: impl Future<Output = T>) -> T {
+    match turn {
+        Some(mut turn) => turn.hold(work).await,
+        None => work.await,
     }
 }
 

@@ -41,8 +41,11 @@ table! {
     SOCKETS: describe_gauge = "convoke_sockets", "Connected Socket.IO sockets, in all namespaces";
     HANDSHAKES: describe_counter = "convoke_handshakes_total", "Engine.IO handshakes, by outcome";
     TRANSPORT_CLOSES: describe_counter = "convoke_transport_closes_total", "Closed Engine.IO sessions, by reason";
+    RELAYED: describe_counter = "convoke_relayed_requests_total", "Long-polling requests passed on to the node that has the session, by outcome";
+    MOVES: describe_counter = "convoke_session_moves_total", "Sessions that moved to the node of their WebSocket, by outcome, counted on both nodes";
     EVENTS: describe_counter = "convoke_events_total", "Events from clients, by outcome: ok, or the code of the refusal";
     SCOPES: describe_gauge = "convoke_scopes", "Scopes with a member on this node";
+    CHANNELS: describe_gauge = "convoke_channels", "Channels of scopes, by whether this node hears them";
     RECEIVED: describe_counter = "convoke_received_total", "Messages that this node heard on the channels of its scopes";
     DELIVERIES: describe_counter = "convoke_deliveries_total", "Messages queued for a socket";
     LOG_FILLS: describe_counter = "convoke_log_fills_total", "Times that a scope's log was read because a message may have been missed";
@@ -63,6 +66,7 @@ table! {
     SOS_OUTBOX_DEAD: describe_counter = "convoke_sos_outbox_dead_total", "Events that the SOS service refused for good";
     HTTP_REQUESTS: describe_counter = "convoke_http_requests_total", "HTTP requests, by route, method and status";
     HTTP_REQUEST_SECONDS: describe_histogram = "convoke_http_request_seconds", "Time from a request's head to its answer, by route";
+    TASKS: describe_gauge = "convoke_tasks", "Tasks of this process that have not ended";
     BUILD_INFO: describe_gauge = "convoke_build_info", "Always 1; its labels say which version runs";
 }
 

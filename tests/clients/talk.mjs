@@ -1,6 +1,6 @@
 // The official client, led line by line: orders are JSON arrays on standard input, facts are lines on standard output.
 //
-//   node talk.mjs <url> <token> <default|websocket> <text|msgpack>
+//   node talk.mjs <url> <token> <default|websocket|polling> <text|msgpack>
 //
 //   ["ask", event, payload]    sends with an acknowledgement, which is printed as `ack <json>`
 //   ["emit", event, payload]   sends without
@@ -13,7 +13,7 @@ import * as msgpack from "socket.io-msgpack-parser";
 
 const [url, token, transports, parser] = process.argv.slice(2);
 const options = { auth: { token } };
-if (transports === "websocket") options.transports = ["websocket"];
+if (transports !== "default") options.transports = [transports];
 if (parser === "msgpack") options.parser = msgpack.default ?? msgpack;
 
 const write = (value) =>

@@ -33,7 +33,7 @@ impl Place {
         let hubs = join_all(["a", "b"].map(|node| async move { Hub::start(&[("REDIS_URL", redis), ("NODE_ID", node)]).await }));
         let hubs = hubs.await;
         let ports: Vec<u16> = hubs.iter().map(|hub| hub.address.port()).collect();
-        Self { hubs, balancer: Some(HaProxy::start(&ports)), transports: Transports::Websocket }
+        Self { hubs, balancer: Some(HaProxy::start(&ports)), transports: Transports::Default }
     }
 
     fn url(&self) -> String {
@@ -115,7 +115,7 @@ async fn official_clients_of_both_parsers_live_through_an_incident_on_one_node_b
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn official_clients_of_both_parsers_live_through_an_incident_on_two_nodes_by_websocket() {
+async fn official_clients_of_both_parsers_live_through_an_incident_on_two_nodes_by_default() {
     each_in_turn(&Place::two_nodes(&single().url()).await, "clients-two").await;
 }
 

@@ -160,7 +160,7 @@ async fn redis_away_for_longer_than_a_lease_kills_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_paused_node_fences_itself_and_leaves_no_ghost() {
+async fn a_paused_node_fences_itself_and_claims_what_is_left_to_it() {
     let redis = Server::start(&[]);
     let hubs = nodes(&redis.url(), ["a", "b", "c"]).await;
     let [a, b, c] = &hubs[..] else { unreachable!() };
@@ -177,20 +177,24 @@ async fn a_paused_node_fences_itself_and_leaves_no_ghost() {
     a.signal(libc::SIGCONT);
     eventually("it has a new name", || a.log().contains("it goes on under a new name")).await;
     a.wait_for_status("/readyz", 200).await;
-    // The socket is either claimed, and the user is back, or closed, and nothing of it is left.
-    let back = !paused.is_closed();
-    eventually("it is settled", || offline(&watcher, "r1").1 != back || paused.is_closed()).await;
+    // Nobody else has its socket: it is claimed, its user is back, and what waited is done, once.
+    eventually("its user is back", || !offline(&watcher, "r1").1).await;
+    has_sockets(b, "r1", 1).await;
+    for client in [&watcher, &paused] {
+        eventually("what waited is done", || reads(client, "from the past") == 1).await;
+    }
     let again = join(a, "rescuer", "r3", "pause").await;
-    assert_eq!(say(&again, "alive").await["ok"], true);
-    for client in [&watcher, &again] {
-        eventually("the message came", || reads(client, "alive") == 1).await;
+    for (speaker, text) in [(&again, "one"), (&paused, "two"), (&watcher, "three")] {
+        assert_eq!(say(speaker, text).await["ok"], true);
     }
-    assert!(offline(&watcher, "r1").0 <= 1, "one leave");
-    if paused.is_closed() {
-        has_sockets(b, "r1", 0).await;
-        has_sockets(a, "r1", 0).await;
-        assert_eq!(reads(&watcher, "from the past"), 0, "a fenced node does nothing");
+    for client in [&watcher, &again, &paused] {
+        for text in ["one", "two", "three"] {
+            eventually("the message came", || reads(client, text) == 1).await;
+        }
     }
+    assert!(!paused.is_closed());
+    assert_eq!(offline(&watcher, "r1"), (1, false), "one leave, and one return");
+    assert_eq!(reads(&watcher, "from the past"), 1);
 }
 
 /// A node that is to refuse to start: what it says.

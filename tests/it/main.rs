@@ -3,6 +3,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod anynode_clients;
+mod anynode_engineio;
+mod anynode_socketio;
 mod balancer;
 mod cli;
 mod clients;
@@ -12,6 +15,7 @@ mod engineio_polling;
 mod engineio_upgrade;
 mod engineio_websocket;
 mod failover_hubs;
+mod guarantees;
 mod http_demo;
 mod http_doors;
 mod http_drain;

@@ -54,7 +54,7 @@ impl Reader {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_stops_reading_is_dropped_by_its_budget_and_told_why_and_its_room_does_not_notice() {
-    for budget in ["40000", "300000", "1048576"] {
+    for budget in ["200000", "600000", "1048576"] {
         let port = free_port();
         let hub = Hub::start(&[
             ("REDIS_URL", &single().url()),
@@ -73,16 +73,18 @@ async fn a_client_that_stops_reading_is_dropped_by_its_budget_and_told_why_and_i
         rescuer.wait_count("sos:state", 1).await;
         let mut slow = Reader::join(hub.address, &hub.token("rescuer", "r2", &[&sos])).await;
         let slow_closes = || metric(port, r#"convoke_transport_closes_total{reason="slow client"}"#);
-        let text = "\u{1f198}".repeat(4_000);
+        let text = "\u{1f198}".repeat(1_000);
         let mut sent = 0;
         while slow_closes().await == 0.0 {
             for _ in 0..20 {
                 citizen.ask_ok("message:send", json!({"text": text})).await;
                 sent += 1;
             }
+            // Who reads is never far behind, however busy this machine is.
+            rescuer.wait_count("message:broadcast", sent).await;
             assert!(sent < 5_000, "it is never dropped");
         }
-        println!("budget {budget}: dropped after {sent} messages of 16 KB");
+        println!("budget {budget}: dropped after {sent} messages of 4 KB");
         // Everybody else has everything, and stays.
         let heard = rescuer.wait_count("message:broadcast", sent).await;
         assert_eq!(heard.len(), sent);

@@ -45,7 +45,7 @@ fn configuration(port: u16, nodes: &[u16]) -> String {
     let servers: String = nodes.iter().map(|node| format!("    server n{node} 127.0.0.1:{node} check inter 200ms\n")).collect();
     format!(
         "global\n    fd-hard-limit 20000\n\
-         defaults\n    mode http\n    option http-server-close\n    option redispatch\n    retries 3\n    timeout connect 2s\n    \
+         defaults\n    mode http\n    option http-server-close\n    option abortonclose\n    option redispatch\n    retries 3\n    timeout connect 2s\n    \
          timeout client 60s\n    timeout server 60s\n    timeout tunnel 1h\n\
          frontend hub\n    bind 127.0.0.1:{port}\n    default_backend nodes\n\
          backend nodes\n    balance roundrobin\n    option forwardfor\n    option httpchk GET /readyz\n{servers}"

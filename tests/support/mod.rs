@@ -4,9 +4,11 @@
 use std::time::{Duration, Instant};
 
 pub mod client;
+pub mod cluster;
 pub mod haproxy;
 pub mod hub;
 pub mod keys;
+pub mod linked;
 pub mod load;
 pub mod metrics;
 pub mod msgpack;
@@ -18,7 +20,10 @@ pub mod proxy;
 pub mod raw;
 pub mod redis;
 pub mod returning;
+pub mod roamer;
+pub mod sentinel;
 pub mod server;
+pub mod sever;
 pub mod sockets;
 pub mod sos_ms;
 pub mod speaker;

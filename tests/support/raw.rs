@@ -25,6 +25,17 @@ impl Polling {
         Self { url: format!("{url}&sid={sid}"), sid, http }
     }
 
+    /// The same session, through another server.
+    pub fn by_way_of(&self, server: &Server, path: &str) -> Self {
+        self.with_sid(server, path, &self.sid)
+    }
+
+    /// Polls for a session that somebody else names.
+    pub fn with_sid(&self, server: &Server, path: &str, sid: &str) -> Self {
+        let url = format!("{}&sid={sid}", server.url(path, "EIO=4&transport=polling"));
+        Self { sid: sid.into(), http: http(), url }
+    }
+
     pub async fn get(&self) -> (u16, String) {
         let response = within(self.http.get(&self.url).send()).await.unwrap();
         (response.status().as_u16(), within(response.text()).await.unwrap())

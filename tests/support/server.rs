@@ -4,11 +4,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use convoke::engineio::{self, Body, CloseReason, Connection, Engine, Handshake, Session};
 use convoke::http::server;
 use convoke::protocol::engineio::Message;
 use convoke::protocol::frame::Frame;
 use convoke::socketio::{self, EngineHandler, Namespace, SocketIo};
+use futures_util::future::BoxFuture;
 use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 use smallvec::smallvec;
@@ -107,12 +109,16 @@ impl Server {
     }
 }
 
-/// Sends every message back, and tells why its session ended.
+/// Sends every message back, and tells why its session ended. It knows nothing, so that it moves easily.
 struct Echo(mpsc::UnboundedSender<CloseReason>);
 
 impl engineio::Handler for Echo {
     fn open(&self, _: &Arc<Session>, _: Handshake) -> Arc<dyn Connection> {
         Arc::new(Self(self.0.clone()))
+    }
+
+    fn adopt(&self, _: &Arc<Session>, _: Bytes) -> Option<Arc<dyn Connection>> {
+        Some(Arc::new(Self(self.0.clone())))
     }
 }
 
@@ -126,6 +132,10 @@ impl Connection for Echo {
 
     fn closed(&self, _: &Arc<Session>, reason: CloseReason) {
         let _ = self.0.send(reason);
+    }
+
+    fn export<'a>(&'a self, _: &'a Arc<Session>) -> BoxFuture<'a, Option<Bytes>> {
+        Box::pin(async { Some(Bytes::new()) })
     }
 }
 

@@ -27,6 +27,8 @@ pub enum Transports {
     /// Polling first, then an upgrade.
     Default,
     Websocket,
+    /// Long-polling alone; only Node's knows it.
+    Polling,
 }
 
 /// A client with the events that it has told of, and that no wait has taken yet.
@@ -36,10 +38,14 @@ pub struct Talker {
 }
 
 impl Talker {
-    /// Starts one and waits until it is connected, by WebSocket in the end.
+    /// Starts one and waits until it is connected, by WebSocket in the end unless it shall poll.
     pub async fn connect(library: Library, parser: Parser, transports: Transports, url: &str, token: &str) -> Self {
         let parser = if parser == Parser::Msgpack { "msgpack" } else { "text" };
-        let way = if transports == Transports::Default { "default" } else { "websocket" };
+        let way = match transports {
+            Transports::Default => "default",
+            Transports::Websocket => "websocket",
+            Transports::Polling => "polling",
+        };
         let args = [url, token, way, parser];
         let script = match library {
             Library::Node => Script::node("talk.mjs", &args),
@@ -49,9 +55,9 @@ impl Talker {
         let mut talker = Self { script, events: Vec::new() };
         // The upgrade and CONNECT run side by side.
         if library == Library::Node {
-            let polls = transports == Transports::Default;
-            assert_eq!(talker.fact("opened").await, if polls { "polling" } else { "websocket" });
-            let mut awaited = if polls { vec!["connected", "upgraded"] } else { vec!["connected"] };
+            let begins = if transports == Transports::Websocket { "websocket" } else { "polling" };
+            assert_eq!(talker.fact("opened").await, begins);
+            let mut awaited = if transports == Transports::Default { vec!["connected", "upgraded"] } else { vec!["connected"] };
             while !awaited.is_empty() {
                 let next = talker.next("connected").await;
                 awaited.retain(|fact| next.as_ref().is_none_or(|(told, _)| told != fact));
@@ -91,6 +97,11 @@ impl Talker {
             from = self.events.len();
             self.next(event).await;
         }
+    }
+
+    /// Events of this name that no wait has taken.
+    pub fn count(&self, event: &str) -> usize {
+        self.events.iter().filter(|args| args[0] == event).count()
     }
 
     /// Disconnects and waits for the end of the process.

@@ -19,7 +19,7 @@ const RENEW: Duration = Duration::from_secs(30);
 const PARALLEL: usize = 64;
 /// How long this node can tell how far a connection had come that is gone, beside what it wrote: somebody may have claimed the
 /// record just before.
-const REMEMBER: Duration = Duration::from_secs(10);
+pub(super) const REMEMBER: Duration = Duration::from_secs(10);
 /// A return that takes longer was given up: CONNECT has its own deadline.
 const LONGEST_RETURN: Duration = Duration::from_secs(600);
 /// A record that cannot be written is tried again so often, so many times.

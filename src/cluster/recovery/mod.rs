@@ -11,6 +11,7 @@
 //!
 //! It does not know what rooms mean: a feature joins them ([`ScopeListener::rejoin`](super::ScopeListener)).
 
+mod handoff;
 mod keep;
 mod owners;
 mod reborn;
@@ -37,6 +38,7 @@ use crate::sync::lock;
 use crate::{ids, redis::keys};
 
 pub use keep::Owners;
+use keep::REMEMBER;
 pub use owners::{OtherNodes, wire};
 
 /// A record outlives the window by this much: a client may notice the loss of its link only after a heartbeat.
@@ -161,23 +163,6 @@ impl Recovery {
             .iter()
             .flat_map(|shard| lock(shard).values().filter_map(|held| held.socket.clone()).collect::<Vec<_>>())
             .collect()
-    }
-
-    /// Stops a socket here, so that it can go on elsewhere with its queue: nothing is queued to it any more. `None` if it was
-    /// stopped before.
-    pub fn freeze(&self, socket: &Arc<Socket>) -> Option<SocketExport> {
-        if !socket.freeze() {
-            return None;
-        }
-        let mut kept = socket.kept();
-        for scope in socket.rooms() {
-            let place = self.scopes.take(&scope, socket);
-            if let (Some(place), Some(room)) = (place, kept.rooms.iter_mut().find(|room| room.scope == scope.to_string())) {
-                room.epoch = place.epoch.to_string();
-                room.queued = Some(place.id.to_string());
-            }
-        }
-        Some(socket.export(kept))
     }
 
     /// A connection of this node goes on elsewhere, under a higher epoch: it is closed here, and what it has come to is told.
@@ -307,13 +292,35 @@ impl Keeper for Recovery {
             self.note_gone(socket, reason);
         }
     }
+
+    fn freeze(&self, socket: &Arc<Socket>) -> Option<SocketExport> {
+        self.stop_to_move(socket)
+    }
+
+    fn given_away(&self, socket: &Arc<Socket>, kept: Kept) {
+        self.see_off(socket, &kept);
+    }
+
+    fn arrive(&self, socket: Arc<Socket>, export: SocketExport) -> BoxFuture<Option<Box<dyn FnOnce() + Send>>> {
+        let me = self.me.upgrade();
+        Box::pin(async move { me?.go_on_here(&socket, &export).await })
+    }
 }
 
-impl From<&KeptRoom> for Option<(ids::ScopeId, Cursor)> {
-    fn from(room: &KeptRoom) -> Self {
-        let (kind, id) = room.scope.split_once(':')?;
-        let scope = ids::ScopeId::new(kind.parse().ok()?, id)?;
-        let at = room.queued.as_ref().unwrap_or(&room.confirmed);
-        Some((scope, Cursor { epoch: room.epoch.clone(), id: at.parse().ok()? }))
+/// Up to where everything is on its way to the client, or has reached it.
+fn queued_place(room: &KeptRoom) -> Option<(ids::ScopeId, Cursor)> {
+    match room.queued.as_ref().and_then(|queued| queued.split_once(' ')) {
+        Some((epoch, id)) => Some((scope(room)?, Cursor { epoch: epoch.into(), id: id.parse().ok()? })),
+        None => confirmed_place(room),
     }
+}
+
+/// Up to where everything has surely reached the client.
+fn confirmed_place(room: &KeptRoom) -> Option<(ids::ScopeId, Cursor)> {
+    Some((scope(room)?, Cursor { epoch: room.epoch.clone(), id: room.confirmed.parse().ok()? }))
+}
+
+fn scope(room: &KeptRoom) -> Option<ids::ScopeId> {
+    let (kind, id) = room.scope.split_once(':')?;
+    ids::ScopeId::new(kind.parse().ok()?, id)
 }

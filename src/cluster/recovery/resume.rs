@@ -5,15 +5,16 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 
 use super::replay::Room;
-use super::{Held, Recovery};
+use super::{Held, Recovery, confirmed_place, queued_place};
 use crate::cluster::NotRejoined;
 use crate::engineio::CloseReason;
 use crate::ids::{ScopeId, StreamId};
+use crate::redis::RedisError;
 use crate::redis::scripts::scope::Cursor;
 use crate::redis::scripts::session::{Claimed, Owner, SessionClaim, session_claim, session_end, session_write};
 use crate::socketio::{
-    Abandoned, Admitted, ConnectError, DisconnectReason, Earlier, Identity, Kept, Missed, Names, Newcomer, Offset, SentLog,
-    Socket, SocketExport,
+    Abandoned, Admitted, ConnectError, DisconnectReason, Earlier, Identity, Kept, Missed, Names, Newcomer, Offset, Place,
+    SentLog, Socket, SocketExport,
 };
 use crate::sync::lock;
 
@@ -147,21 +148,27 @@ impl Recovery {
     /// A socket that has moved here with its queue: its record is claimed, its rooms are joined again, and what was logged
     /// since they were left is read. What it returns queues that; then it is to be told [`connected`](super::Keeper::connected).
     /// `None`: it cannot go on here.
-    pub async fn arrive(self: &Arc<Self>, socket: &Arc<Socket>, export: &SocketExport) -> Option<Box<dyn FnOnce() + Send>> {
+    pub(super) async fn go_on_here(
+        self: &Arc<Self>,
+        socket: &Arc<Socket>,
+        export: &SocketExport,
+    ) -> Option<Box<dyn FnOnce() + Send>> {
         socket.set_epoch(export.epoch + 1);
+        // What is queued has not reached the client yet: should its link be cut now, it comes back from here.
+        for (scope, Cursor { epoch, id }) in export.kept.rooms.iter().filter_map(confirmed_place) {
+            socket.enter(&scope, Place { epoch: epoch.into(), id });
+        }
         if !socket.pid().is_empty() {
-            let places: Vec<(ScopeId, Cursor)> = export.kept.rooms.iter().filter_map(Into::into).collect();
-            let mut session = self.session(socket);
-            session.rooms = places;
             let node = self.scopes.node();
             let owner = Owner { node: &node, epoch: socket.epoch() };
-            let written = session_write(self.scopes.redis(), socket.pid(), owner, self.ttl_ms(), &session, None).await;
-            if !matches!(written, Ok(true)) {
-                return None;
+            let (session, ttl_ms) = (self.session(socket), self.ttl_ms());
+            match session_write(self.scopes.redis(), socket.pid(), owner, ttl_ms, &session, None).await {
+                Ok(true) | Err(RedisError::Unconfirmed { .. }) => {}
+                Ok(false) | Err(_) => return None,
             }
             self.begin(socket.pid(), socket.epoch())?;
         }
-        let places = export.kept.rooms.iter().filter_map(Into::into).collect();
+        let places = export.kept.rooms.iter().filter_map(queued_place).collect();
         match self.rejoin_all(socket, places).await {
             Ok(rooms) => {
                 socket.adopt(&export.kept.sent);
@@ -179,7 +186,7 @@ impl Recovery {
 /// Where the replay of each room begins, and what was sent to this socket alone.
 fn places(claimed: &Claimed, told: Option<Kept>, offset: Option<&Offset>) -> (Vec<(ScopeId, Cursor)>, Missed) {
     let (mut places, sent): (Vec<(ScopeId, Cursor)>, SentLog) = match told {
-        Some(kept) => (kept.rooms.iter().filter_map(Into::into).collect(), kept.sent),
+        Some(kept) => (kept.rooms.iter().filter_map(queued_place).collect(), kept.sent),
         None => (claimed.session.rooms.clone(), serde_json::from_slice(&claimed.session.sent).unwrap_or_default()),
     };
     let missed = sent.after(offset);

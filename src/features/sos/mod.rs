@@ -134,7 +134,7 @@ pub struct Sos {
     offline: Pending<String>,
     repeats: Pending<String>,
     debts: Pending<String>,
-    /// Losses that are being written or will be announced.
+    /// Lost connections that are being noted.
     losses: TaskTracker,
 }
 
@@ -215,9 +215,34 @@ impl Sos {
         )
     }
 
-    /// Lost connections that this node has still to note or, once their grace is over, to announce.
+    /// Lost connections that this node has still to note.
     pub fn losses(&self) -> usize {
         self.losses.len()
+    }
+
+    /// SOSs in which this node will announce who has not come back once the grace is over.
+    pub fn unannounced(&self) -> usize {
+        self.offline.keys().len()
+    }
+
+    /// SOSs for which this node has something left to do, which any other may do in its place.
+    pub fn owed(&self) -> Vec<String> {
+        let mut owed = self.offline.keys();
+        owed.extend(self.deliverers.running());
+        owed.sort_unstable();
+        owed.dedup();
+        owed
+    }
+
+    /// Does what a node that goes away has left to do.
+    pub fn inherit(self: &Arc<Self>, sos: &str) {
+        let (feature, sos) = (self.clone(), sos.to_owned());
+        tokio::spawn(async move {
+            let _permit = feature.refills.acquire().await;
+            if let Err(error) = feature.sweep_one(&sos).await {
+                tracing::debug!(sos, %error, "what a node has left is the sweep's");
+            }
+        });
     }
 
     fn redis(&self) -> &Redis {

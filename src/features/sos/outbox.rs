@@ -40,6 +40,13 @@ impl Default for Deliverers {
     }
 }
 
+impl Deliverers {
+    /// SOSs that have one.
+    pub fn running(&self) -> Vec<String> {
+        lock(&self.running).keys().cloned().collect()
+    }
+}
+
 /// What a deliverer does next.
 #[derive(Debug, PartialEq, Eq)]
 enum Next {

@@ -151,7 +151,7 @@ impl Sos {
             return;
         }
         let (weak, sos) = (Arc::downgrade(self), sos.to_owned());
-        self.losses.spawn(async move {
+        tokio::spawn(async move {
             tokio::time::sleep(wait).await;
             let Some(feature) = weak.upgrade() else { return };
             let may_act = feature.scopes.may_act().await;

@@ -23,6 +23,13 @@ impl<K: Eq + Hash> Pending<K> {
         lock(&self.0).insert(key)
     }
 
+    pub fn keys(&self) -> Vec<K>
+    where
+        K: Clone,
+    {
+        lock(&self.0).iter().cloned().collect()
+    }
+
     pub fn take(&self, key: &K) {
         lock(&self.0).remove(key);
     }

@@ -1,0 +1,63 @@
+//! A socket that moves with its session: stopped here, and gone on with on another node.
+//!
+//! Until the other node has claimed its record, this one can tell how far it had come. If nobody ever claims it, its places
+//! are lost like those of any other socket whose link was cut.
+
+use std::sync::Arc;
+
+use super::{Held, REMEMBER, Recovery};
+use crate::redis::scripts::session::Session;
+use crate::socketio::{Abandoned, Kept, Socket, SocketExport};
+use crate::sync::lock;
+
+impl Recovery {
+    /// Stops a socket here, so that it can go on elsewhere with its queue: nothing is queued to it any more. `None` if it was
+    /// stopped before.
+    pub(super) fn stop_to_move(&self, socket: &Arc<Socket>) -> Option<SocketExport> {
+        if !socket.freeze() {
+            return None;
+        }
+        let mut kept = socket.kept();
+        for scope in socket.rooms() {
+            let place = self.scopes.take(&scope, socket);
+            if let (Some(place), Some(room)) = (place, kept.rooms.iter_mut().find(|room| room.scope == scope.to_string())) {
+                room.queued = Some(format!("{} {}", place.epoch, place.id));
+            }
+        }
+        if !socket.pid().is_empty() {
+            // Who comes back by pid meanwhile is told what was confirmed: the queue may never have reached the client.
+            let parked = Some(Arc::new(confirmed(&kept)));
+            lock(self.shard(socket.pid())).insert(socket.pid().into(), Held::new(socket.epoch(), None, parked));
+        }
+        Some(socket.export(kept))
+    }
+
+    pub(super) fn see_off(&self, socket: &Arc<Socket>, kept: &Kept) {
+        if socket.pid().is_empty() {
+            return;
+        }
+        let rooms = kept.rooms.iter().map(super::confirmed_place);
+        let sent = if kept.sent.entries.is_empty() { Vec::new() } else { serde_json::to_vec(&kept.sent).unwrap_or_default() };
+        let session = Session { rooms: rooms.flatten().collect(), parked: true, sent: sent.into(), ..self.session(socket) };
+        let (me, socket, node) = (self.me.clone(), socket.clone(), self.scopes.node().to_string());
+        tokio::spawn(async move {
+            tokio::time::sleep(REMEMBER).await;
+            let Some(recovery) = me.upgrade() else { return };
+            // Nothing is written if it has arrived, or its client has come back by itself.
+            if matches!(recovery.write(&socket, &session, None).await, Ok(true)) {
+                tracing::debug!(sid = socket.id(), "moved, and never arrived");
+            }
+            // Places that are taken up elsewhere are no longer under this node's name, and stay.
+            let Session { sid, user, role, rooms, .. } = session;
+            let rooms = rooms.into_iter().map(|(scope, _)| scope).collect();
+            let namespace = socket.namespace().clone();
+            namespace.abandon(Abandoned { sid, user, role, node, epoch: socket.epoch(), rooms }).await;
+        });
+    }
+}
+
+fn confirmed(kept: &Kept) -> Kept {
+    let mut kept = kept.clone();
+    kept.rooms.iter_mut().for_each(|room| room.queued = None);
+    kept
+}

@@ -1,0 +1,254 @@
+//! Sessions of other nodes, over the peer port: their long-polling is passed on, one hop, and their upgrades move them here.
+//!
+//! ```text
+//! client ─► this node ─► tag in the sid ─► Directory: which peer ─► its engine. Never further.
+//! ```
+//!
+//! Whom a client means is told by its session id alone, and where that is by the registry: a client cannot steer our calls.
+
+use std::net::IpAddr;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use futures_util::future::BoxFuture;
+use hyper::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use super::node::Node;
+use super::registry::Registry;
+use crate::engineio::Engine;
+use crate::engineio::elsewhere::{Breach, Elsewhere, NoTicket, PollAnswer, Polled, Ticket, tag_of};
+use crate::peer::{Answer, Peer, Peers};
+use crate::telemetry::metrics::RELAYED;
+
+const POLL: &str = "/poll";
+const TICKET: &str = "/ticket";
+const TICKET_BACK: &str = "/ticket/back";
+const TAKE: &str = "/take";
+
+/// How long a node may take to say whether a session may be upgraded.
+const TICKET_DEADLINE: Duration = Duration::from_secs(2);
+/// It lets what is under way for the session finish before.
+const TAKE_DEADLINE: Duration = Duration::from_secs(6);
+
+/// Which process a tag belongs to.
+pub trait Directory: Send + Sync + 'static {
+    /// `None` if it is not known, and not to be found out.
+    fn peer_of_tag<'a>(&'a self, tag: &'a str) -> BoxFuture<'a, Option<Peer>>;
+}
+
+impl Directory for Registry {
+    fn peer_of_tag<'a>(&'a self, tag: &'a str) -> BoxFuture<'a, Option<Peer>> {
+        Box::pin(Self::peer_of_tag(self, tag))
+    }
+}
+
+/// The other nodes' sessions of one engine.
+struct Relay {
+    /// Which engine of the other process is meant.
+    engine: &'static str,
+    peers: Arc<Peers>,
+    directory: Arc<dyn Directory>,
+}
+
+/// [`wire`] for a node that stands in the registry. Before [`Node::start`]; a node that stays alone asks nobody.
+pub fn wire_node(node: &Node, engines: &[(&'static str, &Arc<Engine>)]) {
+    if node.has_peers() {
+        let directory: Arc<dyn Directory> = node.registry.clone();
+        wire(&node.peers, &directory, engines);
+    }
+}
+
+/// Joins the engines of this process with those of the same name in other processes: each asks the others for sessions that
+/// are not its own, and answers when it is asked. Before [`Peers::serve`].
+pub fn wire(peers: &Arc<Peers>, directory: &Arc<dyn Directory>, engines: &[(&'static str, &Arc<Engine>)]) {
+    let own: Arc<[(&str, Weak<Engine>)]> = engines.iter().map(|(name, engine)| (*name, Arc::downgrade(engine))).collect();
+    for (name, engine) in engines {
+        engine.set_elsewhere(Arc::new(Relay { engine: name, peers: peers.clone(), directory: directory.clone() }));
+    }
+    for (path, answer) in [(POLL, poll as Answerer), (TICKET, ticket), (TICKET_BACK, ticket_back), (TAKE, take)] {
+        let own = own.clone();
+        peers.on(path, move |body| {
+            let asked = Asked::read(body).and_then(|(asked, body)| {
+                let (_, engine) = own.iter().find(|(name, _)| *name == asked.engine)?;
+                Some((engine.upgrade()?, asked, body))
+            });
+            async move {
+                match asked {
+                    Some((engine, asked, body)) => answer(engine, asked, body).await,
+                    None => Answer::status(StatusCode::BAD_REQUEST),
+                }
+            }
+        });
+    }
+}
+
+type Answerer = fn(Arc<Engine>, Asked, Bytes) -> BoxFuture<'static, Answer>;
+
+/// The head of every call; for [`POLL`] the client's body follows.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Asked {
+    engine: String,
+    sid: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ticket: Option<Ticket>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    poll: Option<Poll>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Poll {
+    /// The client's, for whoever looks for it.
+    address: IpAddr,
+    what: What,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+enum What {
+    Get,
+    Post,
+    Broken(Breach),
+}
+
+impl Asked {
+    /// Length of the head, head, body.
+    fn write(&self, body: &[u8]) -> Bytes {
+        let head = serde_json::to_vec(self).unwrap_or_default();
+        let mut bytes = BytesMut::with_capacity(4 + head.len() + body.len());
+        bytes.put_u32(head.len() as u32);
+        bytes.put_slice(&head);
+        bytes.put_slice(body);
+        bytes.freeze()
+    }
+
+    fn read(mut bytes: Bytes) -> Option<(Self, Bytes)> {
+        let len = u32::from_be_bytes(bytes.get(..4)?.try_into().ok()?) as usize;
+        let asked = serde_json::from_slice(bytes.get(4..)?.get(..len)?).ok()?;
+        Some((asked, bytes.split_off(4 + len)))
+    }
+}
+
+fn poll(engine: Arc<Engine>, asked: Asked, body: Bytes) -> BoxFuture<'static, Answer> {
+    Box::pin(async move {
+        let Some(poll) = asked.poll else { return Answer::status(StatusCode::BAD_REQUEST) };
+        tracing::trace!(address = %poll.address, what = ?poll.what, "relayed request");
+        let polled = match poll.what {
+            What::Get => Polled::Get,
+            What::Post => Polled::Post(body),
+            What::Broken(breach) => Polled::Broken(breach),
+        };
+        let PollAnswer { status, body } = engine.relayed(&asked.sid, polled).await;
+        Answer { status, body }
+    })
+}
+
+fn ticket(engine: Arc<Engine>, asked: Asked, _: Bytes) -> BoxFuture<'static, Answer> {
+    Box::pin(async move {
+        let ticket = engine.issue_ticket(&asked.sid);
+        Answer::ok(serde_json::to_vec(&ticket).unwrap_or_default())
+    })
+}
+
+fn ticket_back(engine: Arc<Engine>, asked: Asked, _: Bytes) -> BoxFuture<'static, Answer> {
+    Box::pin(async move {
+        if let Some(ticket) = asked.ticket {
+            engine.return_ticket(&asked.sid, ticket);
+        }
+        Answer::status(StatusCode::OK)
+    })
+}
+
+fn take(engine: Arc<Engine>, asked: Asked, _: Bytes) -> BoxFuture<'static, Answer> {
+    Box::pin(async move {
+        let Some(ticket) = asked.ticket else { return Answer::status(StatusCode::BAD_REQUEST) };
+        match engine.hand_over(&asked.sid, ticket).await {
+            Some(state) => Answer::ok(state),
+            None => Answer::status(StatusCode::GONE),
+        }
+    })
+}
+
+impl Relay {
+    async fn peer(&self, sid: &str) -> Option<Peer> {
+        self.directory.peer_of_tag(tag_of(sid)?).await
+    }
+
+    /// Says something that need not arrive.
+    fn tell(&self, sid: &str, path: &'static str, asked: &Asked) {
+        let (peers, directory, sid, asked) = (self.peers.clone(), self.directory.clone(), sid.to_owned(), asked.write(b""));
+        tokio::spawn(async move {
+            let Some(tag) = tag_of(&sid) else { return };
+            if let Some(peer) = directory.peer_of_tag(tag).await {
+                let _ = peers.call(&peer, path, asked, TICKET_DEADLINE).await;
+            }
+        });
+    }
+
+    fn about(&self, sid: &str, ticket: Option<Ticket>) -> Asked {
+        Asked { engine: self.engine.into(), sid: sid.into(), ticket, poll: None }
+    }
+}
+
+impl Elsewhere for Relay {
+    fn poll<'a>(&'a self, sid: &'a str, polled: Polled, address: IpAddr, within: Duration) -> BoxFuture<'a, Option<PollAnswer>> {
+        Box::pin(async move {
+            let (what, body) = match polled {
+                Polled::Get => (What::Get, Bytes::new()),
+                Polled::Post(body) => (What::Post, body),
+                Polled::Broken(breach) => (What::Broken(breach), Bytes::new()),
+            };
+            let asked = Asked { poll: Some(Poll { address, what }), ..self.about(sid, None) };
+            let answer = match self.peer(sid).await {
+                Some(peer) => self.peers.call(&peer, POLL, asked.write(&body), within).await.ok(),
+                None => None,
+            };
+            let outcome = if answer.is_some() { "ok" } else { "unknown" };
+            metrics::counter!(RELAYED, "outcome" => outcome).increment(1);
+            answer.map(|Answer { status, body }| PollAnswer { status, body })
+        })
+    }
+
+    fn ticket<'a>(&'a self, sid: &'a str) -> BoxFuture<'a, Result<Ticket, NoTicket>> {
+        Box::pin(async move {
+            let peer = self.peer(sid).await.ok_or(NoTicket::Unknown)?;
+            let asked = self.about(sid, None).write(b"");
+            let answer = self.peers.call(&peer, TICKET, asked, TICKET_DEADLINE).await.map_err(|_| NoTicket::Unknown)?;
+            serde_json::from_slice(&answer.body).unwrap_or(Err(NoTicket::Unknown))
+        })
+    }
+
+    fn abort(&self, sid: &str, address: IpAddr) {
+        let poll = Some(Poll { address, what: What::Broken(Breach::Aborted) });
+        self.tell(sid, POLL, &Asked { poll, ..self.about(sid, None) });
+    }
+
+    fn give_up(&self, sid: &str, ticket: Ticket) {
+        self.tell(sid, TICKET_BACK, &self.about(sid, Some(ticket)));
+    }
+
+    fn take<'a>(&'a self, sid: &'a str, ticket: Ticket) -> BoxFuture<'a, Option<Bytes>> {
+        Box::pin(async move {
+            let peer = self.peer(sid).await?;
+            let asked = self.about(sid, Some(ticket)).write(b"");
+            let answer = self.peers.call(&peer, TAKE, asked, TAKE_DEADLINE).await.ok()?;
+            (answer.status == StatusCode::OK).then_some(answer.body)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_reads_as_it_was_written_and_a_cut_one_not_at_all() {
+        let asked = Asked { engine: "io".into(), sid: "s".into(), ticket: Some(u64::MAX), poll: None };
+        let bytes = asked.write(b"body");
+        let (read, body) = Asked::read(bytes.clone()).unwrap();
+        assert_eq!((&*read.engine, &*read.sid, read.ticket, &body[..]), ("io", "s", Some(u64::MAX), &b"body"[..]));
+        for len in 0..bytes.len() - 4 {
+            assert!(Asked::read(bytes.slice(..len)).is_none(), "{len}");
+        }
+    }
+}

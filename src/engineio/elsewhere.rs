@@ -1,0 +1,227 @@
+//! Sessions that live on another node: what this node asks of it, and what it answers when it is asked itself.
+//!
+//! A session id begins with the tag of the process that gave it out. Who that is, and how it is reached, is the business of
+//! whoever implements [`Elsewhere`]. A request is passed on at most once: whoever is asked looks only at its own sessions.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Incoming;
+use hyper::{Method, Request, Response, StatusCode};
+use serde::{Deserialize, Serialize};
+
+use crate::protocol::engineio::decode_payload;
+
+use super::entry::{BadRequest, overloaded, respond};
+use super::polling::{self, POST_DEADLINE};
+use super::websocket::{self, Foreign};
+use super::{Body, CloseReason, Engine};
+
+/// The characters of a tag.
+pub const TAG: usize = 8;
+
+/// A request of long-polling for a session of another node, its form already checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Polled {
+    Get,
+    /// A body that decodes.
+    Post(Bytes),
+    /// The client has broken the protocol, or is too large for it: its session is to end.
+    Broken(Breach),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Breach {
+    Malformed,
+    TooLarge,
+    /// It has given up a request that waits.
+    Aborted,
+}
+
+/// What the owner answers to [`Polled`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PollAnswer {
+    pub status: StatusCode,
+    pub body: Bytes,
+}
+
+/// Why there is no ticket for an upgrade.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NoTicket {
+    /// No such session, or nobody to ask.
+    Unknown,
+    /// It has been upgraded, or is being upgraded.
+    Taken,
+}
+
+/// The right to upgrade a session, given out by its owner. Valid for [`Config::upgrade_timeout`](super::Config).
+pub type Ticket = u64;
+
+/// The other nodes. Dropping one of these futures drops what the other node does for it.
+pub trait Elsewhere: Send + Sync + 'static {
+    /// Long-polling at the owner of `sid`; `None` if it is unknown or cannot be reached.
+    fn poll<'a>(&'a self, sid: &'a str, polled: Polled, address: IpAddr, within: Duration) -> BoxFuture<'a, Option<PollAnswer>>;
+
+    /// The client has given up a poll; perhaps before its owner has heard of it.
+    fn abort(&self, sid: &str, address: IpAddr);
+
+    /// Asks the owner of `sid` for the right to upgrade it.
+    fn ticket<'a>(&'a self, sid: &'a str) -> BoxFuture<'a, Result<Ticket, NoTicket>>;
+
+    /// The upgrade came to nothing. Whether the owner hears of it does not matter, since a ticket ends by itself.
+    fn give_up(&self, sid: &str, ticket: Ticket);
+
+    /// Takes the session over: what its owner gives out, [`Engine::hand_over`], or `None` if it does not.
+    fn take<'a>(&'a self, sid: &'a str, ticket: Ticket) -> BoxFuture<'a, Option<Bytes>>;
+}
+
+impl Engine {
+    /// Who knows the sessions of other nodes. The first call counts; without one there are none.
+    pub fn set_elsewhere(&self, elsewhere: Arc<dyn Elsewhere>) {
+        let _ = self.elsewhere.set(elsewhere);
+    }
+
+    /// Whom to ask for a session that is not here; nobody if its id was not given out by another node.
+    pub(super) fn elsewhere(&self, sid: &str) -> Option<&Arc<dyn Elsewhere>> {
+        let tag = tag_of(sid).filter(|tag| *tag != &*self.config.tag)?;
+        self.elsewhere.get().filter(|_| !tag.is_empty())
+    }
+
+    /// Long-polling for a session of this node by way of another. It is never passed on.
+    pub async fn relayed(self: &Arc<Self>, sid: &str, polled: Polled) -> PollAnswer {
+        let response = match (self.find(sid), polled) {
+            (None, _) => BadRequest::SessionIdUnknown.response(),
+            (Some(session), Polled::Get) => polling::get(session).await,
+            (Some(session), Polled::Post(body)) => polling::post_relayed(&session, &body, &self.config).await,
+            (Some(session), Polled::Broken(breach)) => {
+                if session.is_polling() {
+                    session.close(match breach {
+                        Breach::Malformed => CloseReason::ProtocolError,
+                        Breach::TooLarge => CloseReason::TooLarge,
+                        Breach::Aborted => CloseReason::PollAborted,
+                    });
+                }
+                BadRequest::Malformed.response()
+            }
+        };
+        let (head, body) = response.into_parts();
+        // The bodies of this layer are in memory.
+        let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+        PollAnswer { status: head.status, body }
+    }
+
+    /// Gives out the right to upgrade a session of this node.
+    pub fn issue_ticket(self: &Arc<Self>, sid: &str) -> Result<Ticket, NoTicket> {
+        let Some(session) = self.find(sid) else {
+            return Err(if self.moved.contains(sid) { NoTicket::Taken } else { NoTicket::Unknown });
+        };
+        let ticket = session.issue_ticket().ok_or(NoTicket::Taken)?;
+        tokio::spawn(session.attend_ticket(ticket));
+        Ok(ticket)
+    }
+
+    /// The upgrade for which this ticket was given out came to nothing.
+    pub fn return_ticket(&self, sid: &str, ticket: Ticket) {
+        if let Some(session) = self.find(sid) {
+            session.return_ticket(ticket);
+        }
+    }
+
+    /// Gives a session away: it ends here without its client noticing. What is being done for it is finished first; if that
+    /// takes too long, or the caller gives up, the session is closed.
+    pub async fn hand_over(self: &Arc<Self>, sid: &str, ticket: Ticket) -> Option<Bytes> {
+        let session = self.find(sid)?;
+        let state = session.hand_over(ticket).await?;
+        self.moved.note(sid);
+        Some(state)
+    }
+
+    /// Answers a long-polling request whose session is not here.
+    pub(super) async fn poll_elsewhere(&self, sid: &str, request: Request<Incoming>, address: IpAddr) -> Response<Body> {
+        let Some(elsewhere) = self.elsewhere(sid) else { return BadRequest::SessionIdUnknown.response() };
+        let is_get = request.method() == Method::GET;
+        let (polled, within) = if is_get {
+            // The owner pings before that.
+            (Polled::Get, self.config.ping_interval + self.config.ping_timeout + Duration::from_secs(1))
+        } else {
+            (self.check_body(request).await, POST_DEADLINE)
+        };
+        let mut aborted = AbortIfDropped(is_get.then_some((elsewhere, sid, address)));
+        let breach = if let Polled::Broken(breach) = &polled { Some(*breach) } else { None };
+        let answer = elsewhere.poll(sid, polled, address, within).await;
+        aborted.0 = None;
+        match (answer, breach) {
+            (None, _) => BadRequest::SessionIdUnknown.response(),
+            (Some(_), Some(Breach::TooLarge)) => polling::too_large(),
+            (Some(_), Some(Breach::Malformed | Breach::Aborted)) => BadRequest::Malformed.response(),
+            (Some(answer), None) => {
+                let content_type = match answer.status {
+                    StatusCode::OK if is_get => polling::TEXT,
+                    StatusCode::OK => "text/html",
+                    _ => "application/json",
+                };
+                respond(answer.status, content_type, answer.body)
+            }
+        }
+    }
+
+    /// Answers the request for a WebSocket whose session is not here.
+    pub(super) async fn upgrade_elsewhere(
+        self: &Arc<Self>,
+        sid: &str,
+        request: Request<Incoming>,
+        address: IpAddr,
+    ) -> Response<Body> {
+        let Some(elsewhere) = self.elsewhere(sid).cloned() else {
+            return if self.moved.contains(sid) { websocket::refuse(request) } else { BadRequest::SessionIdUnknown.response() };
+        };
+        // What is refused here goes on polling.
+        if self.closing.load(Ordering::Relaxed) {
+            return overloaded("going away");
+        }
+        match elsewhere.ticket(sid).await {
+            Err(NoTicket::Unknown) => BadRequest::SessionIdUnknown.response(),
+            Err(NoTicket::Taken) => websocket::refuse(request),
+            Ok(ticket) if self.admission.admit(address).is_err() => {
+                elsewhere.give_up(sid, ticket);
+                overloaded("too many connections")
+            }
+            Ok(ticket) => websocket::take_over(Foreign::new(self.clone(), elsewhere, sid, ticket, address), request),
+        }
+    }
+
+    async fn check_body(&self, request: Request<Incoming>) -> Polled {
+        let body = Limited::new(request.into_body(), self.config.max_payload).collect();
+        let body = match tokio::time::timeout(POST_DEADLINE, body).await {
+            Ok(Ok(body)) => body.to_bytes(),
+            Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => return Polled::Broken(Breach::TooLarge),
+            Ok(Err(_)) | Err(_) => return Polled::Broken(Breach::Malformed),
+        };
+        match decode_payload(&body, self.config.max_polling_packets) {
+            Ok(_) => Polled::Post(body),
+            Err(_) => Polled::Broken(Breach::Malformed),
+        }
+    }
+}
+
+/// The request's future is dropped when its client goes away while it waits.
+struct AbortIfDropped<'a>(Option<(&'a Arc<dyn Elsewhere>, &'a str, IpAddr)>);
+
+impl Drop for AbortIfDropped<'_> {
+    fn drop(&mut self) {
+        if let Some((elsewhere, sid, address)) = self.0 {
+            elsewhere.abort(sid, address);
+        }
+    }
+}
+
+/// The tag of the process that gave a session id out; `None` if no node could have.
+pub fn tag_of(sid: &str) -> Option<&str> {
+    let legal = sid.len() <= 64 && sid.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    if legal { sid.get(..TAG) } else { None }
+}

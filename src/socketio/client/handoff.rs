@@ -1,0 +1,190 @@
+//! A client that moves to another node in the middle of its upgrade, with all that it is connected to.
+//!
+//! Everything here is bounded by what a client may have under way: one half binary packet, as many sockets as there are
+//! namespaces, and of each what its keeper keeps.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::engineio::{Handshake, Session};
+use crate::protocol::engineio::Message;
+use crate::protocol::packet::{Decoder, Parser};
+use crate::sync::lock;
+
+use super::super::lane::Job;
+use super::super::{DisconnectReason, Kept, Names, Newcomer, Socket, SocketExport, SocketIo};
+use super::{Client, Entry, State};
+
+/// How often it is looked whether everything under way is done. A session moves once in its life.
+const LOOK: Duration = Duration::from_millis(5);
+
+#[derive(Serialize, Deserialize)]
+pub struct ClientExport {
+    handshake: HandshakeExport,
+    msgpack: Option<bool>,
+    /// The binary packet that is half received: its text and attachments.
+    half: Vec<(bool, String)>,
+    connects: u32,
+    gone: Vec<String>,
+    sockets: Vec<SocketExport>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct HandshakeExport {
+    address: std::net::IpAddr,
+    query: Box<str>,
+    user_agent: Option<Box<str>>,
+}
+
+impl Client {
+    /// Waits until nothing is under way, then stops every socket.
+    pub(super) async fn give_away(&self) -> Option<Bytes> {
+        while !self.is_idle() {
+            tokio::time::sleep(LOOK).await;
+        }
+        let mut state = lock(&self.state);
+        if state.closed {
+            return None;
+        }
+        let sockets: Vec<_> = state.entries.iter().filter_map(Entry::socket).cloned().collect();
+        let mut exports = Vec::with_capacity(sockets.len());
+        for socket in sockets {
+            // One that has just been taken over by its pid goes nowhere.
+            let export = self.io.freeze(&socket)?;
+            state.leaving.push((socket, export.kept.clone()));
+            exports.push(export);
+        }
+        let gone = state.entries.iter().filter(|entry| matches!(entry, Entry::Gone(_))).map(|entry| entry.name().to_owned());
+        let export = ClientExport {
+            handshake: HandshakeExport {
+                address: self.handshake.address,
+                query: self.handshake.query.clone(),
+                user_agent: self.handshake.user_agent.clone(),
+            },
+            msgpack: state.decoder.parser().map(|parser| parser == Parser::Msgpack),
+            half: state.decoder.half().into_iter().map(write).collect(),
+            connects: state.connects,
+            gone: gone.collect(),
+            sockets: exports,
+        };
+        state.entries.clear();
+        serde_json::to_vec(&export).ok().map(Bytes::from)
+    }
+
+    /// What this client is connected to goes on elsewhere, or nowhere; its keeper finds out.
+    pub(super) fn part(&self) {
+        let leaving = std::mem::take(&mut lock(&self.state).leaving);
+        for (socket, kept) in leaving {
+            self.io.sockets.fetch_sub(1, Ordering::Relaxed);
+            socket.depart();
+            socket.push(Job::Disconnected(DisconnectReason::TakenOver, Some(self.io.leaving.token())), &self.io.config);
+            if let Some(keeper) = self.io.keeper.get() {
+                keeper.given_away(&socket, kept);
+            }
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        let state = lock(&self.state);
+        let busy = |entry: &Entry| match entry {
+            Entry::Connecting(..) => true,
+            Entry::Connected(_, socket) => !socket.is_idle(),
+            Entry::Gone(_) => false,
+        };
+        state.closed || (state.undecided == 0 && !state.entries.iter().any(busy))
+    }
+
+    /// What another node has given away. Its sockets follow with [`Client::take_up`].
+    pub fn arriving(io: Arc<SocketIo>, exported: &Bytes) -> Option<Arc<Self>> {
+        let export: ClientExport = serde_json::from_slice(exported).ok()?;
+        let parser = export.msgpack.map(|msgpack| if msgpack { Parser::Msgpack } else { Parser::Text });
+        let half = export.half.iter().map(read).collect::<Option<Vec<_>>>()?;
+        let decoder = Decoder::resume(io.config.attachments, parser, half)?;
+        let gone = export.gone.iter().map(|name| Some(Entry::Gone(io.namespaces.get(&**name)?.name())));
+        let state = State {
+            decoder,
+            entries: gone.collect::<Option<_>>()?,
+            connects: export.connects,
+            undecided: 0,
+            closed: false,
+            leaving: Vec::new(),
+            arriving: export.sockets,
+        };
+        let HandshakeExport { address, query, user_agent } = export.handshake;
+        Some(Self::with(io, Handshake { address, query, user_agent }, state))
+    }
+
+    /// Each socket goes on. False: one cannot, and so the session cannot.
+    pub(super) async fn take_up(&self, session: &Arc<Session>) -> bool {
+        let (arriving, parser) = {
+            let mut state = lock(&self.state);
+            (std::mem::take(&mut state.arriving), state.decoder.parser().unwrap_or(Parser::Text))
+        };
+        for export in arriving {
+            let Some(socket) = self.newcomer(session, parser, &export) else { return false };
+            socket.resume_acks(export.last_ack);
+            let replay = match self.io.keeper.get() {
+                Some(keeper) => keeper.arrive(socket.clone(), export).await,
+                None => Some(Box::new(|| ()) as Box<dyn FnOnce() + Send>),
+            };
+            let Some(replay) = replay else { return false };
+            let mut state = lock(&self.state);
+            if state.closed {
+                drop(state);
+                self.came_to_nothing(&socket, true);
+                return false;
+            }
+            state.entries.push(Entry::Connected(socket.namespace().name(), socket.clone()));
+            self.io.sockets.fetch_add(1, Ordering::Relaxed);
+            replay();
+            socket.push(Job::Resumed(None), &self.io.config);
+            if let Some(keeper) = self.io.keeper.get() {
+                keeper.connected(&socket);
+            }
+        }
+        true
+    }
+
+    fn newcomer(&self, session: &Arc<Session>, parser: Parser, export: &SocketExport) -> Option<Arc<Socket>> {
+        let namespace = self.io.namespaces.get(&*export.namespace)?.clone();
+        let data = namespace.import(export.data.clone())?;
+        let newcomer = Newcomer {
+            identity: namespace.identify(&data),
+            namespace,
+            session: session.clone(),
+            told: export.told,
+            earlier: None,
+            client: self.me.clone(),
+            parser,
+            data,
+            config: self.io.config.clone(),
+        };
+        Some(newcomer.socket(Names { sid: export.sid.clone(), pid: export.pid.clone(), epoch: export.epoch }))
+    }
+}
+
+impl SocketIo {
+    fn freeze(&self, socket: &Arc<Socket>) -> Option<SocketExport> {
+        match self.keeper.get() {
+            Some(keeper) => keeper.freeze(socket),
+            None => socket.freeze().then(|| socket.export(Kept::default())),
+        }
+    }
+}
+
+fn write(message: Message) -> (bool, String) {
+    match message {
+        Message::Text(text) => (false, BASE64_STANDARD.encode(text)),
+        Message::Binary(data) => (true, BASE64_STANDARD.encode(data)),
+    }
+}
+
+fn read((is_binary, data): &(bool, String)) -> Option<Message> {
+    let data = Bytes::from(BASE64_STANDARD.decode(data).ok()?);
+    Some(if *is_binary { Message::Binary(data) } else { Message::Text(data) })
+}

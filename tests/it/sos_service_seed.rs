@@ -32,7 +32,7 @@ fn texts(service: &SosMs, sos: &str) -> Vec<String> {
 #[tokio::test]
 async fn the_service_leads_an_incident_and_hears_only_what_clients_did() {
     let service = SosMs::start().await;
-    let hub = node(&service, "seed").await;
+    let hub = node(&service, "seed-1").await;
     let post = |path: &'static str, body: Value| {
         let hub = &hub;
         async move { hub.internal(Method::POST, path, Some(body)).await }
@@ -101,7 +101,7 @@ async fn the_service_leads_an_incident_and_hears_only_what_clients_did() {
 #[tokio::test]
 async fn what_the_service_does_not_answer_is_told_apart_from_what_it_does_not_know() {
     let service = SosMs::start().await;
-    let hub = node(&service, "seed").await;
+    let hub = node(&service, "seed-2").await;
     let dispatcher = Client::connect(&hub.url(), json!({"token": hub.token("dispatcher", "d1", &[])})).await;
     let request = |sos: &str| json!({"sosId": sos});
     assert_eq!(dispatcher.ask("sos:init", request("seed-unknown")).await["code"], "SOS_NOT_FOUND");
@@ -136,7 +136,7 @@ async fn what_the_service_does_not_answer_is_told_apart_from_what_it_does_not_kn
 async fn a_provisional_incident_is_completed_by_init_and_its_members_hear_of_it() {
     let service = SosMs::start().await;
     service.set(Mood::Cut);
-    let hub = node(&service, "seed").await;
+    let hub = node(&service, "seed-3").await;
     let mut citizen = join(&hub, "citizen", "c1", "seed-complete").await;
     assert_eq!(citizen.wait("sos:state").await["provisional"], true);
     say(&citizen, "while provisional").await;
@@ -154,7 +154,7 @@ async fn a_provisional_incident_is_completed_by_init_and_its_members_hear_of_it(
 async fn a_provisional_incident_is_completed_by_the_repeated_look_up() {
     let service = SosMs::start().await;
     service.set(Mood::Down);
-    let hub = node(&service, "seed").await;
+    let hub = node(&service, "seed-4").await;
     let mut plain = join(&hub, "citizen", "c1", "seed-again").await;
     let mut changed = join(&hub, "rescuer", "r1", "seed-changed").await;
     let mut over = join(&hub, "citizen", "c1", "seed-over").await;

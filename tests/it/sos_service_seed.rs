@@ -1,16 +1,24 @@
 //! The hub and an SOS service that was written without knowing it: who calls whom, with what, and what a bad day does to it.
 
+use std::sync::OnceLock;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::support::client::Client;
 use super::support::hub::Hub;
-use super::support::redis::single;
+use super::support::redis::Server;
 use super::support::sos_ms::{Mood, Odd, SosMs};
 use super::support::{eventually, eventually_within};
 
+/// For these tests alone: a node without an SOS service, as other tests have, would take what is owed to this one for settled.
+fn redis() -> &'static Server {
+    static REDIS: OnceLock<Server> = OnceLock::new();
+    REDIS.get_or_init(|| Server::start(&[]))
+}
+
 async fn node(service: &SosMs) -> Hub {
-    Hub::start(&[("REDIS_URL", &single().url()), ("SOS_MS_URL", &service.url())]).await
+    Hub::start(&[("REDIS_URL", &redis().url()), ("SOS_MS_URL", &service.url())]).await
 }
 
 async fn join(hub: &Hub, role: &str, user: &str, sos: &str) -> Client {
@@ -217,12 +225,12 @@ async fn while_the_service_is_down_nothing_is_lost_and_each_incident_keeps_its_o
     }
     let lost = service.events_of("seed-out-1", "message").into_iter().find(|event| event["data"]["text"] == "lost answer");
     assert_eq!(service.times(&lost.expect("it was taken")["id"]), 2, "at least once: its answer was lost");
-    let dead = single().tell("XRANGE sos:outbox:dead:{seed-out-1} - +");
+    let dead = redis().tell("XRANGE sos:outbox:dead:{seed-out-1} - +");
     let dead = format!("{dead:?}");
     assert!(dead.contains("refused") && dead.contains("422") && !dead.contains("known"), "{dead}");
-    assert_eq!(single().ask::<u64>(redis::cmd("XLEN").arg("sos:outbox:dead:{seed-out-1}")), 1);
+    assert_eq!(redis().ask::<u64>(redis::cmd("XLEN").arg("sos:outbox:dead:{seed-out-1}")), 1);
     eventually("nothing is owed any more", || {
-        incidents.iter().all(|sos| single().ask::<u64>(redis::cmd("XLEN").arg(format!("sos:outbox:{{{sos}}}"))) == 0)
+        incidents.iter().all(|sos| redis().ask::<u64>(redis::cmd("XLEN").arg(format!("sos:outbox:{{{sos}}}"))) == 0)
     })
     .await;
     service.assert_content();
@@ -241,7 +249,7 @@ async fn another_node_delivers_what_a_killed_node_still_owed() {
     eventually("all is delivered", || {
         ["seed-quiet", "seed-lively"]
             .iter()
-            .all(|sos| single().ask::<u64>(redis::cmd("XLEN").arg(format!("sos:outbox:{{{sos}}}"))) == 0)
+            .all(|sos| redis().ask::<u64>(redis::cmd("XLEN").arg(format!("sos:outbox:{{{sos}}}"))) == 0)
     })
     .await;
     service.set(Mood::Silent);

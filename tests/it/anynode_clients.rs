@@ -36,10 +36,10 @@ impl Three {
             self.join(*library, *transports, role, &user, sos).await
         });
         let mut talkers = join_all(joins).await;
-        for from in 0..talkers.len() {
+        for (from, talker) in talkers.iter_mut().enumerate() {
             for n in 0..3 {
                 let text = json!(format!("{from} says {n}"));
-                talkers[from].ask_ok("message:send", json!({"text": text, "clientMessageId": text})).await;
+                talker.ask_ok("message:send", json!({"text": text, "clientMessageId": text})).await;
             }
         }
         for talker in &mut talkers {

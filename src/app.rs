@@ -200,6 +200,7 @@ fn socketio_config(settings: &Settings, node: &Node) -> socketio::Config {
     let bound = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     socketio::Config {
         connect_timeout: transport.connect_timeout,
+        agents_without_recovery: transport.agents_without_recovery.clone().into(),
         events_per_second: settings.limits.events_per_second,
         event_burst: settings.limits.events_burst,
         connects_at_once: settings.limits.connects_at_once,

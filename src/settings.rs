@@ -75,6 +75,8 @@ pub struct Transport {
     /// From the handshake to the first CONNECT.
     pub connect_timeout: Duration,
     pub recovery_window: Duration,
+    /// Parts of the `User-Agent` of clients that know nothing of recovery.
+    pub agents_without_recovery: Vec<Box<str>>,
 }
 
 /// What protects the node from too much.
@@ -273,6 +275,7 @@ fn transport(read: &mut Reader<'_>) -> Transport {
         upgrade_timeout: read.milliseconds(t::UPGRADE_TIMEOUT_MS, 50..=600_000),
         connect_timeout: read.milliseconds(t::CONNECT_TIMEOUT_MS, 50..=600_000),
         recovery_window: read.seconds(t::RECOVERY_WINDOW_SECONDS, 0..=3600),
+        agents_without_recovery: read.list(t::RECOVERY_AGENTS_WITHOUT, "words", |entry| Some(entry.into())),
     }
 }
 

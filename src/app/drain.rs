@@ -1,7 +1,6 @@
 //! Sends the clients of this node away, so that the others take them over in an even stream, and waits for what follows on that.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -83,8 +82,7 @@ impl Drained {
     /// Waits until the clients were told, what they need to come back is written, their memberships ended and the scopes let go; then leaves to others what is left.
     async fn settle(&self, offline_after: Duration) {
         let Self { engine, io, node, recovery, sos } = self;
-        let parking = || recovery.counters.parking.load(Relaxed);
-        let open = || [engine.farewells(), io.sockets(), io.leaving(), parking(), node.scopes.count(), sos.losses()];
+        let open = || [engine.farewells(), io.sockets(), io.leaving(), recovery.parking(), node.scopes.count(), sos.losses()];
         if !by(Instant::now() + AFTERMATH, || open() == [0; 6]).await {
             let [farewells, sockets, leaving, parking, scopes, losses] = open();
             tracing::warn!(farewells, sockets, leaving, parking, scopes, losses, "left undone");

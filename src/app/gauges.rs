@@ -9,8 +9,8 @@ use crate::engineio::Engine;
 use crate::redis::Redis;
 use crate::socketio::SocketIo;
 use crate::telemetry::metrics::{
-    CHANNELS, CONNECTIONS, DEAF, DEATHS, DELIVERIES, FENCED, FORKS, LOG_FILLS, NODES, NUDGES, OVERRUN, REAPED, REBORN, RECEIVED,
-    REDIS_MASTERS, SCOPES, SOCKETS, TASKS,
+    CHANNELS, CONNECTIONS, DEAF, DEATHS, DELIVERIES, FENCED, FORKS, LOG_FILLS, NODES, NOT_RECOVERED, NUDGES, OVERRUN, REAPED,
+    REBORN, RECEIVED, RECOVERED, REDIS_MASTERS, REPLAYED, SCOPES, SOCKETS, TAKEN_OVER, TASKS,
 };
 
 /// How old a figure may be when it is scraped.
@@ -46,6 +46,11 @@ pub fn spawn(engine: Arc<Engine>, io: Arc<SocketIo>, node: Arc<Node>, redis: Red
             copy(DEAF, &counters.deaf);
             copy(OVERRUN, &counters.overrun);
             copy(NUDGES, &counters.nudges);
+            let recovery = &node.recovery.counters;
+            copy(RECOVERED, &recovery.recovered);
+            copy(NOT_RECOVERED, &recovery.refused);
+            copy(REPLAYED, &recovery.replayed);
+            copy(TAKEN_OVER, &recovery.taken_over);
             copy(DEATHS, &registry.counters.deaths);
             copy(REAPED, &registry.counters.reaped);
             copy(REBORN, &registry.counters.reborn);

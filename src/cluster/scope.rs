@@ -545,6 +545,23 @@ mod tests {
     }
 
     #[test]
+    fn a_member_needs_nothing_that_is_older_than_its_join() {
+        let joined = Place { epoch: "A".into(), id: at(10) };
+        let message = || Message::parse(&Bytes::from_static(b"* - - -\n[\"x\"]")).expect("a message");
+        for (what, epoch, ms, logged, needed) in [
+            ("read by a fill that began before the join", "A", 9, true, false),
+            ("the last one before the join", "A", 10, true, false),
+            ("the first one after it", "A", 11, true, true),
+            ("volatile, from before the join", "A", 9, false, false),
+            ("volatile, right after it", "A", 10, false, true),
+            ("of a log that began anew", "B", 1, true, true),
+        ] {
+            let delivery = Delivery::new(message(), &Arc::from(epoch), at(ms), logged);
+            assert_eq!(delivery.is_after(&joined), needed, "{what}");
+        }
+    }
+
+    #[test]
     fn what_came_of_a_log_that_is_gone_is_delivered_before_the_new_one() {
         let (scope, mut outcome) = (scope(), Outcome::default());
         assert!(scope.begin_fill());

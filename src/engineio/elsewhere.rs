@@ -97,7 +97,7 @@ impl Engine {
         let response = match (self.find(sid), polled) {
             (None, _) => BadRequest::SessionIdUnknown.response(),
             (Some(session), Polled::Get) => polling::get(session).await,
-            (Some(session), Polled::Post(body)) => polling::take(&session, &body, &self.config).await,
+            (Some(session), Polled::Post(body)) => polling::post_relayed(&session, &body, &self.config).await,
             (Some(session), Polled::Broken(breach)) => {
                 if session.is_polling() {
                     session.close(match breach {

@@ -147,10 +147,10 @@ pub struct Engine {
     wheel: Wheel,
     admission: Admission,
     closing: AtomicBool,
-    elsewhere: OnceLock<Arc<dyn Elsewhere>>,
-    moved: Moved,
     /// Those who tell the clients of closed sessions so.
     farewells: TaskTracker,
+    elsewhere: OnceLock<Arc<dyn Elsewhere>>,
+    moved: Moved,
 }
 
 impl Engine {
@@ -164,9 +164,9 @@ impl Engine {
             hasher: RandomState::new(),
             handler: Box::new(handler),
             closing: AtomicBool::new(false),
+            farewells: TaskTracker::new(),
             elsewhere: OnceLock::new(),
             moved: Moved::default(),
-            farewells: TaskTracker::new(),
             config,
         });
         heartbeat::spawn(Arc::downgrade(&engine));

@@ -71,11 +71,7 @@ pub async fn post(session: Arc<Session>, request: Request<Incoming>, config: &Co
     if !session.is_polling() {
         return BadRequest::Malformed.response();
     }
-    let Some(_posting) = session.begin_post() else {
-        // Two at once: their order is lost, as in the reference ("data request overlap from client").
-        session.close(CloseReason::ProtocolError);
-        return BadRequest::Malformed.response();
-    };
+    let Some(_posting) = session.begin_post() else { return overlap(&session) };
     let body = Limited::new(request.into_body(), config.max_payload).collect();
     let body = match tokio::time::timeout(POST_DEADLINE, body).await {
         Ok(Ok(body)) => body.to_bytes(),
@@ -95,8 +91,19 @@ pub fn too_large() -> Response<Body> {
     respond(StatusCode::PAYLOAD_TOO_LARGE, "application/json", r#"{"code":3,"message":"Payload too large"}"#)
 }
 
-/// Takes in what a client has sent.
-pub async fn take(session: &Arc<Session>, body: &Bytes, config: &Config) -> Response<Body> {
+/// Two requests at once: the order of what they bring is lost ("data request overlap from client" in the reference).
+fn overlap(session: &Arc<Session>) -> Response<Body> {
+    session.close(CloseReason::ProtocolError);
+    BadRequest::Malformed.response()
+}
+
+/// Takes in what a client has sent by way of another node.
+pub async fn post_relayed(session: &Arc<Session>, body: &Bytes, config: &Config) -> Response<Body> {
+    let Some(_posting) = session.begin_post() else { return overlap(session) };
+    take(session, body, config).await
+}
+
+async fn take(session: &Arc<Session>, body: &Bytes, config: &Config) -> Response<Body> {
     if !session.is_polling() {
         return BadRequest::Malformed.response();
     }

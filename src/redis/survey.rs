@@ -1,7 +1,7 @@
 //! Asking around who owns which slot: `CLUSTER SHARDS`, else `CLUSTER SLOTS`; the sentinels; or just the one Redis.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{Value, cmd, pipe};
@@ -13,6 +13,10 @@ use super::topology::Table;
 
 /// One node's answer must not hold up the table for longer.
 const PATIENCE: Duration = Duration::from_millis(700);
+
+/// A master whose last replica went so lately may be one that was deposed and does not know it yet: what it writes counts as
+/// unconfirmed. By then it is known who is master.
+const BEREFT: Duration = Duration::from_secs(10);
 
 /// What one node sees.
 pub(super) struct View {
@@ -32,16 +36,32 @@ pub(super) struct Survey {
     /// Who gave the last good view.
     trusted: Option<Node>,
     epoch: u64,
+    /// When a master was last seen with replicas, and with how many.
+    followed: HashMap<Node, (Instant, usize)>,
 }
 
 impl Survey {
     pub fn new(target: Target, dial: Dial) -> Self {
         let sentinels = dial.for_sentinels();
-        Self { target, dial, sentinels, cons: HashMap::new(), trusted: None, epoch: 0 }
+        Self { target, dial, sentinels, cons: HashMap::new(), trusted: None, epoch: 0, followed: HashMap::new() }
     }
 
     /// The best view that anyone has; `None` if nobody answers.
     pub async fn look(&mut self, known: &Table) -> Option<View> {
+        let mut view = self.look_around(known).await?;
+        let now = Instant::now();
+        self.followed.retain(|_, (seen, _)| now.duration_since(*seen) < BEREFT);
+        for master in &mut view.table.masters {
+            if master.replicas > 0 {
+                self.followed.insert(master.node.clone(), (now, master.replicas));
+            } else if let Some((_, replicas)) = self.followed.get(&master.node) {
+                master.replicas = *replicas;
+            }
+        }
+        Some(view)
+    }
+
+    async fn look_around(&mut self, known: &Table) -> Option<View> {
         match self.target.kind.clone() {
             Kind::Single => {
                 let node = self.target.seeds.first()?.clone();

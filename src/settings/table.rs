@@ -65,7 +65,8 @@ variables! {
         MAX_ATTACHMENTS = "10", "Most binary attachments of one event";
         UPGRADE_TIMEOUT_MS = "10000", "How long an upgrade from polling to WebSocket may take";
         CONNECT_TIMEOUT_MS = "45000", "How long a client may take to connect to a namespace";
-        RECOVERY_WINDOW_SECONDS = "120", "How long a client may be away and still get what it missed";
+        RECOVERY_WINDOW_SECONDS = "120", "How long a client may be away and still get what it missed; 0 turns recovery off";
+        RECOVERY_AGENTS_WITHOUT = "python,aiohttp,Dart", "Clients whose User-Agent holds one of these get no recovery unless they ask for it (recovery=1)";
     }
     "Limits" {
         MAX_CONNECTIONS = "100000", "Most open connections of this node";

@@ -57,6 +57,10 @@ table! {
     DEATHS: describe_counter = "convoke_deaths_total", "Nodes that this one has declared dead";
     REAPED: describe_counter = "convoke_reaped_scopes_total", "Scopes that this node has reaped after others died";
     REBORN: describe_counter = "convoke_reborn_total", "Times that this node was declared dead, and went on under a new name";
+    RECOVERED: describe_counter = "convoke_recovered_total", "Clients that came back and got their connection back";
+    NOT_RECOVERED: describe_counter = "convoke_not_recovered_total", "Clients that came back and got a new connection";
+    REPLAYED: describe_counter = "convoke_replayed_total", "Events that were sent to clients that had missed them";
+    TAKEN_OVER: describe_counter = "convoke_taken_over_total", "Connections that went on elsewhere and were closed here";
     OVERRUN: describe_counter = "convoke_overruns_total", "Messages that found no room on their way to the sockets; the log has them";
     REDIS_MASTERS: describe_gauge = "convoke_redis_masters", "Redis masters, by whether they answer";
     SOS_OUTBOX_DEAD: describe_counter = "convoke_sos_outbox_dead_total", "Events that the SOS service refused for good";

@@ -263,3 +263,33 @@ async fn a_node_that_ends_in_order_is_not_waited_for() {
     eventually("the other has cleaned up", || hubs[1].log().contains("a dead node was reaped")).await;
     assert!(!has_judged(&hubs[1]), "nobody had to find out");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_masters_of_three_decide_who_is_dead() {
+    let cluster = Cluster::start_persistent();
+    let url = cluster.url();
+    let hubs = nodes(&url, ["a", "b"]).await;
+    let [a, b] = &hubs[..] else { unreachable!() };
+    // An incident for each master.
+    let incident = |master: usize| {
+        (0..).map(|n| format!("maj-{n}")).find(|id| cluster.home_of(&format!("{{{id}}}")) == master).expect("one of many")
+    };
+    let incidents = [incident(0), incident(1)];
+    let mut watchers = Vec::new();
+    let mut victims = Vec::new();
+    for sos in &incidents {
+        a.create_sos(sos, "c1").await;
+        watchers.push(join(b, "citizen", "c1", sos).await);
+        victims.push(join(a, "rescuer", "r1", sos).await);
+    }
+    cluster.masters[0].stop();
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    assert!(!hubs.iter().any(has_judged), "a master away kills nobody");
+    assert_eq!(b.get("/readyz").await.status(), 200);
+    a.kill();
+    eventually_within(20, "its user is seen to go", || offline(&watchers[1], "r1") == (1, true)).await;
+    assert_eq!(offline(&watchers[0], "r1").0, 0, "nobody can tell");
+    cluster.masters[0].restart();
+    eventually_within(30, "the rest follows", || offline(&watchers[0], "r1") == (1, true)).await;
+    eventually_within(30, "it is reaped", || b.log().contains("a dead node was reaped")).await;
+}

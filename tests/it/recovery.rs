@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::support::client::Client;
 use super::support::hub::Hub;
+use super::support::node::Script;
 use super::support::pair::{Pair, member, pair};
 use super::support::redis::Server;
 use super::support::returning::{Memory, come, heard, last_offset, last_offset_of, texts, texts_of};
@@ -368,4 +369,49 @@ async fn what_a_client_cannot_read_does_not_keep_it_from_coming_back() {
         client.close().await;
     }
     assert_eq!(returns, 2);
+}
+
+#[tokio::test]
+async fn the_official_client_gets_its_connection_back_on_whatever_node_with_either_parser() {
+    const MESSAGES: usize = 120;
+    let Pair { a, b, .. } = pair().await;
+    for parser in ["text", "msgpack"] {
+        let sos = &format!("rec-official-{parser}");
+        a.create_sos(sos, "c1").await;
+        let speaker = member(a, "citizen", "c1", sos).await;
+        let token = a.token("rescuer", "r1", &[sos]);
+        let mut client = Script::node("returning.mjs", &[&a.url(), &token, parser, &b.url()]);
+        let (mut heard, mut returns, mut id) = (Vec::new(), 0, None);
+        let mut said = 0;
+        while heard.len() < MESSAGES {
+            let line = client.line().await.expect("it lives");
+            if let Some(connected) = line.strip_prefix("connected ") {
+                let (recovered, now) = connected.split_once(' ').expect("two words");
+                assert_eq!(recovered == "true", id.is_some(), "{line} after {} messages", heard.len());
+                assert_eq!(*id.get_or_insert_with(|| now.to_owned()), now);
+                returns += 1;
+            }
+            let Some(event) = line.strip_prefix("event ") else { continue };
+            let event: serde_json::Value = serde_json::from_str(event).expect("JSON");
+            match event[0].as_str() {
+                // A member: from now on it may be cut at any time.
+                Some("sos:state") => {}
+                Some("message:broadcast") => heard.push(event[1]["text"].as_str().unwrap().to_owned()),
+                _ => continue,
+            }
+            // Twice as fast as it is cut.
+            for _ in 0..2 {
+                if said < MESSAGES {
+                    say(&speaker, &said.to_string()).await;
+                    said += 1;
+                }
+            }
+            if heard.len() % 10 == 9 {
+                client.order("cut");
+            }
+        }
+        let expected: Vec<String> = (0..MESSAGES).map(|number| number.to_string()).collect();
+        assert_eq!(heard, expected, "{parser}");
+        assert!(returns > 3, "{returns} returns");
+    }
 }

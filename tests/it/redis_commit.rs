@@ -432,6 +432,24 @@ async fn dropping_the_client_closes_its_connections() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_master_that_has_just_lost_its_replica_confirms_nothing() {
+    let (master, replica) = (Server::start(&[]), Server::start(&[]));
+    replica.tell(&format!("REPLICAOF 127.0.0.1 {}", master.port));
+    let redis = connect(master.url()).await;
+    let replicas = || redis.masters().first().map(|master| master.replicas);
+    eventually("the replica is counted", || replicas() == Some(1)).await;
+    replica.stop();
+    let online = || master.ask::<String>(cmd("INFO").arg("replication")).contains("state=online");
+    eventually("the master notices", || !online()).await;
+    // Long enough for the table to be read again: a master that was deposed must not believe that it never had a replica.
+    let asked = std::time::Instant::now();
+    while asked.elapsed() < Duration::from_secs(3) {
+        let answer = redis.eval_write(&PUSH, &["s"], vec![arg(1)]).await;
+        assert!(matches!(answer, Err(RedisError::Unconfirmed { .. })), "{answer:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sentinels_are_asked_who_is_master_and_asked_again_after_a_failover() {
     let (master, replica) = (Server::start(&[]), Server::start(&[]));
     replica.tell(&format!("REPLICAOF 127.0.0.1 {}", master.port));

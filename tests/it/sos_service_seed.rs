@@ -9,8 +9,8 @@ use super::support::redis::single;
 use super::support::sos_ms::{Mood, Odd, SosMs};
 use super::support::{eventually, eventually_within};
 
-async fn node(service: &SosMs, name: &str) -> Hub {
-    Hub::start(&[("REDIS_URL", &single().url()), ("SOS_MS_URL", &service.url()), ("NODE_ID", name)]).await
+async fn node(service: &SosMs) -> Hub {
+    Hub::start(&[("REDIS_URL", &single().url()), ("SOS_MS_URL", &service.url())]).await
 }
 
 async fn join(hub: &Hub, role: &str, user: &str, sos: &str) -> Client {
@@ -32,7 +32,7 @@ fn texts(service: &SosMs, sos: &str) -> Vec<String> {
 #[tokio::test]
 async fn the_service_leads_an_incident_and_hears_only_what_clients_did() {
     let service = SosMs::start().await;
-    let hub = node(&service, "seed").await;
+    let hub = node(&service).await;
     let post = |path: &'static str, body: Value| {
         let hub = &hub;
         async move { hub.internal(Method::POST, path, Some(body)).await }
@@ -101,7 +101,7 @@ async fn the_service_leads_an_incident_and_hears_only_what_clients_did() {
 #[tokio::test]
 async fn what_the_service_does_not_answer_is_told_apart_from_what_it_does_not_know() {
     let service = SosMs::start().await;
-    let hub = node(&service, "seed").await;
+    let hub = node(&service).await;
     let dispatcher = Client::connect(&hub.url(), json!({"token": hub.token("dispatcher", "d1", &[])})).await;
     let request = |sos: &str| json!({"sosId": sos});
     assert_eq!(dispatcher.ask("sos:init", request("seed-unknown")).await["code"], "SOS_NOT_FOUND");
@@ -136,7 +136,7 @@ async fn what_the_service_does_not_answer_is_told_apart_from_what_it_does_not_kn
 async fn a_provisional_incident_is_completed_by_init_and_its_members_hear_of_it() {
     let service = SosMs::start().await;
     service.set(Mood::Cut);
-    let hub = node(&service, "seed").await;
+    let hub = node(&service).await;
     let mut citizen = join(&hub, "citizen", "c1", "seed-complete").await;
     assert_eq!(citizen.wait("sos:state").await["provisional"], true);
     say(&citizen, "while provisional").await;
@@ -154,7 +154,7 @@ async fn a_provisional_incident_is_completed_by_init_and_its_members_hear_of_it(
 async fn a_provisional_incident_is_completed_by_the_repeated_look_up() {
     let service = SosMs::start().await;
     service.set(Mood::Down);
-    let hub = node(&service, "seed").await;
+    let hub = node(&service).await;
     let mut plain = join(&hub, "citizen", "c1", "seed-again").await;
     let mut changed = join(&hub, "rescuer", "r1", "seed-changed").await;
     let mut over = join(&hub, "citizen", "c1", "seed-over").await;
@@ -178,7 +178,7 @@ async fn a_provisional_incident_is_completed_by_the_repeated_look_up() {
 #[tokio::test]
 async fn while_the_service_is_down_nothing_is_lost_and_each_incident_keeps_its_order() {
     let service = SosMs::start().await;
-    let (a, b) = tokio::join!(node(&service, "seed-a"), node(&service, "seed-b"));
+    let (a, b) = tokio::join!(node(&service), node(&service));
     let incidents = ["seed-out-1", "seed-out-2", "seed-out-3"];
     let mut members = Vec::new();
     for sos in incidents {
@@ -231,7 +231,7 @@ async fn while_the_service_is_down_nothing_is_lost_and_each_incident_keeps_its_o
 #[tokio::test]
 async fn another_node_delivers_what_a_killed_node_still_owed() {
     let service = SosMs::start().await;
-    let (a, b) = tokio::join!(node(&service, "seed-a"), node(&service, "seed-b"));
+    let (a, b) = tokio::join!(node(&service), node(&service));
     for sos in ["seed-quiet", "seed-lively"] {
         a.create_sos(sos, "c1").await;
     }

@@ -63,8 +63,8 @@ async fn visits(name: &str, nodes: &Nodes, mut script: Script) {
     assert_eq!(transports.get("websocket"), Some(&VISITS), "{name}: some stayed behind: {transports:?}");
 }
 
-/// Until any node takes any poll, these are WebSocket clients.
-const TRANSPORTS: &str = "websocket";
+/// Polling first, then an upgrade, as they do unless told otherwise.
+const TRANSPORTS: &str = "default";
 
 fn sos(incident: usize) -> String {
     format!("visit-{incident}")

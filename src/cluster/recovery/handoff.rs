@@ -4,7 +4,6 @@
 //! are lost like those of any other socket whose link was cut.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::{Held, REMEMBER, Recovery};
 use crate::redis::scripts::session::Session;
@@ -27,8 +26,8 @@ impl Recovery {
         }
         if !socket.pid().is_empty() {
             // Who comes back by pid meanwhile is told what was confirmed: the queue may never have reached the client.
-            let parked = Some((Arc::new(confirmed(&kept)), Instant::now()));
-            lock(self.shard(socket.pid())).insert(socket.pid().into(), Held { epoch: socket.epoch(), socket: None, parked });
+            let parked = Some(Arc::new(confirmed(&kept)));
+            lock(self.shard(socket.pid())).insert(socket.pid().into(), Held::new(socket.epoch(), None, parked));
         }
         Some(socket.export(kept))
     }

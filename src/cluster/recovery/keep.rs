@@ -20,6 +20,8 @@ const PARALLEL: usize = 64;
 /// How long this node can tell how far a connection had come that is gone, beside what it wrote: somebody may have claimed the
 /// record just before.
 pub(super) const REMEMBER: Duration = Duration::from_secs(10);
+/// A return that takes longer was given up: CONNECT has its own deadline.
+const LONGEST_RETURN: Duration = Duration::from_secs(600);
 /// A record that cannot be written is tried again so often, so many times.
 const PARK_RETRY: Duration = Duration::from_secs(1);
 const PARK_TRIES: u32 = 60;
@@ -66,7 +68,8 @@ impl Recovery {
     fn forget_the_gone(&self) {
         let now = Instant::now();
         let is_over = |held: &Held| {
-            held.socket.is_none() && held.parked.as_ref().is_some_and(|(_, since)| now.duration_since(*since) > REMEMBER)
+            let longest = if held.parked.is_some() { REMEMBER } else { LONGEST_RETURN };
+            held.socket.is_none() && now.duration_since(held.since) > longest
         };
         for shard in &self.held {
             lock(shard).retain(|_, held| !is_over(held));
@@ -82,8 +85,7 @@ impl Recovery {
             if is_mine {
                 match reason {
                     DisconnectReason::Transport(_) => {
-                        let parked = Some((kept.clone(), Instant::now()));
-                        shard.insert(socket.pid().into(), Held { epoch: socket.epoch(), socket: None, parked });
+                        shard.insert(socket.pid().into(), Held::new(socket.epoch(), None, Some(kept.clone())));
                     }
                     _ => drop(shard.remove(socket.pid())),
                 }

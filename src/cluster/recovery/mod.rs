@@ -70,8 +70,8 @@ pub struct Counters {
     pub taken_over: AtomicU64,
     /// Events that were queued again.
     pub replayed: AtomicU64,
-    /// Records that are being written for connections that are gone.
-    pub parking: AtomicUsize,
+    /// See [`Recovery::parking`].
+    parking: AtomicUsize,
 }
 
 /// What this node knows of a pid.
@@ -79,8 +79,15 @@ struct Held {
     epoch: u64,
     /// `None` while it is being recovered, and after it is gone.
     socket: Option<Arc<Socket>>,
-    /// Of one that is gone: how far it had come, and since when.
-    parked: Option<(Arc<Kept>, Instant)>,
+    /// Of one that is gone: how far it had come.
+    parked: Option<Arc<Kept>>,
+    since: Instant,
+}
+
+impl Held {
+    fn new(epoch: u64, socket: Option<Arc<Socket>>, parked: Option<Arc<Kept>>) -> Self {
+        Self { epoch, socket, parked, since: Instant::now() }
+    }
 }
 
 /// Keeps the connections of this node.
@@ -126,6 +133,11 @@ impl Recovery {
         self.held.iter().map(|shard| lock(shard).len()).sum()
     }
 
+    /// Records that are still to be written for connections that are gone.
+    pub fn parking(&self) -> usize {
+        self.counters.parking.load(Relaxed)
+    }
+
     /// Writes the record of a socket whose rooms have changed, at once if Redis answers at once.
     pub async fn keep(&self, socket: &Arc<Socket>) {
         if socket.pid().is_empty() || !socket.is_connected() {
@@ -165,7 +177,7 @@ impl Recovery {
         };
         match (socket, parked) {
             (Some(socket), _) => Some(self.stop(&socket)),
-            (None, parked) => parked.map(|(kept, _)| Arc::unwrap_or_clone(kept)),
+            (None, parked) => parked.map(Arc::unwrap_or_clone),
         }
     }
 
@@ -265,8 +277,7 @@ impl Keeper for Recovery {
             // Its client has come back once more meanwhile.
             return self.lose(socket);
         }
-        let held = Held { epoch: socket.epoch(), socket: Some(socket.clone()), parked: None };
-        shard.insert(socket.pid().into(), held);
+        shard.insert(socket.pid().into(), Held::new(socket.epoch(), Some(socket.clone()), None));
     }
 
     fn pinging(&self, socket: &Arc<Socket>) {

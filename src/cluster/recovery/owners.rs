@@ -29,11 +29,11 @@ pub struct OtherNodes {
 
 impl Owners for OtherNodes {
     fn give_up(&self, node: &str, pid: &str, epoch: u64) -> BoxFuture<Option<Kept>> {
-        let peer = self.registry.peer_of_node(node).filter(|_| self.registry.is_live(node));
-        let peers = self.peers.clone();
+        let (peers, registry, node) = (self.peers.clone(), self.registry.clone(), node.to_owned());
         let takeover = serde_json::to_vec(&Takeover { pid: pid.to_owned(), epoch }).unwrap_or_default();
         Box::pin(async move {
-            let answer = peers.call(&peer?, TAKEOVER, takeover.into(), DEADLINE).await;
+            let peer = tokio::time::timeout(DEADLINE, registry.find_node(&node)).await.ok()??;
+            let answer = peers.call(&peer, TAKEOVER, takeover.into(), DEADLINE).await;
             let answer = answer.inspect_err(|error| tracing::debug!(%error, "the old owner does not answer")).ok()?;
             (answer.status == StatusCode::OK).then(|| serde_json::from_slice(&answer.body).ok()).flatten()
         })

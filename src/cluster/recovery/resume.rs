@@ -74,7 +74,7 @@ impl Recovery {
         if shard.get(pid).is_some_and(|held| held.epoch > epoch) {
             return None;
         }
-        shard.insert(pid.into(), Held { epoch, socket: None, parked: None });
+        shard.insert(pid.into(), Held::new(epoch, None, None));
         Some(())
     }
 

@@ -173,6 +173,19 @@ impl Registry {
         if let Some(peer) = self.known_tag(tag) {
             return Some(peer);
         }
+        self.ask_for_a_look().await;
+        self.known_tag(tag)
+    }
+
+    /// [`Registry::peer_of_node`], after another look for a node that is not known: it may just have started.
+    pub async fn find_node(&self, node: &str) -> Option<Peer> {
+        if !lock(&self.state).nodes.contains_key(node) {
+            self.ask_for_a_look().await;
+        }
+        self.peer_of_node(node)
+    }
+
+    async fn ask_for_a_look(&self) {
         let looked = lock(&self.state).looked;
         if looked.is_none_or(|at| at.elapsed() >= LOOK_PAUSE) {
             let mut looks = self.looks.subscribe();
@@ -180,7 +193,6 @@ impl Registry {
             self.look_now.notify_one();
             let _ = tokio::time::timeout(LOOK_PATIENCE, looks.changed()).await;
         }
-        self.known_tag(tag)
     }
 
     fn known_tag(&self, tag: &str) -> Option<Peer> {

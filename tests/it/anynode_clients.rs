@@ -78,14 +78,17 @@ async fn clients_that_upgrade_in_the_middle_of_a_stream_have_each_event_once_and
     let mut citizen = three.join(Library::Node, Transports::Default, "citizen", "c", sos).await;
     let enough = tokio::sync::Notify::new();
     let stream = async {
-        let mut said = 0;
+        let (mut said, mut all_are_there) = (0, false);
         let mut enough = std::pin::pin!(enough.notified());
         loop {
             let text = json!(said.to_string());
             citizen.ask_ok("message:send", json!({"text": text, "clientMessageId": text})).await;
             said += 1;
+            if all_are_there {
+                return said;
+            }
             tokio::select! {
-                () = &mut enough => return said,
+                () = &mut enough => all_are_there = true,
                 // Below what one client may send in a second.
                 () = tokio::time::sleep(std::time::Duration::from_millis(25)) => {}
             }

@@ -122,6 +122,7 @@ async fn a_storm_of_reconnects_is_admitted_at_a_bounded_rate_and_those_who_are_h
     let hub = Hub::start(&[
         ("REDIS_URL", &redis.url()),
         ("HANDSHAKES_PER_SECOND", &RATE.to_string()),
+        ("EVENTS_PER_SECOND", "1000"),
         ("METRICS_PORT", &port.to_string()),
         ("LOG_LEVEL", "info"),
     ])

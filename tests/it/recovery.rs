@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use serde_json::json;
 
 use super::support::client::Client;
+use super::support::eventually;
 use super::support::hub::Hub;
 use super::support::node::Script;
 use super::support::pair::{Pair, member, pair};
@@ -240,6 +241,23 @@ async fn a_pid_alone_opens_nothing() {
     // Without a good token there is no connection at all.
     let mut bad = Memory { token: "x".into(), ..memory };
     assert!(bad.try_back(b).await.is_err());
+}
+
+#[tokio::test]
+async fn a_record_that_has_expired_or_went_with_everything_makes_a_new_connection() {
+    let server = Server::start(&[]);
+    let hub = Hub::start(&[("REDIS_URL", &server.url())]).await;
+    for sos in ["rec-expired", "rec-flushed"] {
+        hub.create_sos(sos, "c1").await;
+        let (client, mut memory) = returning(&hub, "r1", sos).await;
+        memory.cut(client);
+        let record = format!("session:{{{}}}", memory.pid);
+        let parked = redis::cmd("HGET").arg(&record).arg("parked").to_owned();
+        eventually("it is kept for its client", || server.ask::<Option<u8>>(&parked) == Some(1)).await;
+        server.tell(&if sos == "rec-expired" { format!("PEXPIRE {record} 0") } else { "FLUSHALL".to_owned() });
+        let client = memory.back_as_new(&hub).await;
+        client.wait_count("sos:state", 1).await;
+    }
 }
 
 #[tokio::test]

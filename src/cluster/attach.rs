@@ -184,23 +184,16 @@ pub fn fill_soon(scopes: &Arc<Scopes>, scope: &ScopeId) {
 /// noticed. Subscribes again and reads what was missed; or, where nobody is here any more, says so.
 pub fn hear_again(scopes: &Arc<Scopes>, scope: &ScopeId) {
     let channel = keys::scope_channel(scope);
-    if let Some(local) = scopes.find(scope) {
+    if scopes.find(scope).is_some() {
         scopes.redis.subscriber().renew(&channel);
-        if local.begin_fill() {
-            fill_in_background(scopes, local);
-        }
-        return;
+        return fill_soon(scopes, scope);
     }
     let (scopes, scope) = (scopes.clone(), scope.clone());
     tokio::spawn(async move {
         // Not found and registered all the same: the last word of a detach was lost. Whoever joins meanwhile registers anew,
         // and is told by the next nudge should this have come in between.
         let _ = scope_detach(&scopes.redis, &scope, &scopes.node()).await;
-        if let Some(local) = scopes.find(&scope)
-            && local.begin_fill()
-        {
-            fill_in_background(&scopes, local);
-        }
+        fill_soon(&scopes, &scope);
     });
 }
 

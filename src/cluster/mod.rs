@@ -9,6 +9,7 @@
 //! would see two orders. What the events mean is the business of the features.
 
 mod attach;
+mod delivery;
 mod fanout;
 pub mod identity;
 pub mod message;

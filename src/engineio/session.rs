@@ -1,6 +1,7 @@
 //! One Engine.IO session: its transport, what waits for its client, and its heartbeat.
 
 mod handoff;
+mod upgrade;
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, Shutdown};
@@ -18,12 +19,12 @@ use crate::protocol::engineio::{Message, Packet};
 use crate::protocol::frame::{Frame, Frames};
 use crate::telemetry::metrics::TRANSPORT_CLOSES;
 
-use super::elsewhere::Ticket;
 use super::outbox::{Outbox, VolatileKey};
 use super::{CloseReason, Connection, Engine};
 use crate::sync::lock;
 
 pub(super) use handoff::CannotAdopt;
+use upgrade::Upgrade;
 
 /// How long a closed WebSocket may take to receive what still waits for it.
 const LINGER: Duration = Duration::from_secs(2);
@@ -42,17 +43,6 @@ pub enum PollEnd {
     Close,
     /// The session is gone.
     Gone,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Upgrade {
-    None,
-    /// A WebSocket is open for it.
-    Begun,
-    /// The server has answered the probe; the client now waits for its poll to end.
-    Probed,
-    /// A WebSocket is open for it on another node, which holds this ticket.
-    Elsewhere(Ticket),
 }
 
 enum Transport {
@@ -361,61 +351,6 @@ impl Session {
 
     pub(super) fn is_polling(&self) -> bool {
         matches!(lock(&self.state).transport, Transport::Polling { .. })
-    }
-
-    /// A WebSocket is open for an upgrade; false if there is one already or the session is past polling.
-    pub(super) fn begin_upgrade(&self) -> bool {
-        self.change_upgrade(|stage| stage == Upgrade::None, Upgrade::Begun)
-    }
-
-    /// The client's probe has been answered.
-    pub(super) fn probed(&self) {
-        self.change_upgrade(|stage| stage == Upgrade::Begun, Upgrade::Probed);
-    }
-
-    /// The probe came to nothing; the session goes on polling.
-    pub(super) fn abandon_upgrade(&self) {
-        self.change_upgrade(|_| true, Upgrade::None);
-    }
-
-    fn change_upgrade(&self, from: impl FnOnce(Upgrade) -> bool, to: Upgrade) -> bool {
-        match &mut lock(&self.state).transport {
-            Transport::Polling { upgrade, .. } if from(*upgrade) => {
-                *upgrade = to;
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// Ends the waiting poll if the client is waiting for just that; false when no upgrade is going on.
-    pub(super) fn release_poll_for_upgrade(&self) -> bool {
-        match &mut lock(&self.state).transport {
-            Transport::Polling { waiting, upgrade: upgrade @ (Upgrade::Begun | Upgrade::Probed) } => {
-                if let Some(waiting) = waiting.take_if(|_| *upgrade == Upgrade::Probed) {
-                    let _ = waiting.send(PollEnd::Noop);
-                }
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// Moves the session to the WebSocket that has been probed; false if it ended meanwhile.
-    pub(super) fn finish_upgrade(self: &Arc<Self>, socket: &Arc<TcpStream>) -> bool {
-        let mut state = lock(&self.state);
-        match &mut state.transport {
-            Transport::Polling { waiting, upgrade: Upgrade::Probed } => {
-                if let Some(waiting) = waiting.take() {
-                    let _ = waiting.send(PollEnd::Noop);
-                }
-                state.transport = Transport::WebSocket { socket: socket.clone(), flushing: false };
-            }
-            _ => return false,
-        }
-        drop(state);
-        self.flush();
-        true
     }
 
     /// Ends the session when its client has had the time to take what waits for it. A WebSocket is closed at once, since that

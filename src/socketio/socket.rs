@@ -7,8 +7,6 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
@@ -19,6 +17,7 @@ use crate::protocol::frame::Frames;
 use crate::protocol::packet::{Outgoing, Parser, encode};
 
 use super::client::Client;
+use super::kept::{Kept, KeptRoom, SocketExport};
 use crate::telemetry::metrics::EVENTS;
 
 use super::lane::{Job, Lane};
@@ -56,42 +55,6 @@ pub enum AckError {
 struct Acks {
     last_id: u64,
     awaited: HashMap<u64, oneshot::Sender<Args>>,
-}
-
-/// A scope of a socket that is to go on elsewhere.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeptRoom {
-    /// `<kind>:<id>`
-    pub scope: String,
-    pub epoch: String,
-    /// The client has surely had everything up to this id.
-    pub confirmed: String,
-    /// `<epoch> <id>`: everything up to there was queued to the client; set when the queue goes along.
-    #[serde(default)]
-    pub queued: Option<String>,
-}
-
-/// How far a socket has come.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Kept {
-    pub rooms: Vec<KeptRoom>,
-    pub sent: SentLog,
-}
-
-/// A whole socket, as it moves to another node.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct SocketExport {
-    pub sid: String,
-    pub namespace: String,
-    pub pid: String,
-    pub epoch: u64,
-    pub told: bool,
-    /// What the namespace keeps with it, by [`Namespace::on_move`].
-    pub data: Value,
-    pub kept: Kept,
-    /// The number of the last emit that asked for an acknowledgement, and those that are still awaited.
-    pub last_ack: u64,
-    pub awaited_acks: Vec<u64>,
 }
 
 /// Everything here may be called from any task and returns at once.
@@ -252,10 +215,6 @@ impl Socket {
 
     /// The socket as it moves to another node; [`Socket::freeze`] it before.
     pub fn export(&self, kept: Kept) -> SocketExport {
-        let (last_ack, awaited_acks) = match &*lock(&self.acks) {
-            Some(acks) => (acks.last_id, acks.awaited.keys().copied().collect()),
-            None => Default::default(),
-        };
         SocketExport {
             sid: self.id.to_string(),
             namespace: self.namespace.name().into(),
@@ -264,8 +223,7 @@ impl Socket {
             told: self.told,
             data: self.namespace.export(&self.data),
             kept,
-            last_ack,
-            awaited_acks,
+            last_ack: lock(&self.acks).as_ref().map_or(0, |acks| acks.last_id),
         }
     }
 
@@ -301,7 +259,8 @@ impl Socket {
         self.send(&Outgoing::Event { id: None, args: &Args::event(event, payload_json), offset: None });
     }
 
-    /// Sends an event and waits for the client's acknowledgement. It survives an upgrade, not a reconnect.
+    /// Sends an event and waits for the client's acknowledgement. It survives an upgrade on this node, not a reconnect, nor a
+    /// move to another node: then whoever waits here is told that the socket is gone.
     pub async fn emit_with_ack(&self, args: &Args, timeout: Duration, config: &Config) -> Result<Args, AckError> {
         let (sender, receiver) = oneshot::channel();
         let id = {

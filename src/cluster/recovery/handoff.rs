@@ -36,9 +36,7 @@ impl Recovery {
         if socket.pid().is_empty() {
             return;
         }
-        let rooms = kept.rooms.iter().map(super::confirmed_place);
-        let sent = if kept.sent.entries.is_empty() { Vec::new() } else { serde_json::to_vec(&kept.sent).unwrap_or_default() };
-        let session = Session { rooms: rooms.flatten().collect(), parked: true, sent: sent.into(), ..self.session(socket) };
+        let session = self.parked(socket, kept);
         let (me, socket, node) = (self.me.clone(), socket.clone(), self.scopes.node().to_string());
         tokio::spawn(async move {
             tokio::time::sleep(REMEMBER).await;

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 use futures_util::stream;
 
-use super::{Held, Recovery, SHARDS};
+use super::{Held, Recovery, SHARDS, confirmed_place};
 use crate::engineio::CloseReason;
-use crate::redis::scripts::session::{Owner, session_end};
+use crate::redis::scripts::session::{Owner, Session, session_end};
 use crate::socketio::{BoxFuture, DisconnectReason, Kept, Socket};
 use crate::sync::lock;
 
@@ -109,13 +109,15 @@ impl Recovery {
         });
     }
 
-    /// Leaves the record as the client will need it, with what was sent to it alone.
+    /// The record as a client that comes back will need it, with what was sent to it alone.
+    pub(super) fn parked(&self, socket: &Socket, kept: &Kept) -> Session {
+        let sent = if kept.sent.entries.is_empty() { Vec::new() } else { serde_json::to_vec(&kept.sent).unwrap_or_default() };
+        let rooms = kept.rooms.iter().filter_map(confirmed_place).collect();
+        Session { rooms, parked: true, sent: sent.into(), ..self.session(socket) }
+    }
+
     fn park_soon(&self, socket: &Arc<Socket>, kept: Arc<Kept>, reason: CloseReason) {
-        let mut session = self.session(socket);
-        session.parked = true;
-        if !kept.sent.entries.is_empty() {
-            session.sent = serde_json::to_vec(&kept.sent).unwrap_or_default().into();
-        }
+        let session = self.parked(socket, &kept);
         // Closed by the client itself, right after a replay: perhaps it cannot read what it was sent.
         let poison = socket.unproven_offset().filter(|_| reason == CloseReason::ClientClosed);
         let (me, socket) = (self.me.clone(), socket.clone());

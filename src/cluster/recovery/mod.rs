@@ -240,11 +240,8 @@ impl Recovery {
             names.pid = draws.find(answers).ok_or(ConnectError::TryAgain)?;
         }
         let socket = newcomer.socket(names);
-        if !socket.pid().is_empty() {
-            match self.write(&socket, &self.session(&socket), None).await {
-                Ok(true) | Err(RedisError::Unconfirmed { .. }) => {}
-                Ok(false) | Err(_) => return Err(ConnectError::TryAgain),
-            }
+        if !socket.pid().is_empty() && !matches!(self.write(&socket, &self.session(&socket), None).await, Ok(true)) {
+            return Err(ConnectError::TryAgain);
         }
         Ok(Admitted::new(socket))
     }

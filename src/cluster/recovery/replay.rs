@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::Recovery;
+use crate::cluster::delivery::Delivery;
 use crate::cluster::message::{Audience, Message};
-use crate::cluster::scope::Delivery;
 use crate::cluster::{NotRejoined, Rejoined};
 use crate::ids::ScopeId;
 use crate::redis::scripts::OnReader;

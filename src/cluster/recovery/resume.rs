@@ -9,9 +9,8 @@ use super::{Held, Recovery, confirmed_place, queued_place};
 use crate::cluster::NotRejoined;
 use crate::engineio::CloseReason;
 use crate::ids::{ScopeId, StreamId};
-use crate::redis::RedisError;
 use crate::redis::scripts::scope::Cursor;
-use crate::redis::scripts::session::{Claimed, Owner, SessionClaim, session_claim, session_end, session_write};
+use crate::redis::scripts::session::{Claimed, Owner, SessionClaim, session_claim, session_end};
 use crate::socketio::{
     Abandoned, Admitted, ConnectError, DisconnectReason, Earlier, Identity, Kept, Missed, Names, Newcomer, Offset, Place,
     SentLog, Socket, SocketExport,
@@ -159,12 +158,8 @@ impl Recovery {
             socket.enter(&scope, Place { epoch: epoch.into(), id });
         }
         if !socket.pid().is_empty() {
-            let node = self.scopes.node();
-            let owner = Owner { node: &node, epoch: socket.epoch() };
-            let (session, ttl_ms) = (self.session(socket), self.ttl_ms());
-            match session_write(self.scopes.redis(), socket.pid(), owner, ttl_ms, &session, None).await {
-                Ok(true) | Err(RedisError::Unconfirmed { .. }) => {}
-                Ok(false) | Err(_) => return None,
+            if !matches!(self.write(socket, &self.session(socket), None).await, Ok(true)) {
+                return None;
             }
             self.begin(socket.pid(), socket.epoch())?;
         }

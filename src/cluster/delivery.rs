@@ -1,0 +1,110 @@
+//! One message on its way to the members of a scope: whom it is for, and how it is written for each of them.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, LazyLock, OnceLock};
+
+use crate::engineio::VolatileKey;
+use crate::ids::{ScopeId, StreamId};
+use crate::protocol::frame::Frames;
+use crate::protocol::packet::{Outgoing, Parser, encode};
+use crate::socketio::{Offset, Place, Socket};
+
+use super::LocalMember;
+use super::message::{Audience, Except, Message};
+
+/// A message on its way to members: encoded at most once for each parser, with and without its offset.
+pub struct Delivery {
+    message: Message,
+    /// Of a logged message its id, of a volatile one the id before it.
+    at: StreamId,
+    logged: bool,
+    epoch: Arc<str>,
+    key: Option<VolatileKey>,
+    offset: OnceLock<Arc<str>>,
+    frames: [OnceLock<Frames>; 4],
+}
+
+impl Delivery {
+    pub fn new(message: Message, epoch: &Arc<str>, at: StreamId, logged: bool) -> Arc<Self> {
+        static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        let key = (!logged).then(|| HASHER.hash_one(message.key.as_deref().unwrap_or_default()));
+        Arc::new(Self { message, at, logged, epoch: epoch.clone(), key, offset: OnceLock::new(), frames: Default::default() })
+    }
+
+    /// Queues it to a socket, live or as something missed; true when the caller owes a flush.
+    pub fn queue(&self, scope: &ScopeId, socket: &Socket, missed: bool) -> bool {
+        if !self.logged || !socket.is_told() {
+            return socket.queue(self.frames(socket, None), self.key);
+        }
+        let offset = self.offset.get_or_init(|| Offset::of(scope, &self.epoch, self.at).into());
+        let frames = self.frames(socket, Some(offset));
+        if missed {
+            socket.queue_missed(frames, scope, self.at, offset)
+        } else {
+            socket.queue_logged(frames, scope, self.at, offset)
+        }
+    }
+
+    fn frames(&self, socket: &Socket, offset: Option<&str>) -> Frames {
+        let parser = match socket.parser() {
+            Parser::Text => 0,
+            Parser::Msgpack => 1,
+        };
+        let slot = &self.frames[2 * parser + usize::from(offset.is_some())];
+        let event = Outgoing::Event { id: None, args: &self.message.args, offset };
+        slot.get_or_init(|| encode(socket.parser(), socket.namespace().name(), &event)).clone()
+    }
+
+    pub fn id(&self) -> StreamId {
+        self.at
+    }
+
+    pub fn is_for(&self, member: &LocalMember) -> bool {
+        let included = match &self.message.audience {
+            Audience::All => true,
+            Audience::Roles(roles) => roles.iter().any(|role| **role == *member.role),
+            Audience::User(user) => **user == *member.user,
+            Audience::Socket(sid) => **sid == *member.socket.id(),
+            Audience::Nodes => false,
+        };
+        included
+            && match &self.message.except {
+                Except::Nobody => true,
+                Except::Socket(sid) => **sid != *member.socket.id(),
+                Except::MembersOf(sos) => !member.socket.is_in_sos(sos),
+            }
+    }
+
+    /// Whether a member that joined at `position` still needs it. In another log everything is new.
+    pub fn is_after(&self, position: &Place) -> bool {
+        let beyond = if self.logged { self.at > position.id } else { self.at >= position.id };
+        beyond || *self.epoch != *position.epoch
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    fn at(ms: u64) -> StreamId {
+        StreamId { ms, seq: 0 }
+    }
+
+    #[test]
+    fn a_member_needs_nothing_that_is_older_than_its_join() {
+        let joined = Place { epoch: "A".into(), id: at(10) };
+        let message = || Message::parse(&Bytes::from_static(b"* - - -\n[\"x\"]")).expect("a message");
+        for (what, epoch, ms, logged, needed) in [
+            ("read by a fill that began before the join", "A", 9, true, false),
+            ("the last one before the join", "A", 10, true, false),
+            ("the first one after it", "A", 11, true, true),
+            ("volatile, from before the join", "A", 9, false, false),
+            ("volatile, right after it", "A", 10, false, true),
+            ("of a log that began anew", "B", 1, true, true),
+        ] {
+            let delivery = Delivery::new(message(), &Arc::from(epoch), at(ms), logged);
+            assert_eq!(delivery.is_after(&joined), needed, "{what}");
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! How far a socket has come, and all of it: as it travels to the node that goes on with it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::SentLog;
+
+/// A scope of a socket that is to go on elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptRoom {
+    /// `<kind>:<id>`
+    pub scope: String,
+    pub epoch: String,
+    /// The client has surely had everything up to this id.
+    pub confirmed: String,
+    /// `<epoch> <id>`: everything up to there was queued to the client; set when the queue goes along.
+    #[serde(default)]
+    pub queued: Option<String>,
+}
+
+/// How far a socket has come.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    pub rooms: Vec<KeptRoom>,
+    pub sent: SentLog,
+}
+
+/// A whole socket, as it moves to another node.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SocketExport {
+    pub sid: String,
+    pub namespace: String,
+    pub pid: String,
+    pub epoch: u64,
+    pub told: bool,
+    /// What the namespace keeps with it, by [`Namespace::on_move`](super::Namespace::on_move).
+    pub data: Value,
+    pub kept: Kept,
+    /// The number of the last emit that asked for an acknowledgement.
+    pub last_ack: u64,
+}

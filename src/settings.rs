@@ -3,6 +3,8 @@
 //!
 //! It knows nothing of what the settings are for; each part of the hub takes its own struct of the tree.
 
+mod identity;
+mod interviews;
 mod reader;
 mod source;
 pub mod table;
@@ -15,6 +17,8 @@ use std::time::Duration;
 use reader::Reader;
 use table as t;
 
+pub use identity::Identity;
+pub use interviews::{Interviews, LiveKit, SessionRules, Sessions, Store};
 pub use reader::Fault;
 pub use source::Source;
 pub use values::{Cidr, Origins, Secret, duration};
@@ -29,6 +33,12 @@ pub struct Settings {
     pub limits: Limits,
     pub redis: Redis,
     pub sos: Sos,
+    /// `None`: interviews and interview sessions are off.
+    pub store: Option<Store>,
+    /// `None`: nobody gets a token for a room, and no session starts.
+    pub livekit: Option<LiveKit>,
+    pub interviews: Interviews,
+    pub sessions: Sessions,
     pub telemetry: Telemetry,
 }
 
@@ -121,26 +131,6 @@ pub struct Sos {
     pub token_grace: Duration,
 }
 
-/// How the tokens of one surface are verified (contract § 7). Several keys may stand side by side; each is bound to its algorithms.
-#[derive(Clone, Debug, Default)]
-pub struct Identity {
-    /// HS256.
-    pub secret: Option<Secret>,
-    /// PEM of an RSA (RS256) or P-256 (ES256) public key.
-    pub public_key: Option<Box<str>>,
-    /// RS256, ES256.
-    pub jwks_url: Option<Box<str>>,
-    pub issuer: Option<Box<str>>,
-    pub audience: Option<Box<str>>,
-}
-
-impl Identity {
-    /// Whether any token could be verified at all.
-    pub fn is_configured(&self) -> bool {
-        self.secret.is_some() || self.public_key.is_some() || self.jwks_url.is_some()
-    }
-}
-
 /// Logs and metrics.
 #[derive(Clone, Debug)]
 pub struct Telemetry {
@@ -181,6 +171,10 @@ impl Settings {
             limits: limits(&mut read),
             redis: redis(&mut read),
             sos: sos(&mut read),
+            store: interviews::store(&mut read),
+            livekit: interviews::livekit(&mut read),
+            interviews: interviews::interviews(&mut read),
+            sessions: interviews::sessions(&mut read),
             telemetry: telemetry(&mut read),
         };
         settings.check_together(&mut read);
@@ -200,6 +194,10 @@ impl Settings {
             let least = self.transport.max_payload;
             read.fault(t::OUTBOX_BYTES, format!("must be at least MAX_PAYLOAD ({least}): no larger message could be delivered"));
         }
+        identity::check_apart(
+            read,
+            [("SOS", &self.sos.identity), ("INTERVIEW", &self.interviews.identity), ("SESSIONS", &self.sessions.identity)],
+        );
         if self.server.demo && self.sos.identity.secret.is_none() {
             read.fault(t::DEMO, "needs JWT_SECRET: the page hands out tokens signed with it");
         }
@@ -219,6 +217,20 @@ impl Settings {
                 self.sos.identity.secret.as_ref().is_some_and(|secret| secret.expose().len() < 32),
                 "JWT_SECRET is shorter than 32 bytes",
             ),
+            (self.store.is_none(), "interviews and interview sessions are off: DATABASE_URL is not set"),
+            (
+                self.store.is_some() && self.livekit.is_none(),
+                "no session starts and nobody gets a token for a room: LIVEKIT_WS_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET are not set",
+            ),
+            (
+                self.store.is_some() && !self.sessions.identity.is_configured(),
+                "interview sessions are off: none of SESSIONS_JWT_SECRET, SESSIONS_JWT_PUBLIC_KEY, SESSIONS_JWKS_URL is set",
+            ),
+            (
+                self.store.is_some() && !self.interviews.identity.is_configured(),
+                "recruiters are off: none of INTERVIEW_JWT_SECRET, INTERVIEW_JWT_PUBLIC_KEY, INTERVIEW_JWKS_URL is set",
+            ),
+            (self.interviews.open_signalling, "INTERVIEW_OPEN_SIGNALLING is on: anyone may enter the call of any interview"),
             (self.origins.any, "any web page may connect: CORS_ORIGIN or CLIENT_ORIGINS holds *"),
             (self.server.demo, "DEMO is on: anyone can get a token"),
         ];
@@ -328,33 +340,13 @@ fn redis_url(read: &mut Reader<'_>) -> Secret {
 
 fn sos(read: &mut Reader<'_>) -> Sos {
     Sos {
-        identity: Identity {
-            secret: read.either(t::JWT_SECRET, t::SOS_JWT_SECRET).map(|(_, secret)| Secret::new(secret)),
-            public_key: public_key(read),
-            jwks_url: read.http_url(t::SOS_JWKS_URL),
-            issuer: read.optional(t::SOS_ISSUER),
-            audience: read.optional(t::SOS_AUDIENCE),
-        },
+        identity: identity::sos(read),
         internal_token: read.secret(t::INTERNAL_AUTH_TOKEN),
         service_url: read.http_url(t::SOS_MS_URL),
         ack_after: read.seconds(t::SOS_ACK_SECONDS, 1..=86_400),
         offline_after: read.seconds(t::PRESENCE_OFFLINE_SECONDS, 0..=3600),
         token_grace: read.seconds(t::TOKEN_GRACE_SECONDS, 0..=31_536_000),
     }
-}
-
-/// Bytes of an uncompressed point on P-256, which tells that curve from the others.
-const P256_POINT: usize = 65;
-
-fn public_key(read: &mut Reader<'_>) -> Option<Box<str>> {
-    let (variable, pem) = read.either(t::JWT_PUBLIC_KEY, t::SOS_JWT_PUBLIC_KEY)?;
-    let pem = pem.trim().replace("\\n", "\n");
-    let readable = jsonwebtoken::DecodingKey::from_rsa_pem(pem.as_bytes()).is_ok()
-        || jsonwebtoken::DecodingKey::from_ec_pem(pem.as_bytes()).is_ok_and(|key| key.as_bytes().len() == P256_POINT);
-    if !readable {
-        read.fault(variable, "must be an RSA or P-256 public key as PEM (-----BEGIN PUBLIC KEY-----)");
-    }
-    Some(pem.into())
 }
 
 fn telemetry(read: &mut Reader<'_>) -> Telemetry {

@@ -100,6 +100,57 @@ variables! {
         PRESENCE_OFFLINE_SECONDS = "5", "How long a lost connection may stay unannounced";
         TOKEN_GRACE_SECONDS = "43200", "How long a citizen or rescuer keeps its incident after its token expired; 0 turns it off";
     }
+    "PostgreSQL" {
+        DATABASE_URL = unset, "postgres://…; interviews and interview sessions are off without it";
+        DATABASE_CA_FILE = unset, "PEM file of the authority that signed the server's certificate; without it the system's are trusted";
+        DATABASE_POOL_SIZE = "10", "Most connections of this node to PostgreSQL";
+        DATABASE_DEADLINE_MS = "5000", "How long a call to PostgreSQL may take in all, the wait for a connection included";
+    }
+    "LiveKit" {
+        LIVEKIT_WS_URL = unset, "ws:// or wss:// address of the LiveKit server, as clients reach it";
+        LIVEKIT_API_URL = unset, "http:// or https:// address of its API; without it the one above";
+        LIVEKIT_API_KEY = unset, "Key of the LiveKit server";
+        LIVEKIT_API_SECRET = unset, "Its secret";
+        LIVEKIT_TOKEN_TTL = "24h", "How long a token for a room lasts where no session ends earlier";
+        LIVEKIT_DEADLINE_MS = "5000", "How long one call to LiveKit may take";
+    }
+    "Interviews" {
+        INTERVIEW_JWT_SECRET = unset, "HS256 secret of the tokens of recruiters, interviewers, observers and admins";
+        INTERVIEW_JWT_PUBLIC_KEY = unset, "RS256 or ES256 public key of these tokens, as PEM; \\n stands for a line break";
+        INTERVIEW_JWKS_URL = unset, "Where the public keys of these tokens (RS256, ES256) are published";
+        INTERVIEW_ISSUER = unset, "The `iss` that these tokens must carry";
+        INTERVIEW_AUDIENCE = unset, "The `aud` that these tokens must carry";
+        INTERVIEW_OPEN_SIGNALLING = "false", "Anyone may take a token for the call of any interview: for clients that have none";
+        RATE_LIMIT_INTERVIEWS_PER_MINUTE = "20", "Requests a minute of one caller to each route of interviews";
+    }
+    "Interview sessions" {
+        SESSIONS_JWT_SECRET = unset, "HS256 secret of the tokens of those who hold sessions (Supabase: its JWT secret)";
+        SESSIONS_JWT_PUBLIC_KEY = unset, "RS256 or ES256 public key of these tokens, as PEM; \\n stands for a line break";
+        SESSIONS_JWKS_URL = unset, "Where the public keys of these tokens (RS256, ES256) are published";
+        SESSIONS_ISSUER = unset, "The `iss` that these tokens must carry";
+        SESSIONS_AUDIENCE = "authenticated", "The `aud` that these tokens must carry";
+        MAX_CONCURRENT_INTERVIEWS = "5", "Most sessions that are active at the same time, of all users together";
+        MAX_ACTIVE_SESSIONS_PER_USER = "1", "Most sessions that one user may have active";
+        INTERVIEW_DURATION_MINUTES = "30", "How long a session lasts";
+        BETA_INTERVIEWS_PER_USER = "1", "Sessions that a user may complete";
+        SESSION_ID_GENERATION_RETRIES = "5", "Ids that are tried in one attempt to start";
+        SESSION_CREATION_RETRIES = "3", "Further attempts to start when no free id was found";
+        TIMEOUT_ENFORCEMENT_INTERVAL_MS = "60000", "How often sessions whose time is over are completed, and what was left behind is swept";
+        SESSION_ID_SEGMENTS = "3", "Segments of a session's id: ABC-123-XYZ";
+        SESSION_ID_CHARS_PER_SEGMENT = "3", "Characters of each";
+        SESSION_ID_CHARSET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", "What they are drawn from";
+        SESSION_ID_SEPARATOR = "-", "What stands between them";
+        ROOM_NAME_PREFIX = "INTERVIEW", "What the name of a session's LiveKit room begins with: INTERVIEW-ABC-123-XYZ";
+        ROOM_NAME_SEPARATOR = "-", "What stands between that and the session's id";
+        START_LEASE_MS = "30000", "How long a slot is reserved for a session that is being started";
+        START_DEADLINE_MS = "20000", "How long LiveKit and PostgreSQL may take for it together; less than START_LEASE_MS";
+        RATE_LIMIT_START_PER_MINUTE = "3", "Starts a minute of one user";
+        RATE_LIMIT_TOKEN_PER_MINUTE = "20", "LiveKit tokens a minute of one user";
+        RATE_LIMIT_SESSIONS_PER_MINUTE = "20", "Requests a minute of one user to each other route of sessions";
+    }
+    "Keys" {
+        JWT_SHARED = "false", "Two surfaces may have the same key: a token of the one then opens the other";
+    }
     "Telemetry" {
         LOG_LEVEL = "info", "error, warn, info, debug, trace, or a filter such as info,convoke::redis=debug";
         METRICS_PORT = "9090", "Port of /metrics for Prometheus; 0 turns it off";

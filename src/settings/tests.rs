@@ -14,7 +14,7 @@ fn an_empty_environment_gives_the_defaults() {
     insta::assert_debug_snapshot!(settings);
     assert_eq!(settings.redis.url.expose(), "redis://localhost:6379/0");
     let off = settings.notices();
-    assert_eq!(off.len(), 4);
+    assert_eq!(off.len(), 5);
 }
 
 #[test]

@@ -14,6 +14,7 @@ pub mod protocol;
 // L2
 pub mod auth;
 pub mod engineio;
+pub mod livekit;
 pub mod peer;
 pub mod redis;
 pub mod sos_service;

@@ -9,6 +9,7 @@ pub mod haproxy;
 pub mod hub;
 pub mod keys;
 pub mod linked;
+pub mod livekit;
 pub mod load;
 pub mod metrics;
 pub mod msgpack;

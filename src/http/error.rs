@@ -1,13 +1,12 @@
 //! The one map from what went wrong to a status and a body.
 
 use std::borrow::Cow;
-use std::time::Duration;
 
-use hyper::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::header::{ALLOW, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::guards::Overdrawn;
+use super::guards::{Overdrawn, rate};
 use super::json as respond_json;
 use crate::engineio::Body;
 use crate::features::sos::Bad;
@@ -42,6 +41,10 @@ pub enum HttpError {
     InvalidToken,
     /// Authentication failed too often.
     TooManyFailures(Overdrawn),
+    /// More requests than the caller may send to this route, or more failed authentications than its address may have.
+    RateLimited(Overdrawn),
+    /// Something that the answer depends on cannot be reached.
+    Unavailable,
     /// What the SOS feature says no to.
     Sos(SosError),
     /// A feature without this setting.
@@ -72,7 +75,8 @@ impl HttpError {
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NotJson | Self::Invalid(_) | Self::InvalidSosId | Self::InvalidPath => StatusCode::BAD_REQUEST,
             Self::InvalidToken => StatusCode::UNAUTHORIZED,
-            Self::TooManyFailures(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooManyFailures(_) | Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::NotConfigured { .. } => StatusCode::NOT_IMPLEMENTED,
             Self::Sos(error) => match error {
                 SosError::NotFound => StatusCode::NOT_FOUND,
@@ -88,16 +92,13 @@ impl HttpError {
     pub fn response(&self) -> Response<Body> {
         let mut response = respond_json(self.status(), self.body().to_string());
         let headers = response.headers_mut();
-        let mut seconds = |name: HeaderName, duration: Duration| {
-            headers.insert(name, HeaderValue::from(duration.as_secs() + u64::from(duration.subsec_nanos() > 0)));
-        };
         match self {
-            Self::Sos(SosError::Unavailable | SosError::Unconfirmed) => seconds(RETRY_AFTER, Duration::from_secs(1)),
-            Self::TooManyFailures(overdrawn) => {
-                seconds(RETRY_AFTER, overdrawn.retry_after);
-                seconds(HeaderName::from_static("ratelimit-reset"), overdrawn.reset);
-                headers.insert("ratelimit-limit", overdrawn.limit.into());
-                headers.insert("ratelimit-remaining", 0.into());
+            Self::Unavailable | Self::Sos(SosError::Unavailable | SosError::Unconfirmed) => {
+                headers.insert(RETRY_AFTER, 1.into());
+            }
+            Self::TooManyFailures(overdrawn) | Self::RateLimited(overdrawn) => {
+                headers.insert(RETRY_AFTER, rate::seconds(overdrawn.retry_after));
+                rate::tell(headers, overdrawn.limit, 0, overdrawn.reset);
             }
             Self::MethodNotAllowed { allow } => {
                 if let Ok(allow) = HeaderValue::from_str(allow) {
@@ -114,6 +115,8 @@ impl HttpError {
             Self::NotFound { path } => json!({"error": "Not Found", "path": path}),
             Self::MethodNotAllowed { allow } => json!({"error": "Method Not Allowed", "allow": allow}),
             Self::InvalidToken => json!({"error": "INVALID_TOKEN", "message": "X-Internal-Token is missing or wrong"}),
+            Self::RateLimited(_) => json!({"error": "RATE_LIMIT", "message": "Too many requests, try again later"}),
+            Self::Unavailable => json!({"error": "UNAVAILABLE", "message": "Temporarily unavailable, try again"}),
             Self::Invalid(errors) => {
                 let errors: Vec<_> = errors.iter().map(|e| json!({"field": e.field, "message": e.why})).collect();
                 json!({"success": false, "errors": errors})
@@ -141,7 +144,12 @@ impl HttpError {
             Self::Sos(error) => (error.code().0, error.to_string().into()),
             Self::NotConfigured { setting } => ("NOT_CONFIGURED", format!("{setting} is not set").into()),
             // These have bodies of their own.
-            Self::NotFound { .. } | Self::MethodNotAllowed { .. } | Self::Invalid(_) | Self::InvalidToken => ("", "".into()),
+            Self::NotFound { .. }
+            | Self::MethodNotAllowed { .. }
+            | Self::Invalid(_)
+            | Self::InvalidToken
+            | Self::RateLimited(_)
+            | Self::Unavailable => ("", "".into()),
         }
     }
 }

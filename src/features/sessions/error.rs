@@ -79,6 +79,9 @@ pub enum SessionError {
     ForeignRoom,
     #[error("Failed to create LiveKit token")]
     TokenFailed,
+    /// A column does not take a value, such as a résumé id that is no UUID where the table wants one.
+    #[error("A value does not fit its column")]
+    Rejected,
     /// PostgreSQL is away: ask again.
     #[error("Service temporarily unavailable")]
     Unavailable,

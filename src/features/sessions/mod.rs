@@ -130,6 +130,10 @@ impl From<StoreError> for SessionError {
                 tracing::warn!(error = error_chain(&error), "interview sessions: PostgreSQL is away");
                 Self::Unavailable
             }
+            StoreError::Rejected(_) => {
+                tracing::warn!(error = error_chain(&error), "interview sessions: PostgreSQL does not take a value");
+                Self::Rejected
+            }
             StoreError::Internal(_) => {
                 tracing::error!(error = error_chain(&error), "interview sessions: PostgreSQL refused");
                 Self::Internal

@@ -94,7 +94,7 @@ impl From<SessionError> for StartRefusal {
     fn from(error: SessionError) -> Self {
         match error {
             SessionError::Start(refusal) => refusal,
-            SessionError::Internal => Self::CreateFailed,
+            SessionError::Internal | SessionError::Rejected => Self::CreateFailed,
             _ => Self::Unavailable,
         }
     }
@@ -259,7 +259,7 @@ impl Start {
             self.still_asked()?;
             self.sign(row, email)
         };
-        match sessions.store.session_start(new, slot.deadline.into(), sign).await {
+        match sessions.store.session_start(new, slot.deadline, sign).await {
             Ok((verdict, ended)) => {
                 sessions.clear(ended).await;
                 match verdict? {
@@ -284,7 +284,7 @@ impl Start {
             StartRefusal::RoomFailed
         };
         slot.room_asked.store(true, Ordering::Relaxed);
-        let (livekit, deadline) = (&self.livekit, slot.deadline.into());
+        let (livekit, deadline) = (&self.livekit, slot.deadline);
         livekit.create_room(&slot.room, self.sessions.rules.duration, deadline).await.map_err(failed)?;
         self.still_asked()?;
         let metadata = metadata(&slot.id, self.user, email);

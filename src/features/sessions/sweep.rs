@@ -106,7 +106,7 @@ impl Sessions {
     /// The rooms of sessions, as LiveKit has them.
     async fn rooms(&self) -> Vec<String> {
         let Some(livekit) = &self.livekit else { return Vec::new() };
-        match livekit.list_rooms((Instant::now() + self.rules.start_deadline).into()).await {
+        match livekit.list_rooms(Instant::now() + self.rules.start_deadline).await {
             Ok(rooms) => rooms.into_iter().map(|room| room.name).filter(|room| self.names.session_of(room).is_some()).collect(),
             Err(error) => {
                 tracing::warn!(error = error_chain(&error), "interview sessions: no sweep of rooms without LiveKit");

@@ -1,4 +1,4 @@
-//! The door to `/internal`: `X-Internal-Token`, the same for every surface.
+//! The door to `/internal`: `X-Internal-Token`. The SOS service has one of its own, with the answers that it knows.
 
 use hyper::header::{HeaderName, HeaderValue};
 

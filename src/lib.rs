@@ -17,6 +17,7 @@ pub mod engineio;
 pub mod peer;
 pub mod redis;
 pub mod sos_service;
+pub mod store;
 // L3
 pub mod socketio;
 // L4

@@ -18,6 +18,7 @@ pub mod livekit;
 pub mod peer;
 pub mod redis;
 pub mod sos_service;
+pub mod store;
 // L3
 pub mod socketio;
 // L4

@@ -24,7 +24,7 @@ pub fn dependencies(sos_service: Option<SosService>, published_keys: Option<Arc<
         }));
     }
     if let Some(verifier) = published_keys {
-        dependencies.push(watched("publishedKeys", KEYS_EVERY, move || {
+        dependencies.push(published_keys("publishedKeys", move || {
             let verifier = verifier.clone();
             async move { verifier.fetch_published_keys().await.is_none_or(|fetched| fetched.is_ok()) }
         }));
@@ -32,8 +32,16 @@ pub fn dependencies(sos_service: Option<SosService>, published_keys: Option<Arc<
     dependencies
 }
 
-/// Both probes have a deadline of their own.
-fn watched<F>(name: &'static str, every: Duration, probe: impl Fn() -> F + Send + 'static) -> Dependency
+/// [`watched`] for published keys.
+pub(super) fn published_keys<F>(name: &'static str, probe: impl Fn() -> F + Send + 'static) -> Dependency
+where
+    F: Future<Output = bool> + Send,
+{
+    watched(name, KEYS_EVERY, probe)
+}
+
+/// Every probe has a deadline of its own.
+pub(super) fn watched<F>(name: &'static str, every: Duration, probe: impl Fn() -> F + Send + 'static) -> Dependency
 where
     F: Future<Output = bool> + Send,
 {

@@ -23,6 +23,8 @@ mod http_sos;
 mod identity;
 mod layers;
 mod limits;
+mod livekit_api;
+mod livekit_participants;
 mod overload;
 mod peer;
 mod readme;

@@ -82,8 +82,7 @@ if [ "$(id -u)" -eq 0 ]; then
     as_postgres=(setpriv --reuid=postgres --regid=postgres --init-groups --)
 fi
 
-livekit=${LIVEKIT:-$(command -v livekit-server || echo "${XDG_CACHE_HOME:-$HOME/.cache}/convoke/livekit-server-1.13.5")}
-[ -x "$livekit" ] || livekit=
+livekit=${LIVEKIT:-$(scripts/livekit.sh)}
 
 # --- Ports ---------------------------------------------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ mod layers;
 mod limits;
 mod livekit_api;
 mod livekit_participants;
+mod livekit_webhook;
 mod overload;
 mod peer;
 mod readme;

@@ -43,8 +43,6 @@ async fn what_livekit_tells_is_taken_and_nothing_else() {
     assert_eq!(answer(webhook(&hub, joined)).await, (200, good.clone()));
     assert_eq!(answer(webhook(&hub, joined)).await, (200, good.clone()), "repeated");
     assert_eq!(answer(webhook(&hub, r#"{"event":"moon_landed","new":1}"#)).await, (200, good.clone()), "unknown");
-    let json = webhook(&hub, joined).header("content-type", "application/json; charset=utf-8");
-    assert_eq!(answer(json).await.0, 415, "two content types are none");
     let path = "/livekit/webhook";
     let json = hub.request(Method::POST, path).header("authorization", format!("Bearer {}", sign(joined)));
     let json = json.header("content-type", "application/json; charset=utf-8").body(joined);
@@ -80,8 +78,8 @@ async fn webhooks_of_a_real_server_are_taken() {
     let port = crate::support::ports::free_port().to_string();
     let url = format!("http://127.0.0.1:{port}/livekit/webhook");
     let Some(server) = Server::start(&[&url]) else { return };
-    let env = [&[("REDIS_URL", &*redis::single().url()), ("PORT", &port)], &server.env()[..]].concat();
-    let hub = Hub::start(&env).await;
+    let redis = redis::single().url();
+    let hub = Hub::start(&[&[("REDIS_URL", &*redis), ("PORT", &port)], &server.env()[..]].concat()).await;
     let (livekit, room) = (convoke::livekit::LiveKit::new(&server.settings()).unwrap(), format!("w-{}", Uuid::new_v4()));
     let soon = tokio::time::Instant::now() + Duration::from_secs(20);
     livekit.create_room(&room, Duration::from_secs(60), soon).await.unwrap();
@@ -95,7 +93,8 @@ async fn webhooks_of_a_real_server_are_taken() {
 #[tokio::test]
 async fn public_keys_still_count_once_livekits_tokens_were_verified() {
     let keys = TestKey::rs256();
-    let env = [("REDIS_URL", &*redis::single().url()), ("JWT_SECRET", ""), ("JWT_PUBLIC_KEY", &keys.public_pem)];
+    let redis = redis::single().url();
+    let env = [("REDIS_URL", &*redis), ("JWT_SECRET", ""), ("JWT_PUBLIC_KEY", &keys.public_pem)];
     let hub = Hub::start(&[&env[..], &LIVEKIT].concat()).await;
     assert_eq!(answer(webhook(&hub, r#"{"event":"room_started"}"#)).await.0, 200);
     let token = keys.sign(&json!({"userId": "r1", "role": "RESCUER", "exp": now_seconds() + 600}), None);

@@ -70,6 +70,26 @@ async fn an_expired_token_and_one_of_another_key_open_nothing() {
     assert!(livekit.list_rooms(soon()).await.unwrap().iter().all(|listed| listed.name != room));
 }
 
+/// A client may ask for a room by name; the token's own counts.
+#[tokio::test]
+async fn a_token_opens_no_room_but_its_own() {
+    let Some(server) = livekit::shared() else { return };
+    let (livekit, own, other) = (LiveKit::new(&server.settings()).unwrap(), new_room(), new_room());
+    livekit.create_room(&other, HOUR, soon()).await.unwrap();
+    let token = livekit.token(&grant(&own, "ann")).unwrap();
+    let url = format!("{}/rtc?access_token={token}&room={other}&auto_subscribe=1&protocol=16", server.ws_url());
+    let (_socket, _) = tokio_tungstenite::connect_async(url).await.expect("it may join its own room");
+    let start = std::time::Instant::now();
+    while livekit.participants(&own, soon()).await.unwrap_or_default() != ["ann"] {
+        assert!(start.elapsed() < Duration::from_secs(10), "it never came");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(livekit.participants(&other, soon()).await.unwrap().is_empty());
+    for room in [own, other] {
+        livekit.delete_room(&room, soon()).await.unwrap();
+    }
+}
+
 /// LiveKit cannot take a token back: what comes after the end is for the hub's sweep.
 #[tokio::test]
 async fn an_old_token_makes_the_deleted_room_anew_with_its_agent() {

@@ -93,8 +93,7 @@ impl LiveKit {
     pub async fn create_room(&self, room: &str, lasts: Duration, deadline: Instant) -> Result<(), LiveKitError> {
         // LiveKit takes zero for its own defaults: minutes for a room nobody came to, seconds once the last one left.
         let seconds = u32::try_from(lasts.as_millis().div_ceil(1000)).unwrap_or(u32::MAX).max(1);
-        let options =
-            || CreateRoomOptions { empty_timeout: seconds, departure_timeout: seconds, ..CreateRoomOptions::default() };
+        let options = || CreateRoomOptions { empty_timeout: seconds, departure_timeout: seconds, ..CreateRoomOptions::default() };
         self.repeated(deadline, || self.0.rooms.create_room(room, options())).await.map(|_| ())
     }
 
@@ -103,13 +102,7 @@ impl LiveKit {
     ///
     /// # Errors
     /// [`LiveKitError::Unavailable`]: the agent may come all the same.
-    pub async fn dispatch_agent(
-        &self,
-        room: &str,
-        agent: &str,
-        metadata: &str,
-        deadline: Instant,
-    ) -> Result<(), LiveKitError> {
+    pub async fn dispatch_agent(&self, room: &str, agent: &str, metadata: &str, deadline: Instant) -> Result<(), LiveKitError> {
         let request = CreateAgentDispatchRequest {
             agent_name: agent.into(),
             room: room.into(),

@@ -6,6 +6,8 @@
 //! No call takes longer than its deadline. A [`StoreError`] says what may be concluded from the lack of an answer.
 
 mod error;
+mod interviews;
+mod invites;
 mod lead;
 mod migrate;
 mod pool;
@@ -21,6 +23,8 @@ use tokio_postgres::types::FromSql;
 use uuid::Uuid;
 
 pub use self::error::{SetupError, StoreError};
+pub use self::interviews::{Candidate, Interview, InterviewChange, InterviewStatus, NewInterview, Question, Template, TokenHash};
+pub use self::invites::{Invite, NewInvite, Pass};
 pub use self::lead::Lead;
 pub use self::migrate::{MigrateError, Migrated};
 use self::pool::Connections;

@@ -3,5 +3,6 @@
 pub mod demo;
 mod geojson;
 pub mod health;
+pub mod interviews;
 pub mod sessions;
 pub mod sos;

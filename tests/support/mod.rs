@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+pub mod booking;
 pub mod client;
 pub mod cluster;
 pub mod haproxy;

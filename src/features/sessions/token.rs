@@ -27,7 +27,7 @@ pub struct Pass {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Metadata<'a> {
-    user_id: Uuid,
+    user_id: String,
     email: Option<&'a str>,
     session_id: &'a str,
     kind: &'static str,
@@ -35,7 +35,7 @@ struct Metadata<'a> {
 
 /// What the interviewer is told of a session, as JSON.
 pub(super) fn metadata(session: &str, user: Uuid, email: Option<&str>) -> String {
-    let metadata = Metadata { user_id: user, email, session_id: session, kind: "ai-interview" };
+    let metadata = Metadata { user_id: user.to_string(), email, session_id: session, kind: "ai-interview" };
     // Only a map with keys that are no text could fail.
     serde_json::to_string(&metadata).unwrap_or_default()
 }

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use hyper::{Method, Response, StatusCode};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::super::guards::{FailedAuth, InternalDoor, RateLimits, bearer};
 use super::super::router::{Answer, Call, Router};
@@ -180,14 +180,7 @@ async fn user(api: Arc<Api>, call: Call) -> Answer {
     let id = call.param("id").parse().map_err(|_| vec![Bad { field: "id", why: "must be a UUID" }]);
     let id = id.map_err(HttpError::from)?;
     let fields::User { email, resume_id } = fields::User::parse(&object(call).await?)?;
-    let user = api.sessions.put_user(id, email.as_deref(), resume_id.as_deref()).await?;
-    let row = json!({
-        "id": user.id,
-        "email": user.email,
-        "resume_id": user.resume_id,
-        "completed_interviews_count": user.completed_interviews_count,
-    });
-    Ok(answer(StatusCode::OK, &row))
+    Ok(answer(StatusCode::OK, &api.sessions.put_user(id, email.as_deref(), resume_id.as_deref()).await?))
 }
 
 /// The body. What is no object has no fields.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::{Store, StoreError, Time, column};
@@ -200,22 +201,15 @@ impl Store {
             WHERE id = $1 AND status = ANY ($2) RETURNING {COLUMNS}"
         );
         let from: Vec<&str> = from.iter().map(|status| status.as_str()).collect();
-        let candidate = change.candidate.as_ref();
-        let rows = self.connections.write(
-            &sql,
-            &[
-                &id,
-                &from,
-                &change.status.map(InterviewStatus::as_str),
-                &change.scheduled_at.is_some(),
-                &change.scheduled_at.flatten().map(|time| time.0),
-                &change.recruiter_ids,
-                &candidate.map(|candidate| &candidate.id),
-                &candidate.map(|candidate| &candidate.name),
-                &candidate.map(|candidate| &candidate.email),
-            ],
-        );
-        rows.await?.first().map(interview).transpose()
+        let (status, scheduled_at) =
+            (change.status.map(InterviewStatus::as_str), change.scheduled_at.flatten().map(|time| time.0));
+        let (moves, candidate) = (change.scheduled_at.is_some(), change.candidate.as_ref());
+        let (candidate_id, name) = (candidate.map(|candidate| &candidate.id), candidate.map(|candidate| &candidate.name));
+        let email = candidate.map(|candidate| &candidate.email);
+        let recruiter_ids = &change.recruiter_ids;
+        let params: [&(dyn ToSql + Sync); 9] =
+            [&id, &from, &status, &moves, &scheduled_at, recruiter_ids, &candidate_id, &name, &email];
+        self.connections.write(&sql, &params).await?.first().map(interview).transpose()
     }
 }
 

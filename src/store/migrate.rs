@@ -52,6 +52,11 @@ pub enum MigrateError {
     TooManyActive,
 }
 
+/// All migrations of this binary, in order.
+pub(super) fn known() -> Vec<Migration> {
+    embedded::migrations::runner().get_migrations().clone()
+}
+
 impl Store {
     /// Brings the schema up to date and makes these the limits, whatever they were.
     pub async fn migrate(&self, limits: Limits) -> Result<Migrated, MigrateError> {

@@ -40,7 +40,8 @@ pub(super) fn route(router: &mut Router, identity: &Identity, sessions: Option<&
 
 async fn sign_in(call: Call, identity: &Identity, sessions: Option<&Arc<Sessions>>) -> Answer {
     let sessions = sessions.ok_or(HttpError::NotConfigured { setting: "DATABASE_URL" })?;
-    let asked: Asked = serde_json::from_str(&call.json().await?).map_err(|_| bad("name", "must be text; resume true or false"))?;
+    let asked: Asked =
+        serde_json::from_str(&call.json().await?).map_err(|_| bad("name", "must be text; resume true or false"))?;
     if !is_name(&asked.name) {
         return Err(bad("name", "must have 1–63 of A–Z, a–z, 0–9, _, . and -, and begin with a letter or a digit"));
     }

@@ -23,7 +23,7 @@ const USERS: Record<PanelRole, string> = { citizen: "u1", rescuer: "r1", dispatc
 const TRANSPORTS = ["polling", "websocket"];
 
 /** A name of the demo's users of interview sessions: it becomes the local part of an e-mail address. */
-export const HOLDER_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+export const HOLDER_NAME = /^[A-Za-z0-9][A-Za-z0-9._\-]{0,62}$/;
 
 /** `?page=interview&user=ana`; `?view=rescuer&sos=s1&transports=websocket&rescuer=r2&play=1` */
 export function readSettings(search: string): Settings {

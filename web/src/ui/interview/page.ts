@@ -31,7 +31,7 @@ export class InterviewPage {
     const signIn = async (name: string, resume: boolean | null): Promise<void> => {
       if (await this.#holder.signIn(name, resume)) onUser(name);
     };
-    this.#booking = new BookingView(this.#holder, user ?? "", signIn);
+    this.#booking = new BookingView(this.#holder, user ?? "ana", signIn);
     this.#roomView = new RoomView(this.#room, this.#holder);
     this.#out = h("button", {
       class: "button quiet small", type: "button", text: "Sign out", "data-testid": "sign-out",

@@ -33,7 +33,7 @@ export class RoomView {
   show(view: View, phase: Phase): void {
     this.element.dataset["phase"] = view.phase;
     this.element.dataset["reason"] = view.reason ?? "";
-    setText(this.#state, STATES[view.phase] + (view.phase === "in" && view.people.length === 1 ? " · nobody else is here" : ""));
+    setText(this.#state, STATES[view.phase] + (view.phase === "in" && !view.people.some((one) => one.agent) ? " · no interviewer has joined yet" : ""));
     this.#empty.hidden = view.people.length > 0;
     setText(this.#empty, view.phase === "joining" ? "Entering the room…" : outWords(view.reason) || hint(phase));
     const present = view.phase === "in" || view.phase === "reconnecting";

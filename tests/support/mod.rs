@@ -17,6 +17,7 @@ pub mod msgpack;
 pub mod node;
 pub mod pair;
 pub mod ports;
+pub mod postgres;
 pub mod process;
 pub mod proxy;
 pub mod raw;

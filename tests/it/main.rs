@@ -57,3 +57,5 @@ mod sos_service;
 mod sos_service_seed;
 mod sos_talk;
 mod sos_tokens;
+mod store_sessions;
+mod store_start;

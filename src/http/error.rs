@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::guards::{Overdrawn, rate};
 use super::json as respond_json;
 use crate::engineio::Body;
+use crate::features::sessions::error::{SessionError, StartRefusal};
 use crate::features::sos::Bad;
 use crate::features::sos::error::SosError;
 
@@ -39,6 +40,8 @@ pub enum HttpError {
     InvalidPath,
     /// `X-Internal-Token` is missing or wrong.
     InvalidToken,
+    /// A token of a user is missing or does not count.
+    Unauthorized,
     /// Authentication failed too often.
     TooManyFailures(Overdrawn),
     /// More requests than the caller may send to this route, or more failed authentications than its address may have.
@@ -47,6 +50,8 @@ pub enum HttpError {
     Unavailable,
     /// What the SOS feature says no to.
     Sos(SosError),
+    /// What the interview sessions say no to.
+    Session(SessionError),
     /// A feature without this setting.
     NotConfigured {
         setting: &'static str,
@@ -56,6 +61,12 @@ pub enum HttpError {
 impl From<SosError> for HttpError {
     fn from(error: SosError) -> Self {
         Self::Sos(error)
+    }
+}
+
+impl From<SessionError> for HttpError {
+    fn from(error: SessionError) -> Self {
+        Self::Session(error)
     }
 }
 
@@ -74,10 +85,11 @@ impl HttpError {
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NotJson | Self::Invalid(_) | Self::InvalidSosId | Self::InvalidPath => StatusCode::BAD_REQUEST,
-            Self::InvalidToken => StatusCode::UNAUTHORIZED,
+            Self::InvalidToken | Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::TooManyFailures(_) | Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::NotConfigured { .. } => StatusCode::NOT_IMPLEMENTED,
+            Self::Session(error) => session_status(error),
             Self::Sos(error) => match error {
                 SosError::NotFound => StatusCode::NOT_FOUND,
                 SosError::Forbidden => StatusCode::FORBIDDEN,
@@ -93,7 +105,12 @@ impl HttpError {
         let mut response = respond_json(self.status(), self.body().to_string());
         let headers = response.headers_mut();
         match self {
-            Self::Unavailable | Self::Sos(SosError::Unavailable | SosError::Unconfirmed) => {
+            Self::Unavailable
+            | Self::Sos(SosError::Unavailable | SosError::Unconfirmed)
+            | Self::Session(
+                SessionError::Unavailable
+                | SessionError::Start(StartRefusal::Unavailable | StartRefusal::ActiveExists { session: None, .. }),
+            ) => {
                 headers.insert(RETRY_AFTER, 1.into());
             }
             Self::TooManyFailures(overdrawn) | Self::RateLimited(overdrawn) => {
@@ -115,6 +132,8 @@ impl HttpError {
             Self::NotFound { path } => json!({"error": "Not Found", "path": path}),
             Self::MethodNotAllowed { allow } => json!({"error": "Method Not Allowed", "allow": allow}),
             Self::InvalidToken => json!({"error": "INVALID_TOKEN", "message": "X-Internal-Token is missing or wrong"}),
+            Self::Unauthorized => json!({"message": "Unauthorized"}),
+            Self::Session(error) => session_body(error),
             Self::RateLimited(_) => json!({"error": "RATE_LIMIT", "message": "Too many requests, try again later"}),
             Self::Unavailable => json!({"error": "UNAVAILABLE", "message": "Temporarily unavailable, try again"}),
             Self::Invalid(errors) => {
@@ -148,8 +167,46 @@ impl HttpError {
             | Self::MethodNotAllowed { .. }
             | Self::Invalid(_)
             | Self::InvalidToken
+            | Self::Unauthorized
+            | Self::Session(_)
             | Self::RateLimited(_)
             | Self::Unavailable => ("", "".into()),
         }
     }
+}
+
+const fn session_status(error: &SessionError) -> StatusCode {
+    match error {
+        SessionError::Start(refusal) => match refusal {
+            StartRefusal::UserNotFound | StartRefusal::NoResume | StartRefusal::ActiveExists { .. } => StatusCode::BAD_REQUEST,
+            StartRefusal::BetaLimit { .. } | StartRefusal::CapacityFull { .. } => StatusCode::CONFLICT,
+            StartRefusal::TokenFailed | StartRefusal::RoomFailed => StatusCode::BAD_GATEWAY,
+            StartRefusal::IdGenerationFailed | StartRefusal::CreateFailed => StatusCode::INTERNAL_SERVER_ERROR,
+            StartRefusal::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        },
+        SessionError::NotFound | SessionError::NotFoundOrEnded | SessionError::TokenNotFound => StatusCode::NOT_FOUND,
+        SessionError::NoRoomName
+        | SessionError::NoSessionId
+        | SessionError::RoomNameFormat
+        | SessionError::ForeignRoom
+        | SessionError::Rejected => StatusCode::BAD_REQUEST,
+        SessionError::Ended { .. } => StatusCode::FORBIDDEN,
+        SessionError::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        SessionError::TokenFailed | SessionError::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+fn session_body(error: &SessionError) -> Value {
+    let mut body = json!({"message": error.to_string()});
+    match error {
+        SessionError::Start(refusal) => {
+            body["error"] = refusal.code().into();
+            if let Some(session) = refusal.existing() {
+                body["existingSessionId"] = session.into();
+            }
+        }
+        SessionError::Ended { status } => body["status"] = json!(status),
+        _ => {}
+    }
+    body
 }

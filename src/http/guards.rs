@@ -3,6 +3,7 @@
 mod address;
 mod bearer;
 mod failures;
+mod internal;
 mod origin;
 pub(super) mod rate;
 
@@ -21,6 +22,7 @@ use crate::telemetry::RequestId;
 
 pub use bearer::bearer;
 pub use failures::{FailedAuth, Overdrawn};
+pub use internal::InternalDoor;
 pub use rate::{Quota, RateLimits};
 
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

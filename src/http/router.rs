@@ -73,6 +73,21 @@ impl Call {
         serde_json::from_str::<serde::de::IgnoredAny>(&text).map_err(|_| HttpError::NotJson)?;
         Ok(text)
     }
+
+    /// Reads the body and looks at nothing of it but its size.
+    ///
+    /// # Errors
+    /// `TooLarge`, `BodyTimeout`.
+    pub async fn ignore_body(self) -> Result<(), HttpError> {
+        if self.body.is_end_stream() {
+            return Ok(());
+        }
+        match read(self.body, self.body_limit).await {
+            // A body that broke off: its client will not hear of it.
+            Ok(_) | Err(HttpError::NotJson) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 fn is_json(content_type: &HeaderValue) -> bool {

@@ -45,6 +45,7 @@ mod scripts_slots;
 mod scripts_status;
 mod scripts_talk;
 mod scripts_world;
+mod sessions_life;
 mod socketio;
 mod socketio_acks;
 mod socketio_events;

@@ -3,12 +3,14 @@
 
 use std::time::{Duration, Instant};
 
+pub mod booking;
 pub mod client;
 pub mod cluster;
 pub mod haproxy;
 pub mod hub;
 pub mod keys;
 pub mod linked;
+pub mod livekit;
 pub mod load;
 pub mod metrics;
 pub mod msgpack;

@@ -3,4 +3,5 @@
 pub mod demo;
 mod geojson;
 pub mod health;
+pub mod sessions;
 pub mod sos;

@@ -108,8 +108,11 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         }),
         dependencies,
     };
-    let front =
-        Front { guards: Guards::new(&settings), router: router(&settings, &sos, &booking, health, &scopes.node()), engine: engine.clone() };
+    let front = Front {
+        guards: Guards::new(&settings),
+        router: router(&settings, &sos, &booking, health, &scopes.node()),
+        engine: engine.clone(),
+    };
     let listener = bind((settings.server.host, settings.server.port).into()).await?;
     let address = listener.local_addr().map_err(ServeError::Signals)?;
     let stop = CancellationToken::new();

@@ -11,7 +11,7 @@ use crate::http::guards::RateLimits;
 use crate::http::router::Router;
 use crate::http::routes;
 use crate::http::routes::health::Dependency;
-use crate::livekit::LiveKit;
+use crate::livekit::{LiveKit, RoomListener};
 use crate::redis::Redis;
 use crate::settings::Settings;
 use crate::store::Store;
@@ -61,6 +61,8 @@ impl Booking {
             internal_token: settings.sos.internal_token.as_ref(),
         });
         routes::sessions::routes(router, parts);
+        let listener = |sessions: &Arc<Sessions>| -> Arc<dyn RoomListener> { sessions.clone() };
+        routes::livekit::routes(router, self.livekit.as_ref(), self.sessions.iter().map(listener).collect());
     }
 
     /// What is named in `/ready` when it is away. Starts a task for each.

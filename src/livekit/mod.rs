@@ -93,8 +93,7 @@ impl LiveKit {
     pub async fn create_room(&self, room: &str, lasts: Duration, deadline: Instant) -> Result<(), LiveKitError> {
         // LiveKit takes zero for its own defaults: minutes for a room nobody came to, seconds once the last one left.
         let seconds = u32::try_from(lasts.as_millis().div_ceil(1000)).unwrap_or(u32::MAX).max(1);
-        let options =
-            || CreateRoomOptions { empty_timeout: seconds, departure_timeout: seconds, ..CreateRoomOptions::default() };
+        let options = || CreateRoomOptions { empty_timeout: seconds, departure_timeout: seconds, ..CreateRoomOptions::default() };
         self.repeated(deadline, || self.0.rooms.create_room(room, options())).await.map(|_| ())
     }
 
@@ -103,13 +102,7 @@ impl LiveKit {
     ///
     /// # Errors
     /// [`LiveKitError::Unavailable`]: the agent may come all the same.
-    pub async fn dispatch_agent(
-        &self,
-        room: &str,
-        agent: &str,
-        metadata: &str,
-        deadline: Instant,
-    ) -> Result<(), LiveKitError> {
+    pub async fn dispatch_agent(&self, room: &str, agent: &str, metadata: &str, deadline: Instant) -> Result<(), LiveKitError> {
         let request = CreateAgentDispatchRequest {
             agent_name: agent.into(),
             room: room.into(),
@@ -130,13 +123,14 @@ impl LiveKit {
         }
     }
 
-    /// The names of the agents that were sent for.
+    /// The names of the agents that were sent for. Those without a name, which LiveKit itself sends for in every room, are left
+    /// out.
     ///
     /// # Errors
     /// `not_found` without the room.
     pub async fn dispatched(&self, room: &str, deadline: Instant) -> Result<Vec<String>, LiveKitError> {
         let dispatches = self.repeated(deadline, || self.0.agents.list_dispatch(room)).await?;
-        Ok(dispatches.into_iter().map(|dispatch| dispatch.agent_name).collect())
+        Ok(dispatches.into_iter().map(|dispatch| dispatch.agent_name).filter(|name| !name.is_empty()).collect())
     }
 
     /// Deletes a room and throws out who is in it. False: there was none, or an earlier try whose answer was lost has deleted it.

@@ -89,7 +89,9 @@ impl Sessions {
                         return;
                     }
                 }
-                Err(error) => return tracing::warn!(error = error_chain(&error), "interview sessions: no time-outs without PostgreSQL"),
+                Err(error) => {
+                    return tracing::warn!(error = error_chain(&error), "interview sessions: no time-outs without PostgreSQL");
+                }
             }
         }
     }

@@ -122,8 +122,7 @@ impl Sessions {
         }
         let ids: Vec<_> = added.iter().map(|session| session.id.to_owned()).collect();
         let Ok(rows) = self.store.sessions_of_ids(&ids).await else { return };
-        let active: HashSet<_> =
-            rows.iter().filter(|(_, _, status)| *status == Status::Active).map(|(id, _, _)| &**id).collect();
+        let active: HashSet<_> = rows.iter().filter(|(_, _, status)| *status == Status::Active).map(|(id, _, _)| &**id).collect();
         let over = added.iter().filter(|session| !active.contains(session.id));
         let over: Vec<_> = over.map(|s| Orphan { id: s.id, user: Some(s.user), ends_ms: s.ends_ms }).collect();
         if !over.is_empty() {

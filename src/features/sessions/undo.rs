@@ -34,7 +34,11 @@ impl Sessions {
             // Another start has got this id: it is that one's room.
             Ok(false) => {}
             Err(error) => {
-                tracing::warn!(room = slot.room, error = super::error_chain(&error), "the room of an undone start is left to the sweep");
+                tracing::warn!(
+                    room = slot.room,
+                    error = super::error_chain(&error),
+                    "the room of an undone start is left to the sweep"
+                );
             }
         }
     }

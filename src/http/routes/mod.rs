@@ -3,5 +3,6 @@
 pub mod demo;
 mod geojson;
 pub mod health;
+pub mod livekit;
 pub mod sessions;
 pub mod sos;

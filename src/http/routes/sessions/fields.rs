@@ -40,9 +40,8 @@ pub(super) struct User {
 impl User {
     pub fn parse(body: &Map<String, Value>) -> Result<Self, Vec<Bad>> {
         let mut faults = Vec::new();
-        let mut text = |field, most, why| {
-            given(body, field).and_then(|value| fault_if_none(storable(value, most), &mut faults, field, why))
-        };
+        let mut text =
+            |field, most, why| given(body, field).and_then(|value| fault_if_none(storable(value, most), &mut faults, field, why));
         let email = text("email", LONGEST_EMAIL, "must be a text of at most 320 characters");
         let resume_id = text("resumeId", LONGEST_RESUME_ID, "must be a text of at most 256 characters");
         if faults.is_empty() { Ok(Self { email, resume_id }) } else { Err(faults) }

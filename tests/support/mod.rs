@@ -19,6 +19,7 @@ pub mod node;
 pub mod pair;
 pub mod participant;
 pub mod ports;
+pub mod postgres;
 pub mod process;
 pub mod proxy;
 pub mod raw;

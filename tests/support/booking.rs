@@ -196,6 +196,13 @@ impl World {
         rooms
     }
 
+    /// The agents that were sent for by name. LiveKit itself sends for those without one.
+    pub async fn agents(&self, room: &str) -> Vec<String> {
+        let deadline = (Instant::now() + Duration::from_secs(10)).into();
+        let agents = self.livekit.dispatched(room, deadline).await.expect("the room is there");
+        agents.into_iter().filter(|agent| !agent.is_empty()).collect()
+    }
+
     /// The slots in Redis: ids, sorted, and when each ends (ms).
     pub fn slots(&self) -> Vec<(String, u64)> {
         let mut slots: Vec<(String, f64)> =
@@ -257,11 +264,8 @@ impl Answer {
 /// A token of someone who holds sessions.
 pub fn holder_token(user: Uuid, email: Option<&str>, expires_at: u64) -> String {
     auth::install_crypto_provider();
-    let identity = Identity {
-        secret: Some(Secret::new(SESSIONS_SECRET)),
-        audience: Some("authenticated".into()),
-        ..Identity::default()
-    };
+    let identity =
+        Identity { secret: Some(Secret::new(SESSIONS_SECRET)), audience: Some("authenticated".into()), ..Identity::default() };
     auth::mint_holder(&identity, user, email, expires_at, now_seconds()).expect("a token")
 }
 

@@ -50,6 +50,7 @@ mod scripts_status;
 mod scripts_talk;
 mod scripts_world;
 mod sessions_life;
+mod sessions_livekit;
 mod socketio;
 mod socketio_acks;
 mod socketio_events;

@@ -32,7 +32,10 @@ async fn a_session_starts_is_shown_and_ends() {
     let slots = world.slots();
     assert_eq!(slots.len(), 1);
     assert_eq!(slots[0].0, session.id);
-    let ends = format!("SELECT (extract(epoch FROM server_end_time) * 1000)::bigint FROM public.interview_sessions WHERE id = '{}'", session.id);
+    let ends = format!(
+        "SELECT (extract(epoch FROM server_end_time) * 1000)::bigint FROM public.interview_sessions WHERE id = '{}'",
+        session.id
+    );
     assert!(world.value(&ends).await.parse::<u64>().unwrap().abs_diff(slots[0].1) <= 1, "the slot ends with the session");
 
     let ended = world.end(&session.id, user).await;
@@ -51,7 +54,10 @@ async fn the_token_opens_the_room_until_the_session_ends() {
     let session = world.started(user).await;
     let refreshed = world.post("/api/livekit/token", user, Some(token_body(&session))).await;
     assert_eq!((refreshed.status, &refreshed.body["roomName"]), (200, &json!(session.room)));
-    let end = format!("SELECT floor(extract(epoch FROM server_end_time))::bigint FROM public.interview_sessions WHERE id = '{}'", session.id);
+    let end = format!(
+        "SELECT floor(extract(epoch FROM server_end_time))::bigint FROM public.interview_sessions WHERE id = '{}'",
+        session.id
+    );
     let end: u64 = world.value(&end).await.parse().unwrap();
     assert!(end.abs_diff(now_seconds() + 1800) <= 30);
     for token in [&*session.token, refreshed.body["token"].as_str().unwrap()] {

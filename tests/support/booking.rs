@@ -257,11 +257,8 @@ impl Answer {
 /// A token of someone who holds sessions.
 pub fn holder_token(user: Uuid, email: Option<&str>, expires_at: u64) -> String {
     auth::install_crypto_provider();
-    let identity = Identity {
-        secret: Some(Secret::new(SESSIONS_SECRET)),
-        audience: Some("authenticated".into()),
-        ..Identity::default()
-    };
+    let identity =
+        Identity { secret: Some(Secret::new(SESSIONS_SECRET)), audience: Some("authenticated".into()), ..Identity::default() };
     auth::mint_holder(&identity, user, email, expires_at, now_seconds()).expect("a token")
 }
 

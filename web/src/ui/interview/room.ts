@@ -15,6 +15,7 @@ export class RoomView {
   readonly #state = h("p", { class: "room-state", role: "status", "data-testid": "room-state" });
   readonly #tiles = h("ul", { class: "tiles", "aria-label": "People in the room", "data-testid": "tiles" });
   readonly #empty = h("p", { class: "room-empty" });
+  readonly #bar: HTMLElement;
   readonly #switches: Record<"microphone" | "camera", HTMLButtonElement>;
   readonly #sound: HTMLButtonElement;
   readonly #leave: HTMLButtonElement;
@@ -26,8 +27,9 @@ export class RoomView {
     this.#sound = this.#button("Switch the sound on", "button", "sound", () => room.playSound());
     this.#leave = this.#button("Leave", "button", "leave", () => room.leave());
     this.#leave.prepend(icon("leave"));
-    this.element = h("div", { class: "room", "data-testid": "room" }, this.#state, this.#empty, this.#tiles,
-      h("div", { class: "room-bar", role: "group", "aria-label": "Camera, microphone, room" }, this.#switches.microphone, this.#switches.camera, this.#sound, this.#leave));
+    this.#bar = h("div", { class: "room-bar", role: "group", "aria-label": "Camera, microphone, room" },
+      this.#switches.microphone, this.#switches.camera, this.#sound, this.#leave);
+    this.element = h("div", { class: "room", "data-testid": "room" }, this.#state, this.#empty, this.#tiles, this.#bar);
   }
 
   show(view: View, phase: Phase): void {
@@ -35,9 +37,10 @@ export class RoomView {
     this.element.dataset["reason"] = view.reason ?? "";
     setText(this.#state, STATES[view.phase] + (view.phase === "in" && !view.people.some((one) => one.agent) ? " · no interviewer has joined yet" : ""));
     this.#empty.hidden = view.people.length > 0;
-    setText(this.#empty, view.phase === "joining" ? "Entering the room…" : outWords(view.reason) || hint(phase));
+    setText(this.#empty, view.phase === "joining" ? "Entering the room…" : hint(phase, view.reason));
     const present = view.phase === "in" || view.phase === "reconnecting";
     for (const device of ["microphone", "camera"] as const) showSwitch(this.#switches[device], device, view[device], present);
+    this.#bar.hidden = view.phase === "out";
     this.#leave.disabled = !present;
     this.#sound.hidden = !present || !view.soundBlocked;
     keyed(this.#tiles, view.people, (person) => person.identity, makeTile, (tile, person) => this.#showTile(tile, person));
@@ -80,10 +83,9 @@ function showSwitch(button: HTMLButtonElement, device: "microphone" | "camera", 
   const pressed = String(on);
   if (button.getAttribute("aria-pressed") === pressed) return;
   button.setAttribute("aria-pressed", pressed);
-  const label = device === "camera" ? "Camera" : "Microphone";
-  button.setAttribute("aria-label", label);
+  if (device === "microphone") button.setAttribute("aria-label", "Microphone");
   const shape: IconName = device === "camera" ? (on ? "camera" : "camera-off") : on ? "mic" : "mic-off";
-  button.replaceChildren(icon(shape), h("span", { class: "switch-words", text: on ? "On" : "Off" }));
+  button.replaceChildren(icon(shape), h("span", { text: device === "camera" ? "Camera" : "Mic" }));
 }
 
 function makeTile(person: Person): HTMLElement {
@@ -96,10 +98,10 @@ function makeTile(person: Person): HTMLElement {
       h("span", { class: "tile-mute", hidden: true }, icon("mic-off"), h("span", { class: "visually-hidden", text: "muted" }))));
 }
 
-function hint(phase: Phase): string {
+function hint(phase: Phase, reason: string | null): string {
   switch (phase) {
     case "active":
-    case "overdue": return "You are not in the room.";
+    case "overdue": return outWords(reason) || "You are not in the room.";
     case "ended": return "The room is closed.";
     default: return "Here you will see yourself and the interviewer. Starting a session opens the room, and your camera and microphone.";
   }

@@ -49,6 +49,7 @@ mod scripts_slots;
 mod scripts_status;
 mod scripts_talk;
 mod scripts_world;
+mod sessions_faults;
 mod sessions_life;
 mod socketio;
 mod socketio_acks;

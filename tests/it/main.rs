@@ -51,6 +51,7 @@ mod scripts_talk;
 mod scripts_world;
 mod sessions_faults;
 mod sessions_life;
+mod sessions_livekit;
 mod socketio;
 mod socketio_acks;
 mod socketio_events;

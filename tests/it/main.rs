@@ -19,6 +19,7 @@ mod guarantees;
 mod http_demo;
 mod http_doors;
 mod http_drain;
+mod http_limits;
 mod http_sessions;
 mod http_sos;
 mod identity;

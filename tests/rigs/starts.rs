@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use convoke::livekit::LiveKit;
@@ -42,10 +43,10 @@ async fn two_thousand_starts_at_once_fill_the_capacity_exactly() {
     let _alone = alone().await;
     let Some(rig) = Rig::start(&[]).await else { return };
     let users = rig.users(USERS).await;
-    let (began, stop) = (Instant::now(), CancellationToken::new());
+    let (began, stop, later) = (Instant::now(), CancellationToken::new(), AtomicUsize::new(0));
     let starts = async {
         // All users first, so that the starts of one come together with those of all others.
-        let all = (0..STARTS_OF_EACH * USERS).map(|n| rig.start_until_answered(n % NODES, users[n % USERS]));
+        let all = (0..STARTS_OF_EACH * USERS).map(|n| rig.start_until_answered(n % NODES, users[n % USERS], &later));
         let answers = join_all(all).await;
         stop.cancel();
         answers
@@ -61,7 +62,8 @@ async fn two_thousand_starts_at_once_fill_the_capacity_exactly() {
             *of_user.entry(users[n % USERS]).or_default() += 1;
         }
     }
-    say!("{} starts of {USERS} users in {:.1} s: {tally}", answers.len(), took.as_secs_f32());
+    let later = later.into_inner();
+    say!("{} starts of {USERS} users in {:.1} s: {tally}; {later} were told to come later", answers.len(), took.as_secs_f32());
     say!("{watched}");
     assert!(tally.wrongs.is_empty(), "{:?}", tally.wrongs);
     assert_eq!(tally.started.len(), CAPACITY);
@@ -75,7 +77,7 @@ async fn two_thousand_starts_at_once_fill_the_capacity_exactly() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_fails_during_starts_leaves_nothing_behind() {
     const USERS: usize = 120;
-    const VISITORS: u64 = 60;
+    const VISITORS: u64 = 80;
     let _alone = alone().await;
     let seed = from_env("CONVOKE_STARTS_SEED").unwrap_or_else(|| rand::rng().random_range(0..1_000_000));
     let seconds = from_env("CONVOKE_STARTS_SECONDS").unwrap_or(25);
@@ -118,7 +120,8 @@ async fn whatever_fails_during_starts_leaves_nothing_behind() {
     assert!(revived.is_empty(), "seed {seed}: ended, and active again: {revived:?}");
     rig.end_all().await;
     // Nothing that is left anywhere keeps anybody out.
-    let again = join_all(users.iter().take(CAPACITY).map(|user| rig.start_until_answered(0, *user))).await;
+    let later = AtomicUsize::new(0);
+    let again = join_all(users.iter().take(CAPACITY).map(|user| rig.start_until_answered(0, *user, &later))).await;
     assert!(again.iter().all(|answer| answer.status == 201), "{again:?}");
     rig.agrees(Duration::from_secs(10)).await;
 }
@@ -184,14 +187,15 @@ impl Rig {
         self.http.post(url).bearer_auth(holder_token(user, None, now_seconds() + 3600))
     }
 
-    /// Does as it is told when the answer is "later".
-    async fn start_until_answered(&self, node: usize, user: Uuid) -> Answer {
+    /// Does as it is told when the answer is "later", and counts how often.
+    async fn start_until_answered(&self, node: usize, user: Uuid, later: &AtomicUsize) -> Answer {
         let began = Instant::now();
         loop {
             match Answer::maybe(self.post(node, user, "start")).await {
                 Some(answer) if answer.status != 503 => return answer,
                 last => assert!(began.elapsed() < Duration::from_secs(60), "never answered: {last:?}"),
             }
+            later.fetch_add(1, Ordering::Relaxed);
             sleep(Duration::from_secs(1)).await;
         }
     }
@@ -248,6 +252,11 @@ impl Rig {
                 self.nodes.nodes[node].kill();
                 sleep(away).await;
                 self.nodes.nodes[node].start().await;
+            }
+            Fault::Pause { node, time } => {
+                self.nodes.nodes[node].pause();
+                sleep(time).await;
+                self.nodes.nodes[node].resume();
             }
             Fault::LiveKitHangs { time } => self.link_is(Mode::Pause, time).await,
             Fault::LiveKitIsNotHeard { time } => self.link_is(Mode::SwallowAnswers, time).await,
@@ -448,6 +457,11 @@ enum Fault {
         node: usize,
         away: Duration,
     },
+    /// SIGSTOP, also in the middle of a start, and for longer than its lease.
+    Pause {
+        node: usize,
+        time: Duration,
+    },
     /// Neither requests nor answers pass.
     LiveKitHangs {
         time: Duration,
@@ -470,6 +484,7 @@ impl Fault {
     fn name(self) -> &'static str {
         match self {
             Self::Kill { .. } => "kills",
+            Self::Pause { .. } => "pauses",
             Self::LiveKitHangs { .. } => "hangs of LiveKit",
             Self::LiveKitIsNotHeard { .. } => "lost answers of LiveKit",
             Self::LiveKitBreaksOff { .. } => "cuts of LiveKit",
@@ -483,6 +498,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Kill { node, away } => write!(f, "node-{node} is killed and back after {away:?}"),
+            Self::Pause { node, time } => write!(f, "node-{node} is paused for {time:?}"),
             Self::LiveKitHangs { time } => write!(f, "LiveKit hangs for {time:?}"),
             Self::LiveKitIsNotHeard { time } => write!(f, "the answers of LiveKit are lost for {time:?}"),
             Self::LiveKitBreaksOff { times } => write!(f, "the connections to LiveKit break {times} times"),
@@ -499,10 +515,12 @@ fn plan(seed: u64) -> impl Iterator<Item = (Duration, Fault)> {
     std::iter::from_fn(move || {
         if round.is_empty() {
             let mut ms = |range| Duration::from_millis(random.random_range(range));
-            let (away, later, hang, silence, crash) = (ms(0..1_000), ms(0..1_000), ms(200..2_500), ms(200..2_500), ms(0..1_000));
+            let (away, later, pause, crash) = (ms(0..1_000), ms(0..1_000), ms(200..4_500), ms(0..1_000));
+            let (hang, silence) = (ms(200..2_500), ms(200..2_500));
             round = vec![
                 Fault::Kill { node: random.random_range(0..NODES), away },
                 Fault::Kill { node: random.random_range(0..NODES), away: later },
+                Fault::Pause { node: random.random_range(0..NODES), time: pause },
                 Fault::LiveKitHangs { time: hang },
                 Fault::LiveKitIsNotHeard { time: silence },
                 Fault::LiveKitBreaksOff { times: random.random_range(1..20) },

@@ -15,6 +15,7 @@ local whole = limit * period
 local held, ids = 0, {}
 local at, was, done = string.match(call('GET', KEYS[1]) or '', '^(%d+) (%d+)(.*)$')
 if at then
+  at = tonumber(at)
   -- A clock that was set back takes nothing away; a bucket filled under another limit is full at most.
   held = math.min(whole, math.max(0, was - math.max(0, now - at) * limit))
   for id in string.gmatch(done, '%S+') do ids[#ids + 1] = id end
@@ -23,9 +24,13 @@ end
 local again = false
 for _, id in ipairs(ids) do again = again or id == ARGV[3] end
 local allowed = again or held + period <= whole
-if allowed and not again then
+local counts = allowed and not again
+if counts then
   held = held + period
   table.insert(ids, 1, ARGV[3])
+end
+-- After a refusal only if the clock was set back: from now on the bucket leaks by the new one.
+if counts or (at and now < at) then
   local value = string.format('%.0f %.0f %s', now, held, table.concat(ids, ' ', 1, math.min(8, #ids)))
   call('SET', KEYS[1], value, 'PX', string.format('%.0f', math.ceil(held / limit)))
 end

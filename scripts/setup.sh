@@ -77,6 +77,13 @@ has cargo || fail "cargo is missing: install Rust with rustup (https://rustup.rs
 node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' ||
     fail "Node $(node --version) is too old: 20.19 or newer is needed"
 
+# --- LiveKit -------------------------------------------------------------------------------------------------------
+
+# Without it only what needs it is missing, which it says itself. Tests that skip because of that are no pass in CI.
+scripts/livekit.sh >/dev/null || [ "$goal" = run ]
+
+# --- Packages of Node and Python -----------------------------------------------------------------------------------
+
 # Runs a command in a folder unless it ran since the given file last changed.
 #   once <folder> <file that decides> <what must be there> <command…>
 once() {

@@ -12,7 +12,7 @@ use crate::http::guards::RateLimits;
 use crate::http::router::Router;
 use crate::http::routes;
 use crate::http::routes::health::Dependency;
-use crate::livekit::LiveKit;
+use crate::livekit::{LiveKit, RoomListener};
 use crate::redis::Redis;
 use crate::settings::Settings;
 use crate::store::Store;
@@ -72,6 +72,8 @@ impl Booking {
             internal_token: settings.sos.internal_token.as_ref(),
         });
         routes::sessions::routes(router, parts);
+        let listener = |sessions: &Arc<Sessions>| -> Arc<dyn RoomListener> { sessions.clone() };
+        routes::livekit::routes(router, self.livekit.as_ref(), self.sessions.iter().map(listener).collect());
         let parts = self.interviews.clone().map(|interviews| routes::interviews::Parts {
             interviews,
             limits: self.limits.clone(),

@@ -25,7 +25,7 @@ enum Command {
     Serve,
     /// Says what is wrong with the settings, and whether Redis and the services answer
     Check,
-    /// Makes a development token, signed with JWT_SECRET
+    /// Makes a development token, signed with the secret of its surface
     Token(token::Wish),
 }
 

@@ -41,6 +41,8 @@ pub enum HttpError {
     InvalidPath,
     /// `X-Internal-Token` is missing or wrong.
     InvalidToken,
+    /// What says that it comes from LiveKit is not signed with our key.
+    InvalidSignature,
     /// A token of a user is missing or does not count.
     Unauthorized,
     /// Authentication failed too often.
@@ -94,7 +96,7 @@ impl HttpError {
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NotJson | Self::Invalid(_) | Self::InvalidSosId | Self::InvalidPath => StatusCode::BAD_REQUEST,
-            Self::InvalidToken | Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::InvalidToken | Self::InvalidSignature | Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::TooManyFailures(_) | Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::NotConfigured { .. } => StatusCode::NOT_IMPLEMENTED,
@@ -168,6 +170,7 @@ impl HttpError {
             Self::TooLarge { limit } => ("PAYLOAD_TOO_LARGE", format!("the body is larger than {limit} bytes").into()),
             Self::BodyTimeout => ("REQUEST_TIMEOUT", "the body did not arrive in time".into()),
             Self::UnsupportedMediaType => ("UNSUPPORTED_MEDIA_TYPE", "the body must be application/json".into()),
+            Self::InvalidSignature => ("INVALID_SIGNATURE", "the signature is missing or not of our key".into()),
             Self::NotJson => ("INVALID_JSON", "the body is not valid JSON".into()),
             Self::InvalidSosId => ("INVALID_SOS_ID", "an SOS id has 1–128 of A–Z, a–z, 0–9, _, . and -".into()),
             Self::InvalidPath => ("INVALID_PATH", "the path is not valid UTF-8 once it is decoded".into()),

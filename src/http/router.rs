@@ -74,6 +74,14 @@ impl Call {
         Ok(text)
     }
 
+    /// The body as it came, to the byte.
+    ///
+    /// # Errors
+    /// `TooLarge`, `BodyTimeout`; `NotJson` if the client goes away in the middle of it.
+    pub async fn bytes(self) -> Result<Bytes, HttpError> {
+        read(self.body, self.body_limit).await
+    }
+
     /// Reads the body and looks at nothing of it but its size.
     ///
     /// # Errors
@@ -88,6 +96,12 @@ impl Call {
             Err(error) => Err(error),
         }
     }
+}
+
+/// The type without its parameters; empty if it is no text.
+pub fn media_type(content_type: &HeaderValue) -> &str {
+    let content_type = content_type.to_str().unwrap_or_default();
+    content_type.split_once(';').map_or(content_type, |(media, _)| media).trim()
 }
 
 fn is_json(content_type: &HeaderValue) -> bool {

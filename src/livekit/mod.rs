@@ -123,13 +123,14 @@ impl LiveKit {
         }
     }
 
-    /// The names of the agents that were sent for.
+    /// The names of the agents that were sent for. Those without a name, which LiveKit itself sends for in every room, are left
+    /// out.
     ///
     /// # Errors
     /// `not_found` without the room.
     pub async fn dispatched(&self, room: &str, deadline: Instant) -> Result<Vec<String>, LiveKitError> {
         let dispatches = self.repeated(deadline, || self.0.agents.list_dispatch(room)).await?;
-        Ok(dispatches.into_iter().map(|dispatch| dispatch.agent_name).collect())
+        Ok(dispatches.into_iter().map(|dispatch| dispatch.agent_name).filter(|name| !name.is_empty()).collect())
     }
 
     /// Deletes a room and throws out who is in it. False: there was none, or an earlier try whose answer was lost has deleted it.

@@ -99,3 +99,85 @@ impl Signer {
             .map_err(|error| LiveKitError::Token(error.to_string()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use jsonwebtoken::crypto::aws_lc;
+    use livekit_api::access_token::TokenVerifier;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const SECRET: &str = "a secret of the tests, at least 32 bytes long";
+    /// In the year 2100.
+    const LATER: u64 = 4_102_444_800;
+
+    fn grant<'a>() -> Grant<'a> {
+        Grant {
+            room: "INTERVIEW-AAA-BBB-CCC",
+            identity: "ann",
+            name: None,
+            can_publish: true,
+            can_subscribe: true,
+            can_publish_data: None,
+            expires_at: LATER,
+            agents: &[],
+        }
+    }
+
+    fn signed(grant: &Grant<'_>) -> String {
+        let _ = aws_lc::DEFAULT_PROVIDER.install_default();
+        Signer::new("key", SECRET).sign(grant).unwrap()
+    }
+
+    fn claims(grant: &Grant<'_>) -> Value {
+        let token = signed(grant);
+        let payload = token.split('.').nth(1).unwrap();
+        let mut claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
+        let nbf = claims["nbf"].take().as_u64().unwrap();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        assert!(nbf <= now && now - nbf < 60);
+        claims
+    }
+
+    #[test]
+    fn a_token_holds_what_the_grant_says_and_nothing_else() {
+        let video = json!({"room": "INTERVIEW-AAA-BBB-CCC", "roomJoin": true, "canPublish": true, "canSubscribe": true});
+        assert_eq!(claims(&grant()), json!({"iss": "key", "sub": "ann", "nbf": null, "exp": LATER, "video": video}));
+
+        let agents = [Agent { name: "ai-interviewer", metadata: "{\"kind\":\"ai-interview\"}" }];
+        let observer = Grant {
+            name: Some("ann@example.com"),
+            can_publish: false,
+            can_publish_data: Some(false),
+            agents: &agents,
+            ..grant()
+        };
+        let claims = claims(&observer);
+        assert_eq!(claims["name"], "ann@example.com");
+        assert_eq!((&claims["video"]["canPublish"], &claims["video"]["canPublishData"]), (&json!(false), &json!(false)));
+        let agent = json!({"agentName": "ai-interviewer", "metadata": "{\"kind\":\"ai-interview\"}"});
+        assert_eq!(claims["roomConfig"], json!({"agents": [agent]}));
+    }
+
+    #[test]
+    fn livekits_own_crate_reads_it() {
+        let agents = [Agent { name: "ai-interviewer", metadata: "m" }];
+        let token = signed(&Grant { agents: &agents, ..grant() });
+        let claims = TokenVerifier::with_api_key("key", SECRET).verify(&token).unwrap();
+        assert_eq!((claims.sub.as_str(), claims.exp as u64), ("ann", LATER));
+        assert!(claims.video.room_join && claims.video.can_publish_data && !claims.video.room_admin);
+        assert_eq!(claims.room_config.unwrap().agents[0].agent_name, "ai-interviewer");
+        TokenVerifier::with_api_key("other", SECRET).verify(&token).unwrap_err();
+    }
+
+    #[test]
+    fn nobody_gets_a_token_for_every_room() {
+        for grant in [Grant { room: "", ..grant() }, Grant { identity: "", ..grant() }] {
+            let error = Signer::new("key", SECRET).sign(&grant).unwrap_err();
+            assert!(matches!(error, LiveKitError::Token(_)), "{error:?}");
+        }
+    }
+}

@@ -208,7 +208,7 @@ impl Store {
         rows.first().map(Ended::from_row).transpose()
     }
 
-    /// Completes this user's expired sessions, and counts them. The user's row that another transaction holds is waited for.
+    /// Completes this user's expired sessions, and counts them. One that another transaction holds is waited for.
     pub async fn sessions_complete_expired_of(&self, user: Uuid) -> Result<Vec<Ended>, StoreError> {
         Ended::all(&self.connections.write(COMPLETE_EXPIRED_OF, &[&user]).await?)
     }
@@ -235,13 +235,16 @@ impl Store {
     /// Writes what an interview came to; what is not given stays. `None`: there is no such session.
     ///
     /// # Errors
-    /// [`StoreError::Rejected`] if the score does not fit the column, which holds 0.1 to 99.9 in steps of 0.1.
+    /// [`StoreError::Rejected`] if the score does not fit the column, which holds up to 99.9 in steps of 0.1.
     pub async fn session_score(
         &self,
         id: &str,
         score: Option<f64>,
         summary: Option<&str>,
     ) -> Result<Option<Session>, StoreError> {
+        if score.is_some_and(|score| !score.is_finite()) {
+            return Err(StoreError::Rejected("a score is a number".into()));
+        }
         one(&self.connections.write(SCORE, &[&id, &score, &summary]).await?)
     }
 }

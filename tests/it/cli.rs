@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-use convoke::auth::{Role, SosVerifier};
+use convoke::auth::{RecruiterRole, RecruiterVerifier, Role, SessionsVerifier, SosVerifier};
 use convoke::settings::Settings;
 
 use crate::support::ports::free_port;
@@ -51,10 +51,52 @@ fn without_a_secret_no_token_is_made() {
     assert!(text(&output.stderr).contains("JWT_SECRET") && output.stdout.is_empty());
 }
 
+#[tokio::test]
+async fn each_surface_has_tokens_of_its_own() {
+    const USER: &str = "6f1c1d6e-8c0f-4d0b-9d5e-0d2f6a1b2c3d";
+    let environment = [
+        ("JWT_SECRET", "a secret of at least thirty-two bytes"),
+        ("INTERVIEW_JWT_SECRET", "another secret of thirty-two bytes"),
+        ("SESSIONS_JWT_SECRET", "a third secret of thirty-two bytes"),
+    ];
+    let token = |args: &[&str]| {
+        let output = convoke(args, &environment);
+        assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
+        text(&output.stdout).trim().to_owned()
+    };
+    let sessions = token(&["token", "--surface", "sessions", "--user", USER, "--email", "a@b.c", "--ttl", "1h"]);
+    let interviews =
+        token(&["token", "--surface", "interviews", "--role", "observer", "--user", "o1", "--org", "acme", "--ttl", "1h"]);
+
+    let settings = Settings::from_source(&environment.into_iter().collect()).unwrap();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let holders = SessionsVerifier::from_settings(&settings).unwrap();
+    let holder = holders.verify(&sessions, now).await.unwrap();
+    assert_eq!((holder.user_id.to_string().as_str(), holder.email.as_deref()), (USER, Some("a@b.c")));
+    assert!(holder.expires_at.is_some_and(|at| (now + 3590..=now + 3601).contains(&at)));
+    let recruiters = RecruiterVerifier::from_settings(&settings).unwrap();
+    let recruiter = recruiters.verify(&interviews, now).await.unwrap();
+    assert_eq!((&*recruiter.user_id, recruiter.role), ("o1", RecruiterRole::Observer));
+    assert_eq!(recruiter.org_id.as_deref(), Some("acme"));
+    assert!(holders.verify(&interviews, now).await.is_err() && recruiters.verify(&sessions, now).await.is_err());
+
+    for (surface, secret) in [("interviews", "INTERVIEW_JWT_SECRET"), ("sessions", "SESSIONS_JWT_SECRET")] {
+        let output = convoke(&["token", "--surface", surface, "--role", "admin", "--user", USER], &environment[..1]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(text(&output.stderr).contains(secret) && output.stdout.is_empty());
+    }
+}
+
 #[test]
 fn a_wish_that_makes_no_sense_is_refused() {
     let bad = [
-        &["--role", "root", "--user", "a"][..],
+        &["--surface", "moon", "--role", "admin", "--user", "a"][..],
+        &["--surface", "sessions", "--user", "no-uuid"],
+        &["--surface", "interviews", "--user", "a"],
+        &["--surface", "interviews", "--user", "a", "--role", "citizen"],
+        &["--role", "recruiter", "--user", "a"],
+        &["--user", "a"],
+        &["--role", "root", "--user", "a"],
         &["--role", "admin", "--user", ""],
         &["--role", "admin"],
         &["--role", "admin", "--user", "a", "--sos", "{x}"],

@@ -24,7 +24,11 @@ impl Transcript {
         let body = body.map(|mut body| {
             steady(&mut body);
             let text = body.to_string();
-            if text.chars().count() > 500 { format!(" {}…", text.chars().take(60).collect::<String>()) } else { format!(" {text}") }
+            if text.chars().count() > 500 {
+                format!(" {}…", text.chars().take(60).collect::<String>())
+            } else {
+                format!(" {text}")
+            }
         });
         self.text.push_str(&format!("> {method} {}{}\n", steady_text(path), body.unwrap_or_default()));
         self.text.push_str(&told(&answer));
@@ -60,7 +64,8 @@ fn steady_text(text: &str) -> String {
     if text.contains('/') && !text.contains("://") {
         return text.split('/').map(steady_text).collect::<Vec<_>>().join("/");
     }
-    let is_time = |text: &str| text.len() == 24 && text.ends_with('Z') && !text.starts_with("2030-") && text.as_bytes()[10] == b'T';
+    let is_time =
+        |text: &str| text.len() == 24 && text.ends_with('Z') && !text.starts_with("2030-") && text.as_bytes()[10] == b'T';
     match text {
         text if text.len() == 36 && uuid::Uuid::try_parse(text).is_ok() => "<id>".into(),
         text if text.starts_with("live-") => format!("live-{}", steady_text(&text[5..])),
@@ -82,11 +87,9 @@ async fn an_interview_is_made_read_and_changed() {
     let path = format!("/{}", made["id"].as_str().unwrap());
     api.internal(Method::GET, &path, None).await;
     let candidate = json!({"id": "cand-2", "name": "Grace", "email": "grace@example.com"});
-    for change in [
-        json!({"recruiterIds": ["r-7", "r-7"], "candidate": candidate, "unknown": 1}),
-        json!({"scheduledAt": null}),
-        json!({}),
-    ] {
+    for change in
+        [json!({"recruiterIds": ["r-7", "r-7"], "candidate": candidate, "unknown": 1}), json!({"scheduledAt": null}), json!({})]
+    {
         api.internal(Method::PATCH, &path, Some(change)).await;
     }
     insta::assert_snapshot!(api.text);
@@ -116,7 +119,8 @@ async fn two_ends_at_once_leave_one() {
         let path = format!("/internal/interviews/{}", interview.id);
         let ends = [(0, "COMPLETED"), (1, "CANCELLED"), (0, "EXPIRED"), (1, "COMPLETED")];
         let bodies = ends.map(|(_, status)| json!({"status": status}));
-        let asked = ends.iter().zip(&bodies).map(|((node, _), body)| send(&world, *node, Method::PATCH, &path, As::Internal, Some(body)));
+        let asked =
+            ends.iter().zip(&bodies).map(|((node, _), body)| send(&world, *node, Method::PATCH, &path, As::Internal, Some(body)));
         let answers = futures_util::future::join_all(asked).await;
         let end = send(&world, 0, Method::GET, &path, As::Internal, None).await.body["status"].clone();
         for ((_, status), answer) in ends.iter().zip(answers) {
@@ -171,7 +175,13 @@ async fn what_does_not_exist_is_404_everywhere() {
         api.internal(Method::PATCH, &format!("/{id}"), Some(json!({"status": "ONGOING"}))).await;
         api.ask(Method::POST, &format!("/api/interviews/{id}/invites"), As::Bearer(&admin), None).await;
         let (id, token) = (id.replace("%20", " "), "x".into());
-        api.ask(Method::POST, "/api/interviews/join-token", As::Bearer(&admin), Some(joining(&Interview { id, token }, "observer", None))).await;
+        api.ask(
+            Method::POST,
+            "/api/interviews/join-token",
+            As::Bearer(&admin),
+            Some(joining(&Interview { id, token }, "observer", None)),
+        )
+        .await;
     }
     for invite in [none, "x", "';DROP%20TABLE%20convoke.invites;--"] {
         let path = format!("/api/interviews/{}/invites/{invite}", interview.id);
@@ -241,7 +251,11 @@ async fn what_is_no_json_of_ours_is_refused() {
         ] {
             let request = world.hubs[0].request(method.clone(), &path).header("content-type", media).body(body.to_owned());
             let internal = path.starts_with("/internal");
-            let request = if internal { request.header("x-internal-token", crate::support::hub::INTERNAL) } else { request.bearer_auth(&token) };
+            let request = if internal {
+                request.header("x-internal-token", crate::support::hub::INTERNAL)
+            } else {
+                request.bearer_auth(&token)
+            };
             let answer = Answer::of(request).await;
             let shown: String = body.chars().take(12).collect();
             let (error, message) = (answer.error().to_owned(), &answer.body["message"]);
@@ -301,7 +315,11 @@ async fn a_feature_without_its_settings_says_which() {
         ] {
             let request = hub.request(method.clone(), &path);
             let internal = path.starts_with("/internal");
-            let request = if internal { request.header("x-internal-token", crate::support::hub::INTERNAL) } else { request.bearer_auth(&token) };
+            let request = if internal {
+                request.header("x-internal-token", crate::support::hub::INTERNAL)
+            } else {
+                request.bearer_auth(&token)
+            };
             let answer = Answer::of(request).await;
             text.push_str(&format!("{method} {}: {} {}\n", steady_text(&path), answer.status, answer.body["message"]));
         }
@@ -320,9 +338,14 @@ async fn while_postgresql_is_away_the_answer_is_503_and_nothing_hangs() {
     let token = recruiter("admin", "a-1", None);
     let id = "6f6a7b1e-0d6c-4a57-9a3e-0d5a8f3f8f11";
     let ask = async |method: Method, path: String| {
-        let request = hub.request(method, &path).json(&joining(&Interview { id: id.into(), token: String::new() }, "observer", None));
+        let request =
+            hub.request(method, &path).json(&joining(&Interview { id: id.into(), token: String::new() }, "observer", None));
         let internal = path.starts_with("/internal");
-        let request = if internal { request.header("x-internal-token", crate::support::hub::INTERNAL) } else { request.bearer_auth(&token) };
+        let request = if internal {
+            request.header("x-internal-token", crate::support::hub::INTERNAL)
+        } else {
+            request.bearer_auth(&token)
+        };
         let answer = Answer::of(request).await;
         (answer.status, answer.error().to_owned(), answer.header("retry-after").map(str::to_owned))
     };

@@ -196,6 +196,13 @@ impl World {
         rooms
     }
 
+    /// The agents that were sent for by name. LiveKit itself sends for those without one.
+    pub async fn agents(&self, room: &str) -> Vec<String> {
+        let deadline = (Instant::now() + Duration::from_secs(10)).into();
+        let agents = self.livekit.dispatched(room, deadline).await.expect("the room is there");
+        agents.into_iter().filter(|agent| !agent.is_empty()).collect()
+    }
+
     /// The slots in Redis: ids, sorted, and when each ends (ms).
     pub fn slots(&self) -> Vec<(String, u64)> {
         let mut slots: Vec<(String, f64)> =

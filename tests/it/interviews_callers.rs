@@ -4,7 +4,8 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::interviews_world::{
-    As, CANDIDATE, Interview, ORG, create, invite, join, joining, open, outcome, recruiter, recruiter_until, send, set_status,
+    As, CANDIDATE, Interview, MANY_ADDRESSES, ORG, create, invite, join, joining, open, outcome, recruiter, recruiter_until,
+    send, set_status,
 };
 use crate::support::booking::{World, claims, holder_token};
 use crate::support::hub::now_seconds;
@@ -44,7 +45,7 @@ fn assert_is_for(body: &serde_json::Value, interview: &Interview, role: &str, pa
 
 #[tokio::test]
 async fn nobody_takes_more_than_is_theirs() {
-    let Some(world) = World::start(1, &[]).await else { return };
+    let Some(world) = World::start(1, &[MANY_ADDRESSES]).await else { return };
     let own = create(&world, json!({})).await;
     let other = create(&world, json!({"organizationId": "org-2", "recruiterIds": []})).await;
     let ended = create(&world, json!({})).await;
@@ -86,7 +87,7 @@ async fn nobody_takes_more_than_is_theirs() {
 
 #[tokio::test]
 async fn services_may_ask_for_anybody_and_nobody_for_nobody() {
-    let Some(world) = World::start(1, &[]).await else { return };
+    let Some(world) = World::start(1, &[MANY_ADDRESSES]).await else { return };
     let own = create(&world, json!({})).await;
     let ended = create(&world, json!({})).await;
     set_status(&world, &ended, "CANCELLED").await;
@@ -115,7 +116,7 @@ async fn failed_authentication_is_limited_by_address() {
 
 #[tokio::test]
 async fn with_open_signalling_nobody_needs_a_token_but_a_wrong_one_is_wrong() {
-    let Some(world) = World::start(1, &[("INTERVIEW_OPEN_SIGNALLING", "true")]).await else { return };
+    let Some(world) = World::start(1, &[("INTERVIEW_OPEN_SIGNALLING", "true"), MANY_ADDRESSES]).await else { return };
     assert!(world.hubs[0].log().contains("INTERVIEW_OPEN_SIGNALLING is true"));
     let own = create(&world, json!({})).await;
     let ended = create(&world, json!({})).await;

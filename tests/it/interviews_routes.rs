@@ -300,7 +300,16 @@ async fn a_feature_without_its_settings_says_which() {
     for (what, env) in [
         ("without DATABASE_URL", &[secret][..]),
         ("without LiveKit", &[secret, ("DATABASE_URL", &*database)]),
-        ("without keys and token", &[("DATABASE_URL", &*database), ("INTERNAL_AUTH_TOKEN", "")]),
+        (
+            "without keys and token",
+            &[
+                ("DATABASE_URL", &*database),
+                ("INTERNAL_AUTH_TOKEN", ""),
+                ("LIVEKIT_WS_URL", "ws://127.0.0.1:1"),
+                ("LIVEKIT_API_KEY", "key"),
+                ("LIVEKIT_API_SECRET", "a secret that opens nothing, 32 bytes"),
+            ],
+        ),
     ] {
         let hub = Hub::start(&[&[("REDIS_URL", &*redis)], env].concat()).await;
         text.push_str(&format!("{what}\n"));

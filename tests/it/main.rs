@@ -27,6 +27,7 @@ mod identity_recruiters;
 mod identity_surfaces;
 mod interviews_call;
 mod interviews_callers;
+mod interviews_doors;
 mod interviews_invites;
 mod interviews_routes;
 mod interviews_world;

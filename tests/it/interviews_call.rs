@@ -87,7 +87,8 @@ async fn both_sides_meet_in_one_room() {
         met.sort_by(|one, other| one.identity.cmp(&other.identity));
         let identities: Vec<_> = met.iter().map(|participant| &*participant.identity).collect();
         if identities == [&*format!("candidate-{CANDIDATE}"), "interviewer-named", "observer-o-1"] {
-            let may: Vec<_> = met.iter().map(|one| one.permission.as_ref().map(|may| (may.can_publish, may.can_publish_data))).collect();
+            let may: Vec<_> =
+                met.iter().map(|one| one.permission.as_ref().map(|may| (may.can_publish, may.can_publish_data))).collect();
             assert_eq!(may, [Some((true, true)), Some((true, true)), Some((false, false))]);
             break;
         }

@@ -4,7 +4,8 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::interviews_world::{
-    As, CANDIDATE, Interview, ORG, create, invite, join, joining, open, outcome, recruiter, recruiter_until, send, set_status,
+    As, CANDIDATE, Interview, MANY_ADDRESSES, ORG, create, invite, join, joining, open, outcome, recruiter, recruiter_until,
+    send, set_status,
 };
 use crate::support::booking::{World, claims, holder_token};
 use crate::support::hub::now_seconds;
@@ -44,7 +45,7 @@ fn assert_is_for(body: &serde_json::Value, interview: &Interview, role: &str, pa
 
 #[tokio::test]
 async fn nobody_takes_more_than_is_theirs() {
-    let Some(world) = World::start(1, &[]).await else { return };
+    let Some(world) = World::start(1, &[MANY_ADDRESSES]).await else { return };
     let own = create(&world, json!({})).await;
     let other = create(&world, json!({"organizationId": "org-2", "recruiterIds": []})).await;
     let ended = create(&world, json!({})).await;
@@ -61,36 +62,32 @@ async fn nobody_takes_more_than_is_theirs() {
     let (foreign_observer, admin) = (jwt("observer", "o-9", Some("org-9")), jwt("admin", "a-1", None));
     let expired = recruiter_until("admin", "a-1", None, now_seconds() - 3600);
     let foreign = holder_token(uuid::Uuid::new_v4(), None, now_seconds() + 3600);
-    let text = table(
-        &world,
-        &[
-            ("the candidate", As::Bearer(&own.token), None),
-            ("the candidate, by name", As::Bearer(&own.token), Some(CANDIDATE)),
-            ("the candidate, as someone else", As::Bearer(&own.token), Some("r-1")),
-            ("the candidate of the ended one", As::Bearer(&ended.token), None),
-            ("an invite", As::Bearer(&invited), Some("guest-1")),
-            ("the invite, as someone else", As::Bearer(&invited), Some("guest-2")),
-            ("an invite to the ended one", As::Bearer(&invited_to_ended), None),
-            ("a recruiter of the organization", As::Bearer(&of_org), Some("r-1")),
-            ("a recruiter of the organization, as someone else", As::Bearer(&of_org), Some("named")),
-            ("a recruiter who is named", As::Bearer(&named), Some("named")),
-            ("a recruiter of a third organization", As::Bearer(&stranger), Some("r-9")),
-            ("a recruiter of none", As::Bearer(&no_org), Some("r-9")),
-            ("an interviewer of the organization", As::Bearer(&interviewer), Some("i-1")),
-            ("an observer of the organization", As::Bearer(&observer), Some("o-1")),
-            ("an observer of a third organization", As::Bearer(&foreign_observer), Some("o-9")),
-            ("an admin", As::Bearer(&admin), Some("a-1")),
-            ("an admin whose token has expired", As::Bearer(&expired), Some("a-1")),
-            ("one who holds a session of § 5", As::Bearer(&foreign), Some("x")),
-        ],
-        &interviews,
-    );
-    insta::assert_snapshot!(text.await);
+    let callers = [
+        ("the candidate", As::Bearer(&own.token), None),
+        ("the candidate, by name", As::Bearer(&own.token), Some(CANDIDATE)),
+        ("the candidate, as someone else", As::Bearer(&own.token), Some("r-1")),
+        ("the candidate of the ended one", As::Bearer(&ended.token), None),
+        ("an invite", As::Bearer(&invited), Some("guest-1")),
+        ("the invite, as someone else", As::Bearer(&invited), Some("guest-2")),
+        ("an invite to the ended one", As::Bearer(&invited_to_ended), None),
+        ("a recruiter of the organization", As::Bearer(&of_org), Some("r-1")),
+        ("a recruiter of the organization, as someone else", As::Bearer(&of_org), Some("named")),
+        ("a recruiter who is named", As::Bearer(&named), Some("named")),
+        ("a recruiter of a third organization", As::Bearer(&stranger), Some("r-9")),
+        ("a recruiter of none", As::Bearer(&no_org), Some("r-9")),
+        ("an interviewer of the organization", As::Bearer(&interviewer), Some("i-1")),
+        ("an observer of the organization", As::Bearer(&observer), Some("o-1")),
+        ("an observer of a third organization", As::Bearer(&foreign_observer), Some("o-9")),
+        ("an admin", As::Bearer(&admin), Some("a-1")),
+        ("an admin whose token has expired", As::Bearer(&expired), Some("a-1")),
+        ("one who holds a session of § 5", As::Bearer(&foreign), Some("x")),
+    ];
+    insta::assert_snapshot!(table(&world, &callers, &interviews).await);
 }
 
 #[tokio::test]
 async fn services_may_ask_for_anybody_and_nobody_for_nobody() {
-    let Some(world) = World::start(1, &[]).await else { return };
+    let Some(world) = World::start(1, &[MANY_ADDRESSES]).await else { return };
     let own = create(&world, json!({})).await;
     let ended = create(&world, json!({})).await;
     set_status(&world, &ended, "CANCELLED").await;
@@ -119,7 +116,7 @@ async fn failed_authentication_is_limited_by_address() {
 
 #[tokio::test]
 async fn with_open_signalling_nobody_needs_a_token_but_a_wrong_one_is_wrong() {
-    let Some(world) = World::start(1, &[("INTERVIEW_OPEN_SIGNALLING", "true")]).await else { return };
+    let Some(world) = World::start(1, &[("INTERVIEW_OPEN_SIGNALLING", "true"), MANY_ADDRESSES]).await else { return };
     assert!(world.hubs[0].log().contains("INTERVIEW_OPEN_SIGNALLING is true"));
     let own = create(&world, json!({})).await;
     let ended = create(&world, json!({})).await;

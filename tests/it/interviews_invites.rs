@@ -37,7 +37,8 @@ async fn of_twenty_at_once_on_two_nodes_one_wins() {
         let names: Vec<String> = (0..20).map(|number| format!("guest-{number}")).collect();
         let asked = names.iter().enumerate().map(|(at, name)| open(&world, at % 2, &token, &interview, Some(name)));
         let outcomes: Vec<String> = join_all(asked).await.iter().map(outcome).collect();
-        let winners: Vec<_> = names.iter().zip(&outcomes).filter(|(_, outcome)| *outcome == "201").map(|(name, _)| name).collect();
+        let winners: Vec<_> =
+            names.iter().zip(&outcomes).filter(|(_, outcome)| *outcome == "201").map(|(name, _)| name).collect();
         assert_eq!(winners.len(), 1, "round {round}: {outcomes:?}");
         assert!(outcomes.iter().all(|outcome| outcome == "201" || outcome == "403 INVITE_USED"), "round {round}: {outcomes:?}");
         let bound = world.value(&format!("SELECT participant_id FROM convoke.invites WHERE id = '{id}'")).await;
@@ -117,9 +118,12 @@ async fn it_expires_when_it_says() {
     let Some(world) = World::start(1, &[]).await else { return };
     let interview = create(&world, json!({})).await;
     let (path, token) = (format!("/api/interviews/{}/invites", interview.id), recruiter("recruiter", "r-1", Some(ORG)));
-    for (body, seconds) in
-        [(json!({}), 604_800), (json!({"expiresIn": 1}), 1), (json!({"expiresIn": 2_592_000}), 2_592_000), (json!({"expiresIn": null}), 604_800)]
-    {
+    for (body, seconds) in [
+        (json!({}), 604_800),
+        (json!({"expiresIn": 1}), 1),
+        (json!({"expiresIn": 2_592_000}), 2_592_000),
+        (json!({"expiresIn": null}), 604_800),
+    ] {
         let answer = send(&world, 0, Method::POST, &path, As::Bearer(&token), Some(&body)).await;
         let (id, told) = (text(&answer.body["inviteId"]), text(&answer.body["expiresAt"]));
         let query = format!(
@@ -171,7 +175,9 @@ async fn tokens_of_interviews_and_of_other_things_are_not_taken_for_each_other()
     let Some(world) = World::start(1, &[]).await else { return };
     let interview = create(&world, json!({})).await;
     let (id, _) = invite(&world, &interview).await;
-    for token in [ids::random(32), id.clone(), interview.id.clone(), interview.token.to_uppercase(), format!("{}x", interview.token)] {
+    for token in
+        [ids::random(32), id.clone(), interview.id.clone(), interview.token.to_uppercase(), format!("{}x", interview.token)]
+    {
         assert_eq!(opened(&world, &token, &interview, None).await, "401 INVALID_TOKEN", "{token}");
     }
 }
@@ -196,7 +202,8 @@ async fn texts_are_kept_to_the_letter_whatever_they_say_in_sql() {
     let question = &kept["template"]["assessments"][0]["questions"][0];
     assert_eq!(*question, json!({"id": evil, "text": evil, "type": evil, "order": 1}));
     let recruiter = recruiter("recruiter", "r-1", Some(evil));
-    let invited = send(&world, 0, Method::POST, &format!("/api/interviews/{}/invites", interview.id), As::Bearer(&recruiter), None).await;
+    let invited =
+        send(&world, 0, Method::POST, &format!("/api/interviews/{}/invites", interview.id), As::Bearer(&recruiter), None).await;
     let answer = open(&world, 0, &text(&invited.body["inviteToken"]), &interview, Some(evil)).await;
     assert_eq!(answer.status, 201, "{}", answer.body);
     assert_eq!(world.value("SELECT participant_id FROM convoke.invites").await, evil);

@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::auth::{Recruiter, RecruiterVerifier};
 use crate::livekit::LiveKit;
-use crate::store::{Interview, Store};
+use crate::store::{Interview, InterviewStatus, Store};
 
 use self::error::InterviewError;
 use self::token::Token;
@@ -52,6 +52,7 @@ pub struct Created {
     pub id: Uuid,
     /// Told this once.
     pub join_token: String,
+    pub status: InterviewStatus,
 }
 
 impl Interviews {
@@ -73,7 +74,7 @@ impl Interviews {
         let new = requests::new_interview(body)?;
         let (id, token) = (Uuid::new_v4(), Token::new());
         self.store.interview_create(id, &token.hash, &new).await?;
-        Ok(Created { id, join_token: token.text })
+        Ok(Created { id, join_token: token.text, status: InterviewStatus::Scheduled })
     }
 
     /// All that is known of an interview, but for its token.
@@ -93,7 +94,7 @@ impl Interviews {
     pub async fn change(&self, id: &str, body: &str) -> Result<Value, InterviewError> {
         let id = interview_id(id)?;
         let change = requests::interview_change(body)?;
-        let from = change.status.map_or(&crate::store::InterviewStatus::ALL[..], rules::ways_to);
+        let from = change.status.map_or(&InterviewStatus::ALL[..], rules::ways_to);
         if let Some(interview) = self.store.interview_change(id, &change, from).await? {
             return self.whole(interview).await;
         }

@@ -160,7 +160,7 @@ async fn revoke(api: Arc<Api>, recruiter: Recruiter, call: Call) -> Answer {
 async fn create(api: Arc<Api>, call: Call) -> Answer {
     api.door.admit(&call)?;
     let created = api.interviews.create(&call.json().await?).await?;
-    let body = json!({"id": created.id.to_string(), "joinToken": created.join_token, "status": "SCHEDULED"});
+    let body = json!({"id": created.id.to_string(), "joinToken": created.join_token, "status": created.status});
     Ok(respond_json(StatusCode::CREATED, body.to_string()))
 }
 

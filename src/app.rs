@@ -1,5 +1,6 @@
 //! The composition root: the only place that wires everything. Then it waits for a signal, and drains.
 
+mod booking;
 mod drain;
 mod gauges;
 mod probe;
@@ -29,6 +30,9 @@ use crate::redis::{Redis, RedisConfig, RedisError};
 use crate::settings::Settings;
 use crate::socketio::{self, EngineHandler, SocketIo};
 use crate::sos_service::{self, SosService};
+use crate::{livekit, store};
+
+use booking::Booking;
 
 /// How long the last requests may take once the node has drained.
 const LAST_REQUESTS: Duration = Duration::from_secs(2);
@@ -42,6 +46,10 @@ pub enum ServeError {
     Verifier(#[from] auth::SetupError),
     #[error("the SOS service cannot be called")]
     SosService(#[from] sos_service::SetupError),
+    #[error("PostgreSQL cannot be used")]
+    Store(#[from] store::SetupError),
+    #[error("LiveKit cannot be used")]
+    LiveKit(#[from] livekit::SetupError),
     #[error("this node cannot join the cluster")]
     Cluster(#[from] StartError),
     #[error("cannot listen on {address}")]
@@ -62,6 +70,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     let redis = Redis::connect(redis_config(&settings)).await?;
     let verifier = Arc::new(SosVerifier::from_settings(&settings)?);
     let sos_service = SosService::from_settings(&settings)?;
+    let booking = Booking::new(&settings, &redis)?;
     let node = Node::new(node_config(&settings), redis.clone());
     let scopes = node.scopes.clone();
     let sos = Sos::new(sos::Parts {
@@ -86,7 +95,10 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     }));
     drain::wire(&node, &sos);
     node.start().await?;
+    booking.start().await;
 
+    let mut dependencies = probe::dependencies(sos_service, settings.sos.identity.jwks_url.is_some().then_some(verifier));
+    dependencies.extend(booking.dependencies(&settings));
     let health = Health {
         lifecycle: lifecycle.clone(),
         masters: Box::new(move || redis.masters_up()),
@@ -94,10 +106,13 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
             let registry = node.registry.clone();
             move || registry.fence().reason()
         }),
-        dependencies: probe::dependencies(sos_service, settings.sos.identity.jwks_url.is_some().then_some(verifier)),
+        dependencies,
     };
-    let front =
-        Front { guards: Guards::new(&settings), router: router(&settings, &sos, health, &scopes.node()), engine: engine.clone() };
+    let front = Front {
+        guards: Guards::new(&settings),
+        router: router(&settings, &sos, &booking, health, &scopes.node()),
+        engine: engine.clone(),
+    };
     let listener = bind((settings.server.host, settings.server.port).into()).await?;
     let address = listener.local_addr().map_err(ServeError::Signals)?;
     let stop = CancellationToken::new();
@@ -125,18 +140,20 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         // Whoever asks twice does not want to wait.
         _ = asked_to_stop() => tracing::warn!(sessions = engine.sessions(), "stopped before all sessions were closed"),
     }
+    booking.stop().await;
     node.leave().await;
     stop.cancel();
     let _ = tokio::time::timeout(LAST_REQUESTS, server).await;
     Ok(())
 }
 
-fn router(settings: &Settings, sos: &Arc<Sos>, health: Health, node: &str) -> Router {
+fn router(settings: &Settings, sos: &Arc<Sos>, booking: &Booking, health: Health, node: &str) -> Router {
     let mut router = Router::new(settings.server.body_limit);
     routes::health::routes(&mut router, health, node);
     routes::sos::routes(&mut router, sos, settings.sos.internal_token.as_ref());
+    booking.routes(&mut router, settings);
     if settings.server.demo {
-        routes::demo::routes(&mut router, sos, &settings.sos.identity);
+        routes::demo::routes(&mut router, settings, sos, booking.sessions());
     }
     router
 }

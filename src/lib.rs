@@ -14,9 +14,11 @@ pub mod protocol;
 // L2
 pub mod auth;
 pub mod engineio;
+pub mod livekit;
 pub mod peer;
 pub mod redis;
 pub mod sos_service;
+pub mod store;
 // L3
 pub mod socketio;
 // L4

@@ -3,6 +3,7 @@
 //!
 //! It knows nothing of what the settings are for; each part of the hub takes its own struct of the tree.
 
+mod database;
 mod identity;
 mod interviews;
 mod reader;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use reader::Reader;
 use table as t;
 
+pub use database::DatabaseTls;
 pub use identity::Identity;
 pub use interviews::{Interviews, LiveKit, SessionRules, Sessions, Store};
 pub use reader::Fault;

@@ -15,7 +15,7 @@ const SOS_SERVICE_EVERY: Duration = Duration::from_secs(10);
 const KEYS_EVERY: Duration = Duration::from_secs(60);
 
 /// What is configured of it. Starts a task for each, which ends with the process.
-pub fn dependencies(sos_service: Option<SosService>, published_keys: Option<Arc<SosVerifier>>) -> Vec<Dependency> {
+pub fn dependencies(sos_service: Option<SosService>, verifier: Option<Arc<SosVerifier>>) -> Vec<Dependency> {
     let mut dependencies = Vec::new();
     if let Some(service) = sos_service {
         dependencies.push(watched("sosService", SOS_SERVICE_EVERY, move || {
@@ -23,8 +23,8 @@ pub fn dependencies(sos_service: Option<SosService>, published_keys: Option<Arc<
             async move { service.reach().await.is_ok() }
         }));
     }
-    if let Some(verifier) = published_keys {
-        dependencies.push(watched("publishedKeys", KEYS_EVERY, move || {
+    if let Some(verifier) = verifier {
+        dependencies.push(published_keys("publishedKeys", move || {
             let verifier = verifier.clone();
             async move { verifier.fetch_published_keys().await.is_none_or(|fetched| fetched.is_ok()) }
         }));
@@ -32,8 +32,16 @@ pub fn dependencies(sos_service: Option<SosService>, published_keys: Option<Arc<
     dependencies
 }
 
-/// Both probes have a deadline of their own.
-fn watched<F>(name: &'static str, every: Duration, probe: impl Fn() -> F + Send + 'static) -> Dependency
+/// [`watched`] for published keys.
+pub(super) fn published_keys<F>(name: &'static str, probe: impl Fn() -> F + Send + 'static) -> Dependency
+where
+    F: Future<Output = bool> + Send,
+{
+    watched(name, KEYS_EVERY, probe)
+}
+
+/// Every probe has a deadline of its own.
+pub(super) fn watched<F>(name: &'static str, every: Duration, probe: impl Fn() -> F + Send + 'static) -> Dependency
 where
     F: Future<Output = bool> + Send,
 {

@@ -1,6 +1,6 @@
 //! The keys of one surface, each bound to its algorithm: what a token's header says only ever picks among them.
 
-use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Validation};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -138,6 +138,21 @@ impl KeyRing {
         let expired = expires_at.is_some_and(|at| at.saturating_add(SKEW_SECONDS) <= now_seconds);
         Ok(Opened { claims, expires_at, expired })
     }
+}
+
+/// Signs claims with the surface's own secret, as an issuer of its tokens would. `iss` and `aud` are what it asks for.
+///
+/// # Errors
+/// [`AuthError::NotConfigured`] without a secret.
+pub(super) fn sign(identity: &Identity, mut claims: Value) -> Result<String, AuthError> {
+    let secret = identity.secret.as_ref().ok_or(AuthError::NotConfigured)?;
+    for (name, value) in [("iss", &identity.issuer), ("aud", &identity.audience)] {
+        if let Some(value) = value {
+            claims[name] = (&**value).into();
+        }
+    }
+    let key = EncodingKey::from_secret(secret.expose().as_bytes());
+    jsonwebtoken::encode(&jsonwebtoken::Header::new(Algorithm::HS256), &claims, &key).map_err(|_| AuthError::Invalid)
 }
 
 /// The header before anything is verified: only good for picking a key.

@@ -5,10 +5,14 @@
 mod internal;
 mod jwks;
 mod keys;
+mod recruiter;
+mod sessions;
 mod sos;
 
 pub use internal::InternalToken;
 pub use jwks::FetchError;
+pub use recruiter::{Recruiter, RecruiterRole, RecruiterVerifier, mint_recruiter};
+pub use sessions::{Holder, SessionsVerifier, mint_holder};
 pub use sos::{Claims, Role, SosVerifier, Verified, mint};
 
 /// Why a token was not accepted.

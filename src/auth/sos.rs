@@ -3,10 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Map, Value, json};
 
-use super::keys::KeyRing;
+use super::keys::{KeyRing, sign};
 use super::{AuthError, FetchError, SetupError};
 use crate::ids;
 use crate::settings::{Identity, Settings};
@@ -158,20 +157,16 @@ fn sos_id(value: &Value) -> Option<Box<str>> {
 /// # Errors
 /// [`AuthError::NotConfigured`] without a secret.
 pub fn mint(identity: &Identity, claims: &Claims, now_seconds: u64) -> Result<String, AuthError> {
-    let secret = identity.secret.as_ref().ok_or(AuthError::NotConfigured)?;
     let mut body = json!({ "userId": claims.user_id, "role": claims.role.as_str(), "iat": now_seconds });
     let optional = [
         ("sosId", claims.sos_id.as_deref().map(Value::from)),
         ("sosIds", (claims.sos_ids.len() > claims.sos_id.iter().len()).then(|| json!(claims.sos_ids))),
         ("exp", claims.expires_at.map(Value::from)),
-        ("iss", identity.issuer.as_deref().map(Value::from)),
-        ("aud", identity.audience.as_deref().map(Value::from)),
     ];
     for (name, value) in optional {
         if let Some(value) = value {
             body[name] = value;
         }
     }
-    let key = EncodingKey::from_secret(secret.expose().as_bytes());
-    jsonwebtoken::encode(&Header::new(Algorithm::HS256), &body, &key).map_err(|_| AuthError::Invalid)
+    sign(identity, body)
 }

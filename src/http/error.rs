@@ -1,15 +1,16 @@
 //! The one map from what went wrong to a status and a body.
 
 use std::borrow::Cow;
-use std::time::Duration;
 
-use hyper::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::header::{ALLOW, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::guards::Overdrawn;
+use super::guards::{Overdrawn, rate};
 use super::json as respond_json;
 use crate::engineio::Body;
+use crate::features::interviews::error::InterviewError;
+use crate::features::sessions::error::{SessionError, StartRefusal};
 use crate::features::sos::Bad;
 use crate::features::sos::error::SosError;
 
@@ -40,10 +41,22 @@ pub enum HttpError {
     InvalidPath,
     /// `X-Internal-Token` is missing or wrong.
     InvalidToken,
+    /// What says that it comes from LiveKit is not signed with our key.
+    InvalidSignature,
+    /// A token of a user is missing or does not count.
+    Unauthorized,
     /// Authentication failed too often.
     TooManyFailures(Overdrawn),
+    /// More requests than the caller may send to this route, or more failed authentications than its address may have.
+    RateLimited(Overdrawn),
+    /// Something that the answer depends on cannot be reached.
+    Unavailable,
     /// What the SOS feature says no to.
     Sos(SosError),
+    /// What the interview sessions say no to.
+    Session(SessionError),
+    /// What interviews say no to.
+    Interview(InterviewError),
     /// A feature without this setting.
     NotConfigured {
         setting: &'static str,
@@ -53,6 +66,18 @@ pub enum HttpError {
 impl From<SosError> for HttpError {
     fn from(error: SosError) -> Self {
         Self::Sos(error)
+    }
+}
+
+impl From<SessionError> for HttpError {
+    fn from(error: SessionError) -> Self {
+        Self::Session(error)
+    }
+}
+
+impl From<InterviewError> for HttpError {
+    fn from(error: InterviewError) -> Self {
+        Self::Interview(error)
     }
 }
 
@@ -71,9 +96,12 @@ impl HttpError {
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NotJson | Self::Invalid(_) | Self::InvalidSosId | Self::InvalidPath => StatusCode::BAD_REQUEST,
-            Self::InvalidToken => StatusCode::UNAUTHORIZED,
-            Self::TooManyFailures(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::InvalidToken | Self::InvalidSignature | Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::TooManyFailures(_) | Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::NotConfigured { .. } => StatusCode::NOT_IMPLEMENTED,
+            Self::Session(error) => session_status(error),
+            Self::Interview(error) => interview_status(error),
             Self::Sos(error) => match error {
                 SosError::NotFound => StatusCode::NOT_FOUND,
                 SosError::Forbidden => StatusCode::FORBIDDEN,
@@ -88,16 +116,19 @@ impl HttpError {
     pub fn response(&self) -> Response<Body> {
         let mut response = respond_json(self.status(), self.body().to_string());
         let headers = response.headers_mut();
-        let mut seconds = |name: HeaderName, duration: Duration| {
-            headers.insert(name, HeaderValue::from(duration.as_secs() + u64::from(duration.subsec_nanos() > 0)));
-        };
         match self {
-            Self::Sos(SosError::Unavailable | SosError::Unconfirmed) => seconds(RETRY_AFTER, Duration::from_secs(1)),
-            Self::TooManyFailures(overdrawn) => {
-                seconds(RETRY_AFTER, overdrawn.retry_after);
-                seconds(HeaderName::from_static("ratelimit-reset"), overdrawn.reset);
-                headers.insert("ratelimit-limit", overdrawn.limit.into());
-                headers.insert("ratelimit-remaining", 0.into());
+            Self::Unavailable
+            | Self::Interview(InterviewError::Unavailable)
+            | Self::Sos(SosError::Unavailable | SosError::Unconfirmed)
+            | Self::Session(
+                SessionError::Unavailable
+                | SessionError::Start(StartRefusal::Unavailable | StartRefusal::ActiveExists { session: None, .. }),
+            ) => {
+                headers.insert(RETRY_AFTER, 1.into());
+            }
+            Self::TooManyFailures(overdrawn) | Self::RateLimited(overdrawn) => {
+                headers.insert(RETRY_AFTER, rate::seconds(overdrawn.retry_after));
+                rate::tell(headers, overdrawn.limit, 0, overdrawn.reset);
             }
             Self::MethodNotAllowed { allow } => {
                 if let Ok(allow) = HeaderValue::from_str(allow) {
@@ -114,6 +145,11 @@ impl HttpError {
             Self::NotFound { path } => json!({"error": "Not Found", "path": path}),
             Self::MethodNotAllowed { allow } => json!({"error": "Method Not Allowed", "allow": allow}),
             Self::InvalidToken => json!({"error": "INVALID_TOKEN", "message": "X-Internal-Token is missing or wrong"}),
+            Self::Unauthorized => json!({"message": "Unauthorized"}),
+            Self::Session(error) => session_body(error),
+            Self::Interview(error) => json!({"error": error.code(), "message": error.to_string()}),
+            Self::RateLimited(_) => json!({"error": "RATE_LIMIT", "message": "Too many requests, try again later"}),
+            Self::Unavailable => json!({"error": "UNAVAILABLE", "message": "Temporarily unavailable, try again"}),
             Self::Invalid(errors) => {
                 let errors: Vec<_> = errors.iter().map(|e| json!({"field": e.field, "message": e.why})).collect();
                 json!({"success": false, "errors": errors})
@@ -134,6 +170,7 @@ impl HttpError {
             Self::TooLarge { limit } => ("PAYLOAD_TOO_LARGE", format!("the body is larger than {limit} bytes").into()),
             Self::BodyTimeout => ("REQUEST_TIMEOUT", "the body did not arrive in time".into()),
             Self::UnsupportedMediaType => ("UNSUPPORTED_MEDIA_TYPE", "the body must be application/json".into()),
+            Self::InvalidSignature => ("INVALID_SIGNATURE", "the signature is missing or not of our key".into()),
             Self::NotJson => ("INVALID_JSON", "the body is not valid JSON".into()),
             Self::InvalidSosId => ("INVALID_SOS_ID", "an SOS id has 1–128 of A–Z, a–z, 0–9, _, . and -".into()),
             Self::InvalidPath => ("INVALID_PATH", "the path is not valid UTF-8 once it is decoded".into()),
@@ -141,7 +178,68 @@ impl HttpError {
             Self::Sos(error) => (error.code().0, error.to_string().into()),
             Self::NotConfigured { setting } => ("NOT_CONFIGURED", format!("{setting} is not set").into()),
             // These have bodies of their own.
-            Self::NotFound { .. } | Self::MethodNotAllowed { .. } | Self::Invalid(_) | Self::InvalidToken => ("", "".into()),
+            Self::NotFound { .. }
+            | Self::MethodNotAllowed { .. }
+            | Self::Invalid(_)
+            | Self::InvalidToken
+            | Self::Unauthorized
+            | Self::Session(_)
+            | Self::Interview(_)
+            | Self::RateLimited(_)
+            | Self::Unavailable => ("", "".into()),
         }
     }
+}
+
+const fn session_status(error: &SessionError) -> StatusCode {
+    match error {
+        SessionError::Start(refusal) => match refusal {
+            StartRefusal::UserNotFound | StartRefusal::NoResume | StartRefusal::ActiveExists { .. } => StatusCode::BAD_REQUEST,
+            StartRefusal::BetaLimit { .. } | StartRefusal::CapacityFull { .. } => StatusCode::CONFLICT,
+            StartRefusal::TokenFailed | StartRefusal::RoomFailed => StatusCode::BAD_GATEWAY,
+            StartRefusal::IdGenerationFailed | StartRefusal::CreateFailed => StatusCode::INTERNAL_SERVER_ERROR,
+            StartRefusal::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        },
+        SessionError::NotFound | SessionError::NotFoundOrEnded | SessionError::TokenNotFound => StatusCode::NOT_FOUND,
+        SessionError::NoRoomName
+        | SessionError::NoSessionId
+        | SessionError::RoomNameFormat
+        | SessionError::ForeignRoom
+        | SessionError::Rejected => StatusCode::BAD_REQUEST,
+        SessionError::Ended { .. } => StatusCode::FORBIDDEN,
+        SessionError::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        SessionError::TokenFailed | SessionError::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// Contract § 4 "Routes": 400, 401, 403 and 404 are all that its clients know, so that what has ended is forbidden too.
+const fn interview_status(error: &InterviewError) -> StatusCode {
+    match error {
+        InterviewError::Invalid(_) => StatusCode::BAD_REQUEST,
+        InterviewError::MissingToken | InterviewError::InvalidToken | InterviewError::TokenExpired => StatusCode::UNAUTHORIZED,
+        InterviewError::Ended
+        | InterviewError::Forbidden
+        | InterviewError::InviteExpired
+        | InterviewError::InviteRevoked
+        | InterviewError::InviteUsed => StatusCode::FORBIDDEN,
+        InterviewError::NotFound | InterviewError::InviteNotFound => StatusCode::NOT_FOUND,
+        InterviewError::NotConfigured { .. } => StatusCode::NOT_IMPLEMENTED,
+        InterviewError::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        InterviewError::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+fn session_body(error: &SessionError) -> Value {
+    let mut body = json!({"message": error.to_string()});
+    match error {
+        SessionError::Start(refusal) => {
+            body["error"] = refusal.code().into();
+            if let Some(session) = refusal.existing() {
+                body["existingSessionId"] = session.into();
+            }
+        }
+        SessionError::Ended { status } => body["status"] = json!(status),
+        _ => {}
+    }
+    body
 }

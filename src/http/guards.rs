@@ -1,8 +1,11 @@
 //! What every request passes before anyone looks at it: who sent it, from which page, and under which id it is known.
 
 mod address;
+mod bearer;
 mod failures;
+mod internal;
 mod origin;
+pub(super) mod rate;
 
 use std::net::IpAddr;
 
@@ -17,7 +20,10 @@ use crate::engineio::Body;
 use crate::settings::{Cidr, Origins, Settings};
 use crate::telemetry::RequestId;
 
+pub use bearer::bearer;
 pub use failures::{FailedAuth, Overdrawn};
+pub use internal::InternalDoor;
+pub use rate::{Quota, RateLimits};
 
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const EXPOSED: HeaderValue =

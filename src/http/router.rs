@@ -73,6 +73,35 @@ impl Call {
         serde_json::from_str::<serde::de::IgnoredAny>(&text).map_err(|_| HttpError::NotJson)?;
         Ok(text)
     }
+
+    /// The body as it came, to the byte.
+    ///
+    /// # Errors
+    /// `TooLarge`, `BodyTimeout`; `NotJson` if the client goes away in the middle of it.
+    pub async fn bytes(self) -> Result<Bytes, HttpError> {
+        read(self.body, self.body_limit).await
+    }
+
+    /// Reads the body and looks at nothing of it but its size.
+    ///
+    /// # Errors
+    /// `TooLarge`, `BodyTimeout`.
+    pub async fn ignore_body(self) -> Result<(), HttpError> {
+        if self.body.is_end_stream() {
+            return Ok(());
+        }
+        match read(self.body, self.body_limit).await {
+            // A body that broke off: its client will not hear of it.
+            Ok(_) | Err(HttpError::NotJson) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The type without its parameters; empty if it is no text.
+pub fn media_type(content_type: &HeaderValue) -> &str {
+    let content_type = content_type.to_str().unwrap_or_default();
+    content_type.split_once(';').map_or(content_type, |(media, _)| media).trim()
 }
 
 fn is_json(content_type: &HeaderValue) -> bool {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Secret;
+use super::database::{DatabaseTls, database_url};
 use super::identity::{Identity, identity};
 use super::reader::Reader;
 use super::table as t;
@@ -12,8 +13,9 @@ use super::values::duration;
 /// Where PostgreSQL is and how patient we are with it.
 #[derive(Clone, Debug)]
 pub struct Store {
-    /// `postgres://…`; it may hold a password.
+    /// `postgres://…` without `sslmode`; it may hold a password.
     pub url: Secret,
+    pub tls: DatabaseTls,
     /// PEM of the authority that signed the server's certificate; `None`: the system's.
     pub ca_file: Option<PathBuf>,
     /// Connections.
@@ -91,13 +93,20 @@ pub(super) fn store(read: &mut Reader<'_>) -> Option<Store> {
     let ca_file = read.given(t::DATABASE_CA_FILE).map(PathBuf::from);
     let pool_size = read.integer(t::DATABASE_POOL_SIZE, 2..=1000);
     let deadline = read.milliseconds(t::DATABASE_DEADLINE_MS, 50..=60_000);
-    let url = read.secret(t::DATABASE_URL)?;
-    let is_url = ["postgres://", "postgresql://"].iter().any(|scheme| url.expose().starts_with(scheme));
-    if !is_url || url.expose().parse::<tokio_postgres::Config>().is_err() {
-        // Not shown: it may hold a password.
-        read.fault(t::DATABASE_URL, "must be a postgres:// URL");
-    }
-    Some(Store { url, ca_file, pool_size, deadline })
+    let parts = match database_url(read.secret(t::DATABASE_URL)?.expose()) {
+        Ok(parts) => parts,
+        Err(message) => {
+            read.fault(t::DATABASE_URL, message);
+            return None;
+        }
+    };
+    let ca_file = ca_file.or(parts.ca_file);
+    let tls = match parts.tls {
+        // Who says whom to trust wants the certificate looked at.
+        DatabaseTls::IfOffered if ca_file.is_some() => DatabaseTls::SignedForHost,
+        tls => tls,
+    };
+    Some(Store { url: Secret::new(&*parts.url), tls, ca_file, pool_size, deadline })
 }
 
 pub(super) fn livekit(read: &mut Reader<'_>) -> Option<LiveKit> {

@@ -64,6 +64,11 @@ table! {
     OVERRUN: describe_counter = "convoke_overruns_total", "Messages that found no room on their way to the sockets; the log has them";
     REDIS_MASTERS: describe_gauge = "convoke_redis_masters", "Redis masters, by whether they answer";
     SOS_OUTBOX_DEAD: describe_counter = "convoke_sos_outbox_dead_total", "Events that the SOS service refused for good";
+    SESSION_STARTS: describe_counter = "convoke_session_starts_total", "Starts of interview sessions, by outcome: ok, or the code of the refusal";
+    SESSION_START_SECONDS: describe_histogram = "convoke_session_start_seconds", "Time that a start of an interview session took, refused or not";
+    SESSION_TIMEOUTS: describe_counter = "convoke_session_timeouts_total", "Interview sessions that this node's job has completed because their time was over";
+    SESSION_SLOTS: describe_gauge = "convoke_session_slots", "Slots of interview sessions, reservations included, as this node's last sweep found them";
+    SESSION_SWEPT: describe_counter = "convoke_session_swept_total", "What this node's sweeps have put right, by kind";
     HTTP_REQUESTS: describe_counter = "convoke_http_requests_total", "HTTP requests, by route, method and status";
     HTTP_REQUEST_SECONDS: describe_histogram = "convoke_http_request_seconds", "Time from a request's head to its answer, by route";
     TASKS: describe_gauge = "convoke_tasks", "Tasks of this process that have not ended";

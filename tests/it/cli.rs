@@ -2,12 +2,12 @@
 
 use std::process::{Command, Output};
 
-use convoke::auth::{Role, SosVerifier};
+use convoke::auth::{RecruiterRole, RecruiterVerifier, Role, SessionsVerifier, SosVerifier};
 use convoke::settings::Settings;
 
 use crate::support::ports::free_port;
-use crate::support::redis;
 use crate::support::stub_http::{Answer, StubHttp};
+use crate::support::{livekit, postgres, redis};
 
 fn convoke(args: &[&str], environment: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_convoke"));
@@ -51,10 +51,52 @@ fn without_a_secret_no_token_is_made() {
     assert!(text(&output.stderr).contains("JWT_SECRET") && output.stdout.is_empty());
 }
 
+#[tokio::test]
+async fn each_surface_has_tokens_of_its_own() {
+    const USER: &str = "6f1c1d6e-8c0f-4d0b-9d5e-0d2f6a1b2c3d";
+    let environment = [
+        ("JWT_SECRET", "a secret of at least thirty-two bytes"),
+        ("INTERVIEW_JWT_SECRET", "another secret of thirty-two bytes"),
+        ("SESSIONS_JWT_SECRET", "a third secret of thirty-two bytes"),
+    ];
+    let token = |args: &[&str]| {
+        let output = convoke(args, &environment);
+        assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
+        text(&output.stdout).trim().to_owned()
+    };
+    let sessions = token(&["token", "--surface", "sessions", "--user", USER, "--email", "a@b.c", "--ttl", "1h"]);
+    let interviews =
+        token(&["token", "--surface", "interviews", "--role", "observer", "--user", "o1", "--org", "acme", "--ttl", "1h"]);
+
+    let settings = Settings::from_source(&environment.into_iter().collect()).unwrap();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let holders = SessionsVerifier::from_settings(&settings).unwrap();
+    let holder = holders.verify(&sessions, now).await.unwrap();
+    assert_eq!((holder.user_id.to_string().as_str(), holder.email.as_deref()), (USER, Some("a@b.c")));
+    assert!(holder.expires_at.is_some_and(|at| (now + 3590..=now + 3601).contains(&at)));
+    let recruiters = RecruiterVerifier::from_settings(&settings).unwrap();
+    let recruiter = recruiters.verify(&interviews, now).await.unwrap();
+    assert_eq!((&*recruiter.user_id, recruiter.role), ("o1", RecruiterRole::Observer));
+    assert_eq!(recruiter.org_id.as_deref(), Some("acme"));
+    assert!(holders.verify(&interviews, now).await.is_err() && recruiters.verify(&sessions, now).await.is_err());
+
+    for (surface, secret) in [("interviews", "INTERVIEW_JWT_SECRET"), ("sessions", "SESSIONS_JWT_SECRET")] {
+        let output = convoke(&["token", "--surface", surface, "--role", "admin", "--user", USER], &environment[..1]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(text(&output.stderr).contains(secret) && output.stdout.is_empty());
+    }
+}
+
 #[test]
 fn a_wish_that_makes_no_sense_is_refused() {
     let bad = [
-        &["--role", "root", "--user", "a"][..],
+        &["--surface", "moon", "--role", "admin", "--user", "a"][..],
+        &["--surface", "sessions", "--user", "no-uuid"],
+        &["--surface", "interviews", "--user", "a"],
+        &["--surface", "interviews", "--user", "a", "--role", "citizen"],
+        &["--role", "recruiter", "--user", "a"],
+        &["--user", "a"],
+        &["--role", "root", "--user", "a"],
         &["--role", "admin", "--user", ""],
         &["--role", "admin"],
         &["--role", "admin", "--user", "a", "--sos", "{x}"],
@@ -95,5 +137,76 @@ fn check_asks_each_redis_master() {
         assert!(output.status.success(), "{report}{}", text(&output.stderr));
         assert_eq!(report.matches("ok    Redis 127.0.0.1:").count(), masters, "{report}");
         assert!(report.contains("note  incidents are off"), "{report}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn check_tells_how_postgres_stands() {
+    let (redis, database) = (redis::single().url(), postgres::database().await);
+    let check = |concurrent: &str| {
+        let settings = [("REDIS_URL", &*redis), ("DATABASE_URL", &*database), ("MAX_CONCURRENT_INTERVIEWS", concurrent)];
+        let output = tokio::task::block_in_place(|| convoke(&["check"], &settings));
+        (output.status.success(), text(&output.stdout))
+    };
+    let all = |report: &str, lines: &[&str]| lines.iter().for_each(|line| assert!(report.contains(line), "{line}: {report}"));
+    let (good, report) = check("5");
+    all(
+        &report,
+        &["ok    PostgreSQL, version 1", "note  migrations", "V1__interview_sessions", "note  the first start will write"],
+    );
+    assert!(good, "{report}");
+    postgres::prepared(&database).await;
+    let (good, report) = check("5");
+    all(&report, &["ok    the schema in PostgreSQL is up to date", "ok    limits of sessions: MAX_CONCURRENT_INTERVIEWS=5"]);
+    assert!(good, "{report}");
+    let (good, report) = check("6");
+    all(
+        &report,
+        &["BAD   no session would start: here MAX_CONCURRENT_INTERVIEWS=6", "in PostgreSQL MAX_CONCURRENT_INTERVIEWS=5"],
+    );
+    assert!(!good);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn check_says_what_sessions_miss() {
+    let service = StubHttp::start(Answer::Body(404, "".into())).await;
+    let (redis, keys) = (redis::single().url(), service.url());
+    let nothing = format!("127.0.0.1:{}", free_port());
+    let (database, calls) = (format!("postgres://postgres:hidden@{nothing}/postgres"), format!("ws://{nothing}"));
+    let settings = [
+        ("REDIS_URL", &*redis),
+        ("DATABASE_URL", &*database),
+        ("DATABASE_DEADLINE_MS", "500"),
+        ("LIVEKIT_WS_URL", &*calls),
+        ("LIVEKIT_API_KEY", "k"),
+        ("LIVEKIT_API_SECRET", "hidden too"),
+        ("LIVEKIT_DEADLINE_MS", "500"),
+        ("SESSIONS_JWKS_URL", &*keys),
+        ("INTERVIEW_JWKS_URL", &*format!("{keys}/recruiters")),
+    ];
+    let output = tokio::task::block_in_place(|| convoke(&["check"], &settings));
+    let report = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{report}{}", text(&output.stderr));
+    for line in ["BAD   PostgreSQL", "BAD   LiveKit http://127.0.0.1:", "BAD   SESSIONS_JWKS_URL", "BAD   INTERVIEW_JWKS_URL"] {
+        assert!(report.contains(line), "{line}: {report}");
+    }
+    assert!(!report.contains("hidden"), "{report}");
+}
+
+#[test]
+fn check_asks_livekit_with_the_key() {
+    let Some(livekit) = livekit::shared() else { return };
+    let redis = redis::single().url();
+    for (secret, good) in [(livekit::SECRET, true), ("another secret, long enough for anybody", false)] {
+        let settings = [
+            ("REDIS_URL", &*redis),
+            ("LIVEKIT_WS_URL", livekit.ws_url()),
+            ("LIVEKIT_API_KEY", livekit::KEY),
+            ("LIVEKIT_API_SECRET", secret),
+        ];
+        let output = convoke(&["check"], &settings);
+        let report = text(&output.stdout);
+        assert_eq!(output.status.success(), good, "{report}{}", text(&output.stderr));
+        assert!(report.contains(if good { "ok    LiveKit" } else { "BAD   LiveKit" }), "{report}");
     }
 }

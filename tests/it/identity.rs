@@ -12,13 +12,13 @@ use serde_json::{Value, json};
 use crate::support::keys::TestKey;
 use crate::support::stub_http::{Answer, StubHttp};
 
-const NOW: u64 = 1_800_000_000;
-const SECRET: &str = "a secret of at least thirty-two bytes";
+pub const NOW: u64 = 1_800_000_000;
+pub const SECRET: &str = "a secret of at least thirty-two bytes";
 
-static RSA: LazyLock<TestKey> = LazyLock::new(TestKey::rs256);
-static EC: LazyLock<TestKey> = LazyLock::new(TestKey::es256);
+pub static RSA: LazyLock<TestKey> = LazyLock::new(TestKey::rs256);
+pub static EC: LazyLock<TestKey> = LazyLock::new(TestKey::es256);
 
-fn settings(pairs: &[(&str, &str)]) -> Settings {
+pub fn settings(pairs: &[(&str, &str)]) -> Settings {
     Settings::from_source(&pairs.iter().copied().collect()).unwrap()
 }
 
@@ -40,16 +40,16 @@ fn claims(changes: Value) -> Value {
     claims
 }
 
-fn hs256(claims: &Value, secret: &str) -> String {
+pub fn hs256(claims: &Value, secret: &str) -> String {
     signed(Algorithm::HS256, claims, secret.as_bytes())
 }
 
-fn signed(algorithm: Algorithm, claims: &Value, secret: &[u8]) -> String {
+pub fn signed(algorithm: Algorithm, claims: &Value, secret: &[u8]) -> String {
     jsonwebtoken::encode(&Header::new(algorithm), claims, &EncodingKey::from_secret(secret)).unwrap()
 }
 
 /// A token with any header and no right signature.
-fn forged(header: &Value, claims: &Value, signature: &str) -> String {
+pub fn forged(header: &Value, claims: &Value, signature: &str) -> String {
     let part = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
     format!("{}.{}.{signature}", part(header), part(claims))
 }
@@ -228,7 +228,7 @@ async fn a_minted_token_says_what_it_was_asked_to_say() {
     }
 }
 
-fn jwks(keys: &[Value]) -> Answer {
+pub fn jwks(keys: &[Value]) -> Answer {
     Answer::json(200, &json!({ "keys": keys }))
 }
 
@@ -295,7 +295,7 @@ async fn keys_that_cannot_be_fetched_make_a_token_unverifiable_not_false() {
 }
 
 /// Moves the clock without waiting. Real sockets need it to run again afterwards.
-async fn pass(time: Duration) {
+pub async fn pass(time: Duration) {
     tokio::time::pause();
     tokio::time::advance(time).await;
     tokio::time::resume();

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use convoke::ids::{ScopeId, ScopeKind};
+use convoke::redis::script::Script;
 use convoke::redis::scripts::scope::{Cursor, Log, scope_read};
 use convoke::redis::scripts::snapshot::SosSnapshot;
 use convoke::redis::scripts::sos::*;
-use convoke::redis::scripts::{Op, Refused, Retention};
-use convoke::redis::{Redis, Sink};
+use convoke::redis::scripts::{Eval, Op, Refused, Retention};
+use convoke::redis::{Redis, RedisError, Sink, Value};
 use tokio::sync::mpsc;
 
 /// Runs each fact on a single Redis and on a cluster of three masters.
@@ -248,5 +249,21 @@ pub async fn until<F: Future<Output = bool>>(what: &str, mut fact: impl FnMut() 
     while !fact().await {
         assert!(Instant::now() < deadline, "never: {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// A connection that breaks between every script and its answer: group commit sends the very same call again.
+pub struct Twice<'a>(pub &'a Redis);
+
+impl Eval for Twice<'_> {
+    type Error = RedisError;
+
+    async fn eval(&self, script: &'static Script, keys: Vec<String>, args: Vec<Bytes>) -> Result<Value, RedisError> {
+        Eval::eval(self.0, script, keys.clone(), args.clone()).await?;
+        Eval::eval(self.0, script, keys, args).await
+    }
+
+    async fn eval_write(&self, script: &'static Script, keys: Vec<String>, args: Vec<Bytes>) -> Result<Value, RedisError> {
+        self.eval(script, keys, args).await
     }
 }

@@ -3,18 +3,24 @@
 
 use std::time::{Duration, Instant};
 
+pub mod booking;
 pub mod client;
 pub mod cluster;
+pub mod commit_proxy;
 pub mod haproxy;
 pub mod hub;
 pub mod keys;
 pub mod linked;
+pub mod livekit;
+pub mod livekit_proxy;
 pub mod load;
 pub mod metrics;
 pub mod msgpack;
 pub mod node;
 pub mod pair;
+pub mod participant;
 pub mod ports;
+pub mod postgres;
 pub mod process;
 pub mod proxy;
 pub mod raw;

@@ -12,11 +12,17 @@ type Order = (Command, mpsc::SyncSender<std::io::Result<Child>>);
 impl Process {
     /// Starts it. The kernel kills it should this process die without dropping it.
     #[track_caller]
-    pub fn start(mut command: Command) -> Self {
+    pub fn start(command: Command) -> Self {
+        Self::start_ended_by(libc::SIGKILL, command)
+    }
+
+    /// [`Process::start`] for a program that clears up after itself when it gets this signal.
+    #[track_caller]
+    pub fn start_ended_by(signal: i32, mut command: Command) -> Self {
         let program = command.get_program().to_string_lossy().into_owned();
         // SAFETY: prctl is async-signal-safe and touches nothing of the parent's memory.
         unsafe {
-            command.pre_exec(|| match libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) {
+            command.pre_exec(move || match libc::prctl(libc::PR_SET_PDEATHSIG, signal) {
                 0 => Ok(()),
                 _ => Err(std::io::Error::last_os_error()),
             });

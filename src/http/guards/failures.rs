@@ -9,6 +9,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::http::HttpError;
+
 /// Failures that an address may collect at once, and in [`PERIOD`].
 const LIMIT: u32 = 20;
 const PERIOD: Duration = Duration::from_secs(60);
@@ -33,6 +35,12 @@ pub struct FailedAuth {
 }
 
 impl FailedAuth {
+    /// What a request without a token that counts is answered: `unauthorized`, the surface's own 401, until its address has
+    /// failed too often.
+    pub fn refuse(&self, address: IpAddr, unauthorized: HttpError) -> HttpError {
+        self.count(address, Instant::now()).map_or_else(HttpError::RateLimited, |()| unauthorized)
+    }
+
     /// Counts a failure.
     ///
     /// # Errors

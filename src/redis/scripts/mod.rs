@@ -9,6 +9,7 @@
 mod client;
 mod reply;
 
+pub mod limit;
 pub mod location;
 pub mod members;
 pub mod node;
@@ -16,6 +17,7 @@ pub mod outbox;
 pub mod presence;
 pub mod scope;
 pub mod session;
+pub mod slots;
 pub mod snapshot;
 pub mod sos;
 pub mod talk;

@@ -1,0 +1,91 @@
+//! What this feature says no with. The texts are the seed's wherever it has them; statuses are HTTP's business.
+
+use crate::store::Status;
+
+/// Why a session was not started (`{error, message, existingSessionId?}`).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StartRefusal {
+    #[error("User not found")]
+    UserNotFound,
+    #[error("Upload a resume to start interview")]
+    NoResume,
+    #[error("You have completed {completed} interview(s). Beta limit is {limit}.")]
+    BetaLimit { completed: u32, limit: u32 },
+    /// Without a session it is another start of this user that is under way: ask again in a moment.
+    #[error("You already have an active session (limit: {limit})")]
+    ActiveExists { session: Option<String>, limit: u32 },
+    #[error("All interview slots are in use ({limit} max). Try again in a few minutes.")]
+    CapacityFull { limit: u32 },
+    #[error("Failed to generate LiveKit token. Please try again.")]
+    TokenFailed,
+    #[error("Failed to create LiveKit room. Please try again.")]
+    RoomFailed,
+    #[error("Failed to generate unique session ID. Please try again.")]
+    IdGenerationFailed,
+    #[error("Failed to create interview session")]
+    CreateFailed,
+    /// PostgreSQL or Redis is away, too much is under way, or this node must not start any.
+    #[error("Interviews cannot be started at the moment. Please try again.")]
+    Unavailable,
+}
+
+impl StartRefusal {
+    /// `error` on the wire.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::UserNotFound => "USER_NOT_FOUND",
+            Self::NoResume => "NO_RESUME",
+            Self::BetaLimit { .. } => "BETA_LIMIT",
+            Self::ActiveExists { .. } => "ACTIVE_SESSION_EXISTS",
+            Self::CapacityFull { .. } => "CAPACITY_FULL",
+            Self::TokenFailed => "LIVEKIT_TOKEN_FAILED",
+            Self::RoomFailed => "LIVEKIT_ROOM_FAILED",
+            Self::IdGenerationFailed => "ID_GENERATION_FAILED",
+            Self::CreateFailed => "CREATE_FAILED",
+            Self::Unavailable => "UNAVAILABLE",
+        }
+    }
+
+    /// The user's session that stands in the way.
+    pub fn existing(&self) -> Option<&str> {
+        match self {
+            Self::ActiveExists { session, .. } => session.as_deref(),
+            _ => None,
+        }
+    }
+}
+
+/// Why a request about a session failed (`{message}`, but for a start).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SessionError {
+    #[error(transparent)]
+    Start(#[from] StartRefusal),
+    #[error("Session not found")]
+    NotFound,
+    #[error("Session not found or already ended")]
+    NotFoundOrEnded,
+    #[error("roomName is required")]
+    NoRoomName,
+    #[error("sessionId is required")]
+    NoSessionId,
+    #[error("Invalid room name format")]
+    RoomNameFormat,
+    /// [`SessionError::NotFound`], where a token was asked for.
+    #[error("Interview session not found")]
+    TokenNotFound,
+    #[error("Interview session has ended")]
+    Ended { status: Status },
+    #[error("Room does not belong to this session")]
+    ForeignRoom,
+    #[error("Failed to create LiveKit token")]
+    TokenFailed,
+    /// A column does not take a value, such as a résumé id that is no UUID where the table wants one.
+    #[error("A value does not fit its column")]
+    Rejected,
+    /// PostgreSQL is away: ask again.
+    #[error("Service temporarily unavailable")]
+    Unavailable,
+    /// A fault of ours.
+    #[error("Internal server error")]
+    Internal,
+}

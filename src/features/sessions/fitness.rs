@@ -1,0 +1,50 @@
+//! Whether this node may act on the tables: they must be there, and to start sessions its limits must be everybody's.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use super::error::SessionError;
+
+/// Starts as unprepared.
+#[derive(Debug, Default)]
+pub(super) struct Fitness(AtomicU8);
+
+const UNPREPARED: u8 = 0;
+const AGREED: u8 = 1;
+const DIFFERS: u8 = 2;
+
+impl Fitness {
+    /// The tables are there, and the row of limits was read.
+    pub(super) fn prepared(&self, agreed: bool) {
+        self.0.store(if agreed { AGREED } else { DIFFERS }, Ordering::Relaxed);
+    }
+
+    /// False only when it is known.
+    pub(super) fn limits_agree(&self) -> bool {
+        self.0.load(Ordering::Relaxed) != DIFFERS
+    }
+
+    /// # Errors
+    /// `Unavailable` until PostgreSQL has answered once.
+    pub(super) fn may_ask(&self) -> Result<(), SessionError> {
+        if self.0.load(Ordering::Relaxed) == UNPREPARED { Err(SessionError::Unavailable) } else { Ok(()) }
+    }
+
+    pub(super) fn may_start(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == AGREED
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_asks_once_the_tables_are_there_and_starts_once_the_limits_agree() {
+        let fitness = Fitness::default();
+        assert_eq!((fitness.may_ask().is_ok(), fitness.may_start(), fitness.limits_agree()), (false, false, true));
+        fitness.prepared(false);
+        assert_eq!((fitness.may_ask().is_ok(), fitness.may_start(), fitness.limits_agree()), (true, false, false));
+        fitness.prepared(true);
+        assert_eq!((fitness.may_ask().is_ok(), fitness.may_start(), fitness.limits_agree()), (true, true, true));
+    }
+}

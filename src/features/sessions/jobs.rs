@@ -1,0 +1,98 @@
+//! What each node does by itself, each interval: complete the sessions whose time is over, and, one node at a time, sweep.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::Rng as _;
+use tokio::time::{sleep, timeout};
+
+use super::{Sessions, error_chain};
+use crate::telemetry::metrics::SESSION_TIMEOUTS;
+
+/// Rows that one statement completes.
+const AT_ONCE: u32 = 100;
+/// The sweep among the jobs of which each runs on one node at a time.
+const SWEEP: i32 = 1;
+/// How long the start of a node waits for PostgreSQL. It goes on without.
+const FIRST_LOOK: Duration = Duration::from_secs(2);
+/// Until PostgreSQL is asked again whether it is there.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+impl Sessions {
+    /// Starts them. Waits a moment for PostgreSQL, so that a node whose PostgreSQL is there serves from its first request on.
+    pub async fn start_jobs(self: &Arc<Self>) {
+        let (sessions, stopping) = (self.clone(), self.stopping.clone());
+        let prepared = Arc::new(tokio::sync::Notify::new());
+        let told = prepared.clone();
+        tokio::spawn(stopping.run_until_cancelled_owned(async move {
+            sessions.prepare().await;
+            told.notify_one();
+            sessions.rounds().await;
+        }));
+        let _ = timeout(FIRST_LOOK, prepared.notified()).await;
+    }
+
+    /// Until the tables are there.
+    async fn prepare(&self) {
+        let mut is_told = false;
+        while let Err(error) = self.look_at_limits().await {
+            if !std::mem::replace(&mut is_told, true) {
+                tracing::warn!(error, "interview sessions: PostgreSQL is not prepared; trying again");
+            }
+            sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// The row of limits may be changed at any time, by `convoke migrate`.
+    async fn look_at_limits(&self) -> Result<(), String> {
+        let (own, agreed) = (self.limits(), self.fitness.limits_agree());
+        let row = self.store.prepare(own).await.map_err(|error| error_chain(&error))?;
+        self.fitness.prepared(row == own);
+        match (agreed, row == own) {
+            (true, false) => tracing::error!(
+                ?own,
+                ?row,
+                "MAX_CONCURRENT_INTERVIEWS and MAX_ACTIVE_SESSIONS_PER_USER are not those in PostgreSQL: this node starts no sessions"
+            ),
+            (false, true) => tracing::info!("the limits are those in PostgreSQL again"),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    async fn rounds(self: &Arc<Self>) {
+        loop {
+            self.complete_expired().await;
+            match self.store.try_lead(SWEEP).await {
+                Ok(Some(_lead)) => self.sweep().await,
+                Ok(None) => {}
+                Err(error) => tracing::warn!(error = error_chain(&error), "interview sessions: no sweep without PostgreSQL"),
+            }
+            // So that nodes that were started together do not stay together.
+            let jitter = rand::rng().random_range(0.9..1.1);
+            sleep(self.rules.sweep_interval.mul_f64(jitter)).await;
+            if let Err(error) = self.look_at_limits().await {
+                tracing::warn!(error, "interview sessions: the limits cannot be read");
+            }
+        }
+    }
+
+    /// Any node may do so at any time: a row is completed once.
+    async fn complete_expired(self: &Arc<Self>) {
+        loop {
+            match self.store.sessions_complete_expired(AT_ONCE).await {
+                Ok(ended) => {
+                    let number = ended.len();
+                    metrics::counter!(SESSION_TIMEOUTS).increment(number as u64);
+                    self.clear(ended).await;
+                    if number < AT_ONCE as usize {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    return tracing::warn!(error = error_chain(&error), "interview sessions: no time-outs without PostgreSQL");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Sessions looked at and ended. Each look first completes what has run out of time, by the statement of the job itself.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::eligibility::{Eligibility, judge};
+use super::error::SessionError;
+use super::{Sessions, may_be_id};
+use crate::store::{Session, User};
+
+impl Sessions {
+    /// A session of this user.
+    ///
+    /// # Errors
+    /// `NotFound`, also for one of another user and for an id that none can have; `Unavailable`, `Internal`.
+    pub async fn session(self: &Arc<Self>, user: Uuid, id: &str) -> Result<Session, SessionError> {
+        self.fitness.may_ask()?;
+        if !may_be_id(id) {
+            return Err(SessionError::NotFound);
+        }
+        self.complete_expired_of(user).await?;
+        self.store.session_get(id, user).await?.ok_or(SessionError::NotFound)
+    }
+
+    /// Whether this user could start a session now.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Internal`.
+    pub async fn eligibility(self: &Arc<Self>, user: Uuid) -> Result<Eligibility, SessionError> {
+        self.fitness.may_ask()?;
+        self.complete_expired_of(user).await?;
+        Ok(Eligibility::new(judge(&self.store.session_standing(user).await?, &self.rules)))
+    }
+
+    /// Ends an active session, as its user wishes. One whose time has just run out ends as such, which is what was wished.
+    ///
+    /// # Errors
+    /// `NotFoundOrEnded`, `Unavailable`, `Internal`.
+    pub async fn end(self: &Arc<Self>, user: Uuid, id: &str) -> Result<(), SessionError> {
+        self.fitness.may_ask()?;
+        if !may_be_id(id) {
+            return Err(SessionError::NotFoundOrEnded);
+        }
+        let expired = self.store.sessions_complete_expired_of(user).await?;
+        let was_expired = expired.iter().any(|ended| ended.id == id);
+        self.clear(expired).await;
+        if was_expired {
+            return Ok(());
+        }
+        let ended = self.store.session_end(id, user).await?.ok_or(SessionError::NotFoundOrEnded)?;
+        self.clear(vec![ended]).await;
+        Ok(())
+    }
+
+    /// Writes down what an interview was worth. What is `None` stays.
+    ///
+    /// # Errors
+    /// `NotFound`, `Unavailable`, `Internal`.
+    pub async fn score(&self, id: &str, score: Option<f64>, summary: Option<&str>) -> Result<Session, SessionError> {
+        self.fitness.may_ask()?;
+        if !may_be_id(id) {
+            return Err(SessionError::NotFound);
+        }
+        self.store.session_score(id, score, summary).await?.ok_or(SessionError::NotFound)
+    }
+
+    /// Makes or changes a user; never the count of interviews.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Internal`.
+    pub async fn put_user(&self, id: Uuid, email: Option<&str>, resume_id: Option<&str>) -> Result<User, SessionError> {
+        self.fitness.may_ask()?;
+        Ok(self.store.user_put(id, email, resume_id).await?)
+    }
+
+    pub(super) async fn complete_expired_of(self: &Arc<Self>, user: Uuid) -> Result<(), SessionError> {
+        let ended = self.store.sessions_complete_expired_of(user).await?;
+        self.clear(ended).await;
+        Ok(())
+    }
+}

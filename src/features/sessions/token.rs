@@ -1,0 +1,92 @@
+//! The token that opens a session's room: for its user alone, and not beyond the session's end.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::Sessions;
+use super::error::SessionError;
+use crate::auth::Holder;
+use crate::livekit::{Agent, Grant, LiveKit, LiveKitError};
+use crate::store::{Session, Status};
+
+/// The interviewer that LiveKit sends into the room.
+pub(super) const AGENT: &str = "ai-interviewer";
+
+/// What a client joins the room with.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pass {
+    pub token: String,
+    pub room_name: String,
+    pub ws_url: String,
+}
+
+/// What the interviewer is told (seed 2).
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata<'a> {
+    user_id: String,
+    email: Option<&'a str>,
+    session_id: &'a str,
+    kind: &'static str,
+}
+
+/// What the interviewer is told of a session, as JSON.
+pub(super) fn metadata(session: &str, user: Uuid, email: Option<&str>) -> String {
+    let metadata = Metadata { user_id: user.to_string(), email, session_id: session, kind: "ai-interview" };
+    // Only a map with keys that are no text could fail.
+    serde_json::to_string(&metadata).unwrap_or_default()
+}
+
+/// Signs a token for a session's room. Should the room be gone when it is used, the join makes it anew, agent included.
+pub(super) fn sign(livekit: &LiveKit, session: &Session, email: Option<&str>) -> Result<Pass, LiveKitError> {
+    let metadata = metadata(&session.id, session.user_id, email);
+    let token = livekit.token(&Grant {
+        room: &session.livekit_room_name,
+        identity: &session.user_id.to_string(),
+        name: email,
+        can_publish: true,
+        can_subscribe: true,
+        can_publish_data: None,
+        expires_at: session.server_end_time.as_seconds(),
+        agents: &[Agent { name: AGENT, metadata: &metadata }],
+    })?;
+    Ok(Pass { token, room_name: session.livekit_room_name.clone(), ws_url: livekit.ws_url().into() })
+}
+
+impl Sessions {
+    /// `POST /api/livekit/token`: another token for an active session, for a client that comes back. The fields are as they
+    /// came, if they were texts.
+    ///
+    /// # Errors
+    /// In the contract's order: `NoRoomName`, `NoSessionId`, `RoomNameFormat`, `TokenNotFound`, `Ended`, `ForeignRoom`.
+    pub async fn token(
+        self: &Arc<Self>,
+        holder: &Holder,
+        room: Option<&str>,
+        session: Option<&str>,
+    ) -> Result<Pass, SessionError> {
+        let room = room.filter(|room| !room.is_empty()).ok_or(SessionError::NoRoomName)?;
+        let session = session.filter(|session| !session.is_empty()).ok_or(SessionError::NoSessionId)?;
+        if !self.names.begins_as_room(room) {
+            return Err(SessionError::RoomNameFormat);
+        }
+        let livekit = self.livekit.as_ref().ok_or(SessionError::Unavailable)?;
+        let session = match self.session(holder.user_id, session).await {
+            Err(SessionError::NotFound) => return Err(SessionError::TokenNotFound),
+            found => found?,
+        };
+        if session.status != Status::Active {
+            return Err(SessionError::Ended { status: session.status });
+        }
+        if session.livekit_room_name != room {
+            return Err(SessionError::ForeignRoom);
+        }
+        sign(livekit, &session, holder.email.as_deref()).map_err(|error| {
+            tracing::error!(session = session.id, error = super::error_chain(&error), "a token could not be signed");
+            SessionError::TokenFailed
+        })
+    }
+}

@@ -1,0 +1,34 @@
+//! The door to `/internal`: `X-Internal-Token`. The SOS service has one of its own, with the answers that it knows.
+
+use hyper::header::{HeaderName, HeaderValue};
+
+use super::FailedAuth;
+use crate::auth::{AuthError, InternalToken};
+use crate::http::HttpError;
+use crate::http::router::Call;
+use crate::settings::Secret;
+
+const X_INTERNAL_TOKEN: HeaderName = HeaderName::from_static("x-internal-token");
+
+/// Lets in who knows the token.
+pub struct InternalDoor {
+    token: InternalToken,
+    failures: FailedAuth,
+}
+
+impl InternalDoor {
+    /// `None`: nobody gets in.
+    pub fn new(token: Option<&Secret>) -> Self {
+        Self { token: InternalToken::new(token), failures: FailedAuth::default() }
+    }
+
+    /// # Errors
+    /// [`HttpError::NotConfigured`], [`HttpError::InvalidToken`], or the refusal of an address that has failed too often.
+    pub fn admit(&self, call: &Call) -> Result<(), HttpError> {
+        match self.token.check(call.headers.get(X_INTERNAL_TOKEN).map(HeaderValue::as_bytes)) {
+            Ok(()) => Ok(()),
+            Err(AuthError::NotConfigured) => Err(HttpError::NotConfigured { setting: "INTERNAL_AUTH_TOKEN" }),
+            Err(_) => Err(self.failures.refuse(call.context.address, HttpError::InvalidToken)),
+        }
+    }
+}

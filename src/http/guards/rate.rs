@@ -1,0 +1,101 @@
+//! How often a caller may ask a route, counted in Redis for all nodes together (contract § 7 "Rate limits").
+//!
+//! After authentication: the caller is who the token says. Who has no token that counts is limited by address instead
+//! ([`FailedAuth`](super::FailedAuth)).
+
+use std::time::Duration;
+
+use hyper::Response;
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+
+use super::Overdrawn;
+use crate::engineio::Body;
+use crate::http::HttpError;
+use crate::redis::Redis;
+use crate::redis::scripts::limit::{Taken, limit_take};
+
+const PERIOD_MS: u64 = 60_000;
+const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
+const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
+const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
+
+/// Counts requests, a bucket for each caller and route.
+#[derive(Clone)]
+pub struct RateLimits {
+    redis: Redis,
+}
+
+impl RateLimits {
+    pub fn new(redis: Redis) -> Self {
+        Self { redis }
+    }
+
+    /// Takes one request of the `per_minute` that `caller` may send to `route`, all of which may come at once.
+    ///
+    /// # Errors
+    /// [`HttpError::RateLimited`] if none is left; [`HttpError::Unavailable`] if that cannot be known: without Redis nothing is
+    /// unlimited.
+    pub async fn take(&self, route: &'static str, caller: &str, per_minute: u32) -> Result<Quota, HttpError> {
+        match limit_take(&self.redis, route, caller, per_minute, PERIOD_MS).await {
+            Ok(taken) if taken.allowed => Ok(Quota(taken)),
+            Ok(taken) => Err(HttpError::RateLimited(Overdrawn {
+                limit: taken.limit,
+                retry_after: Duration::from_millis(taken.retry_after_ms),
+                reset: Duration::from_millis(taken.reset_ms),
+            })),
+            Err(error) => {
+                tracing::warn!(route, %error, "requests cannot be counted");
+                Err(HttpError::Unavailable)
+            }
+        }
+    }
+}
+
+/// What a caller has left after this request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota(Taken);
+
+impl Quota {
+    /// The answer, be it good or bad, as a response that tells the caller what is left.
+    pub fn on(self, answer: Result<Response<Body>, HttpError>) -> Response<Body> {
+        let mut response = answer.unwrap_or_else(|error| error.response());
+        tell(response.headers_mut(), self.0.limit, self.0.remaining, Duration::from_millis(self.0.reset_ms));
+        response
+    }
+}
+
+/// Writes the three headers.
+pub(in crate::http) fn tell(headers: &mut HeaderMap, limit: u32, remaining: u32, reset: Duration) {
+    headers.insert(LIMIT, limit.into());
+    headers.insert(REMAINING, remaining.into());
+    headers.insert(RESET, seconds(reset));
+}
+
+/// Whole seconds, rounded up: who waits for so long has waited long enough.
+pub(in crate::http) fn seconds(duration: Duration) -> HeaderValue {
+    HeaderValue::from(duration.as_secs() + u64::from(duration.subsec_nanos() > 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_as_told_has_waited_long_enough() {
+        for (ms, expected) in [(0, "0"), (1, "1"), (999, "1"), (1_000, "1"), (1_001, "2"), (20_000, "20")] {
+            assert_eq!(seconds(Duration::from_millis(ms)), expected, "{ms}");
+        }
+    }
+
+    #[test]
+    fn every_answer_tells_what_is_left() {
+        let taken = Taken { allowed: true, limit: 3, remaining: 2, retry_after_ms: 0, reset_ms: 19_001 };
+        let not_found = HttpError::NotFound { path: "/".into() };
+        for (answer, status) in [(Ok(Response::new(Body::default())), 200), (Err(not_found), 404)] {
+            let response = Quota(taken).on(answer);
+            assert_eq!(response.status(), status);
+            let told = [LIMIT, REMAINING, RESET].map(|name| response.headers()[name].to_str().unwrap().to_owned());
+            assert_eq!(told, ["3", "2", "20"]);
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! What LiveKit tells by webhook, for all who want to know (contract § 6, "State", and § 5, "End and time").
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use hyper::{Method, StatusCode};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::super::router::{Answer, Call, Router, media_type};
+use super::super::{HttpError, json as respond_json};
+use crate::livekit::{LiveKit, RoomEvent, RoomListener, WebhookError};
+
+/// Webhooks at once. LiveKit repeats those that are turned away.
+const MOST_AT_ONCE: usize = 64;
+/// How long LiveKit is kept waiting. It tells the events of a room one after the other, and drops them when they pile up.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+struct Door {
+    livekit: LiveKit,
+    listeners: Vec<Arc<dyn RoomListener>>,
+    at_once: Semaphore,
+}
+
+/// Adds `POST /livekit/webhook`. `None`: there is no LiveKit, and it answers 501.
+pub fn routes(router: &mut Router, livekit: Option<&LiveKit>, listeners: Vec<Arc<dyn RoomListener>>) {
+    let at_once = Semaphore::new(MOST_AT_ONCE);
+    let door = livekit.cloned().map(|livekit| Arc::new(Door { livekit, listeners, at_once }));
+    router.route(Method::POST, "/livekit/webhook", move |call| {
+        let door = door.clone();
+        async move { door.ok_or(HttpError::NotConfigured { setting: "LIVEKIT_WS_URL" })?.take(call).await }
+    });
+}
+
+impl Door {
+    async fn take(&self, call: Call) -> Answer {
+        let authorization = call.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let authorization = authorization.ok_or(HttpError::InvalidSignature)?;
+        if !call.headers.get(CONTENT_TYPE).is_some_and(is_webhook) {
+            return Err(HttpError::UnsupportedMediaType);
+        }
+        let body = call.bytes().await?;
+        let event = self.livekit.open_webhook(&authorization, &body).map_err(|error| {
+            tracing::warn!(%error, "a webhook was refused");
+            match error {
+                WebhookError::Signature => HttpError::InvalidSignature,
+                WebhookError::Body => HttpError::NotJson,
+            }
+        })?;
+        // Only now: what is not from LiveKit must not take its place.
+        let _place = self.at_once.try_acquire().map_err(|_| HttpError::Unavailable)?;
+        match timeout(PATIENCE, self.tell(&event)).await {
+            Ok(_) => Ok(respond_json(StatusCode::OK, r#"{"success":true}"#)),
+            Err(_) => {
+                tracing::warn!(event = event.event, room = event.room, "a webhook took too long; LiveKit will repeat it");
+                Err(HttpError::Unavailable)
+            }
+        }
+    }
+
+    async fn tell(&self, event: &RoomEvent) {
+        tracing::debug!(event = event.event, room = event.room, identity = event.participant_identity, "LiveKit tells");
+        join_all(self.listeners.iter().map(|listener| listener.on_room_event(event))).await;
+    }
+}
+
+fn is_webhook(content_type: &HeaderValue) -> bool {
+    ["application/webhook+json", "application/json"].iter().any(|known| media_type(content_type).eq_ignore_ascii_case(known))
+}

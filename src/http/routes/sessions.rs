@@ -1,0 +1,205 @@
+//! Interview sessions: their users' routes, and what the company's own services may write. Contract § 5.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use hyper::{Method, Response, StatusCode};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::super::guards::{FailedAuth, InternalDoor, RateLimits, bearer};
+use super::super::router::{Answer, Call, Router};
+use super::super::{HttpError, json as respond_json};
+use crate::auth::{AuthError, Holder, SessionsVerifier};
+use crate::engineio::Body;
+use crate::features::sessions::Sessions;
+use crate::features::sos::Bad;
+use crate::settings::{self, Secret};
+
+mod fields;
+
+/// What the routes stand on.
+pub struct Parts<'a> {
+    pub sessions: Arc<Sessions>,
+    pub verifier: Arc<SessionsVerifier>,
+    pub limits: RateLimits,
+    pub settings: &'a settings::Sessions,
+    pub internal_token: Option<&'a Secret>,
+}
+
+/// Adds the routes of § 5. `None`: there is no PostgreSQL, and all of them answer 501.
+pub fn routes(router: &mut Router, parts: Option<Parts<'_>>) {
+    let rates = parts.as_ref().map(|parts| Rates::new(parts.settings)).unwrap_or_default();
+    let api = parts.map(|parts| {
+        Arc::new(Api {
+            sessions: parts.sessions,
+            verifier: parts.verifier,
+            limits: parts.limits,
+            failures: FailedAuth::default(),
+            door: InternalDoor::new(parts.internal_token),
+        })
+    });
+    let mut table = Table { router, api };
+    let Rates { starts, tokens, others } = rates;
+    let plain = |name| Route { name, per_minute: others, needs_livekit: false };
+    let with_livekit = |name, per_minute| Route { name, per_minute, needs_livekit: true };
+    table.add(Method::POST, "/api/interviews/start", with_livekit("sessions-start", starts), start);
+    table.add(Method::GET, "/api/interviews/eligibility", plain("sessions-eligibility"), eligibility);
+    table.add(Method::GET, "/api/interviews/{id}", plain("sessions-get"), get);
+    table.add(Method::GET, "/api/interviews/{id}/status", plain("sessions-status"), get);
+    table.add(Method::POST, "/api/interviews/{id}/end", plain("sessions-end"), end);
+    table.add(Method::POST, "/api/livekit/token", with_livekit("sessions-token", tokens), token);
+    table.add_internal(Method::PATCH, "/internal/interview-sessions/{id}", score);
+    table.add_internal(Method::PUT, "/internal/users/{id}", user);
+}
+
+/// Requests a minute of one user to a route.
+#[derive(Default)]
+struct Rates {
+    starts: u32,
+    tokens: u32,
+    others: u32,
+}
+
+impl Rates {
+    fn new(settings: &settings::Sessions) -> Self {
+        Self { starts: settings.starts_per_minute, tokens: settings.tokens_per_minute, others: settings.requests_per_minute }
+    }
+}
+
+struct Api {
+    sessions: Arc<Sessions>,
+    verifier: Arc<SessionsVerifier>,
+    limits: RateLimits,
+    failures: FailedAuth,
+    door: InternalDoor,
+}
+
+/// What a route asks for before its handler.
+#[derive(Clone, Copy)]
+struct Route {
+    /// Of its bucket.
+    name: &'static str,
+    per_minute: u32,
+    needs_livekit: bool,
+}
+
+struct Table<'a> {
+    router: &'a mut Router,
+    api: Option<Arc<Api>>,
+}
+
+impl Table<'_> {
+    /// A route of a user: the token first, then the limit, then everything else.
+    fn add<F>(&mut self, method: Method, path: &'static str, route: Route, handler: fn(Arc<Api>, Holder, Call) -> F)
+    where
+        F: Future<Output = Answer> + Send + 'static,
+    {
+        let api = self.api.clone();
+        self.router.route(method, path, move |call| {
+            let api = api.clone();
+            async move {
+                let api = api.ok_or(HttpError::NotConfigured { setting: "DATABASE_URL" })?;
+                if route.needs_livekit && !api.sessions.has_livekit() {
+                    return Err(HttpError::NotConfigured { setting: "LIVEKIT_WS_URL" });
+                }
+                let holder = api.authenticate(&call).await?;
+                let quota = api.limits.take(route.name, &holder.user_id.to_string(), route.per_minute).await?;
+                Ok(quota.on(handler(api, holder, call).await))
+            }
+        });
+    }
+
+    fn add_internal<F>(&mut self, method: Method, path: &'static str, handler: fn(Arc<Api>, Call) -> F)
+    where
+        F: Future<Output = Answer> + Send + 'static,
+    {
+        let api = self.api.clone();
+        self.router.route(method, path, move |call| {
+            let api = api.clone();
+            async move {
+                let api = api.ok_or(HttpError::NotConfigured { setting: "DATABASE_URL" })?;
+                api.door.admit(&call)?;
+                handler(api, call).await
+            }
+        });
+    }
+}
+
+impl Api {
+    async fn authenticate(&self, call: &Call) -> Result<Holder, HttpError> {
+        let verified = match bearer(&call.headers) {
+            Some(token) => self.verifier.verify(token, now_seconds()).await,
+            // Asked all the same whether anybody could be let in.
+            None => self.verifier.verify("", now_seconds()).await.and(Err(AuthError::Missing)),
+        };
+        verified.map_err(|error| match error {
+            AuthError::NotConfigured => HttpError::NotConfigured { setting: "SESSIONS_JWT_SECRET" },
+            AuthError::Unavailable => HttpError::Unavailable,
+            AuthError::Missing | AuthError::Invalid | AuthError::Expired => {
+                self.failures.refuse(call.context.address, HttpError::Unauthorized)
+            }
+        })
+    }
+}
+
+async fn start(api: Arc<Api>, holder: Holder, call: Call) -> Answer {
+    call.ignore_body().await?;
+    let started = api.sessions.start(&holder).await.map_err(|refusal| HttpError::Session(refusal.into()))?;
+    Ok(answer(StatusCode::CREATED, &started))
+}
+
+async fn eligibility(api: Arc<Api>, holder: Holder, _: Call) -> Answer {
+    Ok(answer(StatusCode::OK, &api.sessions.eligibility(holder.user_id).await?))
+}
+
+async fn get(api: Arc<Api>, holder: Holder, call: Call) -> Answer {
+    Ok(answer(StatusCode::OK, &api.sessions.session(holder.user_id, call.param("id")).await?))
+}
+
+async fn end(api: Arc<Api>, holder: Holder, call: Call) -> Answer {
+    let id = call.param("id").to_owned();
+    call.ignore_body().await?;
+    api.sessions.end(holder.user_id, &id).await?;
+    Ok(respond_json(StatusCode::OK, r#"{"success":true,"message":"Session ended successfully"}"#))
+}
+
+async fn token(api: Arc<Api>, holder: Holder, call: Call) -> Answer {
+    let body = object(call).await?;
+    let field = |name: &str| body.get(name).and_then(Value::as_str);
+    Ok(answer(StatusCode::OK, &api.sessions.token(&holder, field("roomName"), field("sessionId")).await?))
+}
+
+async fn score(api: Arc<Api>, call: Call) -> Answer {
+    let id = call.param("id").to_owned();
+    let fields::Scoring { score, summary } = fields::Scoring::parse(&object(call).await?)?;
+    Ok(answer(StatusCode::OK, &api.sessions.score(&id, score, summary.as_deref()).await?))
+}
+
+async fn user(api: Arc<Api>, call: Call) -> Answer {
+    let id = call.param("id").parse().map_err(|_| vec![Bad { field: "id", why: "must be a UUID" }]);
+    let id = id.map_err(HttpError::from)?;
+    let fields::User { email, resume_id } = fields::User::parse(&object(call).await?)?;
+    Ok(answer(StatusCode::OK, &api.sessions.put_user(id, email.as_deref(), resume_id.as_deref()).await?))
+}
+
+/// The body. What is no object has no fields.
+async fn object(call: Call) -> Result<Map<String, Value>, HttpError> {
+    let text = call.json().await?;
+    match serde_json::from_str(&text) {
+        Ok(Value::Object(fields)) => Ok(fields),
+        Ok(_) => Ok(Map::new()),
+        // Nested too deeply for a tree.
+        Err(_) => Err(HttpError::NotJson),
+    }
+}
+
+fn answer(status: StatusCode, body: &impl Serialize) -> Response<Body> {
+    // None of the answers has a map key that is no text, the only thing that could fail.
+    respond_json(status, serde_json::to_string(body).unwrap_or_else(|_| "null".into()))
+}
+
+/// Since 1970, by this node's clock.
+fn now_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

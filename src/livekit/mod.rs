@@ -1,0 +1,228 @@
+//! The LiveKit server: rooms, agents, tokens for participants, and what it tells by webhook (contract §§ 4 to 6).
+//!
+//! A call has a deadline, and only what may happen twice is repeated here. What a room means, and when it has to go, is for
+//! the features to know.
+
+mod error;
+mod token;
+mod webhook;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jsonwebtoken::crypto::aws_lc;
+use livekit_api::services::ServiceResult;
+use livekit_api::services::agent_dispatch::AgentDispatchClient;
+use livekit_api::services::room::{CreateRoomOptions, RoomClient};
+use livekit_protocol::CreateAgentDispatchRequest;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::settings;
+
+pub use error::{LiveKitError, SetupError, WebhookError};
+pub use token::{Agent, Grant};
+pub use webhook::{RoomEvent, RoomListener};
+
+/// How often a call is tried whose outcome is unclear.
+const TRIES: u32 = 3;
+/// Before the second try; twice as long before the third.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A room as LiveKit lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Room {
+    pub name: String,
+    /// Another each time that a room of this name is made.
+    pub sid: String,
+    /// Milliseconds since 1970.
+    pub created_ms: Option<u64>,
+    /// Lags the truth by some seconds.
+    pub participants: u32,
+}
+
+/// A client of the LiveKit server. Cheap to clone; its connections are shared.
+#[derive(Clone)]
+pub struct LiveKit(Arc<Inner>);
+
+struct Inner {
+    rooms: RoomClient,
+    agents: AgentDispatchClient,
+    tokens: token::Signer,
+    webhooks: webhook::Receiver,
+    settings: settings::LiveKit,
+}
+
+impl LiveKit {
+    /// Calls nothing: LiveKit may be down.
+    ///
+    /// # Errors
+    /// If the address of the API is none.
+    pub fn new(settings: &settings::LiveKit) -> Result<Self, SetupError> {
+        // LiveKit's crate installs a provider that knows HMAC alone, unless there is one; then no RS256 or ES256 token of
+        // anybody would verify any more.
+        let _ = aws_lc::DEFAULT_PROVIDER.install_default();
+        reqwest::Url::parse(&settings.api_url).map_err(|_| SetupError)?;
+        let (url, key, secret) = (&settings.api_url, &settings.key, settings.secret.expose());
+        Ok(Self(Arc::new(Inner {
+            // Without its own repetition of failed calls in other regions: nobody would know what it repeats.
+            rooms: RoomClient::with_api_key(url, key, secret).with_failover(false).with_request_timeout(settings.deadline),
+            agents: AgentDispatchClient::with_api_key(url, key, secret)
+                .with_failover(false)
+                .with_request_timeout(settings.deadline),
+            tokens: token::Signer::new(key, secret),
+            webhooks: webhook::Receiver::new(key, secret),
+            settings: settings.clone(),
+        })))
+    }
+
+    /// Where clients reach it.
+    pub fn ws_url(&self) -> &str {
+        &self.0.settings.ws_url
+    }
+
+    /// How long a token lasts where no session ends earlier.
+    pub fn token_ttl(&self) -> Duration {
+        self.0.settings.token_ttl
+    }
+
+    /// Makes a room that stays for so long (whole seconds, rounded up) though nobody is in it. One that is there already is
+    /// left as it is.
+    ///
+    /// # Errors
+    /// [`LiveKitError::Unavailable`]: the room may have been made all the same.
+    pub async fn create_room(&self, room: &str, lasts: Duration, deadline: Instant) -> Result<(), LiveKitError> {
+        // LiveKit takes zero for its own defaults: minutes for a room nobody came to, seconds once the last one left.
+        let seconds = u32::try_from(lasts.as_millis().div_ceil(1000)).unwrap_or(u32::MAX).max(1);
+        let options = || CreateRoomOptions { empty_timeout: seconds, departure_timeout: seconds, ..CreateRoomOptions::default() };
+        self.repeated(deadline, || self.0.rooms.create_room(room, options())).await.map(|_| ())
+    }
+
+    /// Sends for an agent. Twice would mean two agents: after a call with an unclear outcome LiveKit is asked whether the
+    /// agent is called, and only if not, it is called again.
+    ///
+    /// # Errors
+    /// [`LiveKitError::Unavailable`]: the agent may come all the same.
+    pub async fn dispatch_agent(&self, room: &str, agent: &str, metadata: &str, deadline: Instant) -> Result<(), LiveKitError> {
+        let request = CreateAgentDispatchRequest {
+            agent_name: agent.into(),
+            room: room.into(),
+            metadata: metadata.into(),
+            ..CreateAgentDispatchRequest::default()
+        };
+        let mut tried = 0;
+        loop {
+            let outcome = self.once(deadline, self.0.agents.create_dispatch(request.clone())).await;
+            tried += 1;
+            let Err(error @ LiveKitError::Unavailable(_)) = outcome else { return outcome.map(|_| ()) };
+            if self.dispatched(room, deadline).await?.iter().any(|called| called == agent) {
+                return Ok(());
+            }
+            if tried == TRIES {
+                return Err(error);
+            }
+        }
+    }
+
+    /// The names of the agents that were sent for. Those without a name, which LiveKit itself sends for in every room, are left
+    /// out.
+    ///
+    /// # Errors
+    /// `not_found` without the room.
+    pub async fn dispatched(&self, room: &str, deadline: Instant) -> Result<Vec<String>, LiveKitError> {
+        let dispatches = self.repeated(deadline, || self.0.agents.list_dispatch(room)).await?;
+        Ok(dispatches.into_iter().map(|dispatch| dispatch.agent_name).filter(|name| !name.is_empty()).collect())
+    }
+
+    /// Deletes a room and throws out who is in it. False: there was none, or an earlier try whose answer was lost has deleted it.
+    ///
+    /// # Errors
+    /// [`LiveKitError::Unavailable`]: the room may be gone all the same.
+    pub async fn delete_room(&self, room: &str, deadline: Instant) -> Result<bool, LiveKitError> {
+        match self.repeated(deadline, || self.0.rooms.delete_room(room)).await {
+            Ok(()) => Ok(true),
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// All rooms of the server, whoever made them.
+    ///
+    /// # Errors
+    /// [`LiveKitError`].
+    pub async fn list_rooms(&self, deadline: Instant) -> Result<Vec<Room>, LiveKitError> {
+        let rooms = self.repeated(deadline, || self.0.rooms.list_rooms(Vec::new())).await?;
+        let room = |room: livekit_protocol::Room| Room {
+            name: room.name,
+            sid: room.sid,
+            created_ms: u64::try_from(room.creation_time_ms).ok().filter(|ms| *ms > 0),
+            participants: room.num_participants,
+        };
+        Ok(rooms.into_iter().map(room).collect())
+    }
+
+    /// The identities of those who are in a room.
+    ///
+    /// # Errors
+    /// `not_found` without the room.
+    pub async fn participants(&self, room: &str, deadline: Instant) -> Result<Vec<String>, LiveKitError> {
+        let participants = self.repeated(deadline, || self.0.rooms.list_participants(room)).await?;
+        Ok(participants.into_iter().map(|participant| participant.identity).collect())
+    }
+
+    /// Whether it answers and takes our key; for readiness and `convoke check`. One try.
+    ///
+    /// # Errors
+    /// [`LiveKitError`].
+    pub async fn ping(&self) -> Result<(), LiveKitError> {
+        // No room has this name, so the answer is short.
+        let names = vec!["convoke-ping".to_owned()];
+        self.once(Instant::now() + self.0.settings.deadline, self.0.rooms.list_rooms(names)).await.map(|_| ())
+    }
+
+    /// Signs a token that opens one room.
+    ///
+    /// # Errors
+    /// [`LiveKitError::Token`] if there is no identity or room.
+    pub fn token(&self, grant: &Grant<'_>) -> Result<String, LiveKitError> {
+        self.0.tokens.sign(grant)
+    }
+
+    /// What a webhook tells, once it is proved to come from our LiveKit. `authorization` is the header's value.
+    ///
+    /// # Errors
+    /// [`WebhookError`].
+    pub fn open_webhook(&self, authorization: &str, body: &[u8]) -> Result<RoomEvent, WebhookError> {
+        self.0.webhooks.open(authorization, body)
+    }
+
+    /// A call that may happen twice: tried again while its outcome is unclear and there is time.
+    async fn repeated<T, F>(&self, deadline: Instant, call: impl Fn() -> F) -> Result<T, LiveKitError>
+    where
+        F: Future<Output = ServiceResult<T>>,
+    {
+        let mut pause = PAUSE;
+        for _ in 1..TRIES {
+            match self.once(deadline, call()).await {
+                Err(LiveKitError::Unavailable(_)) if Instant::now() + pause < deadline => sleep(pause).await,
+                outcome => return outcome,
+            }
+            pause *= 2;
+        }
+        self.once(deadline, call()).await
+    }
+
+    /// One try, within the deadline of a call and that of all.
+    async fn once<T>(&self, deadline: Instant, call: impl Future<Output = ServiceResult<T>>) -> Result<T, LiveKitError> {
+        let deadline = deadline.min(Instant::now() + self.0.settings.deadline);
+        match timeout_at(deadline, call).await {
+            Ok(outcome) => outcome.map_err(LiveKitError::from),
+            Err(_) => Err(LiveKitError::Unavailable("it did not answer in time".into())),
+        }
+    }
+}
+
+impl std::fmt::Debug for LiveKit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LiveKit").field("api_url", &self.0.settings.api_url).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,113 @@
+//! What can go wrong between us and PostgreSQL, told by what the caller may conclude from it.
+
+use std::error::Error as _;
+use std::path::PathBuf;
+
+use deadpool_postgres::PoolError;
+use tokio_postgres::error::{Severity, SqlState};
+
+/// Why a call has no answer. No text holds the URL, a password or a value of a row.
+///
+/// | variant | was it done? | what to do |
+/// |---|---|---|
+/// | `Unavailable` | surely not, nor will it be later | repeat at will |
+/// | `CommitUnknown` | perhaps | read what came of it |
+/// | `Rejected` | no | tell the caller: a value that a column does not take |
+/// | `Internal` | no | a fault of ours, or of the schema |
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No connection, or no answer by the deadline, or the server was gone before COMMIT; also a lost deadlock.
+    #[error("PostgreSQL is unavailable: {0}")]
+    Unavailable(Box<str>),
+    /// It was sent, and the connection broke or the deadline passed before the answer came.
+    #[error("the outcome at PostgreSQL is unknown: {0}")]
+    CommitUnknown(Box<str>),
+    /// A value does not fit its column, such as a résumé id that is no UUID where the table wants one.
+    #[error("PostgreSQL does not take this: {0}")]
+    Rejected(Box<str>),
+    #[error("PostgreSQL: {0}")]
+    Internal(Box<str>),
+}
+
+/// Why the store could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    #[error("DATABASE_URL makes no sense")]
+    Url,
+    #[error("DATABASE_CA_FILE {0} cannot be read: {1}")]
+    CaFile(PathBuf, std::io::Error),
+    #[error("DATABASE_CA_FILE {0} holds no certificate")]
+    NoCertificate(PathBuf),
+    #[error("this system has no certificates of authorities to trust: set DATABASE_CA_FILE")]
+    NoRoots,
+    #[error("TLS cannot be set up: {0}")]
+    Tls(#[from] rustls::Error),
+    #[error("no pool of connections can be made: {0}")]
+    Pool(#[from] deadpool_postgres::BuildError),
+}
+
+/// What an error of the client says about the statement that met it.
+pub(super) enum Fate {
+    /// The server answered, and did not do it.
+    Refused(StoreError),
+    /// The connection is gone; nobody knows.
+    Lost(Box<str>),
+}
+
+impl Fate {
+    pub fn of(error: &tokio_postgres::Error) -> Self {
+        let Some(db) = error.as_db_error() else { return Self::Lost(text(error)) };
+        let (code, text) = (db.code().code(), text(error));
+        let severity = db.parsed_severity();
+        match code.get(..2).unwrap_or_default() {
+            // Told to a connection that ends. It may come after a commit whose answer it overtakes.
+            _ if matches!(severity, Some(Severity::Fatal | Severity::Panic)) => Self::Lost(text),
+            // Connection, lost deadlock, no resources, lock not available, cancelled by a deadline, standby that only reads.
+            "08" | "40" | "53" | "57" => Self::Refused(StoreError::Unavailable(text)),
+            _ if *db.code() == SqlState::LOCK_NOT_AVAILABLE || *db.code() == SqlState::READ_ONLY_SQL_TRANSACTION => {
+                Self::Refused(StoreError::Unavailable(text))
+            }
+            "22" | "23" => Self::Refused(StoreError::Rejected(text)),
+            _ => Self::Refused(StoreError::Internal(text)),
+        }
+    }
+
+    /// For what has no effect unless something later confirms it.
+    pub fn of_no_effect(self) -> StoreError {
+        match self {
+            Self::Refused(error) => error,
+            Self::Lost(text) => StoreError::Unavailable(text),
+        }
+    }
+
+    /// For what may have had its effect.
+    pub fn of_effect(self) -> StoreError {
+        match self {
+            Self::Refused(error) => error,
+            Self::Lost(text) => StoreError::CommitUnknown(text),
+        }
+    }
+}
+
+/// The server's message without its details, which quote rows; otherwise what broke, to the last cause.
+pub(super) fn text(error: &tokio_postgres::Error) -> Box<str> {
+    if let Some(db) = error.as_db_error() {
+        return format!("{} ({})", db.message(), db.code().code()).into();
+    }
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text.into()
+}
+
+impl From<PoolError> for StoreError {
+    fn from(error: PoolError) -> Self {
+        Self::Unavailable(match error {
+            PoolError::Backend(error) => text(&error),
+            error => error.to_string().into(),
+        })
+    }
+}

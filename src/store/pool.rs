@@ -1,0 +1,198 @@
+//! Connections to PostgreSQL, and the three ways to use one: a read, a statement that changes something, a transaction.
+//!
+//! A connection goes back into the pool only after everything that was asked over it was answered. One that was given up in the
+//! middle (a deadline passed, a future was dropped) is closed, so that no transaction stays open on it: the server rolls back
+//! what was not committed. Should it not notice that we are gone, its own time-outs end the transaction.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool_postgres::{
+    ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolConfig, RecyclingMethod, Runtime, Timeouts,
+};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Row, Statement};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::error::{Fate, SetupError, StoreError, text};
+use super::tls;
+use crate::settings;
+
+pub(super) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+/// A connection that lay idle longer is asked whether it still works before it is used: the server may have restarted.
+const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+/// For that question. One that does not answer is closed, and another is tried.
+const RECYCLE_DEADLINE: Duration = Duration::from_secs(1);
+
+#[derive(Clone)]
+pub(super) struct Connections {
+    pool: Pool,
+    /// For connections outside of the pool.
+    outside: Arc<(tokio_postgres::Config, MakeRustlsConnect)>,
+    /// For one call.
+    deadline: Duration,
+}
+
+impl Connections {
+    /// Connects nowhere yet.
+    pub fn new(settings: &settings::Store) -> Result<Self, SetupError> {
+        let mut config: tokio_postgres::Config = settings.url.expose().parse().map_err(|_| SetupError::Url)?;
+        let (mode, tls) = tls::connector(settings.tls, settings.ca_file.as_deref())?;
+        config.ssl_mode(mode).application_name("convoke").connect_timeout(settings.deadline);
+        // A peer that vanished without a word is noticed within about a minute, or within the deadline if something was sent.
+        config.keepalives_idle(Duration::from_secs(30)).keepalives_interval(Duration::from_secs(10)).keepalives_retries(3);
+        config.tcp_user_timeout(settings.deadline);
+        let recycling_method = RecyclingMethod::Fast;
+        let outside = Arc::new((config.clone(), tls.clone()));
+        let manager = Manager::from_config(config, tls, ManagerConfig { recycling_method });
+        let timeouts = Timeouts { wait: None, create: None, recycle: Some(RECYCLE_DEADLINE) };
+        let pool = Pool::builder(manager)
+            .config(PoolConfig { max_size: settings.pool_size, timeouts, ..PoolConfig::default() })
+            .runtime(Runtime::Tokio1)
+            .post_create(prepare_session(settings.deadline))
+            .pre_recycle(prove_alive())
+            .build()?;
+        Ok(Self { pool, outside, deadline: settings.deadline })
+    }
+
+    pub fn in_time(&self) -> Instant {
+        Instant::now() + self.deadline
+    }
+
+    /// A connection, by the deadline.
+    pub async fn lease(&self, deadline: Instant) -> Result<Lease, StoreError> {
+        match timeout_at(deadline, self.pool.get()).await {
+            Ok(object) => Ok(Lease { object: Some(object?), deadline }),
+            Err(_) => Err(StoreError::Unavailable("no connection in time".into())),
+        }
+    }
+
+    /// A connection outside of the pool, with the server's own time-outs. It ends with its task.
+    pub async fn connect(&self) -> Result<(Client, JoinHandle<()>), StoreError> {
+        let (config, tls) = &*self.outside;
+        match timeout_at(self.in_time(), config.connect(tls.clone())).await {
+            Ok(Ok((client, connection))) => {
+                // How it ended is told to whoever asks something over it.
+                let driver = tokio::spawn(async move { drop(connection.await) });
+                Ok((client, driver))
+            }
+            Ok(Err(error)) => Err(StoreError::Unavailable(text(&error))),
+            Err(_) => Err(StoreError::Unavailable("no connection in time".into())),
+        }
+    }
+
+    /// One statement that changes nothing.
+    pub async fn read(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
+        self.alone(sql, params).await.map_err(Fate::of_no_effect)
+    }
+
+    /// One statement that commits by itself.
+    ///
+    /// # Errors
+    /// [`StoreError::CommitUnknown`] when it was sent and no answer came.
+    pub async fn write(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
+        self.alone(sql, params).await.map_err(Fate::of_effect)
+    }
+
+    async fn alone(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Fate> {
+        let lease = self.lease(self.in_time()).await.map_err(Fate::Refused)?;
+        let statement = lease.prepare(sql).await.map_err(Fate::Refused)?;
+        let rows = lease.ask(lease.client().query(&statement, params)).await?;
+        lease.give_back();
+        Ok(rows)
+    }
+}
+
+/// A connection in use. Dropped without [`Lease::give_back`] it is closed.
+pub(super) struct Lease {
+    object: Option<Object>,
+    pub deadline: Instant,
+}
+
+impl Lease {
+    pub fn client(&self) -> &ClientWrapper {
+        self.object.as_ref().expect("a lease has its connection until it is consumed")
+    }
+
+    /// Takes it out of the pool for good.
+    pub fn keep(mut self) -> ClientWrapper {
+        Object::take(self.object.take().expect("a lease has its connection until it is consumed"))
+    }
+
+    /// Everything was answered.
+    pub fn give_back(mut self) {
+        self.object = None;
+    }
+
+    /// Waits for an answer until the deadline.
+    pub async fn ask<T>(&self, answer: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, Fate> {
+        match timeout_at(self.deadline, answer).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(Fate::of(&error)),
+            Err(_) => Err(Fate::Lost("no answer in time".into())),
+        }
+    }
+
+    /// Prepared once for each connection. It has no effect whatever happens.
+    pub async fn prepare(&self, sql: &str) -> Result<Statement, StoreError> {
+        self.ask(self.client().prepare_cached(sql)).await.map_err(Fate::of_no_effect)
+    }
+
+    /// What must be said first in a transaction: it reads what is committed, and the server itself ends it soon after the
+    /// deadline, whether it waits for a lock, or for a client that is gone.
+    pub fn begin_sql(&self) -> String {
+        let left = self.deadline.saturating_duration_since(Instant::now()).as_millis().max(1);
+        format!(
+            "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = {left}; \
+             SET LOCAL statement_timeout = {left}; SET LOCAL idle_in_transaction_session_timeout = {left};"
+        )
+    }
+
+    /// COMMIT, and the connection goes back.
+    ///
+    /// # Errors
+    /// [`StoreError::CommitUnknown`] when no answer came.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        self.ask(self.client().batch_execute("COMMIT")).await.map_err(Fate::of_effect)?;
+        self.give_back();
+        Ok(())
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        // Not back into the pool: dropping what was taken out closes the connection.
+        self.object.take().map(Object::take);
+    }
+}
+
+/// What each connection is told first. The time-outs are the server's own, for statements outside of a transaction too; and it
+/// looks each second whether we are still there, so that what was given up does not go on waiting for a lock.
+fn prepare_session(deadline: Duration) -> Hook {
+    let ms = deadline.as_millis();
+    let sql: Arc<str> = format!(
+        "SET TIME ZONE 'UTC'; SET statement_timeout = {ms}; SET lock_timeout = {ms}; \
+         SET idle_in_transaction_session_timeout = {ms}; SET client_connection_check_interval = 1000"
+    )
+    .into();
+    Hook::async_fn(move |client: &mut ClientWrapper, _| {
+        let sql = sql.clone();
+        Box::pin(async move { client.batch_execute(&sql).await.map_err(HookError::Backend) })
+    })
+}
+
+/// An empty query tells whether the connection lives.
+fn prove_alive() -> Hook {
+    Hook::async_fn(|client: &mut ClientWrapper, metrics| {
+        let trusted = metrics.last_used() < TRUSTED_IDLE;
+        Box::pin(async move {
+            if trusted {
+                return Ok(());
+            }
+            client.batch_execute("").await.map_err(HookError::Backend)
+        })
+    })
+}

@@ -1,0 +1,257 @@
+//! The transaction in which PostgreSQL judges the start of an interview session (contract § 5, step 3).
+//!
+//! ```text
+//!  one round trip   BEGIN, locks: capacity, user │ complete the user's expired sessions │ users row FOR UPDATE │ facts
+//!  one round trip   SAVEPOINT │ INSERT … RETURNING          (a refusal ends here, with COMMIT)
+//!                   the caller makes what needs the row, such as the token
+//!  one round trip   COMMIT                                  ◄── the point of no return
+//! ```
+//! Statements are sent one behind the other without waiting; each sees what was committed when its turn came, so the facts
+//! are read under all locks.
+
+use std::time::Duration;
+
+use futures_util::future::{try_join, try_join4};
+use tokio::time::Instant;
+use tokio_postgres::Row;
+use tokio_postgres::error::SqlState;
+use uuid::Uuid;
+
+use super::error::Fate;
+use super::pool::{Lease, Params};
+use super::sessions::{COMPLETE_EXPIRED_OF, one, session_columns};
+use super::{Ended, Limits, Session, Store, StoreError, column, count, locks};
+
+#[derive(Clone, Copy, Debug)]
+pub struct NewSession<'a> {
+    pub id: &'a str,
+    pub user_id: Uuid,
+    pub room: &'a str,
+    /// From the transaction's start to `server_end_time`.
+    pub duration: Duration,
+    /// Sessions that a user may complete.
+    pub beta_limit: u32,
+}
+
+/// What came of a start that has an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict<T> {
+    /// Committed. `made` is what the caller made of the row before.
+    Started {
+        session: Session,
+        made: T,
+    },
+    Refused(Refusal),
+    /// A row has this id, or this room.
+    IdTaken,
+}
+
+/// Why a user may not start, in the order of the judgement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    UserNotFound,
+    NoResume,
+    BetaLimit {
+        completed: u32,
+    },
+    /// The oldest of the user's active sessions.
+    ActiveExists {
+        id: String,
+    },
+    CapacityFull,
+}
+
+const LOCK_USER: &str = "
+    SELECT resume_id::text AS resume_id, coalesce(completed_interviews_count, 0)::int8 AS completed
+    FROM public.users WHERE id = $1 FOR UPDATE";
+
+const FACTS: &str = "
+    SELECT l.max_concurrent::int8 AS max_concurrent, l.max_per_user::int8 AS max_per_user,
+        (SELECT count(*) FROM public.interview_sessions WHERE status = 'active' AND server_end_time > now()) AS active_total,
+        ARRAY(
+            SELECT id FROM public.interview_sessions
+            WHERE user_id = $1 AND status = 'active' AND server_end_time > now() ORDER BY start_time, id
+        ) AS active,
+        EXISTS (SELECT FROM public.interview_sessions WHERE id = $2 OR livekit_room_name = $3) AS taken
+    FROM convoke.session_limits l";
+
+/// `start_time` is the transaction's time, as the column's default is.
+const INSERT: &str = concat!(
+    "INSERT INTO public.interview_sessions (id, user_id, status, start_time, server_end_time, livekit_room_name)
+     VALUES ($1, $2, 'active', now(), now() + $4::int8 * interval '1 millisecond', $3)
+     ON CONFLICT DO NOTHING RETURNING ",
+    session_columns!()
+);
+
+const GET: &str = concat!("SELECT ", session_columns!(), " FROM public.interview_sessions WHERE id = $1 AND user_id = $2");
+
+impl Store {
+    /// Judges and makes a session in one transaction, which ends by the deadline. `make` gets the row before the COMMIT; if it
+    /// fails, the session is not made. The sessions that were completed on the way (the user's own, which had expired) are
+    /// returned, whatever the verdict: their completion is committed with it.
+    ///
+    /// # Errors
+    /// [`StoreError::CommitUnknown`] when COMMIT was sent and no answer came: see [`Store::session_settle`]. After every other
+    /// error, and when the future is dropped before COMMIT was sent, nothing has happened.
+    pub async fn session_start<T, E>(
+        &self,
+        new: NewSession<'_>,
+        deadline: Instant,
+        make: impl FnOnce(&Session) -> Result<T, E> + Send,
+    ) -> Result<(Result<Verdict<T>, E>, Vec<Ended>), StoreError> {
+        let lease = self.connections.lease(deadline).await?;
+        let (ended, judgement) = judge(&lease, &new).await?;
+        let verdict = match judgement {
+            Err(refused) => Ok(refused),
+            Ok(()) => match insert(&lease, &new).await? {
+                Err(refused) => Ok(refused),
+                Ok(session) => match make(&session) {
+                    Ok(made) => Ok(Verdict::Started { session, made }),
+                    Err(error) => {
+                        back_to_savepoint(&lease).await?;
+                        Err(error)
+                    }
+                },
+            },
+        };
+        lease.commit().await?;
+        Ok((verdict, ended))
+    }
+
+    /// What came of a start whose COMMIT had no answer: the row, if it was committed. This waits for that transaction to end,
+    /// by its user's lock.
+    pub async fn session_settle(&self, id: &str, user: Uuid) -> Result<Option<Session>, StoreError> {
+        let lease = self.connections.lease(self.connections.in_time()).await?;
+        let get = lease.prepare(GET).await?;
+        let begin = format!("{} SELECT pg_advisory_xact_lock({})", lease.begin_sql(), locks::user(user));
+        let client = lease.client();
+        let params: Params<'_> = &[&id, &user];
+        let told = try_join(client.batch_execute(&begin), client.query(&get, params));
+        let ((), rows) = lease.ask(told).await.map_err(Fate::of_no_effect)?;
+        lease.ask(client.batch_execute("COMMIT")).await.map_err(Fate::of_no_effect)?;
+        lease.give_back();
+        one(&rows)
+    }
+}
+
+/// Takes the locks, completes what has expired, and judges.
+async fn judge<T>(lease: &Lease, new: &NewSession<'_>) -> Result<(Vec<Ended>, Result<(), Verdict<T>>), StoreError> {
+    let (complete, user, facts) =
+        (lease.prepare(COMPLETE_EXPIRED_OF).await?, lease.prepare(LOCK_USER).await?, lease.prepare(FACTS).await?);
+    let (class, capacity) = locks::CAPACITY;
+    let begin = format!(
+        "{} SELECT pg_advisory_xact_lock({class}, {capacity}); SELECT pg_advisory_xact_lock({})",
+        lease.begin_sql(),
+        locks::user(new.user_id)
+    );
+    let client = lease.client();
+    let (by_user, by_all): (Params<'_>, Params<'_>) = (&[&new.user_id], &[&new.user_id, &new.id, &new.room]);
+    let answers = try_join4(
+        client.batch_execute(&begin),
+        client.query(&complete, by_user),
+        client.query_opt(&user, by_user),
+        client.query_opt(&facts, by_all),
+    );
+    let ((), ended, user, facts) = lease.ask(answers).await.map_err(Fate::of_no_effect)?;
+    let facts = facts.ok_or_else(|| StoreError::Internal("convoke.session_limits has no row".into()))?;
+    Ok((Ended::all(&ended)?, verdict(new, user.as_ref(), &facts)?))
+}
+
+fn verdict<T>(new: &NewSession<'_>, user: Option<&Row>, facts: &Row) -> Result<Result<(), Verdict<T>>, StoreError> {
+    let limits = Limits { max_concurrent: count(facts, "max_concurrent")?, max_per_user: count(facts, "max_per_user")? };
+    let known = user
+        .map(|row| Ok::<_, StoreError>((column::<Option<String>>(row, "resume_id")?, count(row, "completed")?)))
+        .transpose()?;
+    let refusal = refusal(known, new.beta_limit, column(facts, "active")?, count(facts, "active_total")?, limits);
+    Ok(match refusal {
+        Some(refusal) => Err(Verdict::Refused(refusal)),
+        None if column(facts, "taken")? => Err(Verdict::IdTaken),
+        None => Ok(()),
+    })
+}
+
+/// The contract's order of refusals. `user`: résumé and completed interviews; `active`: the user's own, oldest first.
+fn refusal(
+    user: Option<(Option<String>, u32)>,
+    beta_limit: u32,
+    active: Vec<String>,
+    active_total: u32,
+    limits: Limits,
+) -> Option<Refusal> {
+    let Some((resume, completed)) = user else { return Some(Refusal::UserNotFound) };
+    if resume.is_none_or(|resume| resume.is_empty()) {
+        return Some(Refusal::NoResume);
+    }
+    if completed >= beta_limit {
+        return Some(Refusal::BetaLimit { completed });
+    }
+    if active.len() >= limits.max_per_user as usize
+        && let Some(id) = active.into_iter().next()
+    {
+        return Some(Refusal::ActiveExists { id });
+    }
+    (active_total >= limits.max_concurrent).then_some(Refusal::CapacityFull)
+}
+
+async fn insert<T>(lease: &Lease, new: &NewSession<'_>) -> Result<Result<Session, Verdict<T>>, StoreError> {
+    let statement = lease.prepare(INSERT).await?;
+    let duration = i64::try_from(new.duration.as_millis()).unwrap_or(i64::MAX);
+    let client = lease.client();
+    let inserted = async {
+        let ((), row) = try_join(
+            client.batch_execute("SAVEPOINT before_session"),
+            client.query_opt(&statement, &[&new.id, &new.user_id, &new.room, &duration]),
+        )
+        .await?;
+        Ok(row)
+    };
+    // The identity provider's own table, where there is one, may not know the user.
+    let unknown_user = |error: &tokio_postgres::Error| error.code() == Some(&SqlState::FOREIGN_KEY_VIOLATION);
+    let answer = lease.ask(async {
+        match inserted.await {
+            Err(error) if unknown_user(&error) => Ok(Err(Verdict::Refused(Refusal::UserNotFound))),
+            Err(error) => Err(error),
+            Ok(Some(row)) => Ok(Ok(row)),
+            Ok(None) => Ok(Err(Verdict::IdTaken)),
+        }
+    });
+    match answer.await.map_err(Fate::of_no_effect)? {
+        Ok(row) => Session::from_row(&row).map(Ok),
+        Err(refused) => {
+            back_to_savepoint(lease).await?;
+            Ok(Err(refused))
+        }
+    }
+}
+
+async fn back_to_savepoint(lease: &Lease) -> Result<(), StoreError> {
+    let undo = lease.client().batch_execute("ROLLBACK TO SAVEPOINT before_session");
+    lease.ask(undo).await.map_err(Fate::of_no_effect)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_come_in_the_order_of_the_contract() {
+        let limits = Limits { max_concurrent: 2, max_per_user: 1 };
+        let user = |resume: &str, completed| Some((Some(resume.to_owned()), completed));
+        let mine = || vec!["old".to_owned(), "new".to_owned()];
+        let cases = [
+            (None, mine(), 2, Some(Refusal::UserNotFound)),
+            (Some((None, 9)), mine(), 2, Some(Refusal::NoResume)),
+            (user("", 9), mine(), 2, Some(Refusal::NoResume)),
+            (user("r", 1), mine(), 2, Some(Refusal::BetaLimit { completed: 1 })),
+            (user("r", 0), mine(), 2, Some(Refusal::ActiveExists { id: "old".into() })),
+            (user("r", 0), vec![], 2, Some(Refusal::CapacityFull)),
+            (user("r", 0), vec![], 1, None),
+        ];
+        for (user, active, total, expected) in cases {
+            let shown = format!("{user:?} {active:?} {total}");
+            assert_eq!(refusal(user, 1, active, total, limits), expected, "{shown}");
+        }
+        let two = Limits { max_per_user: 2, ..limits };
+        assert_eq!(refusal(user("r", 0), 1, vec!["one".into()], 1, two), None);
+    }
+}

@@ -1,0 +1,102 @@
+//! `POST /livekit/webhook` of a real hub: who is believed, and what is answered.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use livekit_api::access_token::AccessToken;
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use crate::support::client::Client;
+use crate::support::eventually;
+use crate::support::hub::{Hub, now_seconds};
+use crate::support::keys::TestKey;
+use crate::support::livekit::{KEY, SECRET, Server};
+use crate::support::redis;
+
+const LIVEKIT: [(&str, &str); 3] =
+    [("LIVEKIT_WS_URL", "ws://127.0.0.1:9"), ("LIVEKIT_API_KEY", KEY), ("LIVEKIT_API_SECRET", SECRET)];
+
+fn sign(body: &str) -> String {
+    let hash = STANDARD.encode(Sha256::digest(body));
+    AccessToken::with_api_key(KEY, SECRET).with_sha256(&hash).to_jwt().unwrap()
+}
+
+fn webhook(hub: &Hub, body: &str) -> RequestBuilder {
+    let request = hub.request(Method::POST, "/livekit/webhook").header("authorization", sign(body));
+    request.header("content-type", "application/webhook+json").body(body.to_owned())
+}
+
+async fn answer(request: RequestBuilder) -> (u16, Value) {
+    let answer = request.send().await.expect("an answer");
+    (answer.status().as_u16(), answer.json().await.unwrap_or_default())
+}
+
+#[tokio::test]
+async fn what_livekit_tells_is_taken_and_nothing_else() {
+    let hub = Hub::start(&[&[("REDIS_URL", &*redis::single().url())], &LIVEKIT[..]].concat()).await;
+    let good = json!({"success": true});
+    let joined = r#"{"event":"participant_joined","room":{"name":"r","sid":"RM_1"},"id":"EV_1","createdAt":"1763742002"}"#;
+    assert_eq!(answer(webhook(&hub, joined)).await, (200, good.clone()));
+    assert_eq!(answer(webhook(&hub, joined)).await, (200, good.clone()), "repeated");
+    assert_eq!(answer(webhook(&hub, r#"{"event":"moon_landed","new":1}"#)).await, (200, good.clone()), "unknown");
+    let path = "/livekit/webhook";
+    let json = hub.request(Method::POST, path).header("authorization", format!("Bearer {}", sign(joined)));
+    let json = json.header("content-type", "application/json; charset=utf-8").body(joined);
+    assert_eq!(answer(json).await, (200, good));
+
+    let refused = json!({"success": false, "error": "INVALID_SIGNATURE", "code": "INVALID_SIGNATURE",
+        "message": "the signature is missing or not of our key"});
+    let changed = webhook(&hub, joined).body(joined.replace("RM_1", "RM_2"));
+    assert_eq!(answer(changed).await, (401, refused.clone()), "another body");
+    let bare = hub.request(Method::POST, path).header("content-type", "application/webhook+json").body(joined);
+    assert_eq!(answer(bare).await, (401, refused), "no signature");
+    let typed = |of: &str| {
+        let request = hub.request(Method::POST, path).header("authorization", sign(joined)).body(joined);
+        if of.is_empty() { request } else { request.header("content-type", of) }
+    };
+    for other in ["", "text/plain", "application/x-www-form-urlencoded", "application/webhook+xml"] {
+        assert_eq!(answer(typed(other)).await.0, 415, "{other}");
+    }
+    assert_eq!(answer(webhook(&hub, "[]")).await.0, 400);
+    assert_eq!(answer(webhook(&hub, &"x".repeat(2 << 20))).await.0, 413);
+    assert_eq!(hub.get(path).await.status(), 405);
+}
+
+#[tokio::test]
+async fn without_livekit_there_are_no_webhooks() {
+    let hub = Hub::start(&[("REDIS_URL", &redis::single().url())]).await;
+    let (status, body) = answer(webhook(&hub, "{}")).await;
+    assert_eq!((status, &body["error"], &body["message"]), (501, &json!("NOT_CONFIGURED"), &json!("LIVEKIT_WS_URL is not set")));
+}
+
+#[tokio::test]
+async fn webhooks_of_a_real_server_are_taken() {
+    let port = crate::support::ports::free_port().to_string();
+    let url = format!("http://127.0.0.1:{port}/livekit/webhook");
+    let Some(server) = Server::start(&[&url]) else { return };
+    let redis = redis::single().url();
+    let hub = Hub::start(&[&[("REDIS_URL", &*redis), ("PORT", &port)], &server.env()[..]].concat()).await;
+    let (livekit, room) = (convoke::livekit::LiveKit::new(&server.settings()).unwrap(), format!("w-{}", Uuid::new_v4()));
+    let soon = tokio::time::Instant::now() + Duration::from_secs(20);
+    livekit.create_room(&room, Duration::from_secs(60), soon).await.unwrap();
+    livekit.delete_room(&room, soon).await.unwrap();
+    for event in ["room_started", "room_finished"] {
+        eventually(event, || hub.log().lines().any(|line| line.contains(event) && line.contains(&room))).await;
+    }
+}
+
+/// LiveKit's crate would make HMAC all that the process knows of signatures.
+#[tokio::test]
+async fn public_keys_still_count_once_livekits_tokens_were_verified() {
+    let keys = TestKey::rs256();
+    let redis = redis::single().url();
+    let env = [("REDIS_URL", &*redis), ("JWT_SECRET", ""), ("JWT_PUBLIC_KEY", &keys.public_pem)];
+    let hub = Hub::start(&[&env[..], &LIVEKIT].concat()).await;
+    assert_eq!(answer(webhook(&hub, r#"{"event":"room_started"}"#)).await.0, 200);
+    let token = keys.sign(&json!({"userId": "r1", "role": "RESCUER", "exp": now_seconds() + 600}), None);
+    Client::connect(&hub.url(), json!({"token": token})).await;
+}

@@ -169,12 +169,13 @@ impl Drop for Lease {
     }
 }
 
-/// What each connection is told first. The time-outs are the server's own, for statements outside of a transaction too.
+/// What each connection is told first. The time-outs are the server's own, for statements outside of a transaction too; and it
+/// looks each second whether we are still there, so that what was given up does not go on waiting for a lock.
 fn prepare_session(deadline: Duration) -> Hook {
     let ms = deadline.as_millis();
     let sql: Arc<str> = format!(
         "SET TIME ZONE 'UTC'; SET statement_timeout = {ms}; SET lock_timeout = {ms}; \
-         SET idle_in_transaction_session_timeout = {ms}"
+         SET idle_in_transaction_session_timeout = {ms}; SET client_connection_check_interval = 1000"
     )
     .into();
     Hook::async_fn(move |client: &mut ClientWrapper, _| {

@@ -24,6 +24,8 @@ mod embedded {
 const HISTORY: &str = "convoke.schema_history";
 /// There at limit 1 only: nobody then has two active sessions, whoever writes the rows.
 const ONE_ACTIVE: &str = "interview_sessions_one_active";
+const LIMITS: &str =
+    "SELECT max_concurrent::int8 AS max_concurrent, max_per_user::int8 AS max_per_user FROM convoke.session_limits";
 /// For all of it, the wait for another node's migration included. An index on a large table takes its time.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -78,6 +80,17 @@ impl Store {
         session.set_limits(limits).await?;
         Ok(limits)
     }
+
+    /// The limits that are in force, for a node that runs. `None`: there are none any more.
+    pub async fn limits(&self) -> Result<Option<Limits>, StoreError> {
+        self.connections.read(LIMITS, &[]).await?.first().map(Limits::from_row).transpose()
+    }
+}
+
+impl Limits {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self { max_concurrent: count(row, "max_concurrent")?, max_per_user: count(row, "max_per_user")? })
+    }
 }
 
 /// A connection that holds the migration lock until it is dropped.
@@ -130,11 +143,8 @@ impl MigrationSession {
     }
 
     async fn limits(&self) -> Result<Option<Limits>, MigrateError> {
-        let sql = "SELECT max_concurrent::int8 AS max_concurrent, max_per_user::int8 AS max_per_user FROM convoke.session_limits";
-        let row = self.ask(self.client.query_opt(sql, &[])).await.map_err(Answer::of_no_effect)?;
-        let limits =
-            |row: &Row| Ok(Limits { max_concurrent: count(row, "max_concurrent")?, max_per_user: count(row, "max_per_user")? });
-        row.as_ref().map(limits).transpose().map_err(MigrateError::Store)
+        let row = self.ask(self.client.query_opt(LIMITS, &[])).await.map_err(Answer::of_no_effect)?;
+        row.as_ref().map(Limits::from_row).transpose().map_err(MigrateError::Store)
     }
 
     /// Writes the limits, and makes or drops the index that the limit of 1 stands on, in one transaction. No session starts or

@@ -186,6 +186,51 @@ async fn ids_that_collide_never_touch_anothers_room() {
     assert_eq!(world.active().await, rooms.len());
 }
 
+/// Two ids, and one attempt to start.
+const FEW_IDS: [(&str, &str); 5] = [
+    ("SESSION_ID_SEGMENTS", "1"),
+    ("SESSION_ID_CHARS_PER_SEGMENT", "1"),
+    ("SESSION_ID_CHARSET", "AB"),
+    ("SESSION_CREATION_RETRIES", "0"),
+    // Both are surely drawn.
+    ("SESSION_ID_GENERATION_RETRIES", "100"),
+];
+
+/// A row that somebody else writes.
+async fn insert(world: &World, id: &str, room: &str) {
+    let (user, columns) = (world.user().await, "id, user_id, server_end_time, livekit_room_name");
+    let values = format!("'{id}', '{user}', now() + interval '1 hour', '{room}'");
+    world.sql(&format!("INSERT INTO public.interview_sessions ({columns}) VALUES ({values})")).await;
+}
+
+#[tokio::test]
+async fn a_name_that_a_row_has_is_not_asked_of_livekit() {
+    let Some((world, proxy)) = faulty(1, &[&FEW_IDS[..], &[NEVER]].concat()).await else { return };
+    insert(&world, "A", "elsewhere").await;
+    // As it is after the rules of names have changed.
+    insert(&world, "of-old", &format!("{}-B", world.prefix)).await;
+    let refused = world.start_on(0, world.user().await).await;
+    let message = "Failed to generate unique session ID. Please try again.";
+    assert_eq!((refused.status, refused.body), (500, json!({"error": "ID_GENERATION_FAILED", "message": message})));
+    assert_eq!((proxy.calls("CreateRoom"), world.slots()), (0, vec![]));
+}
+
+#[tokio::test]
+async fn an_id_that_is_taken_meanwhile_leaves_the_room_to_who_has_it() {
+    let Some((world, proxy)) = faulty(1, &[&FEW_IDS[..], &[NEVER]].concat()).await else { return };
+    proxy.set("CreateDispatch", SLOW);
+    let start = starting(&world, 0, world.user().await);
+    eventually("it has a room", || proxy.calls("CreateDispatch") > 0).await;
+    let id = world.slots()[0].0.clone();
+    let room = format!("{}-{id}", world.prefix);
+    insert(&world, &id, &room).await;
+    let refused = start.await.unwrap().expect("an answer");
+    let body = json!({"error": "CREATE_FAILED", "message": "Failed to create interview session"});
+    assert_eq!((refused.status, refused.body), (500, body));
+    assert_eq!((world.rooms().await, world.slots()), (vec![room], vec![]));
+    assert_eq!(proxy.calls("DeleteRoom"), 0);
+}
+
 #[tokio::test]
 async fn a_redis_that_forgets_does_not_raise_the_capacity() {
     let env = [MANY, NEVER, ("MAX_CONCURRENT_INTERVIEWS", "2")];

@@ -67,7 +67,7 @@ async fn a_commit_that_never_arrives_is_unknown_and_settling_waits_until_it_cann
     assert_eq!(direct.session_settle("A", user).await.unwrap(), None);
     // The transaction is over for good, not only unseen.
     until(&url, OPEN, "0").await;
-    assert!(direct.session_id_is_free("A").await.unwrap());
+    assert!(direct.session_id_is_free("A", "none").await.unwrap());
     assert!(start_within(&direct, "B", user, PATIENCE).await.unwrap());
 }
 
@@ -80,7 +80,7 @@ async fn a_connection_that_breaks_before_the_commit_has_done_nothing() {
     let told = start_within(&proxied, "B", user, Duration::from_secs(1)).await;
     assert!(matches!(told, Err(StoreError::Unavailable(_))), "{told:?}");
     until(&url, OPEN, "0").await;
-    assert!(direct.session_id_is_free("B").await.unwrap());
+    assert!(direct.session_id_is_free("B", "none").await.unwrap());
     assert_eq!(count_of(&url, user).await, "0", "nor was anything completed");
 }
 
@@ -121,7 +121,7 @@ async fn a_start_that_waits_for_others_gives_up_at_its_deadline() {
     // The server has stopped waiting as well.
     until(&url, WAITING, "0").await;
     drop(holder);
-    assert!(store.session_id_is_free("A").await.unwrap());
+    assert!(store.session_id_is_free("A", "none").await.unwrap());
     assert!(start_within(&store, "A", user, PATIENCE).await.unwrap());
 }
 

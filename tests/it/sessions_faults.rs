@@ -332,7 +332,12 @@ async fn rooms_of_nobody_are_swept_and_others_are_left_alone() {
     let mut expected = [foreign[0].clone(), active.room.clone()];
     expected.sort();
     world.eventually("the orphans are gone", async || world.rooms().await == expected).await;
+    // A later round finds a later orphan, and still leaves the others alone.
     let deadline = (std::time::Instant::now() + Duration::from_secs(5)).into();
+    let late = format!("{}-000-000-000", world.prefix);
+    world.livekit.create_room(&late, Duration::from_secs(600), deadline).await.unwrap();
+    world.eventually("it is gone too", async || !world.rooms().await.contains(&late)).await;
+    assert_eq!(world.rooms().await, expected);
     let all = world.livekit.list_rooms(deadline).await.unwrap();
     assert!(all.iter().any(|room| room.name == foreign[1]), "another prefix");
 }

@@ -68,7 +68,7 @@ async fn who_comes_after_the_end_is_put_out_by_webhook() {
     // Held back until the join is complete; else the hub is mostly quicker than the browser.
     way.set(Mode::Pause);
     let mut late = Participant::join(server.ws_url(), &session.token).await.expect("LiveKit knows of no end");
-    assert_eq!(world.rooms().await, [session.room.clone()], "made anew");
+    assert_eq!(world.rooms().await, [&*session.room], "made anew");
     way.set(Mode::Pass);
     let told = Instant::now();
     assert_eq!(late.wait_gone().await, "ROOM_DELETED");

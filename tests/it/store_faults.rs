@@ -150,24 +150,24 @@ async fn a_start_that_is_dropped_leaves_no_transaction_behind() {
 }
 
 #[tokio::test]
-async fn a_pool_in_use_is_waited_for_until_the_deadline() {
+async fn starts_that_wait_leave_connections_to_others() {
     let url = database().await;
     prepared(&url).await;
-    let store = store_with(&url, &[("DATABASE_POOL_SIZE", "2"), ("DATABASE_DEADLINE_MS", "500")]);
+    let store = store_with(&url, &[("DATABASE_POOL_SIZE", "4")]);
     let user = Uuid::new_v4();
     store.user_put(user, None, Some("resume")).await.unwrap();
     let holder = hold_capacity(&url).await;
-    let starts = ["A", "B"].map(|id| {
+    let starts = ["A", "B", "C", "D", "E", "F"].map(|id| {
         let store = store.clone();
-        tokio::spawn(async move { start_within(&store, id, user, Duration::from_millis(2000)).await })
+        tokio::spawn(async move { start_within(&store, id, user, PATIENCE).await })
     });
     until(&url, WAITING, "2").await;
-    let told = timeout(PATIENCE, store.ping()).await.expect("it does not hang");
-    assert!(matches!(told, Err(StoreError::Unavailable(_))) || told.is_ok(), "{told:?}");
+    assert_eq!(store.session_standing(user).await.unwrap().active_total, 0);
+    let one_more = start_within(&store, "G", user, Duration::from_millis(100)).await;
+    assert!(matches!(one_more, Err(StoreError::Unavailable(_))), "{one_more:?}");
     drop(holder);
     let through = futures_util::future::join_all(starts).await.into_iter().filter(|told| matches!(told, Ok(Ok(true)))).count();
-    assert!(through <= 1);
-    until_answers(&store).await;
+    assert_eq!(through, 1);
 }
 
 /// Until a ping is answered; each is answered, or refused, in time.

@@ -63,6 +63,8 @@ async fn from_nothing_everything_is_made_once() {
     let again = store.migrate(LIMITS).await.unwrap();
     assert_eq!((again.applied.len(), again.limits_before, again.completed), (0, Some(LIMITS), 0));
     assert_eq!(store.prepare(LIMITS).await.unwrap(), LIMITS);
+    sql(&url, "DROP INDEX public.interview_sessions_one_active").await;
+    store.migrate(LIMITS).await.unwrap();
     assert_eq!(value(&url, INDEX).await, "t");
     let indexes = "SELECT string_agg(indexname, ' ' ORDER BY indexname) FROM pg_indexes WHERE tablename = 'interview_sessions'";
     assert_eq!(

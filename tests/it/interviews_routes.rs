@@ -3,7 +3,9 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::interviews_world::{As, CANDIDATE, Interview, ORG, create, invite, joining, new_interview, recruiter, send};
+use crate::interviews_world::{
+    As, CANDIDATE, Interview, ORG, create, invite, joining, new_interview, recruiter, send, steady_text,
+};
 use crate::support::booking::{Answer, World};
 
 /// What was asked and answered, with what differs from run to run taken out.

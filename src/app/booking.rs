@@ -55,6 +55,11 @@ impl Booking {
         Ok(Self { store, livekit, verifier, sessions, recruiters, interviews, limits })
     }
 
+    /// Interview sessions, where there is a store.
+    pub fn sessions(&self) -> Option<&Arc<Sessions>> {
+        self.sessions.as_ref()
+    }
+
     /// Starts the jobs. PostgreSQL may be down.
     pub async fn start(&self) {
         if let Some(sessions) = &self.sessions {

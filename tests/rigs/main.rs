@@ -10,6 +10,7 @@ mod judge;
 mod leaks;
 mod plan;
 mod rolling;
+mod starts;
 
 use tokio::sync::{Mutex, MutexGuard};
 

@@ -75,3 +75,27 @@ pub(in crate::http) fn tell(headers: &mut HeaderMap, limit: u32, remaining: u32,
 pub(in crate::http) fn seconds(duration: Duration) -> HeaderValue {
     HeaderValue::from(duration.as_secs() + u64::from(duration.subsec_nanos() > 0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_as_told_has_waited_long_enough() {
+        for (ms, expected) in [(0, "0"), (1, "1"), (999, "1"), (1_000, "1"), (1_001, "2"), (20_000, "20")] {
+            assert_eq!(seconds(Duration::from_millis(ms)), expected, "{ms}");
+        }
+    }
+
+    #[test]
+    fn every_answer_tells_what_is_left() {
+        let taken = Taken { allowed: true, limit: 3, remaining: 2, retry_after_ms: 0, reset_ms: 19_001 };
+        let not_found = HttpError::NotFound { path: "/".into() };
+        for (answer, status) in [(Ok(Response::new(Body::default())), 200), (Err(not_found), 404)] {
+            let response = Quota(taken).on(answer);
+            assert_eq!(response.status(), status);
+            let told = [LIMIT, REMAINING, RESET].map(|name| response.headers()[name].to_str().unwrap().to_owned());
+            assert_eq!(told, ["3", "2", "20"]);
+        }
+    }
+}

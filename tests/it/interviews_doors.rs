@@ -180,6 +180,7 @@ async fn a_caller_has_twenty_requests_a_minute_to_each_route() {
     for (by, body) in [
         (As::Bearer(&token), joining(&interview, "observer", None)),
         (As::Internal, joining(&interview, "candidate", Some(CANDIDATE))),
+        (As::Internal, joining(&interview, "observer", Some("boss"))),
         (As::Bearer(&invite(&world, &interview).await.1), joining(&interview, "candidate", None)),
     ] {
         let answer = join(&world, 0, by, &body).await;

@@ -30,6 +30,7 @@ mod interviews_call;
 mod interviews_callers;
 mod interviews_doors;
 mod interviews_invites;
+mod interviews_manual;
 mod interviews_routes;
 mod interviews_world;
 mod layers;

@@ -221,7 +221,7 @@ impl Rig {
                 Err(_) => tally.lock().unwrap().note("hung up"),
             }
             sleep(Duration::from_millis(random.random_range(0..400))).await;
-            if let Some(id) = present.filter(|_| random.random_bool(0.8)) {
+            if let Some(id) = present.filter(|_| random.random_bool(0.5)) {
                 let ended = Answer::maybe(self.post(random.random_range(0..NODES), user, &format!("{id}/end"))).await;
                 if ended.is_some_and(|answer| answer.status == 200) {
                     tally.lock().unwrap().ended.insert(id);
@@ -271,7 +271,7 @@ impl Rig {
                 sleep(away).await;
                 self.postgres.restart();
             }
-            Fault::RedisIsFlushed => self.redis.ask::<()>(&mut cmd("FLUSHALL")),
+            Fault::RedisIsFlushed => self.redis.ask::<()>(&cmd("FLUSHALL")),
         }
     }
 
@@ -311,7 +311,9 @@ impl Rig {
         let wanted_rooms: BTreeSet<String> = rows.values().map(|(_, _, room)| room.clone()).collect();
         let mut faults = Vec::new();
         if slots != wanted {
-            faults.push(format!("slots {slots:?}, rows {wanted:?}"));
+            let more: Vec<_> = slots.iter().filter(|(id, ends)| wanted.get(*id) != Some(ends)).collect();
+            let less: Vec<_> = wanted.iter().filter(|(id, ends)| slots.get(*id) != Some(ends)).collect();
+            faults.push(format!("slots without such a row {more:?}, rows without such a slot {less:?}"));
         }
         if rooms != wanted_rooms {
             let (more, less) = (rooms.difference(&wanted_rooms), wanted_rooms.difference(&rooms));

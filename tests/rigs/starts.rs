@@ -271,7 +271,7 @@ impl Rig {
                 sleep(away).await;
                 self.postgres.restart();
             }
-            Fault::RedisIsFlushed => self.redis.ask::<()>(&mut cmd("FLUSHALL")),
+            Fault::RedisIsFlushed => self.redis.ask::<()>(&cmd("FLUSHALL")),
         }
     }
 

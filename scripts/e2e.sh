@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Drives the demo page in Chromium against three nodes behind a balancer, as a visitor would.
+# Drives the demo page in Chromium against three nodes behind a balancer, as visitors would.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/convoke-e2e.XXXXXX")
-PORT=${PORT:-3300} READY_FILE=$work/ready scripts/run.sh >"$work/run.log" 2>&1 &
+# One place and two interviews: so that two users soon meet both limits.
+MAX_CONCURRENT_INTERVIEWS=1 BETA_INTERVIEWS_PER_USER=2 PORT=${PORT:-3300} READY_FILE=$work/ready scripts/run.sh >"$work/run.log" 2>&1 &
 run=$!
 trap 'kill -TERM $run 2>/dev/null || true; wait $run 2>/dev/null || true; rm -rf "$work"' EXIT
 
@@ -21,6 +22,12 @@ done
     cat "$work/run.log" >&2
     exit 1
 }
-{ read -r DEMO_URL && read -r NODES; } <"$work/ready"
+{ read -r DEMO_URL && read -r NODES && read -r LIVEKIT; } <"$work/ready"
 export DEMO_URL NODES
 node web/e2e/demo.mjs
+if [ "$LIVEKIT" = none ]; then
+    printf '\n\033[1m!! Interview sessions on the page: skipped, there is no LiveKit server.\033[0m\n\n' >&2
+    [ "${CI:-}" != true ]
+else
+    node web/e2e/interview.mjs
+fi

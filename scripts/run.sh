@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# The hub on this machine: a private Redis and three nodes behind HAProxy in round robin. A node that dies is started again.
-# Ctrl-C ends all of it, and nothing is left behind.
+# The hub on this machine: a private Redis, PostgreSQL and LiveKit, and three nodes behind HAProxy in round robin. A node that
+# dies is started again. Ctrl-C ends all of it, and nothing is left behind.
 #
 #   PORT=3000        the load balancer; if it is taken, the next free one
 #   BIND=127.0.0.1   where it listens; 0.0.0.0 lets a phone in the same network in, and everybody else there
 #   CONVOKE=…        a binary to run instead of building one
-#   READY_FILE=…     gets the page's address once everything stands, and on a second line the nodes' process files (for scripts)
+#   LIVEKIT=…        a livekit-server to run instead of the installed one or the one that scripts/livekit.sh brought
+#   READY_FILE=…     gets the page's address once everything stands, on a second line the nodes' process files, and on a third
+#                    LiveKit's address or "none" (for scripts)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/sbin:/sbin
@@ -32,7 +34,9 @@ fi
 # --- What ends when we end -----------------------------------------------------------------------------------------
 
 folder=$(mktemp -d "${TMPDIR:-/tmp}/convoke-run.XXXXXX")
-children=()
+children=() logs=()
+# Secrets are in it.
+umask 077
 
 clean_up() {
     trap - EXIT
@@ -42,9 +46,10 @@ clean_up() {
     for ((i = ${#children[@]} - 1; i >= 0; i--)); do
         child=${children[i]}
         kill -TERM "$child" 2>/dev/null || continue
-        # Ten seconds, then without asking.
-        for _ in $(seq 100); do
+        # After two seconds once more, for those that wait for their own clients; after ten without asking.
+        for tenths in $(seq 100); do
             kill -0 "$child" 2>/dev/null || break
+            [ "$tenths" -ne 20 ] || kill -TERM "$child" 2>/dev/null || true
             sleep 0.1
         done
         kill -KILL "$child" 2>/dev/null || true
@@ -60,10 +65,25 @@ trap 'exit 143' TERM HUP
 # reaches only this script, which then stops them in order.
 start() {
     local log=$folder/$1.log
+    logs+=("$1")
     shift
     setsid setpriv --pdeathsig KILL "$@" >"$log" 2>&1 </dev/null &
     children+=($!)
 }
+
+# --- PostgreSQL and LiveKit: what there is -------------------------------------------------------------------------
+
+# Debian does not put PostgreSQL's programs on the path.
+initdb=$(command -v initdb || find /usr/lib/postgresql -name initdb -path '*/bin/*' 2>/dev/null | sort -V | tail -n 1)
+[ -n "$initdb" ] || fail "PostgreSQL is missing: install it (Debian: postgresql), then run this again"
+pg_bin=$(dirname "$(readlink -f "$initdb")")
+# It refuses to run as root. The death signal is set last: a change of user forgets it.
+as_postgres=()
+if [ "$(id -u)" -eq 0 ]; then
+    as_postgres=(setpriv --reuid=postgres --regid=postgres --init-groups --)
+fi
+
+livekit=${LIVEKIT:-$(scripts/livekit.sh)}
 
 # --- Ports ---------------------------------------------------------------------------------------------------------
 
@@ -77,8 +97,21 @@ free_port() {
     taken+="$port "
 }
 
+# The same for UDP, where a port that nobody listens on does not say so.
+free_udp_port() {
+    port=$1
+    while [[ $taken == *" udp $port "* ]] || grep -q ":$(printf %04X "$port") " /proc/net/udp /proc/net/udp6 2>/dev/null; do
+        port=$((port + 1))
+    done
+    taken+="udp $port "
+}
+
 free_port "${PORT:-3000}" && front=$port
 free_port "${REDIS_PORT:-6390}" && redis=$port
+free_port "${POSTGRES_PORT:-5440}" && postgres=$port
+free_port "${LIVEKIT_PORT:-7880}" && livekit_http=$port
+free_port $((${LIVEKIT_PORT:-7880} + 1)) && livekit_tcp=$port
+free_udp_port $((${LIVEKIT_PORT:-7880} + 2)) && livekit_udp=$port
 nodes=() metrics=() peers=()
 for n in 1 2 3; do
     free_port $((${NODE_PORTS:-3100} + n)) && nodes+=("$port")
@@ -105,14 +138,76 @@ wait_ready() {
     fail "$1 does not get ready"
 }
 
-# --- Redis, three nodes, HAProxy -----------------------------------------------------------------------------------
+# --- Redis, PostgreSQL, LiveKit ------------------------------------------------------------------------------------
 
 start redis redis-server --bind 127.0.0.1 --port "$redis" --save '' --appendonly no --dir "$folder"
 
 random() { head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n'; }
 export JWT_SECRET=${JWT_SECRET:-$(random)}
+export SESSIONS_JWT_SECRET=${SESSIONS_JWT_SECRET:-$(random)}
+export INTERVIEW_JWT_SECRET=${INTERVIEW_JWT_SECRET:-$(random)}
 export INTERNAL_AUTH_TOKEN=${INTERNAL_AUTH_TOKEN:-$(random)}
 export CLUSTER_SECRET=${CLUSTER_SECRET:-$(random)}
+
+# PostgreSQL's own user has to get to its folder, and into nothing else.
+chmod 711 "$folder"
+mkdir "$folder/postgres"
+[ "$(id -u)" -ne 0 ] || chown postgres: "$folder/postgres"
+(cd / && "${as_postgres[@]}" "$initdb" --pgdata "$folder/postgres/data" --username postgres --auth trust --encoding UTF8 \
+    --no-locale --no-sync >"$folder/initdb.log" 2>&1) || {
+    cat "$folder/initdb.log" >&2
+    fail "no database could be made"
+}
+# What is gone with the folder anyway need not reach the disk.
+start postgres "${as_postgres[@]}" setpriv --pdeathsig KILL "$pg_bin/postgres" -D "$folder/postgres/data" -p "$postgres" \
+    -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off
+export DATABASE_URL="postgres://postgres@127.0.0.1:$postgres/postgres"
+
+if [ -n "$livekit" ]; then
+    # Where browsers find it: a telephone needs an address of this machine.
+    case ${BIND:-127.0.0.1} in
+        127.0.0.1) livekit_host=127.0.0.1 ;;
+        0.0.0.0) livekit_host=$(hostname -I | cut -d ' ' -f 1) ;;
+        *) livekit_host=$BIND ;;
+    esac
+    export LIVEKIT_API_KEY=demo LIVEKIT_API_SECRET=${LIVEKIT_API_SECRET:-$(random)}
+    export LIVEKIT_WS_URL=ws://$livekit_host:$livekit_http LIVEKIT_API_URL=http://127.0.0.1:$livekit_http
+    webhook=${BIND:-127.0.0.1}
+    cat >"$folder/livekit.yaml" <<CONFIG
+port: $livekit_http
+bind_addresses: [127.0.0.1$([ "$livekit_host" = 127.0.0.1 ] || echo ", $livekit_host")]
+rtc:
+  tcp_port: $livekit_tcp
+  udp_port: $livekit_udp
+  node_ip: $livekit_host
+  use_external_ip: false
+  enable_loopback_candidate: $([ "$livekit_host" = 127.0.0.1 ] && echo true || echo false)
+keys:
+  $LIVEKIT_API_KEY: $LIVEKIT_API_SECRET
+webhook:
+  api_key: $LIVEKIT_API_KEY
+  urls: ["http://${webhook/0.0.0.0/127.0.0.1}:$front/livekit/webhook"]
+CONFIG
+    start livekit "$livekit" --config "$folder/livekit.yaml"
+fi
+
+# It opens its port before it takes anybody in; its log says when it does.
+for _ in $(seq 300); do
+    grep -q 'ready to accept connections' "$folder/postgres.log" && break
+    kill -0 "${children[1]}" 2>/dev/null || break
+    sleep 0.1
+done
+grep -q 'ready to accept connections' "$folder/postgres.log" || {
+    cat "$folder/postgres.log" >&2
+    fail "PostgreSQL does not get ready"
+}
+
+# --- Three nodes, HAProxy ------------------------------------------------------------------------------------------
+
+# What makes it quick to look at, unless the environment says something else.
+export INTERVIEW_DURATION_MINUTES=${INTERVIEW_DURATION_MINUTES:-5}
+export BETA_INTERVIEWS_PER_USER=${BETA_INTERVIEWS_PER_USER:-100}
+export TIMEOUT_ENFORCEMENT_INTERVAL_MS=${TIMEOUT_ENFORCEMENT_INTERVAL_MS:-5000}
 hub=(
     env -u REALTIME_API_PORT HOST=127.0.0.1 POD_IP=127.0.0.1 REDIS_URL="redis://127.0.0.1:$redis" DEMO=true
     TRUSTED_PROXIES=127.0.0.1 DRAIN_DELAY_SECONDS=0 DRAIN_SECONDS=1
@@ -128,6 +223,7 @@ keeper='file=$1; shift
         echo "--- ended with $?; starting it again"
         sleep 0.5
     done'
+first_node=${#children[@]}
 for i in 0 1 2; do
     name=node-$((i + 1))
     start "$name" bash -c "$keeper" "$name" "$folder/$name.pid" "${hub[@]}" NODE_ID="$name" PORT="${nodes[i]}" \
@@ -158,9 +254,9 @@ CONFIG
 start haproxy haproxy -db -f "$folder/haproxy.cfg"
 
 for i in 0 1 2; do
-    wait_ready node-$((i + 1)) "${nodes[i]}" "${children[i + 1]}"
+    wait_ready node-$((i + 1)) "${nodes[i]}" "${children[first_node + i]}"
 done
-wait_ready haproxy "$front" "${children[4]}"
+wait_ready haproxy "$front" "${children[first_node + 3]}"
 
 # --- What to do with it --------------------------------------------------------------------------------------------
 
@@ -186,17 +282,27 @@ cat <<TEXT
 
   Internal API: X-Internal-Token: $INTERNAL_AUTH_TOKEN
 
+  An interview session: the page's second tab, http://localhost:$front/demo?page=interview, or by hand:
+  token=\$(curl -s http://localhost:$front/demo/holder -H 'content-type: application/json' \\
+      -d '{"name":"ana","resume":true}' | sed 's/.*"token":"\([^"]*\)".*/\1/')
+  curl -s -X POST http://localhost:$front/api/interviews/start -H "Authorization: Bearer \$token"
+  PostgreSQL    $DATABASE_URL
+  LiveKit       ${LIVEKIT_WS_URL:-none}
+
   Ctrl-C ends all of it.
 
 TEXT
+if [ -z "$livekit" ]; then
+    printf '\033[1;31m%s\033[0m\n\n' "  THERE IS NO LIVEKIT: no interview session starts. scripts/livekit.sh brings it; it needs Go." >&2
+fi
 if [ -n "${READY_FILE:-}" ]; then
-    printf 'http://localhost:%s/demo\n%s\n' "$front" "$folder/node-*.pid" >"$READY_FILE.new"
+    printf '%s\n' "http://localhost:$front/demo" "$folder/node-*.pid" "${LIVEKIT_WS_URL:-none}" >"$READY_FILE.new"
     mv "$READY_FILE.new" "$READY_FILE"
 fi
 
 # Until Ctrl-C, or until one of them ends by itself.
 wait -n "${children[@]}" || true
-for log in redis node-1 node-2 node-3 haproxy; do
+for log in "${logs[@]}"; do
     printf '\n%s\n' "--- $log" >&2
     tail -n 10 "$folder/$log.log" >&2 || true
 done

@@ -41,6 +41,8 @@ want() { has "$1" || packages+=("$2"); }
 PATH=$PATH:/usr/sbin:/sbin
 want redis-server redis-server
 want haproxy haproxy
+# Debian keeps PostgreSQL's server off the path.
+has postgres || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || packages+=(postgresql)
 want node nodejs
 want npm npm
 has cc || packages+=(build-essential)
@@ -60,7 +62,7 @@ if [ ${#packages[@]} -gt 0 ]; then
     as_root env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >&2
     for package in "${packages[@]}"; do
         case $package in
-            redis-server | haproxy)
+            redis-server | haproxy | postgresql)
                 if has systemctl; then
                     as_root systemctl disable --now "$package" >/dev/null 2>&1 || true
                 elif has service; then

@@ -153,7 +153,7 @@ fn router(settings: &Settings, sos: &Arc<Sos>, booking: &Booking, health: Health
     routes::sos::routes(&mut router, sos, settings.sos.internal_token.as_ref());
     booking.routes(&mut router, settings);
     if settings.server.demo {
-        routes::demo::routes(&mut router, sos, &settings.sos.identity);
+        routes::demo::routes(&mut router, settings, sos, booking.sessions());
     }
     router
 }

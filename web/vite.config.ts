@@ -9,7 +9,7 @@ export default defineConfig({
     outDir: "dist",
     emptyOutDir: true,
     target: "es2022",
-    // One script and one stylesheet: the binary embeds the folder and the page needs nothing else.
+    // One stylesheet, one script, and LiveKit's client as one more for those who join a room; the binary embeds the folder.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
   },
@@ -18,6 +18,8 @@ export default defineConfig({
       "/socket.io": { target: hub, ws: true },
       "/demo/token": hub,
       "/demo/sos": hub,
+      "/demo/holder": hub,
+      "/api": hub,
     },
   },
 });

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{ServeError, probe};
-use crate::auth::SessionsVerifier;
+use crate::auth::{RecruiterVerifier, SessionsVerifier};
+use crate::features::interviews::{self, Interviews};
 use crate::features::sessions::{self, Sessions};
 use crate::http::guards::RateLimits;
 use crate::http::router::Router;
@@ -25,6 +26,9 @@ pub struct Booking {
     verifier: Arc<SessionsVerifier>,
     /// Where there is a store.
     sessions: Option<Arc<Sessions>>,
+    recruiters: Arc<RecruiterVerifier>,
+    /// Where there is a store.
+    interviews: Option<Arc<Interviews>>,
     limits: RateLimits,
 }
 
@@ -41,7 +45,19 @@ impl Booking {
             Sessions::new(sessions::Parts { store, livekit, redis: redis.clone(), rules })
         });
         let verifier = Arc::new(SessionsVerifier::from_settings(settings)?);
-        Ok(Self { store, livekit, verifier, sessions, limits: RateLimits::new(redis.clone()) })
+        let recruiters = Arc::new(RecruiterVerifier::from_settings(settings)?);
+        let interviews = store.clone().map(|store| {
+            let (livekit, recruiters) = (livekit.clone(), recruiters.clone());
+            let open_signalling = settings.interviews.open_signalling;
+            Interviews::new(interviews::Parts { store, livekit, recruiters, open_signalling })
+        });
+        let limits = RateLimits::new(redis.clone());
+        Ok(Self { store, livekit, verifier, sessions, recruiters, interviews, limits })
+    }
+
+    /// Interview sessions, where there is a store.
+    pub fn sessions(&self) -> Option<&Arc<Sessions>> {
+        self.sessions.as_ref()
     }
 
     /// Starts the jobs. PostgreSQL may be down.
@@ -63,6 +79,13 @@ impl Booking {
         routes::sessions::routes(router, parts);
         let listener = |sessions: &Arc<Sessions>| -> Arc<dyn RoomListener> { sessions.clone() };
         routes::livekit::routes(router, self.livekit.as_ref(), self.sessions.iter().map(listener).collect());
+        let parts = self.interviews.clone().map(|interviews| routes::interviews::Parts {
+            interviews,
+            limits: self.limits.clone(),
+            requests_per_minute: settings.interviews.requests_per_minute,
+            internal_token: settings.sos.internal_token.as_ref(),
+        });
+        routes::interviews::routes(router, parts);
     }
 
     /// What is named in `/ready` when it is away. Starts a task for each.
@@ -84,6 +107,13 @@ impl Booking {
             if settings.sessions.identity.jwks_url.is_some() {
                 let verifier = self.verifier.clone();
                 dependencies.push(probe::published_keys("sessionsKeys", move || {
+                    let verifier = verifier.clone();
+                    async move { verifier.fetch_published_keys().await.is_none_or(|fetched| fetched.is_ok()) }
+                }));
+            }
+            if settings.interviews.identity.jwks_url.is_some() {
+                let verifier = self.recruiters.clone();
+                dependencies.push(probe::published_keys("interviewKeys", move || {
                     let verifier = verifier.clone();
                     async move { verifier.fetch_published_keys().await.is_none_or(|fetched| fetched.is_ok()) }
                 }));

@@ -1,12 +1,14 @@
 //! `convoke check`: tries what a node will need, and says in one line each what it found. The settings were read before.
 
+mod booking;
+
 use std::fmt;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
 
-use crate::auth::SosVerifier;
+use crate::auth::{FetchError, SosVerifier};
 use crate::redis::{self, MasterInfo, Redis, RedisConfig, RedisError, keys};
 use crate::settings::Settings;
 use crate::sos_service::SosService;
@@ -51,6 +53,7 @@ async fn findings(settings: &Settings) -> Vec<Finding> {
     findings.extend(redis(settings).await);
     findings.extend(published_keys(settings).await);
     findings.extend(sos_service(settings).await);
+    findings.extend(booking::findings(settings).await);
     findings
 }
 
@@ -102,11 +105,15 @@ async fn published_keys(settings: &Settings) -> Option<Finding> {
         Ok(verifier) => verifier,
         Err(error) => return Some(Finding::Bad(error.to_string())),
     };
-    Some(match verifier.fetch_published_keys().await? {
-        Ok(0) => Finding::Bad(format!("SOS_JWKS_URL {url} holds no RS256 or ES256 key")),
-        Ok(keys) => Finding::Good(format!("SOS_JWKS_URL {url}, keys: {keys}")),
-        Err(error) => Finding::Bad(format!("SOS_JWKS_URL {url}: {:#}", anyhow::Error::from(error))),
-    })
+    Some(judge_keys("SOS_JWKS_URL", url, verifier.fetch_published_keys().await?))
+}
+
+fn judge_keys(setting: &str, url: &str, fetched: Result<usize, FetchError>) -> Finding {
+    match fetched {
+        Ok(0) => Finding::Bad(format!("{setting} {url} holds no RS256 or ES256 key")),
+        Ok(keys) => Finding::Good(format!("{setting} {url}, keys: {keys}")),
+        Err(error) => Finding::Bad(format!("{setting} {url}: {:#}", anyhow::Error::from(error))),
+    }
 }
 
 async fn sos_service(settings: &Settings) -> Option<Finding> {

@@ -1,6 +1,7 @@
-//! The command line: `convoke serve` (what it does without a word), `convoke check`, `convoke token`.
+//! The command line: `convoke serve` (what it does without a word), `convoke check`, `convoke migrate`, `convoke token`.
 
 mod check;
+mod migrate;
 mod serve;
 mod token;
 
@@ -23,8 +24,10 @@ enum Command {
     /// Runs a node of the hub (the default)
     #[command(after_help = table::help())]
     Serve,
-    /// Says what is wrong with the settings, and whether Redis and the services answer
+    /// Says what is wrong with the settings, and whether Redis, PostgreSQL, LiveKit and the services answer
     Check,
+    /// Brings the schema in PostgreSQL up to date, and makes the limits of the settings those of all nodes
+    Migrate,
     /// Makes a development token, signed with the secret of its surface
     Token(token::Wish),
 }
@@ -42,6 +45,7 @@ impl Cli {
         let outcome = match self.command.unwrap_or(Command::Serve) {
             Command::Serve => serve::serve(settings),
             Command::Check => check::check(&settings),
+            Command::Migrate => migrate::migrate(&settings),
             Command::Token(wish) => token::print(&wish, &settings),
         };
         outcome.unwrap_or_else(|error| {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::guards::{Overdrawn, rate};
 use super::json as respond_json;
 use crate::engineio::Body;
+use crate::features::interviews::error::InterviewError;
 use crate::features::sessions::error::{SessionError, StartRefusal};
 use crate::features::sos::Bad;
 use crate::features::sos::error::SosError;
@@ -54,6 +55,8 @@ pub enum HttpError {
     Sos(SosError),
     /// What the interview sessions say no to.
     Session(SessionError),
+    /// What interviews say no to.
+    Interview(InterviewError),
     /// A feature without this setting.
     NotConfigured {
         setting: &'static str,
@@ -69,6 +72,12 @@ impl From<SosError> for HttpError {
 impl From<SessionError> for HttpError {
     fn from(error: SessionError) -> Self {
         Self::Session(error)
+    }
+}
+
+impl From<InterviewError> for HttpError {
+    fn from(error: InterviewError) -> Self {
+        Self::Interview(error)
     }
 }
 
@@ -92,6 +101,7 @@ impl HttpError {
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::NotConfigured { .. } => StatusCode::NOT_IMPLEMENTED,
             Self::Session(error) => session_status(error),
+            Self::Interview(error) => interview_status(error),
             Self::Sos(error) => match error {
                 SosError::NotFound => StatusCode::NOT_FOUND,
                 SosError::Forbidden => StatusCode::FORBIDDEN,
@@ -108,6 +118,7 @@ impl HttpError {
         let headers = response.headers_mut();
         match self {
             Self::Unavailable
+            | Self::Interview(InterviewError::Unavailable)
             | Self::Sos(SosError::Unavailable | SosError::Unconfirmed)
             | Self::Session(
                 SessionError::Unavailable
@@ -136,6 +147,7 @@ impl HttpError {
             Self::InvalidToken => json!({"error": "INVALID_TOKEN", "message": "X-Internal-Token is missing or wrong"}),
             Self::Unauthorized => json!({"message": "Unauthorized"}),
             Self::Session(error) => session_body(error),
+            Self::Interview(error) => json!({"error": error.code(), "message": error.to_string()}),
             Self::RateLimited(_) => json!({"error": "RATE_LIMIT", "message": "Too many requests, try again later"}),
             Self::Unavailable => json!({"error": "UNAVAILABLE", "message": "Temporarily unavailable, try again"}),
             Self::Invalid(errors) => {
@@ -172,6 +184,7 @@ impl HttpError {
             | Self::InvalidToken
             | Self::Unauthorized
             | Self::Session(_)
+            | Self::Interview(_)
             | Self::RateLimited(_)
             | Self::Unavailable => ("", "".into()),
         }
@@ -196,6 +209,23 @@ const fn session_status(error: &SessionError) -> StatusCode {
         SessionError::Ended { .. } => StatusCode::FORBIDDEN,
         SessionError::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         SessionError::TokenFailed | SessionError::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// Contract § 4 "Routes": 400, 401, 403 and 404 are all that its clients know, so that what has ended is forbidden too.
+const fn interview_status(error: &InterviewError) -> StatusCode {
+    match error {
+        InterviewError::Invalid(_) => StatusCode::BAD_REQUEST,
+        InterviewError::MissingToken | InterviewError::InvalidToken | InterviewError::TokenExpired => StatusCode::UNAUTHORIZED,
+        InterviewError::Ended
+        | InterviewError::Forbidden
+        | InterviewError::InviteExpired
+        | InterviewError::InviteRevoked
+        | InterviewError::InviteUsed => StatusCode::FORBIDDEN,
+        InterviewError::NotFound | InterviewError::InviteNotFound => StatusCode::NOT_FOUND,
+        InterviewError::NotConfigured { .. } => StatusCode::NOT_IMPLEMENTED,
+        InterviewError::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        InterviewError::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 

@@ -24,6 +24,8 @@ mod embedded {
 const HISTORY: &str = "convoke.schema_history";
 /// There at limit 1 only: nobody then has two active sessions, whoever writes the rows.
 const ONE_ACTIVE: &str = "interview_sessions_one_active";
+const LIMITS: &str =
+    "SELECT max_concurrent::int8 AS max_concurrent, max_per_user::int8 AS max_per_user FROM convoke.session_limits";
 /// For all of it, the wait for another node's migration included. An index on a large table takes its time.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -34,7 +36,7 @@ pub struct Migrated {
     pub applied: Vec<String>,
     /// The limits before; `None`: there were none.
     pub limits_before: Option<Limits>,
-    /// Expired sessions that were completed on the way, since the limits were new. Their rooms are left to the sweep.
+    /// Expired sessions that were completed on the way. Their rooms are left to the sweep.
     pub completed: usize,
 }
 
@@ -52,13 +54,19 @@ pub enum MigrateError {
     TooManyActive,
 }
 
+/// All migrations of this binary, in order.
+pub(super) fn known() -> Vec<Migration> {
+    embedded::migrations::runner().get_migrations().clone()
+}
+
 impl Store {
     /// Brings the schema up to date and makes these the limits, whatever they were.
     pub async fn migrate(&self, limits: Limits) -> Result<Migrated, MigrateError> {
         let mut session = MigrationSession::open(self).await?;
         let applied = session.apply().await?;
         let before = session.limits().await?;
-        let completed = if before == Some(limits) { 0 } else { session.set_limits(limits).await? };
+        // Also if they are as before: an index that somebody dropped comes back.
+        let completed = session.set_limits(limits).await?;
         Ok(Migrated { applied, limits_before: before, completed })
     }
 
@@ -72,6 +80,17 @@ impl Store {
         }
         session.set_limits(limits).await?;
         Ok(limits)
+    }
+
+    /// The limits that are in force, for a node that runs. `None`: there are none any more.
+    pub async fn limits(&self) -> Result<Option<Limits>, StoreError> {
+        self.connections.read(LIMITS, &[]).await?.first().map(Limits::from_row).transpose()
+    }
+}
+
+impl Limits {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self { max_concurrent: count(row, "max_concurrent")?, max_per_user: count(row, "max_per_user")? })
     }
 }
 
@@ -104,19 +123,29 @@ impl MigrationSession {
         // Asked first: making a schema "if not exists" wants the right to make one even where it exists.
         let schema = "DO $$ BEGIN IF to_regnamespace('convoke') IS NULL THEN CREATE SCHEMA convoke; END IF; END $$";
         self.run(schema).await?;
+        // A newer node may have run more than we know of.
         let mut runner = embedded::migrations::runner().set_abort_missing(false);
         runner.set_migration_table_name(HISTORY);
+        let has_history = self.ask(self.client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&HISTORY])).await;
+        if has_history.map_err(Answer::of_no_effect)?.get(0) {
+            let all = timeout_at(self.deadline, runner.get_applied_migrations_async(&mut self.client)).await;
+            let all = all.map_err(|_| Answer::Late.of_no_effect())?.map_err(|error| migration_error(&error))?;
+            let is_done = |wanted: &Migration| {
+                all.iter().any(|done| (done.version(), done.checksum()) == (wanted.version(), wanted.checksum()))
+            };
+            // Then a role that may make nothing will do.
+            if runner.get_migrations().iter().all(is_done) {
+                return Ok(Vec::new());
+            }
+        }
         let ran = timeout_at(self.deadline, runner.run_async(&mut self.client)).await;
-        let report = ran.map_err(|_| MigrateError::Locked)?.map_err(|error| migration_error(&error))?;
+        let report = ran.map_err(|_| Answer::Late.of_no_effect())?.map_err(|error| migration_error(&error))?;
         Ok(report.applied_migrations().iter().map(Migration::to_string).collect())
     }
 
     async fn limits(&self) -> Result<Option<Limits>, MigrateError> {
-        let sql = "SELECT max_concurrent::int8 AS max_concurrent, max_per_user::int8 AS max_per_user FROM convoke.session_limits";
-        let row = self.ask(self.client.query_opt(sql, &[])).await.map_err(Answer::of_no_effect)?;
-        let limits =
-            |row: &Row| Ok(Limits { max_concurrent: count(row, "max_concurrent")?, max_per_user: count(row, "max_per_user")? });
-        row.as_ref().map(limits).transpose().map_err(MigrateError::Store)
+        let row = self.ask(self.client.query_opt(LIMITS, &[])).await.map_err(Answer::of_no_effect)?;
+        row.as_ref().map(Limits::from_row).transpose().map_err(MigrateError::Store)
     }
 
     /// Writes the limits, and makes or drops the index that the limit of 1 stands on, in one transaction. No session starts or

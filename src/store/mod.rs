@@ -6,11 +6,14 @@
 //! No call takes longer than its deadline. A [`StoreError`] says what may be concluded from the lack of an answer.
 
 mod error;
+mod interviews;
+mod invites;
 mod lead;
 mod migrate;
 mod pool;
 mod sessions;
 mod start;
+mod survey;
 mod time;
 mod tls;
 mod users;
@@ -21,11 +24,14 @@ use tokio_postgres::types::FromSql;
 use uuid::Uuid;
 
 pub use self::error::{SetupError, StoreError};
+pub use self::interviews::{Candidate, Interview, InterviewChange, InterviewStatus, NewInterview, Question, Template, TokenHash};
+pub use self::invites::{Invite, NewInvite, Pass};
 pub use self::lead::Lead;
 pub use self::migrate::{MigrateError, Migrated};
 use self::pool::Connections;
 pub use self::sessions::{Active, EndReason, Ended, Session, Standing, Status};
 pub use self::start::{NewSession, Refusal, Verdict};
+pub use self::survey::Survey;
 pub use self::time::Time;
 pub use self::users::User;
 use crate::settings;

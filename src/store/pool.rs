@@ -10,6 +10,7 @@ use std::time::Duration;
 use deadpool_postgres::{
     ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolConfig, RecyclingMethod, Runtime, Timeouts,
 };
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use tokio_postgres::types::ToSql;
@@ -30,6 +31,8 @@ const RECYCLE_DEADLINE: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub(super) struct Connections {
     pool: Pool,
+    /// Starts wait for one another in PostgreSQL, with a connection in hand. Half of the pool is kept for everybody else.
+    starts: Arc<Semaphore>,
     /// For connections outside of the pool.
     outside: Arc<(tokio_postgres::Config, MakeRustlsConnect)>,
     /// For one call.
@@ -55,7 +58,8 @@ impl Connections {
             .post_create(prepare_session(settings.deadline))
             .pre_recycle(prove_alive())
             .build()?;
-        Ok(Self { pool, outside, deadline: settings.deadline })
+        let starts = Arc::new(Semaphore::new((settings.pool_size / 2).max(1)));
+        Ok(Self { pool, starts, outside, deadline: settings.deadline })
     }
 
     pub fn in_time(&self) -> Instant {
@@ -65,9 +69,15 @@ impl Connections {
     /// A connection, by the deadline.
     pub async fn lease(&self, deadline: Instant) -> Result<Lease, StoreError> {
         match timeout_at(deadline, self.pool.get()).await {
-            Ok(object) => Ok(Lease { object: Some(object?), deadline }),
+            Ok(object) => Ok(Lease { object: Some(object?), deadline, call: self.deadline }),
             Err(_) => Err(StoreError::Unavailable("no connection in time".into())),
         }
+    }
+
+    /// A turn among the starts of this node, by the deadline, until it is dropped.
+    pub async fn turn(&self, deadline: Instant) -> Result<SemaphorePermit<'_>, StoreError> {
+        let no_turn = || StoreError::Unavailable("other starts took all the time".into());
+        timeout_at(deadline, self.starts.acquire()).await.ok().and_then(Result::ok).ok_or_else(no_turn)
     }
 
     /// A connection outside of the pool, with the server's own time-outs. It ends with its task.
@@ -109,7 +119,9 @@ impl Connections {
 /// A connection in use. Dropped without [`Lease::give_back`] it is closed.
 pub(super) struct Lease {
     object: Option<Object>,
-    pub deadline: Instant,
+    deadline: Instant,
+    /// What one call may take.
+    call: Duration,
 }
 
 impl Lease {
@@ -142,12 +154,13 @@ impl Lease {
     }
 
     /// What must be said first in a transaction: it reads what is committed, and the server itself ends it soon after the
-    /// deadline, whether it waits for a lock, or for a client that is gone.
+    /// deadline if it waits for a lock, and after one call's time if it waits for a client that is gone.
     pub fn begin_sql(&self) -> String {
         let left = self.deadline.saturating_duration_since(Instant::now()).as_millis().max(1);
+        let idle = left.min(self.call.as_millis());
         format!(
             "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = {left}; \
-             SET LOCAL statement_timeout = {left}; SET LOCAL idle_in_transaction_session_timeout = {left};"
+             SET LOCAL statement_timeout = {left}; SET LOCAL idle_in_transaction_session_timeout = {idle};"
         )
     }
 
@@ -169,12 +182,13 @@ impl Drop for Lease {
     }
 }
 
-/// What each connection is told first. The time-outs are the server's own, for statements outside of a transaction too.
+/// What each connection is told first. The time-outs are the server's own, for statements outside of a transaction too; and it
+/// looks each second whether we are still there, so that what was given up does not go on waiting for a lock.
 fn prepare_session(deadline: Duration) -> Hook {
     let ms = deadline.as_millis();
     let sql: Arc<str> = format!(
         "SET TIME ZONE 'UTC'; SET statement_timeout = {ms}; SET lock_timeout = {ms}; \
-         SET idle_in_transaction_session_timeout = {ms}"
+         SET idle_in_transaction_session_timeout = {ms}; SET client_connection_check_interval = 1000"
     )
     .into();
     Hook::async_fn(move |client: &mut ClientWrapper, _| {

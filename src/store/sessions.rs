@@ -190,10 +190,10 @@ impl Store {
         })
     }
 
-    /// Whether no row has this id.
-    pub async fn session_id_is_free(&self, id: &str) -> Result<bool, StoreError> {
-        let rows = self.connections.read("SELECT FROM public.interview_sessions WHERE id = $1", &[&id]).await?;
-        Ok(rows.is_empty())
+    /// Whether no row has this id or this room.
+    pub async fn session_id_is_free(&self, id: &str, room: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT FROM public.interview_sessions WHERE id = $1 OR livekit_room_name = $2";
+        Ok(self.connections.read(sql, &[&id, &room]).await?.is_empty())
     }
 
     /// A user's session, as it stands: one that has expired may still be called active. See

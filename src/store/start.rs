@@ -99,6 +99,7 @@ impl Store {
         deadline: Instant,
         make: impl FnOnce(&Session) -> Result<T, E> + Send,
     ) -> Result<(Result<Verdict<T>, E>, Vec<Ended>), StoreError> {
+        let _turn = self.connections.turn(deadline).await?;
         let lease = self.connections.lease(deadline).await?;
         let (ended, judgement) = judge(&lease, &new).await?;
         let verdict = match judgement {

@@ -21,7 +21,9 @@ pub struct User {
 /// Updated first: PostgreSQL checks NOT NULL of other columns before it looks for a conflict.
 const PUT: &str = "
     WITH given AS (
-        SELECT (jsonb_populate_record(NULL::public.users, jsonb_build_object('email', $2::text, 'resume_id', $3::text))).*
+        SELECT email, resume_id FROM jsonb_populate_record(
+            NULL::public.users, jsonb_build_object('email', $2::text, 'resume_id', $3::text)
+        )
     ), updated AS (
         UPDATE public.users u SET email = given.email, resume_id = given.resume_id FROM given WHERE u.id = $1
         RETURNING u.id, u.email, u.resume_id, u.completed_interviews_count

@@ -52,7 +52,8 @@ await tab.evaluate(
     window.say = (text) => room.localParticipant.publishData(encoder.encode(text), { reliable: true });
     room.on(RoomEvent.DataReceived, (bytes) => window.tell({ fact: "heard", text: decoder.decode(bytes) }));
     try {
-      await room.connect(url, token);
+      // One try: what is refused is told at once.
+      await room.connect(url, token, { maxRetries: 0 });
     } catch (error) {
       return window.tell({ fact: "refused", message: error.message, reason: ConnectionErrorReason[error.reason] ?? null });
     }

@@ -6,8 +6,8 @@ use convoke::auth::{RecruiterRole, RecruiterVerifier, Role, SessionsVerifier, So
 use convoke::settings::Settings;
 
 use crate::support::ports::free_port;
-use crate::support::redis;
 use crate::support::stub_http::{Answer, StubHttp};
+use crate::support::{livekit, postgres, redis};
 
 fn convoke(args: &[&str], environment: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_convoke"));
@@ -137,5 +137,76 @@ fn check_asks_each_redis_master() {
         assert!(output.status.success(), "{report}{}", text(&output.stderr));
         assert_eq!(report.matches("ok    Redis 127.0.0.1:").count(), masters, "{report}");
         assert!(report.contains("note  incidents are off"), "{report}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn check_tells_how_postgres_stands() {
+    let (redis, database) = (redis::single().url(), postgres::database().await);
+    let check = |concurrent: &str| {
+        let settings = [("REDIS_URL", &*redis), ("DATABASE_URL", &*database), ("MAX_CONCURRENT_INTERVIEWS", concurrent)];
+        let output = tokio::task::block_in_place(|| convoke(&["check"], &settings));
+        (output.status.success(), text(&output.stdout))
+    };
+    let all = |report: &str, lines: &[&str]| lines.iter().for_each(|line| assert!(report.contains(line), "{line}: {report}"));
+    let (good, report) = check("5");
+    all(
+        &report,
+        &["ok    PostgreSQL, version 1", "note  migrations", "V1__interview_sessions", "note  the first start will write"],
+    );
+    assert!(good, "{report}");
+    postgres::prepared(&database).await;
+    let (good, report) = check("5");
+    all(&report, &["ok    the schema in PostgreSQL is up to date", "ok    limits of sessions: MAX_CONCURRENT_INTERVIEWS=5"]);
+    assert!(good, "{report}");
+    let (good, report) = check("6");
+    all(
+        &report,
+        &["BAD   no session would start: here MAX_CONCURRENT_INTERVIEWS=6", "in PostgreSQL MAX_CONCURRENT_INTERVIEWS=5"],
+    );
+    assert!(!good);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn check_says_what_sessions_miss() {
+    let service = StubHttp::start(Answer::Body(404, "".into())).await;
+    let (redis, keys) = (redis::single().url(), service.url());
+    let nothing = format!("127.0.0.1:{}", free_port());
+    let (database, calls) = (format!("postgres://postgres:hidden@{nothing}/postgres"), format!("ws://{nothing}"));
+    let settings = [
+        ("REDIS_URL", &*redis),
+        ("DATABASE_URL", &*database),
+        ("DATABASE_DEADLINE_MS", "500"),
+        ("LIVEKIT_WS_URL", &*calls),
+        ("LIVEKIT_API_KEY", "k"),
+        ("LIVEKIT_API_SECRET", "hidden too"),
+        ("LIVEKIT_DEADLINE_MS", "500"),
+        ("SESSIONS_JWKS_URL", &*keys),
+        ("INTERVIEW_JWKS_URL", &*format!("{keys}/recruiters")),
+    ];
+    let output = tokio::task::block_in_place(|| convoke(&["check"], &settings));
+    let report = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{report}{}", text(&output.stderr));
+    for line in ["BAD   PostgreSQL", "BAD   LiveKit http://127.0.0.1:", "BAD   SESSIONS_JWKS_URL", "BAD   INTERVIEW_JWKS_URL"] {
+        assert!(report.contains(line), "{line}: {report}");
+    }
+    assert!(!report.contains("hidden"), "{report}");
+}
+
+#[test]
+fn check_asks_livekit_with_the_key() {
+    let Some(livekit) = livekit::shared() else { return };
+    let redis = redis::single().url();
+    for (secret, good) in [(livekit::SECRET, true), ("another secret, long enough for anybody", false)] {
+        let settings = [
+            ("REDIS_URL", &*redis),
+            ("LIVEKIT_WS_URL", livekit.ws_url()),
+            ("LIVEKIT_API_KEY", livekit::KEY),
+            ("LIVEKIT_API_SECRET", secret),
+        ];
+        let output = convoke(&["check"], &settings);
+        let report = text(&output.stdout);
+        assert_eq!(output.status.success(), good, "{report}{}", text(&output.stderr));
+        assert!(report.contains(if good { "ok    LiveKit" } else { "BAD   LiveKit" }), "{report}");
     }
 }

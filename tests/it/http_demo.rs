@@ -1,8 +1,9 @@
-//! The demo page and its two routes.
+//! The demo page and its routes.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::support::booking::World;
 use crate::support::client::Client;
 use crate::support::hub::{Hub, now_seconds};
 use crate::support::redis::single;
@@ -79,4 +80,63 @@ async fn the_page_can_open_an_incident() {
     assert_eq!(open().await.0, 200);
     let answer = hub.request(Method::POST, "/demo/sos").json(&json!({"sosId": "demo-2"})).send().await.unwrap();
     assert_eq!(answer.status(), 400);
+}
+
+async fn holder(hub: &Hub, body: Value) -> (u16, Value) {
+    let answer = hub.request(Method::POST, "/demo/holder").json(&body).send().await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_signs_a_user_of_interview_sessions_in() {
+    let Some(world) = World::start(2, &[("DEMO", "true")]).await else { return };
+    let (status, ana) = holder(&world.hubs[0], json!({"name": "ana", "resume": true})).await;
+    assert_eq!((status, &ana["email"]), (200, &json!("ana@demo.invalid")), "{ana}");
+    let eligibility = async |body: &Value| {
+        let request =
+            world.hubs[1].request(Method::GET, "/api/interviews/eligibility").bearer_auth(body["token"].as_str().unwrap());
+        request.send().await.unwrap().json::<Value>().await.unwrap()["reason"].clone()
+    };
+    assert_eq!(eligibility(&ana).await, "ELIGIBLE");
+    // The same name is the same user, and without `resume` its row stays as it is.
+    let (_, again) = holder(&world.hubs[1], json!({"name": "ana"})).await;
+    assert_eq!(again["userId"], ana["userId"]);
+    assert_eq!(eligibility(&again).await, "ELIGIBLE");
+    let (_, without) = holder(&world.hubs[0], json!({"name": "ana", "resume": false})).await;
+    assert_eq!(eligibility(&without).await, "NO_RESUME");
+    let (_, stranger) = holder(&world.hubs[0], json!({"name": "ben"})).await;
+    assert_eq!(eligibility(&stranger).await, "USER_NOT_FOUND");
+    for body in [json!({}), json!({"name": ""}), json!({"name": "a b"}), json!({"name": 7}), json!({"name": "x".repeat(64)})] {
+        let (status, answer) = holder(&world.hubs[0], body).await;
+        assert_eq!((status, &answer["errors"][0]["field"]), (400, &json!("name")), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_database_nobody_is_signed_in() {
+    let hub = hub("true").await;
+    let (status, answer) = holder(&hub, json!({"name": "ana", "resume": true})).await;
+    assert_eq!((status, &answer["code"]), (501, &json!("NOT_CONFIGURED")), "{answer}");
+}
+
+#[tokio::test]
+async fn the_page_may_talk_to_its_hub_and_to_livekit() {
+    let livekit = [
+        ("REDIS_URL", &*single().url()),
+        ("DEMO", "true"),
+        ("LIVEKIT_WS_URL", "wss://calls.example:7443/"),
+        ("LIVEKIT_API_KEY", "k"),
+        ("LIVEKIT_API_SECRET", "s"),
+    ];
+    let hub = Hub::start(&livekit).await;
+    let answer = hub.get("/demo").await;
+    // A page that is not built has no policy.
+    let Some(policy) = answer.headers().get("content-security-policy") else { return };
+    let policy = policy.to_str().unwrap();
+    for part in [
+        "connect-src 'self' ws: wss: wss://calls.example:7443 https://calls.example:7443;",
+        "media-src 'self' blob: mediastream:;",
+    ] {
+        assert!(policy.contains(part), "{policy}");
+    }
 }

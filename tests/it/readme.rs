@@ -5,6 +5,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
+use super::support::booking::{SESSIONS_SECRET, World};
 use super::support::client::Client;
 use super::support::hub::{Hub, SECRET};
 use super::support::node::{Script, root};
@@ -29,11 +30,11 @@ fn commands(program: &str) -> Vec<String> {
 }
 
 /// A command of the README: `…` stands for secrets.
-fn shell(line: &str) -> Command {
+fn shell(line: &str, secret: &str) -> Command {
     let bin = Path::new(env!("CARGO_BIN_EXE_convoke")).parent().expect("a folder");
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
     let mut command = Command::new("sh");
-    command.args(["-c", &format!("exec env {}", line.replace('…', &format!("'{SECRET}'")))]);
+    command.args(["-c", &format!("exec env {}", line.replace('…', &format!("'{secret}'")))]);
     command.env_clear().env("PATH", path).stdin(Stdio::null());
     command
 }
@@ -66,7 +67,7 @@ async fn walk(citizen: &Client, script: &mut Script, expected: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_javascript_example_runs() {
     let blocks = fenced("js");
-    assert_eq!(blocks.len(), 1, "each example has a test");
+    assert_eq!(blocks.len(), 2, "each example has a test");
     let (hub, citizen, token) = demo().await;
     let code = blocks[0].replace("http://localhost:3000", &hub.url());
     assert!(code.contains(&hub.url()));
@@ -76,6 +77,21 @@ async fn the_javascript_example_runs() {
     let answer: Value = serde_json::from_str(&script.expect("answered ").await).expect("JSON");
     assert_eq!((&answer["ok"], &answer["data"]["citizenId"]), (&json!(true), &json!("c1")));
     walk(&citizen, &mut script, "c1 14.5 121").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_example_of_interview_sessions_runs() {
+    let Some(world) = World::start(1, &[]).await else { return };
+    let user = world.user().await;
+    let code = fenced("js")[1].replace("http://localhost:3000", &world.hubs[0].url());
+    assert!(code.contains(&world.hubs[0].url()));
+    let told = "console.log('told', JSON.stringify({ error, id: session?.id, wsUrl: livekit?.wsUrl }));";
+    let code = format!("const token = {};\n{code}\n{told}", Value::from(world.token(user)));
+    let run = async || serde_json::from_str::<Value>(&Script::node_code(&code).expect("told ").await).expect("JSON");
+    let started = run().await;
+    assert_eq!(world.status(started["id"].as_str().expect("an id")).await, "active", "{started}");
+    assert!(started["wsUrl"].as_str().is_some_and(|url| url.starts_with("ws://")), "{started}");
+    assert_eq!(run().await, json!({"error": "ACTIVE_SESSION_EXISTS"}));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -93,15 +109,30 @@ async fn the_python_example_runs() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_token_of_the_example_opens_the_hub() {
-    let lines: Vec<String> = commands("token").into_iter().filter(|line| line.contains("convoke")).collect();
-    assert_eq!(lines.len(), 1);
-    let Output { status, stdout, stderr } = shell(&lines[0]).output().expect("a shell");
-    assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
-    let token = String::from_utf8(stdout).expect("text");
+    let token = minted(0, SECRET);
     let hub = Hub::start(&[("REDIS_URL", &single().url())]).await;
     hub.create_sos("s1", "c1").await;
-    let mut rescuer = Client::connect(&hub.url(), json!({"token": token.trim()})).await;
+    let mut rescuer = Client::connect(&hub.url(), json!({"token": token})).await;
     assert_eq!(rescuer.wait("sos:state").await["sosId"], "s1");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_of_the_example_opens_the_interview_sessions() {
+    let Some(world) = World::start(1, &[]).await else { return };
+    let request = world.hubs[0].request(reqwest::Method::GET, "/api/interviews/eligibility");
+    let answer = request.bearer_auth(minted(1, SESSIONS_SECRET)).send().await.expect("an answer");
+    assert_eq!(answer.status(), 200);
+    // Its user is nobody here yet.
+    assert_eq!(answer.json::<Value>().await.expect("JSON")["reason"], "USER_NOT_FOUND");
+}
+
+/// What the README's command for a token prints, the first or the second.
+fn minted(which: usize, secret: &str) -> String {
+    let lines: Vec<String> = commands("token").into_iter().filter(|line| line.contains("convoke")).collect();
+    assert_eq!(lines.len(), 2, "each example has a test");
+    let Output { status, stdout, stderr } = shell(&lines[which], secret).output().expect("a shell");
+    assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
+    String::from_utf8(stdout).expect("text").trim().to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -112,7 +143,7 @@ async fn a_node_starts_as_shown() {
     let redis = Server::start(&[]);
     let line = lines[0].replace("redis://localhost:6379", &redis.url());
     assert!(line.contains(&redis.url()));
-    let mut command = shell(&line.replacen("JWT_SECRET", "HOST=127.0.0.1 PORT=0 METRICS_PORT=0 JWT_SECRET", 1));
+    let mut command = shell(&line.replacen("JWT_SECRET", "HOST=127.0.0.1 PORT=0 METRICS_PORT=0 JWT_SECRET", 1), SECRET);
     command.stdout(Stdio::piped()).stderr(Stdio::null());
     let mut node = Process::start(command);
     let output = node.child().stdout.take().expect("a pipe");

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt as _;
 use serde_json::json;
 
 use crate::support::booking::{World, token_body};
@@ -9,17 +10,19 @@ use crate::support::livekit::Server;
 use crate::support::node::Script;
 use crate::support::participant::Participant;
 use crate::support::ports::free_port;
+use crate::support::proxy::{Mode, Proxy};
 
 /// No sweep comes in a test's time.
 const NEVER: (&str, &str) = ("TIMEOUT_ENFORCEMENT_INTERVAL_MS", "3600000");
 const OFTEN: (&str, &str) = ("TIMEOUT_ENFORCEMENT_INTERVAL_MS", "300");
 
-/// A world of one node, on a LiveKit server of its own that tells the node what happens.
-async fn with_webhooks() -> Option<(Server, World)> {
+/// A world of one node, on a LiveKit server of its own that tells the node what happens; and the way that the webhooks take.
+async fn with_webhooks() -> Option<(Server, World, Proxy)> {
     let port = free_port().to_string();
-    let server = Server::start(&[&format!("http://127.0.0.1:{port}/livekit/webhook")])?;
+    let way = Proxy::start(format!("127.0.0.1:{port}")).await;
+    let server = Server::start(&[&format!("http://{}/livekit/webhook", way.address)])?;
     let world = World::on(&server, 1, &[NEVER, ("PORT", &port)]).await?;
-    Some((server, world))
+    Some((server, world, way))
 }
 
 /// The agents that were sent to a room.
@@ -57,37 +60,50 @@ async fn the_tokens_of_a_session_open_its_room_until_it_ends() {
 
 #[tokio::test]
 async fn who_comes_after_the_end_is_put_out_by_webhook() {
-    let Some((server, world)) = with_webhooks().await else { return };
+    let Some((server, world, way)) = with_webhooks().await else { return };
     let user = world.user().await;
     let session = world.started(user).await;
     assert_eq!(world.end(&session.id, user).await.status, 200);
     world.wait_until_empty().await;
+    // Held back until the join is complete; else the hub is mostly quicker than the browser.
+    way.set(Mode::Pause);
     let mut late = Participant::join(server.ws_url(), &session.token).await.expect("LiveKit knows of no end");
-    let joined = Instant::now();
+    assert_eq!(world.rooms().await, [&*session.room], "made anew");
+    way.set(Mode::Pass);
+    let told = Instant::now();
     assert_eq!(late.wait_gone().await, "ROOM_DELETED");
-    println!("out {:?} after it had joined", joined.elapsed());
+    println!("out {:?} after the webhook", told.elapsed());
     world.wait_until_empty().await;
-    assert_eq!(world.completed(user).await, 1);
+
+    // And when nobody holds them back. Such a one is out before a browser would be in.
+    let url = format!("{}/rtc?access_token={}&auto_subscribe=1&protocol=16", server.ws_url(), session.token);
+    let (mut knocking, _) = tokio_tungstenite::connect_async(url).await.expect("LiveKit knows of no end");
+    let told = Instant::now();
+    let out = async { while knocking.next().await.is_some_and(|message| message.is_ok_and(|message| !message.is_close())) {} };
+    tokio::time::timeout(Duration::from_secs(10), out).await.expect("LiveKit hangs up");
+    println!("out {:?} after it had come", told.elapsed());
+    world.wait_until_empty().await;
+    assert_eq!((&*world.status(&session.id).await, world.completed(user).await), ("ended_early/user_ended", 1));
 }
 
 #[tokio::test]
 async fn who_comes_after_the_end_is_put_out_by_the_sweep_where_no_webhook_comes() {
-    let Some(world) = World::start(2, &[OFTEN]).await else { return };
+    let Some(mut world) = World::start(1, &[NEVER]).await else { return };
     let user = world.user().await;
     let session = world.started(user).await;
     assert_eq!(world.end(&session.id, user).await.status, 200);
     world.wait_until_empty().await;
-    let joined = Participant::join(world.livekit.ws_url(), &session.token).await;
-    // Should the sweep be the quicker one, nobody has been let in.
-    if let Ok(mut late) = joined {
-        assert_eq!(late.wait_gone().await, "ROOM_DELETED");
-    }
+    let mut late = Participant::join(world.livekit.ws_url(), &session.token).await.expect("LiveKit knows of no end");
+    assert_eq!(world.rooms().await, [session.room], "made anew");
+    // It has no webhooks, and only this node sweeps.
+    world.add_node(&[OFTEN]).await;
+    assert_eq!(late.wait_gone().await, "ROOM_DELETED");
     world.wait_until_empty().await;
 }
 
 #[tokio::test]
 async fn who_is_in_an_active_session_stays() {
-    let Some((server, world)) = with_webhooks().await else { return };
+    let Some((server, world, _way)) = with_webhooks().await else { return };
     let user = world.user().await;
     let session = world.started(user).await;
     let mut candidate = Participant::join(server.ws_url(), &session.token).await.unwrap();

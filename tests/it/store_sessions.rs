@@ -85,8 +85,8 @@ async fn a_session_is_its_users_alone() {
     assert_eq!(store.session_end(&session.id, other).await.unwrap(), None);
     assert_eq!(store.session_settle(&session.id, other).await.unwrap(), None);
     assert_eq!(status_of(&store, &session.id, user).await, (Status::Active, None));
-    assert!(!store.session_id_is_free(&session.id).await.unwrap());
-    assert!(store.session_id_is_free("BBB-222-BBB").await.unwrap());
+    assert!(!store.session_id_is_free(&session.id, "none").await.unwrap());
+    assert!(store.session_id_is_free("BBB-222-BBB", "none").await.unwrap());
 }
 
 #[tokio::test]

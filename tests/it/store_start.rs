@@ -94,7 +94,7 @@ async fn a_row_whose_token_cannot_be_made_is_not_made() {
         .await
         .unwrap();
     assert_eq!((verdict, ended.len()), (Err("no key"), 1));
-    assert!(store.session_id_is_free("B").await.unwrap());
+    assert!(store.session_id_is_free("B", "none").await.unwrap());
     assert_eq!(count_of(&url, ann).await, "1");
     let (verdict, _) = store.session_start(new, in_time(), |row| Ok::<_, ()>(row.server_end_time)).await.unwrap();
     match verdict {
@@ -169,5 +169,5 @@ async fn a_user_whom_the_identity_provider_does_not_know_is_not_found() {
     sql(&url, &format!("INSERT INTO auth.users VALUES ('{ann}')")).await;
     assert!(matches!(start(&store, ann, "A").await, Verdict::Started { .. }));
     sql(&url, "DELETE FROM auth.users").await;
-    assert!(store.session_id_is_free("A").await.unwrap(), "the user's sessions go with the user");
+    assert!(store.session_id_is_free("A", "none").await.unwrap(), "the user's sessions go with the user");
 }

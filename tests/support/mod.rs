@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 pub mod booking;
 pub mod client;
 pub mod cluster;
+pub mod commit_proxy;
 pub mod haproxy;
 pub mod hub;
 pub mod keys;

@@ -68,16 +68,20 @@ impl Script {
 
     /// The next line; `None` when the script has ended. Panics if neither comes in time.
     pub async fn line(&mut self) -> Option<String> {
+        self.line_after(&[]).await
+    }
+
+    async fn line_after(&mut self, said: &[String]) -> Option<String> {
         match tokio::time::timeout(PATIENCE, self.lines.recv()).await {
             Ok(line) => line,
-            Err(_) => panic!("{} says nothing", self.name),
+            Err(_) => panic!("{} says nothing more; it said {said:#?}", self.name),
         }
     }
 
     /// Skips lines until one begins with `start`, and gives the rest of it. Panics if the script ends before.
     pub async fn expect(&mut self, start: &str) -> String {
         let mut skipped = Vec::new();
-        while let Some(line) = self.line().await {
+        while let Some(line) = self.line_after(&skipped).await {
             if let Some(rest) = line.strip_prefix(start) {
                 return rest.trim().to_owned();
             }

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { explain, HubError, isRetryable, toFailure } from "../src/errors";
 import { ago, span } from "../src/format";
-import { addressOf, isTileUrl, readPreferences, readSettings } from "../src/settings";
+import { addressOf, addressWith, isTileUrl, readPreferences, readSettings } from "../src/settings";
 
 describe("the page's address", () => {
   it("without anything shows all roles over WebSocket", () => {
-    expect(readSettings("")).toEqual({ view: null, sosId: null, users: { citizen: "u1", rescuer: "r1", dispatcher: "d1" }, transports: ["polling", "websocket"], play: false });
+    expect(readSettings("")).toEqual({ page: "incident", holder: null, view: null, sosId: null, users: { citizen: "u1", rescuer: "r1", dispatcher: "d1" }, transports: ["polling", "websocket"], play: false });
   });
 
   it("names view, incident, user and transports", () => {
@@ -15,6 +15,13 @@ describe("the page's address", () => {
 
   it("with nonsense is taken for what it may be", () => {
     expect(readSettings("?view=admin&sos=a%20b&transports=carrier-pigeon&rescuer=")).toMatchObject({ view: null, sosId: null, transports: ["polling", "websocket"], users: { rescuer: "r1" } });
+  });
+
+  it("names the page and who holds sessions", () => {
+    expect(readSettings("?page=interview&user=ana.b-1")).toMatchObject({ page: "interview", holder: "ana.b-1" });
+    expect(readSettings("?page=nonsense&user=a%40b")).toMatchObject({ page: "incident", holder: null });
+    expect(addressWith("?page=interview&user=ana", "user", null)).toBe("?page=interview");
+    expect(addressWith("?user=ana", "user", null)).toBe("./");
   });
 
   it("keeps what else was said when the incident changes", () => {

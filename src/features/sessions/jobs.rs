@@ -7,6 +7,7 @@ use rand::Rng as _;
 use tokio::time::{sleep, timeout};
 
 use super::{Sessions, error_chain};
+use crate::store::Limits;
 use crate::telemetry::metrics::SESSION_TIMEOUTS;
 
 /// Rows that one statement completes.
@@ -35,18 +36,21 @@ impl Sessions {
     /// Until the tables are there.
     async fn prepare(&self) {
         let mut is_told = false;
-        while let Err(error) = self.look_at_limits().await {
-            if !std::mem::replace(&mut is_told, true) {
-                tracing::warn!(error, "interview sessions: PostgreSQL is not prepared; trying again");
+        loop {
+            match self.store.prepare(self.limits()).await {
+                Ok(row) => return self.compare_limits(row),
+                Err(error) if !std::mem::replace(&mut is_told, true) => {
+                    let error = error_chain(&error);
+                    tracing::warn!(error, "interview sessions: PostgreSQL is not prepared; trying again");
+                }
+                Err(_) => {}
             }
             sleep(LOOK_AGAIN).await;
         }
     }
 
-    /// The row of limits may be changed at any time, by `convoke migrate`.
-    async fn look_at_limits(&self) -> Result<(), String> {
+    fn compare_limits(&self, row: Limits) {
         let (own, agreed) = (self.limits(), self.fitness.limits_agree());
-        let row = self.store.prepare(own).await.map_err(|error| error_chain(&error))?;
         self.fitness.prepared(row == own);
         match (agreed, row == own) {
             (true, false) => tracing::error!(
@@ -57,7 +61,15 @@ impl Sessions {
             (false, true) => tracing::info!("the limits are those in PostgreSQL again"),
             _ => {}
         }
-        Ok(())
+    }
+
+    /// The row of limits may be changed at any time, by `convoke migrate`.
+    async fn look_at_limits(&self) {
+        match self.store.limits().await {
+            Ok(Some(row)) => self.compare_limits(row),
+            Ok(None) => self.prepare().await,
+            Err(error) => tracing::warn!(error = error_chain(&error), "interview sessions: the limits cannot be read"),
+        }
     }
 
     async fn rounds(self: &Arc<Self>) {
@@ -71,9 +83,7 @@ impl Sessions {
             // So that nodes that were started together do not stay together.
             let jitter = rand::rng().random_range(0.9..1.1);
             sleep(self.rules.sweep_interval.mul_f64(jitter)).await;
-            if let Err(error) = self.look_at_limits().await {
-                tracing::warn!(error, "interview sessions: the limits cannot be read");
-            }
+            self.look_at_limits().await;
         }
     }
 

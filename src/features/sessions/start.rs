@@ -196,7 +196,8 @@ impl Start {
         let mut ids = 0;
         let mut id = sessions.names.draw();
         while ids < rules.id_retries {
-            if !sessions.store.session_id_is_free(&id).await.map_err(SessionError::from)? {
+            let room = sessions.names.room(&id);
+            if !sessions.store.session_id_is_free(&id, &room).await.map_err(SessionError::from)? {
                 ids += 1;
                 id = sessions.names.draw();
                 continue;
@@ -206,8 +207,8 @@ impl Start {
             match reserved.map_err(|error| away("no slot can be reserved", &error))? {
                 Reserved::Ok { until_ms } => {
                     return Ok(Some(Slot {
-                        room: sessions.names.room(&id),
                         id,
+                        room,
                         user,
                         until_ms,
                         lease_ends: asked + rules.start_lease,

@@ -25,13 +25,13 @@ impl Sessions {
 
     async fn undo_room(&self, slot: &Slot) {
         let Some(livekit) = &self.livekit else { return };
-        match self.store.session_id_is_free(&slot.id).await {
+        match self.store.session_id_is_free(&slot.id, &slot.room).await {
             // Past the lease the id may be somebody else's, and the room with it.
             Ok(true) if Instant::now() < slot.lease_ends => {
                 delete_room(livekit, &slot.room, slot.lease_ends.min(Instant::now() + PATIENCE)).await;
             }
             Ok(true) => tracing::warn!(room = slot.room, "the room of an undone start is left to the sweep: its lease has ended"),
-            // Another start has got this id: it is that one's room.
+            // Another start has got this name: it is that one's room.
             Ok(false) => {}
             Err(error) => {
                 tracing::warn!(

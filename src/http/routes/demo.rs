@@ -1,4 +1,6 @@
-//! The demo page and the two routes that stand in for a login and for the SOS service. They exist only with `DEMO=true`.
+//! The demo page and the routes that stand in for logins and for the SOS service. They exist only with `DEMO=true`.
+
+mod holder;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,20 +15,33 @@ use super::super::{HttpError, json as respond_json, respond};
 use super::sos;
 use crate::auth::{self, Claims, Role};
 use crate::engineio::Body;
+use crate::features::sessions::Sessions;
 use crate::features::sos::{Bad, Sos};
 use crate::ids;
-use crate::settings::Identity;
+use crate::settings::{Identity, LiveKit, Settings};
 
 /// How long a development token lasts.
 const TOKEN_TTL: Duration = Duration::from_secs(12 * 3600);
 
-/// The page talks to its own hub only. Map tiles come from wherever its reader says; Leaflet moves its panes by `style`
-/// properties, which a policy does not forbid.
-const POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob: https: http:; \
-     font-src 'self' data:; connect-src 'self' ws: wss:; manifest-src 'self'; worker-src 'self' blob:; \
-     base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-);
+/// The page talks to its own hub and to LiveKit only. Map tiles come from wherever its reader says; Leaflet moves its panes by
+/// `style` properties, which a policy does not forbid.
+fn policy(livekit: Option<&LiveKit>) -> HeaderValue {
+    // Clients reach LiveKit by WebSocket, and ask over HTTP at the same place why that failed.
+    let livekit = livekit.and_then(|livekit| {
+        let ws = reqwest::Url::parse(&livekit.ws_url).ok()?;
+        let at = format!("{}{}", ws.host_str()?, ws.port().map(|port| format!(":{port}")).unwrap_or_default());
+        let secure = if ws.scheme() == "wss" { "s" } else { "" };
+        Some(format!(" ws{secure}://{at} http{secure}://{at}"))
+    });
+    let text = format!(
+        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob: https: http:; \
+         font-src 'self' data:; connect-src 'self' ws: wss:{}; media-src 'self' blob: mediastream:; manifest-src 'self'; \
+         worker-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        livekit.unwrap_or_default()
+    );
+    // A host in a URL that was parsed is plain ASCII; without it the page works all the same, but for calls.
+    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("default-src 'self'"))
+}
 
 const NOT_BUILT: &str = "The demo page is not part of this binary: it was not built.\n\n\
     Build it with `npm ci && npm run build` in web/, then build the hub again.\n";
@@ -37,11 +52,17 @@ const NOT_BUILT: &str = "The demo page is not part of this binary: it was not bu
 struct Page;
 
 /// Adds everything under `/demo`.
-pub fn routes(router: &mut Router, sos: &Arc<Sos>, identity: &Identity) {
+pub fn routes(router: &mut Router, settings: &Settings, sos: &Arc<Sos>, sessions: Option<&Arc<Sessions>>) {
+    let policy = policy(settings.livekit.as_ref());
     for path in ["/demo", "/demo/{*file}"] {
-        router.route(Method::GET, path, |call| async move { Ok(file(&call)) });
+        let policy = policy.clone();
+        router.route(Method::GET, path, move |call| {
+            let answer = file(&call, &policy);
+            async { Ok(answer) }
+        });
     }
-    let identity = Arc::new(identity.clone());
+    holder::route(router, &settings.sessions.identity, sessions);
+    let identity = Arc::new(settings.sos.identity.clone());
     router.route(Method::GET, "/demo/token", move |call| {
         let answer = token(&call, &identity);
         async { answer }
@@ -53,17 +74,17 @@ pub fn routes(router: &mut Router, sos: &Arc<Sos>, identity: &Identity) {
     });
 }
 
-fn file(call: &Call) -> Response<Body> {
+fn file(call: &Call, policy: &HeaderValue) -> Response<Body> {
     let name = call.param("file");
     let name = if name.is_empty() { "index.html" } else { name };
     match Page::get(name) {
-        Some(file) => serve(name, &file, call.headers.get(IF_NONE_MATCH)),
+        Some(file) => serve(name, &file, call.headers.get(IF_NONE_MATCH), policy),
         None if Page::get("index.html").is_none() => respond(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", NOT_BUILT),
         None => HttpError::NotFound { path: call.path.to_string() }.response(),
     }
 }
 
-fn serve(name: &str, file: &EmbeddedFile, known: Option<&HeaderValue>) -> Response<Body> {
+fn serve(name: &str, file: &EmbeddedFile, known: Option<&HeaderValue>, policy: &HeaderValue) -> Response<Body> {
     let tag: String = file.metadata.sha256_hash()[..12].iter().map(|byte| format!("{byte:02x}")).collect();
     let tag = format!("\"{tag}\"");
     let is_known = known
@@ -81,7 +102,7 @@ fn serve(name: &str, file: &EmbeddedFile, known: Option<&HeaderValue>) -> Respon
     // The build puts a hash of its content into the name of everything under assets/.
     let cache = if name.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
     headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
-    headers.insert(CONTENT_SECURITY_POLICY, POLICY);
+    headers.insert(CONTENT_SECURITY_POLICY, policy.clone());
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     if let (Ok(media), Ok(tag)) = (HeaderValue::from_str(&media), HeaderValue::from_str(&tag)) {
         headers.insert(CONTENT_TYPE, media);

@@ -3,6 +3,7 @@
 pub mod demo;
 mod geojson;
 pub mod health;
+pub mod interviews;
 pub mod livekit;
 pub mod sessions;
 pub mod sos;

@@ -132,7 +132,7 @@ function button(label: string, className: string, act: () => Promise<void> | und
 }
 
 /** A button that asks once more in its own place before it does something that cannot be taken back. */
-function confirming(label: string, question: string, className: string, act: () => Promise<void>, testId: string): HTMLButtonElement {
+export function confirming(label: string, question: string, className: string, act: () => Promise<void>, testId: string): HTMLButtonElement {
   let asked: ReturnType<typeof setTimeout> | undefined;
   const calm = (): void => {
     clearTimeout(asked);
@@ -154,7 +154,7 @@ function confirming(label: string, question: string, className: string, act: () 
 }
 
 /** Shows that something is under way, and takes no second press meanwhile. */
-async function busy(element: HTMLButtonElement, act: () => Promise<void> | undefined): Promise<void> {
+export async function busy(element: HTMLButtonElement, act: () => Promise<void> | undefined): Promise<void> {
   if (element.getAttribute("aria-busy") === "true") return;
   element.setAttribute("aria-busy", "true");
   try {

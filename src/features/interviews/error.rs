@@ -1,0 +1,100 @@
+//! How interviews say no (contract § 4 "Errors"): the codes and texts of every surface. Statuses are the business of HTTP.
+
+use crate::auth::AuthError;
+use crate::livekit::LiveKitError;
+use crate::store::StoreError;
+
+/// Why something about an interview did not succeed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InterviewError {
+    /// It does not exist, or is out of the caller's sight: which of both is not told.
+    #[error("Interview not found or invalid token")]
+    NotFound,
+    /// It has ended.
+    #[error("Interview is not available")]
+    Ended,
+    #[error("Not allowed")]
+    Forbidden,
+    #[error("A token is required")]
+    MissingToken,
+    #[error("The token is not valid")]
+    InvalidToken,
+    #[error("The token has expired")]
+    TokenExpired,
+    #[error("The invite has expired")]
+    InviteExpired,
+    #[error("The invite has been revoked")]
+    InviteRevoked,
+    /// By another participant.
+    #[error("The invite has already been used")]
+    InviteUsed,
+    #[error("Invite not found")]
+    InviteNotFound,
+    /// What is wrong with the fields of a request, all of it.
+    #[error("{0}")]
+    Invalid(String),
+    #[error("{setting} is not set")]
+    NotConfigured { setting: &'static str },
+    /// Something that the answer depends on is away: repeat it.
+    #[error("Temporarily unavailable, try again")]
+    Unavailable,
+    #[error("Internal error")]
+    Internal,
+}
+
+impl InterviewError {
+    /// The code on the wire.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound => "INTERVIEW_NOT_FOUND",
+            Self::Ended => "INTERVIEW_UNAVAILABLE",
+            Self::Forbidden => "FORBIDDEN",
+            Self::MissingToken => "MISSING_TOKEN",
+            Self::InvalidToken => "INVALID_TOKEN",
+            Self::TokenExpired => "TOKEN_EXPIRED",
+            Self::InviteExpired => "INVITE_EXPIRED",
+            Self::InviteRevoked => "INVITE_REVOKED",
+            Self::InviteUsed => "INVITE_USED",
+            Self::InviteNotFound => "INVITE_NOT_FOUND",
+            Self::Invalid(_) => "INVALID_PAYLOAD",
+            Self::NotConfigured { .. } => "NOT_CONFIGURED",
+            Self::Unavailable => "UNAVAILABLE",
+            Self::Internal => "INTERNAL",
+        }
+    }
+}
+
+impl From<StoreError> for InterviewError {
+    /// Nothing here has an effect that a repetition would double, so an unknown outcome is a reason to repeat as well.
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) | StoreError::CommitUnknown(_) => {
+                tracing::warn!(%error, "an interview cannot be read or written");
+                Self::Unavailable
+            }
+            StoreError::Rejected(_) | StoreError::Internal(_) => {
+                tracing::error!(%error, "a statement about interviews failed");
+                Self::Internal
+            }
+        }
+    }
+}
+
+impl From<AuthError> for InterviewError {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::Missing => Self::MissingToken,
+            AuthError::Invalid => Self::InvalidToken,
+            AuthError::Expired => Self::TokenExpired,
+            AuthError::NotConfigured => Self::NotConfigured { setting: "INTERVIEW_JWT_SECRET" },
+            AuthError::Unavailable => Self::Unavailable,
+        }
+    }
+}
+
+impl From<LiveKitError> for InterviewError {
+    fn from(error: LiveKitError) -> Self {
+        tracing::error!(%error, "a token for the call cannot be signed");
+        Self::Internal
+    }
+}

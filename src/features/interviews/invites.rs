@@ -1,0 +1,78 @@
+//! Invites: given out by recruiters, used by one participant, taken back.
+
+use uuid::Uuid;
+
+use crate::auth::Recruiter;
+use crate::store::{Interview, Invite, NewInvite, Time, TokenHash};
+
+use super::error::InterviewError;
+use super::requests::InviteRequest;
+use super::rules::{self, InviteUse};
+use super::token::Token;
+use super::{Interviews, uuid};
+
+/// A new invite.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invited {
+    pub id: Uuid,
+    /// Told this once.
+    pub token: String,
+    /// For the first use.
+    pub expires_at: Time,
+}
+
+impl Interviews {
+    /// Gives out an invite to an interview that has not ended.
+    pub async fn invite(&self, by: &Recruiter, interview: &str, request: &InviteRequest) -> Result<Invited, InterviewError> {
+        let interview = self.managed(by, interview).await?;
+        if rules::has_ended(interview.status) {
+            return Err(InterviewError::Ended);
+        }
+        let (id, token) = (Uuid::new_v4(), Token::new());
+        let new = NewInvite {
+            id,
+            interview: interview.id,
+            token: &token.hash,
+            email: request.email.as_deref(),
+            created_by: &by.user_id,
+            lasts: request.lasts,
+        };
+        let expires_at = self.store.invite_create(&new).await?;
+        Ok(Invited { id, token: token.text, expires_at })
+    }
+
+    /// Takes an invite back; once more changes nothing. LiveKit cannot take back the tokens that it has opened already.
+    pub async fn revoke(&self, by: &Recruiter, interview: &str, invite: &str) -> Result<(), InterviewError> {
+        let interview = self.managed(by, interview).await?;
+        let invite = uuid(invite).ok_or(InterviewError::InviteNotFound)?;
+        match self.store.invite_revoke(interview.id, invite).await? {
+            true => Ok(()),
+            false => Err(InterviewError::InviteNotFound),
+        }
+    }
+
+    /// Opens an invite for a participant. Its first use binds it to them; of two at once, on whatever nodes, one wins.
+    pub(super) async fn open_invite(&self, invite: &Invite, token: &TokenHash, participant: &str) -> Result<(), InterviewError> {
+        if rules::judge_invite(invite, participant)? == InviteUse::Reopen
+            || self.store.invite_bind(invite.id, participant).await?
+        {
+            return Ok(());
+        }
+        // What it has become meanwhile says why.
+        let pass = self.store.pass(token).await?.ok_or(InterviewError::InvalidToken)?;
+        match rules::judge_invite(&pass.invite.ok_or(InterviewError::InvalidToken)?, participant)? {
+            InviteUse::Reopen => Ok(()),
+            // Nothing is wrong with the invite, so the interview has ended.
+            InviteUse::Bind => Err(InterviewError::Ended),
+        }
+    }
+
+    /// An interview in the sight of one who may manage its invites.
+    async fn managed(&self, by: &Recruiter, interview: &str) -> Result<Interview, InterviewError> {
+        let interview = self.find(interview).await?;
+        if !rules::sees(by, &interview) {
+            return Err(InterviewError::NotFound);
+        }
+        if rules::may_invite(by.role) { Ok(interview) } else { Err(InterviewError::Forbidden) }
+    }
+}

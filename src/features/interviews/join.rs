@@ -1,0 +1,123 @@
+//! Tokens for the call of an interview: one LiveKit room for both sides.
+
+use crate::auth::Recruiter;
+use crate::livekit::Grant;
+use crate::store::{Interview, Pass, TokenHash};
+
+use super::error::InterviewError;
+use super::requests::JoinRequest;
+use super::rules::{self, CallRole};
+use super::{Interviews, interview_id, token};
+
+/// Who asks for a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// One of the company's own services: it may ask for anybody.
+    Internal,
+    Recruiter(Recruiter),
+    /// Whoever has the interview's token or an invite to it.
+    Candidate {
+        token: TokenHash,
+        pass: Pass,
+    },
+    /// No token at all, where that is allowed.
+    Anyone,
+}
+
+/// A way into a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Joined {
+    pub token: String,
+    pub room: String,
+    /// Where LiveKit is.
+    pub ws_url: String,
+}
+
+impl Interviews {
+    /// Who a request with this token comes from.
+    ///
+    /// # Errors
+    /// [`InterviewError::MissingToken`], `InvalidToken`, `TokenExpired`, `NotConfigured`, `Unavailable`. What has become of an
+    /// invite is told by [`Interviews::join_token`].
+    pub async fn caller(&self, token: Option<&str>, now_seconds: u64) -> Result<Caller, InterviewError> {
+        match token {
+            None if self.open_signalling => Ok(Caller::Anyone),
+            Some(jwt) if token::is_jwt(jwt) => Ok(Caller::Recruiter(self.recruiter(Some(jwt), now_seconds).await?)),
+            Some(opaque) => {
+                let token = token::hash(opaque);
+                let pass = self.store.pass(&token).await?.ok_or(InterviewError::InvalidToken)?;
+                Ok(Caller::Candidate { token, pass })
+            }
+            None => Err(InterviewError::MissingToken),
+        }
+    }
+
+    /// Lets someone into the call of an interview. The first use of an invite binds it to them.
+    ///
+    /// # Errors
+    /// [`InterviewError`]; an interview out of sight is not found.
+    pub async fn join_token(&self, caller: &Caller, request: &JoinRequest, now_seconds: u64) -> Result<Joined, InterviewError> {
+        let livekit = self.livekit.as_ref().ok_or(InterviewError::NotConfigured { setting: "LIVEKIT_WS_URL" })?;
+        let id = interview_id(&request.interview_id)?;
+        if matches!(caller, Caller::Candidate { pass, .. } if pass.interview != id) {
+            return Err(InterviewError::NotFound);
+        }
+        let interview = self.store.interview_get(id).await?.ok_or(InterviewError::NotFound)?;
+        let participant = participant(caller, &interview, request)?;
+        let invite = match caller {
+            Caller::Candidate { token, pass: Pass { invite: Some(invite), .. } } => Some((invite, token)),
+            _ => None,
+        };
+        if let Some((invite, _)) = invite {
+            rules::judge_invite(invite, participant)?;
+        }
+        if rules::has_ended(interview.status) {
+            return Err(InterviewError::Ended);
+        }
+        if let Some((invite, token)) = invite {
+            self.open_invite(invite, token, participant).await?;
+        }
+        let name = (participant == interview.candidate.id).then_some(&*interview.candidate.name);
+        let room = format!("live-{id}");
+        let speaks = request.role.speaks();
+        let token = livekit.token(&Grant {
+            room: &room,
+            identity: &format!("{}-{participant}", request.role.as_str()),
+            name: request.display_name.as_deref().or(name),
+            can_publish: speaks,
+            can_subscribe: true,
+            can_publish_data: Some(speaks),
+            expires_at: now_seconds.saturating_add(livekit.token_ttl().as_secs()),
+            agents: &[],
+        })?;
+        Ok(Joined { token, room, ws_url: livekit.ws_url().to_owned() })
+    }
+}
+
+/// As whom a caller may join: themselves, in a role that is theirs to take. Only a trusted service, and anyone where signalling
+/// is open, may name somebody else, and then must.
+fn participant<'a>(caller: &'a Caller, interview: &'a Interview, request: &'a JoinRequest) -> Result<&'a str, InterviewError> {
+    let given = request.participant_id.as_deref();
+    match caller {
+        Caller::Internal | Caller::Anyone => given.ok_or_else(|| InterviewError::Invalid("participantId is required".into())),
+        Caller::Recruiter(recruiter) => {
+            if !rules::sees(recruiter, interview) {
+                return Err(InterviewError::NotFound);
+            }
+            let is_own = given.is_none_or(|given| *given == *recruiter.user_id);
+            match is_own && rules::may_take(recruiter.role, request.role) {
+                true => Ok(&recruiter.user_id),
+                false => Err(InterviewError::Forbidden),
+            }
+        }
+        Caller::Candidate { pass, .. } => {
+            let participant = given.unwrap_or(&interview.candidate.id);
+            // An invite is judged by what it is bound to.
+            let is_own = pass.invite.is_some() || participant == interview.candidate.id;
+            match is_own && request.role == CallRole::Candidate {
+                true => Ok(participant),
+                false => Err(InterviewError::Forbidden),
+            }
+        }
+    }
+}

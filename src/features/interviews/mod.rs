@@ -1,0 +1,135 @@
+//! Interviews (contract § 4): who may see one, who may take which role in its call, and the tokens that let people in.
+//!
+//! They are not interview sessions (§ 5), and share no ids, rooms or slots with them. This knows nothing of HTTP.
+
+pub mod error;
+mod form;
+mod invites;
+mod join;
+mod requests;
+mod rules;
+mod token;
+mod view;
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::auth::{Recruiter, RecruiterVerifier};
+use crate::livekit::LiveKit;
+use crate::store::{Interview, InterviewStatus, Store};
+
+use self::error::InterviewError;
+use self::token::Token;
+
+pub use invites::Invited;
+pub use join::{Caller, Joined};
+pub use requests::{InviteRequest, JoinRequest};
+pub use rules::CallRole;
+
+/// What the feature stands on.
+pub struct Parts {
+    pub store: Store,
+    /// `None`: nobody gets a token for a call.
+    pub livekit: Option<LiveKit>,
+    pub recruiters: Arc<RecruiterVerifier>,
+    /// Whoever has no token may take one for any call.
+    pub open_signalling: bool,
+}
+
+/// The interviews, as this node sees them: it keeps nothing of them in memory.
+pub struct Interviews {
+    store: Store,
+    livekit: Option<LiveKit>,
+    recruiters: Arc<RecruiterVerifier>,
+    open_signalling: bool,
+}
+
+/// A new interview.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Created {
+    pub id: Uuid,
+    /// Told this once.
+    pub join_token: String,
+    pub status: InterviewStatus,
+}
+
+impl Interviews {
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let Parts { store, livekit, recruiters, open_signalling } = parts;
+        if open_signalling {
+            tracing::warn!("INTERVIEW_OPEN_SIGNALLING is true: whoever knows an interview's id may join its call in any role");
+        }
+        Arc::new(Self { store, livekit, recruiters, open_signalling })
+    }
+
+    /// Whether anybody can get a token for a call.
+    pub fn has_livekit(&self) -> bool {
+        self.livekit.is_some()
+    }
+
+    /// Makes an interview from the body of `POST /internal/interviews`.
+    pub async fn create(&self, body: &str) -> Result<Created, InterviewError> {
+        let new = requests::new_interview(body)?;
+        let (id, token) = (Uuid::new_v4(), Token::new());
+        self.store.interview_create(id, &token.hash, &new).await?;
+        Ok(Created { id, join_token: token.text, status: InterviewStatus::Scheduled })
+    }
+
+    /// All that is known of an interview, but for its token.
+    pub async fn read(&self, id: &str) -> Result<Value, InterviewError> {
+        let interview = self.find(id).await?;
+        self.whole(interview).await
+    }
+
+    /// Changes an interview by the body of `PATCH /internal/interviews/:id`, and gives what it is now.
+    ///
+    /// Its status goes forward only: SCHEDULED → ONGOING → COMPLETED, EXPIRED or CANCELLED, where ONGOING may be left out. The
+    /// status that it has already changes nothing. Everything else may change after the end as well: who may look at what was
+    /// said is decided later than that.
+    ///
+    /// # Errors
+    /// [`InterviewError::Ended`] if it has another end already, [`InterviewError::Invalid`] if it would go back.
+    pub async fn change(&self, id: &str, body: &str) -> Result<Value, InterviewError> {
+        let id = interview_id(id)?;
+        let change = requests::interview_change(body)?;
+        let from = change.status.map_or(&InterviewStatus::ALL[..], rules::ways_to);
+        if let Some(interview) = self.store.interview_change(id, &change, from).await? {
+            return self.whole(interview).await;
+        }
+        let interview = self.store.interview_get(id).await?.ok_or(InterviewError::NotFound)?;
+        if rules::has_ended(interview.status) {
+            return Err(InterviewError::Ended);
+        }
+        Err(InterviewError::Invalid(format!("status cannot go back from {}", interview.status.as_str())))
+    }
+
+    /// Who a recruiter's token speaks for.
+    ///
+    /// # Errors
+    /// [`InterviewError::MissingToken`], `InvalidToken`, `TokenExpired`, `NotConfigured`, `Unavailable`.
+    pub async fn recruiter(&self, token: Option<&str>, now_seconds: u64) -> Result<Recruiter, InterviewError> {
+        let token = token.ok_or(InterviewError::MissingToken)?;
+        Ok(self.recruiters.verify(token, now_seconds).await?)
+    }
+
+    async fn find(&self, id: &str) -> Result<Interview, InterviewError> {
+        self.store.interview_get(interview_id(id)?).await?.ok_or(InterviewError::NotFound)
+    }
+
+    async fn whole(&self, interview: Interview) -> Result<Value, InterviewError> {
+        let template = self.store.interview_template(interview.id).await?.ok_or(InterviewError::Internal)?;
+        Ok(view::whole(&interview, &template))
+    }
+}
+
+/// What is no UUID as we write them is no interview's id.
+fn interview_id(text: &str) -> Result<Uuid, InterviewError> {
+    uuid(text).ok_or(InterviewError::NotFound)
+}
+
+/// In any case of letters, but with its hyphens.
+fn uuid(text: &str) -> Option<Uuid> {
+    Uuid::try_parse(text).ok().filter(|_| text.len() == 36)
+}

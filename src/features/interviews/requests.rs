@@ -1,0 +1,146 @@
+//! The bodies of the routes of interviews (contract § 4 "Routes"), validated. Unknown fields are ignored. Pure.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use crate::store::{Candidate, InterviewChange, InterviewStatus, NewInterview, Question, Template};
+
+use super::error::InterviewError;
+use super::form::{Form, MAX_ID, read};
+use super::rules::CallRole;
+
+const MAX_NAME: usize = 200;
+const MAX_TITLE: usize = 200;
+const MAX_QUESTION: usize = 4000;
+/// Characters of a question's type, of a role and of a status.
+const MAX_KIND: usize = 64;
+const MAX_RECRUITERS: usize = 100;
+const MAX_ASSESSMENTS: usize = 50;
+/// Over all assessments.
+const MAX_QUESTIONS: usize = 500;
+const MAX_MINUTES: u64 = 1440;
+const INVITE_SECONDS: u64 = 7 * 24 * 3600;
+const MAX_INVITE_SECONDS: u64 = 30 * 24 * 3600;
+
+/// `POST /api/interviews/join-token`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JoinRequest {
+    pub interview_id: String,
+    /// Not needed of one whose token says who they are.
+    pub participant_id: Option<String>,
+    pub role: CallRole,
+    pub display_name: Option<String>,
+}
+
+/// `POST /api/interviews/:id/invites`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InviteRequest {
+    pub email: Option<String>,
+    /// Within which it must be used for the first time.
+    pub lasts: Duration,
+}
+
+impl JoinRequest {
+    /// # Errors
+    /// [`InterviewError::Invalid`] names every field that is wrong.
+    pub fn parse(json: &str) -> Result<Self, InterviewError> {
+        read(json, |form| {
+            let interview_id = form.required("interviewId", MAX_ID);
+            let role = form.text("role", MAX_KIND).and_then(|role| CallRole::parse(&role));
+            if role.is_none() {
+                form.fault("role", "must be candidate, recruiter, interviewer, observer or admin");
+            }
+            Self {
+                interview_id,
+                participant_id: form.text("participantId", MAX_ID),
+                // The one that may do least; with the fault it goes nowhere.
+                role: role.unwrap_or(CallRole::Observer),
+                display_name: form.text("displayName", MAX_NAME),
+            }
+        })
+    }
+}
+
+impl InviteRequest {
+    /// # Errors
+    /// [`InterviewError::Invalid`] names every field that is wrong.
+    pub fn parse(json: &str) -> Result<Self, InterviewError> {
+        read(json, |form| {
+            let seconds = form.whole("expiresIn", 1, MAX_INVITE_SECONDS, "must be a whole number of seconds from 1 to 2592000");
+            Self { email: form.email("email"), lasts: Duration::from_secs(seconds.unwrap_or(INVITE_SECONDS)) }
+        })
+    }
+}
+
+/// Reads the body of `POST /internal/interviews`.
+///
+/// # Errors
+/// [`InterviewError::Invalid`] names every field that is wrong.
+pub fn new_interview(json: &str) -> Result<NewInterview, InterviewError> {
+    read(json, |form| NewInterview {
+        organization_id: form.required("organizationId", MAX_ID),
+        recruiter_ids: form.ids("recruiterIds", MAX_RECRUITERS).unwrap_or_default(),
+        candidate: candidate(&form.object("candidate")),
+        scheduled_at: form.time("scheduledAt"),
+        template: template(&form.object("template")),
+    })
+}
+
+/// Reads the body of `PATCH /internal/interviews/:id`. Null takes `scheduledAt` away, and leaves the others as they are.
+///
+/// # Errors
+/// [`InterviewError::Invalid`] names every field that is wrong.
+pub fn interview_change(json: &str) -> Result<InterviewChange, InterviewError> {
+    read(json, |form| {
+        let status = form.text("status", MAX_KIND).and_then(|status| InterviewStatus::parse(&status));
+        if status.is_none() && form.has("status") {
+            form.fault("status", "must be SCHEDULED, ONGOING, COMPLETED, EXPIRED or CANCELLED");
+        }
+        InterviewChange {
+            status,
+            scheduled_at: form.mentions("scheduledAt").then(|| form.time("scheduledAt")),
+            recruiter_ids: form.ids("recruiterIds", MAX_RECRUITERS),
+            candidate: form.has("candidate").then(|| candidate(&form.object("candidate"))),
+        }
+    })
+}
+
+fn candidate(form: &Form<'_>) -> Candidate {
+    let (id, name) = (form.required("id", MAX_ID), form.required("name", MAX_NAME));
+    let email = form.email("email");
+    if email.is_none() {
+        form.fault("email", "is required");
+    }
+    Candidate { id, name, email: email.unwrap_or_default() }
+}
+
+fn template(form: &Form<'_>) -> Template {
+    let mut template = Template {
+        id: form.id(),
+        title: form.required("title", MAX_TITLE),
+        total_duration: 0,
+        assessments: Vec::new(),
+        questions: Vec::new(),
+    };
+    match form.whole("totalDuration", 1, MAX_MINUTES, "must be a whole number of minutes from 1 to 1440") {
+        Some(minutes) => template.total_duration = u32::try_from(minutes).unwrap_or(u32::MAX),
+        None => form.fault("totalDuration", "is required"),
+    }
+    let mut ids = HashSet::new();
+    for (number, assessment) in (1..).zip(form.objects("assessments", MAX_ASSESSMENTS)) {
+        template.assessments.push(assessment.required("title", MAX_TITLE));
+        for question in assessment.objects("questions", MAX_QUESTIONS - template.questions.len()) {
+            let id = question.id();
+            if !ids.insert(id.clone()) {
+                question.fault("id", "occurs twice");
+            }
+            let (text, kind) = (question.required("text", MAX_QUESTION), question.required("type", MAX_KIND));
+            template.questions.push(Question { id, assessment: number, text, kind });
+        }
+    }
+    template
+}
+
+#[cfg(test)]
+#[path = "tests/requests.rs"]
+mod tests;

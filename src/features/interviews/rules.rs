@@ -1,0 +1,117 @@
+//! Who may do what with an interview, and what an invite is worth. Pure.
+
+use crate::auth::{Recruiter, RecruiterRole};
+use crate::store::{Interview, InterviewStatus, Invite};
+
+use super::error::InterviewError;
+
+/// What someone is in the call of an interview. It is the first part of the identity at LiveKit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallRole {
+    Candidate,
+    Recruiter,
+    Interviewer,
+    Observer,
+    Admin,
+}
+
+impl CallRole {
+    pub const ALL: [Self; 5] = [Self::Candidate, Self::Recruiter, Self::Interviewer, Self::Observer, Self::Admin];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Candidate => "candidate",
+            Self::Recruiter => "recruiter",
+            Self::Interviewer => "interviewer",
+            Self::Observer => "observer",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// In any case of letters; `None` if it is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str().eq_ignore_ascii_case(text))
+    }
+
+    /// Whether it sends sound, pictures or data into the call.
+    pub const fn speaks(self) -> bool {
+        !matches!(self, Self::Observer)
+    }
+}
+
+impl From<RecruiterRole> for CallRole {
+    fn from(role: RecruiterRole) -> Self {
+        match role {
+            RecruiterRole::Recruiter => Self::Recruiter,
+            RecruiterRole::Interviewer => Self::Interviewer,
+            RecruiterRole::Observer => Self::Observer,
+            RecruiterRole::Admin => Self::Admin,
+        }
+    }
+}
+
+/// Whether the interview is in this person's sight: it is of their organization, or names them, or they see all.
+pub fn sees(recruiter: &Recruiter, interview: &Interview) -> bool {
+    recruiter.role == RecruiterRole::Admin
+        || recruiter.org_id.as_deref() == Some(&*interview.organization_id)
+        || interview.recruiter_ids.iter().any(|id| **id == *recruiter.user_id)
+}
+
+/// Whether a person of the role that a token gives may take this one in the call: their own, or a lesser one, but never the
+/// candidate's.
+pub fn may_take(own: RecruiterRole, role: CallRole) -> bool {
+    match (own, role) {
+        (_, CallRole::Candidate) => false,
+        (RecruiterRole::Admin, _) | (_, CallRole::Observer) => true,
+        (RecruiterRole::Observer, _) => false,
+        (_, CallRole::Interviewer) => true,
+        (own, role) => CallRole::from(own) == role,
+    }
+}
+
+/// Whether a person of this role may give out invites and take them back.
+pub fn may_invite(role: RecruiterRole) -> bool {
+    role != RecruiterRole::Observer
+}
+
+/// Whether nothing will happen in it any more.
+pub fn has_ended(status: InterviewStatus) -> bool {
+    !matches!(status, InterviewStatus::Scheduled | InterviewStatus::Ongoing)
+}
+
+/// From which statuses one may come to this one: an interview goes forward only, may leave out `ONGOING` (nobody came, or it
+/// was held by call alone), and has one end, which it keeps.
+pub fn ways_to(status: InterviewStatus) -> &'static [InterviewStatus] {
+    use InterviewStatus::{Cancelled, Completed, Expired, Ongoing, Scheduled};
+    match status {
+        Scheduled => &[Scheduled],
+        Ongoing => &[Scheduled, Ongoing],
+        Completed => &[Scheduled, Ongoing, Completed],
+        Expired => &[Scheduled, Ongoing, Expired],
+        Cancelled => &[Scheduled, Ongoing, Cancelled],
+    }
+}
+
+/// What a participant gets with an invite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InviteUse {
+    /// It is theirs already.
+    Reopen,
+    /// Nobody has used it: it must be bound to them before it opens anything.
+    Bind,
+}
+
+/// "Single use" means: it opens for one participant only, as often as they like. Its expiry is for the first use.
+pub fn judge_invite(invite: &Invite, participant: &str) -> Result<InviteUse, InterviewError> {
+    match &invite.bound_to {
+        _ if invite.revoked => Err(InterviewError::InviteRevoked),
+        Some(bound) if bound == participant => Ok(InviteUse::Reopen),
+        Some(_) => Err(InterviewError::InviteUsed),
+        None if invite.expired => Err(InterviewError::InviteExpired),
+        None => Ok(InviteUse::Bind),
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/rules.rs"]
+mod tests;

@@ -1,0 +1,185 @@
+//! Interviews: tokens for their calls, invites, and what the company's own services read and write. Contract § 4 "Routes".
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use hyper::header::HeaderName;
+use hyper::{Method, Response, StatusCode};
+use serde_json::json;
+
+use super::super::guards::{FailedAuth, InternalDoor, RateLimits, bearer};
+use super::super::router::{Answer, Call, Router};
+use super::super::{HttpError, json as respond_json};
+use crate::auth::Recruiter;
+use crate::engineio::Body;
+use crate::features::interviews::error::InterviewError;
+use crate::features::interviews::{Caller, Interviews, InviteRequest, JoinRequest};
+use crate::settings::Secret;
+
+const X_INTERNAL_TOKEN: HeaderName = HeaderName::from_static("x-internal-token");
+
+/// What the routes stand on.
+pub struct Parts<'a> {
+    pub interviews: Arc<Interviews>,
+    pub limits: RateLimits,
+    /// Of one caller to each route.
+    pub requests_per_minute: u32,
+    pub internal_token: Option<&'a Secret>,
+}
+
+/// Adds the routes of § 4. `None`: there is no PostgreSQL, and all of them answer 501.
+pub fn routes(router: &mut Router, parts: Option<Parts<'_>>) {
+    let api = parts.map(|parts| {
+        Arc::new(Api {
+            interviews: parts.interviews,
+            limits: parts.limits,
+            per_minute: parts.requests_per_minute,
+            failures: FailedAuth::default(),
+            door: InternalDoor::new(parts.internal_token),
+        })
+    });
+    let mut table = Table { router, api };
+    table.add(Method::POST, "/api/interviews/join-token", join_token);
+    table.add(Method::POST, "/api/interviews/{id}/invites", |api, call| async move {
+        let recruiter = api.recruiter(&call).await?;
+        let quota = api.limits.take("interviews-invite", &bucket_of(&recruiter), api.per_minute).await?;
+        Ok(quota.on(invite(api, recruiter, call).await))
+    });
+    table.add(Method::DELETE, "/api/interviews/{id}/invites/{invite}", |api, call| async move {
+        let recruiter = api.recruiter(&call).await?;
+        let quota = api.limits.take("interviews-revoke", &bucket_of(&recruiter), api.per_minute).await?;
+        Ok(quota.on(revoke(api, recruiter, call).await))
+    });
+    table.add(Method::POST, "/internal/interviews", create);
+    table.add(Method::GET, "/internal/interviews/{id}", read);
+    table.add(Method::PATCH, "/internal/interviews/{id}", change);
+}
+
+struct Table<'a> {
+    router: &'a mut Router,
+    api: Option<Arc<Api>>,
+}
+
+impl Table<'_> {
+    fn add<F>(&mut self, method: Method, path: &'static str, handler: fn(Arc<Api>, Call) -> F)
+    where
+        F: Future<Output = Answer> + Send + 'static,
+    {
+        let api = self.api.clone();
+        self.router.route(method, path, move |call| {
+            let api = api.clone();
+            async move { handler(api.ok_or(HttpError::NotConfigured { setting: "DATABASE_URL" })?, call).await }
+        });
+    }
+}
+
+struct Api {
+    interviews: Arc<Interviews>,
+    limits: RateLimits,
+    per_minute: u32,
+    failures: FailedAuth,
+    door: InternalDoor,
+}
+
+impl Api {
+    async fn recruiter(&self, call: &Call) -> Result<Recruiter, HttpError> {
+        let recruiter = self.interviews.recruiter(bearer(&call.headers), now_seconds()).await;
+        recruiter.map_err(|error| self.refuse(call, error))
+    }
+
+    /// `X-Internal-Token` wins over a token of somebody.
+    async fn caller(&self, call: &Call) -> Result<Caller, HttpError> {
+        if call.headers.contains_key(X_INTERNAL_TOKEN) {
+            return self.door.admit(call).map(|()| Caller::Internal);
+        }
+        let token = bearer(&call.headers);
+        // A header that holds no token of ours is not the same as none: it is not open signalling that is meant.
+        let is_unreadable = token.is_none() && call.headers.contains_key(hyper::header::AUTHORIZATION);
+        let caller = match is_unreadable {
+            true => Err(InterviewError::InvalidToken),
+            false => self.interviews.caller(token, now_seconds()).await,
+        };
+        caller.map_err(|error| self.refuse(call, error))
+    }
+
+    /// Failed authentication is counted by address.
+    fn refuse(&self, call: &Call, error: InterviewError) -> HttpError {
+        match error {
+            InterviewError::MissingToken | InterviewError::InvalidToken | InterviewError::TokenExpired => {
+                self.failures.refuse(call.context.address, error.into())
+            }
+            error => error.into(),
+        }
+    }
+}
+
+async fn join_token(api: Arc<Api>, call: Call) -> Answer {
+    if !api.interviews.has_livekit() {
+        return Err(HttpError::NotConfigured { setting: "LIVEKIT_WS_URL" });
+    }
+    let caller = api.caller(&call).await?;
+    let address = call.context.address;
+    let request = match call.json().await {
+        Ok(body) => JoinRequest::parse(&body).map_err(HttpError::from),
+        Err(error) => Err(error),
+    };
+    let bucket = match (&caller, &request) {
+        // Each participant has a bucket, or the service would have one for all of them.
+        (Caller::Internal, Ok(request)) => {
+            format!("internal:{}:{}", request.interview_id, request.participant_id.as_deref().unwrap_or_default())
+        }
+        (Caller::Internal, Err(_)) => "internal".into(),
+        (Caller::Recruiter(recruiter), _) => bucket_of(recruiter),
+        (Caller::Candidate { token, .. }, _) => token.iter().map(|byte| format!("{byte:02x}")).collect(),
+        (Caller::Anyone, _) => format!("address:{address}"),
+    };
+    let quota = api.limits.take("interviews-join", &bucket, api.per_minute).await?;
+    let answer = async {
+        let joined = api.interviews.join_token(&caller, &request?, now_seconds()).await?;
+        let body = json!({"token": joined.token, "roomName": joined.room, "wsUrl": joined.ws_url});
+        Ok(respond_json(StatusCode::CREATED, body.to_string()))
+    };
+    Ok(quota.on(answer.await))
+}
+
+async fn invite(api: Arc<Api>, recruiter: Recruiter, call: Call) -> Answer {
+    let id = call.param("id").to_owned();
+    let request = InviteRequest::parse(&call.json().await?)?;
+    let invited = api.interviews.invite(&recruiter, &id, &request).await?;
+    let body = json!({"inviteId": invited.id.to_string(), "inviteToken": invited.token, "expiresAt": invited.expires_at});
+    Ok(respond_json(StatusCode::CREATED, body.to_string()))
+}
+
+async fn revoke(api: Arc<Api>, recruiter: Recruiter, call: Call) -> Answer {
+    api.interviews.revoke(&recruiter, call.param("id"), call.param("invite")).await?;
+    let mut response = Response::new(Body::default());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    Ok(response)
+}
+
+async fn create(api: Arc<Api>, call: Call) -> Answer {
+    api.door.admit(&call)?;
+    let created = api.interviews.create(&call.json().await?).await?;
+    let body = json!({"id": created.id.to_string(), "joinToken": created.join_token, "status": created.status});
+    Ok(respond_json(StatusCode::CREATED, body.to_string()))
+}
+
+async fn read(api: Arc<Api>, call: Call) -> Answer {
+    api.door.admit(&call)?;
+    Ok(respond_json(StatusCode::OK, api.interviews.read(call.param("id")).await?.to_string()))
+}
+
+async fn change(api: Arc<Api>, call: Call) -> Answer {
+    api.door.admit(&call)?;
+    let id = call.param("id").to_owned();
+    Ok(respond_json(StatusCode::OK, api.interviews.change(&id, &call.json().await?).await?.to_string()))
+}
+
+fn bucket_of(recruiter: &Recruiter) -> String {
+    format!("recruiter:{}", recruiter.user_id)
+}
+
+/// Since 1970, by this node's clock.
+fn now_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

@@ -136,7 +136,7 @@ async fn a_commit_without_an_answer_is_settled_by_what_the_row_says() {
     proxy.lose_next(Loss::Answer).await;
     let session = world.started(user).await;
     assert_eq!((proxy.lost(), world.active().await), (1, 1));
-    assert_eq!(world.rooms().await, [session.room.clone()]);
+    assert_eq!(world.rooms().await, [&*session.room]);
     assert!(world.slots()[0].1 > crate::support::hub::now_seconds() * 1000 + 600_000, "confirmed");
     assert_eq!(world.end(&session.id, user).await.status, 200);
     world.wait_until_empty().await;

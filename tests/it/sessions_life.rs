@@ -20,7 +20,7 @@ async fn a_session_starts_is_shown_and_ends() {
     assert_eq!(session.room, format!("{}-{}", world.prefix, session.id));
     assert_eq!(answer.body["livekit"]["roomName"], session.room);
     assert_eq!(answer.body["livekit"]["wsUrl"], world.livekit.ws_url());
-    assert_eq!(world.rooms().await, [session.room.clone()]);
+    assert_eq!(world.rooms().await, [&*session.room]);
     assert_eq!(world.agents(&session.room).await, ["ai-interviewer"]);
 
     let row = world.get(&format!("/api/interviews/{}", session.id), user).await;

@@ -151,7 +151,7 @@ impl Rig {
     /// `None` without a LiveKit server.
     async fn start(env: &[(&str, &str)]) -> Option<Self> {
         let livekit = livekit::Server::start(&[])?;
-        let (redis, postgres) = (servers::Server::start(&[]), postgres::Server::start());
+        let (redis, postgres) = (servers::Server::start(&["--enable-debug-command", "yes"]), postgres::Server::start());
         let database = postgres.database().await;
         let link = Proxy::start(format!("127.0.0.1:{}", livekit.port)).await;
         let (api_url, capacity) = (format!("http://{}", link.address), CAPACITY.to_string());
@@ -272,6 +272,11 @@ impl Rig {
                 self.postgres.restart();
             }
             Fault::RedisIsFlushed => self.redis.ask::<()>(&cmd("FLUSHALL")),
+            Fault::RedisIsOld { age } => {
+                self.redis.ask::<()>(&cmd("SAVE"));
+                sleep(age).await;
+                self.redis.ask::<()>(cmd("DEBUG").arg("RELOAD").arg("NOSAVE"));
+            }
         }
     }
 
@@ -480,6 +485,10 @@ enum Fault {
         away: Duration,
     },
     RedisIsFlushed,
+    /// It is restored from a snapshot that is so old.
+    RedisIsOld {
+        age: Duration,
+    },
 }
 
 impl Fault {
@@ -492,6 +501,7 @@ impl Fault {
             Self::LiveKitBreaksOff { .. } => "cuts of LiveKit",
             Self::PostgresCrashes { .. } => "crashes of PostgreSQL",
             Self::RedisIsFlushed => "flushes",
+            Self::RedisIsOld { .. } => "old snapshots",
         }
     }
 }
@@ -506,6 +516,7 @@ impl fmt::Display for Fault {
             Self::LiveKitBreaksOff { times } => write!(f, "the connections to LiveKit break {times} times"),
             Self::PostgresCrashes { away } => write!(f, "PostgreSQL crashes and is back after {away:?}"),
             Self::RedisIsFlushed => write!(f, "Redis is flushed"),
+            Self::RedisIsOld { age } => write!(f, "Redis is what it was {age:?} ago"),
         }
     }
 }
@@ -518,7 +529,7 @@ fn plan(seed: u64) -> impl Iterator<Item = (Duration, Fault)> {
         if round.is_empty() {
             let mut ms = |range| Duration::from_millis(random.random_range(range));
             let (away, later, pause, crash) = (ms(0..1_000), ms(0..1_000), ms(200..4_500), ms(0..1_000));
-            let (hang, silence) = (ms(200..2_500), ms(200..2_500));
+            let (hang, silence, age) = (ms(200..2_500), ms(200..2_500), ms(200..2_500));
             round = vec![
                 Fault::Kill { node: random.random_range(0..NODES), away },
                 Fault::Kill { node: random.random_range(0..NODES), away: later },
@@ -528,7 +539,7 @@ fn plan(seed: u64) -> impl Iterator<Item = (Duration, Fault)> {
                 Fault::LiveKitBreaksOff { times: random.random_range(1..20) },
                 Fault::PostgresCrashes { away: crash },
                 Fault::RedisIsFlushed,
-                Fault::RedisIsFlushed,
+                Fault::RedisIsOld { age },
             ];
             round.shuffle(&mut random);
         }

@@ -28,12 +28,16 @@ const browser = await chromium.launch({
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
   ],
+  handleSIGTERM: false,
 });
 
+let ending = false;
 async function end() {
+  ending = true;
   await browser.close();
   process.exit();
 }
+process.on("SIGTERM", end);
 
 const tab = await browser.newPage();
 await tab.exposeFunction("tell", (fact) => console.log(JSON.stringify(fact)));
@@ -43,7 +47,7 @@ createInterface({ input: process.stdin })
   .on("line", (line) => (line === "leave" ? tab.evaluate("room.disconnect()") : tab.evaluate((text) => window.say(text), line.slice(4))))
   .on("close", end);
 
-await tab.evaluate(
+const joining = tab.evaluate(
   async ([url, token]) => {
     const { Room, RoomEvent, DisconnectReason, ConnectionErrorReason } = window.LivekitClient;
     const room = (window.room = new Room());
@@ -62,3 +66,6 @@ await tab.evaluate(
   },
   [url, token],
 );
+await joining.catch((error) => {
+  if (!ending) throw error;
+});

@@ -108,6 +108,15 @@ impl Script {
         }
     }
 
+    /// Asks it to end and gives it some seconds to clean up.
+    pub fn terminate(&mut self) {
+        self.process.signal(libc::SIGTERM);
+        let start = Instant::now();
+        while matches!(self.process.child().try_wait(), Ok(None)) && start.elapsed() < Duration::from_secs(5) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// `SIGSTOP`, `SIGKILL` and the like: a phone that falls asleep or dies.
     pub fn signal(&self, signal: i32) {
         self.process.signal(signal);

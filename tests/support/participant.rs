@@ -10,7 +10,7 @@ pub struct Participant {
     script: Script,
     pub room: String,
     pub identity: String,
-    /// The browser's, which has no time to clean up.
+    /// The browser's, should it have no time to clean up.
     _folder: TempDir,
 }
 
@@ -34,7 +34,10 @@ impl Participant {
         let text = |name: &str| fact[name].as_str().unwrap_or_default().to_owned();
         match fact["fact"].as_str() {
             Some("joined") => Ok(Self { script, room: text("room"), identity: text("identity"), _folder: folder }),
-            Some("refused") => Err(Refused { message: text("message"), reason: text("reason") }),
+            Some("refused") => {
+                script.terminate();
+                Err(Refused { message: text("message"), reason: text("reason") })
+            }
             _ => panic!("neither joined nor refused: {fact}"),
         }
     }
@@ -67,6 +70,13 @@ impl Participant {
                 return fact[field].as_str().unwrap_or_default().to_owned();
             }
         }
+    }
+}
+
+impl Drop for Participant {
+    fn drop(&mut self) {
+        // A browser that is killed goes on writing files for a moment, after its folder was removed.
+        self.script.terminate();
     }
 }
 

@@ -334,7 +334,8 @@ async fn requests_of_a_user_are_limited_on_all_nodes_together() {
         assert!(answer.header("ratelimit-reset").is_some());
         if at == 3 {
             assert_eq!(answer.error(), "RATE_LIMIT");
-            assert_eq!(answer.header("retry-after"), Some("20"));
+            let wait = answer.header("retry-after").and_then(|seconds| seconds.parse().ok());
+            assert!(wait.is_some_and(|seconds: u64| (1..=20).contains(&seconds)), "{answer:?}");
         }
     }
     let expected = [(201, "2"), (400, "1"), (400, "0"), (429, "0")].map(|(status, left)| (status, left.to_owned()));

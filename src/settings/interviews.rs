@@ -62,7 +62,7 @@ pub struct Sessions {
     pub requests_per_minute: u32,
 }
 
-/// The constants of `INTERVIEW_CONFIG` (seed 2), and what a start may take.
+/// The constants of `INTERVIEW_CONFIG` (contract § 5), and what a start may take.
 #[derive(Clone, Debug)]
 pub struct SessionRules {
     pub max_concurrent: u32,

@@ -24,7 +24,7 @@ pub enum EndReason {
     Error,
 }
 
-/// A whole row; as JSON it has seed 2's twelve fields, null included.
+/// A whole row; as JSON it has the twelve fields of contract § 5, null included.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Session {
     pub id: String,

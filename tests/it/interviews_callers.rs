@@ -71,7 +71,7 @@ async fn nobody_takes_more_than_is_theirs() {
         ("the invite, as someone else", As::Bearer(&invited), Some("guest-2")),
         ("an invite to the ended one", As::Bearer(&invited_to_ended), None),
         ("a recruiter of the organization", As::Bearer(&of_org), Some("r-1")),
-        ("a recruiter of the organization, as someone else", As::Bearer(&of_org), Some("named")),
+        ("a recruiter of the organization, by another id", As::Bearer(&of_org), Some("named")),
         ("a recruiter who is named", As::Bearer(&named), Some("named")),
         ("a recruiter of a third organization", As::Bearer(&stranger), Some("r-9")),
         ("a recruiter of none", As::Bearer(&no_org), Some("r-9")),

@@ -34,14 +34,14 @@ export async function fact(name, check) {
   }
 }
 
-/** Waits until `probe` answers with something true, and returns it. */
-export async function until(what, probe, deadline = DEADLINE_MS) {
+/** Waits until `probe` answers with something true, and returns it. `seen` tells, if it never does, what there was instead. */
+export async function until(what, probe, { deadline = DEADLINE_MS, seen = () => undefined } = {}) {
   const end = Date.now() + deadline;
   let last;
   for (;;) {
     last = await probe();
     if (last) return last;
-    if (Date.now() > end) throw new Error(`not within ${deadline} ms: ${what}`);
+    if (Date.now() > end) throw new Error(`not within ${deadline} ms: ${what}; seen: ${JSON.stringify(await seen())}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }

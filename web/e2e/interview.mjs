@@ -15,15 +15,22 @@ const ben = `ben-${run}`;
 
 const at = (page, id) => page.getByTestId("interview").getByTestId(id);
 const text = async (page, id) => (await at(page, id).textContent()) ?? "";
-const says = (page, id, pattern) => until(`${id} says ${pattern}`, async () => pattern.test(await text(page, id)));
+const says = (page, id, pattern) => until(`${id} says ${pattern}`, async () => pattern.test(await text(page, id)), { seen: () => text(page, id) });
 const room = (page) => at(page, "room");
 const isIn = (page) => until("in the room", async () => (await room(page).getAttribute("data-phase")) === "in");
 const userOf = (page) => at(page, "holder").getAttribute("data-user");
 /** Seconds that are left. */
 const left = async (page) => (await text(page, "countdown")).split(":").reduce((sum, part) => sum * 60 + Number(part), 0);
 const pressed = (page, id) => at(page, id).getAttribute("aria-pressed");
-/** Whether the tile of a user shows a moving picture. */
-const picturesOf = (page, user) => at(page, `tile-${user}`).locator("video").evaluate((video) => !video.hidden && video.videoWidth > 0 && video.currentTime > 0);
+/** The tile of a user shows a moving picture. */
+async function picturesOf(page, user) {
+  const video = at(page, `tile-${user}`).locator("video");
+  const state = () => video.evaluate(({ hidden, videoWidth, currentTime, paused }) => ({ hidden, videoWidth, currentTime, paused }));
+  await until("a moving picture", async () => {
+    const { hidden, videoWidth, currentTime } = await state();
+    return !hidden && videoWidth > 0 && currentTime > 0;
+  }, { seen: state });
+}
 
 async function signIn(page, name, resume = true) {
   await at(page, "holder-name").fill(name);
@@ -78,7 +85,7 @@ async function theStory() {
   const [user, session, roomName] = [await userOf(page), await text(page, "session-id"), await text(page, "room-name")];
   await fact("camera and microphone are on, and its own picture moves", async () => {
     await until("both on", async () => (await pressed(page, "camera")) === "true" && (await pressed(page, "microphone")) === "true");
-    await until("a moving picture", () => picturesOf(page, user));
+    await picturesOf(page, user);
   });
   await fact("the time that is left counts down", async () => {
     const before = await left(page);
@@ -96,7 +103,7 @@ async function theStory() {
     await until("no picture", async () => (await at(page, `tile-${user}`).getAttribute("data-picture")) === "false");
     await until("muted", () => at(page, `tile-${user}`).locator(".tile-mute").isVisible());
     for (const device of ["camera", "microphone"]) await at(page, device).click();
-    await until("a moving picture", () => picturesOf(page, user));
+    await picturesOf(page, user);
   });
   await fact("the other tab does not take it out of the room", async () => {
     await page.getByTestId("page-incident").click();
@@ -141,7 +148,7 @@ async function theStory() {
     await isIn(page);
     same([await text(page, "session-id"), await text(page, "room-name")], [session, roomName]);
     await says(page, "pass", /^renewed/);
-    await until("a moving picture", () => picturesOf(page, user));
+    await picturesOf(page, user);
   });
   await fact("who leaves the room can join again", async () => {
     await at(page, "leave").click();
@@ -168,7 +175,7 @@ async function theStory() {
     await at(other, "start").click();
     await isIn(other);
     same((await text(other, "room-name")) !== roomName, true);
-    await until("a moving picture", async () => picturesOf(other, await userOf(other)));
+    await picturesOf(other, await userOf(other));
     const wide = await widths(other);
     if (wide.page > 390 || wide.beyond.length > 0) throw new Error(JSON.stringify(wide));
   });
@@ -196,6 +203,7 @@ async function theStory() {
   await picture(page, "interview-7-limit");
   await fact("everything can be reached by keyboard", async () => {
     await at(page, "sign-out").click();
+    await says(page, "phase", /^Sign in$/);
     await at(page, "holder-name").focus();
     await page.keyboard.press("Control+A");
     await page.keyboard.type(`cleo-${run}`);

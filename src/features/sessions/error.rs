@@ -1,4 +1,4 @@
-//! What this feature says no with. The texts are the seed's wherever it has them; statuses are HTTP's business.
+//! What this feature says no with. The texts are fixed, since clients show them; statuses are HTTP's business.
 
 use crate::store::Status;
 

@@ -1,4 +1,4 @@
-//! What sessions and their rooms are called (seed 2, `SESSION_ID` and `ROOM_NAME`): `ABC-123-XYZ` and `INTERVIEW-ABC-123-XYZ`.
+//! What sessions and their rooms are called (contract § 5, `SESSION_ID` and `ROOM_NAME`): `ABC-123-XYZ` and `INTERVIEW-ABC-123-XYZ`.
 
 use rand::Rng;
 

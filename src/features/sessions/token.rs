@@ -23,7 +23,7 @@ pub struct Pass {
     pub ws_url: String,
 }
 
-/// What the interviewer is told (seed 2).
+/// What the interviewer is told (contract § 5).
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Metadata<'a> {

@@ -46,7 +46,8 @@ export async function until(what, probe, { deadline = DEADLINE_MS, seen = () => 
   }
 }
 
-const browser = await chromium.launch({
+const browsers = [];
+const launch = () => chromium.launch({
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
   args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage",
     // A camera with a moving picture and a microphone that beeps, for whoever asks.
@@ -59,7 +60,10 @@ function address(query) {
   return url.href;
 }
 
+/** A page in a browser of its own, as each visitor has one: two in one browser share a camera, and one of them may get no picture. */
 export async function openPage(query, { width, height, ...more }) {
+  const browser = await launch();
+  browsers.push(browser);
   const context = await browser.newContext({ viewport: { width, height }, ...more });
   context.setDefaultTimeout(DEADLINE_MS);
   const page = await context.newPage();
@@ -115,7 +119,7 @@ export async function tell(story) {
     failed += 1;
     console.log(`FAILED  the story broke off\n        ${error?.stack ?? error}`);
   } finally {
-    await browser.close();
+    await Promise.all(browsers.map((browser) => browser.close()));
   }
   console.log(`${passed} passed, ${failed} failed`);
   process.exit(failed === 0 ? 0 : 1);

@@ -25,7 +25,10 @@ const pressed = (page, id) => at(page, id).getAttribute("aria-pressed");
 /** The tile of a user shows a moving picture. */
 async function picturesOf(page, user) {
   const video = at(page, `tile-${user}`).locator("video");
-  const state = () => video.evaluate(({ hidden, videoWidth, currentTime, paused }) => ({ hidden, videoWidth, currentTime, paused }));
+  const state = () => video.evaluate((video) => ({
+    hidden: video.hidden, videoWidth: video.videoWidth, currentTime: video.currentTime, paused: video.paused,
+    tracks: video.srcObject?.getTracks().map(({ kind, readyState, muted, enabled }) => `${kind} ${readyState} muted=${muted} enabled=${enabled}`),
+  }));
   await until("a moving picture", async () => {
     const { hidden, videoWidth, currentTime } = await state();
     return !hidden && videoWidth > 0 && currentTime > 0;

@@ -16,7 +16,8 @@ use tokio_postgres::error::{Severity, SqlState};
 /// | `Internal` | no | a fault of ours, or of the schema |
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
-    /// No connection, or no answer by the deadline, or the server was gone before COMMIT; also a lost deadlock.
+    /// No connection, or no answer by the deadline, or the server was gone before COMMIT; also a lost deadlock, and tables that
+    /// are not there yet.
     #[error("PostgreSQL is unavailable: {0}")]
     Unavailable(Box<str>),
     /// It was sent, and the connection broke or the deadline passed before the answer came.
@@ -65,6 +66,10 @@ impl Fate {
             // Connection, lost deadlock, no resources, lock not available, cancelled by a deadline, standby that only reads.
             "08" | "40" | "53" | "57" => Self::Refused(StoreError::Unavailable(text)),
             _ if *db.code() == SqlState::LOCK_NOT_AVAILABLE || *db.code() == SqlState::READ_ONLY_SQL_TRANSACTION => {
+                Self::Refused(StoreError::Unavailable(text))
+            }
+            // A node that came up before PostgreSQL did is asked before it has made the tables.
+            _ if *db.code() == SqlState::UNDEFINED_TABLE || *db.code() == SqlState::INVALID_SCHEMA_NAME => {
                 Self::Refused(StoreError::Unavailable(text))
             }
             "22" | "23" => Self::Refused(StoreError::Rejected(text)),

@@ -54,6 +54,18 @@ async fn role(url: &str) -> (String, String) {
 }
 
 #[tokio::test]
+async fn before_the_tables_are_there_everything_is_unavailable_rather_than_broken() {
+    let store = store(&database().await);
+    let interview = store.interview_get(Uuid::new_v4()).await;
+    assert!(matches!(interview, Err(StoreError::Unavailable(_))), "{interview:?}");
+    let session = store.session_get("ABC-123-XYZ", Uuid::new_v4()).await;
+    assert!(matches!(session, Err(StoreError::Unavailable(_))), "{session:?}");
+    store.prepare(LIMITS).await.expect("the schema");
+    assert!(store.session_get("ABC-123-XYZ", Uuid::new_v4()).await.expect("an answer").is_none());
+    assert!(store.interview_get(Uuid::new_v4()).await.expect("an answer").is_none());
+}
+
+#[tokio::test]
 async fn from_nothing_everything_is_made_once() {
     let url = database().await;
     let store = store(&url);

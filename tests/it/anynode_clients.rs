@@ -116,6 +116,23 @@ async fn clients_that_upgrade_in_the_middle_of_a_stream_have_each_event_once_and
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_session_of_a_node_that_has_just_come_is_known_to_the_others() {
+    let redis = single().url();
+    let http = crate::support::raw::http();
+    let old = Hub::start(&[("REDIS_URL", &redis)]).await;
+    for _ in 0..5 {
+        let new = Hub::start_unready(&[("REDIS_URL", &redis)]).await;
+        let open = http.get(format!("{}/socket.io/?EIO=4&transport=polling", new.url())).send().await.unwrap();
+        let sid = crate::support::raw::sid_of(&open.text().await.unwrap());
+        let url = |sid: &str| format!("{}/socket.io/?EIO=4&transport=polling&sid={sid}", old.url());
+        // Whoever asks in vain a moment before does not use up the look that this one needs.
+        let (made_up, posted) =
+            tokio::join!(http.get(url("nobody99AAAAAAAAAAAAAAAAAAAA")).send(), http.post(url(&sid)).body("40{}").send());
+        assert_eq!((made_up.unwrap().status().as_u16(), posted.unwrap().status().as_u16()), (400, 200));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_sessions_of_a_node_that_was_killed_are_unknown_at_once() {
     let mut three = Three::start().await;
     let http = crate::support::raw::http();

@@ -12,7 +12,7 @@ use hyper::StatusCode;
 use super::super::identity::label_of;
 use super::super::reap;
 use super::places::{Answers, is_majority};
-use super::{Known, Registry, State, WHO};
+use super::{Known, LOOK_PAUSE, Registry, State, WHO};
 use crate::peer::{Peer, PeerError};
 use crate::redis::scripts::node::{CERTIFICATE_MS, LEASE_MS, Listing, node_list};
 use crate::sync::lock;
@@ -46,6 +46,8 @@ impl Registry {
     pub(super) async fn watch(self: &Arc<Self>) {
         while !self.has_left() {
             let _ = tokio::time::timeout(EVERY, self.look_now.notified()).await;
+            let since = lock(&self.state).looked.map_or(LOOK_PAUSE, |began| began.elapsed());
+            tokio::time::sleep(LOOK_PAUSE.saturating_sub(since)).await;
             let suspects = self.look().await;
             // A node that may not act may not judge either.
             if !self.fence.is_fenced() && !self.has_left() {

@@ -38,7 +38,7 @@ pub use start::StartError;
 pub const WHO: &str = "/who";
 /// How long who asks for an unknown tag may wait for a look at the registry …
 const LOOK_PATIENCE: Duration = Duration::from_secs(1);
-/// … and so often at most is one granted.
+/// … and looks are at least so far apart, however many ask.
 const LOOK_PAUSE: Duration = Duration::from_millis(200);
 
 /// What is done with the sockets of a node that was declared dead and lives on; it is given the old name.
@@ -167,8 +167,8 @@ impl Registry {
         known.peer(node).filter(|_| !state.dead.contains_key(node))
     }
 
-    /// Where the process with this tag is reached. For a tag that is not known the registry is looked at once more; when
-    /// many ask for such tags, they get the answer that is known.
+    /// Where the process with this tag is reached. For a tag that is not known the registry is looked at once more; all who
+    /// ask meanwhile share that look.
     pub async fn peer_of_tag(&self, tag: &str) -> Option<Peer> {
         if let Some(peer) = self.known_tag(tag) {
             return Some(peer);
@@ -185,14 +185,23 @@ impl Registry {
         self.peer_of_node(node)
     }
 
+    /// Waits for a look that begins after this moment: an earlier one may have missed a node that has just come, and whose first
+    /// client is already here.
     async fn ask_for_a_look(&self) {
-        let looked = lock(&self.state).looked;
-        if looked.is_none_or(|at| at.elapsed() >= LOOK_PAUSE) {
-            let mut looks = self.looks.subscribe();
-            looks.mark_unchanged();
-            self.look_now.notify_one();
-            let _ = tokio::time::timeout(LOOK_PATIENCE, looks.changed()).await;
-        }
+        let (asked, mut looks) = (Instant::now(), self.looks.subscribe());
+        let look = async {
+            loop {
+                looks.mark_unchanged();
+                if lock(&self.state).looked.is_some_and(|began| began >= asked) {
+                    return;
+                }
+                self.look_now.notify_one();
+                if looks.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(LOOK_PATIENCE, look).await;
     }
 
     fn known_tag(&self, tag: &str) -> Option<Peer> {

@@ -232,7 +232,10 @@ impl Settings {
                 self.store.is_some() && !self.interviews.identity.is_configured(),
                 "recruiters are off: none of INTERVIEW_JWT_SECRET, INTERVIEW_JWT_PUBLIC_KEY, INTERVIEW_JWKS_URL is set",
             ),
-            (self.interviews.open_signalling, "INTERVIEW_OPEN_SIGNALLING is on: anyone may enter the call of any interview"),
+            (
+                self.interviews.open_signalling,
+                "INTERVIEW_OPEN_SIGNALLING is true: whoever knows an interview's id may join its call in any role",
+            ),
             (self.origins.any, "any web page may connect: CORS_ORIGIN or CLIENT_ORIGINS holds *"),
             (self.server.demo, "DEMO is on: anyone can get a token"),
         ];

@@ -58,9 +58,6 @@ pub struct Created {
 impl Interviews {
     pub fn new(parts: Parts) -> Arc<Self> {
         let Parts { store, livekit, recruiters, open_signalling } = parts;
-        if open_signalling {
-            tracing::warn!("INTERVIEW_OPEN_SIGNALLING is true: whoever knows an interview's id may join its call in any role");
-        }
         Arc::new(Self { store, livekit, recruiters, open_signalling })
     }
 

@@ -8,7 +8,8 @@ use crate::http::HttpError;
 use crate::http::router::Call;
 use crate::settings::Secret;
 
-const X_INTERNAL_TOKEN: HeaderName = HeaderName::from_static("x-internal-token");
+/// What the company's own services show.
+pub const X_INTERNAL_TOKEN: HeaderName = HeaderName::from_static("x-internal-token");
 
 /// Lets in who knows the token.
 pub struct InternalDoor {

@@ -1,22 +1,18 @@
 //! Interviews: tokens for their calls, invites, and what the company's own services read and write. Contract § 4 "Routes".
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use hyper::header::HeaderName;
 use hyper::{Method, Response, StatusCode};
 use serde_json::json;
 
-use super::super::guards::{FailedAuth, InternalDoor, RateLimits, bearer};
+use super::super::guards::{FailedAuth, InternalDoor, RateLimits, X_INTERNAL_TOKEN, bearer};
 use super::super::router::{Answer, Call, Router};
-use super::super::{HttpError, json as respond_json};
+use super::super::{HttpError, json as respond_json, now_seconds};
 use crate::auth::Recruiter;
 use crate::engineio::Body;
 use crate::features::interviews::error::InterviewError;
 use crate::features::interviews::{Caller, Interviews, InviteRequest, JoinRequest};
 use crate::settings::Secret;
-
-const X_INTERNAL_TOKEN: HeaderName = HeaderName::from_static("x-internal-token");
 
 /// What the routes stand on.
 pub struct Parts<'a> {
@@ -177,9 +173,4 @@ async fn change(api: Arc<Api>, call: Call) -> Answer {
 
 fn bucket_of(recruiter: &Recruiter) -> String {
     format!("recruiter:{}", recruiter.user_id)
-}
-
-/// Since 1970, by this node's clock.
-fn now_seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -1,7 +1,6 @@
 //! Interview sessions: their users' routes, and what the company's own services may write. Contract § 5.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use hyper::{Method, Response, StatusCode};
 use serde::Serialize;
@@ -9,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::super::guards::{FailedAuth, InternalDoor, RateLimits, bearer};
 use super::super::router::{Answer, Call, Router};
-use super::super::{HttpError, json as respond_json};
+use super::super::{HttpError, json as respond_json, now_seconds};
 use crate::auth::{AuthError, Holder, SessionsVerifier};
 use crate::engineio::Body;
 use crate::features::sessions::Sessions;
@@ -197,9 +196,4 @@ async fn object(call: Call) -> Result<Map<String, Value>, HttpError> {
 fn answer(status: StatusCode, body: &impl Serialize) -> Response<Body> {
     // None of the answers has a map key that is no text, the only thing that could fail.
     respond_json(status, serde_json::to_string(body).unwrap_or_else(|_| "null".into()))
-}
-
-/// Since 1970, by this node's clock.
-fn now_seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use hyper::header::{ACCEPT, HeaderName, HeaderValue, VARY};
+use hyper::header::{ACCEPT, HeaderValue, VARY};
 use hyper::{Method, Response, StatusCode};
 use serde::Serialize;
 use serde_json::json;
 
-use super::super::guards::FailedAuth;
+use super::super::guards::{FailedAuth, X_INTERNAL_TOKEN};
 use super::super::router::{Answer, Call, Router};
 use super::super::{HttpError, json as respond_json, respond};
 use super::geojson;
@@ -20,8 +20,6 @@ use crate::features::sos::requests::{
 use crate::features::sos::{Bad, Sos};
 use crate::ids::{is_scope_id, is_user_id};
 use crate::settings::Secret;
-
-const X_INTERNAL_TOKEN: HeaderName = HeaderName::from_static("x-internal-token");
 
 struct Api {
     sos: Arc<Sos>,

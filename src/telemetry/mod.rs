@@ -1,8 +1,10 @@
 //! What the hub tells its operators: log lines, request ids that tie them together, and metrics.
 
 pub mod metrics;
+mod notices;
 mod request_id;
 
+pub use notices::due;
 pub use request_id::RequestId;
 
 use tracing_subscriber::EnvFilter;

@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
+use convoke::settings::table::variable;
+
 use crate::support::node::root;
 
 /// Names of all functions in the Rust files of a folder.
@@ -20,15 +22,16 @@ fn functions(folder: &Path, found: &mut HashSet<String>) {
     }
 }
 
-#[test]
-fn every_promise_names_tests_that_exist() {
+/// The rows of a document's tables whose heading does not begin with `heading`.
+fn rows<'a>(text: &'a str, heading: &str) -> Vec<&'a str> {
+    text.lines().filter(|line| line.starts_with("| ") && !line.starts_with(&format!("| {heading} |"))).collect()
+}
+
+/// Fails unless the last cell of each row names tests, and all of these exist.
+fn are_shown_by_tests(rows: &[&str]) {
     let mut tests = HashSet::new();
     ["tests", "src"].iter().for_each(|folder| functions(&root().join(folder), &mut tests));
-    let text = fs::read_to_string(root().join("docs/guarantees.md")).expect("the document");
-    let rows = text.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| what happens"));
-    let mut promises = 0;
     for row in rows {
-        promises += 1;
         let cell = row.trim_end_matches([' ', '|']).rsplit('|').next().unwrap_or_default();
         let named: Vec<&str> = cell.split('`').skip(1).step_by(2).collect();
         assert!(!named.is_empty(), "no test shows: {row}");
@@ -36,5 +39,28 @@ fn every_promise_names_tests_that_exist() {
             assert!(tests.contains(name), "{name} does not exist, but is to show: {row}");
         }
     }
-    assert!(promises >= 15, "only {promises} promises were found");
+}
+
+#[test]
+fn every_promise_names_tests_that_exist() {
+    let text = fs::read_to_string(root().join("docs/guarantees.md")).expect("the document");
+    let promises = rows(&text, "what happens");
+    are_shown_by_tests(&promises);
+    assert!(promises.len() >= 15, "only {} promises were found", promises.len());
+}
+
+#[test]
+fn every_limit_names_tests_that_exist_and_its_setting_with_its_default() {
+    let text = fs::read_to_string(root().join("docs/limits.md")).expect("the document");
+    let limits = rows(&text, "limit");
+    are_shown_by_tests(&limits);
+    for row in &limits {
+        let cells: Vec<&str> = row.trim_matches(['|', ' ']).split('|').map(str::trim).collect();
+        assert_eq!(cells.len(), 5, "limit, setting, default, what happens at it, shown by: {row}");
+        if let Some(name) = cells[1].split('`').nth(1) {
+            let variable = variable(name).unwrap_or_else(|| panic!("{name} is no setting: {row}"));
+            assert_eq!(cells[2].replace(',', ""), variable.default.unwrap_or("-"), "the default of {name}");
+        }
+    }
+    assert!(limits.len() >= 8, "only {} limits were found", limits.len());
 }

@@ -1,12 +1,14 @@
 -- A node listens to a scope (again): registers it, restores its members if this Redis has lost them, and returns what it
--- missed; of a log of another epoch that is all, as long as nothing was trimmed.
+-- missed; of a log of another epoch that is all, as long as nothing was trimmed. A scope that is not there is not made,
+-- unless the node has members to restore.
 -- KEYS 1 scope:meta   2 scope:log   3 scope:members
 -- ARGV 1–6 as in lib/scope.lua   7 node   8 cursor's epoch ('' none)   9 cursor's id   10 limit of entries
 --      then per member of this node: sid, user key, user, role, node, session epoch
--- Returns { epoch, last, trimmed up to, reset, more, id, body, id, body, … }
+-- Returns { epoch ('' no such scope), last, trimmed up to, reset, more, id, body, id, body, … }
 LOG, MEMBERS = KEYS[2], KEYS[3]
 open('', 0)
 local known = epoch
+if not known and #ARGV <= 10 then return { '', '0-0', '0-0', ARGV[8] ~= '' and 1 or 0, 0 } end
 ensure()
 listen(ARGV[7])
 

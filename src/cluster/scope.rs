@@ -200,12 +200,14 @@ impl LocalScope {
     /// Up to where everything has been queued to the members.
     pub fn place(&self) -> Option<Place> {
         let inner = lock(&self.inner);
-        (!inner.sequence.epoch().is_empty()).then(|| inner.place())
+        (!inner.sequence.epoch().is_empty() && !inner.sequence.is_unborn()).then(|| inner.place())
     }
 
-    /// A place that a script has told; all who stand in the present log share its name.
+    /// A place that a script has told, which so exists; all who stand in the present log share its name.
     pub fn place_of(&self, cursor: &Cursor) -> Place {
-        lock(&self.inner).place_of(cursor)
+        let mut inner = lock(&self.inner);
+        inner.sequence.born(&cursor.epoch);
+        inner.place_of(cursor)
     }
 
     /// A socket as the audiences see it.
@@ -293,7 +295,9 @@ impl LocalScope {
             return true;
         }
         inner.settle_the_past(&self.id, &log, outcome);
-        if log.reset || inner.sequence.epoch().is_empty() {
+        if log.epoch.is_empty() {
+            inner.sequence.await_birth();
+        } else if log.reset || inner.sequence.epoch().is_empty() {
             // With a reset comes the whole of a log that began anew, or nothing.
             let from = if log.entries.is_empty() { log.last } else { StreamId::default() };
             inner.sequence.reset(log.epoch.as_str().into(), from);
@@ -480,6 +484,17 @@ mod tests {
         scope.receive(envelope("B", 0, 1), &mut outcome);
         assert!(scope.fill(scope.begin_read().generation, log("B", 0, true), &mut outcome));
         assert_eq!(outcome.control, [&br#"["A11"]"#[..], br#"["B1"]"#]);
+    }
+
+    #[test]
+    fn what_is_said_in_a_scope_that_begins_while_one_joins_is_delivered() {
+        let (scope, mut outcome) = (LocalScope::new(ScopeId { kind: ScopeKind::Sos, id: "s".into() }), Outcome::default());
+        scope.begin_attach();
+        assert!(scope.fill(scope.begin_read().generation, log("", 0, false), &mut outcome));
+        assert_eq!(scope.place(), None, "there is no log to stand in");
+        scope.receive(envelope("A", 0, 1), &mut outcome);
+        scope.receive(envelope("A", 1, 2), &mut outcome);
+        assert_eq!(outcome.control, [&br#"["A1"]"#[..], br#"["A2"]"#]);
     }
 
     #[test]

@@ -7,6 +7,8 @@ use crate::ids::StreamId;
 
 /// How many ids behind the cursor are remembered, to tell a repetition from a fork.
 const TAIL: usize = 256;
+/// Stands for the epoch of a scope that did not exist when this node began to hear it. No log has this name.
+const UNBORN: &str = "-";
 
 /// Everything up to `cursor` has been delivered here.
 #[derive(Debug, Default)]
@@ -45,8 +47,30 @@ impl Sequence {
         *self = Self { epoch, cursor, tail: VecDeque::from([cursor]), before: VecDeque::new() };
     }
 
+    /// The scope does not exist: whatever log it gets, this node hears it from its beginning.
+    pub fn await_birth(&mut self) {
+        self.reset(UNBORN.into(), StreamId::default());
+    }
+
+    pub fn is_unborn(&self) -> bool {
+        *self.epoch == *UNBORN
+    }
+
+    /// The scope exists now, under this epoch. Nothing changes if that was known.
+    pub fn born(&mut self, epoch: &str) {
+        if self.is_unborn() {
+            self.reset(epoch.into(), StreamId::default());
+        }
+    }
+
     /// Judges a message and, if it is to be delivered, moves the cursor.
     pub fn judge(&mut self, epoch: &[u8], prev: StreamId, id: Option<StreamId>) -> Verdict {
+        if self.is_unborn()
+            && prev == StreamId::default()
+            && let Ok(epoch) = std::str::from_utf8(epoch)
+        {
+            self.born(epoch);
+        }
         if epoch != self.epoch.as_bytes() {
             return Verdict::Gap;
         }
@@ -153,6 +177,22 @@ mod tests {
         for (what, epoch, prev, id, verdict) in cases {
             assert_eq!(sequence(&[10, 20, 30]).judge(epoch, at(*prev), id.map(at)), *verdict, "{what}");
         }
+    }
+
+    #[test]
+    fn a_log_that_begins_after_the_listening_is_heard_from_its_beginning() {
+        let mut sequence = Sequence::default();
+        sequence.await_birth();
+        assert_eq!(sequence.judge(EPOCH, at(10), Some(at(20))), Verdict::Gap, "its beginning was not heard");
+        assert_eq!(sequence.judge(EPOCH, at(0), Some(at(10))), Verdict::Deliver);
+        assert_eq!((&**sequence.epoch(), sequence.cursor()), (NAME, at(10)));
+        sequence.born("e2");
+        assert_eq!(&**sequence.epoch(), NAME, "it is born once");
+
+        sequence.await_birth();
+        sequence.born(NAME);
+        assert_eq!(sequence.judge(EPOCH, at(0), None), Verdict::Deliver, "volatile, before anything was logged");
+        assert_eq!(sequence.judge(EPOCH, at(10), Some(at(20))), Verdict::Gap);
     }
 
     #[test]

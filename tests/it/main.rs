@@ -71,6 +71,7 @@ mod sos_permissions;
 mod sos_poison;
 mod sos_service;
 mod sos_service_seed;
+mod sos_strangers;
 mod sos_talk;
 mod sos_tokens;
 mod store_faults;

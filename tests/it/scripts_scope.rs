@@ -15,6 +15,7 @@ crate::on_both!(
     another_epoch_a_trimmed_or_future_cursor_is_reset,
     a_repeat_publishes_once,
     nodes_are_listeners_once_and_leave,
+    an_attach_makes_no_scope_but_for_members_that_were_lost,
     members_come_back_only_after_a_loss,
     a_member_is_touched_and_left_only_by_its_holder,
     old_operation_ids_are_forgotten,
@@ -141,6 +142,7 @@ async fn a_repeat_publishes_once(redis: Redis) {
 
 async fn nodes_are_listeners_once_and_leave(redis: Redis) {
     let scope = watch();
+    publish(&redis, &scope, plain(), Durability::Volatile, "x").await;
     for node in ["n1", "n2", "n1"] {
         scope_attach(&redis, &scope, node, None, 10, &[]).await.unwrap();
     }
@@ -150,6 +152,26 @@ async fn nodes_are_listeners_once_and_leave(redis: Redis) {
         scope_detach(&redis, &scope, node).await.unwrap();
     }
     assert_eq!(publish(&redis, &scope, plain(), Durability::Volatile, "x").await.listeners, 1);
+}
+
+async fn an_attach_makes_no_scope_but_for_members_that_were_lost(redis: Redis) {
+    let scope = watch();
+    let here = async || {
+        let all = ["meta", "log", "members"].map(|key| format!("scope:{key}:watch:{{{}}}", scope.id));
+        let found = redis.command(redis::cmd("EXISTS").arg(&all).clone(), &all[0]).await.unwrap();
+        redis::from_redis_value::<u32>(found).unwrap()
+    };
+    let cursor = Cursor { epoch: "gone".into(), id: StreamId { ms: 5, seq: 0 } };
+    for (cursor, reset) in [(None, false), (Some(&cursor), true)] {
+        let log = scope_attach(&redis, &scope, "n1", cursor, 10, &[]).await.unwrap();
+        assert_eq!((&*log.epoch, log.last, log.reset, log.entries.len()), ("", StreamId::default(), reset, 0));
+        assert_eq!(here().await, 0);
+    }
+    scope_detach(&redis, &scope, "n1").await.unwrap();
+    assert_eq!(here().await, 0);
+    let log = scope_attach(&redis, &scope, "n1", Some(&cursor), 10, &[member("s1", "n1", 1)]).await.unwrap();
+    assert!(log.reset && !log.epoch.is_empty());
+    assert_eq!(here().await, 3);
 }
 
 async fn members_come_back_only_after_a_loss(redis: Redis) {

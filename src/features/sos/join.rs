@@ -8,12 +8,12 @@ use crate::ids::{ScopeId, ScopeKind};
 use crate::redis::RedisError;
 use crate::redis::scripts::scope::Cursor;
 use crate::redis::scripts::snapshot::SosSnapshot;
-use crate::redis::scripts::sos::{Seat, SosJoin, sos_join, sos_leave};
+use crate::redis::scripts::sos::{Seat, SosJoin, Standing, sos_audit, sos_join, sos_leave, sos_snapshot, sos_standing};
 use crate::socketio::Socket;
 
-use super::Sos;
 use super::caller::{actor, caller};
 use super::error::SosError;
+use super::{HINT_DEADLINE, Sos};
 
 /// What became of a join.
 pub enum Entered {
@@ -34,6 +34,20 @@ impl Sos {
         Seat { node, session_epoch: socket.epoch(), from_connect, recovered }
     }
 
+    /// What stands, for somebody with rights on it; `None`: nothing, but there would be rights. Nothing is held before this.
+    async fn judge(&self, socket: &Socket, claims: &Claims, sos: &str) -> Result<Option<Standing>, SosError> {
+        let actor = actor(claims, sos, socket.id());
+        match sos_standing(self.redis(), sos, actor).await? {
+            Some(standing) if standing.role.is_none() => {
+                let audit = sos_audit(self.redis(), sos, actor, "sos:init", "forbidden");
+                let _ = tokio::time::timeout(HINT_DEADLINE, audit).await;
+                Err(SosError::Forbidden)
+            }
+            None if !claims.names(sos) && !claims.role.sees_all() => Err(SosError::Forbidden),
+            standing => Ok(standing),
+        }
+    }
+
     /// Joins. Without a state the SOS service is asked first, but only for somebody who would have rights.
     pub(super) async fn enter(
         self: &Arc<Self>,
@@ -44,6 +58,19 @@ impl Sos {
     ) -> Result<Entered, SosError> {
         let mut asked = false;
         loop {
+            let standing = self.judge(socket, claims, sos).await?;
+            if standing.is_none() && !from_connect {
+                if std::mem::replace(&mut asked, true) {
+                    return Err(SosError::NotFound);
+                }
+                self.ensure(sos, claims).await?;
+                continue;
+            }
+            if standing.is_some_and(|standing| standing.ended)
+                && let Some(snapshot) = sos_snapshot(self.redis(), sos).await?.filter(|snapshot| snapshot.ended)
+            {
+                return Ok(Entered::Ended(Box::new(snapshot)));
+            }
             let hold = self.scopes.hold(&scope(sos), socket, &claims.user_id, claims.role.as_str()).await?;
             let (op, node) = (self.scopes.next_op(), self.scopes.node());
             let actor = actor(claims, sos, socket.id());
@@ -61,12 +88,8 @@ impl Sos {
                     let snapshot = joined.snapshot.map(Box::new);
                     return Ok(Entered::Joined { snapshot, hold, position });
                 }
-                SosJoin::Missing if asked => return Err(SosError::NotFound),
-                SosJoin::Missing => {
-                    drop(hold);
-                    asked = true;
-                    self.ensure(sos, claims).await?;
-                }
+                // It has gone just now.
+                SosJoin::Missing => {}
             }
         }
     }

@@ -1,7 +1,8 @@
 //! An SOS without a state: the SOS service is asked; while it does not answer, whoever has a token for the SOS gets in with
 //! a provisional one, which is completed as soon as there is a record. Contract § 3 "To the SOS service".
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -68,23 +69,42 @@ impl Read {
     }
 }
 
+/// One look-up at a time for each SOS; the entry goes with the last who waits for one, be they answered or dropped.
+#[derive(Default)]
+pub struct Flights(Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>);
+
+struct Flight<'a> {
+    flights: &'a Flights,
+    sos: &'a str,
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl<'a> Flight<'a> {
+    fn new(flights: &'a Flights, sos: &'a str) -> Self {
+        let turn = lock(&flights.0).entry(sos.to_owned()).or_default().clone();
+        Self { flights, sos, turn }
+    }
+}
+
+impl Drop for Flight<'_> {
+    fn drop(&mut self) {
+        let mut flights = lock(&self.flights.0);
+        // Two: this one's and the map's.
+        if Arc::strong_count(&self.turn) <= 2 {
+            flights.remove(self.sos);
+        }
+    }
+}
+
 impl Sos {
     /// Makes sure that there is a state, for somebody with rights. One look-up at a time for each SOS.
     pub(super) async fn ensure(self: &Arc<Self>, sos: &str, claims: &Claims) -> Result<(), SosError> {
         if !claims.names(sos) && !claims.role.sees_all() {
             return Err(SosError::Forbidden);
         }
-        let flight = lock(&self.flights).entry(sos.to_owned()).or_default().clone();
-        let result = {
-            let _alone = flight.lock().await;
-            self.look_up(sos, claims).await
-        };
-        let mut flights = lock(&self.flights);
-        // Two: this one and the map's.
-        if flights.get(sos).is_some_and(|known| Arc::ptr_eq(known, &flight) && Arc::strong_count(known) <= 2) {
-            flights.remove(sos);
-        }
-        result
+        let flight = Flight::new(&self.flights, sos);
+        let _alone = flight.turn.lock().await;
+        self.look_up(sos, claims).await
     }
 
     async fn look_up(self: &Arc<Self>, sos: &str, claims: &Claims) -> Result<(), SosError> {

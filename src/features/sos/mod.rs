@@ -50,6 +50,7 @@ pub use fields::Bad;
 pub use service::{Created, Listed, Posted, Presence, StatusResult};
 
 use listener::Listener;
+use lookup::Flights;
 use outbox::Deliverers;
 use seam::{Directory, Verifier};
 use timers::{Clock, Pending};
@@ -123,8 +124,7 @@ pub struct Sos {
     clock: Clock,
     /// Every connected socket of the namespace.
     sockets: Mutex<HashMap<Box<str>, Arc<Socket>>>,
-    /// One look-up at a time for each SOS.
-    flights: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    flights: Flights,
     lookups: Semaphore,
     refills: Semaphore,
     payers: Semaphore,
@@ -149,7 +149,7 @@ impl Sos {
             directory,
             clock: Clock::default(),
             sockets: Mutex::default(),
-            flights: Mutex::default(),
+            flights: Flights::default(),
             lookups: Semaphore::new(PARALLEL_LOOKUPS),
             refills: Semaphore::new(PARALLEL_REFILLS),
             payers: Semaphore::new(PARALLEL_PAYERS),

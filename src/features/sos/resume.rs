@@ -11,7 +11,7 @@ use crate::ids::{ScopeId, ScopeKind};
 use crate::redis::RedisError;
 use crate::redis::scripts::presence::presence_remove;
 use crate::redis::scripts::scope::{Cursor, Member, scope_join, scope_leave};
-use crate::redis::scripts::sos::{SosJoin, sos_join};
+use crate::redis::scripts::sos::{SosJoin, sos_join, sos_standing};
 use crate::socketio::{Abandoned, Identity, Socket};
 
 use super::caller::{Caller, actor, caller};
@@ -61,7 +61,7 @@ impl Sos {
             ScopeKind::Sos => !caller.in_grace() || claims.is_for(&scope.id),
             ScopeKind::Watch => !caller.in_grace() && rules::may(claims.role, "sos:watch"),
         };
-        if !is_open {
+        if !is_open || scope.kind == ScopeKind::Sos && !self.may_return(&socket, &claims, &scope.id).await? {
             return Err(NotRejoined::Refused);
         }
         let hold = self.scopes.hold(&scope, &socket, &claims.user_id, claims.role.as_str()).await.map_err(failed)?;
@@ -83,6 +83,12 @@ impl Sos {
             }
             SosJoin::Missing | SosJoin::Forbidden | SosJoin::Ended(_) => Err(NotRejoined::Refused),
         }
+    }
+
+    /// Whether there is still a place for this socket in an SOS: what [`sos_join`] would say, before anything is held.
+    async fn may_return(&self, socket: &Socket, claims: &Claims, sos: &str) -> Result<bool, NotRejoined> {
+        let standing = sos_standing(self.redis(), sos, actor(claims, sos, socket.id())).await.map_err(failed)?;
+        Ok(standing.map_or(claims.names(sos), |standing| standing.role.is_some() && !standing.ended))
     }
 
     /// What the socket missed is queued; what is volatile it gets as it is now.

@@ -56,6 +56,7 @@ pub struct Member<'a> {
 /// What [`scope_attach`] and [`scope_read`] found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
+    /// Empty: there is no such scope.
     pub epoch: String,
     /// Id of the newest logged event, `0-0` before the first.
     pub last: StreamId,
@@ -126,7 +127,8 @@ fn published(reply: &mut Reply) -> Result<Published, BadReply> {
 }
 
 /// Registers the node as a listener (its subscription stands already), re-adds those of its members that Redis has lost,
-/// and returns what was logged after `cursor` (at most `limit` entries). Without a cursor only the position.
+/// and returns what was logged after `cursor` (at most `limit` entries). Without a cursor only the position. A scope that
+/// does not exist is not made, unless there are members to re-add: whoever joins makes it, and registers the node then.
 pub async fn scope_attach<E: Eval>(
     redis: &E,
     scope: &ScopeId,

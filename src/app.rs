@@ -203,6 +203,7 @@ fn engine_config(settings: &Settings, node: &Node) -> engineio::Config {
         ping_timeout: transport.ping_timeout,
         max_payload: transport.max_payload,
         upgrade_timeout: transport.upgrade_timeout,
+        max_packets_per_payload: transport.max_packets_per_payload,
         outbox_bytes: limits.outbox_bytes,
         max_connections: limits.connections,
         max_connections_per_address: limits.connections_per_address,

@@ -83,6 +83,8 @@ pub struct Transport {
     pub max_payload: usize,
     /// Binary attachments of one event.
     pub max_attachments: usize,
+    /// Packets in one answer to a poll.
+    pub max_packets_per_payload: usize,
     pub upgrade_timeout: Duration,
     /// From the handshake to the first CONNECT.
     pub connect_timeout: Duration,
@@ -196,6 +198,11 @@ impl Settings {
             let least = self.transport.max_payload;
             read.fault(t::OUTBOX_BYTES, format!("must be at least MAX_PAYLOAD ({least}): no larger message could be delivered"));
         }
+        if self.transport.max_packets_per_payload <= self.transport.max_attachments {
+            let least = self.transport.max_attachments + 1;
+            let why = format!("must be at least {least}: an event and its MAX_ATTACHMENTS come in one answer");
+            read.fault(t::MAX_PACKETS_PER_PAYLOAD, why);
+        }
         identity::check_apart(
             read,
             [("SOS", &self.sos.identity), ("INTERVIEW", &self.interviews.identity), ("SESSIONS", &self.sessions.identity)],
@@ -289,6 +296,7 @@ fn transport(read: &mut Reader<'_>) -> Transport {
         ping_timeout: read.milliseconds(t::PING_TIMEOUT_MS, 50..=600_000),
         max_payload: read.integer(t::MAX_PAYLOAD, 1024..=100_000_000),
         max_attachments: read.integer(t::MAX_ATTACHMENTS, 0..=1000),
+        max_packets_per_payload: read.integer(t::MAX_PACKETS_PER_PAYLOAD, 1..=100_000),
         upgrade_timeout: read.milliseconds(t::UPGRADE_TIMEOUT_MS, 50..=600_000),
         connect_timeout: read.milliseconds(t::CONNECT_TIMEOUT_MS, 50..=600_000),
         recovery_window: read.seconds(t::RECOVERY_WINDOW_SECONDS, 0..=3600),

@@ -1,5 +1,7 @@
 //! The keys of one surface, each bound to its algorithm: what a token's header says only ever picks among them.
 
+use std::borrow::Cow;
+
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Validation};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -7,9 +9,10 @@ use serde_json::{Map, Value};
 use super::jwks::Jwks;
 use super::{AuthError, FetchError, SetupError};
 use crate::settings::Identity;
+use crate::telemetry;
 
-/// Longer tokens are refused unread.
-const LONGEST_TOKEN: usize = 8 * 1024;
+/// Longer tokens are refused unread. Keycloak's easily have 10 KB, of roles and groups.
+pub(super) const LONGEST_TOKEN: usize = 16 * 1024;
 /// Clocks may differ by so much.
 pub(super) const SKEW_SECONDS: u64 = 30;
 
@@ -86,7 +89,11 @@ impl KeyRing {
             return Err(AuthError::Missing);
         }
         if token.len() > LONGEST_TOKEN {
-            return Err(AuthError::Invalid);
+            if let Some(times) = telemetry::due("token too long") {
+                let (bytes, most) = (token.len(), LONGEST_TOKEN);
+                tracing::warn!(times, bytes, most, "a token is too long and was refused: its issuer should put less into it");
+            }
+            return Err(AuthError::TooLong);
         }
         let header = header(token).ok_or(AuthError::Invalid)?;
         let claims = self.signed_claims(token, &header).await?;
@@ -162,6 +169,15 @@ fn header(token: &str) -> Option<Header> {
     let (Some(header), Some(_), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else { return None };
     let header: Header = serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(header).ok()?).ok()?;
     header.crit.is_none().then_some(header)
+}
+
+/// An id in a genuine token: text, or a whole number, which counts as its decimal text. Issuers with numeric keys write those.
+pub(super) fn id_text(value: &Value) -> Option<Cow<'_, str>> {
+    match value {
+        Value::String(text) => Some(text.as_str().into()),
+        Value::Number(number) if number.is_u64() || number.is_i64() => Some(number.to_string().into()),
+        _ => None,
+    }
 }
 
 /// RFC 7519 § 2: seconds since 1970, possibly with a fraction. Absent and null are no date; anything else is a bad token.

@@ -11,6 +11,7 @@ mod sos;
 
 pub use internal::InternalToken;
 pub use jwks::FetchError;
+use keys::LONGEST_TOKEN;
 pub use recruiter::{Recruiter, RecruiterRole, RecruiterVerifier, mint_recruiter};
 pub use sessions::{Holder, SessionsVerifier, mint_holder};
 pub use sos::{Claims, Role, SosVerifier, Verified, mint};
@@ -22,6 +23,9 @@ pub enum AuthError {
     Missing,
     #[error("The token is not valid")]
     Invalid,
+    /// It was not even read.
+    #[error("The token is longer than {LONGEST_TOKEN} bytes")]
+    TooLong,
     /// The token was good once. Whether it still opens something is for the caller to say: see [`Verified::expired`].
     #[error("The token has expired")]
     Expired,
@@ -37,7 +41,7 @@ impl AuthError {
     pub const fn code(self) -> &'static str {
         match self {
             Self::Missing => "MISSING_TOKEN",
-            Self::Invalid => "INVALID_TOKEN",
+            Self::Invalid | Self::TooLong => "INVALID_TOKEN",
             Self::Expired => "TOKEN_EXPIRED",
             Self::NotConfigured => "NOT_CONFIGURED",
             Self::Unavailable => "UNAVAILABLE",

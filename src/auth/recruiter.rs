@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde_json::{Map, Value, json};
 
-use super::keys::{KeyRing, sign};
+use super::keys::{KeyRing, id_text, sign};
 use super::{AuthError, FetchError, SetupError};
 use crate::ids;
 use crate::settings::{Identity, Settings};
@@ -93,9 +93,9 @@ impl RecruiterVerifier {
 fn recruiter(claims: &Map<String, Value>, expires_at: Option<u64>) -> Option<Recruiter> {
     // Null and the empty string are what issuers write for "none".
     let present = |name: &str| claims.get(name).filter(|value| !value.is_null() && value.as_str() != Some(""));
-    let user_id = present("sub")?.as_str().filter(|id| ids::is_user_id(id))?;
+    let user_id = present("sub").and_then(id_text).filter(|id| ids::is_user_id(id))?;
     let org_id = match present("orgId") {
-        Some(org) => Some(org.as_str().filter(|id| ids::is_user_id(id))?.into()),
+        Some(org) => Some(id_text(org).filter(|id| ids::is_user_id(id))?.into()),
         None => None,
     };
     Some(Recruiter { user_id: user_id.into(), role: role(claims)?, org_id, expires_at })

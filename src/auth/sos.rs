@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde_json::{Map, Value, json};
 
-use super::keys::{KeyRing, sign};
+use super::keys::{KeyRing, id_text, sign};
 use super::{AuthError, FetchError, SetupError};
 use crate::ids;
 use crate::settings::{Identity, Settings};
@@ -132,7 +132,7 @@ impl SosVerifier {
 fn claims(raw: &Map<String, Value>, expires_at: Option<u64>) -> Option<Claims> {
     // Null and the empty string are what issuers write for "none".
     let present = |name: &str| raw.get(name).filter(|value| !value.is_null() && value.as_str() != Some(""));
-    let user_id = present("userId").or_else(|| present("sub"))?.as_str()?;
+    let user_id = present("userId").or_else(|| present("sub")).and_then(id_text)?;
     let role = present("role")?.as_str()?.parse().ok()?;
     let sos_id = present("sosId").map(sos_id).map_or(Some(None), |id| id.map(Some))?;
     let mut sos_ids: Vec<Box<str>> = sos_id.iter().cloned().collect();
@@ -144,11 +144,11 @@ fn claims(raw: &Map<String, Value>, expires_at: Option<u64>) -> Option<Claims> {
             }
         }
     }
-    ids::is_user_id(user_id).then(|| Claims { user_id: user_id.into(), role, sos_id, sos_ids, expires_at })
+    ids::is_user_id(&user_id).then(|| Claims { user_id: user_id.into(), role, sos_id, sos_ids, expires_at })
 }
 
 fn sos_id(value: &Value) -> Option<Box<str>> {
-    value.as_str().filter(|id| ids::is_scope_id(id)).map(Into::into)
+    id_text(value).filter(|id| ids::is_scope_id(id)).map(Into::into)
 }
 
 /// Signs a token with the surface's own secret: for development and the demo page. One named incident becomes `sosId`,

@@ -158,7 +158,9 @@ pub(super) fn overloaded(message: &'static str) -> Response<Body> {
     response
 }
 
-/// The first value of a query parameter. None of those that matter here has characters that would be percent-encoded.
+/// The first value of a query parameter; an empty one is none. None of those that matter here has characters that would be
+/// percent-encoded.
 pub fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
-    query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| value)
+    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.find(|(key, value)| *key == name && !value.is_empty()).map(|(_, value)| value)
 }

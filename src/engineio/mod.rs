@@ -60,6 +60,8 @@ pub struct Config {
     pub handshakes_per_second: u32,
     /// Packets in one long-polling request.
     pub max_polling_packets: usize,
+    /// Packets in one answer to a poll. python-engineio takes no more than 16.
+    pub max_packets_per_payload: usize,
     /// What the session ids of this process begin with: [`elsewhere::TAG`] characters of base64url, or nothing.
     pub tag: Box<str>,
 }
@@ -76,6 +78,7 @@ impl Default for Config {
             max_connections_per_address: 100_000,
             handshakes_per_second: 2_000,
             max_polling_packets: 1_000,
+            max_packets_per_payload: 16,
             tag: "".into(),
         }
     }

@@ -141,12 +141,15 @@ impl Outbox {
         }
     }
 
-    /// Takes whole packets for one long-polling response of at most `most` bytes, always at least one packet.
-    pub fn take_payload(&mut self, most: usize) -> Vec<u8> {
+    /// Takes whole entries for one long-polling response of at most `most` bytes and `packets` Engine.IO packets, always at
+    /// least one entry. Attachments are packets of their own.
+    pub fn take_payload(&mut self, most: usize, packets: usize) -> Vec<u8> {
         let mut body = Vec::new();
+        let mut taken = 0;
         while let Some(entry) = self.entries.front() {
             let len: usize = entry.frames.iter().map(payload_len).sum();
-            if !body.is_empty() && body.len() + len > most {
+            taken += entry.frames.len();
+            if !body.is_empty() && (body.len() + len > most || taken > packets) {
                 break;
             }
             for frame in &entry.frames {
@@ -174,7 +177,7 @@ mod tests {
         for (text, key) in [("4a1", Some(1)), ("4b1", Some(2)), ("4x", None), ("4a2", Some(1)), ("4b2", Some(2))] {
             outbox.push(frames(text), key, 21).unwrap();
         }
-        assert_eq!(outbox.take_payload(1_000), b"4x\x1e4a2\x1e4b2");
+        assert_eq!(outbox.take_payload(1_000, 16), b"4x\x1e4a2\x1e4b2");
         assert_eq!(outbox.bytes(), 0);
     }
 
@@ -193,7 +196,7 @@ mod tests {
             outbox.push(frames(text), None, 16).unwrap();
         }
         outbox.push(frames("4live"), None, 16).unwrap();
-        outbox.take_payload(1_000);
+        outbox.take_payload(1_000, 16);
         outbox.push(frames("4cccccccc"), None, 16).unwrap();
         assert_eq!(outbox.push(frames("4dddddddd"), None, 16), Err(Overflow));
     }
@@ -219,8 +222,20 @@ mod tests {
         let mut outbox = Outbox::default();
         outbox.push(smallvec![Frame::text(b"451-[]"), Frame::binary(&[1, 2, 3, 4])], None, 100).unwrap();
         outbox.push(frames("4next"), None, 100).unwrap();
-        assert_eq!(outbox.take_payload(10), b"451-[]\x1ebAQIDBA==");
-        assert_eq!(outbox.take_payload(10), b"4next");
+        assert_eq!(outbox.take_payload(10, 16), b"451-[]\x1ebAQIDBA==");
+        assert_eq!(outbox.take_payload(10, 16), b"4next");
         assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn a_payload_has_no_more_packets_than_asked_for_and_attachments_are_packets() {
+        let mut outbox = Outbox::default();
+        for text in ["4a", "4b", "4c"] {
+            outbox.push(frames(text), None, 100).unwrap();
+        }
+        outbox.push(smallvec![Frame::text(b"452-[]"), Frame::binary(&[1]), Frame::binary(&[2])], None, 100).unwrap();
+        assert_eq!(outbox.take_payload(100, 2), b"4a\x1e4b");
+        assert_eq!(outbox.take_payload(100, 3), b"4c");
+        assert_eq!(outbox.take_payload(100, 2), b"452-[]\x1ebAQ==\x1ebAg==", "an event is not cut in two");
     }
 }

@@ -329,7 +329,10 @@ impl Session {
         let State { transport, outbox, polls, .. } = &mut *state;
         match transport {
             Transport::Polling { waiting: Some(waiting), .. } if !waiting.is_closed() => Poll::Refused,
-            Transport::Polling { .. } if !outbox.is_empty() => Poll::Ready(outbox.take_payload(self.engine.config.max_payload)),
+            Transport::Polling { .. } if !outbox.is_empty() => {
+                let config = &self.engine.config;
+                Poll::Ready(outbox.take_payload(config.max_payload, config.max_packets_per_payload))
+            }
             Transport::Polling { waiting, .. } => {
                 let (sender, receiver) = oneshot::channel();
                 *waiting = Some(sender);
@@ -346,7 +349,8 @@ impl Session {
     }
 
     pub(super) fn take_payload(&self) -> Vec<u8> {
-        lock(&self.state).outbox.take_payload(self.engine.config.max_payload)
+        let config = &self.engine.config;
+        lock(&self.state).outbox.take_payload(config.max_payload, config.max_packets_per_payload)
     }
 
     pub(super) fn is_polling(&self) -> bool {

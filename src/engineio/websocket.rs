@@ -16,6 +16,7 @@ use bytes::{Bytes, BytesMut};
 use fastwebsockets::{OpCode, Payload, Role, WebSocketError};
 use http_body_util::Full;
 use hyper::body::Incoming;
+use hyper::header::{HeaderMap, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use smallvec::smallvec;
@@ -128,7 +129,11 @@ fn accept<F>(
 where
     F: Future<Output = ()> + Send,
 {
-    let (response, upgraded) = fastwebsockets::upgrade::upgrade(&mut request).ok()?;
+    let (mut response, upgraded) = fastwebsockets::upgrade::upgrade(&mut request).ok()?;
+    // A browser that offered subprotocols gives the connection up unless one of them is answered.
+    if let Some(first) = first_subprotocol(request.headers()) {
+        response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, first);
+    }
     tokio::spawn(async move {
         let parts = upgraded.await.ok().map(|websocket| websocket.into_inner().into_inner().downcast::<TokioIo<TcpStream>>());
         // The accept loop serves nothing but plain TCP, so the downcast is only a formality.
@@ -136,6 +141,12 @@ where
         then(accepted).await;
     });
     Some(response.map(|_| Full::default()))
+}
+
+/// The subprotocol that the client has offered first, which is what the reference answers.
+fn first_subprotocol(headers: &HeaderMap) -> Option<HeaderValue> {
+    let first = headers.get(SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?.split(',').next()?.trim();
+    HeaderValue::from_str(first).ok().filter(|first| !first.is_empty())
 }
 
 /// What is read at once before a reader is made for it; longer messages are the reader's.

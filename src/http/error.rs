@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::guards::{Overdrawn, rate};
 use super::json as respond_json;
+use crate::auth::AuthError;
 use crate::engineio::Body;
 use crate::features::interviews::error::InterviewError;
 use crate::features::sessions::error::{SessionError, StartRefusal};
@@ -45,6 +46,8 @@ pub enum HttpError {
     InvalidSignature,
     /// A token of a user is missing or does not count.
     Unauthorized,
+    /// A token of a user that is too long to be read.
+    TokenTooLong,
     /// Authentication failed too often.
     TooManyFailures(Overdrawn),
     /// More requests than the caller may send to this route, or more failed authentications than its address may have.
@@ -96,7 +99,7 @@ impl HttpError {
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NotJson | Self::Invalid(_) | Self::InvalidSosId | Self::InvalidPath => StatusCode::BAD_REQUEST,
-            Self::InvalidToken | Self::InvalidSignature | Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::InvalidToken | Self::InvalidSignature | Self::Unauthorized | Self::TokenTooLong => StatusCode::UNAUTHORIZED,
             Self::TooManyFailures(_) | Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::NotConfigured { .. } => StatusCode::NOT_IMPLEMENTED,
@@ -146,6 +149,7 @@ impl HttpError {
             Self::MethodNotAllowed { allow } => json!({"error": "Method Not Allowed", "allow": allow}),
             Self::InvalidToken => json!({"error": "INVALID_TOKEN", "message": "X-Internal-Token is missing or wrong"}),
             Self::Unauthorized => json!({"message": "Unauthorized"}),
+            Self::TokenTooLong => json!({"message": AuthError::TooLong.to_string()}),
             Self::Session(error) => session_body(error),
             Self::Interview(error) => json!({"error": error.code(), "message": error.to_string()}),
             Self::RateLimited(_) => json!({"error": "RATE_LIMIT", "message": "Too many requests, try again later"}),
@@ -183,6 +187,7 @@ impl HttpError {
             | Self::Invalid(_)
             | Self::InvalidToken
             | Self::Unauthorized
+            | Self::TokenTooLong
             | Self::Session(_)
             | Self::Interview(_)
             | Self::RateLimited(_)
@@ -216,7 +221,10 @@ const fn session_status(error: &SessionError) -> StatusCode {
 const fn interview_status(error: &InterviewError) -> StatusCode {
     match error {
         InterviewError::Invalid(_) => StatusCode::BAD_REQUEST,
-        InterviewError::MissingToken | InterviewError::InvalidToken | InterviewError::TokenExpired => StatusCode::UNAUTHORIZED,
+        InterviewError::MissingToken
+        | InterviewError::InvalidToken
+        | InterviewError::TokenTooLong(_)
+        | InterviewError::TokenExpired => StatusCode::UNAUTHORIZED,
         InterviewError::Ended
         | InterviewError::Forbidden
         | InterviewError::InviteExpired

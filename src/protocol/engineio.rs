@@ -44,7 +44,8 @@ pub enum PacketError {
 }
 
 impl Packet {
-    /// A packet from a WebSocket text message, which the transport has already found to be UTF-8.
+    /// A packet from a WebSocket text message or a part of a payload, which has already been found to be UTF-8. Binary data comes
+    /// as base64 in a payload, and over WebSocket from clients that are told to (`forceBase64`).
     pub fn from_text(text: Bytes) -> Result<Self, PacketError> {
         let kind = *text.first().ok_or(PacketError::Empty)?;
         let data = text.slice(1..);
@@ -55,6 +56,10 @@ impl Packet {
             b'4' => Ok(Self::Message(Message::Text(data))),
             b'5' => Ok(Self::Upgrade),
             b'6' => Ok(Self::Noop),
+            b'b' => {
+                let data = BASE64_STANDARD.decode(data).map_err(|_| PacketError::NotBase64)?;
+                Ok(Self::Message(Message::Binary(data.into())))
+            }
             _ => Err(PacketError::UnknownType),
         }
     }
@@ -70,13 +75,7 @@ pub fn decode_payload(body: &Bytes, most: usize) -> Result<Vec<Packet>, PacketEr
         if packets.len() == most {
             return Err(PacketError::TooMany);
         }
-        packets.push(match part.split_first() {
-            Some((b'b', data)) => {
-                let data = BASE64_STANDARD.decode(data).map_err(|_| PacketError::NotBase64)?;
-                Packet::Message(Message::Binary(data.into()))
-            }
-            _ => Packet::from_text(body.slice_ref(part))?,
-        });
+        packets.push(Packet::from_text(body.slice_ref(part))?);
     }
     Ok(packets)
 }
@@ -127,7 +126,9 @@ mod tests {
             // `open` is the server's alone.
             ("0{}", Err(PacketError::UnknownType)),
             ("7", Err(PacketError::UnknownType)),
-            ("b", Err(PacketError::UnknownType)),
+            ("b", Ok(Packet::Message(Message::Binary(Bytes::new())))),
+            ("baGk=", Ok(Packet::Message(Message::Binary("hi".into())))),
+            ("baGk", Err(PacketError::NotBase64)),
             ("é", Err(PacketError::UnknownType)),
             ("", Err(PacketError::Empty)),
         ] {

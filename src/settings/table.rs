@@ -63,6 +63,7 @@ variables! {
         PING_TIMEOUT_MS = "20000", "Engine.IO: how long a pong may take";
         MAX_PAYLOAD = "1000000", "Largest message of a client, in bytes";
         MAX_ATTACHMENTS = "10", "Most binary attachments of one event";
+        MAX_PACKETS_PER_PAYLOAD = "16", "Most packets in one answer to a poll (python-engineio takes no more); more than MAX_ATTACHMENTS";
         UPGRADE_TIMEOUT_MS = "10000", "How long an upgrade from polling to WebSocket may take";
         CONNECT_TIMEOUT_MS = "45000", "How long a client may take to connect to a namespace";
         RECOVERY_WINDOW_SECONDS = "120", "How long a client may be away and still get what it missed; 0 turns recovery off";

@@ -55,6 +55,7 @@ fn what_does_not_fit_together_is_a_fault() {
         ("DEMO", "true"),
         ("SOS_MS_URL", "http://sos"),
         ("OUTBOX_BYTES", "1024"),
+        ("MAX_ATTACHMENTS", "16"),
     ]);
     insta::assert_snapshot!(report);
 }

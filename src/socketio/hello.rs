@@ -28,7 +28,8 @@ impl Hello {
     /// WebSocket alone, and a trailing argument breaks the handlers of the former.
     pub fn read(request: &ConnectRequest, config: &Config) -> Self {
         let auth: Auth = serde_json::from_slice(&request.auth).unwrap_or_default();
-        let query = request.handshake.query.split('&').find_map(|pair| pair.strip_prefix("recovery="));
+        let mut pairs = request.handshake.query.split('&').filter_map(|pair| pair.strip_prefix("recovery="));
+        let query = pairs.find(|said| !said.is_empty());
         let told = said(&auth.recovery).or_else(|| query.and_then(|said| self::said(&said.into())));
         let told = told.unwrap_or_else(|| {
             let agent = request.handshake.user_agent.as_deref().map(str::to_ascii_lowercase);

@@ -1,6 +1,6 @@
 // The official client, led line by line: orders are JSON arrays on standard input, facts are lines on standard output.
 //
-//   node talk.mjs <url> <token> <default|websocket|polling> <text|msgpack>
+//   node talk.mjs <url> <token> <default|websocket|polling> <text|msgpack> [further options as JSON]
 //
 //   ["ask", event, payload]    sends with an acknowledgement, which is printed as `ack <json>`
 //   ["emit", event, payload]   sends without
@@ -11,8 +11,8 @@ import { createInterface } from "node:readline";
 import { io } from "socket.io-client";
 import * as msgpack from "socket.io-msgpack-parser";
 
-const [url, token, transports, parser] = process.argv.slice(2);
-const options = { auth: { token } };
+const [url, token, transports, parser, further] = process.argv.slice(2);
+const options = { auth: { token }, ...JSON.parse(further ?? "{}") };
 if (transports !== "default") options.transports = [transports];
 if (parser === "msgpack") options.parser = msgpack.default ?? msgpack;
 

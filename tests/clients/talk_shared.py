@@ -21,8 +21,8 @@ def say(fact, value):
 
 def options():
     """URL and keyword arguments of connect()."""
-    url, token, transports, _ = sys.argv[1:]
-    more = {"transports": ["websocket"]} if transports == "websocket" else {}
+    url, token, transports, _ = sys.argv[1:5]
+    more = {} if transports == "default" else {"transports": [transports]}
     return url, {"auth": {"token": token}, "wait_timeout": 10, **more}
 
 

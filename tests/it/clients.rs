@@ -127,3 +127,74 @@ async fn a_redis_cluster_makes_no_difference_to_official_clients() {
         place.live_through(id, &ALL).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_writes_base64_offers_a_subprotocol_or_names_no_session_is_served() {
+    let place = Place::one_node(&single().url()).await;
+    place.hubs[0].create_sos("clients-options", "c").await;
+    let url = place.url();
+    let options = json!({"forceBase64": true, "protocols": ["chat", "superchat"], "query": {"sid": ""}});
+    let bytes = json!({"$bytes": "AAEC/w=="});
+    let mut other = place.join((Library::Python, Parser::Text), "rescuer", "other", "clients-options").await;
+    for parser in [Parser::Text, Parser::Msgpack] {
+        for transports in [Transports::Default, Transports::Websocket] {
+            let user = format!("{parser:?}-{transports:?}");
+            let token = place.hubs[0].token("rescuer", &user, &["clients-options"]);
+            let mut client = Talker::connect_with(Library::Node, parser, transports, &url, &token, &options).await;
+            client.wait_for("sos:state", |_| true).await;
+            client.ask_ok("signal", json!({"payload": {"raw": bytes}, "to": "other"})).await;
+            let heard = other.wait_for("signal", |signal| signal["userId"] == *user).await;
+            assert_eq!(heard["payload"], json!({"raw": bytes}));
+            other.ask_ok("signal", json!({"payload": [bytes], "to": user})).await;
+            assert_eq!(client.wait_for("signal", |_| true).await["payload"], json!([bytes]));
+            client.leave().await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_of_ten_kilobytes_lets_every_client_in() {
+    let place = Place::one_node(&single().url()).await;
+    place.hubs[0].create_sos("clients-token", "c").await;
+    // A Keycloak token: many roles, and numeric keys.
+    let roles: Vec<_> = (0..400).map(|n| format!("realm-role-number-{n}")).collect();
+    let claims = json!({"sub": 4711, "role": "rescuer", "sosIds": ["clients-token"], "realm_access": {"roles": roles}});
+    let token = super::sos_tokens::sign(&claims);
+    assert!((10_000..16_384).contains(&token.len()), "{}", token.len());
+    for (library, parser) in ALL {
+        let mut client = Talker::connect(library, parser, Transports::Default, &place.url(), &token).await;
+        client.ask_ok("sos:init", json!({})).await;
+        let state = client.wait_for("sos:state", |_| true).await;
+        assert_eq!(state["members"][0]["userId"], "4711");
+        client.leave().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_polls_and_was_away_for_a_moment_gets_all_of_many_messages() {
+    const MESSAGES: usize = 60;
+    let place = Place::one_node(&single().url()).await;
+    place.hubs[0].create_sos("clients-poll", "c").await;
+    let mut clients = Vec::new();
+    for library in [Library::Node, Library::Python, Library::PythonAsync] {
+        let token = place.hubs[0].token("rescuer", &format!("{library:?}"), &["clients-poll"]);
+        let mut client = Talker::connect(library, Parser::Text, Transports::Polling, &place.url(), &token).await;
+        client.wait_for("sos:state", |_| true).await;
+        clients.push(client);
+    }
+    let mut citizen = place.join((Library::Node, Parser::Text), "citizen", "c", "clients-poll").await;
+    clients.iter().for_each(|client| client.signal(libc::SIGSTOP));
+    for n in 0..MESSAGES {
+        citizen.ask_ok("message:send", json!({"text": format!("m{n}")})).await;
+    }
+    clients.iter().for_each(|client| client.signal(libc::SIGCONT));
+    for client in &mut clients {
+        // python's client calls each handler on a thread of its own, so that their order says nothing.
+        for n in 0..MESSAGES {
+            let text = json!(format!("m{n}"));
+            client.wait_for("message:broadcast", |message| message["text"] == text).await;
+        }
+        assert_eq!(client.count("message:broadcast"), 0, "each once");
+        client.ask_ok("message:send", json!({"text": "still here"})).await;
+    }
+}

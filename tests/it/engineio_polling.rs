@@ -7,7 +7,7 @@ use convoke::protocol::frame::Frame;
 use serde_json::{Value, json};
 use smallvec::smallvec;
 
-use crate::support::raw::{Polling, Tcp, http, request, sid_of};
+use crate::support::raw::{Polling, Tcp, Ws, http, request, sid_of};
 use crate::support::server::{Options, Server, eventually, within};
 
 const PATH: &str = "/engine.io/";
@@ -153,6 +153,37 @@ async fn a_far_larger_payload_is_413_with_and_without_a_length() {
     tcp.write(chunk.repeat(2).as_bytes()).await;
     assert_eq!(tcp.response().await.0, 413);
     assert_eq!(server.close_reason().await, CloseReason::TooLarge);
+}
+
+#[tokio::test]
+async fn an_answer_to_a_poll_holds_sixteen_packets_and_the_rest_comes_with_the_next() {
+    let server = echo().await;
+    let polling = Polling::open(&server, PATH).await;
+    let packets: Vec<String> = (0..40).map(|n| format!("4{n}")).collect();
+    polling.send(packets.join("\x1e")).await;
+    let mut come = Vec::new();
+    for expected in [16, 16, 8] {
+        let answer = polling.poll().await;
+        assert_eq!(answer.split('\x1e').count(), expected);
+        come.extend(answer.split('\x1e').map(str::to_owned));
+    }
+    assert_eq!(come, packets);
+}
+
+#[tokio::test]
+async fn an_empty_parameter_of_the_query_is_none() {
+    let server = echo().await;
+    for (query, status) in [
+        ("EIO=4&transport=polling&sid=", 200),
+        ("EIO=&EIO=4&transport=&transport=polling&sid=&t=", 200),
+        ("EIO=&transport=polling", 400),
+        ("EIO=4&transport=", 400),
+    ] {
+        let response = http().get(server.url(PATH, query)).send().await.unwrap();
+        assert_eq!(response.status(), status, "{query}");
+    }
+    let mut ws = Ws::connect(&server, PATH, "&sid=").await;
+    assert!(ws.text().await.starts_with("0{"));
 }
 
 #[tokio::test]

@@ -50,6 +50,20 @@ async fn a_faulty_handshake_is_refused_before_there_is_a_websocket() {
 }
 
 #[tokio::test]
+async fn the_subprotocol_that_was_offered_first_is_answered() {
+    let server = echo().await;
+    for (offered, answered) in [(" chat, superchat", Some("chat")), ("a", Some("a")), (" , b", None), ("", None)] {
+        let mut tcp = Tcp::connect(&server).await;
+        let header = format!("Sec-WebSocket-Protocol:{offered}\r\n\r\n");
+        tcp.write(upgrade_request(PATH, "").replace("\r\n\r\n", &format!("\r\n{header}")).as_bytes()).await;
+        let head = tcp.head().await;
+        assert!(head.starts_with("http/1.1 101"), "{head}");
+        let found = head.lines().find_map(|line| line.strip_prefix("sec-websocket-protocol: "));
+        assert_eq!(found, answered, "{offered:?}");
+    }
+}
+
+#[tokio::test]
 async fn text_and_binary_messages_come_back() {
     let server = echo().await;
     let mut ws = Ws::open(&server, PATH).await;
@@ -62,6 +76,8 @@ async fn text_and_binary_messages_come_back() {
         ws.send_binary(&data).await;
         assert_eq!(ws.binary().await, data);
     }
+    ws.send("bAQID").await;
+    assert_eq!(ws.binary().await, [1, 2, 3], "base64 in a text frame is binary data");
     ws.send("6").await;
     ws.send("4after a noop").await;
     assert_eq!(ws.text().await, "4after a noop");
@@ -70,7 +86,7 @@ async fn text_and_binary_messages_come_back() {
 #[tokio::test]
 async fn a_message_that_is_no_packet_closes_the_socket_with_1002() {
     let server = echo().await;
-    for malformed in ["", "abc", "0", "2", "2probe", "5", "7", "b", "bAQID", " 4"] {
+    for malformed in ["", "abc", "0", "2", "2probe", "5", "7", "bAQ", "b*", " 4"] {
         let mut ws = Ws::open(&server, PATH).await;
         ws.send(malformed).await;
         ws.closed_with(1002, "protocol error").await;

@@ -69,6 +69,16 @@ async fn a_token_says_who_in_which_role_and_for_which_incidents() {
         (claims(json!({ "role": "Dispatcher", "sosId": "" })), "u1", Role::Dispatcher, None, vec![]),
         (claims(json!({ "sosId": null, "sosIds": ["s3"] })), "u1", Role::Citizen, None, vec!["s3"]),
         (claims(json!({ "userId": "ü ✓ {x}" })), "ü ✓ {x}", Role::Citizen, Some("s1"), vec!["s1"]),
+        // Numbers count as their decimal text.
+        (
+            claims(json!({ "userId": 7, "sosId": 0, "sosIds": [5, "5", "s6"] })),
+            "7",
+            Role::Citizen,
+            Some("0"),
+            vec!["0", "5", "s6"],
+        ),
+        (claims(json!({ "userId": null, "sub": u64::MAX })), "18446744073709551615", Role::Citizen, Some("s1"), vec!["s1"]),
+        (claims(json!({ "userId": i64::MIN, "sub": "u2" })), "-9223372036854775808", Role::Citizen, Some("s1"), vec!["s1"]),
     ];
     let verifier = with_secret();
     for (claims, user_id, role, sos_id, sos_ids) in cases {
@@ -84,16 +94,22 @@ async fn claims_that_are_missing_or_make_no_sense_are_refused() {
     let bad = [
         json!({ "userId": null }),
         json!({ "userId": "" }),
-        json!({ "userId": 7 }),
+        json!({ "userId": 7.5 }),
+        json!({ "userId": 1e30 }),
+        json!({ "userId": true }),
+        json!({ "userId": { "id": 7 } }),
         json!({ "userId": "x".repeat(129) }),
         json!({ "role": null }),
         json!({ "role": "root" }),
         json!({ "role": ["admin"] }),
-        json!({ "sosId": 5 }),
+        json!({ "sosId": 5.5 }),
+        json!({ "sosId": [5] }),
         json!({ "sosId": "a b" }),
         json!({ "sosId": "{s1}" }),
         json!({ "sosIds": "s1" }),
-        json!({ "sosIds": ["s1", 2] }),
+        json!({ "sosIds": 5 }),
+        json!({ "sosIds": ["s1", 2.5] }),
+        json!({ "sosIds": ["s1", null] }),
         json!({ "sosIds": ["s1", "a/b"] }),
         json!({ "exp": "soon" }),
         json!({ "exp": -1 }),
@@ -135,7 +151,6 @@ async fn a_token_of_another_making_is_refused() {
         ("dots", "..".to_owned()),
         ("a prefix", format!("Bearer {genuine}")),
         ("a space", format!("{genuine} ")),
-        ("a large one", hs256(&claims(json!({ "x": "x".repeat(10_000) })), SECRET)),
     ];
     let verifier = with_secret();
     assert!(verify(&verifier, &genuine).await.is_ok());

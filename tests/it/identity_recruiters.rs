@@ -80,9 +80,11 @@ async fn a_token_says_who_and_of_which_organization() {
         (json!({ "sub": null }), None),
         (json!({ "sub": null, "userId": "r1" }), None),
         (json!({ "sub": "" }), None),
-        (json!({ "sub": 7 }), None),
+        (json!({ "sub": 7, "orgId": 12 }), Some(("7", Some("12")))),
+        (json!({ "sub": 7.5 }), None),
+        (json!({ "sub": ["r1"] }), None),
         (json!({ "sub": long }), None),
-        (json!({ "orgId": 7 }), None),
+        (json!({ "orgId": 7.5 }), None),
         (json!({ "orgId": ["acme"] }), None),
         (json!({ "orgId": long }), None),
     ] {

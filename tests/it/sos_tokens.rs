@@ -67,6 +67,7 @@ async fn each_way_not_to_have_a_token_has_its_code() {
         json!({"a": 1}),
         json!("a.b.c"),
         json!("x".repeat(20_000)),
+        json!("x".repeat(900_000)),
         json!(mint("another secret, also of at least 32 bytes", "citizen", "c1", &["s1"], None)),
         json!(with("role", json!("king"))),
         json!(with("role", Value::Null)),
@@ -89,6 +90,22 @@ async fn each_way_not_to_have_a_token_has_its_code() {
     let bare = Client::builder(&a.url()).open().await.expect("a transport");
     bare.send_raw("40{\"token\":");
     bare.closed().await;
+}
+
+#[tokio::test]
+async fn a_token_that_is_too_long_is_called_so_and_the_operator_is_told_once() {
+    let redis = pair().await.redis.url();
+    let hub = Hub::start(&[("REDIS_URL", &redis), ("NODE_ID", "long-tokens")]).await;
+    let long = sign(&json!({"userId": "c1", "role": "citizen", "groups": "x".repeat(16_384)}));
+    for _ in 0..3 {
+        let Err(Refusal::ConnectError(error)) = Client::try_connect(&hub.url(), json!({"token": long})).await else {
+            panic!("it was let in")
+        };
+        assert_eq!(error, json!({"message": "The token is longer than 16384 bytes", "data": {"code": "INVALID_TOKEN"}}));
+    }
+    eventually("the warning", || hub.log().contains("a token is too long")).await;
+    assert_eq!(hub.log().matches("a token is too long").count(), 1);
+    assert!(!hub.log().contains(&long[..40]), "no token in the log");
 }
 
 #[tokio::test]

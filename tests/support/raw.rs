@@ -168,13 +168,18 @@ impl Tcp {
         within(self.0.write_all(bytes)).await.unwrap();
     }
 
-    /// One HTTP response with a `Content-Length`, or `101`.
-    pub async fn response(&mut self) -> (u16, String) {
+    /// The head of one HTTP response, in lower case.
+    pub async fn head(&mut self) -> String {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             head.push(within(self.0.read_u8()).await.expect("a response"));
         }
-        let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
+        String::from_utf8(head).unwrap().to_ascii_lowercase()
+    }
+
+    /// One HTTP response with a `Content-Length`, or `101`.
+    pub async fn response(&mut self) -> (u16, String) {
+        let head = self.head().await;
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |n| n.parse().unwrap());
         let mut body = vec![0; length];

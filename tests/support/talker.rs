@@ -27,7 +27,7 @@ pub enum Transports {
     /// Polling first, then an upgrade.
     Default,
     Websocket,
-    /// Long-polling alone; only Node's knows it.
+    /// Long-polling alone.
     Polling,
 }
 
@@ -40,13 +40,25 @@ pub struct Talker {
 impl Talker {
     /// Starts one and waits until it is connected, by WebSocket in the end unless it shall poll.
     pub async fn connect(library: Library, parser: Parser, transports: Transports, url: &str, token: &str) -> Self {
+        Self::connect_with(library, parser, transports, url, token, &json!({})).await
+    }
+
+    /// [`Talker::connect`] with further options, which only Node's knows.
+    pub async fn connect_with(
+        library: Library,
+        parser: Parser,
+        transports: Transports,
+        url: &str,
+        token: &str,
+        further: &Value,
+    ) -> Self {
         let parser = if parser == Parser::Msgpack { "msgpack" } else { "text" };
         let way = match transports {
             Transports::Default => "default",
             Transports::Websocket => "websocket",
             Transports::Polling => "polling",
         };
-        let args = [url, token, way, parser];
+        let args = [url, token, way, parser, &further.to_string()];
         let script = match library {
             Library::Node => Script::node("talk.mjs", &args),
             Library::Python => Script::python("talk_sync.py", &args),
@@ -63,7 +75,8 @@ impl Talker {
                 awaited.retain(|fact| next.as_ref().is_none_or(|(told, _)| told != fact));
             }
         } else {
-            assert_eq!(talker.fact("settled").await, "websocket");
+            let settled = if transports == Transports::Polling { "polling" } else { "websocket" };
+            assert_eq!(talker.fact("settled").await, settled);
         }
         talker
     }
@@ -102,6 +115,11 @@ impl Talker {
     /// Events of this name that no wait has taken.
     pub fn count(&self, event: &str) -> usize {
         self.events.iter().filter(|args| args[0] == event).count()
+    }
+
+    /// `SIGSTOP` and the like: a phone that falls asleep.
+    pub fn signal(&self, signal: i32) {
+        self.script.signal(signal);
     }
 
     /// Disconnects and waits for the end of the process.

@@ -19,6 +19,9 @@ pub enum InterviewError {
     MissingToken,
     #[error("The token is not valid")]
     InvalidToken,
+    /// With how much of it there may be.
+    #[error("{0}")]
+    TokenTooLong(AuthError),
     #[error("The token has expired")]
     TokenExpired,
     #[error("The invite has expired")]
@@ -50,7 +53,7 @@ impl InterviewError {
             Self::Ended => "INTERVIEW_UNAVAILABLE",
             Self::Forbidden => "FORBIDDEN",
             Self::MissingToken => "MISSING_TOKEN",
-            Self::InvalidToken => "INVALID_TOKEN",
+            Self::InvalidToken | Self::TokenTooLong(_) => "INVALID_TOKEN",
             Self::TokenExpired => "TOKEN_EXPIRED",
             Self::InviteExpired => "INVITE_EXPIRED",
             Self::InviteRevoked => "INVITE_REVOKED",
@@ -85,6 +88,7 @@ impl From<AuthError> for InterviewError {
         match error {
             AuthError::Missing => Self::MissingToken,
             AuthError::Invalid => Self::InvalidToken,
+            AuthError::TooLong => Self::TokenTooLong(error),
             AuthError::Expired => Self::TokenExpired,
             AuthError::NotConfigured => Self::NotConfigured { setting: "INTERVIEW_JWT_SECRET" },
             AuthError::Unavailable => Self::Unavailable,

@@ -13,19 +13,17 @@ use super::error::{MISSING_TOKEN, NOT_CONFIGURED, SosError, TOKEN_EXPIRED};
 use super::fields::Fields;
 use super::join::Entered;
 
-/// Characters of a token.
-const MAX_TOKEN: usize = 16_384;
-
 /// The token in an `auth` object or in the payload of `auth:refresh`.
 pub fn token<'a>(fields: &Fields<'a>) -> Result<std::borrow::Cow<'a, str>, AuthError> {
-    fields.text("token", MAX_TOKEN).map_err(|_| AuthError::Invalid)?.ok_or(AuthError::Missing)
+    // How long it may be is for the verifier to say.
+    fields.text("token", usize::MAX).map_err(|_| AuthError::Invalid)?.ok_or(AuthError::Missing)
 }
 
 /// The code of a token that is not accepted.
 pub fn token_code(error: AuthError) -> Code {
     match error {
         AuthError::Missing => MISSING_TOKEN,
-        AuthError::Invalid => Code::INVALID_TOKEN,
+        AuthError::Invalid | AuthError::TooLong => Code::INVALID_TOKEN,
         AuthError::Expired => TOKEN_EXPIRED,
         AuthError::NotConfigured => NOT_CONFIGURED,
         AuthError::Unavailable => Code::UNAVAILABLE,

@@ -101,9 +101,10 @@ impl Api {
     /// Failed authentication is counted by address.
     fn refuse(&self, call: &Call, error: InterviewError) -> HttpError {
         match error {
-            InterviewError::MissingToken | InterviewError::InvalidToken | InterviewError::TokenExpired => {
-                self.failures.refuse(call.context.address, error.into())
-            }
+            InterviewError::MissingToken
+            | InterviewError::InvalidToken
+            | InterviewError::TokenTooLong(_)
+            | InterviewError::TokenExpired => self.failures.refuse(call.context.address, error.into()),
             error => error.into(),
         }
     }

@@ -135,6 +135,7 @@ impl Api {
         verified.map_err(|error| match error {
             AuthError::NotConfigured => HttpError::NotConfigured { setting: "SESSIONS_JWT_SECRET" },
             AuthError::Unavailable => HttpError::Unavailable,
+            AuthError::TooLong => self.failures.refuse(call.context.address, HttpError::TokenTooLong),
             AuthError::Missing | AuthError::Invalid | AuthError::Expired => {
                 self.failures.refuse(call.context.address, HttpError::Unauthorized)
             }

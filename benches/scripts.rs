@@ -221,7 +221,10 @@ impl Scripts<'_> {
             sos_audit(redis, ID, RESCUER, "location:update", "RATE_LIMITED").await.expect("an answer");
         });
         self.repeat("sos_events", async |_| {
-            assert_eq!(sos_events(redis, ID, None, 100).await.expect("an answer").expect("a state").len(), 1 + MEMBERS.len());
+            assert_eq!(
+                sos_events(redis, ID, None, 100).await.expect("an answer").expect("a state").entries.len(),
+                1 + MEMBERS.len()
+            );
         });
         self.repeat("watch_owed", async |_| assert_eq!(world.owed().await.len(), 1));
         let owed = async || {

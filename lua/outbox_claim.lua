@@ -1,6 +1,6 @@
 -- Takes or renews the lease of an outbox, and reads its oldest entries.
 -- KEYS 1 scope:meta   2 sos:outbox   3 sos:state   4 sos:outbox:dead
--- ARGV 1 owner   2 lease (ms)   3 limit
+-- ARGV 1 owner   2 lease (ms)   3 limit   4 bytes after which the answer ends early
 -- Returns { 0, ms to the end of another's lease } or { 1, length, { id, event, user, data, time }, … }
 -- scope:meta holds the lease in `ob` as `<until> <owner>`.
 local time = redis.call('TIME')
@@ -15,9 +15,15 @@ end
 redis.call('HSET', KEYS[1], 'ob', now + ARGV[2] .. ' ' .. ARGV[1])
 -- The outbox may outlive the scope: a lease must not leave a meta behind for ever.
 if redis.call('PTTL', KEYS[1]) == -1 then redis.call('PEXPIRE', KEYS[1], 90000000) end
-local result = { 1, length }
-for _, entry in ipairs(redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', ARGV[3])) do
-  local f = entry[2]
-  result[#result + 1] = { entry[1], f[2], f[4], f[6], f[8] }
-end
+local CHUNK = 4 -- entries that are read at once
+local result, bytes, from = { 1, length }, 0, '-'
+repeat
+  local chunk = redis.call('XRANGE', KEYS[2], from, '+', 'COUNT', CHUNK)
+  for _, entry in ipairs(chunk) do
+    local f = entry[2]
+    if #result - 2 == tonumber(ARGV[3]) or bytes >= tonumber(ARGV[4]) then return result end
+    result[#result + 1] = { entry[1], f[2], f[4], f[6], f[8] }
+    from, bytes = '(' .. entry[1], bytes + #f[6]
+  end
+until #chunk < CHUNK
 return result

@@ -31,7 +31,7 @@ keep(now, META, LOG, MEMBERS)
 commit()
 local result = { epoch, last, call('HGET', META, 'trim') or '0-0', 0, 0 }
 local limit = tonumber(ARGV[10])
-if ARGV[8] == '' then return result end
+if ARGV[8] == '' or limit == 0 then return result end
 if ARGV[8] == epoch or result[3] ~= '0-0' then return log_after(result, ARGV[8], ARGV[9], limit) end
 -- A log that began anew, and is whole: all of it was missed.
 log_after(result, epoch, '0-0', limit)

@@ -17,7 +17,8 @@ if ARGV[4] ~= '' then
   poison = string.format('%d %.0f %s', count + 1, since, ARGV[4])
 end
 redis.call('DEL', key)
-redis.call('HSET', key, 'node', ARGV[1], 'epoch', ARGV[2], unpack(ARGV, 5))
+redis.call('HSET', key, 'node', ARGV[1], 'epoch', ARGV[2])
+for i = 5, #ARGV, 1000 do redis.call('HSET', key, unpack(ARGV, i, math.min(i + 999, #ARGV))) end
 if poison then redis.call('HSET', key, 'poison', poison) end
 redis.call('PEXPIRE', key, ARGV[3])
 return { 1 }

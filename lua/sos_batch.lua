@@ -1,9 +1,12 @@
--- Fixes from a time offline: all to the track; the newest is the last known one if it is newer than that. Also after the
--- end, while the state lasts: then nothing is sent.
+-- Fixes from a time offline, a part of a batch: all to the track; the newest is the last known one if it is newer than that.
+-- Also after the end, while the state lasts: then nothing is sent.
 -- KEYS 1 scope:meta   2 sos:state   3 sos:location   4 sos:track   5 sos:outbox   6 sos:events
--- ARGV 1–13 as in lib/sos.lua   14 window (ms)   15… six per fix, as in lib/location.lua
+-- ARGV 1–13 as in lib/sos.lua   14 window (ms)   15 source of a fix without a device   16 most sources that are remembered
+--      17 which part of the batch ('' the only one): each part's clientMessageId is its own   18 the last known fix may be
+--      among these ('1' or '')   19… six per fix, as in lib/location.lua
 -- Returns { 'ok', …, ms to the end of the window or 0, accepted, duplicates } or a refusal
 STATE, LOCATION, TRACK, OUTBOX, EVENTS = unpack(KEYS, 2)
+NAME = NAME .. ARGV[17]
 local first = open(KEY, 7)
 if first then return first end
 local state = call('HMGET', STATE, 'status', 'adm:' .. KEY)
@@ -14,25 +17,44 @@ local final = FINAL[state[1]]
 
 local head = '"userId":' .. cjson.encode(USER) .. ',"role":"' .. role .. '",'
 local u = load_user(KEY)
-local last_fix = u.f and tonumber(string.match(u.f, '^(%d+)')) or -1
-local accepted, duplicates, newest, newest_fix, address = 0, 0, nil, last_fix, nil
-for i = 15, #ARGV, 6 do
-  local device, fix = ARGV[i + 3] == '' and '-' or ARGV[i + 3], fix_time(ARGV[i + 4])
-  device_latest(u, device, fix)
-  if track(u, head .. ARGV[i], device, fix) then accepted = accepted + 1 else duplicates = duplicates + 1 end
-  if fix > newest_fix then
-    newest, newest_fix = i, fix
+local most = tonumber(ARGV[16])
+local last_fix, last_arrival, last_source = string.match(u.f or '', '^(%d+) (%d+) %S+ (%S+)\n')
+
+-- Newer than the last known one: by the clock of the source if it is the same; a fix of another one must be from after the
+-- arrival of what is known, since what belongs to the past does not replace it.
+local function is_newer(s, fix)
+  if not last_fix then return true end
+  if last_source == s.name then return fix > (s.last > 0 and s.last or tonumber(last_fix)) end
+  return fix > s.last and fix > tonumber(last_arrival)
+end
+
+local accepted, duplicates, newest, address, touched = 0, 0, nil, nil, {}
+for i = 19, #ARGV, 6 do
+  local source, fix, usable = ARGV[i + 3] == '' and ARGV[15] or ARGV[i + 3], fix_time(ARGV[i + 4])
+  local s = source_of(u, source, most)
+  if track(u, head .. ARGV[i], source, fix, fix > s.highest and s.highest > 0) then
+    accepted = accepted + 1
+  else
+    duplicates = duplicates + 1
+  end
+  s.highest = math.max(s.highest, fix)
+  if usable then s.latest = math.max(s.latest or 0, math.min(fix, now)) end
+  touched[s] = true
+  -- Of two sources the one that came later counts.
+  if ARGV[18] == '1' and is_newer(s, fix) and (not newest or newest.source ~= source or fix >= newest.fix) then
+    newest = { at = i, source = source, fix = fix }
     if ARGV[i + 5] ~= '' then address = ARGV[i + 5] end
   end
 end
+for s in pairs(touched) do s.last = math.max(s.last, s.latest or 0) end
 trim_track()
 if address and not final then call('HSET', STATE, 'address', address, 'updatedAt', now) end
 
 local wait = 0
 if newest then
-  local device = ARGV[newest + 3] == '' and '-' or ARGV[newest + 3]
+  local i = newest.at
   if final then SOURCE = 'internal' end
-  set_last(u, USER, role, head .. ARGV[newest], ARGV[newest + 1], ARGV[newest + 2], device, newest_fix)
+  set_last(u, USER, role, head .. ARGV[i], ARGV[i + 1], ARGV[i + 2], newest.source, newest.fix)
   if final then
     u.pending = '0'
   elseif now >= u.stop then

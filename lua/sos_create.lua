@@ -89,11 +89,12 @@ end
 
 -- The citizen's first fix; what it sent itself since is newer.
 local function place()
-  local key, fix = ARGV[21], fix_time(ARGV[26])
+  local key, fix, usable = ARGV[21], fix_time(ARGV[26])
   local u = load_user(key)
   if u.f then return end
+  local s = source_of(u, '-', 1)
+  s.last, s.highest = usable and math.min(fix, now) or 0, fix
   local fields_json = '"userId":' .. json(ARGV[15]) .. ',"role":"citizen",' .. ARGV[22]
-  device_latest(u, '-', fix)
   track(u, fields_json, '-', fix)
   set_last(u, ARGV[15], 'citizen', fields_json, ARGV[23], ARGV[24], '-', fix)
   send_location(u, 1000)

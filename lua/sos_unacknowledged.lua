@@ -12,7 +12,6 @@ local left = tonumber(state[4]) + ARGV[14] - now
 if left > 0 then return answer('wait', left) end
 call('HSET', STATE, 'unack', now)
 local data = '{"sosId":"' .. SOS .. '","status":"' .. state[1] .. '","timestamp":' .. now .. '}'
-put('w:' .. now .. '-0u', '* - - -\n["sos:unacknowledged",' .. data .. ']')
-owed = 1
+owe_body(now .. '-0u', '* - - -\n["sos:unacknowledged",' .. data .. ']')
 outbox('sos:unacknowledged', '', data)
 return done(answer('ok'))

@@ -1,11 +1,36 @@
--- The copies that watchers are owed.
+-- The copies that watchers are owed: some of those that scope:meta names; or, step by step, all that are there.
 -- KEYS 1 scope:meta
--- Returns { id, body, id, body, … }
-local owed, all = {}, redis.call('HGETALL', KEYS[1])
-for i = 1, #all, 2 do
-  if string.sub(all[i], 1, 2) == 'w:' then
-    owed[#owed + 1] = string.sub(all[i], 3)
-    owed[#owed + 1] = all[i + 1]
+-- ARGV 1 '' those that are named, else where the search goes on (0: from the first)
+-- Returns { where to go on or 0, id, body, id, body, … }
+local call, META = redis.call, KEYS[1]
+local MOST = 32
+local owed = { '0' }
+if ARGV[1] ~= '' then
+  local step = call('HSCAN', META, ARGV[1], 'MATCH', 'w:*', 'COUNT', 512)
+  owed[1] = step[1]
+  for i = 1, #step[2], 2 do
+    owed[#owed + 1] = string.sub(step[2][i], 3)
+    owed[#owed + 1] = step[2][i + 1]
+  end
+  return owed
+end
+local named = call('HGET', META, 'wo') or ''
+local ids, rest = {}, 1
+for id, after in string.gmatch(named, '(%S+)()') do
+  ids[#ids + 1], rest = id, after
+  if #ids == MOST then break end
+end
+if #ids == 0 then return owed end
+local fields = {}
+for i, id in ipairs(ids) do fields[i] = 'w:' .. id end
+local left = {}
+for i, body in ipairs(call('HMGET', META, unpack(fields))) do
+  if body then
+    left[#left + 1] = ids[i]
+    owed[#owed + 1] = ids[i]
+    owed[#owed + 1] = body
   end
 end
+-- What somebody has paid who does not know the list.
+if #left < #ids then call('HSET', META, 'wo', table.concat(left, ' ') .. string.sub(named, rest)) end
 return owed

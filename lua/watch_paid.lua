@@ -3,5 +3,14 @@
 -- ARGV ids
 -- Returns { removed }
 if #ARGV == 0 then return { 0 } end
-for i = 1, #ARGV do ARGV[i] = 'w:' .. ARGV[i] end
-return { redis.call('HDEL', KEYS[1], unpack(ARGV)) }
+local fields, paid, left = {}, {}, {}
+for i, id in ipairs(ARGV) do
+  fields[i] = 'w:' .. id
+  paid[id] = true
+end
+local named = redis.call('HGET', KEYS[1], 'wo')
+for id in string.gmatch(named or '', '%S+') do
+  if not paid[id] then left[#left + 1] = id end
+end
+if named then redis.call('HSET', KEYS[1], 'wo', table.concat(left, ' ')) end
+return { redis.call('HDEL', KEYS[1], unpack(fields)) }

@@ -192,6 +192,10 @@ fn sos_config(settings: &Settings) -> sos::Config {
         ack_after: settings.sos.ack_after,
         offline_after: settings.sos.offline_after,
         token_grace: settings.sos.token_grace,
+        devices: settings.sos.devices,
+        rooms: settings.limits.rooms_per_socket,
+        relay_bytes: settings.limits.relay_bytes,
+        state_bytes: settings.limits.state_bytes,
         ..sos::Config::default()
     }
 }

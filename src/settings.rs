@@ -106,6 +106,12 @@ pub struct Limits {
     pub events_burst: u32,
     /// Bytes queued for one client.
     pub outbox_bytes: usize,
+    /// Incidents that one socket may be in.
+    pub rooms_per_socket: usize,
+    /// Bytes of the payload of a signal.
+    pub relay_bytes: usize,
+    /// Bytes of the state of an incident, as clients get it.
+    pub state_bytes: usize,
 }
 
 /// Where Redis is and how patient we are with it.
@@ -133,6 +139,8 @@ pub struct Sos {
     pub offline_after: Duration,
     /// How long an expired token still opens its own incident; zero: not at all.
     pub token_grace: Duration,
+    /// Devices of a user whose clocks an incident tells apart.
+    pub devices: u32,
 }
 
 /// Logs and metrics.
@@ -313,6 +321,9 @@ fn limits(read: &mut Reader<'_>) -> Limits {
         events_per_second: read.integer(t::EVENTS_PER_SECOND, 1..=1_000_000),
         events_burst: read.integer(t::EVENTS_BURST, 1..=1_000_000),
         outbox_bytes: read.integer(t::OUTBOX_BYTES, 1024..=1_000_000_000),
+        rooms_per_socket: read.integer(t::ROOMS_PER_SOCKET, 1..=1000),
+        relay_bytes: read.integer(t::MAX_RELAY_BYTES, 256..=1_000_000),
+        state_bytes: read.integer(t::MAX_STATE_BYTES, 65_536..=100_000_000),
     }
 }
 
@@ -359,6 +370,7 @@ fn sos(read: &mut Reader<'_>) -> Sos {
         ack_after: read.seconds(t::SOS_ACK_SECONDS, 1..=86_400),
         offline_after: read.seconds(t::PRESENCE_OFFLINE_SECONDS, 0..=3600),
         token_grace: read.seconds(t::TOKEN_GRACE_SECONDS, 0..=31_536_000),
+        devices: read.integer(t::DEVICES_PER_USER, 1..=64),
     }
 }
 

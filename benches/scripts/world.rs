@@ -67,11 +67,11 @@ impl World {
 
     pub async fn locate(&self, op: Op<'_>, window_ms: u64) -> Placed {
         let fix = self.fix();
-        sos_location(&self.redis, ID, op, CITIZEN, window_ms, &fix).await.expect("an answer").expect("rights").placed
+        sos_location(&self.redis, ID, op, CITIZEN, intake(window_ms), &fix).await.expect("an answer").expect("rights").placed
     }
 
     pub async fn batch(&self, op: Op<'_>, fixes: &[Fix]) {
-        let batched = sos_batch(&self.redis, ID, op, CITIZEN, 0, fixes).await.expect("an answer").expect("rights");
+        let batched = sos_batch(&self.redis, ID, op, CITIZEN, intake(0), fixes).await.expect("an answer").expect("rights");
         assert_eq!(batched.accepted as usize, fixes.len());
     }
 
@@ -126,11 +126,15 @@ impl World {
     }
 }
 
+pub const fn intake(throttle_ms: u64) -> Intake<'static> {
+    Intake { throttle_ms, connection: "c-cit", devices: 8 }
+}
+
 /// An operation that is not repeated.
 pub fn plain() -> Op<'static> {
     op("")
 }
 
 pub fn op(id: &str) -> Op<'_> {
-    Op { id, client_message_id: "", retention: Retention { window_ms: 120_000, log_ms: 215_000 } }
+    Op { id, client_message_id: "", retention: Retention { window_ms: 120_000, log_ms: 215_000 }, outbox: true }
 }

@@ -1,20 +1,39 @@
 -- Shared: positions. sos:location holds per user key U
---   f:U → `<fix time> <arrival> <role> <device key>\n<fields of the broadcast as JSON text>`, the last known fix
+--   f:U → `<fix time> <arrival> <role> <source>\n<fields of the broadcast as JSON text>`, the last known fix
 --   w:U → `<window's end> <pending> <outbox time> <latitude> <longitude> <owed>`: whether f:U was not sent yet, when and
 --         where the outbox last got one, whether it does not have f:U
---   d:U → `<device key>:<latest fix time> …` of the last eight devices, newest first
--- and t, the last arrival. A fix comes as six arguments: fields, latitude, longitude, device key, fix time, address.
+--   s:U → `<source>:<last fix time>:<highest fix time> …` of the sources heard last, newest first; 0: none yet
+--   d:U → the same without the highest, as the release before wrote it; read where there is no s:U
+-- and t, the last arrival. A source is a device key, `.` and the key of a connection, or `-`, the internal API: whose clock
+-- it is. A fix comes as six arguments: fields, latitude, longitude, device key, fix time, address.
 
 local TRACK_LENGTH = 20000
 local OUTBOX_MS, OUTBOX_M = 15000, 50
+-- A fix so much older than its source's last one is old; one older than that says that the clock was set.
+local OLD_MS = 60000
 
-local function load_user(key)
-  local r = call('HMGET', LOCATION, 'f:' .. key, 'w:' .. key, 'd:' .. key)
-  local u = { key = key, f = r[1], devices = r[3] or '', stop = 0, pending = '0', sent = '-', lat = '-', lon = '-', owed = '0' }
-  if r[2] then
-    u.stop, u.pending, u.sent, u.lat, u.lon, u.owed = string.match(r[2], '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+)$')
+local function read_window(u, window)
+  u.stop, u.pending, u.sent, u.lat, u.lon, u.owed = 0, '0', '-', '-', '-', '0'
+  if window then
+    u.stop, u.pending, u.sent, u.lat, u.lon, u.owed = string.match(window, '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+)$')
     u.stop = tonumber(u.stop)
   end
+end
+
+-- A last fix time counts as its arrival at most, also one that the release before wrote.
+local function read_sources(u, text, before)
+  u.sources = {}
+  local pattern = text and '(%S+):(%d+):(%d+)' or '(%S+):(%d+)'
+  for name, last, highest in string.gmatch(text or before or '', pattern) do
+    u.sources[#u.sources + 1] = { name = name, last = math.min(tonumber(last), now), highest = tonumber(highest or last) }
+  end
+end
+
+local function load_user(key)
+  local r = call('HMGET', LOCATION, 'f:' .. key, 'w:' .. key, 's:' .. key, 'd:' .. key)
+  local u = { key = key, f = r[1] ~= '' and r[1] or nil }
+  read_window(u, r[2])
+  read_sources(u, r[3], r[4])
   return u
 end
 
@@ -23,7 +42,10 @@ local function window_of(u)
 end
 
 local function save_user(u)
-  call('HSET', LOCATION, 'f:' .. u.key, u.f or '', 'w:' .. u.key, window_of(u), 'd:' .. u.key, u.devices, 't', now)
+  local sources = {}
+  for i, s in ipairs(u.sources) do sources[i] = s.name .. ':' .. s.last .. ':' .. s.highest end
+  call('HSET', LOCATION, 'w:' .. u.key, window_of(u), 's:' .. u.key, table.concat(sources, ' '), 't', now,
+    unpack(u.f and { 'f:' .. u.key, u.f } or {}))
 end
 
 -- The payload of a broadcast that goes out now, from f:U.
@@ -44,39 +66,44 @@ local function metres(lat1, lon1, lat2, lon2)
   return 6371000 * math.sqrt(x * x + y * y)
 end
 
--- Fix time by Redis' clock: missing, or more than 60 s ahead, is now.
+-- Fix time, and whether it is the source's own word: missing, or more than 60 s ahead of Redis' clock, it is the arrival.
 local function fix_time(text)
   local fix = tonumber(text)
-  if not fix or fix > now + 60000 then return now end
-  return fix
+  if not fix or fix > now + 60000 then return now, false end
+  return fix, true
 end
 
--- The latest fix time of a device, and the list with this device in front.
-local function device_latest(u, device, fix)
-  local pattern = device .. ':'
-  local latest
-  if string.sub(u.devices, 1, #pattern) == pattern and not string.find(u.devices, ' ', 1, true) then
-    latest = tonumber(string.sub(u.devices, #pattern + 1)) -- the usual case: one device
-    u.devices = pattern .. math.max(latest, fix)
-    return latest
-  end
-  local list = {}
-  for name, time in string.gmatch(u.devices, '(%S*):(%d+)') do
-    if name == device then latest = tonumber(time) elseif #list < 7 then list[#list + 1] = name .. ':' .. time end
-  end
-  u.devices = pattern .. math.max(latest or 0, fix) .. (#list > 0 and ' ' or '') .. table.concat(list, ' ')
-  return latest
-end
-
--- Adds to the track, once per user, device and fix time; false if it is there. `surely` spares the look.
-local function track(u, fields, device, fix, surely)
-  local head = u.key .. ' ' .. device .. ' '
-  if not surely then
-    for _, member in ipairs(call('ZRANGEBYSCORE', TRACK, fix, fix)) do
-      if string.sub(member, 1, #head) == head then return false end
+-- The entry of a source, in front of the others. Beyond `most` the one that was silent longest is forgotten.
+local function source_of(u, name, most)
+  local list = u.sources
+  for i, s in ipairs(list) do
+    if s.name == name then
+      if i > 1 then table.insert(list, 1, table.remove(list, i)) end
+      return s
     end
   end
-  call('ZADD', TRACK, fix, head .. fix .. ' ' .. now .. '\n' .. fields)
+  local s = { name = name, last = 0, highest = 0 }
+  table.insert(list, 1, s)
+  for i = #list, most + 1, -1 do list[i] = nil end
+  return s
+end
+
+-- Adds to the track, once per user, source and fix time; false if it is there. `surely` spares the look. Among the members
+-- of one score those that begin alike stand side by side, so an equal one is a neighbour, however many there are.
+local function track(u, fields, source, fix, surely)
+  local head = u.key .. ' ' .. source .. ' '
+  local member = head .. fix .. ' ' .. now .. '\n' .. fields
+  if call('ZADD', TRACK, fix, member) == 0 then return false end
+  if surely then return true end
+  local rank = call('ZRANK', TRACK, member)
+  local beside = call('ZRANGE', TRACK, math.max(rank - 1, 0), rank + 1, 'WITHSCORES')
+  for i = 1, #beside, 2 do
+    local same = tonumber(beside[i + 1]) == fix and string.sub(beside[i], 1, #head) == head
+    if same and beside[i] ~= member then
+      call('ZREM', TRACK, member)
+      return false
+    end
+  end
   return true
 end
 
@@ -86,9 +113,9 @@ local function trim_track()
 end
 
 -- The fix is the last known one: owed to the room, and by its rule to the outbox.
-local function set_last(u, user, role, fields, lat, lon, device, fix)
-  u.f = fix .. ' ' .. now .. ' ' .. role .. ' ' .. device .. '\n' .. fields
-  if SOURCE == 'internal' then return end
+local function set_last(u, user, role, fields, lat, lon, source, fix)
+  u.f = fix .. ' ' .. now .. ' ' .. role .. ' ' .. source .. '\n' .. fields
+  if not to_outbox() then return end
   lat, lon = tonumber(lat), tonumber(lon)
   if u.sent == '-' or now - u.sent >= OUTBOX_MS or metres(u.lat, u.lon, lat, lon) >= OUTBOX_M then
     outbox('location', user, location_json(u.f))
@@ -98,31 +125,70 @@ local function set_last(u, user, role, fields, lat, lon, device, fix)
   end
 end
 
--- Everybody's windows: sends what is due (`all`: whatever waits). Returns how many were sent, and ms to the next.
-local function flush_all(throttle, all, only)
-  local sent, wait = 0, -1
-  local names = only and { 'w:' .. only, call('HGET', LOCATION, 'w:' .. only) } or call('HGETALL', LOCATION)
-  for i = 1, #names, 2 do
-    local key = string.match(names[i], '^w:(.*)$')
-    if key and names[i + 1] and string.match(names[i + 1], '^%S+ 1 ') then
-      local u = load_user(key)
-      if all or now >= u.stop then
-        send_location(u, throttle)
-        call('HSET', LOCATION, 'w:' .. key, window_of(u))
-        sent = sent + 1
-      elseif wait < 0 or u.stop - now < wait then
-        wait = u.stop - now
-      end
-    end
-  end
-  return sent, wait
-end
-
--- A participant's last fix goes to the outbox when it goes.
-local function last_to_outbox(key, user)
-  local u = load_user(key)
-  if u.owed ~= '1' or not u.f then return end
+-- A participant's last fix, to the outbox.
+local function owed_to_outbox(u, user)
+  if u.owed ~= '1' or not u.f then return false end
   outbox('location', user, location_json(u.f))
   u.sent, u.owed = now, '0'
+  return true
+end
+
+-- It goes to the outbox when the participant goes.
+local function last_to_outbox(key, user)
+  local u = load_user(key)
+  if owed_to_outbox(u, user) then call('HSET', LOCATION, 'w:' .. key, window_of(u)) end
+end
+
+-- Whose fix f:U is: the first of its fields, `"userId":"…"`.
+local function whose(f)
+  local from = string.find(f, '\n', 1, true) + 10
+  local to = from
+  repeat to = string.find(f, '"', to + 1, true) until #string.match(string.sub(f, from, to - 1), '\\*$') % 2 == 0
+  return cjson.decode('[' .. string.sub(f, from, to) .. ']')[1]
+end
+
+-- One user's window: sends what is due. Returns how many were sent, and ms to its end or -1.
+local function flush_user(key, throttle)
+  local u = load_user(key)
+  if u.pending ~= '1' or not u.f then return 0, -1 end
+  if now < u.stop then return 0, u.stop - now end
+  send_location(u, throttle)
   call('HSET', LOCATION, 'w:' .. key, window_of(u))
+  return 1, -1
+end
+
+-- Everybody's windows, in one pass: sends what is due, at most `most` of them. Returns how many were sent, and ms to the
+-- next. At the `ending` whatever waits is due, and what the outbox is owed goes to it.
+local function flush_all(throttle, most, ending)
+  local sent, wait, fixes, windows, writes = 0, -1, {}, {}, {}
+  local all = call('HGETALL', LOCATION)
+  for i = 1, #all, 2 do
+    local kind, key = string.sub(all[i], 1, 2), string.sub(all[i], 3)
+    if kind == 'f:' then
+      fixes[key] = all[i + 1] ~= '' and all[i + 1] or nil
+    elseif kind == 'w:' and (string.find(all[i + 1], '^%d+ 1 ') or string.sub(all[i + 1], -2) == ' 1') then
+      windows[#windows + 1] = { key = key, window = all[i + 1] }
+    end
+  end
+  for _, u in ipairs(windows) do
+    read_window(u, u.window)
+    u.f = fixes[u.key]
+    local changed = false
+    if u.f and u.pending == '1' then
+      if sent < most and (ending or now >= u.stop) then
+        send_location(u, throttle)
+        sent, changed = sent + 1, true
+      else
+        local left = math.max(u.stop - now, 1)
+        if wait < 0 or left < wait then wait = left end
+      end
+    end
+    if ending and u.f and owed_to_outbox(u, whose(u.f)) then changed = true end
+    if changed then
+      writes[#writes + 1] = 'w:' .. u.key
+      writes[#writes + 1] = window_of(u)
+    end
+  end
+  for i = 1, #writes, 256 do call('HSET', LOCATION, unpack(writes, i, math.min(i + 255, #writes))) end
+  return sent, wait
 end

@@ -58,8 +58,8 @@ local function older(a, b)
   return a1 < b1 or (a1 == b1 and a2 < b2)
 end
 
--- Entries taken from the log at once, and bytes of bodies after which an answer ends: nobody else is served meanwhile.
-local CHUNK, REPLY_BYTES = 64, 1048576
+-- Most entries taken from the log at once, and bytes of bodies after which an answer ends: nobody else is served meanwhile.
+local CHUNK, REPLY_BYTES = 64, 524288
 
 -- Appends to { epoch, last, trimmed, reset, more } what was logged after a cursor, or says that it does not stand here.
 local function log_after(result, cursor_epoch, cursor, limit)
@@ -73,9 +73,9 @@ local function log_after(result, cursor_epoch, cursor, limit)
     result[4] = 1
     return result
   end
-  local from, count, bytes = '(' .. cursor, 0, 0
+  local from, count, bytes, take = '(' .. cursor, 0, 0, 8
   while true do
-    local entries = call('XRANGE', LOG, from, '+', 'COUNT', CHUNK)
+    local entries = call('XRANGE', LOG, from, '+', 'COUNT', take)
     for _, entry in ipairs(entries) do
       if count == limit or bytes >= REPLY_BYTES then
         result[5] = 1
@@ -85,6 +85,7 @@ local function log_after(result, cursor_epoch, cursor, limit)
       result[#result + 1] = entry[2][2]
       from, count, bytes = '(' .. entry[1], count + 1, bytes + #entry[2][2]
     end
-    if #entries < CHUNK then return result end
+    if #entries < take then return result end
+    take = math.max(1, math.min(CHUNK, math.floor((REPLY_BYTES - bytes) / (bytes / count))))
   end
 end

@@ -16,10 +16,21 @@ local function control(event, data)
   publish('! - - -\n["' .. event .. '",' .. data .. ']')
 end
 
--- Leaves a copy for those who watch every SOS: those in this room have had theirs.
-local function owe(id, args)
-  put('w:' .. id, args == '' and '' or '* @' .. SOS .. ' - -\n' .. args)
+-- Owes a copy to those who watch every SOS. If more are owed than anybody could have failed to pay, the sweep finds it.
+local debts
+local function owe_body(id, body)
+  debts = debts or call('HGET', META, 'wo') or ''
+  put('w:' .. id, body)
+  if #debts < 16384 then
+    debts = debts .. ' ' .. id
+    put('wo', debts)
+  end
   owed = 1
+end
+
+-- The same for an event that those in this room have had.
+local function owe(id, args)
+  owe_body(id, args == '' and '' or '* @' .. SOS .. ' - -\n' .. args)
 end
 
 local function keep_all()

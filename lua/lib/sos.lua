@@ -1,6 +1,7 @@
 -- Shared by the scripts of an SOS. After the six of scope.lua ARGV goes on with
 --   7 sosId   8 user   9 user key (base64url)   10 role (the token's)   11 the token names this SOS ('1' or '')
---   12 socket ('' none)   13 source: socket, internal (not sent back through the outbox), hub
+--   12 socket ('' none)   13 source: socket, internal (not sent back through the outbox), hub; ` off` behind it: there is no
+--   SOS service, and nothing goes to the outbox
 -- Answers begin { outcome, heard or -1, listeners, outbox length if appended to, watchers owed, time, duplicate, … };
 -- a refusal is { outcome }: missing, forbidden, not_member, closed, unknown_status, transition, conflict.
 --
@@ -8,7 +9,8 @@
 -- without a record) ch (a client changed the status since) unack refusals (how many) · adm:<user key> → role, or '-' once
 -- removed · r:<user key> → `<status> <assigned> <acknowledged> <arrived> <user>` (0: not yet) · ra:<user key> (acknowledged before).
 
-local SOS, USER, KEY, ROLE, NAMED, SID, SOURCE = ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11] == '1', ARGV[12], ARGV[13]
+local SOS, USER, KEY, ROLE, NAMED, SID = ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11] == '1', ARGV[12]
+local SOURCE, OFF = string.match(ARGV[13] or '', '^(%S*)(.*)$')
 local appended, owed = false, 0
 local FINAL = { cancelled = true, rejected = true, fake = true, closed = true }
 
@@ -37,8 +39,12 @@ local function audit_refusal(note, who)
   if call('HINCRBY', STATE, 'refusals', 1) <= 10000 then audit('refusal', note, nil, nil, who) end
 end
 
+local function to_outbox()
+  return SOURCE ~= 'internal' and OFF == ''
+end
+
 local function outbox(event, user, data)
-  if SOURCE == 'internal' then return end
+  if not to_outbox() then return end
   call('XADD', OUTBOX, '*', 'e', event, 'u', user, 'd', data, 't', now)
   appended = true
 end

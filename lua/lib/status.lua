@@ -28,14 +28,7 @@ end
 
 -- The end: final status, broadcasts, an empty room, one hour to live.
 local function finish(status, old, by, reason, note, expired)
-  local _, users = flush_all(0, true), call('HGETALL', LOCATION)
-  for i = 1, #users, 2 do
-    local key = string.match(users[i], '^w:(.*)$')
-    if key and string.match(users[i + 1], ' 1$') then
-      local entry = user_entry(key)
-      last_to_outbox(key, entry and entry.user or '')
-    end
-  end
+  flush_all(0, math.huge, true)
   call('HSET', STATE, 'status', status, 'closedAt', now, 'closedBy', by, 'reason', reason or '', 'updatedAt', now, 'touched', now)
   status_changed(status, old, by, note)
   local data = '{"sosId":"' .. SOS .. '","status":"' .. status .. '","closedBy":' .. json(by) .. ',"reason":' ..

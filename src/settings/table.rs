@@ -77,6 +77,9 @@ variables! {
         EVENTS_PER_SECOND = "50", "Events a second that one socket may send for long; each 16 KiB of an event count as one more";
         EVENTS_BURST = "100", "Events that one socket may send at once";
         OUTBOX_BYTES = "1048576", "Bytes that may wait for one slow client before its connection is closed";
+        ROOMS_PER_SOCKET = "200", "Incidents that one socket may be in at the same time";
+        MAX_RELAY_BYTES = "65536", "Largest payload of a signal between members, attachments included, in bytes";
+        MAX_STATE_BYTES = "393216", "Largest state of an incident that a client is sent, in bytes; a larger one is cut and says so (truncated)";
     }
     "Redis" {
         REDIS_URL = unset, "redis://, rediss://, redis-cluster:// or redis-sentinel://; wins over the four below";
@@ -100,6 +103,7 @@ variables! {
         SOS_ACK_SECONDS = "60", "An incident that nobody has acknowledged for so long is announced to the watchers";
         PRESENCE_OFFLINE_SECONDS = "5", "How long a lost connection may stay unannounced";
         TOKEN_GRACE_SECONDS = "43200", "How long a citizen or rescuer keeps its incident after its token expired; 0 turns it off";
+        DEVICES_PER_USER = "8", "Devices of one user whose clocks an incident tells apart; the one silent longest is forgotten first";
     }
     "PostgreSQL" {
         DATABASE_URL = unset, "postgres://…; interviews and interview sessions are off without it";

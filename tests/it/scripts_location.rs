@@ -160,7 +160,7 @@ async fn who_may_send_a_location(redis: Redis) {
 }
 
 async fn batch(world: &World, fixes: &[Fix]) -> Batched {
-    sos_batch(&world.redis, &world.id, plain(), citizen(), THROTTLE_MS, fixes).await.unwrap().unwrap()
+    sos_batch(&world.redis, &world.id, plain(), citizen(), intake("c"), fixes).await.unwrap().unwrap()
 }
 
 async fn a_batch_keeps_all_and_sends_only_what_is_newer(redis: Redis) {
@@ -220,7 +220,7 @@ async fn the_end_sends_what_was_pending(redis: Redis) {
 async fn a_repeated_location_has_one_effect(redis: Redis) {
     let world = World::new(redis).await;
     let send = async || {
-        sos_location(&world.redis, &world.id, op("n-1"), citizen(), THROTTLE_MS, &fix(1.0, None)).await.unwrap().unwrap()
+        sos_location(&world.redis, &world.id, op("n-1"), citizen(), intake("c"), &fix(1.0, None)).await.unwrap().unwrap()
     };
     let first = send().await;
     assert_eq!((first.placed, send().await), (Placed::Published, first));

@@ -370,8 +370,8 @@ async fn every_write_repeated_has_one_effect(redis: Redis) {
     twice!(sos_relay(redis, id, op("7"), citizen(), Recipient::Others, "-", r#"["offer",{}]"#.into()));
     twice!(sos_admit(redis, id, op("8"), "x", "rescuer"));
     twice!(sos_remove(redis, id, op("9"), "x"));
-    twice!(sos_location(redis, id, op("10"), citizen(), 1000, &fix(1.0, None)));
-    twice!(sos_batch(redis, id, op("11"), citizen(), 1000, &[fix(1.0, Some(5))]));
+    twice!(sos_location(redis, id, op("10"), citizen(), intake("c"), &fix(1.0, None)));
+    twice!(sos_batch(redis, id, op("11"), citizen(), intake("c"), &[fix(1.0, Some(5))]));
     twice!(sos_unacknowledged(redis, id, op("12"), 0));
     twice!(sos_leave(redis, id, op("13"), citizen(), SEAT));
     twice!(sos_lost(redis, id, op("14"), rescuer(), SEAT, None));

@@ -39,7 +39,17 @@ async fn a_slot_that_moves_key_by_key_loses_nothing() {
                 assert_eq!(again, sent, "one effect");
                 let time = Some(1_000_000 + i * 4 + task);
                 let id = format!("l{task}-{i}");
-                sos_location(&world.redis, &world.id, op(&id), citizen(), 0, &fix(1.0, time)).await.unwrap().unwrap();
+                sos_location(
+                    &world.redis,
+                    &world.id,
+                    op(&id),
+                    citizen(),
+                    Intake { throttle_ms: 0, ..intake("c") },
+                    &fix(1.0, time),
+                )
+                .await
+                .unwrap()
+                .unwrap();
                 said.push(sent.message_id);
                 calls.fetch_add(1, Ordering::SeqCst);
             }

@@ -17,6 +17,11 @@ crate::on_both!(
     one_owner_delivers_in_order,
     a_refused_entry_goes_to_the_dead,
     presence_knows_the_sockets_of_a_user,
+    the_index_of_a_user_holds_so_many_sockets_and_the_newest_of_them,
+    a_page_of_the_trail_of_long_notes_ends_early_and_says_that_there_is_more,
+    without_an_sos_service_nothing_is_written_for_it,
+    a_head_of_large_entries_is_short,
+    what_is_owed_to_watchers_is_found_without_looking_at_all_that_the_scope_remembers,
 );
 
 async fn only_members_speak_and_all_hear_the_same(redis: Redis) {
@@ -162,4 +167,87 @@ async fn presence_knows_the_sockets_of_a_user(redis: Redis) {
     presence_remove(&redis, user, "s2", "n2.b", 2).await.unwrap();
     let gone = read().await;
     assert!(gone.sockets.is_empty() && gone.last_seen.is_some());
+}
+
+async fn the_index_of_a_user_holds_so_many_sockets_and_the_newest_of_them(redis: Redis) {
+    let user = &unique("crowded");
+    for n in 0..400 {
+        presence_set(&redis, user, &format!("s{n}"), "n1.a", 1, "citizen", "").await.unwrap();
+    }
+    let presence = presence_read(&redis, user).await.unwrap();
+    assert_eq!(presence.sockets.len() as u64, PRESENCE_SOCKETS);
+    assert!(presence.sockets.iter().any(|socket| socket.sid == "s399"));
+    presence_set(&redis, user, "s399", "n2.b", 2, "rescuer", "").await.unwrap();
+    let presence = presence_read(&redis, user).await.unwrap();
+    assert_eq!(presence.sockets.len() as u64, PRESENCE_SOCKETS, "one that is noted already takes nobody's place");
+}
+
+async fn a_page_of_the_trail_of_long_notes_ends_early_and_says_that_there_is_more(redis: Redis) {
+    let world = World::new(redis).await;
+    let note = "ä".repeat(10_000);
+    for n in 0..120 {
+        let status = if n % 2 == 0 { "assigned" } else { "active" };
+        let set = sos_status(&world.redis, &world.id, plain(), dispatcher(), Judged::Client, status, Some(&note));
+        set.await.unwrap().unwrap();
+    }
+    let (mut read, mut after, mut pages) = (0, None, 0);
+    loop {
+        let page = sos_events(&world.redis, &world.id, after, 1000).await.unwrap().unwrap();
+        assert!(page.entries.len() < 70, "{}", page.entries.len());
+        after = page.entries.last().map(|entry| entry.id.parse().unwrap());
+        (read, pages) = (read + page.entries.len(), pages + 1);
+        if !page.more {
+            break;
+        }
+    }
+    assert_eq!((read, pages), (121, 3), "and one for the making");
+    let some = sos_events(&world.redis, &world.id, None, 2).await.unwrap().unwrap();
+    assert_eq!((some.entries.len(), some.more), (2, true));
+}
+
+async fn without_an_sos_service_nothing_is_written_for_it(redis: Redis) {
+    let world = World::new(redis).await;
+    world.join(citizen()).await;
+    let before = world.outbox().await.len();
+    let op = convoke::redis::scripts::Op { outbox: false, ..plain() };
+    let sent = sos_message(&world.redis, &world.id, op, citizen(), "hello").await.unwrap().unwrap();
+    let located = sos_location(&world.redis, &world.id, op, citizen(), intake("c"), &fix(1.0, None)).await.unwrap().unwrap();
+    let closed = sos_close(&world.redis, &world.id, op, dispatcher(), None).await.unwrap().unwrap();
+    assert_eq!([sent.written.outbox, located.written.outbox, closed.written.outbox], [0, 0, 0]);
+    assert_eq!(world.outbox().await.len(), before);
+    assert!(world.audited().await.contains(&"close".to_owned()), "the trail is");
+}
+
+async fn a_head_of_large_entries_is_short(redis: Redis) {
+    let world = World::new(redis).await;
+    world.join(citizen()).await;
+    for _ in 0..20 {
+        world.say(citizen(), &"x".repeat(100_000)).await.unwrap();
+    }
+    let OutboxHead::Held { entries, .. } = outbox_claim(&world.redis, &world.id, "n", 5000, 16).await.unwrap() else { panic!() };
+    assert!((3..=8).contains(&entries.len()), "{}", entries.len());
+}
+
+async fn what_is_owed_to_watchers_is_found_without_looking_at_all_that_the_scope_remembers(redis: Redis) {
+    let world = World::new(redis).await;
+    let key = convoke::redis::keys::scope_meta(&world.scope());
+    // The release before kept no list.
+    let old = convoke::redis::cmd("HSET").arg(&key).arg("w:5-0").arg("* - - -\n[\"old\",{}]").clone();
+    world.redis.command(old, &key).await.unwrap();
+    for n in 0..70 {
+        world.force(if n % 2 == 0 { "assigned" } else { "active" }).await;
+    }
+    let mut paid = 0;
+    loop {
+        let debts = watch_owed(&world.redis, &world.id).await.unwrap();
+        assert!(debts.len() <= 32);
+        if debts.is_empty() {
+            break;
+        }
+        paid += debts.len();
+        watch_paid(&world.redis, &world.id, &debts.iter().map(|debt| &*debt.id).collect::<Vec<_>>()).await.unwrap();
+    }
+    assert_eq!(paid, 71, "its making, and each status");
+    let left = watch_left(&world.redis, &world.id).await.unwrap();
+    assert_eq!(left.iter().map(|debt| &*debt.id).collect::<Vec<_>>(), ["5-0"]);
 }

@@ -42,13 +42,18 @@ pub fn unique(what: &str) -> String {
 pub const RETENTION: Retention = Retention { window_ms: 120_000, log_ms: 215_000 };
 pub const THROTTLE_MS: u64 = 1000;
 
+/// How the fixes of a connection are taken in.
+pub fn intake(connection: &str) -> Intake<'_> {
+    Intake { throttle_ms: THROTTLE_MS, connection, devices: 8 }
+}
+
 /// An operation without an id.
 pub fn plain() -> Op<'static> {
     op("")
 }
 
 pub fn op(id: &str) -> Op<'_> {
-    Op { id, client_message_id: "", retention: RETENTION }
+    Op { id, client_message_id: "", retention: RETENTION, outbox: true }
 }
 
 pub fn cmid(id: &str) -> Op<'_> {
@@ -141,7 +146,7 @@ impl World {
     }
 
     pub async fn locate(&self, actor: Actor<'_>, fix: &Fix) -> Result<Located, Refused> {
-        sos_location(&self.redis, &self.id, plain(), actor, THROTTLE_MS, fix).await.unwrap()
+        sos_location(&self.redis, &self.id, plain(), actor, intake(actor.sid), fix).await.unwrap()
     }
 
     pub async fn say(&self, actor: Actor<'_>, text: &str) -> Result<Sent, Refused> {
@@ -193,7 +198,7 @@ impl World {
     }
 
     pub async fn audit(&self) -> Vec<AuditEntry> {
-        sos_events(&self.redis, &self.id, None, 1000).await.unwrap().unwrap()
+        sos_events(&self.redis, &self.id, None, 1000).await.unwrap().unwrap().entries
     }
 
     pub async fn audited(&self) -> Vec<String> {
@@ -261,6 +266,28 @@ impl Eval for Twice<'_> {
     async fn eval(&self, script: &'static Script, keys: Vec<String>, args: Vec<Bytes>) -> Result<Value, RedisError> {
         Eval::eval(self.0, script, keys.clone(), args.clone()).await?;
         Eval::eval(self.0, script, keys, args).await
+    }
+
+    async fn eval_write(&self, script: &'static Script, keys: Vec<String>, args: Vec<Bytes>) -> Result<Value, RedisError> {
+        self.eval(script, keys, args).await
+    }
+}
+
+/// A Redis that goes away after so many calls.
+pub struct Failing<'a>(&'a Redis, AtomicU64);
+
+impl<'a> Failing<'a> {
+    pub fn after(redis: &'a Redis, calls: u64) -> Self {
+        Self(redis, AtomicU64::new(calls))
+    }
+}
+
+impl Eval for Failing<'_> {
+    type Error = RedisError;
+
+    async fn eval(&self, script: &'static Script, keys: Vec<String>, args: Vec<Bytes>) -> Result<Value, RedisError> {
+        let is_there = self.1.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok();
+        if is_there { Eval::eval(self.0, script, keys, args).await } else { Err(RedisError::Unavailable) }
     }
 
     async fn eval_write(&self, script: &'static Script, keys: Vec<String>, args: Vec<Bytes>) -> Result<Value, RedisError> {

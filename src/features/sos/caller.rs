@@ -123,11 +123,16 @@ impl Caller {
         }
     }
 
-    /// How much is left of the window, if one is known.
+    /// How much is left of the window, if one is open. (A sleep of no time at all would cost a round of the timer.)
     pub fn window_left(&self, sos: &str) -> Option<Duration> {
         let window = lock(&self.window);
-        let (known, end) = window.as_ref()?;
-        (**known == *sos).then(|| end.saturating_duration_since(Instant::now()))
+        let (_, end) = window.as_ref().filter(|(known, _)| **known == *sos)?;
+        end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+    }
+
+    /// How many SOSs it is a member of.
+    pub fn room_count(&self) -> usize {
+        lock(&self.rooms).len()
     }
 
     /// Whether `lastSeen` is older than `every_ms`; if so it counts as written now.

@@ -10,7 +10,7 @@ use crate::auth::Claims;
 use crate::protocol::event::Args;
 use crate::redis::RedisError;
 use crate::redis::scripts::sos::{Judged, sos_acknowledge, sos_audit, sos_close, sos_standing, sos_status};
-use crate::redis::scripts::talk::{Recipient, Relayed, sos_history, sos_message, sos_relay};
+use crate::redis::scripts::talk::{History, Recipient, Relayed, sos_history, sos_message, sos_relay};
 use crate::redis::scripts::{Outcome, Refused, Written};
 use crate::socketio::{Code, Event, EventError, Reply, Socket};
 
@@ -22,6 +22,10 @@ use super::{HINT_DEADLINE, Sos, payload, rules};
 
 /// Characters of the socket or user to whom a signal goes.
 const MAX_TO: usize = 128;
+/// An answer to `message:history` is smaller than this, in bytes: its reader must not be closed by it.
+const MAX_HISTORY_BYTES: usize = 256 * 1024;
+/// What such an answer has beside the messages, at most.
+const HISTORY_FRAME: usize = 256;
 
 type Handled = Result<Reply, EventError>;
 
@@ -109,6 +113,11 @@ impl Sos {
         let asked = self.ask(&socket, &event)?;
         self.permit(&socket, &asked, "sos:init").await?;
         let about = |error: SosError| error.about(&asked.sos);
+        let caller = caller(&socket).ok_or_else(|| EventError::new(Code::INTERNAL, "no caller"))?;
+        if caller.role_in(&asked.sos).is_none() && caller.room_count() >= self.config.rooms {
+            let message = format!("this connection is in {} incidents, the most: leave one first", self.config.rooms);
+            return Err(EventError::new(Code::RATE_LIMITED, message).with("sosId", &*asked.sos));
+        }
         let (snapshot, release) = match self.enter(&socket, &asked.claims, &asked.sos, false).await.map_err(about)? {
             Entered::Ended(snapshot) => (snapshot, None),
             Entered::Joined { snapshot: Some(snapshot), hold, position } => (snapshot, Some((hold, position))),
@@ -217,8 +226,7 @@ impl Sos {
                 sos_history(self.redis(), &asked.sos, actor, query.before, query.limit).await
             })
             .await?;
-        let fields = json!({ "messages": history.messages, "nextBefore": history.next_before });
-        Ok(accepted(fields, false, &Written::default()))
+        Ok(Reply::Object(page(history, MAX_HISTORY_BYTES - HISTORY_FRAME)))
     }
 
     /// `offer`, `answer`, `iceCandidate`, `signal`: the payload goes on as it came, attachments included.
@@ -228,6 +236,10 @@ impl Sos {
         let payload = asked.fields.raw_or_null("payload").ok_or_else(|| invalid("payload is required"))?;
         let to = asked.fields.text("to", MAX_TO).map_err(|_| invalid("to must be a socketId or a userId"))?;
         let attachments = &event.args.attachments;
+        let bytes = payload.len() + attachments.iter().map(Bytes::len).sum::<usize>();
+        if bytes > self.config.relay_bytes {
+            return Err(invalid("payload is larger than a signal may be"));
+        }
         if !attachments.is_empty() && placeholders(payload) != attachments.len() {
             return Err(invalid("binary data may only stand in payload"));
         }
@@ -286,6 +298,23 @@ impl Sos {
     }
 }
 
+/// The newest messages of a page that fit into so many bytes, and where the next page begins.
+fn page(history: History, most: usize) -> String {
+    let (mut bytes, mut next, mut fitting) = (0, history.next_before, Vec::new());
+    for message in history.messages.iter().rev() {
+        // Nothing of it could fail to be JSON.
+        let text = serde_json::to_string(message).unwrap_or_default();
+        bytes += text.len() + 1;
+        if bytes > most && !fitting.is_empty() {
+            next = fitting.last().map(|(id, _): &(&String, String)| (*id).clone());
+            break;
+        }
+        fitting.push((&message.message_id, text));
+    }
+    let texts: Vec<_> = fitting.into_iter().rev().map(|(_, text)| text).collect();
+    format!(r#"{{"ok":true,"messages":[{}],"nextBefore":{}}}"#, texts.join(","), Value::from(next))
+}
+
 /// How many attachments a JSON text refers to.
 fn placeholders(json: &str) -> usize {
     fn count(value: &Value) -> usize {
@@ -301,7 +330,31 @@ fn placeholders(json: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use crate::redis::scripts::talk::Message;
+
     use super::*;
+
+    #[test]
+    fn a_page_of_long_messages_ends_early_and_says_where_the_next_begins() {
+        let message = |id: usize| Message {
+            sos_id: "s".into(),
+            message_id: format!("{id}-0"),
+            client_message_id: None,
+            user_id: None,
+            role: "citizen".into(),
+            text: "\u{1}".repeat(4000),
+            timestamp: 1,
+        };
+        let history = || History { messages: (1..=100).map(message).collect(), next_before: None };
+        let answer = page(history(), MAX_HISTORY_BYTES);
+        assert!(answer.len() < MAX_HISTORY_BYTES + HISTORY_FRAME && answer.len() > MAX_HISTORY_BYTES / 2);
+        let answer: Value = serde_json::from_str(&answer).expect("JSON");
+        let ids: Vec<_> = answer["messages"].as_array().expect("a list").iter().map(|message| &message["messageId"]).collect();
+        assert_eq!((ids.len(), ids[0], ids[9]), (10, &"91-0".into(), &"100-0".into()));
+        assert_eq!(answer["nextBefore"], "91-0");
+        let one: Value = serde_json::from_str(&page(history(), 1)).expect("JSON");
+        assert_eq!((one["messages"].as_array().map(Vec::len), &one["nextBefore"]), (Some(1), &"100-0".into()));
+    }
 
     #[test]
     fn attachments_are_counted_wherever_they_stand() {

@@ -17,7 +17,7 @@ pub struct Bad {
 }
 
 /// Whole milliseconds beyond this are no integers in JavaScript.
-const MAX_SAFE: u64 = (1 << 53) - 1;
+pub const MAX_SAFE: u64 = (1 << 53) - 1;
 /// A number's text may be so long; more digits mean nothing to anyone.
 const MAX_NUMBER: usize = 64;
 

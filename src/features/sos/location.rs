@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::redis::scripts::location::{Placed, sos_batch, sos_flush, sos_location};
+use crate::redis::scripts::location::{FLUSH_MOST, Intake, Placed, sos_batch, sos_flush, sos_location};
 use crate::socketio::{Event, EventError, Reply, Socket};
 
 use super::Sos;
 use super::caller::{actor, caller};
-use super::error::INVALID_LOCATION;
+use super::error::{INVALID_LOCATION, SosError};
 use super::payload;
 use super::timers::longer;
 
@@ -28,18 +28,19 @@ impl Sos {
         self.permit(&socket, &asked, "location:update").await?;
         let (sos, claims) = (&asked.sos, &asked.claims);
         let caller = caller(&socket);
-        if let Some(left) = caller.and_then(|caller| caller.window_left(sos)).filter(|left| *left <= EARLY) {
+        let left = caller.and_then(|caller| caller.window_left(sos)).filter(|left| *left <= EARLY);
+        if let Some(left) = left {
             tokio::time::sleep(left).await;
         }
         let located = self
             .attempt(&socket, &asked, || async {
                 let op = self.scopes.next_op();
                 let op = self.op(&op, &asked.client_message_id);
-                sos_location(self.redis(), sos, op, actor(claims, sos, socket.id()), self.throttle_ms(), &fix).await
+                sos_location(self.redis(), sos, op, actor(claims, sos, socket.id()), self.intake(&socket), &fix).await
             })
             .await?;
         self.after(sos, &located.written);
-        let coalesced = match located.placed {
+        let placed = match located.placed {
             Placed::Coalesced { flush_in_ms } => {
                 self.flush_in(sos, &claims.user_id, Duration::from_millis(flush_in_ms));
                 r#","coalesced":true"#
@@ -50,10 +51,10 @@ impl Sos {
                 }
                 ""
             }
-            Placed::Old => "",
+            Placed::Old => r#","old":true"#,
         };
         let duplicate = if located.written.duplicate { r#","duplicate":true"# } else { "" };
-        Ok(Reply::Object(format!(r#"{{"ok":true{coalesced}{duplicate}}}"#)))
+        Ok(Reply::Object(format!(r#"{{"ok":true{placed}{duplicate}}}"#)))
     }
 
     pub(super) async fn location_batch(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Result<Reply, EventError> {
@@ -65,7 +66,7 @@ impl Sos {
             .attempt(&socket, &asked, || async {
                 let op = self.scopes.next_op();
                 let op = self.op(&op, &asked.client_message_id);
-                sos_batch(self.redis(), sos, op, actor(claims, sos, socket.id()), self.throttle_ms(), &batch.fixes).await
+                sos_batch(self.redis(), sos, op, actor(claims, sos, socket.id()), self.intake(&socket), &batch.fixes).await
             })
             .await?;
         self.after(sos, &batched.written);
@@ -81,8 +82,26 @@ impl Sos {
         Ok(Reply::Object(reply.to_string()))
     }
 
+    /// How this socket's fixes are taken in.
+    fn intake<'a>(&self, socket: &'a Socket) -> Intake<'a> {
+        let connection = if socket.pid().is_empty() { socket.id() } else { socket.pid() };
+        Intake { throttle_ms: self.throttle_ms(), connection, devices: self.config.devices }
+    }
+
     pub(super) fn throttle_ms(&self) -> u64 {
         self.config.throttle.as_millis() as u64
+    }
+
+    /// Sends what is due of everybody's; what cannot be sent in one call is sent in the next.
+    pub(super) async fn flush_due(self: &Arc<Self>, sos: &str) -> Result<(), SosError> {
+        loop {
+            let op = self.scopes.next_op();
+            let flushed = sos_flush(self.redis(), sos, self.op(&op, ""), self.throttle_ms(), None).await?;
+            self.after(sos, &flushed.written);
+            if flushed.sent < FLUSH_MOST {
+                return Ok(());
+            }
+        }
     }
 
     /// Sends a user's pending fix when its window ends: one timer for each user and SOS on this node.

@@ -78,6 +78,14 @@ pub struct Config {
     pub expiring_before: Duration,
     /// At most one broadcast of a user's location in so long.
     pub throttle: Duration,
+    /// Devices of a user whose last fix times an SOS remembers.
+    pub devices: u32,
+    /// SOSs that one socket may be in.
+    pub rooms: usize,
+    /// Bytes of the payload of a signal, attachments included.
+    pub relay_bytes: usize,
+    /// Bytes of a state, as clients get it.
+    pub state_bytes: usize,
     /// An SOS that was last written so long ago is over.
     pub idle: Duration,
     pub sweep_every: Duration,
@@ -98,6 +106,10 @@ impl Default for Config {
             token_grace: Duration::from_secs(43_200),
             expiring_before: Duration::from_secs(60),
             throttle: Duration::from_secs(1),
+            devices: 8,
+            rooms: 200,
+            relay_bytes: 65_536,
+            state_bytes: 393_216,
             idle: Duration::from_secs(24 * 3600),
             sweep_every: Duration::from_secs(60),
             lookup_every: Duration::from_secs(30),
@@ -250,7 +262,7 @@ impl Sos {
     }
 
     fn op<'a>(&self, id: &'a str, client_message_id: &'a str) -> Op<'a> {
-        Op { id, client_message_id, retention: self.config.retention }
+        Op { id, client_message_id, retention: self.config.retention, outbox: self.directory.is_configured() }
     }
 
     /// Whether a node (with its incarnation) lives.
@@ -259,7 +271,7 @@ impl Sos {
     }
 
     fn state_json(&self, snapshot: &SosSnapshot) -> String {
-        snapshot.to_json(|node| self.is_live(node))
+        snapshot.to_json_within(self.config.state_bytes, |node| self.is_live(node))
     }
 
     /// What follows on every write: deaf nodes are noticed, the deliverer is woken, watchers get their copies.

@@ -5,8 +5,8 @@ use crate::redis::scripts::location::Fix;
 use crate::socketio::{Code, EventError};
 
 use super::error::{INVALID_LOCATION, INVALID_MESSAGE, INVALID_SOS_ID, INVALID_STATUS};
-use super::fields::{Bad, Fields};
-use super::rules;
+use super::fields::{Bad, Fields, MAX_SAFE};
+use super::{rules, time};
 
 /// Characters of a message.
 pub const MAX_TEXT: usize = 4000;
@@ -150,7 +150,7 @@ pub fn fix(fields: &Fields<'_>) -> Result<Fix, Bad> {
     let altitude = fields.number("altitude", -1e7, 1e9)?;
     let device = fields.text("deviceId", 128)?.unwrap_or_default();
     let address = fields.value("address", MAX_ADDRESS)?;
-    let time = fields.whole("timestamp")?;
+    let time = fix_time(fields)?;
     let or_null = |value: Option<&'_ str>| value.unwrap_or("null").to_owned();
     let device_json = if device.is_empty() { "null".into() } else { serde_json::Value::from(&*device).to_string() };
     let fields = format!(
@@ -161,6 +161,17 @@ pub fn fix(fields: &Fields<'_>) -> Result<Fix, Bad> {
         or_null(altitude),
     );
     Ok(Fix { fields, latitude, longitude, device: device.into_owned(), time, address: address.map(str::to_owned) })
+}
+
+/// Milliseconds, seconds (a number below 10¹¹) or ISO 8601, as milliseconds since 1970; fractions of them are cut off.
+fn fix_time(fields: &Fields<'_>) -> Result<Option<u64>, Bad> {
+    if fields.raw("timestamp").is_some_and(|raw| raw.starts_with('"')) {
+        let text = fields.text("timestamp", 64)?;
+        return text.map(|text| time::iso(&text).ok_or(Bad { field: "timestamp", why: "must be a time" })).transpose();
+    }
+    let Some(raw) = fields.number("timestamp", 0.0, MAX_SAFE as f64)? else { return Ok(None) };
+    let number: f64 = raw.parse().map_err(|_| Bad { field: "timestamp", why: "must be a time" })?;
+    Ok(Some(if number < 1e11 { number * 1000.0 } else { number } as u64))
 }
 
 /// iOS says -1 where it does not know heading or speed; any other negative number is a mistake.

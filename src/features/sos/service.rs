@@ -12,13 +12,16 @@ use crate::ids::StreamId;
 use crate::redis::scripts::location::{Track, sos_track};
 use crate::redis::scripts::presence::presence_read;
 use crate::redis::scripts::sos::{
-    Actor, AuditEntry, Judged, Record, Source, sos_admit, sos_close, sos_create, sos_events, sos_remove, sos_snapshot, sos_status,
+    Actor, Judged, Record, Source, Trail, sos_admit, sos_close, sos_create, sos_events, sos_remove, sos_snapshot, sos_status,
 };
 use crate::redis::scripts::talk::sos_message;
 
 use super::Sos;
 use super::error::{SosError, settle};
 use super::requests::{Admission, Closing, ListQuery, NewMessage, NewSos, StatusChange, TrackQuery};
+
+/// Bytes of states after which a page of the list ends early.
+const LIST_BYTES: usize = 4 * 1024 * 1024;
 
 /// The answer to [`Sos::create`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,7 +135,7 @@ impl Sos {
     }
 
     /// `GET …/:sosId/events`: the audit trail after an entry, ascending.
-    pub async fn audit_trail(&self, sos: &str, after: Option<StreamId>, limit: u32) -> Result<Vec<AuditEntry>, SosError> {
+    pub async fn audit_trail(&self, sos: &str, after: Option<StreamId>, limit: u32) -> Result<Trail, SosError> {
         sos_events(self.redis(), sos, after, limit).await?.ok_or(SosError::NotFound)
     }
 
@@ -168,16 +171,18 @@ impl Sos {
         let mut ids = self.rooms().await?;
         ids.sort_unstable();
         let start = query.after.as_ref().map_or(0, |after| ids.partition_point(|id| id <= after));
-        let mut listed = Listed::default();
+        let (mut listed, mut bytes) = (Listed::default(), 0);
         for id in &ids[start..] {
-            if listed.states.len() >= query.limit as usize {
+            if listed.states.len() >= query.limit as usize || bytes >= LIST_BYTES {
                 return Ok(listed);
             }
             // A hint may be older than the truth; the last id looked at is where the next page begins.
             if let Some(snapshot) = sos_snapshot(self.redis(), id).await?
                 && query.status.is_none_or(|status| status == snapshot.status)
             {
-                listed.states.push(self.state_json(&snapshot));
+                let state = self.state_json(&snapshot);
+                bytes += state.len();
+                listed.states.push(state);
                 listed.next = Some(id.clone());
             }
         }

@@ -7,7 +7,6 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use rand::Rng;
 
-use crate::redis::scripts::location::sos_flush;
 use crate::redis::scripts::sos::{Swept, Unacknowledged, sos_expire, sos_unacknowledged};
 use crate::redis::{cmd, keys};
 
@@ -59,12 +58,10 @@ impl Sos {
         }
         if let Swept::Alive(_) = swept {
             self.check_acknowledgement(sos).await?;
-            let op = self.scopes.next_op();
-            let flushed = sos_flush(self.redis(), sos, self.op(&op, ""), self.throttle_ms(), None).await?;
-            self.after(sos, &flushed.written);
+            self.flush_due(sos).await?;
             self.announce_lost_in(sos, Duration::ZERO);
         }
-        self.pay(sos).await?;
+        self.pay_all(sos).await?;
         let owed = self.owes(sos).await?;
         if owed {
             self.deliver_soon(sos);

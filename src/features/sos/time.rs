@@ -1,4 +1,4 @@
-//! Times in a record of the SOS service: numbers, or ISO 8601 text. Pure.
+//! Times of fixes and in a record of the SOS service: numbers, or ISO 8601 text. Pure.
 
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ pub fn millis(value: &Value) -> Option<u64> {
 }
 
 /// `YYYY-MM-DDThh:mm[:ss[.fff]](Z|±hh:mm)`; without a zone it counts as UTC.
-fn iso(text: &str) -> Option<u64> {
+pub fn iso(text: &str) -> Option<u64> {
     let digits = |from: usize, to: usize| -> Option<i64> {
         let part = text.get(from..to)?;
         part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse().ok()).flatten()

@@ -11,7 +11,7 @@ use crate::cluster::{Audience, Except, Message};
 use crate::ids::ScopeId;
 use crate::protocol::event::Args;
 use crate::redis::scripts::scope::{Cursor, Durability, Member, scope_join, scope_leave, scope_publish};
-use crate::redis::scripts::sos::{WatchCopy, sos_snapshot, watch_owed, watch_paid};
+use crate::redis::scripts::sos::{WatchCopy, WatchDebt, sos_snapshot, watch_left, watch_owed, watch_paid};
 use crate::socketio::{Code, Event, EventError, Reply, Socket};
 
 use super::Sos;
@@ -118,8 +118,24 @@ impl Sos {
 
     /// Publishes and forgets what the watchers are owed of an SOS.
     pub(super) async fn pay(&self, sos: &str) -> Result<(), SosError> {
+        loop {
+            let debts = watch_owed(self.redis(), sos).await?;
+            if debts.is_empty() {
+                return Ok(());
+            }
+            self.pay_debts(sos, debts).await?;
+        }
+    }
+
+    /// The same for all that is owed, whoever wrote it: for the sweep.
+    pub(super) async fn pay_all(&self, sos: &str) -> Result<(), SosError> {
+        let debts = watch_left(self.redis(), sos).await?;
+        self.pay_debts(sos, debts).await
+    }
+
+    async fn pay_debts(&self, sos: &str, debts: Vec<WatchDebt>) -> Result<(), SosError> {
         let scope = ScopeId::watch();
-        for debt in watch_owed(self.redis(), sos).await? {
+        for debt in debts {
             let body = match debt.copy {
                 WatchCopy::Body(body) => Some(body),
                 WatchCopy::Created => sos_snapshot(self.redis(), sos).await?.map(|snapshot| {

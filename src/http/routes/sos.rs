@@ -118,9 +118,9 @@ async fn track(api: Arc<Api>, call: Call) -> Answer {
 
 async fn events(api: Arc<Api>, call: Call) -> Answer {
     let query = parsed(&call, EventsQuery::parse)?;
-    let events = api.sos.audit_trail(&sos_id(&call)?, query.after, query.limit).await?;
-    let next = events.last().filter(|_| events.len() == query.limit as usize).map(|last| last.id.clone());
-    data(StatusCode::OK, &json!({"events": events, "next": next}))
+    let trail = api.sos.audit_trail(&sos_id(&call)?, query.after, query.limit).await?;
+    let next = trail.entries.last().filter(|_| trail.more).map(|last| last.id.clone());
+    data(StatusCode::OK, &json!({"events": trail.entries, "next": next}))
 }
 
 async fn message(api: Arc<Api>, call: Call) -> Answer {

@@ -79,6 +79,8 @@ pub struct Op<'a> {
     /// answer and `duplicate`.
     pub client_message_id: &'a str,
     pub retention: Retention,
+    /// There is an SOS service: what it is to be told is kept for it.
+    pub outbox: bool,
 }
 
 /// What a write did beside its own result.

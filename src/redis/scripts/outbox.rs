@@ -28,9 +28,12 @@ pub enum OutboxHead {
     Busy { for_ms: u64 },
 }
 
-/// Takes or renews the lease of this outbox and reads its oldest entries.
+/// Bytes of entries that are read at once: nobody else is served meanwhile.
+const HEAD_BYTES: u64 = 256 * 1024;
+
+/// Takes or renews the lease of this outbox and reads its oldest entries, at most `limit`, and fewer if they are large.
 pub async fn outbox_claim<E: Eval>(redis: &E, sos: &str, owner: &str, lease_ms: u64, limit: u32) -> Result<OutboxHead, E::Error> {
-    let args = Args::new().text(owner).int(lease_ms).int(limit.into()).done();
+    let args = Args::new().text(owner).int(lease_ms).int(limit.into()).int(HEAD_BYTES).done();
     Ok(head(Reply::new(CLAIM.name, redis.eval(&CLAIM, at(sos), args).await?)?)?)
 }
 

@@ -7,6 +7,9 @@ use crate::redis::keys;
 /// Lives for 1 h from the last packet.
 pub const PRESENCE_TTL_MS: u64 = 3_600_000;
 
+/// Sockets of one user that are noted; a further one takes the place of one that was seen long ago.
+pub const PRESENCE_SOCKETS: u64 = 256;
+
 /// One socket of a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserSocket {
@@ -37,7 +40,8 @@ pub async fn presence_set<E: Eval>(
     role: &str,
     scope: &str,
 ) -> Result<(), E::Error> {
-    let args = Args::new().text(sid).text(node).int(session_epoch).text(role).text(scope).int(PRESENCE_TTL_MS).done();
+    let args = Args::new().text(sid).text(node).int(session_epoch).text(role).text(scope).int(PRESENCE_TTL_MS);
+    let args = args.int(PRESENCE_SOCKETS).done();
     redis.eval(&SET, vec![keys::user_presence(user)], args).await?;
     Ok(())
 }
@@ -50,7 +54,7 @@ pub async fn presence_remove<E: Eval>(redis: &E, user: &str, sid: &str, node: &s
 }
 
 pub async fn presence_read<E: Eval>(redis: &E, user: &str) -> Result<UserPresence, E::Error> {
-    let args = Args::new().int(PRESENCE_TTL_MS).done();
+    let args = Args::new().int(PRESENCE_TTL_MS).int(PRESENCE_SOCKETS).done();
     let mut reply = Reply::new(READ.name, redis.eval(&READ, vec![keys::user_presence(user)], args).await?)?;
     let last_seen = reply.uint()?;
     let mut presence = UserPresence { last_seen: (last_seen > 0).then_some(last_seen), sockets: Vec::new() };

@@ -126,6 +126,9 @@ fn published(reply: &mut Reply) -> Result<Published, BadReply> {
     })
 }
 
+/// Members that one script re-adds: nobody else is served meanwhile.
+const RESTORED_AT_ONCE: usize = 64;
+
 /// Registers the node as a listener (its subscription stands already), re-adds those of its members that Redis has lost,
 /// and returns what was logged after `cursor` (at most `limit` entries). Without a cursor only the position. A scope that
 /// does not exist is not made, unless there are members to re-add: whoever joins makes it, and registers the node then.
@@ -137,24 +140,33 @@ pub async fn scope_attach<E: Eval>(
     limit: u32,
     members: &[Member<'_>],
 ) -> Result<Log, E::Error> {
-    let at = vec![keys::scope_meta(scope), keys::scope_log(scope), keys::scope_members(scope)];
-    let mut args = Args::new()
-        .text("")
-        .text("")
-        .int(0)
-        .int(0)
-        .owned(random(6))
-        .owned(keys::scope_channel(scope))
-        .text(node)
-        .text(cursor.map_or("", |cursor| &cursor.epoch))
-        .owned(cursor.map_or(StreamId::default(), |cursor| cursor.id).to_string())
-        .int(limit.into());
-    for member in members {
-        args = args.text(member.sid).owned(user_key(member.user)).text(member.user).text(member.role);
-        args = args.text(member.node).int(member.session_epoch);
+    let attach = async |limit: u32, members: &[Member<'_>]| -> Result<Log, E::Error> {
+        let at = vec![keys::scope_meta(scope), keys::scope_log(scope), keys::scope_members(scope)];
+        let mut args = Args::new()
+            .text("")
+            .text("")
+            .int(0)
+            .int(0)
+            .owned(random(6))
+            .owned(keys::scope_channel(scope))
+            .text(node)
+            .text(cursor.map_or("", |cursor| &cursor.epoch))
+            .owned(cursor.map_or(StreamId::default(), |cursor| cursor.id).to_string())
+            .int(limit.into());
+        for member in members {
+            args = args.text(member.sid).owned(user_key(member.user)).text(member.user).text(member.role);
+            args = args.text(member.node).int(member.session_epoch);
+        }
+        Ok(log(Reply::new(ATTACH.name, redis.eval(&ATTACH, at, args.done()).await?)?)?)
+    };
+    let (first, rest) = members.split_at(members.len().min(RESTORED_AT_ONCE));
+    let log = attach(limit, first).await?;
+    if cursor.is_some_and(|cursor| cursor.epoch != log.epoch) {
+        for part in rest.chunks(RESTORED_AT_ONCE) {
+            attach(0, part).await?;
+        }
     }
-    let value = redis.eval(&ATTACH, at, args.done()).await?;
-    Ok(log(Reply::new(ATTACH.name, value)?)?)
+    Ok(log)
 }
 
 /// The node no longer listens (its last member left). Also for a node that is dead.
@@ -214,18 +226,21 @@ pub async fn scope_reap<E: Eval>(redis: &E, scope: &ScopeId, node: &str, lost_at
     Ok(Reply::new(REAP.name, redis.eval(&REAP, at, Args::new().text(node).int(lost_at).done()).await?)?.uint()?)
 }
 
+/// Sockets that one script notes.
+const TOUCHED_AT_ONCE: usize = 64;
+
 /// Writes `lastSeen` of sockets (those whose node and session epoch match). Returns the sids that are no members (any
 /// more): re-add them by [`scope_attach`] or let them go.
 pub async fn scope_touch<E: Eval>(redis: &E, scope: &ScopeId, members: &[Member<'_>]) -> Result<Vec<String>, E::Error> {
-    let mut args = Args::new();
-    for member in members {
-        args = args.text(member.sid).text(member.node).int(member.session_epoch);
-    }
-    let at = vec![keys::scope_meta(scope), keys::scope_members(scope)];
-    let mut reply = Reply::new(TOUCH.name, redis.eval(&TOUCH, at, args.done()).await?)?;
     let mut lost = Vec::new();
-    while reply.len() > 0 {
-        lost.push(reply.text()?);
+    for part in members.chunks(TOUCHED_AT_ONCE) {
+        let touch = |args: Args, member: &Member<'_>| args.text(member.sid).text(member.node).int(member.session_epoch);
+        let args = part.iter().fold(Args::new(), touch);
+        let at = vec![keys::scope_meta(scope), keys::scope_members(scope)];
+        let mut reply = Reply::new(TOUCH.name, redis.eval(&TOUCH, at, args.done()).await?)?;
+        while reply.len() > 0 {
+            lost.push(reply.text()?);
+        }
     }
     Ok(lost)
 }

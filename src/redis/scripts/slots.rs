@@ -115,44 +115,69 @@ pub async fn slot_release<E: Eval>(redis: &E, id: &str, user: &str, ends_ms: Opt
     Ok(Reply::new(RELEASE.name, redis.eval(&RELEASE, of(user), args).await?)?.flag()?)
 }
 
-/// Fills a cold table, all in one step: the active sessions are those read *before* this call. False if it was not cold: then
-/// nothing is written. What starts confirmed since the flush stays.
+/// Sessions that one script puts or removes: nobody else is served meanwhile.
+const PART: usize = 64;
+/// Slots that one script reads.
+const LIST_PAGE: usize = 1000;
+
+/// Fills a cold table, which is cold until all of it is there: the active sessions are those read *before* this call. False
+/// if it was not cold, or somebody else has filled it meanwhile: then what was written is what they have written, too. What
+/// starts confirmed since the flush stays.
 pub async fn slots_rebuild<E: Eval>(redis: &E, active: &[ActiveSession<'_>]) -> Result<bool, E::Error> {
-    let mut at = vec![keys::SLOTS_ACTIVE.into(), keys::SLOTS_READY.into()];
-    let mut args = Args::new();
-    for session in active {
-        at.push(keys::slots_of_user(session.user));
-        args = args.text(session.id).int(session.ends_ms);
+    let parts = active.len().div_ceil(PART).max(1);
+    for part in 0..parts {
+        let mut at = vec![keys::SLOTS_ACTIVE.into(), keys::SLOTS_READY.into()];
+        let mut args = Args::new().flag(part + 1 == parts);
+        for session in active.iter().skip(part * PART).take(PART) {
+            at.push(keys::slots_of_user(session.user));
+            args = args.text(session.id).int(session.ends_ms);
+        }
+        if !Reply::new(REBUILD.name, redis.eval(&REBUILD, at, args.done()).await?)?.flag()? {
+            return Ok(false);
+        }
     }
-    Ok(Reply::new(REBUILD.name, redis.eval(&REBUILD, at, args.done()).await?)?.flag()?)
+    Ok(true)
 }
 
-/// Reads all slots that have not ended; those that have go.
+/// Reads all slots that have not ended; those that have go. They are read in pages: one that comes or goes meanwhile may be
+/// missing, or be there twice.
 pub async fn slots_list<E: Eval>(redis: &E) -> Result<Slots, E::Error> {
     let at = vec![keys::SLOTS_ACTIVE.into(), keys::SLOTS_READY.into()];
-    let mut reply = Reply::new(LIST.name, redis.eval(&LIST, at, Vec::new()).await?)?;
-    let (ready, now_ms, mut list) = (reply.flag()?, reply.uint()?, reply.list()?);
-    let mut slots = Vec::with_capacity(list.len() / 2);
-    while list.len() > 0 {
-        slots.push((list.text()?, list.uint()?));
+    let mut slots: Vec<(String, u64)> = Vec::new();
+    loop {
+        let args = Args::new().int(slots.len() as u64).int(LIST_PAGE as u64).done();
+        let mut reply = Reply::new(LIST.name, redis.eval(&LIST, at.clone(), args).await?)?;
+        let (ready, now_ms, mut list) = (reply.flag()?, reply.uint()?, reply.list()?);
+        let before = slots.len();
+        while list.len() > 0 {
+            slots.push((list.text()?, list.uint()?));
+        }
+        if slots.len() - before < LIST_PAGE {
+            return Ok(Slots { ready, now_ms, slots });
+        }
     }
-    Ok(Slots { ready, now_ms, slots })
 }
 
 /// The sweep: adds slots of active sessions, or sets when they end, and removes orphans that still end when they were listed
 /// to end; says how many. Several at once do no harm.
 pub async fn slots_repair<E: Eval>(redis: &E, add: &[ActiveSession<'_>], remove: &[Orphan<'_>]) -> Result<u64, E::Error> {
-    let mut at = vec![keys::SLOTS_ACTIVE.into()];
-    let mut args = Args::new().int(add.len() as u64);
-    for session in add {
-        at.push(keys::slots_of_user(session.user));
-        args = args.text(session.id).int(session.ends_ms);
+    let mut removed = 0;
+    for part in 0..add.len().max(remove.len()).div_ceil(PART) {
+        let of_part = |length: usize| (part * PART).min(length)..((part + 1) * PART).min(length);
+        let (add, remove) = (&add[of_part(add.len())], &remove[of_part(remove.len())]);
+        let mut at = vec![keys::SLOTS_ACTIVE.into()];
+        let mut args = Args::new().int(add.len() as u64);
+        for session in add {
+            at.push(keys::slots_of_user(session.user));
+            args = args.text(session.id).int(session.ends_ms);
+        }
+        for orphan in remove {
+            at.extend(orphan.user.map(keys::slots_of_user));
+            args = args.text(orphan.id).int(orphan.ends_ms).flag(orphan.user.is_some());
+        }
+        removed += Reply::new(REPAIR.name, redis.eval(&REPAIR, at, args.done()).await?)?.uint()?;
     }
-    for orphan in remove {
-        at.extend(orphan.user.map(keys::slots_of_user));
-        args = args.text(orphan.id).int(orphan.ends_ms).flag(orphan.user.is_some());
-    }
-    Ok(Reply::new(REPAIR.name, redis.eval(&REPAIR, at, args.done()).await?)?.uint()?)
+    Ok(removed)
 }
 
 fn of(user: &str) -> Vec<String> {

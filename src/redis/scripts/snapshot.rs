@@ -1,6 +1,6 @@
 //! An SOS at one moment, and its JSON: `sos:state`, the ack of `sos:init`, `data` of `GET …/state`. Contract § 3 "State".
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
 use serde_json::value::{RawValue, to_raw_value};
@@ -146,6 +146,23 @@ impl SosSnapshot {
     /// The state in the contract's form. `is_live` says whether a node (with incarnation) lives: sockets on dead ones do
     /// not count, even before they are reaped.
     pub fn to_json(&self, is_live: impl Fn(&str) -> bool) -> String {
+        self.to_json_within(usize::MAX, is_live)
+    }
+
+    /// The same in at most so many bytes: half of them for the members, a quarter for the responders, and what is left for
+    /// the locations, those first that came last. What finds no room is left out, and `truncated` says so.
+    pub fn to_json_within(&self, most: usize, is_live: impl Fn(&str) -> bool) -> String {
+        let mut room = Room { left: most.saturating_sub(FRAME), truncated: false };
+        let length = |text: &Box<RawValue>| text.get().len();
+        let members = self.members_out(&is_live).into_iter().filter_map(|member| to_raw_value(&member).ok());
+        let members = room.fill(most / 2, members, length);
+        let responders = self.responders.iter().filter_map(|responder| to_raw_value(responder).ok());
+        let responders = room.fill(most / 4, responders, length);
+        let located = self.locations.iter().filter_map(|location| Some((location, self.location_json(location)?)));
+        let mut located: Vec<_> = located.collect();
+        located.sort_by_key(|(location, _)| std::cmp::Reverse(location.timestamp));
+        let mut located = room.fill(most, located.into_iter(), |(_, text)| length(text));
+        located.sort_by(|(a, _), (b, _)| a.fields.cmp(&b.fields));
         let out = Out {
             sos_id: &self.sos_id,
             citizen_id: self.citizen_id.as_deref(),
@@ -162,9 +179,10 @@ impl SosSnapshot {
             closed_by: self.closed_by.as_deref(),
             reason: self.reason.as_deref(),
             provisional: self.provisional.then_some(true),
-            responders: &self.responders,
-            locations: self.locations.iter().filter_map(|location| self.location_json(location)).collect(),
-            members: self.members.iter().map(|member| self.member_json(member, &is_live)).collect(),
+            truncated: room.truncated.then_some(true),
+            responders,
+            locations: located.into_iter().map(|(_, text)| text).collect(),
+            members,
         };
         serde_json::to_string(&out).unwrap_or_else(|_| "null".to_owned())
     }
@@ -187,12 +205,47 @@ impl SosSnapshot {
         )
     }
 
-    fn member_json<'a>(&self, member: &'a MemberState, is_live: impl Fn(&str) -> bool) -> MemberOut<'a> {
-        let key = super::user_key(&member.user_id);
-        let mine = self.sockets.iter().filter(|socket| socket.user_key == key);
-        let (live, dead): (Vec<_>, Vec<_>) = mine.partition(|socket| is_live(&socket.node));
-        let online = member.online && (!live.is_empty() || dead.is_empty());
-        MemberOut { user_id: &member.user_id, role: &member.role, online, last_seen: member.last_seen, sockets: live.len() }
+    /// The members, with what each has of sockets on live and on dead nodes.
+    fn members_out(&self, is_live: impl Fn(&str) -> bool) -> Vec<MemberOut<'_>> {
+        let mut sockets: HashMap<&str, (usize, usize)> = HashMap::new();
+        for socket in &self.sockets {
+            let (live, dead) = sockets.entry(&socket.user_key).or_default();
+            *if is_live(&socket.node) { live } else { dead } += 1;
+        }
+        let members = self.members.iter().map(|member| {
+            let (live, dead) = sockets.get(&*super::user_key(&member.user_id)).copied().unwrap_or_default();
+            let online = member.online && (live > 0 || dead == 0);
+            MemberOut { user_id: &member.user_id, role: &member.role, online, last_seen: member.last_seen, sockets: live }
+        });
+        members.collect()
+    }
+}
+
+/// Bytes of a state beside its lists: names, addresses, a reason.
+const FRAME: usize = 12 * 1024;
+
+/// What is left of a budget of bytes.
+struct Room {
+    left: usize,
+    truncated: bool,
+}
+
+impl Room {
+    /// As many of the items as there is room for, in at most so many bytes.
+    fn fill<T>(&mut self, most: usize, items: impl Iterator<Item = T>, length: impl Fn(&T) -> usize) -> Vec<T> {
+        let (mut filled, mut left) = (Vec::new(), most.min(self.left));
+        for item in items {
+            // And a comma.
+            let bytes = length(&item) + 1;
+            if bytes > left {
+                self.truncated = true;
+                break;
+            }
+            left -= bytes;
+            self.left -= bytes;
+            filled.push(item);
+        }
+        filled
     }
 }
 
@@ -273,9 +326,11 @@ struct Out<'a> {
     reason: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     provisional: Option<bool>,
-    responders: &'a [Responder],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    truncated: Option<bool>,
+    responders: Vec<Box<RawValue>>,
     locations: Vec<Box<RawValue>>,
-    members: Vec<MemberOut<'a>>,
+    members: Vec<Box<RawValue>>,
 }
 
 #[derive(serde::Serialize)]

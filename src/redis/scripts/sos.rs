@@ -301,5 +301,5 @@ pub(super) fn head(op: Op<'_>, sos: &str, actor: Actor<'_>) -> Args {
         .text(actor.role)
         .flag(actor.named)
         .text(actor.sid)
-        .text(actor.source.as_str())
+        .owned(format!("{}{}", actor.source.as_str(), if op.outbox { "" } else { " off" }))
 }

@@ -48,7 +48,10 @@ pub struct History {
     pub next_before: Option<String>,
 }
 
-/// `message:history`: for members; after the end for all with rights.
+/// Bytes of the texts of one page of history: beyond this no page of JSON is within its own limit anyway.
+const HISTORY_TEXTS: u64 = 256 * 1024;
+
+/// `message:history`: for members; after the end for all with rights. A page of long messages ends early.
 pub async fn sos_history<E: Eval>(
     redis: &E,
     sos: &str,
@@ -58,7 +61,7 @@ pub async fn sos_history<E: Eval>(
 ) -> Outcome<History, E::Error> {
     let at = vec![keys::sos_state(sos), keys::scope_members(&scope(sos)), keys::sos_messages(sos)];
     let args = Args::new().owned(user_key(actor.user)).text(actor.role).flag(actor.named).text(actor.sid);
-    let args = args.owned(before.map(|id| id.to_string()).unwrap_or_default()).int(limit.into()).done();
+    let args = args.owned(before.map(|id| id.to_string()).unwrap_or_default()).int(limit.into()).int(HISTORY_TEXTS).done();
     let mut reply = Reply::new(HISTORY.name, redis.eval(&HISTORY, at, args).await?)?;
     match reply.text()?.as_str() {
         "ok" => {}

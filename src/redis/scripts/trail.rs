@@ -36,24 +36,42 @@ pub struct AuditEntry {
     pub old_status: Option<String>,
 }
 
+/// A page of the audit trail.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trail {
+    pub entries: Vec<AuditEntry>,
+    /// There is more after the last of them.
+    pub more: bool,
+}
+
+/// Entries that one script reads, and bytes of notes after which it stops: nobody else is served meanwhile.
+const EVENTS_PART: (usize, usize) = (256, 128 * 1024);
+/// Bytes of the notes of one page; it ends early then.
+const EVENTS_BYTES: usize = 1024 * 1024;
+
 /// The audit trail after `after`, ascending; `None` if there is no state.
-pub async fn sos_events<E: Eval>(
-    redis: &E,
-    sos: &str,
-    after: Option<StreamId>,
-    limit: u32,
-) -> Result<Option<Vec<AuditEntry>>, E::Error> {
+pub async fn sos_events<E: Eval>(redis: &E, sos: &str, after: Option<StreamId>, limit: u32) -> Result<Option<Trail>, E::Error> {
     let at = vec![keys::sos_state(sos), keys::sos_events(sos)];
-    let args = Args::new().owned(after.unwrap_or_default().to_string()).int(limit.into()).done();
-    let mut reply = Reply::new(EVENTS.name, redis.eval(&EVENTS, at, args).await?)?;
-    if !reply.flag()? {
-        return Ok(None);
+    let (mut trail, mut bytes, limit) = (Trail::default(), 0, limit as usize);
+    let mut after = after.unwrap_or_default().to_string();
+    loop {
+        let part = EVENTS_PART.0.min(limit - trail.entries.len());
+        let args = Args::new().owned(after).int(part as u64).int(EVENTS_PART.1 as u64).done();
+        let mut reply = Reply::new(EVENTS.name, redis.eval(&EVENTS, at.clone(), args).await?)?;
+        if !reply.flag()? {
+            return Ok(None);
+        }
+        trail.more = reply.flag()?;
+        while reply.len() > 0 {
+            let entry = audit_entry(reply.list()?)?;
+            bytes += entry.note.as_ref().map_or(0, String::len);
+            trail.entries.push(entry);
+        }
+        if !trail.more || trail.entries.len() >= limit || bytes >= EVENTS_BYTES {
+            return Ok(Some(trail));
+        }
+        after = trail.entries.last().map(|entry| entry.id.clone()).unwrap_or_default();
     }
-    let mut entries = Vec::new();
-    while reply.len() > 0 {
-        entries.push(audit_entry(reply.list()?)?);
-    }
-    Ok(Some(entries))
 }
 
 fn audit_entry(mut list: Reply) -> Result<AuditEntry, BadReply> {
@@ -88,18 +106,38 @@ pub enum WatchCopy {
     Body(Bytes),
 }
 
-/// What is owed, oldest first.
+/// What is owed, oldest first; at most some dozens. Paid, others may follow.
 pub async fn watch_owed<E: Eval>(redis: &E, sos: &str) -> Result<Vec<WatchDebt>, E::Error> {
+    let (_, mut debts) = owed(redis, sos, String::new()).await?;
+    debts.sort_by_key(|debt| order(&debt.id));
+    Ok(debts)
+}
+
+/// All that is owed, oldest first, also what a release wrote that kept no list of it: for the sweep.
+pub async fn watch_left<E: Eval>(redis: &E, sos: &str) -> Result<Vec<WatchDebt>, E::Error> {
+    let (mut debts, mut cursor) = (Vec::new(), "0".to_owned());
+    loop {
+        let (next, mut found) = owed(redis, sos, cursor).await?;
+        debts.append(&mut found);
+        cursor = next;
+        if cursor == "0" {
+            debts.sort_by_key(|debt| order(&debt.id));
+            debts.dedup();
+            return Ok(debts);
+        }
+    }
+}
+
+async fn owed<E: Eval>(redis: &E, sos: &str, cursor: String) -> Result<(String, Vec<WatchDebt>), E::Error> {
     let at = vec![keys::scope_meta(&scope(sos))];
-    let mut reply = Reply::new(OWED.name, redis.eval(&OWED, at, Vec::new()).await?)?;
-    let mut debts = Vec::new();
+    let mut reply = Reply::new(OWED.name, redis.eval(&OWED, at, Args::new().owned(cursor).done()).await?)?;
+    let (next, mut debts) = (reply.text()?, Vec::new());
     while reply.len() > 0 {
         let id = reply.text()?;
         let copy = reply.bytes()?;
         debts.push(WatchDebt { id, copy: if copy.is_empty() { WatchCopy::Created } else { WatchCopy::Body(copy) } });
     }
-    debts.sort_by_key(|debt| order(&debt.id));
-    Ok(debts)
+    Ok((next, debts))
 }
 
 /// `<ms>-<seq>`, with a letter behind if it stands in no log; those come first in their millisecond only if created.
@@ -109,10 +147,15 @@ fn order(id: &str) -> (u64, u64, bool) {
     (ms.parse().unwrap_or(0), bare.parse().unwrap_or(0), !seq.ends_with('c'))
 }
 
+/// Copies that one script removes.
+const PAID_AT_ONCE: usize = 64;
+
 /// These copies are published: nobody owes them any more.
 pub async fn watch_paid<E: Eval>(redis: &E, sos: &str, ids: &[&str]) -> Result<(), E::Error> {
-    let args = ids.iter().fold(Args::new(), |args, id| args.text(id));
-    redis.eval(&PAID, vec![keys::scope_meta(&scope(sos))], args.done()).await?;
+    for part in ids.chunks(PAID_AT_ONCE) {
+        let args = part.iter().fold(Args::new(), |args, id| args.text(id));
+        redis.eval(&PAID, vec![keys::scope_meta(&scope(sos))], args.done()).await?;
+    }
     Ok(())
 }
 

@@ -78,12 +78,16 @@ impl Crowd {
             async move { joined.lock().expect("no panic").push(socket) }
         });
         let io = SocketIo::new(socketio::Config::default(), [namespace]);
-        let config = engineio::Config { handshakes_per_second: 1_000_000, ..engineio::Config::default() };
+        let config = engineio::Config {
+            handshakes_per_second: 1_000_000,
+            handshakes_per_second_per_address: 1_000_000,
+            ..engineio::Config::default()
+        };
         let address = runtime.block_on(async {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
             let address = listener.local_addr().expect("an address");
             let app = Arc::new(App(Engine::new(config, EngineHandler(io))));
-            tokio::spawn(server::serve(listener, app, CancellationToken::new()));
+            tokio::spawn(server::serve(listener, app, server::Limits::default(), CancellationToken::new()));
             address
         });
         let members = Command::new(std::env::current_exe().expect("this program"))

@@ -157,6 +157,6 @@ async fn main() -> anyhow::Result<()> {
     }
     let listener = tokio::net::TcpListener::bind(("::", options.port)).await?;
     println!("listening on port {}", options.port);
-    server::serve(listener, Arc::new(app), CancellationToken::new()).await;
+    server::serve(listener, Arc::new(app), server::Limits::default(), CancellationToken::new()).await;
     Ok(())
 }

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::{self, SosVerifier};
@@ -21,9 +21,10 @@ use crate::drain::{Lifecycle, Phase, asked_to_stop};
 use crate::engineio::{self, Engine};
 use crate::features::sos::{self, Sos};
 use crate::http::guards::Guards;
-use crate::http::router::Router;
+use crate::http::router::{Bodies, Router};
 use crate::http::routes::{self, health::Health};
 use crate::http::{Front, server};
+use crate::net::{Budget, Patience};
 use crate::protocol::packet;
 use crate::redis::scripts::Retention;
 use crate::redis::{Redis, RedisConfig, RedisError};
@@ -36,6 +37,9 @@ use booking::Booking;
 
 /// How long the last requests may take once the node has drained.
 const LAST_REQUESTS: Duration = Duration::from_secs(2);
+
+/// Clients that the kernel keeps until they are accepted, as far as it may: when a node has died, thousands come at once.
+const BACKLOG: u32 = 4_096;
 
 /// Why a node did not start, or could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -82,7 +86,8 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     sos.start();
     let io = SocketIo::new(socketio_config(&settings, &node), [sos.namespace()]);
     io.set_keeper(node.recovery.keeper());
-    let engine = Engine::new(engine_config(&settings, &node), EngineHandler(io.clone()));
+    let budget = Budget::new(settings.limits.memory_budget);
+    let engine = Engine::new(engine_config(&settings, &node, &budget), EngineHandler(io.clone()));
     relay::wire_node(&node, &[("socket.io", &engine)]);
 
     gauges::spawn(engine.clone(), io.clone(), node.clone(), redis.clone());
@@ -110,13 +115,14 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     };
     let front = Front {
         guards: Guards::new(&settings),
-        router: router(&settings, &sos, &booking, health, &scopes.node()),
+        router: router(&settings, &budget, &sos, &booking, health, &scopes.node()),
         engine: engine.clone(),
     };
-    let listener = bind((settings.server.host, settings.server.port).into()).await?;
+    let listener = bind((settings.server.host, settings.server.port).into())?;
     let address = listener.local_addr().map_err(ServeError::Signals)?;
     let stop = CancellationToken::new();
-    let server = tokio::spawn(server::serve(listener, Arc::new(front), stop.clone()));
+    let limits = server_limits(&settings, &budget);
+    let server = tokio::spawn(server::serve(listener, Arc::new(front), limits, stop.clone()));
     lifecycle.enter(Phase::Serving);
     // On standard output, whatever the log level: with PORT=0 this is how one learns the port.
     println!("listening on http://{address}");
@@ -147,8 +153,9 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     Ok(())
 }
 
-fn router(settings: &Settings, sos: &Arc<Sos>, booking: &Booking, health: Health, node: &str) -> Router {
-    let mut router = Router::new(settings.server.body_limit);
+fn router(settings: &Settings, budget: &Arc<Budget>, sos: &Arc<Sos>, booking: &Booking, health: Health, node: &str) -> Router {
+    let limit = settings.server.body_limit;
+    let mut router = Router::new(Bodies { limit, patience: patience(settings), budget: budget.clone() });
     routes::health::routes(&mut router, health, node);
     routes::sos::routes(&mut router, sos, settings.sos.internal_token.as_ref());
     booking.routes(&mut router, settings);
@@ -158,8 +165,14 @@ fn router(settings: &Settings, sos: &Arc<Sos>, booking: &Booking, health: Health
     router
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
-    TcpListener::bind(address).await.map_err(|source| ServeError::Bind { address, source })
+fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    let listen = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    listen().map_err(|source| ServeError::Bind { address, source })
 }
 
 fn redis_config(settings: &Settings) -> RedisConfig {
@@ -200,7 +213,29 @@ fn sos_config(settings: &Settings) -> sos::Config {
     }
 }
 
-fn engine_config(settings: &Settings, node: &Node) -> engineio::Config {
+fn patience(settings: &Settings) -> Patience {
+    let server = &settings.server;
+    Patience {
+        body_pause: server.body_pause,
+        body: server.body_time,
+        write: server.write_stall,
+        first_head: server.header_time,
+        keep_alive: server.keep_alive,
+    }
+}
+
+fn server_limits(settings: &Settings, budget: &Arc<Budget>) -> server::Limits {
+    server::Limits {
+        budget: budget.clone(),
+        patience: patience(settings),
+        // A client on long-polling has two of them, and some have no session yet.
+        per_address: settings.limits.connections_per_address.saturating_mul(2).saturating_add(8),
+        trusted_proxies: settings.server.trusted_proxies.clone(),
+        ..server::Limits::default()
+    }
+}
+
+fn engine_config(settings: &Settings, node: &Node, budget: &Arc<Budget>) -> engineio::Config {
     let (transport, limits) = (&settings.transport, &settings.limits);
     engineio::Config {
         ping_interval: transport.ping_interval,
@@ -212,6 +247,9 @@ fn engine_config(settings: &Settings, node: &Node) -> engineio::Config {
         max_connections: limits.connections,
         max_connections_per_address: limits.connections_per_address,
         handshakes_per_second: limits.handshakes_per_second,
+        handshakes_per_second_per_address: limits.handshakes_per_second_per_address,
+        budget: budget.clone(),
+        patience: patience(settings),
         tag: (&**node.identity.tag()).into(),
         ..engineio::Config::default()
     }

@@ -10,6 +10,7 @@ pub mod settings;
 pub mod sync;
 pub mod telemetry;
 // L1
+pub mod net;
 pub mod protocol;
 // L2
 pub mod auth;

@@ -58,6 +58,15 @@ pub struct Server {
     pub demo: bool,
     /// Bytes.
     pub body_limit: usize,
+    /// From a connection to its first whole request head.
+    pub header_time: Duration,
+    /// Between two bytes of a body, and for all of it.
+    pub body_pause: Duration,
+    pub body_time: Duration,
+    /// An idle connection is kept for so long.
+    pub keep_alive: Duration,
+    /// Without a byte being taken of what waits for a client.
+    pub write_stall: Duration,
     pub trusted_proxies: Vec<Cidr>,
     pub drain_delay: Duration,
     pub drain: Duration,
@@ -99,6 +108,7 @@ pub struct Limits {
     pub connections: usize,
     pub connections_per_address: usize,
     pub handshakes_per_second: u32,
+    pub handshakes_per_second_per_address: u32,
     /// Newcomers that are let in at the same moment.
     pub connects_at_once: usize,
     pub events_per_second: u32,
@@ -112,6 +122,8 @@ pub struct Limits {
     pub relay_bytes: usize,
     /// Bytes of the state of an incident, as clients get it.
     pub state_bytes: usize,
+    /// Bytes that all clients may hold.
+    pub memory_budget: usize,
 }
 
 /// Where Redis is and how patient we are with it.
@@ -202,9 +214,23 @@ impl Settings {
         if self.cluster.peer_port != 0 && taken.contains(&Some(self.cluster.peer_port)) {
             read.fault(t::PEER_PORT, "must differ from PORT and METRICS_PORT");
         }
-        if self.limits.outbox_bytes < self.transport.max_payload {
-            let least = self.transport.max_payload;
-            read.fault(t::OUTBOX_BYTES, format!("must be at least MAX_PAYLOAD ({least}): no larger message could be delivered"));
+        let outbox = self.limits.outbox_bytes;
+        let largest = [
+            (t::MAX_PAYLOAD, self.transport.max_payload),
+            (t::MAX_RELAY_BYTES, self.limits.relay_bytes),
+            (t::MAX_STATE_BYTES, self.limits.state_bytes),
+        ];
+        if let Some((variable, bytes)) = largest.into_iter().max_by_key(|(_, bytes)| *bytes)
+            && outbox < 2 * bytes
+        {
+            let (name, why) = (variable.name, "two large events at once would close every client that polls");
+            read.fault(t::OUTBOX_BYTES, format!("must be at least twice {name} ({bytes}): {why}"));
+        }
+        let payload = self.transport.max_payload;
+        let least = 8 * outbox.max(payload);
+        if self.limits.memory_budget < least {
+            let why = "eight times the larger of OUTBOX_BYTES and MAX_PAYLOAD";
+            read.fault(t::MEMORY_BUDGET_BYTES, format!("must be at least {least}, {why}"));
         }
         if self.transport.max_packets_per_payload <= self.transport.max_attachments {
             let least = self.transport.max_attachments + 1;
@@ -272,6 +298,11 @@ fn server(read: &mut Reader<'_>) -> Server {
         development: read.text(t::NODE_ENV) == "development",
         demo: read.flag(t::DEMO),
         body_limit: read.integer(t::HTTP_BODY_LIMIT, 1024..=100_000_000),
+        header_time: read.seconds(t::HTTP_HEADER_SECONDS, 1..=3600),
+        body_pause: read.seconds(t::HTTP_BODY_PAUSE_SECONDS, 1..=3600),
+        body_time: read.seconds(t::HTTP_BODY_SECONDS, 1..=3600),
+        keep_alive: read.seconds(t::HTTP_KEEP_ALIVE_SECONDS, 1..=3600),
+        write_stall: read.seconds(t::WRITE_STALL_SECONDS, 1..=3600),
         trusted_proxies: read.list(t::TRUSTED_PROXIES, "IP addresses and CIDR blocks", |entry| entry.parse().ok()),
         drain_delay: read.seconds(t::DRAIN_DELAY_SECONDS, 0..=600),
         drain: read.seconds(t::DRAIN_SECONDS, 0..=3600),
@@ -317,6 +348,7 @@ fn limits(read: &mut Reader<'_>) -> Limits {
         connections: read.integer(t::MAX_CONNECTIONS, 1..=10_000_000),
         connections_per_address: read.integer(t::MAX_CONNECTIONS_PER_ADDRESS, 1..=10_000_000),
         handshakes_per_second: read.integer(t::HANDSHAKES_PER_SECOND, 1..=1_000_000),
+        handshakes_per_second_per_address: read.integer(t::HANDSHAKES_PER_SECOND_PER_ADDRESS, 1..=1_000_000),
         connects_at_once: read.integer(t::CONNECTS_AT_ONCE, 1..=100_000),
         events_per_second: read.integer(t::EVENTS_PER_SECOND, 1..=1_000_000),
         events_burst: read.integer(t::EVENTS_BURST, 1..=1_000_000),
@@ -324,6 +356,7 @@ fn limits(read: &mut Reader<'_>) -> Limits {
         rooms_per_socket: read.integer(t::ROOMS_PER_SOCKET, 1..=1000),
         relay_bytes: read.integer(t::MAX_RELAY_BYTES, 256..=1_000_000),
         state_bytes: read.integer(t::MAX_STATE_BYTES, 65_536..=100_000_000),
+        memory_budget: read.integer(t::MEMORY_BUDGET_BYTES, 1 << 20..=1 << 40),
     }
 }
 

@@ -9,8 +9,8 @@ use crate::engineio::Engine;
 use crate::redis::Redis;
 use crate::socketio::SocketIo;
 use crate::telemetry::metrics::{
-    CHANNELS, CONNECTIONS, DEAF, DEATHS, DELIVERIES, FENCED, FORKS, LOG_FILLS, NODES, NOT_RECOVERED, NUDGES, OVERRUN, REAPED,
-    REBORN, RECEIVED, RECOVERED, REDIS_MASTERS, REPLAYED, SCOPES, SOCKETS, TAKEN_OVER, TASKS,
+    CHANNELS, CLIENT_MEMORY, CONNECTIONS, DEAF, DEATHS, DELIVERIES, FENCED, FORKS, LOG_FILLS, NODES, NOT_RECOVERED, NUDGES,
+    OVERRUN, REAPED, REBORN, RECEIVED, RECOVERED, REDIS_MASTERS, REPLAYED, SCOPES, SOCKETS, TAKEN_OVER, TASKS,
 };
 
 /// How old a figure may be when it is scraped.
@@ -24,6 +24,7 @@ pub fn spawn(engine: Arc<Engine>, io: Arc<SocketIo>, node: Arc<Node>, redis: Red
         loop {
             timer.tick().await;
             metrics::gauge!(CONNECTIONS).set(engine.sessions() as f64);
+            metrics::gauge!(CLIENT_MEMORY).set(engine.config().budget.used() as f64);
             metrics::gauge!(SOCKETS).set(io.sockets() as f64);
             metrics::gauge!(SCOPES).set(scopes.count() as f64);
             metrics::gauge!(TASKS).set(tokio::runtime::Handle::current().metrics().num_alive_tasks() as f64);

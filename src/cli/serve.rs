@@ -5,11 +5,20 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 
 use crate::app;
+use crate::net::descriptors;
 use crate::settings::Settings;
 use crate::telemetry::{self, metrics::Metrics};
 
 pub(super) fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     telemetry::init(&settings.telemetry.log_filter, settings.telemetry.json)?;
+    let files = descriptors::raise();
+    let connections = settings.limits.connections;
+    if descriptors::for_clients(files) < connections {
+        tracing::warn!(
+            "MAX_CONNECTIONS is {connections}, but this process may open no more than {files} files: beyond that, connections are \
+             refused; raise its hard limit (ulimit -Hn, LimitNOFILE)"
+        );
+    }
     for notice in settings.notices() {
         tracing::warn!("{notice}");
     }

@@ -109,6 +109,8 @@ enum What {
     Get,
     Post,
     Broken(Breach),
+    /// Something large is on its way from the client. Releases that do not know it answer 400.
+    Heard,
 }
 
 impl Asked {
@@ -134,6 +136,8 @@ fn poll(engine: Arc<Engine>, asked: Asked, body: Bytes) -> BoxFuture<'static, An
         let Some(poll) = asked.poll else { return Answer::status(StatusCode::BAD_REQUEST) };
         tracing::trace!(address = %poll.address, what = ?poll.what, "relayed request");
         let polled = match poll.what {
+            What::Heard if engine.heard(&asked.sid) => return Answer::status(StatusCode::OK),
+            What::Heard => return Answer::status(StatusCode::NOT_FOUND),
             What::Get => Polled::Get,
             What::Post => Polled::Post(body),
             What::Broken(breach) => Polled::Broken(breach),
@@ -206,6 +210,19 @@ impl Elsewhere for Relay {
             let outcome = if answer.is_some() { "ok" } else { "unknown" };
             metrics::counter!(RELAYED, "outcome" => outcome).increment(1);
             answer.map(|Answer { status, body }| PollAnswer { status, body })
+        })
+    }
+
+    fn heard<'a>(&'a self, sid: &'a str, address: IpAddr) -> BoxFuture<'a, bool> {
+        Box::pin(async move {
+            let asked = Asked { poll: Some(Poll { address, what: What::Heard }), ..self.about(sid, None) };
+            match self.peer(sid).await {
+                Some(peer) => {
+                    let answer = self.peers.call(&peer, POLL, asked.write(b""), TICKET_DEADLINE).await;
+                    answer.is_ok_and(|answer| answer.status != StatusCode::NOT_FOUND)
+                }
+                None => false,
+            }
         })
     }
 

@@ -5,25 +5,32 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http_body_util::{BodyExt as _, Limited};
-use hyper::body::Incoming;
+use http_body_util::BodyExt as _;
+use hyper::body::{Body as _, Incoming};
 use hyper::{Method, Request, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 
+use crate::net::body::{BodyError, Read};
 use crate::protocol::engineio::decode_payload;
 
 use super::entry::{BadRequest, overloaded, respond};
-use super::polling::{self, POST_DEADLINE};
+use super::polling;
 use super::websocket::{self, Foreign};
 use super::{Body, CloseReason, Engine};
 
 /// The characters of a tag.
 pub const TAG: usize = 8;
+
+/// How long the owner may take to work off what a client has sent.
+const POST_DEADLINE: Duration = Duration::from_secs(10);
+
+/// A larger body, or one of unknown length, is read only if its session is there.
+const LARGE: u64 = 16 << 10;
 
 /// A request of long-polling for a session of another node, its form already checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +73,9 @@ pub type Ticket = u64;
 pub trait Elsewhere: Send + Sync + 'static {
     /// Long-polling at the owner of `sid`; `None` if it is unknown or cannot be reached.
     fn poll<'a>(&'a self, sid: &'a str, polled: Polled, address: IpAddr, within: Duration) -> BoxFuture<'a, Option<PollAnswer>>;
+
+    /// Tells the owner of `sid` that something large is on its way from the client; false if there is no such session.
+    fn heard<'a>(&'a self, sid: &'a str, address: IpAddr) -> BoxFuture<'a, bool>;
 
     /// The client has given up a poll; perhaps before its owner has heard of it.
     fn abort(&self, sid: &str, address: IpAddr);
@@ -115,6 +125,15 @@ impl Engine {
         PollAnswer { status: head.status, body }
     }
 
+    /// Something of a session of this node is on its way by another; false if there is no such session.
+    pub fn heard(&self, sid: &str) -> bool {
+        let session = self.find(sid);
+        if let Some(session) = &session {
+            session.heard();
+        }
+        session.is_some()
+    }
+
     /// Gives out the right to upgrade a session of this node.
     pub fn issue_ticket(self: &Arc<Self>, sid: &str) -> Result<Ticket, NoTicket> {
         let Some(session) = self.find(sid) else {
@@ -144,29 +163,57 @@ impl Engine {
     /// Answers a long-polling request whose session is not here.
     pub(super) async fn poll_elsewhere(&self, sid: &str, request: Request<Incoming>, address: IpAddr) -> Response<Body> {
         let Some(elsewhere) = self.elsewhere(sid) else { return BadRequest::SessionIdUnknown.response() };
-        let is_get = request.method() == Method::GET;
-        let (polled, within) = if is_get {
+        if request.method() == Method::GET {
+            // A poll waits for long: it need not keep what it came with.
+            drop(request);
             // The owner pings before that.
-            (Polled::Get, self.config.ping_interval + self.config.ping_timeout + Duration::from_secs(1))
-        } else {
-            (self.check_body(request).await, POST_DEADLINE)
-        };
-        let mut aborted = AbortIfDropped(is_get.then_some((elsewhere, sid, address)));
-        let breach = if let Polled::Broken(breach) = &polled { Some(*breach) } else { None };
-        let answer = elsewhere.poll(sid, polled, address, within).await;
-        aborted.0 = None;
-        match (answer, breach) {
-            (None, _) => BadRequest::SessionIdUnknown.response(),
-            (Some(_), Some(Breach::TooLarge)) => polling::too_large(),
-            (Some(_), Some(Breach::Malformed | Breach::Aborted)) => BadRequest::Malformed.response(),
-            (Some(answer), None) => {
-                let content_type = match answer.status {
-                    StatusCode::OK if is_get => polling::TEXT,
-                    StatusCode::OK => "text/html",
-                    _ => "application/json",
-                };
-                respond(answer.status, content_type, answer.body)
+            let within = self.config.ping_interval + self.config.ping_timeout + Duration::from_secs(1);
+            let mut aborted = AbortIfDropped(Some((elsewhere, sid, address)));
+            let answer = elsewhere.poll(sid, Polled::Get, address, within).await;
+            aborted.0 = None;
+            return passed_on(answer, polling::TEXT);
+        }
+        let body = match self.body_for_elsewhere(elsewhere, sid, request.into_body(), address).await {
+            Ok(body) => body,
+            Err(None) => return BadRequest::SessionIdUnknown.response(),
+            Err(Some(error)) => {
+                let breach = if error == BodyError::TooLarge { Breach::TooLarge } else { Breach::Malformed };
+                let known = elsewhere.poll(sid, Polled::Broken(breach), address, POST_DEADLINE).await.is_some();
+                return if known { polling::unread(error) } else { BadRequest::SessionIdUnknown.response() };
             }
+        };
+        if decode_payload(&body.bytes, self.config.max_polling_packets).is_err() {
+            let answer = elsewhere.poll(sid, Polled::Broken(Breach::Malformed), address, POST_DEADLINE).await;
+            return answer.map_or(BadRequest::SessionIdUnknown, |_| BadRequest::Malformed).response();
+        }
+        passed_on(elsewhere.poll(sid, Polled::Post(body.bytes.clone()), address, POST_DEADLINE).await, "text/html")
+    }
+
+    /// Reads a body for a session of another node. `None`: there is no such session, as far as that was asked.
+    async fn body_for_elsewhere(
+        &self,
+        elsewhere: &Arc<dyn Elsewhere>,
+        sid: &str,
+        body: Incoming,
+        address: IpAddr,
+    ) -> Result<Read, Option<BodyError>> {
+        if body.size_hint().exact().is_none_or(|len| len > LARGE) && !elsewhere.heard(sid, address).await {
+            return Err(None);
+        }
+        let comes = AtomicBool::new(false);
+        let read = self.read_body(body, address, || comes.store(true, Ordering::Relaxed));
+        // The answer to a `ping` may have to wait behind it.
+        let keep_alive = async {
+            loop {
+                tokio::time::sleep(self.config.ping_timeout / 4).await;
+                if comes.swap(false, Ordering::Relaxed) {
+                    elsewhere.heard(sid, address).await;
+                }
+            }
+        };
+        tokio::select! {
+            read = read => read.map_err(Some),
+            () = keep_alive => Err(Some(BodyError::TooSlow)),
         }
     }
 
@@ -187,26 +234,22 @@ impl Engine {
         match elsewhere.ticket(sid).await {
             Err(NoTicket::Unknown) => BadRequest::SessionIdUnknown.response(),
             Err(NoTicket::Taken) => websocket::refuse(request),
-            Ok(ticket) if self.admission.admit(address).is_err() => {
-                elsewhere.give_up(sid, ticket);
-                overloaded("too many connections")
+            Ok(ticket) => {
+                if let Err(refusal) = self.admit(address) {
+                    elsewhere.give_up(sid, ticket);
+                    return overloaded(refusal.as_str());
+                }
+                websocket::take_over(Foreign::new(self.clone(), elsewhere, sid, ticket, address), request)
             }
-            Ok(ticket) => websocket::take_over(Foreign::new(self.clone(), elsewhere, sid, ticket, address), request),
         }
     }
+}
 
-    async fn check_body(&self, request: Request<Incoming>) -> Polled {
-        let body = Limited::new(request.into_body(), self.config.max_payload).collect();
-        let body = match tokio::time::timeout(POST_DEADLINE, body).await {
-            Ok(Ok(body)) => body.to_bytes(),
-            Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => return Polled::Broken(Breach::TooLarge),
-            Ok(Err(_)) | Err(_) => return Polled::Broken(Breach::Malformed),
-        };
-        match decode_payload(&body, self.config.max_polling_packets) {
-            Ok(_) => Polled::Post(body),
-            Err(_) => Polled::Broken(Breach::Malformed),
-        }
-    }
+/// What the owner of a session has answered, as this node's answer.
+fn passed_on(answer: Option<PollAnswer>, content_type: &'static str) -> Response<Body> {
+    let Some(answer) = answer else { return BadRequest::SessionIdUnknown.response() };
+    let content_type = if answer.status == StatusCode::OK { content_type } else { "application/json" };
+    respond(answer.status, content_type, answer.body)
 }
 
 /// The request's future is dropped when its client goes away while it waits.

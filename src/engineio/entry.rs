@@ -53,6 +53,9 @@ pub fn respond(status: StatusCode, content_type: &'static str, body: impl Into<B
     response
 }
 
+/// Bytes that a session keeps of its `User-Agent` and of its query. Those of real clients are shorter.
+const KEPT: usize = 1_024;
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Transport {
     Polling,
@@ -86,8 +89,12 @@ impl Engine {
                 }
                 (None, ..) => BadRequest::SessionIdUnknown.response(),
                 (Some(session), Transport::WebSocket, &Method::GET) => websocket::upgrade(self, session, request),
-                (Some(session), Transport::Polling, &Method::GET) => polling::get(session).await,
-                (Some(session), Transport::Polling, &Method::POST) => polling::post(session, request, &self.config).await,
+                (Some(session), Transport::Polling, &Method::GET) => {
+                    // A poll waits for long: it need not keep what it came with.
+                    drop(request);
+                    polling::get(session).await
+                }
+                (Some(session), Transport::Polling, &Method::POST) => polling::post(self, session, request.into_body()).await,
                 _ => BadRequest::Malformed.response(),
             },
         }
@@ -97,18 +104,14 @@ impl Engine {
         if self.closing.load(Ordering::Relaxed) {
             return overloaded("going away");
         }
-        if let Err(refusal) = self.admission.admit(address) {
-            return overloaded(match refusal {
-                Refusal::Connections => "too many connections",
-                Refusal::Address => "too many connections from this address",
-                Refusal::Handshakes => "too many handshakes",
-            });
+        if let Err(refusal) = self.admit(address) {
+            return overloaded(refusal.as_str());
         }
         let sid = format!("{}{}", self.config.tag, ids::random(15));
         let handshake = Handshake {
             address,
-            query: request.uri().query().unwrap_or_default().into(),
-            user_agent: request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).map(Into::into),
+            query: kept(request.uri().query().unwrap_or_default()),
+            user_agent: request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).map(kept),
         };
         match transport {
             Transport::Polling => {
@@ -119,6 +122,14 @@ impl Engine {
             }
             Transport::WebSocket => websocket::handshake(self, sid, handshake, request),
         }
+    }
+
+    /// Takes a place for a session, if there is one.
+    pub(super) fn admit(&self, address: IpAddr) -> Result<(), Refusal> {
+        if !self.config.budget.has_room() {
+            return Err(Refusal::Memory);
+        }
+        self.admission.admit(address)
     }
 
     /// Makes a session known and hands it to the layer above.
@@ -156,6 +167,16 @@ pub(super) fn overloaded(message: &'static str) -> Response<Body> {
     let seconds = rand::rng().random_range(1..=5);
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     response
+}
+
+/// There is no memory for what was asked.
+pub(super) fn no_memory() -> Response<Body> {
+    overloaded(Refusal::Memory.as_str())
+}
+
+/// What a session remembers of a text of its handshake: enough of it, for as long as the session lives.
+fn kept(text: &str) -> Box<str> {
+    text.get(..KEPT.min(text.len())).unwrap_or_default().into()
 }
 
 /// The first value of a query parameter; an empty one is none. None of those that matter here has characters that would be

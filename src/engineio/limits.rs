@@ -1,4 +1,5 @@
-//! Who may open a session: bounds on sessions in all, sessions of an address, and handshakes a second.
+//! Who may open a session: bounds on sessions in all and of one subscriber, and on handshakes a second, likewise. What binds
+//! the subscriber comes first, so that one of them cannot use up what is there for all.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -6,6 +7,7 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use super::Config;
+use crate::net::subscriber;
 use crate::sync::lock;
 
 /// Why a handshake is refused. All of them are answered with 503 and `Retry-After`.
@@ -13,110 +15,222 @@ use crate::sync::lock;
 pub enum Refusal {
     /// Too many sessions in all.
     Connections,
-    /// Too many sessions of this address.
+    /// Too many sessions of this subscriber.
     Address,
     /// Too many handshakes in a second.
     Handshakes,
+    /// Too many of this subscriber.
+    AddressHandshakes,
+    /// The memory budget is used up.
+    Memory,
+}
+
+impl Refusal {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connections => "too many connections",
+            Self::Address => "too many connections from this address",
+            Self::Handshakes => "too many handshakes",
+            Self::AddressHandshakes => "too many handshakes from this address",
+            Self::Memory => "no memory left",
+        }
+    }
 }
 
 pub struct Admission {
     max: usize,
     max_per_address: usize,
-    rate: f64,
-    burst: f64,
+    rate: Rate,
+    rate_per_address: Rate,
     state: Mutex<State>,
 }
 
 struct State {
     open: usize,
-    /// Only addresses that have a session, so it is bounded by their number.
-    by_address: HashMap<IpAddr, usize>,
-    /// A token bucket that holds a quarter of a second's worth: a burst that is admitted at once keeps all others waiting.
+    node: Bucket,
+    /// Those who have a session, or a bucket that is not full: at most as many as there are places, and handshakes in the time
+    /// in which a bucket fills.
+    subscribers: HashMap<IpAddr, Subscriber>,
+    /// At how many subscribers those are looked for who can be forgotten.
+    sweep_at: usize,
+}
+
+struct Subscriber {
+    open: usize,
+    bucket: Bucket,
+}
+
+/// Handshakes a second, a part of them at once.
+#[derive(Clone, Copy)]
+struct Rate {
+    per_second: f64,
+    burst: f64,
+}
+
+impl Rate {
+    /// `part` of a second's worth may come at once.
+    fn new(per_second: u32, part: f64) -> Self {
+        let per_second = f64::from(per_second);
+        Self { per_second, burst: (per_second * part).max(per_second.min(1.0)) }
+    }
+}
+
+/// A token bucket.
+struct Bucket {
     tokens: f64,
     refilled: Instant,
 }
 
+impl Bucket {
+    fn full(rate: Rate, now: Instant) -> Self {
+        Self { tokens: rate.burst, refilled: now }
+    }
+
+    /// What is in it now.
+    fn refill(&mut self, rate: Rate, now: Instant) -> f64 {
+        let earned = now.duration_since(self.refilled).as_secs_f64() * rate.per_second;
+        self.tokens = (self.tokens + earned).min(rate.burst);
+        self.refilled = now;
+        self.tokens
+    }
+}
+
+const SWEEP_AT: usize = 1_024;
+
 impl Admission {
     pub fn new(config: &Config) -> Self {
-        let rate = f64::from(config.handshakes_per_second);
-        let burst = (rate / 4.0).max(rate.min(1.0));
-        let state = State { open: 0, by_address: HashMap::new(), tokens: burst, refilled: Instant::now() };
+        // A burst that is admitted at once keeps all others waiting, so the node takes a quarter of a second's worth. The phones
+        // behind one address come back together.
+        let rate = Rate::new(config.handshakes_per_second, 0.25);
+        let rate_per_address = Rate::new(config.handshakes_per_second_per_address, 0.5);
+        let node = Bucket::full(rate, Instant::now());
+        let state = State { open: 0, node, subscribers: HashMap::new(), sweep_at: SWEEP_AT };
         Self {
             max: config.max_connections,
             max_per_address: config.max_connections_per_address,
             rate,
-            burst,
+            rate_per_address,
             state: Mutex::new(state),
         }
     }
 
     /// Takes a place for a session; [`Admission::release`] gives it back.
     pub fn admit(&self, address: IpAddr) -> Result<(), Refusal> {
+        self.admit_at(address, Instant::now())
+    }
+
+    fn admit_at(&self, address: IpAddr, now: Instant) -> Result<(), Refusal> {
+        let address = subscriber(address);
         let mut state = lock(&self.state);
-        let now = Instant::now();
-        let earned = now.duration_since(state.refilled).as_secs_f64() * self.rate;
-        state.tokens = (state.tokens + earned).min(self.burst);
-        state.refilled = now;
+        let mut known = state.subscribers.get_mut(&address);
+        if known.as_ref().is_some_and(|known| known.open >= self.max_per_address) {
+            return Err(Refusal::Address);
+        }
+        if known.as_mut().is_some_and(|known| known.bucket.refill(self.rate_per_address, now) < 1.0) {
+            return Err(Refusal::AddressHandshakes);
+        }
         if state.open >= self.max {
             return Err(Refusal::Connections);
         }
-        if state.by_address.get(&address).is_some_and(|open| *open >= self.max_per_address) {
-            return Err(Refusal::Address);
-        }
-        if state.tokens < 1.0 {
+        if state.node.refill(self.rate, now) < 1.0 {
             return Err(Refusal::Handshakes);
         }
-        state.tokens -= 1.0;
+        if self.rate_per_address.burst < 1.0 {
+            return Err(Refusal::AddressHandshakes);
+        }
+        state.node.tokens -= 1.0;
         state.open += 1;
-        *state.by_address.entry(address).or_default() += 1;
+        self.forget_idle(&mut state, now);
+        let new = || Subscriber { open: 0, bucket: Bucket::full(self.rate_per_address, now) };
+        let subscriber = state.subscribers.entry(address).or_insert_with(new);
+        subscriber.open += 1;
+        subscriber.bucket.tokens -= 1.0;
         Ok(())
+    }
+
+    /// Forgets those of whom nothing need be known. Seldom enough that it costs each handshake next to nothing.
+    fn forget_idle(&self, state: &mut State, now: Instant) {
+        if state.subscribers.len() >= state.sweep_at {
+            let rate = self.rate_per_address;
+            state.subscribers.retain(|_, known| known.open > 0 || known.bucket.refill(rate, now) < rate.burst);
+            state.sweep_at = (2 * state.subscribers.len()).max(SWEEP_AT);
+        }
     }
 
     pub fn release(&self, address: IpAddr) {
         let mut state = lock(&self.state);
         state.open = state.open.saturating_sub(1);
-        if let Some(open) = state.by_address.get_mut(&address) {
-            *open -= 1;
-            if *open == 0 {
-                state.by_address.remove(&address);
-            }
+        if let Some(known) = state.subscribers.get_mut(&subscriber(address)) {
+            known.open = known.open.saturating_sub(1);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
-    fn admission(max: usize, per_address: usize, rate: u32) -> Admission {
-        let config = Config {
-            max_connections: max,
-            max_connections_per_address: per_address,
-            handshakes_per_second: rate,
-            ..Config::default()
-        };
+    fn admission(change: impl FnOnce(&mut Config)) -> Admission {
+        let mut config = Config { handshakes_per_second: 100, ..Config::default() };
+        change(&mut config);
         Admission::new(&config)
     }
 
     #[test]
     fn each_limit_refuses_by_its_name_and_a_place_comes_back() {
         let [a, b] = [1, 2].map(|n| IpAddr::from([10, 0, 0, n]));
-        let limits = admission(3, 2, 100);
+        let limits = admission(|config| (config.max_connections, config.max_connections_per_address) = (3, 2));
         assert_eq!((limits.admit(a), limits.admit(a)), (Ok(()), Ok(())));
         assert_eq!(limits.admit(a), Err(Refusal::Address));
         assert_eq!(limits.admit(b), Ok(()));
         assert_eq!(limits.admit(b), Err(Refusal::Connections));
         limits.release(a);
         assert_eq!(limits.admit(a), Ok(()));
-        assert_eq!(admission(10, 10, 0).admit(a), Err(Refusal::Handshakes));
+        assert_eq!(admission(|config| config.handshakes_per_second = 0).admit(a), Err(Refusal::Handshakes));
+        assert_eq!(admission(|config| config.handshakes_per_second_per_address = 0).admit(a), Err(Refusal::AddressHandshakes));
     }
 
     #[test]
-    fn an_address_without_sessions_is_forgotten() {
-        let limits = admission(10, 10, 100);
-        let address = IpAddr::from([10, 0, 0, 1]);
-        limits.admit(address).unwrap();
-        limits.release(address);
-        assert!(lock(&limits.state).by_address.is_empty());
+    fn who_opens_and_breaks_sessions_uses_up_its_own_handshakes_and_not_those_of_others() {
+        let limits = admission(|config| config.handshakes_per_second_per_address = 20);
+        let (start, attacker) = (Instant::now(), "2001:db8::1".parse().unwrap());
+        let (mut admitted, mut refused) = (0, 0);
+        for ms in 0..2_000 {
+            let now = start + Duration::from_millis(ms);
+            // Another address of the same subscriber each time.
+            let address = format!("2001:db8::{ms:x}").parse().unwrap();
+            match limits.admit_at(address, now) {
+                Ok(()) => {
+                    admitted += 1;
+                    limits.release(attacker);
+                }
+                Err(refusal) => {
+                    assert_eq!(refusal, Refusal::AddressHandshakes);
+                    refused += 1;
+                }
+            }
+            if ms % 20 == 0 {
+                let other = IpAddr::from([10, 0, (ms / 256) as u8, ms as u8]);
+                assert_eq!(limits.admit_at(other, now), Ok(()), "after {ms} ms");
+            }
+        }
+        assert!((49..=50).contains(&admitted) && refused > 1_900, "{admitted} {refused}");
+    }
+
+    #[test]
+    fn a_subscriber_without_sessions_is_forgotten_when_its_bucket_is_full_again() {
+        let limits = admission(|config| config.handshakes_per_second = 1_000_000);
+        let start = Instant::now();
+        for host in 0..SWEEP_AT as u32 {
+            let address = IpAddr::from(host.to_be_bytes());
+            limits.admit_at(address, start).unwrap();
+            limits.release(address);
+        }
+        let stays = IpAddr::from([200, 1, 1, 1]);
+        limits.admit_at(stays, start + Duration::from_secs(2)).unwrap();
+        let state = lock(&limits.state);
+        assert_eq!((state.subscribers.len(), state.open), (1, 1));
     }
 }

@@ -25,6 +25,7 @@ use futures_util::future::BoxFuture;
 use http_body_util::Full;
 use tokio_util::task::TaskTracker;
 
+use crate::net::{Budget, Patience};
 use crate::protocol::engineio::Message;
 use crate::sync::lock;
 
@@ -54,14 +55,20 @@ pub struct Config {
     pub outbox_bytes: usize,
     /// Sessions in all; a handshake beyond it is refused with 503.
     pub max_connections: usize,
-    /// Sessions of one client address.
+    /// Sessions of one subscriber: an IPv4 address, or a /64 of IPv6.
     pub max_connections_per_address: usize,
     /// Handshakes that are admitted in a second, a quarter of them at once.
     pub handshakes_per_second: u32,
+    /// Those of one subscriber, half of them at once.
+    pub handshakes_per_second_per_address: u32,
     /// Packets in one long-polling request.
     pub max_polling_packets: usize,
     /// Packets in one answer to a poll. python-engineio takes no more than 16.
     pub max_packets_per_payload: usize,
+    /// What all clients of the process together may hold of its memory.
+    pub budget: Arc<Budget>,
+    /// How long bodies and writes may take.
+    pub patience: Patience,
     /// What the session ids of this process begin with: [`elsewhere::TAG`] characters of base64url, or nothing.
     pub tag: Box<str>,
 }
@@ -73,12 +80,15 @@ impl Default for Config {
             ping_timeout: Duration::from_secs(20),
             max_payload: 1_000_000,
             upgrade_timeout: Duration::from_secs(10),
-            outbox_bytes: 1 << 20,
+            outbox_bytes: 2 << 20,
             max_connections: 100_000,
             max_connections_per_address: 100_000,
             handshakes_per_second: 2_000,
+            handshakes_per_second_per_address: 2_000,
             max_polling_packets: 1_000,
             max_packets_per_payload: 16,
+            budget: Arc::default(),
+            patience: Patience::default(),
             tag: "".into(),
         }
     }
@@ -139,6 +149,9 @@ pub struct Handshake {
 }
 
 const SHARDS: usize = 64;
+
+/// What a session takes as such, with its sockets; what waits for its client, up to a small amount, is in it.
+const SESSION: usize = 4 << 10;
 
 /// All Engine.IO sessions of this process.
 pub struct Engine {
@@ -207,11 +220,13 @@ impl Engine {
     fn insert(&self, session: Arc<Session>) {
         lock(self.shard(session.sid())).insert(session.sid().into(), session);
         self.count.fetch_add(1, Ordering::Relaxed);
+        self.config.budget.take(SESSION);
     }
 
     fn remove(&self, session: &Session) {
         if lock(self.shard(session.sid())).remove(session.sid()).is_some() {
             self.count.fetch_sub(1, Ordering::Relaxed);
+            self.config.budget.give_back(SESSION);
             self.admission.release(session.address());
         }
     }

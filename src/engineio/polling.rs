@@ -1,21 +1,19 @@
 //! HTTP long-polling: GET takes what waits for the client, POST brings what it sends.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use hyper::{Request, Response, StatusCode};
+use hyper::{Response, StatusCode};
 
+use crate::net::body::{BodyError, Read, Reader};
 use crate::protocol::engineio::decode_payload;
 
-use super::entry::{BadRequest, respond};
+use super::entry::{BadRequest, no_memory, respond};
 use super::session::{Poll, PollEnd};
-use super::{Body, CloseReason, Config, Session};
-
-/// How long the body of a POST may take.
-pub const POST_DEADLINE: Duration = Duration::from_secs(10);
+use super::{Body, CloseReason, Config, Engine, Session};
 
 /// The poll that a client sent before its `close` travels on another connection, and may come in after it.
 const POLL_OVERTAKEN: Duration = Duration::from_millis(100);
@@ -67,28 +65,44 @@ async fn poll_arrives(session: &Session) {
     }
 }
 
-pub async fn post(session: Arc<Session>, request: Request<Incoming>, config: &Config) -> Response<Body> {
+pub async fn post(engine: &Engine, session: Arc<Session>, body: Incoming) -> Response<Body> {
     if !session.is_polling() {
         return BadRequest::Malformed.response();
     }
     let Some(_posting) = session.begin_post() else { return overlap(&session) };
-    let body = Limited::new(request.into_body(), config.max_payload).collect();
-    let body = match tokio::time::timeout(POST_DEADLINE, body).await {
-        Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-            session.close(CloseReason::TooLarge);
-            return too_large();
-        }
-        Ok(Err(_)) | Err(_) => {
-            session.close(CloseReason::ProtocolError);
-            return BadRequest::Malformed.response();
-        }
+    let error = match engine.read_body(body, session.address(), || session.heard()).await {
+        Ok(body) => return take(&session, &body.bytes, &engine.config).await,
+        Err(error) => error,
     };
-    take(&session, &body, config).await
+    session.close(match error {
+        BodyError::TooLarge => CloseReason::TooLarge,
+        BodyError::NoMemory => CloseReason::SlowClient,
+        BodyError::TooSlow | BodyError::Broken => CloseReason::ProtocolError,
+    });
+    unread(error)
 }
 
-pub fn too_large() -> Response<Body> {
-    respond(StatusCode::PAYLOAD_TOO_LARGE, "application/json", r#"{"code":3,"message":"Payload too large"}"#)
+impl Engine {
+    /// Reads what a client sends by long-polling.
+    pub(super) async fn read_body(&self, mut body: Incoming, address: IpAddr, heard: impl FnMut()) -> Result<Read, BodyError> {
+        let Config { max_payload, patience, budget, .. } = &self.config;
+        let reader = Reader { limit: *max_payload, patience: *patience, budget, address };
+        reader.read(&mut body, heard).await
+    }
+}
+
+/// The answer to a request of which the body was not read.
+pub fn unread(error: BodyError) -> Response<Body> {
+    match error {
+        BodyError::TooLarge => {
+            respond(StatusCode::PAYLOAD_TOO_LARGE, "application/json", r#"{"code":3,"message":"Payload too large"}"#)
+        }
+        BodyError::TooSlow => {
+            respond(StatusCode::REQUEST_TIMEOUT, "application/json", r#"{"code":3,"message":"Request timeout"}"#)
+        }
+        BodyError::NoMemory => no_memory(),
+        BodyError::Broken => BadRequest::Malformed.response(),
+    }
 }
 
 /// Two requests at once: the order of what they bring is lost ("data request overlap from client" in the reference).

@@ -15,6 +15,7 @@ use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
+use crate::net::Hold;
 use crate::protocol::engineio::{Message, Packet};
 use crate::protocol::frame::{Frame, Frames};
 use crate::telemetry::metrics::TRANSPORT_CLOSES;
@@ -71,6 +72,8 @@ struct State {
     accept_due: Option<Instant>,
     /// Counts the polls that had to wait.
     polls: u32,
+    /// More waits than may: the session is about to be closed, and nothing more is queued.
+    overflows: bool,
 }
 
 /// A client's session. It outlives its transport only until [`Connection::closed`] has returned.
@@ -105,7 +108,15 @@ impl Session {
 
     fn new(engine: &Arc<Engine>, sid: String, address: IpAddr, transport: Transport) -> Arc<Self> {
         let ping_due = Instant::now() + engine.config.ping_interval;
-        let state = State { transport, outbox: Outbox::default(), ping_due, pong_due: None, accept_due: None, polls: 0 };
+        let state = State {
+            transport,
+            outbox: Outbox::default(),
+            ping_due,
+            pong_due: None,
+            accept_due: None,
+            polls: 0,
+            overflows: false,
+        };
         Self::with_state(engine, sid.into(), address, state)
     }
 
@@ -207,7 +218,7 @@ impl Session {
 
     fn push(self: &Arc<Self>, frames: Frames, volatile: Option<VolatileKey>, missed: bool) -> bool {
         let mut state = lock(&self.state);
-        if matches!(state.transport, Transport::Closed) {
+        if matches!(state.transport, Transport::Closed) || state.overflows {
             return false;
         }
         let was_empty = state.outbox.is_empty();
@@ -215,6 +226,12 @@ impl Session {
             state.outbox.allow(&frames);
         }
         let pushed = state.outbox.push(frames, volatile, self.engine.config.outbox_bytes);
+        state.overflows = pushed.is_err();
+        let State { transport, outbox, .. } = &mut *state;
+        // A socket that has taken all so far is flushed in a moment; what it refuses is counted then.
+        if !matches!(transport, Transport::WebSocket { flushing: false, .. }) {
+            self.count(outbox);
+        }
         drop(state);
         if pushed.is_err() {
             // Closing calls up into layers whose locks the caller may hold.
@@ -236,8 +253,9 @@ impl Session {
                 }
             }
             Transport::WebSocket { socket, flushing } if !*flushing => match outbox.write_to(socket) {
-                Ok(true) => {}
+                Ok(true) => self.count(outbox),
                 Ok(false) => {
+                    self.count(outbox);
                     *flushing = true;
                     let socket = socket.clone();
                     tokio::spawn(flush_slowly(self.clone(), socket));
@@ -247,6 +265,21 @@ impl Session {
             },
             Transport::WebSocket { .. } | Transport::Moving | Transport::Closed => {}
         }
+    }
+
+    /// Something of the budget of the process that this session answers for.
+    pub fn hold(self: &Arc<Self>, what: &'static str) -> Hold {
+        let session = Arc::downgrade(self);
+        self.engine.config.budget.hold(what, self.address, move || {
+            if let Some(session) = session.upgrade() {
+                // Closing calls up into layers whose locks the caller may hold.
+                tokio::spawn(async move { session.close(CloseReason::SlowClient) });
+            }
+        })
+    }
+
+    fn count(self: &Arc<Self>, outbox: &mut Outbox) {
+        outbox.count(|| self.hold("what waits for a client"));
     }
 
     pub(super) fn receive(self: &Arc<Self>, packet: Packet) -> Result<(), CloseReason> {
@@ -276,6 +309,14 @@ impl Session {
         drop(state);
         if let Some(connection) = self.connection.get() {
             connection.ping_answered(self);
+        }
+    }
+
+    /// Something of the client is on its way, so that it lives; the answer to a `ping` may have to wait behind that.
+    pub(super) fn heard(&self) {
+        let mut state = lock(&self.state);
+        if let Some(due) = &mut state.pong_due {
+            *due = Instant::now() + self.engine.config.ping_timeout;
         }
     }
 
@@ -331,7 +372,9 @@ impl Session {
             Transport::Polling { waiting: Some(waiting), .. } if !waiting.is_closed() => Poll::Refused,
             Transport::Polling { .. } if !outbox.is_empty() => {
                 let config = &self.engine.config;
-                Poll::Ready(outbox.take_payload(config.max_payload, config.max_packets_per_payload))
+                let payload = outbox.take_payload(config.max_payload, config.max_packets_per_payload);
+                self.count(outbox);
+                Poll::Ready(payload)
             }
             Transport::Polling { waiting, .. } => {
                 let (sender, receiver) = oneshot::channel();
@@ -348,9 +391,12 @@ impl Session {
         (!self.posting.swap(true, Acquire)).then_some(Posting(self))
     }
 
-    pub(super) fn take_payload(&self) -> Vec<u8> {
+    pub(super) fn take_payload(self: &Arc<Self>) -> Vec<u8> {
         let config = &self.engine.config;
-        lock(&self.state).outbox.take_payload(config.max_payload, config.max_packets_per_payload)
+        let mut state = lock(&self.state);
+        let payload = state.outbox.take_payload(config.max_payload, config.max_packets_per_payload);
+        self.count(&mut state.outbox);
+        payload
     }
 
     pub(super) fn is_polling(&self) -> bool {
@@ -412,14 +458,19 @@ impl Drop for Posting<'_> {
     }
 }
 
+/// Writes what a socket has refused, as it takes it. One that takes nothing for too long is closed, whatever else its client says.
 async fn flush_slowly(session: Arc<Session>, socket: Arc<TcpStream>) {
     loop {
-        let writable = socket.writable().await.is_ok();
+        let Ok(writable) = tokio::time::timeout(session.engine.config.patience.write, socket.writable()).await else {
+            return session.close(CloseReason::SlowClient);
+        };
         let mut state = lock(&session.state);
         let State { transport, outbox, .. } = &mut *state;
         let Transport::WebSocket { flushing, .. } = transport else { return };
-        match outbox.write_to(&socket) {
-            Ok(false) if writable => {}
+        let written = outbox.write_to(&socket);
+        session.count(outbox);
+        match written {
+            Ok(false) if writable.is_ok() => {}
             Ok(_) => {
                 *flushing = false;
                 return;

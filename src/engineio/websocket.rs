@@ -7,13 +7,13 @@ use std::cmp::Ordering;
 use std::io::{self, ErrorKind, Read as _};
 use std::net::{IpAddr, Shutdown};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use fastwebsockets::{OpCode, Payload, Role, WebSocketError};
+use fastwebsockets::{OpCode, Role, WebSocketError};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{HeaderMap, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
@@ -24,6 +24,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::net::{self, Hold};
 use crate::protocol::engineio::{Message, Packet};
 use crate::protocol::frame::Frame;
 
@@ -135,9 +136,10 @@ where
         response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, first);
     }
     tokio::spawn(async move {
-        let parts = upgraded.await.ok().map(|websocket| websocket.into_inner().into_inner().downcast::<TokioIo<TcpStream>>());
-        // The accept loop serves nothing but plain TCP, so the downcast is only a formality.
-        let accepted = parts.and_then(Result::ok).map(|parts| (Arc::new(parts.io.into_inner()), parts.read_buf));
+        let parts = upgraded.await.ok().map(|websocket| websocket.into_inner().into_inner().downcast::<TokioIo<net::Stream>>());
+        // The accept loop serves nothing else, so the downcast is only a formality.
+        let accepted = parts.and_then(Result::ok);
+        let accepted = accepted.map(|parts| (Arc::new(parts.io.into_inner().into_socket()), parts.read_buf));
         then(accepted).await;
     });
     Some(response.map(|_| Full::default()))
@@ -151,6 +153,12 @@ fn first_subprotocol(headers: &HeaderMap) -> Option<HeaderValue> {
 
 /// What is read at once before a reader is made for it; longer messages are the reader's.
 const READ_ONCE: usize = 4_096;
+
+/// The longest message before a session is open over this WebSocket: `2probe` and `5`.
+const PROBE: usize = 125;
+
+/// Bytes of unfinished messages that are not counted: a reader's first buffer takes as many.
+const UNCOUNTED: usize = 8_192;
 
 /// The reading side of one WebSocket.
 struct Stream {
@@ -223,12 +231,23 @@ impl Drop for Foreign {
 struct Partial {
     text: bool,
     data: BytesMut,
+    hold: Option<Hold>,
+}
+
+impl Partial {
+    fn count(&mut self, stage: &Stage) {
+        if let Stage::Open(session) = stage
+            && self.data.len() > UNCOUNTED
+        {
+            self.hold.get_or_insert_with(|| session.hold("an unfinished message")).set(self.data.capacity());
+        }
+    }
 }
 
 impl Stream {
     fn new(socket: Arc<TcpStream>, leftover: Bytes, max_payload: usize, stage: Stage) -> Self {
         // Even an empty slice would keep the buffer of the HTTP connection.
-        let leftover = if leftover.is_empty() { Bytes::new() } else { leftover };
+        let leftover = Bytes::copy_from_slice(&leftover);
         Self { socket, leftover, partial: None, stage, max_payload }
     }
 
@@ -279,23 +298,25 @@ impl Stream {
 
     /// Reads whole frames until none of the bytes that were taken from the socket is left; only then may the reader go.
     async fn read_available(&mut self) -> Result<(), CloseReason> {
-        let taken = AtomicUsize::new(0);
+        let taken = Taken::default();
         let socket = self.socket.clone();
         let source = Counted { socket: &socket, leftover: std::mem::take(&mut self.leftover), taken: &taken };
         let (mut reader, _) = fastwebsockets::after_handshake_split(source, tokio::io::sink(), Role::Server);
         reader.set_auto_close(false);
         reader.set_auto_pong(false);
-        reader.set_max_message_size(self.max_payload + 1);
         let mut used = 0;
         loop {
+            if let Stage::Open(session) = &self.stage {
+                taken.session.get_or_init(|| session.clone());
+            }
+            reader.set_max_message_size(self.most() + 1);
             let frame =
                 reader.read_frame::<_, io::Error>(&mut |_| async { Ok(()) }).await.map_err(|error| close_reason(&error))?;
             let (opcode, fin) = (frame.opcode, frame.fin);
-            let payload = match frame.payload {
-                Payload::Bytes(bytes) => bytes.freeze(),
-                other => Bytes::copy_from_slice(&other),
-            };
+            // Copied: a slice, however small, would keep the whole buffer of the reader alive, and the reader would need another.
+            let payload = Bytes::copy_from_slice(&frame.payload);
             used += frame_len(payload.len());
+            taken.used(used);
             if let Some(message) = self.assemble(opcode, fin, payload)? {
                 self.receive(message).await?;
             }
@@ -304,7 +325,7 @@ impl Stream {
             {
                 return Err(CloseReason::ServerClosed);
             }
-            match used.cmp(&taken.load(Relaxed)) {
+            match used.cmp(&taken.bytes.load(Relaxed)) {
                 Ordering::Less => {}
                 Ordering::Equal => return Ok(()),
                 // A frame that was not masked (RFC 6455 § 5.1).
@@ -328,14 +349,18 @@ impl Stream {
             OpCode::Text if fin => return Ok(Some(Message::Text(payload))),
             OpCode::Binary if fin => return Ok(Some(Message::Binary(payload))),
             OpCode::Text | OpCode::Binary => {
-                self.partial = Some(Box::new(Partial { text: opcode == OpCode::Text, data: payload.into() }));
+                let mut partial = Partial { text: opcode == OpCode::Text, data: payload.into(), hold: None };
+                partial.count(&self.stage);
+                self.partial = Some(Box::new(partial));
             }
             OpCode::Continuation => {
+                let most = self.most();
                 let partial = self.partial.as_mut().ok_or(CloseReason::ProtocolError)?;
-                if partial.data.len() + payload.len() > self.max_payload {
+                if partial.data.len() + payload.len() > most {
                     return Err(CloseReason::TooLarge);
                 }
                 partial.data.extend_from_slice(&payload);
+                partial.count(&self.stage);
                 if fin && let Some(partial) = self.partial.take() {
                     let data = partial.data.freeze();
                     if !partial.text {
@@ -347,6 +372,11 @@ impl Stream {
             }
         }
         Ok(None)
+    }
+
+    /// The longest message that the client may send now.
+    fn most(&self) -> usize {
+        if matches!(self.stage, Stage::Open(_)) { self.max_payload } else { PROBE }
     }
 
     async fn receive(&mut self, message: Message) -> Result<(), CloseReason> {
@@ -408,11 +438,47 @@ fn frame_len(payload: usize) -> usize {
     2 + 4 + extended + payload
 }
 
-/// Counts what leaves the socket, because fastwebsockets does not tell what is left in its buffer.
+/// What has been taken from a socket, because fastwebsockets does not tell what is left in its buffer. As much of it as is no
+/// whole frame yet counts in the budget of the process.
+#[derive(Default)]
+struct Taken {
+    bytes: AtomicUsize,
+    used: AtomicUsize,
+    /// Who answers for it.
+    session: OnceLock<Arc<Session>>,
+    hold: OnceLock<Hold>,
+}
+
+impl Taken {
+    fn add(&self, count: usize) {
+        self.bytes.fetch_add(count, Relaxed);
+        self.count();
+    }
+
+    /// So many belong to frames that are whole.
+    fn used(&self, used: usize) {
+        self.used.store(used, Relaxed);
+        if self.hold.get().is_some() {
+            self.count();
+        }
+    }
+
+    fn count(&self) {
+        let unfinished = self.bytes.load(Relaxed).saturating_sub(self.used.load(Relaxed));
+        match (self.hold.get(), self.session.get()) {
+            (Some(hold), _) => hold.set(unfinished),
+            (None, Some(session)) if unfinished > UNCOUNTED => {
+                self.hold.get_or_init(|| session.hold("an unfinished frame")).set(unfinished);
+            }
+            (None, _) => {}
+        }
+    }
+}
+
 struct Counted<'a> {
     socket: &'a TcpStream,
     leftover: Bytes,
-    taken: &'a AtomicUsize,
+    taken: &'a Taken,
 }
 
 impl AsyncRead for Counted<'_> {
@@ -420,7 +486,7 @@ impl AsyncRead for Counted<'_> {
         if !self.leftover.is_empty() {
             let count = self.leftover.len().min(buf.remaining());
             buf.put_slice(&self.leftover.split_to(count));
-            self.taken.fetch_add(count, Relaxed);
+            self.taken.add(count);
             return Poll::Ready(Ok(()));
         }
         loop {
@@ -428,7 +494,7 @@ impl AsyncRead for Counted<'_> {
             // Into memory as it is: to clear 8 KiB for each message would cost more than to read it.
             match self.socket.try_read_buf(buf) {
                 Ok(count) => {
-                    self.taken.fetch_add(count, Relaxed);
+                    self.taken.add(count);
                     return Poll::Ready(Ok(()));
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}

@@ -11,9 +11,14 @@ use super::guards::{Context, Guards, Page};
 use super::router::{Matched, Router, options};
 use super::{json, server};
 use crate::engineio::{Body, Engine};
+use crate::telemetry::due;
 use crate::telemetry::metrics::{HTTP_REQUEST_SECONDS, HTTP_REQUESTS};
 
 const ENGINE: &str = "/socket.io/";
+/// Stands for the route where there is none.
+const UNKNOWN: &str = "unknown";
+/// Characters of a path in a log line.
+const LONGEST_PATH: usize = 200;
 const ENGINE_METHODS: &str = "GET, OPTIONS, POST";
 
 /// Everything that is served on the hub's port.
@@ -28,7 +33,7 @@ impl server::Service for Front {
         let began = Instant::now();
         let context = self.guards.inspect(&request, peer.ip());
         let is_engine = matches!(request.uri().path(), "/socket.io/" | "/socket.io");
-        let line = (request.method().clone(), request.uri().path().to_owned());
+        let line = Line { method: known(request.method()), path: cut(request.uri().path()) };
         let preflight = (request.method() == Method::OPTIONS).then(|| request.headers().clone());
         let mut response = match is_engine {
             true => self.engine(request, &context).await,
@@ -40,9 +45,9 @@ impl server::Service for Front {
             let methods = methods.map(str::to_owned).unwrap_or_default();
             self.guards.preflight(&context, &asked, &methods, &mut response);
         }
-        let route = if is_engine { ENGINE } else { response.extensions().get().map_or("unknown", |Matched(path)| *path) };
-        count(route, &line.0, response.status(), began);
-        log(&context, &line, response.status(), began);
+        let route = if is_engine { ENGINE } else { response.extensions().get().map_or(UNKNOWN, |Matched(path)| *path) };
+        count(route, line.method, response.status(), began);
+        log(&context, &line, route, response.status(), began);
         response
     }
 }
@@ -60,9 +65,7 @@ impl Front {
 }
 
 /// Labels come from tables of ours only: what a client makes up would fill the memory of whoever stores them.
-fn count(route: &'static str, method: &Method, status: StatusCode, began: Instant) {
-    let methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
-    let method = methods.into_iter().find(|known| *known == method.as_str()).unwrap_or("other");
+fn count(route: &'static str, method: &'static str, status: StatusCode, began: Instant) {
     let code = status.as_u16().to_string();
     metrics::counter!(HTTP_REQUESTS, "route" => route, "method" => method, "status" => code).increment(1);
     // A long poll waits for a client's next event; that says nothing of us.
@@ -71,16 +74,56 @@ fn count(route: &'static str, method: &Method, status: StatusCode, began: Instan
     }
 }
 
-/// Probes and polls come all the time: they are worth a line only when somebody looks for them.
-fn log(context: &Context, (method, path): &(Method, String), status: StatusCode, began: Instant) {
+fn known(method: &Method) -> &'static str {
+    let methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+    methods.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
+}
+
+/// What a log line says of a request.
+struct Line {
+    method: &'static str,
+    path: Box<str>,
+}
+
+/// A path as it may stand in a log.
+fn cut(path: &str) -> Box<str> {
+    match path.char_indices().nth(LONGEST_PATH) {
+        Some((end, _)) => format!("{}…", &path[..end]).into(),
+        None => path.into(),
+    }
+}
+
+/// Probes and polls come all the time: they are worth a line only when somebody looks for them. What strangers can cause as often
+/// as they like is told once a minute.
+fn log(context: &Context, Line { method, path }: &Line, route: &'static str, status: StatusCode, began: Instant) {
     let (ms, status) = (began.elapsed().as_millis() as u64, status.as_u16());
     let (request_id, address) = (context.request_id.as_str(), context.address);
+    let is_ours = path.starts_with("/internal/") || path.starts_with("/demo/");
+    let is_refused = matches!(status, 401 | 403 | 429) || route == UNKNOWN;
     // A query may hold a token; it is never logged.
-    if status >= 500 {
-        tracing::warn!(%method, path, status, ms, request_id, %address, "request");
-    } else if path.starts_with("/internal/") || path.starts_with("/demo/") {
-        tracing::info!(%method, path, status, ms, request_id, %address, "request");
+    if status >= 500
+        && let Some(times) = due(route)
+    {
+        tracing::warn!(method, path, status, ms, request_id, %address, times, "request");
+    } else if status < 500 && is_ours && !is_refused {
+        tracing::info!(method, path, status, ms, request_id, %address, "request");
+    } else if is_ours
+        && is_refused
+        && let Some(times) = due("refused requests")
+    {
+        tracing::info!(method, path, status, ms, request_id, %address, times, "request");
     } else {
-        tracing::debug!(%method, path, status, ms, request_id, %address, "request");
+        tracing::debug!(method, path, status, ms, request_id, %address, "request");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_cut_where_it_becomes_a_nuisance() {
+        assert_eq!(&*cut("/internal/realtime/sos/init"), "/internal/realtime/sos/init");
+        assert_eq!(cut(&format!("/{}", "é".repeat(60_000))).chars().count(), LONGEST_PATH + 1);
     }
 }

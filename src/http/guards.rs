@@ -74,7 +74,7 @@ impl Guards {
             address: address::client(headers, peer, &self.trusted_proxies),
             origin: match headers.get(ORIGIN) {
                 None => Page::None,
-                Some(origin) if origin::passes(origin, own_host, &self.origins) => Page::Known(origin.clone()),
+                Some(origin) if origin::passes(origin, own_host, &self.origins) => Page::Known(own(origin)),
                 Some(_) => Page::Foreign,
             },
         }
@@ -108,6 +108,11 @@ impl Guards {
             headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
         }
     }
+}
+
+/// A copy: a clone would keep the whole head of the request alive for as long as a poll waits.
+fn own(value: &HeaderValue) -> HeaderValue {
+    HeaderValue::from_bytes(value.as_bytes()).unwrap_or_else(|_| value.clone())
 }
 
 #[cfg(test)]

@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
@@ -15,12 +13,8 @@ use percent_encoding::percent_decode_str;
 use super::HttpError;
 use super::guards::Context;
 use crate::engineio::Body;
-
-/// How long the body of a request may take.
-const BODY_DEADLINE: Duration = Duration::from_secs(10);
-/// A body that is too large is read and thrown away up to so many bytes, because a client that is still sending when the
-/// connection closes never sees the answer.
-const DISCARDED: usize = 8 << 20;
+use crate::net::body::{BodyError, Read, Reader};
+use crate::net::{Budget, Patience};
 
 pub type Answer = Result<Response<Body>, HttpError>;
 type Future = Pin<Box<dyn std::future::Future<Output = Answer> + Send>>;
@@ -34,7 +28,16 @@ pub struct Call {
     query: Box<str>,
     params: Vec<(Box<str>, String)>,
     body: Incoming,
-    body_limit: usize,
+    bodies: Bodies,
+}
+
+/// How bodies are read.
+#[derive(Clone, Debug)]
+pub struct Bodies {
+    /// Bytes of one.
+    pub limit: usize,
+    pub patience: Patience,
+    pub budget: Arc<Budget>,
 }
 
 impl Call {
@@ -62,16 +65,17 @@ impl Call {
         if self.body.is_end_stream() {
             return Ok("{}".into());
         }
-        let body = read(self.body, self.body_limit).await?;
+        let body = self.read().await?;
+        let body = &body.bytes;
         if body.is_empty() {
             return Ok("{}".into());
         }
         if !is_json || is_encoded {
             return Err(HttpError::UnsupportedMediaType);
         }
-        let text = String::from_utf8(body.into()).map_err(|_| HttpError::NotJson)?;
-        serde_json::from_str::<serde::de::IgnoredAny>(&text).map_err(|_| HttpError::NotJson)?;
-        Ok(text)
+        let text = std::str::from_utf8(body).map_err(|_| HttpError::NotJson)?;
+        serde_json::from_str::<serde::de::IgnoredAny>(text).map_err(|_| HttpError::NotJson)?;
+        Ok(text.to_owned())
     }
 
     /// The body as it came, to the byte.
@@ -79,7 +83,7 @@ impl Call {
     /// # Errors
     /// `TooLarge`, `BodyTimeout`; `NotJson` if the client goes away in the middle of it.
     pub async fn bytes(self) -> Result<Bytes, HttpError> {
-        read(self.body, self.body_limit).await
+        self.read().await.map(|read| read.bytes)
     }
 
     /// Reads the body and looks at nothing of it but its size.
@@ -90,10 +94,23 @@ impl Call {
         if self.body.is_end_stream() {
             return Ok(());
         }
-        match read(self.body, self.body_limit).await {
+        match self.read().await {
             // A body that broke off: its client will not hear of it.
             Ok(_) | Err(HttpError::NotJson) => Ok(()),
             Err(error) => Err(error),
+        }
+    }
+
+    async fn read(mut self) -> Result<Read, HttpError> {
+        let Bodies { limit, patience, budget } = &self.bodies;
+        let reader = Reader { limit: *limit, patience: *patience, budget, address: self.context.address };
+        match reader.read(&mut self.body, || ()).await {
+            Ok(read) => Ok(read),
+            Err(BodyError::TooLarge) => Err(HttpError::TooLarge { limit: *limit }),
+            Err(BodyError::TooSlow) => Err(HttpError::BodyTimeout),
+            Err(BodyError::NoMemory) => Err(HttpError::Unavailable),
+            // The client is gone, most likely; nobody will read this.
+            Err(BodyError::Broken) => Err(HttpError::NotJson),
         }
     }
 }
@@ -112,29 +129,6 @@ fn is_json(content_type: &HeaderValue) -> bool {
     let mut charsets = utf8.map(|charset| charset.trim_matches('"'));
     media.trim().eq_ignore_ascii_case("application/json")
         && charsets.all(|charset| matches!(charset, "utf-8" | "utf8" | "us-ascii"))
-}
-
-async fn read(mut body: Incoming, limit: usize) -> Result<Bytes, HttpError> {
-    let too_large = HttpError::TooLarge { limit };
-    let all = async {
-        if body.size_hint().lower() <= limit as u64 {
-            match Limited::new(&mut body, limit).collect().await {
-                Ok(read) => return Ok(read.to_bytes()),
-                Err(error) if error.is::<LengthLimitError>() => {}
-                // The client is gone, most likely; nobody will read this.
-                Err(_) => return Err(HttpError::NotJson),
-            }
-        }
-        let mut discarded = 0;
-        while let Some(Ok(frame)) = body.frame().await {
-            discarded += frame.data_ref().map_or(0, Bytes::len);
-            if discarded > DISCARDED {
-                break;
-            }
-        }
-        Err(too_large)
-    };
-    tokio::time::timeout(BODY_DEADLINE, all).await.unwrap_or(Err(HttpError::BodyTimeout))
 }
 
 /// The path of the route that answered, as it was declared: an extension of the response, for metrics.
@@ -167,13 +161,12 @@ impl Methods {
 pub struct Router {
     table: matchit::Router<usize>,
     routes: Vec<(&'static str, Methods)>,
-    body_limit: usize,
+    bodies: Bodies,
 }
 
 impl Router {
-    /// Bodies may have `body_limit` bytes.
-    pub fn new(body_limit: usize) -> Self {
-        Self { table: matchit::Router::new(), routes: Vec::new(), body_limit }
+    pub fn new(bodies: Bodies) -> Self {
+        Self { table: matchit::Router::new(), routes: Vec::new(), bodies }
     }
 
     /// Adds a route; `{name}` in the path is one segment, `{*name}` all that follow.
@@ -207,8 +200,8 @@ impl Router {
             options(&methods.allow())
         } else if let Some(handler) = methods.find(&parts.method) {
             let query = parts.uri.query().unwrap_or_default().into();
-            let (path, body_limit) = (path.into(), self.body_limit);
-            let call = params.map(|params| Call { context, path, query, params, headers: parts.headers, body, body_limit });
+            let (path, bodies) = (path.into(), self.bodies.clone());
+            let call = params.map(|params| Call { context, path, query, params, headers: parts.headers, body, bodies });
             let answer = match call {
                 Ok(call) => handler(call).await,
                 Err(()) => Err(HttpError::InvalidPath),
@@ -249,7 +242,8 @@ mod tests {
     use super::*;
 
     fn router(paths: &[&'static str]) -> Router {
-        let mut router = Router::new(1024);
+        let bodies = Bodies { limit: 1024, patience: Patience::default(), budget: Arc::default() };
+        let mut router = Router::new(bodies);
         for path in paths {
             router.route(Method::GET, path, |_| async { Err(HttpError::InvalidPath) });
         }

@@ -10,3 +10,11 @@ pub mod packet;
 #[cfg(test)]
 mod tests;
 pub mod text;
+
+use bytes::Bytes;
+
+/// A part of a message: a slice of it, or a copy if it is the smaller part of it, so that what is kept of a message never keeps
+/// more than twice its own size alive.
+fn part_of(message: &Bytes, part: &[u8]) -> Bytes {
+    if 2 * part.len() < message.len() { Bytes::copy_from_slice(part) } else { message.slice_ref(part) }
+}

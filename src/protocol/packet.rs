@@ -171,6 +171,17 @@ struct Half {
     bytes_left: u32,
 }
 
+impl Half {
+    /// Bytes of it that are there.
+    fn len(&self) -> usize {
+        let attachments = match &self.packet {
+            Packet::Event { args, .. } | Packet::Ack { args, .. } => args.attachments.iter().map(Bytes::len).sum(),
+            _ => 0,
+        };
+        self.text.len() + attachments
+    }
+}
+
 impl Decoder {
     pub fn new(limits: Limits) -> Self {
         Self { limits, parser: None, half: None }
@@ -184,6 +195,11 @@ impl Decoder {
     /// Whether a binary packet waits for attachments.
     pub fn is_waiting(&self) -> bool {
         self.half.is_some()
+    }
+
+    /// What that packet takes.
+    pub fn waiting_bytes(&self) -> usize {
+        self.half.as_ref().map_or(0, |half| half.len())
     }
 
     /// The messages of the binary packet that waits for attachments; none if there is none.

@@ -8,6 +8,7 @@ use super::frame::{Frame, Frames};
 use super::intake::{self, Checked, RESERVED_EVENTS};
 use super::json::{self, Stop};
 use super::packet::{DecodeError, Limits, Nsp, Outgoing, Packet};
+use super::part_of;
 
 /// A packet and how many attachments it still awaits.
 pub fn decode(message: &Bytes, limits: Limits) -> Result<(Packet, u32), DecodeError> {
@@ -68,7 +69,7 @@ fn auth(message: &Bytes, payload: &str) -> Result<Option<Bytes>, DecodeError> {
     if broken == Some(intake::TOO_DEEP) {
         return Err(DecodeError::TooDeep);
     }
-    Ok(Some(message.slice_ref(&payload.as_bytes()[..len])))
+    Ok(Some(part_of(message, &payload.as_bytes()[..len])))
 }
 
 fn event(nsp: Nsp, id: Option<u64>, message: &Bytes, payload: &str, attachments: u32) -> Result<Packet, DecodeError> {
@@ -77,7 +78,7 @@ fn event(nsp: Nsp, id: Option<u64>, message: &Bytes, payload: &str, attachments:
     let Checked { len, broken } = check(payload, b'[', attachments)?;
     Ok(match broken {
         Some(why) => Packet::Refused { nsp, id, name, why },
-        None => Packet::Event { nsp, id, name, args: Args::from_json(message.slice_ref(&payload.as_bytes()[..len])) },
+        None => Packet::Event { nsp, id, name, args: Args::from_json(part_of(message, &payload.as_bytes()[..len])) },
     })
 }
 
@@ -85,7 +86,7 @@ fn ack(nsp: Nsp, id: u64, message: &Bytes, payload: &str, attachments: u32) -> R
     let Checked { len, broken } = check(payload, b'[', attachments)?;
     Ok(match broken {
         Some(why) => Packet::Refused { nsp, id: None, name: "".into(), why },
-        None => Packet::Ack { nsp, id, args: Args::from_json(message.slice_ref(&payload.as_bytes()[..len])) },
+        None => Packet::Ack { nsp, id, args: Args::from_json(part_of(message, &payload.as_bytes()[..len])) },
     })
 }
 

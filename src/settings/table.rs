@@ -50,6 +50,11 @@ variables! {
         NODE_ENV = "production", "development reads .env.development and .env, and logs for people; anything else counts as production";
         DEMO = "false", "Serves the page /demo and hands out development tokens: never in production";
         HTTP_BODY_LIMIT = "102400", "Largest body of an HTTP request, in bytes";
+        HTTP_HEADER_SECONDS = "30", "How long a new connection may take to send its first whole request head";
+        HTTP_BODY_PAUSE_SECONDS = "10", "How long the body of a request may stand still before it is given up with 408";
+        HTTP_BODY_SECONDS = "120", "How long it may take in all";
+        HTTP_KEEP_ALIVE_SECONDS = "75", "How long an idle connection is kept; longer than the load balancer's own time";
+        WRITE_STALL_SECONDS = "30", "A client that takes not a byte of what waits for it is closed after so long";
         TRUSTED_PROXIES = unset, "Addresses or CIDR blocks, comma-separated, whose X-Forwarded-For counts";
         DRAIN_DELAY_SECONDS = "5", "After SIGTERM: how long connections are still accepted while the load balancer takes notice";
         DRAIN_SECONDS = "20", "After that: over how long open connections are closed, evenly spread";
@@ -71,15 +76,17 @@ variables! {
     }
     "Limits" {
         MAX_CONNECTIONS = "100000", "Most open connections of this node";
-        MAX_CONNECTIONS_PER_ADDRESS = "10000", "Most open connections from one address (many phones may share one)";
+        MAX_CONNECTIONS_PER_ADDRESS = "10000", "Most open connections from one address, of IPv6 from one /64 (many phones may share one)";
         HANDSHAKES_PER_SECOND = "2000", "Most new connections a second on this node";
+        HANDSHAKES_PER_SECOND_PER_ADDRESS = "500", "Most of them from one address (of IPv6: from one /64), half of these at once";
         CONNECTS_AT_ONCE = "64", "Newcomers that are authenticated and joined to their rooms at the same moment; the others wait their turn";
         EVENTS_PER_SECOND = "50", "Events a second that one socket may send for long; each 16 KiB of an event count as one more";
         EVENTS_BURST = "100", "Events that one socket may send at once";
-        OUTBOX_BYTES = "1048576", "Bytes that may wait for one slow client before its connection is closed";
+        OUTBOX_BYTES = "2097152", "Bytes that may wait for one slow client before its connection is closed; at least twice MAX_PAYLOAD";
         ROOMS_PER_SOCKET = "200", "Incidents that one socket may be in at the same time";
         MAX_RELAY_BYTES = "65536", "Largest payload of a signal between members, attachments included, in bytes";
         MAX_STATE_BYTES = "393216", "Largest state of an incident that a client is sent, in bytes; a larger one is cut and says so (truncated)";
+        MEMORY_BUDGET_BYTES = "1073741824", "Memory that all clients together may hold with what is unfinished or unsent; over it newcomers get 503 and the largest holders are closed";
     }
     "Redis" {
         REDIS_URL = unset, "redis://, rediss://, redis-cluster:// or redis-sentinel://; wins over the four below";

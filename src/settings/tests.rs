@@ -56,6 +56,7 @@ fn what_does_not_fit_together_is_a_fault() {
         ("SOS_MS_URL", "http://sos"),
         ("OUTBOX_BYTES", "1024"),
         ("MAX_ATTACHMENTS", "16"),
+        ("MEMORY_BUDGET_BYTES", "2000000"),
     ]);
     insta::assert_snapshot!(report);
 }

@@ -12,6 +12,7 @@ use futures_util::future::BoxFuture;
 use smallvec::SmallVec;
 
 use crate::engineio::{CloseReason, Connection, Handshake, Session};
+use crate::net::Hold;
 use crate::protocol::engineio::Message;
 use crate::protocol::intake::NOT_A_NUMBER;
 use crate::protocol::packet::{Decoder, Outgoing, Packet, Parser, encode};
@@ -30,6 +31,9 @@ use crate::sync::lock;
 /// not pile up work.
 const MOST_UNDECIDED: u32 = 8;
 
+/// Bytes of half a packet that are not worth counting.
+const UNCOUNTED: usize = 4_096;
+
 pub struct Client {
     me: Weak<Self>,
     io: Arc<SocketIo>,
@@ -39,6 +43,8 @@ pub struct Client {
 
 struct State {
     decoder: Decoder,
+    /// What the half packet of the decoder takes.
+    half: Option<Hold>,
     entries: SmallVec<[Entry; 1]>,
     /// How many CONNECT packets came.
     connects: u32,
@@ -48,6 +54,16 @@ struct State {
     /// Sockets that have been stopped to go on elsewhere, and those that have come and do not go on yet.
     leaving: Vec<(Arc<Socket>, Kept)>,
     arriving: Vec<SocketExport>,
+}
+
+impl State {
+    /// Half a packet counts in the memory budget until the rest of it is there.
+    fn count_half(&mut self, session: &Arc<Session>) {
+        match self.decoder.waiting_bytes() {
+            0..=UNCOUNTED => self.half = None,
+            bytes => self.half.get_or_insert_with(|| session.hold("half a packet")).set(bytes),
+        }
+    }
 }
 
 /// A namespace that the client has asked for.
@@ -78,6 +94,7 @@ impl Client {
     pub fn new(io: Arc<SocketIo>, handshake: Handshake) -> Arc<Self> {
         let state = State {
             decoder: Decoder::new(io.config.attachments),
+            half: None,
             entries: SmallVec::new(),
             connects: 0,
             undecided: 0,
@@ -327,6 +344,7 @@ impl Connection for Client {
     fn message(&self, session: &Arc<Session>, message: Message) {
         let mut state = lock(&self.state);
         let decoded = state.decoder.decode(message);
+        state.count_half(session);
         let parser = state.decoder.parser().unwrap_or(Parser::Text);
         drop(state);
         let result = match decoded {

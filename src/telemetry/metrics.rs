@@ -71,6 +71,7 @@ table! {
     SESSION_SWEPT: describe_counter = "convoke_session_swept_total", "What this node's sweeps have put right, by kind";
     HTTP_REQUESTS: describe_counter = "convoke_http_requests_total", "HTTP requests, by route, method and status";
     HTTP_REQUEST_SECONDS: describe_histogram = "convoke_http_request_seconds", "Time from a request's head to its answer, by route";
+    CLIENT_MEMORY: describe_gauge = "convoke_client_memory_bytes", "Memory that clients hold with what is unfinished or unsent, of MEMORY_BUDGET_BYTES";
     TASKS: describe_gauge = "convoke_tasks", "Tasks of this process that have not ended";
     BUILD_INFO: describe_gauge = "convoke_build_info", "Always 1; its labels say which version runs";
 }

@@ -2,10 +2,8 @@
 //! the disk tells nothing. Contract § 7 "HTTP".
 
 use std::collections::HashMap;
-use std::sync::{LazyLock, Mutex};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-
-use crate::sync::lock;
 
 const EVERY: Duration = Duration::from_secs(60);
 
@@ -22,7 +20,7 @@ static TOLD: LazyLock<Mutex<HashMap<&'static str, (Instant, u64)>>> = LazyLock::
 /// }
 /// ```
 pub fn due(cause: &'static str) -> Option<u64> {
-    due_at(&mut lock(&TOLD), cause, Instant::now())
+    due_at(&mut TOLD.lock().unwrap_or_else(PoisonError::into_inner), cause, Instant::now())
 }
 
 fn due_at(told: &mut HashMap<&'static str, (Instant, u64)>, cause: &'static str, now: Instant) -> Option<u64> {

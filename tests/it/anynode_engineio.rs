@@ -1,11 +1,13 @@
 //! A session is reached through any node, and moves to the one that has its WebSocket.
 
+use std::time::Duration;
+
 use convoke::engineio::CloseReason;
 use convoke::protocol::frame::Frame;
 use smallvec::smallvec;
 
 use crate::support::linked::{Linked, linked};
-use crate::support::raw::{Polling, Ws};
+use crate::support::raw::{Polling, Tcp, Ws, request};
 use crate::support::server::{Options, eventually};
 
 const PATH: &str = "/engine.io/";
@@ -25,6 +27,26 @@ async fn a_session_polls_at_any_node() {
         assert_eq!(there.poll().await, "4text\u{1e}bAQID");
     }
     assert_eq!((a.server.echo.sessions(), b.server.echo.sessions(), c.server.echo.sessions()), (1, 0, 0));
+}
+
+/// So slow that the answer to a `ping` has to wait for longer than it may.
+#[tokio::test]
+async fn a_slow_payload_is_taken_by_way_of_another_node() {
+    let options = Options::engine(|config| {
+        config.ping_interval = Duration::from_millis(200);
+        config.ping_timeout = Duration::from_secs(1);
+    });
+    let [a, b] = linked(options, Vec::new).await;
+    let polling = Polling::open(&a.server, PATH).await;
+    let mut tcp = Tcp::connect(&b.server).await;
+    let payload = format!("4{}", "x".repeat(60_000));
+    let post = request("POST", PATH, &format!("EIO=4&transport=polling&sid={}", polling.sid), &payload);
+    for part in post.as_bytes().chunks(5_000) {
+        tcp.write(part).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert_eq!(tcp.response().await, (200, "ok".into()));
+    assert_eq!(polling.poll().await, format!("2\x1e{payload}"));
 }
 
 #[tokio::test]

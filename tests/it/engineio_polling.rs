@@ -381,8 +381,57 @@ async fn a_body_that_never_ends_ends_the_session() {
     let sid = sid_of(&tcp.response().await.1);
     let head = request("POST", PATH, &format!("{OPEN}&sid={sid}"), "").replace("Length: 0", "Length: 100");
     tcp.write(format!("{head}4half").as_bytes()).await;
-    assert_eq!(tcp.response().await.0, 400);
+    assert_eq!(tcp.response().await.0, 408);
     assert_eq!(server.close_reason().await, CloseReason::ProtocolError);
+}
+
+/// As above: 90 KB at 8 KB a second.
+#[tokio::test(start_paused = true)]
+async fn a_slow_payload_is_taken_as_long_as_it_gets_on() {
+    let server = echo().await;
+    let mut tcp = Tcp::connect(&server).await;
+    tcp.write(request("GET", PATH, OPEN, "").as_bytes()).await;
+    let query = format!("{OPEN}&sid={}", sid_of(&tcp.response().await.1));
+    let payload = format!("4{}", "x".repeat(90_000));
+    for part in request("POST", PATH, &query, &payload).as_bytes().chunks(8_000) {
+        tcp.write(part).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(tcp.response().await, (200, "ok".into()));
+    tcp.write(request("GET", PATH, &query, "").as_bytes()).await;
+    assert_eq!(tcp.response().await, (200, payload));
+}
+
+#[tokio::test]
+async fn a_session_lives_while_the_answer_to_its_ping_waits_behind_a_slow_payload() {
+    let server = Server::echo(Options::engine(|config| {
+        config.ping_interval = Duration::from_millis(200);
+        config.ping_timeout = Duration::from_secs(1);
+    }))
+    .await;
+    let polling = Polling::open(&server, PATH).await;
+    let mut tcp = Tcp::connect(&server).await;
+    let post = request("POST", PATH, &format!("{OPEN}&sid={}", polling.sid), &format!("4{}", "x".repeat(1_000)));
+    for part in post.as_bytes().chunks(post.len() / 11) {
+        tcp.write(part).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert_eq!(tcp.response().await, (200, "ok".into()));
+    assert!(polling.poll().await.starts_with("2\x1e4x"));
+}
+
+/// As above.
+#[tokio::test(start_paused = true)]
+async fn an_idle_connection_lives_longer_than_a_balancer_keeps_it() {
+    let server = echo().await;
+    let mut tcp = Tcp::connect(&server).await;
+    tcp.write(request("GET", "/elsewhere", "", "").as_bytes()).await;
+    assert_eq!(tcp.response().await.0, 404);
+    let idle = tokio::time::Instant::now();
+    let mut rest = Vec::new();
+    let read = tokio::io::AsyncReadExt::read_to_end(&mut tcp.0, &mut rest);
+    let _ = tokio::time::timeout(Duration::from_secs(200), read).await.expect("it ends");
+    assert!((74..=76).contains(&idle.elapsed().as_secs()), "{:?}", idle.elapsed());
 }
 
 #[tokio::test]

@@ -82,3 +82,5 @@ mod store_migrate;
 mod store_sessions;
 mod store_start;
 mod store_tls;
+mod strangers;
+mod strangers_memory;

@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, mpsc};
@@ -50,7 +51,26 @@ impl Hub {
 
     /// Starts a node and waits only until it listens.
     pub async fn start_unready(env: &[(&str, &str)]) -> Self {
+        Self::start_command(Self::command("serve", env)).await
+    }
+
+    /// Starts a node that may not open more than so many files.
+    pub async fn start_with_files(most: u64, env: &[(&str, &str)]) -> Self {
         let mut command = Self::command("serve", env);
+        let limit = libc::rlimit { rlim_cur: most / 2, rlim_max: most };
+        // SAFETY: setrlimit is async-signal-safe and only reads what it is given.
+        unsafe {
+            command.pre_exec(move || match libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) {
+                0 => Ok(()),
+                _ => Err(std::io::Error::last_os_error()),
+            });
+        }
+        let hub = Self::start_command(command).await;
+        hub.wait_for_status("/readyz", 200).await;
+        hub
+    }
+
+    async fn start_command(mut command: Command) -> Self {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = Process::start(command);
         let log = Arc::new(Mutex::new(VecDeque::new()));
@@ -180,6 +200,12 @@ impl Hub {
 
     pub fn pid(&self) -> u32 {
         self.process().child().id()
+    }
+
+    /// What the node holds of this machine's memory, in bytes.
+    pub fn rss(&self) -> usize {
+        let statm = std::fs::read_to_string(format!("/proc/{}/statm", self.pid())).expect("it runs");
+        statm.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).expect("pages") * 4_096
     }
 
     /// Sends a signal: `libc::SIGTERM`, `SIGSTOP`, ….

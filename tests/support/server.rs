@@ -40,6 +40,8 @@ pub async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 pub struct Options {
     pub engine: engineio::Config,
     pub socketio: socketio::Config,
+    /// Its budget and patience are the engine's.
+    pub limits: server::Limits,
 }
 
 impl Options {
@@ -79,13 +81,15 @@ impl Server {
     pub async fn start(options: Options, namespaces: impl IntoIterator<Item = Namespace>) -> Self {
         let (closes, closed) = mpsc::unbounded_channel();
         let io = SocketIo::new(options.socketio, namespaces);
+        let limits =
+            server::Limits { budget: options.engine.budget.clone(), patience: options.engine.patience, ..options.limits };
         let echo = Engine::new(options.engine.clone(), Echo(closes));
         let engine = Engine::new(options.engine, EngineHandler(io.clone()));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound listener");
         let app = App { echo: echo.clone(), socketio: engine.clone() };
         let stop = CancellationToken::new();
-        tokio::spawn(server::serve(listener, Arc::new(app), stop.clone()));
+        tokio::spawn(server::serve(listener, Arc::new(app), limits, stop.clone()));
         Self { address, echo, engine, io, closed: closed.into(), _stop: stop.drop_guard() }
     }
 

@@ -168,6 +168,7 @@ impl Session {
             pong_due: moving.pong_ms.map(due),
             accept_due: None,
             polls: 0,
+            overflows: false,
         };
         let session = Self::with_state(engine, sid.into(), address, state);
         let Some(connection) = engine.handler.adopt(&session, exported.into()) else {

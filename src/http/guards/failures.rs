@@ -5,11 +5,12 @@
 //! noise; a secret that could be guessed online would not be saved by it.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::http::HttpError;
+use crate::net::subscriber;
 
 /// Failures that an address may collect at once, and in [`PERIOD`].
 const LIMIT: u32 = 20;
@@ -63,13 +64,6 @@ impl FailedAuth {
                 Ok(())
             }
         }
-    }
-}
-
-fn subscriber(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) & !u128::from(u64::MAX)).into(),
-        address => address,
     }
 }
 

@@ -9,6 +9,7 @@ use super::read::{Item, Reader};
 use crate::protocol::intake::{self, KeySets, MAX_DEPTH, MAX_NUMBER};
 use crate::protocol::json::write_string;
 use crate::protocol::packet::{DecodeError, Limits};
+use crate::protocol::part_of;
 
 /// Rewrites one value as JSON. After a rule is broken it goes on as far as the message must be read to know that it decodes.
 pub struct Rewriter<'r, 'a> {
@@ -50,7 +51,11 @@ impl<'r, 'a> Rewriter<'r, 'a> {
 
     /// JSON, attachments, and the rule that was broken. An invalid number counts only if nothing else is wrong, because the
     /// event's own code answers it.
-    pub fn finish(self) -> (Vec<u8>, Vec<Bytes>, Option<&'static str>) {
+    pub fn finish(mut self) -> (Vec<u8>, Vec<Bytes>, Option<&'static str>) {
+        // What was reserved for attachments is not needed.
+        if 2 * self.json.len() < self.json.capacity() {
+            self.json.shrink_to_fit();
+        }
         (self.json, self.attachments, self.broken.or(self.not_a_number.then_some(intake::NOT_A_NUMBER)))
     }
 
@@ -184,7 +189,7 @@ impl<'r, 'a> Rewriter<'r, 'a> {
             return self.unwritable(intake::TOO_MANY_ATTACHMENTS);
         }
         self.write(format_args!(r#"{{"_placeholder":true,"num":{}}}"#, self.attachments.len()));
-        self.attachments.push(self.message.slice_ref(bytes));
+        self.attachments.push(part_of(self.message, bytes));
     }
 
     fn date(&mut self, ms: i64) {

@@ -109,6 +109,7 @@ impl Client {
         let gone = export.gone.iter().map(|name| Some(Entry::Gone(io.namespaces.get(&**name)?.name())));
         let state = State {
             decoder,
+            half: None,
             entries: gone.collect::<Option<_>>()?,
             connects: export.connects,
             undecided: 0,

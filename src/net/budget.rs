@@ -1,0 +1,311 @@
+//! How much memory strangers may hold in this process: request heads and bodies that are not whole, frames and packets of which
+//! a part is missing, and what waits for clients that do not read.
+//!
+//! ```text
+//! Budget ◄── Hold: what one of them holds now, and how it is made to let go
+//!    full: no newcomers (503)      over: the largest holders of the subscriber that holds most are closed, until an eighth is free
+//! ```
+//!
+//! Each connection is bounded by limits of its own; this bounds all of them together.
+
+use std::collections::{BinaryHeap, HashMap};
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use crate::sync::lock;
+use crate::telemetry::due;
+
+use super::subscriber;
+
+/// How long those who were closed may take to let go before others are.
+const LET_GO: Duration = Duration::from_millis(50);
+/// A subscriber who holds less than this part of the budget is no offender.
+const OFFENCE: usize = 64;
+
+/// See the module. One for a process.
+pub struct Budget {
+    limit: usize,
+    used: AtomicUsize,
+    holders: Mutex<HashMap<usize, Weak<Holder>>>,
+    /// The most that somebody was refused since holders were closed last.
+    wanted: AtomicUsize,
+    is_closing: AtomicBool,
+}
+
+/// There is no room for what was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;
+
+impl Default for Budget {
+    /// Without a limit.
+    fn default() -> Self {
+        Self::with_limit(usize::MAX)
+    }
+}
+
+impl fmt::Debug for Budget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Budget({} of {})", self.used(), self.limit)
+    }
+}
+
+impl Budget {
+    /// `limit` in bytes.
+    pub fn new(limit: usize) -> Arc<Self> {
+        Arc::new(Self::with_limit(limit))
+    }
+
+    fn with_limit(limit: usize) -> Self {
+        let (used, wanted) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self { limit, used, holders: Mutex::default(), wanted, is_closing: AtomicBool::new(false) }
+    }
+
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Bytes that are held now.
+    pub fn used(&self) -> usize {
+        self.used.load(Relaxed)
+    }
+
+    /// Whether a newcomer may come in. If not, room is made for those who come later.
+    pub fn has_room(self: &Arc<Self>) -> bool {
+        let has_room = self.used() < self.limit;
+        if !has_room {
+            self.make_room();
+        }
+        has_room
+    }
+
+    /// Whether even those who are here already get nothing more: more comes in than closing can make up for.
+    pub fn is_overrun(&self) -> bool {
+        self.used() > self.limit.saturating_add(self.limit / 16)
+    }
+
+    /// Counts what has a bound of its own and nobody could be made to give up, such as a session as such.
+    pub fn take(&self, bytes: usize) {
+        self.used.fetch_add(bytes, Relaxed);
+    }
+
+    /// Takes back what [`Budget::take`] has counted.
+    pub fn give_back(&self, bytes: usize) {
+        self.used.fetch_sub(bytes, Relaxed);
+    }
+
+    /// Somebody who holds nothing yet. `close` makes them let go, soon and not at once; `what` names them in the log.
+    pub fn hold(self: &Arc<Self>, what: &'static str, owner: IpAddr, close: impl Fn() + Send + Sync + 'static) -> Hold {
+        let holder = Arc::new(Holder {
+            budget: self.clone(),
+            what,
+            owner,
+            bytes: AtomicUsize::new(0),
+            is_closed: AtomicBool::new(false),
+            close: Box::new(close),
+        });
+        lock(&self.holders).insert(Arc::as_ptr(&holder) as usize, Arc::downgrade(&holder));
+        Hold(holder)
+    }
+
+    fn make_room(self: &Arc<Self>) {
+        if !self.is_closing.swap(true, Relaxed) {
+            match tokio::runtime::Handle::try_current() {
+                Ok(runtime) => drop(runtime.spawn(self.clone().close_offenders())),
+                Err(_) => self.is_closing.store(false, Relaxed),
+            }
+        }
+    }
+
+    async fn close_offenders(self: Arc<Self>) {
+        loop {
+            let offenders = self.offenders();
+            if let Some(times) = due("memory budget") {
+                let (used, limit, closed) = (self.used(), self.limit, offenders.len());
+                let largest = offenders
+                    .first()
+                    .map(|holder| format!("{} of {}, {} bytes", holder.what, holder.owner, holder.bytes.load(Relaxed)));
+                let text = "MEMORY_BUDGET_BYTES is used up: the largest holders are closed, newcomers are refused";
+                tracing::warn!(times, used, limit, closed, largest, "{text}");
+            }
+            for offender in offenders {
+                offender.is_closed.store(true, Relaxed);
+                (offender.close)();
+            }
+            tokio::time::sleep(LET_GO).await;
+            if self.used() <= self.limit {
+                break;
+            }
+        }
+        self.is_closing.store(false, Relaxed);
+        if self.used() > self.limit {
+            self.make_room();
+        }
+    }
+
+    /// Whom to close so that an eighth of the budget is free: of whoever holds most in all the largest, and so on.
+    fn offenders(&self) -> Vec<Arc<Holder>> {
+        let holders: Vec<_> = lock(&self.holders).values().filter_map(Weak::upgrade).collect();
+        let needed = self.used().saturating_add(self.wanted.swap(0, Relaxed));
+        let mut excess = needed.saturating_sub(self.limit - self.limit / 8);
+        let mut by_owner = HashMap::<IpAddr, (usize, Vec<Arc<Holder>>)>::new();
+        for holder in holders {
+            let bytes = holder.bytes.load(Relaxed);
+            if holder.is_closed.load(Relaxed) {
+                excess = excess.saturating_sub(bytes);
+            } else if bytes > 0 {
+                let (all, of_owner) = by_owner.entry(subscriber(holder.owner)).or_default();
+                *all += bytes;
+                of_owner.push(holder);
+            }
+        }
+        let mut owners: BinaryHeap<_> = by_owner.iter().map(|(owner, (all, _))| (*all, *owner)).collect();
+        for (_, of_owner) in by_owner.values_mut() {
+            of_owner.sort_by_key(|holder| holder.bytes.load(Relaxed));
+        }
+        let mut offenders = Vec::new();
+        while excess > 0
+            && let Some((all, owner)) = owners.pop()
+            && all >= self.limit / OFFENCE
+        {
+            let Some(holder) = by_owner.get_mut(&owner).and_then(|(_, of_owner)| of_owner.pop()) else { continue };
+            let bytes = holder.bytes.load(Relaxed);
+            excess = excess.saturating_sub(bytes);
+            owners.push((all.saturating_sub(bytes), owner));
+            offenders.push(holder);
+        }
+        offenders
+    }
+}
+
+struct Holder {
+    budget: Arc<Budget>,
+    what: &'static str,
+    owner: IpAddr,
+    bytes: AtomicUsize,
+    is_closed: AtomicBool,
+    close: Box<dyn Fn() + Send + Sync>,
+}
+
+/// What one holder has of the budget; dropping it gives all back.
+pub struct Hold(Arc<Holder>);
+
+impl Hold {
+    pub fn bytes(&self) -> usize {
+        self.0.bytes.load(Relaxed)
+    }
+
+    /// From now on it is so much. That cannot be refused, but it may close somebody, this holder included.
+    pub fn set(&self, bytes: usize) {
+        let Holder { budget, bytes: held, .. } = &*self.0;
+        let before = held.swap(bytes, Relaxed);
+        if bytes > before {
+            budget.used.fetch_add(bytes - before, Relaxed);
+            if budget.used() > budget.limit {
+                budget.make_room();
+            }
+        } else if bytes < before {
+            budget.used.fetch_sub(before - bytes, Relaxed);
+        }
+    }
+
+    /// Takes so much more.
+    ///
+    /// # Errors
+    /// [`Full`] if that would exceed the budget; nothing is taken then, and the largest holders are closed.
+    pub fn grow(&self, by: usize) -> Result<(), Full> {
+        let Holder { budget, bytes, .. } = &*self.0;
+        let before = budget.used.fetch_add(by, Relaxed);
+        if before.saturating_add(by) > budget.limit {
+            budget.used.fetch_sub(by, Relaxed);
+            budget.wanted.fetch_max(by, Relaxed);
+            budget.make_room();
+            return Err(Full);
+        }
+        bytes.fetch_add(by, Relaxed);
+        Ok(())
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let budget = &self.0.budget;
+        lock(&budget.holders).remove(&(Arc::as_ptr(&self.0) as usize));
+        budget.used.fetch_sub(self.0.bytes.load(Relaxed), Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: usize = 1 << 20;
+
+    struct Stranger {
+        hold: Arc<Mutex<Option<Hold>>>,
+    }
+
+    impl Stranger {
+        /// Lets go as soon as it is closed.
+        fn new(budget: &Arc<Budget>, owner: [u8; 4], bytes: usize) -> Self {
+            let hold = Arc::<Mutex<Option<Hold>>>::default();
+            let own = hold.clone();
+            *lock(&hold) = Some(budget.hold("test", owner.into(), move || drop(lock(&own).take())));
+            lock(&hold).as_ref().unwrap().set(bytes);
+            Self { hold }
+        }
+
+        fn is_closed(&self) -> bool {
+            lock(&self.hold).is_none()
+        }
+    }
+
+    #[test]
+    fn what_is_held_is_counted_until_it_is_let_go() {
+        let budget = Budget::new(100);
+        let hold = budget.hold("test", [1, 1, 1, 1].into(), || ());
+        hold.set(70);
+        hold.set(60);
+        assert_eq!(hold.grow(40), Ok(()));
+        assert!(!budget.has_room());
+        assert_eq!(hold.grow(1), Err(Full));
+        assert_eq!((hold.bytes(), budget.used()), (100, 100));
+        drop(hold);
+        assert_eq!(budget.used(), 0);
+        assert!(lock(&budget.holders).is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn over_the_budget_the_largest_of_who_holds_most_is_closed_and_nobody_else() {
+        let budget = Budget::new(MIB);
+        let honest = Stranger::new(&budget, [1, 1, 1, 1], MIB / 4);
+        let small: Vec<_> = (0..9).map(|_| Stranger::new(&budget, [2, 2, 2, 2], MIB / 16)).collect();
+        let large = Stranger::new(&budget, [2, 2, 2, 2], MIB / 4);
+        tokio::time::sleep(LET_GO).await;
+        assert!(large.is_closed() && !honest.is_closed());
+        assert!(small.iter().all(|stranger| !stranger.is_closed()));
+        assert!(budget.has_room());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_holds_next_to_nothing_is_no_offender() {
+        let budget = Budget::new(MIB);
+        budget.take(MIB);
+        let honest: Vec<_> = (0..100).map(|host| Stranger::new(&budget, [1, 1, 1, host], 1_000)).collect();
+        tokio::time::sleep(4 * LET_GO).await;
+        assert!(honest.iter().all(|stranger| !stranger.is_closed()));
+        assert!(!budget.has_room());
+        budget.give_back(MIB);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn as_many_are_closed_as_it_takes_to_make_room() {
+        let budget = Budget::new(MIB);
+        let strangers: Vec<_> = (0..64).map(|_| Stranger::new(&budget, [2, 2, 2, 2], MIB / 32)).collect();
+        tokio::time::sleep(2 * LET_GO).await;
+        let closed = strangers.iter().filter(|stranger| stranger.is_closed()).count();
+        assert_eq!((closed, budget.used()), (36, MIB - MIB / 8));
+    }
+}

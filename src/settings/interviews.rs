@@ -85,7 +85,7 @@ pub struct SessionRules {
     pub room_separator: Box<str>,
     /// How long a slot is reserved.
     pub start_lease: Duration,
-    /// For LiveKit and PostgreSQL together; less than the lease.
+    /// For a start in all; less than the lease.
     pub start_deadline: Duration,
 }
 

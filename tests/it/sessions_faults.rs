@@ -65,7 +65,7 @@ async fn a_start_that_livekit_refuses_leaves_nothing_and_may_be_repeated_at_once
 
 #[tokio::test]
 async fn a_livekit_that_hangs_holds_nobody_for_ever() {
-    let env = [NEVER, ("LIVEKIT_DEADLINE_MS", "300"), ("START_DEADLINE_MS", "800"), ("START_LEASE_MS", "3000")];
+    let env = [NEVER, ("LIVEKIT_DEADLINE_MS", "300"), ("START_DEADLINE_MS", "2000"), ("START_LEASE_MS", "6000")];
     let Some((world, proxy)) = faulty(1, &env).await else { return };
     let user = world.user().await;
     proxy.set("CreateRoom", Fault::Hang);
@@ -78,7 +78,51 @@ async fn a_livekit_that_hangs_holds_nobody_for_ever() {
     let answer = start.await.unwrap().expect("an answer");
     assert_eq!((answer.status, answer.error()), (502, "LIVEKIT_ROOM_FAILED"));
     proxy.heal();
-    assert_eq!(world.slots(), []);
+    world.wait_until_empty().await;
+    world.started(user).await;
+}
+
+#[tokio::test]
+async fn nobody_waits_until_a_start_that_failed_is_undone() {
+    let env = [NEVER, ("LIVEKIT_DEADLINE_MS", "60000"), ("START_DEADLINE_MS", "2000"), ("START_LEASE_MS", "20000")];
+    let Some((world, proxy)) = faulty(1, &env).await else { return };
+    let user = world.user().await;
+    proxy.set("CreateDispatch", Fault::Hang);
+    proxy.set("DeleteRoom", Fault::Hang);
+    let began = std::time::Instant::now();
+    let answer = world.start_on(0, user).await;
+    let took = began.elapsed();
+    assert_eq!((answer.status, answer.error()), (502, "LIVEKIT_ROOM_FAILED"));
+    // Of the five seconds that the room's deletion may take.
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    eventually("its room is being taken back", || proxy.calls("DeleteRoom") > 0).await;
+    proxy.heal();
+    eventually("its slot is free", || world.slots().is_empty()).await;
+    world.started(user).await;
+}
+
+#[tokio::test]
+async fn a_start_is_answered_in_time_whatever_it_waits_for() {
+    let env = [NEVER, ("DATABASE_DEADLINE_MS", "60000"), ("START_DEADLINE_MS", "2000"), ("START_LEASE_MS", "20000")];
+    let Some(world) = World::start(1, &env).await else { return };
+    let user = world.user().await;
+    let held = hold_transactions(&world).await;
+    let began = std::time::Instant::now();
+    let answer = world.start_on(0, user).await;
+    assert_eq!((answer.status, answer.error()), (503, "UNAVAILABLE"));
+    let mut took = began.elapsed();
+    drop(held);
+    world.wait_until_empty().await;
+    // Also before it has a slot.
+    let (client, connection) = tokio_postgres::connect(&world.database, tokio_postgres::NoTls).await.expect("PostgreSQL");
+    tokio::spawn(connection);
+    client.batch_execute("BEGIN; LOCK TABLE public.interview_sessions").await.expect("the lock");
+    let began = std::time::Instant::now();
+    let answer = world.start_on(0, user).await;
+    assert_eq!((answer.status, answer.error()), (503, "UNAVAILABLE"));
+    took = took.max(began.elapsed());
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    drop(client);
     world.started(user).await;
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 use uuid::Uuid;
 
 use super::eligibility::{judge, refused};
@@ -25,6 +25,10 @@ use crate::telemetry::metrics::{SESSION_START_SECONDS, SESSION_STARTS};
 
 /// How long a start waits for its turn on this node.
 const TURN: Duration = Duration::from_secs(5);
+/// How much later than its deadline a start that failed is answered, so that what it had made is surely gone by then …
+const UNDOING: Duration = Duration::from_millis(250);
+/// … and any start, whatever it waits for.
+const LAST_MOMENTS: Duration = Duration::from_millis(500);
 /// How long the outcome of a COMMIT is asked for.
 const SETTLING: Duration = Duration::from_secs(5);
 /// Between two tries to learn it, or to confirm a slot.
@@ -107,29 +111,31 @@ impl Sessions {
     /// [`StartRefusal`], after whatever was made is undone. If this future is dropped, so is the start, unless it is
     /// committed.
     pub async fn start(self: &Arc<Self>, holder: &Holder) -> Result<Started, StartRefusal> {
-        let began = std::time::Instant::now();
-        let result = match self.turn().await {
-            Ok((livekit, turn)) => {
-                let (answer, answered) = oneshot::channel();
-                let start = Start { sessions: self.clone(), livekit, user: holder.user_id, email: holder.email.clone(), answer };
-                self.tasks.spawn(start.run(turn));
-                // It ends without an answer only by a panic.
-                answered.await.unwrap_or(Err(StartRefusal::CreateFailed))
-            }
-            Err(refusal) => Err(refusal),
-        };
+        let began = Instant::now();
+        let until = began + self.rules.start_deadline;
+        // Whatever still goes on then goes on as if the client had hung up.
+        let result = timeout_at(until + LAST_MOMENTS, self.begin(holder, until)).await.unwrap_or(Err(StartRefusal::Unavailable));
         let outcome = result.as_ref().map_or_else(StartRefusal::code, |_| "ok");
         metrics::counter!(SESSION_STARTS, "outcome" => outcome).increment(1);
         metrics::histogram!(SESSION_START_SECONDS).record(began.elapsed().as_secs_f64());
         result
     }
 
-    async fn turn(&self) -> Result<(LiveKit, OwnedSemaphorePermit), StartRefusal> {
+    async fn begin(self: &Arc<Self>, holder: &Holder, until: Instant) -> Result<Started, StartRefusal> {
+        let (livekit, turn) = self.turn(until).await?;
+        let (answer, answered) = oneshot::channel();
+        let (user, email, answer) = (holder.user_id, holder.email.clone(), Some(answer));
+        self.tasks.spawn(Start { sessions: self.clone(), livekit, user, email, until, answer }.run(turn));
+        // It ends without an answer only by a panic.
+        answered.await.unwrap_or(Err(StartRefusal::CreateFailed))
+    }
+
+    async fn turn(&self, until: Instant) -> Result<(LiveKit, OwnedSemaphorePermit), StartRefusal> {
         let livekit = self.livekit.clone().ok_or(StartRefusal::Unavailable)?;
         if !self.fitness.may_start() || self.stopping.is_cancelled() {
             return Err(StartRefusal::Unavailable);
         }
-        match timeout(TURN, self.starts.clone().acquire_owned()).await {
+        match timeout_at(until.min(Instant::now() + TURN), self.starts.clone().acquire_owned()).await {
             Ok(Ok(turn)) => Ok((livekit, turn)),
             _ => Err(StartRefusal::Unavailable),
         }
@@ -143,39 +149,58 @@ struct Start {
     user: Uuid,
     /// As the token has it; PostgreSQL's wins.
     email: Option<String>,
-    /// Closed when the client has hung up.
-    answer: oneshot::Sender<Result<Started, StartRefusal>>,
+    /// When everything that the answer waits for must be done.
+    until: Instant,
+    /// Closed when the client has hung up; `None` once it is answered.
+    answer: Option<oneshot::Sender<Result<Started, StartRefusal>>>,
 }
 
 impl Start {
-    async fn run(self, _turn: OwnedSemaphorePermit) {
+    async fn run(mut self, _turn: OwnedSemaphorePermit) {
         let result = self.attempts().await;
-        if self.answer.send(result).is_err() {
+        self.tell(result);
+    }
+
+    /// The first answer counts.
+    fn tell(&mut self, result: Result<Started, StartRefusal>) {
+        if self.answer.take().is_some_and(|answer| answer.send(result).is_err()) {
             tracing::debug!(user = %self.user, "nobody waited for the end of a start");
         }
     }
 
-    async fn attempts(&self) -> Result<Started, StartRefusal> {
+    async fn attempts(&mut self) -> Result<Started, StartRefusal> {
         let mut last = StartRefusal::IdGenerationFailed;
         for _ in 0..=self.sessions.rules.creation_retries {
-            let email = self.admit().await?;
+            let email = timeout_at(self.until, self.admit()).await.unwrap_or(Err(StartRefusal::Unavailable))?;
             let Some(slot) = self.reserve().await? else {
                 last = StartRefusal::IdGenerationFailed;
                 continue;
             };
-            let failure = match self.build(&slot, email.as_deref()).await {
+            let refusal = match self.build(&slot, email.as_deref()).await {
                 Ok(started) => return Ok(started),
                 Err(Failure::Unsettled) => return Err(StartRefusal::Unavailable),
-                Err(failure) => failure,
+                Err(Failure::Refused(refusal)) => Some(refusal),
+                Err(Failure::HungUp) => Some(StartRefusal::Unavailable),
+                Err(Failure::IdTaken) => None,
             };
-            self.sessions.undo(&slot).await;
-            match failure {
-                Failure::Refused(refusal) => return Err(refusal),
-                Failure::IdTaken => last = StartRefusal::CreateFailed,
-                Failure::HungUp | Failure::Unsettled => return Err(StartRefusal::Unavailable),
+            self.undo(&slot, refusal.as_ref().unwrap_or(&StartRefusal::CreateFailed)).await;
+            match refusal {
+                Some(refusal) => return Err(refusal),
+                None if self.answer.is_none() => return Err(StartRefusal::CreateFailed),
+                None => last = StartRefusal::CreateFailed,
             }
         }
         Err(last)
+    }
+
+    /// Who is refused may start again at once, if all can be taken back in time; but nobody waits for that.
+    async fn undo(&mut self, slot: &Slot, refusal: &StartRefusal) {
+        let sessions = self.sessions.clone();
+        let mut undone = std::pin::pin!(sessions.undo(slot));
+        if timeout_at(self.until + UNDOING, &mut undone).await.is_err() {
+            self.tell(Err(refusal.clone()));
+            undone.await;
+        }
     }
 
     /// Refuses early what PostgreSQL would refuse later. The user's address, if one is known.
@@ -212,7 +237,7 @@ impl Start {
                         user,
                         until_ms,
                         lease_ends: asked + rules.start_lease,
-                        deadline: asked + rules.start_deadline,
+                        deadline: self.until,
                         room_asked: AtomicBool::new(false),
                     }));
                 }
@@ -262,7 +287,7 @@ impl Start {
         };
         match sessions.store.session_start(new, slot.deadline, sign).await {
             Ok((verdict, ended)) => {
-                sessions.clear(ended).await;
+                let _ = timeout_at(self.until, sessions.clear(ended)).await;
                 match verdict? {
                     Verdict::Started { session, made } => Ok(self.committed(session, made).await),
                     Verdict::Refused(refusal) => Err(refused(refusal, &sessions.rules).into()),
@@ -301,7 +326,8 @@ impl Start {
     }
 
     fn still_asked(&self) -> Result<(), Failure> {
-        if self.answer.is_closed() { Err(Failure::HungUp) } else { Ok(()) }
+        let is_asked = self.answer.as_ref().is_some_and(|answer| !answer.is_closed());
+        if is_asked { Ok(()) } else { Err(Failure::HungUp) }
     }
 
     /// COMMIT was sent and not answered: what the row says counts, read under the lock that the transaction held.
@@ -327,7 +353,8 @@ impl Start {
     async fn committed(&self, session: Session, livekit: Pass) -> Started {
         let sessions = self.sessions.clone();
         let (id, user, ends_ms) = (session.id.clone(), self.user, session.server_end_time.as_ms());
-        self.sessions.finish(async move { sessions.confirm(&id, user, ends_ms).await }).await;
+        let confirmed = self.sessions.finish(async move { sessions.confirm(&id, user, ends_ms).await });
+        let _ = timeout_at(self.until, confirmed).await;
         Started {
             success: true,
             session: StartedSession {

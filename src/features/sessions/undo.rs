@@ -9,7 +9,7 @@ use super::cleanup::delete_room;
 use super::start::Slot;
 use crate::redis::scripts::slots::slot_release;
 
-/// How long the deletion of its room may keep the refusal of a start waiting.
+/// How long the deletion of its room may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Sessions {

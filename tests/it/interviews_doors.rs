@@ -190,3 +190,16 @@ async fn a_caller_has_twenty_requests_a_minute_to_each_route() {
     let left = answer.header("ratelimit-remaining");
     assert!(answer.status == 201 && matches!(left, Some("18" | "19")), "{} {left:?}", answer.status);
 }
+
+#[tokio::test]
+async fn interviews_that_there_are_not_have_no_bucket_each() {
+    let Some(world) = World::start(1, &[]).await else { return };
+    let interview = create(&world, json!({})).await;
+    for _ in 0..20 {
+        let mut body = joining(&interview, "candidate", Some(CANDIDATE));
+        body["interviewId"] = uuid::Uuid::new_v4().to_string().into();
+        assert!(matches!(join(&world, 0, As::Internal, &body).await.status, 404 | 429));
+    }
+    let buckets: Vec<String> = world.redis.ask(redis::cmd("KEYS").arg("limit:interviews-join:*"));
+    assert!(buckets.len() <= 1, "{buckets:?}");
+}

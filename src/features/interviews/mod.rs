@@ -74,6 +74,15 @@ impl Interviews {
         Ok(Created { id, join_token: token.text, status: InterviewStatus::Scheduled })
     }
 
+    /// Whether there is such an interview.
+    pub async fn exists(&self, id: &str) -> Result<bool, InterviewError> {
+        match self.find(id).await {
+            Ok(_) => Ok(true),
+            Err(InterviewError::NotFound) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// All that is known of an interview, but for its token.
     pub async fn read(&self, id: &str) -> Result<Value, InterviewError> {
         let interview = self.find(id).await?;

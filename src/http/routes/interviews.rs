@@ -121,11 +121,11 @@ async fn join_token(api: Arc<Api>, call: Call) -> Answer {
         Err(error) => Err(error),
     };
     let bucket = match (&caller, &request) {
-        // Each participant has a bucket, or the service would have one for all of them.
-        (Caller::Internal, Ok(request)) => {
+        // Each participant has a bucket, or the service would have one for all of them. Interviews that there are not share one.
+        (Caller::Internal, Ok(request)) if api.interviews.exists(&request.interview_id).await? => {
             format!("internal:{}:{}", request.interview_id, request.participant_id.as_deref().unwrap_or_default())
         }
-        (Caller::Internal, Err(_)) => "internal".into(),
+        (Caller::Internal, _) => "internal".into(),
         (Caller::Recruiter(recruiter), _) => bucket_of(recruiter),
         (Caller::Candidate { token, .. }, _) => token.iter().map(|byte| format!("{byte:02x}")).collect(),
         (Caller::Anyone, _) => format!("address:{address}"),

@@ -28,7 +28,7 @@ local function make()
   local first_status = NEXT[status] and not FINAL[status] and status or 'active'
   set('status', first_status, 'createdAt', string.format('%.0f', made), 'since', now, 'citizen', fields.citizen, 'type',
     fields.type, 'soNo', fields.soNo, 'address', fields.address, 'prov', prov)
-  if prov == '' then call('HDEL', STATE, 'prov') end
+  if prov == '' then call('HDEL', STATE, 'prov') else call('HSET', STATE, 'lu', now) end
   -- Every key exists from the start, so that no script has to wait for one while a slot moves.
   call('HSET', LOCATION, '_', '')
   call('ZADD', TRACK, '-inf', '')
@@ -75,7 +75,7 @@ end
 -- A record takes the place of what was made without one.
 local function complete()
   set('citizen', fields.citizen, 'type', fields.type, 'soNo', fields.soNo, 'address', fields.address)
-  call('HDEL', STATE, 'prov', 'ch')
+  call('HDEL', STATE, 'prov', 'ch', 'lu', 'nf')
   if ARGV[20] ~= '0' then call('HSET', STATE, 'createdAt', ARGV[20]) end
   audit('created', 'completed by ' .. how)
   if FINAL[status] then

@@ -203,6 +203,8 @@ fn sos_config(settings: &Settings) -> sos::Config {
     sos::Config {
         retention: Retention { window_ms: ms(window), log_ms: ms(log) },
         ack_after: settings.sos.ack_after,
+        lookup_every: settings.sos.lookup_every,
+        sweep_every: settings.sos.sweep_every,
         offline_after: settings.sos.offline_after,
         token_grace: settings.sos.token_grace,
         devices: settings.sos.devices,

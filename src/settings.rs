@@ -147,6 +147,9 @@ pub struct Sos {
     pub service_url: Option<Box<str>>,
     /// After so long without acknowledgement an incident is announced as unacknowledged.
     pub ack_after: Duration,
+    /// A provisional incident is looked up again so often.
+    pub lookup_every: Duration,
+    pub sweep_every: Duration,
     /// After so long a lost connection is announced as offline.
     pub offline_after: Duration,
     /// How long an expired token still opens its own incident; zero: not at all.
@@ -401,6 +404,8 @@ fn sos(read: &mut Reader<'_>) -> Sos {
         internal_token: read.secret(t::INTERNAL_AUTH_TOKEN),
         service_url: read.http_url(t::SOS_MS_URL),
         ack_after: read.seconds(t::SOS_ACK_SECONDS, 1..=86_400),
+        lookup_every: read.seconds(t::SOS_LOOKUP_SECONDS, 1..=86_400),
+        sweep_every: read.seconds(t::SOS_SWEEP_SECONDS, 1..=86_400),
         offline_after: read.seconds(t::PRESENCE_OFFLINE_SECONDS, 0..=3600),
         token_grace: read.seconds(t::TOKEN_GRACE_SECONDS, 0..=31_536_000),
         devices: read.integer(t::DEVICES_PER_USER, 1..=64),

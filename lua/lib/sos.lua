@@ -6,7 +6,7 @@
 -- a refusal is { outcome }: missing, forbidden, not_member, closed, unknown_status, transition, conflict.
 --
 -- sos:state: citizen status type soNo address createdAt updatedAt touched ackBy ackAt closedAt closedBy reason prov (made
--- without a record) ch (a client changed the status since) unack refusals (how many) · adm:<user key> → role, or '-' once
+-- without a record) lu (last looked up since) nf (answers 404 in a row) ch (a client changed the status since) unack refusals (how many) · adm:<user key> → role, or '-' once
 -- removed · r:<user key> → `<status> <assigned> <acknowledged> <arrived> <user>` (0: not yet) · ra:<user key> (acknowledged before).
 
 local SOS, USER, KEY, ROLE, NAMED, SID = ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11] == '1', ARGV[12]

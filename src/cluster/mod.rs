@@ -73,6 +73,10 @@ pub trait ScopeListener: Send + Sync + 'static {
     /// A dead node was a listener of this scope, which may have no member here: its members count as lost, and what it had
     /// taken upon itself is left to others. Several nodes may be told so.
     fn reaped(&self, scope: &ScopeId);
+
+    /// A node is dead, as every other node learns: what it had taken upon itself in scopes where it had no member (any more) is
+    /// left to others.
+    fn bereaved(&self);
 }
 
 /// A join of a socket that goes on, still holding.
@@ -206,6 +210,11 @@ impl Scopes {
 
     fn listener(&self, kind: ScopeKind) -> Option<&Arc<dyn ScopeListener>> {
         self.listeners[kind as usize].get()
+    }
+
+    /// A node is dead.
+    fn bereaved(&self) {
+        self.listeners.iter().filter_map(OnceLock::get).for_each(|listener| listener.bereaved());
     }
 
     fn set_recovery(&self, recovery: Weak<Recovery>) {

@@ -108,6 +108,8 @@ variables! {
         INTERNAL_AUTH_TOKEN = unset, "Shared secret with the SOS service, both ways; without it /internal is off";
         SOS_MS_URL = unset, "Base URL of the SOS service; without it no incident is looked up and none is reported back";
         SOS_ACK_SECONDS = "60", "An incident that nobody has acknowledged for so long is announced to the watchers";
+        SOS_LOOKUP_SECONDS = "30", "How often a provisional incident with members is looked up again";
+        SOS_SWEEP_SECONDS = "60", "How often each node looks over all incidents for what others have left undone";
         PRESENCE_OFFLINE_SECONDS = "5", "How long a lost connection may stay unannounced";
         TOKEN_GRACE_SECONDS = "43200", "How long a citizen or rescuer keeps its incident after its token expired; 0 turns it off";
         DEVICES_PER_USER = "8", "Devices of one user whose clocks an incident tells apart; the one silent longest is forgotten first";
@@ -155,7 +157,7 @@ variables! {
         ROOM_NAME_PREFIX = "INTERVIEW", "What the name of a session's LiveKit room begins with: INTERVIEW-ABC-123-XYZ";
         ROOM_NAME_SEPARATOR = "-", "What stands between that and the session's id";
         START_LEASE_MS = "30000", "How long a slot is reserved for a session that is being started";
-        START_DEADLINE_MS = "20000", "How long LiveKit and PostgreSQL may take for it together; less than START_LEASE_MS";
+        START_DEADLINE_MS = "20000", "How long a start may take in all until it is answered; less than START_LEASE_MS";
         RATE_LIMIT_START_PER_MINUTE = "3", "Starts a minute of one user";
         RATE_LIMIT_TOKEN_PER_MINUTE = "20", "LiveKit tokens a minute of one user";
         RATE_LIMIT_SESSIONS_PER_MINUTE = "20", "Requests a minute of one user to each other route of sessions";

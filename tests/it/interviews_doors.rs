@@ -193,7 +193,8 @@ async fn a_caller_has_twenty_requests_a_minute_to_each_route() {
 
 #[tokio::test]
 async fn interviews_that_there_are_not_have_no_bucket_each() {
-    let Some(world) = World::start(1, &[]).await else { return };
+    // So a bucket lasts for a minute.
+    let Some(world) = World::start(1, &[("RATE_LIMIT_INTERVIEWS_PER_MINUTE", "1")]).await else { return };
     let interview = create(&world, json!({})).await;
     for _ in 0..20 {
         let mut body = joining(&interview, "candidate", Some(CANDIDATE));

@@ -145,6 +145,32 @@ async fn what_the_service_does_not_answer_is_told_apart_from_what_it_does_not_kn
 }
 
 #[tokio::test]
+async fn those_who_wait_for_a_silent_service_share_one_call_and_wait_no_longer_than_for_one() {
+    let service = SosMs::start().await;
+    service.set(Mood::Silent);
+    let hub = node(&service).await;
+    let dispatcher = Client::connect(&hub.url(), json!({"token": hub.token("dispatcher", "d1", &[])})).await;
+    let mut dispatchers = Vec::new();
+    for at in 0..12 {
+        let token = hub.token("dispatcher", &format!("d{at}"), &[]);
+        dispatchers.push(Client::connect(&hub.url(), json!({"token": token})).await);
+    }
+    let start = std::time::Instant::now();
+    let asks = dispatchers.iter().map(|client| client.ask("sos:init", json!({"sosId": "seed-shared"})));
+    for answer in futures_util::future::join_all(asks).await {
+        assert_eq!(answer["code"], "UNAVAILABLE");
+    }
+    // Twelve calls of two seconds, one after the other, would be longer.
+    assert!(start.elapsed() < std::time::Duration::from_secs(10), "{:?}", start.elapsed());
+    let calls = service.asked().iter().filter(|asked| asked.path.ends_with("/seed-shared")).count();
+    assert!(calls <= 3, "{calls} calls");
+    // The answer was theirs alone.
+    service.set(Mood::Up);
+    service.knows("seed-shared", json!({"citizenId": "c1", "status": "active"}));
+    dispatcher.ask_ok("sos:init", json!({"sosId": "seed-shared"})).await;
+}
+
+#[tokio::test]
 async fn a_provisional_incident_is_completed_by_init_and_its_members_hear_of_it() {
     let service = SosMs::start().await;
     service.set(Mood::Cut);

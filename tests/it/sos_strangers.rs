@@ -49,14 +49,24 @@ impl World {
         let (redis, metrics) = (Server::start(&[]), free_port());
         let (url, port) = (redis.url(), metrics.to_string());
         // Tests ask faster than people do.
-        let own = [("REDIS_URL", &*url), ("METRICS_PORT", &*port), ("EVENTS_PER_SECOND", "100000"), ("EVENTS_BURST", "100000")];
+        let own = [
+            ("REDIS_URL", &*url),
+            ("METRICS_PORT", &*port),
+            ("EVENTS_PER_SECOND", "100000"),
+            ("EVENTS_BURST", "100000"),
+            // Nothing happens by itself.
+            ("SOS_ACK_SECONDS", "86400"),
+        ];
         Self { hub: Hub::start(&[&own[..], more].concat()).await, redis, metrics }
     }
 
     /// A client with a right on two incidents and no membership, or, as a dispatcher, on all.
     async fn client(&self, role: &str) -> Client {
         let claims = json!({"userId": role, "role": role, "sosIds": ["elsewhere-1", "elsewhere-2"]});
-        Client::connect(&self.hub.url(), json!({"token": sign(&claims)})).await
+        let client = Client::connect(&self.hub.url(), json!({"token": sign(&claims)})).await;
+        // What follows on CONNECT is done before the first event.
+        client.ask_ok("ping", json!({})).await;
+        client
     }
 
     fn keys(&self) -> BTreeSet<String> {

@@ -114,15 +114,18 @@ impl Registry {
     /// Starts to reap who is dead and has left something behind.
     pub(super) fn reap(self: &Arc<Self>) {
         let mut state = lock(&self.state);
-        let State { nodes, dead, reaping, .. } = &mut *state;
+        let State { nodes, dead, reaping, mourned, .. } = &mut *state;
         let dead = nodes.iter().filter(|(node, _)| dead.contains_key(*node));
-        let todo: Vec<_> =
-            dead.filter(|(node, _)| reaping.insert((*node).clone())).map(|(n, k)| (n.clone(), k.renewed_at)).collect();
+        let todo = dead.filter(|(node, _)| reaping.insert((*node).clone()));
+        let todo: Vec<_> = todo.map(|(node, known)| (node.clone(), known.renewed_at, mourned.insert(node.clone()))).collect();
         drop(state);
-        for (node, lost_at) in todo {
+        for (node, lost_at, is_news) in todo {
             let registry = self.clone();
             tokio::spawn(async move {
                 if let Some(scopes) = registry.scopes() {
+                    if is_news {
+                        scopes.bereaved();
+                    }
                     let reaped = reap::reap(&scopes, &node, lost_at, &registry.counters.reaped).await;
                     if reaped && registry.forget(&node).await {
                         tracing::info!(%node, "a dead node was reaped");
@@ -183,6 +186,7 @@ impl State {
             self.reach.retain(|place, _| answers.iter().any(|(asked, _)| asked == place));
         }
         self.dead.retain(|_, seen| seen.elapsed() < Duration::from_millis(CERTIFICATE_MS));
+        self.mourned.retain(|node| self.dead.contains_key(node));
         self.by_tag.clear();
         let mut by_age: Vec<_> = self.nodes.iter().filter(|(node, _)| !self.dead.contains_key(*node)).collect();
         by_age.sort_unstable_by_key(|(_, known)| known.renewed_at);

@@ -89,6 +89,8 @@ struct State {
     dead: HashMap<Arc<str>, Instant>,
     reach: HashMap<Arc<str>, Reach>,
     reaping: HashSet<Arc<str>>,
+    /// Dead nodes of whose death the features have heard.
+    mourned: HashSet<Arc<str>>,
     looked: Option<Instant>,
 }
 

@@ -123,9 +123,6 @@ impl Sos {
             Entered::Joined { snapshot: Some(snapshot), hold, position } => (snapshot, Some((hold, position))),
             Entered::Joined { snapshot: None, .. } => return Err(about(SosError::NotFound)),
         };
-        if snapshot.provisional {
-            self.look_up_again(&asked.sos);
-        }
         let state = self.state_json(&snapshot);
         socket.emit("sos:state", &state);
         event.acknowledge(&socket, &Args::ack(&format!(r#"{{"ok":true,"data":{state}}}"#)));

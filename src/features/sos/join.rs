@@ -83,6 +83,7 @@ impl Sos {
                     self.scopes.set_role(&scope(sos), socket.id(), &joined.role);
                     caller.entered(sos, &joined.role);
                     self.after(sos, &joined.written);
+                    self.take_part(sos, joined.snapshot.as_ref());
                     let position = Cursor { epoch: joined.epoch, id: joined.position };
                     hold.joined(&position).await;
                     let snapshot = joined.snapshot.map(Box::new);
@@ -91,6 +92,13 @@ impl Sos {
                 // It has gone just now.
                 SosJoin::Missing => {}
             }
+        }
+    }
+
+    /// A member has come here: what the incident waits for, this node waits for as well.
+    pub(super) fn take_part(self: &Arc<Self>, sos: &str, snapshot: Option<&SosSnapshot>) {
+        if snapshot.is_some_and(|snapshot| snapshot.provisional && !snapshot.ended) {
+            self.look_up_again(sos);
         }
     }
 

@@ -75,13 +75,19 @@ impl ScopeListener for Listener {
         let sos = scope.id.clone();
         tokio::spawn(async move { feature.take_over(&sos).await });
     }
+
+    fn bereaved(&self) {
+        if let Some(feature) = self.0.upgrade() {
+            feature.sweep_now.notify_one();
+        }
+    }
 }
 
 impl Sos {
     /// What the dead node would have done: its lost members are announced, what it was to send is sent. Whoever comes first
     /// does it; the others find nothing to do.
     async fn take_over(self: &Arc<Self>, sos: &str) {
-        let _permit = self.refills.acquire().await;
+        let _permit = self.heirs.acquire().await;
         self.announce_lost(sos).await;
         if let Err(error) = self.sweep_one(sos).await {
             tracing::debug!(sos, %error, "what a dead node has left is the sweep's");

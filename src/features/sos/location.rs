@@ -42,7 +42,7 @@ impl Sos {
         self.after(sos, &located.written);
         let placed = match located.placed {
             Placed::Coalesced { flush_in_ms } => {
-                self.flush_in(sos, &claims.user_id, Duration::from_millis(flush_in_ms));
+                self.flush_in(sos, Some(&claims.user_id), Duration::from_millis(flush_in_ms));
                 r#","coalesced":true"#
             }
             Placed::Published => {
@@ -71,7 +71,7 @@ impl Sos {
             .await?;
         self.after(sos, &batched.written);
         if let Some(flush_in_ms) = batched.flush_in_ms {
-            self.flush_in(sos, &claims.user_id, Duration::from_millis(flush_in_ms));
+            self.flush_in(sos, Some(&claims.user_id), Duration::from_millis(flush_in_ms));
         }
         let rejected: Vec<_> = batch.rejected.iter().map(|index| json!({ "index": index, "code": INVALID_LOCATION.0 })).collect();
         let mut reply =
@@ -92,35 +92,38 @@ impl Sos {
         self.config.throttle.as_millis() as u64
     }
 
-    /// Sends what is due of everybody's; what cannot be sent in one call is sent in the next.
+    /// Sends what is due of everybody's; what cannot be sent in one call is sent in the next, what is not due yet in time.
     pub(super) async fn flush_due(self: &Arc<Self>, sos: &str) -> Result<(), SosError> {
         loop {
             let op = self.scopes.next_op();
             let flushed = sos_flush(self.redis(), sos, self.op(&op, ""), self.throttle_ms(), None).await?;
             self.after(sos, &flushed.written);
             if flushed.sent < FLUSH_MOST {
+                if let Some(next) = flushed.next_ms {
+                    self.flush_in(sos, None, Duration::from_millis(next));
+                }
                 return Ok(());
             }
         }
     }
 
-    /// Sends a user's pending fix when its window ends: one timer for each user and SOS on this node.
-    pub(super) fn flush_in(self: &Arc<Self>, sos: &str, user: &str, wait: Duration) {
-        let key = (Box::from(sos), Box::from(user));
+    /// Sends a user's pending fix when its window ends: one timer for each user and SOS on this node. `None`: everybody's.
+    pub(super) fn flush_in(self: &Arc<Self>, sos: &str, user: Option<&str>, wait: Duration) {
+        let key = (Box::from(sos), user.map(Box::from));
         if !self.flushes.add(key.clone()) {
             return;
         }
         let weak = Arc::downgrade(self);
         tokio::spawn(async move {
             tokio::time::sleep(wait).await;
-            let (sos, user): (&str, &str) = (&key.0, &key.1);
+            let (sos, user): (&str, Option<&str>) = (&key.0, key.1.as_deref());
             let mut pause = Duration::from_millis(100);
             for _ in 0..FLUSH_TRIES {
                 let Some(feature) = weak.upgrade() else { return };
                 feature.flushes.take(&key);
                 let op = feature.scopes.next_op();
                 let op = feature.op(&op, "");
-                match sos_flush(feature.redis(), sos, op, feature.throttle_ms(), Some(user)).await {
+                match sos_flush(feature.redis(), sos, op, feature.throttle_ms(), user).await {
                     Ok(flushed) => {
                         feature.after(sos, &flushed.written);
                         if let Some(next) = flushed.next_ms {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::auth::Claims;
 use crate::cluster::{Audience, Except, Message};
@@ -13,7 +14,9 @@ use crate::ids::is_user_id;
 use crate::protocol::event::Args;
 use crate::redis::scripts::scope::{Durability, scope_publish};
 use crate::redis::scripts::snapshot::SosSnapshot;
-use crate::redis::scripts::sos::{Record as Known, SosMade, sos_complete, sos_provisional, sos_snapshot, sos_standing};
+use crate::redis::scripts::sos::{
+    LookupTurn, Record as Known, SosMade, lookup_claim, sos_complete, sos_provisional, sos_standing, sos_unknown,
+};
 
 use super::caller::actor;
 use super::error::SosError;
@@ -21,9 +24,14 @@ use super::fields::is_sound;
 use super::join::scope;
 use super::rules;
 use super::seam::{LookupError, Record};
+use super::timers::longer;
 use super::{Sos, time};
 use crate::sync::lock;
 
+/// How long a client waits for the SOS service: for one call, and a little for a place among those of this node.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// The shortest and the longest wait before a timer whose work could not be done is tried again.
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 /// The most that a field of a record may hold, as JSON (bytes).
 const MAX_FIELD: usize = 4096;
 
@@ -69,14 +77,19 @@ impl Read {
     }
 }
 
+/// What the SOS service says of an SOS.
+type Found = Result<Arc<Record>, LookupError>;
+/// Held by who asks the service; when the last answer came, and what it was.
+type Turn = tokio::sync::Mutex<Option<(Instant, Found)>>;
+
 /// One look-up at a time for each SOS; the entry goes with the last who waits for one, be they answered or dropped.
 #[derive(Default)]
-pub struct Flights(Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>);
+pub struct Flights(Mutex<HashMap<String, Arc<Turn>>>);
 
 struct Flight<'a> {
     flights: &'a Flights,
     sos: &'a str,
-    turn: Arc<tokio::sync::Mutex<()>>,
+    turn: Arc<Turn>,
 }
 
 impl<'a> Flight<'a> {
@@ -97,24 +110,15 @@ impl Drop for Flight<'_> {
 }
 
 impl Sos {
-    /// Makes sure that there is a state, for somebody with rights. One look-up at a time for each SOS.
+    /// Makes sure that there is a state, for somebody with rights.
     pub(super) async fn ensure(self: &Arc<Self>, sos: &str, claims: &Claims) -> Result<(), SosError> {
         if !claims.names(sos) && !claims.role.sees_all() {
             return Err(SosError::Forbidden);
         }
-        let flight = Flight::new(&self.flights, sos);
-        let _alone = flight.turn.lock().await;
-        self.look_up(sos, claims).await
-    }
-
-    async fn look_up(self: &Arc<Self>, sos: &str, claims: &Claims) -> Result<(), SosError> {
         if sos_standing(self.redis(), sos, actor(claims, sos, "")).await?.is_some() {
             return Ok(());
         }
-        let found = {
-            let _permit = self.lookups.acquire().await;
-            self.directory.lookup(sos).await
-        };
+        let found = self.ask_service(sos).await;
         let op = self.scopes.next_op();
         let made = match found {
             Ok(record) => {
@@ -130,6 +134,25 @@ impl Sos {
         };
         self.made(sos, &made).await;
         Ok(())
+    }
+
+    /// Asks the service. Those who ask at once share one call, and nobody waits longer than one may take.
+    async fn ask_service(&self, sos: &str) -> Found {
+        let asked = Instant::now();
+        let flight = Flight::new(&self.flights, sos);
+        let found = async {
+            let mut last = flight.turn.lock().await;
+            if let Some((came, found)) = &*last
+                && *came >= asked
+            {
+                return found.clone();
+            }
+            let _permit = self.lookups.acquire().await;
+            let found = self.directory.lookup(sos).await.map(Arc::new);
+            *last = Some((Instant::now(), found.clone()));
+            found
+        };
+        tokio::time::timeout(PATIENCE, found).await.unwrap_or(Err(LookupError::Unavailable))
     }
 
     /// What follows on a state that was made, completed or touched: timers, and the state itself for those who waited for it.
@@ -158,60 +181,83 @@ impl Sos {
         }
     }
 
-    /// A provisional state is looked up again, as long as it has members here.
+    /// A provisional state is looked up again as long as it has members, on whatever node. The nodes take turns: whoever
+    /// calls this makes sure that one of them does it.
     pub(super) fn look_up_again(self: &Arc<Self>, sos: &str) {
         if !self.directory.is_configured() || !self.repeats.add(sos.to_owned()) {
             return;
         }
-        let (weak, sos, every) = (Arc::downgrade(self), sos.to_owned(), self.config.lookup_every);
+        let (weak, sos) = (Arc::downgrade(self), sos.to_owned());
         tokio::spawn(async move {
             loop {
-                tokio::time::sleep(every).await;
                 let Some(feature) = weak.upgrade() else { return };
-                if !matches!(feature.complete(&sos).await, Ok(false)) {
-                    feature.repeats.take(&sos);
+                feature.repeats.take(&sos);
+                let Some(wait) = feature.complete(&sos).await else { return };
+                if !feature.repeats.add(sos.clone()) {
                     return;
                 }
+                drop(feature);
+                tokio::time::sleep(wait).await;
             }
         });
     }
 
-    /// True when there is nothing left to do here.
-    async fn complete(self: &Arc<Self>, sos: &str) -> Result<bool, SosError> {
-        if self.scopes.members(&scope(sos)).is_empty() {
-            return Ok(true);
+    /// Looks a provisional state up, if it is time. When to come again; `None`: there is nothing to look up any more.
+    async fn complete(self: &Arc<Self>, sos: &str) -> Option<Duration> {
+        let every = self.config.lookup_every;
+        if !self.scopes.may_act().await {
+            return Some(RETRY.0);
         }
-        match sos_snapshot(self.redis(), sos).await {
-            Ok(Some(snapshot)) if snapshot.provisional && !snapshot.ended => {}
-            Ok(_) => return Ok(true),
-            Err(_) => return Ok(false),
+        match lookup_claim(self.redis(), sos, every.as_millis() as u64).await {
+            Ok(LookupTurn::Taken) => {}
+            Ok(LookupTurn::In(ms)) => return Some(Duration::from_millis(ms.max(1))),
+            Ok(LookupTurn::Over) => return None,
+            Err(_) => return Some(RETRY.1),
         }
         let found = {
-            let _permit = self.lookups.acquire().await;
+            let _permit = self.repeated_lookups.acquire().await;
             self.directory.lookup(sos).await
         };
-        // Also what the service does not know (yet) may be known to it later.
-        let Ok(record) = found else { return Ok(false) };
         let op = self.scopes.next_op();
-        let Ok(made) = sos_complete(self.redis(), sos, self.op(&op, ""), Read::new(&record).known()).await else {
-            return Ok(false);
-        };
-        self.made(sos, &made).await;
-        Ok(true)
+        match found {
+            Ok(record) => {
+                let made = sos_complete(self.redis(), sos, self.op(&op, ""), Read::new(&record).known()).await;
+                let Ok(made) = made else { return Some(every) };
+                self.made(sos, &made).await;
+            }
+            Err(error) => {
+                let unknown = sos_unknown(self.redis(), sos, self.op(&op, ""), error == LookupError::NotFound).await;
+                let Ok(Some(ended)) = unknown else { return Some(every) };
+                self.after(sos, &ended);
+            }
+        }
+        None
     }
 
     /// Tells watchers and the SOS service, once, if nobody acknowledges in time.
     pub(super) fn ask_for_acknowledgement(self: &Arc<Self>, sos: &str, wait: Duration) {
+        if !self.alarms.add(sos.to_owned()) {
+            return;
+        }
         let (weak, sos) = (Arc::downgrade(self), sos.to_owned());
         tokio::spawn(async move {
-            let mut wait = wait;
+            let (mut wait, mut pause) = (wait, RETRY.0);
             loop {
                 tokio::time::sleep(wait).await;
                 let Some(feature) = weak.upgrade() else { return };
-                // What fails here is the sweep's.
-                match feature.check_acknowledgement(&sos).await {
-                    Ok(Some(next)) => wait = next,
-                    Ok(None) | Err(_) => return,
+                feature.alarms.take(&sos);
+                let checked = match feature.scopes.may_act().await {
+                    true => feature.check_acknowledgement(&sos).await,
+                    false => Err(SosError::Unavailable),
+                };
+                wait = match checked {
+                    Ok(Some(next)) => next,
+                    Ok(None) => return,
+                    Err(_) => pause,
+                };
+                pause = longer(pause, RETRY.1);
+                if !feature.alarms.add(sos.clone()) {
+                    return;
                 }
             }
         });

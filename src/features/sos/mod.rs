@@ -36,7 +36,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::task::TaskTracker;
 
 use crate::cluster::Scopes;
@@ -57,10 +57,13 @@ use timers::{Clock, Pending};
 
 /// Nobody waits longer for an index that is only a hint.
 const HINT_DEADLINE: Duration = Duration::from_secs(1);
-/// Look-ups at the SOS service at once.
+/// Look-ups at the SOS service at once: those that somebody waits for, and repeated ones.
 const PARALLEL_LOOKUPS: usize = 32;
+const PARALLEL_REPEATED_LOOKUPS: usize = 8;
 /// Scopes that are rebuilt at once after Redis has lost them.
 const PARALLEL_REFILLS: usize = 16;
+/// SOSs in which this node takes over at once what another one has left.
+const PARALLEL_HEIRS: usize = 16;
 /// SOSs whose watchers' copies are published at once.
 const PARALLEL_PAYERS: usize = 32;
 
@@ -138,16 +141,21 @@ pub struct Sos {
     sockets: Mutex<HashMap<Box<str>, Arc<Socket>>>,
     flights: Flights,
     lookups: Semaphore,
+    repeated_lookups: Semaphore,
     refills: Semaphore,
     payers: Semaphore,
+    heirs: Semaphore,
     deliverers: Deliverers,
     /// Timers by SOS (and user), at most one of each kind.
-    flushes: Pending<(Box<str>, Box<str>)>,
+    flushes: Pending<(Box<str>, Option<Box<str>>)>,
+    alarms: Pending<String>,
     offline: Pending<String>,
     repeats: Pending<String>,
     debts: Pending<String>,
     /// Lost connections that are being noted.
     losses: TaskTracker,
+    /// A sweep is wanted out of turn.
+    sweep_now: Arc<Notify>,
 }
 
 impl Sos {
@@ -163,14 +171,18 @@ impl Sos {
             sockets: Mutex::default(),
             flights: Flights::default(),
             lookups: Semaphore::new(PARALLEL_LOOKUPS),
+            repeated_lookups: Semaphore::new(PARALLEL_REPEATED_LOOKUPS),
             refills: Semaphore::new(PARALLEL_REFILLS),
             payers: Semaphore::new(PARALLEL_PAYERS),
+            heirs: Semaphore::new(PARALLEL_HEIRS),
             deliverers: Deliverers::default(),
             flushes: Pending::default(),
+            alarms: Pending::default(),
             offline: Pending::default(),
             repeats: Pending::default(),
             debts: Pending::default(),
             losses: TaskTracker::new(),
+            sweep_now: Arc::default(),
         });
         for kind in [ScopeKind::Sos, ScopeKind::Watch] {
             sos.scopes.set_listener(kind, Arc::new(Listener(Arc::downgrade(&sos))));
@@ -250,7 +262,7 @@ impl Sos {
     pub fn inherit(self: &Arc<Self>, sos: &str) {
         let (feature, sos) = (self.clone(), sos.to_owned());
         tokio::spawn(async move {
-            let _permit = feature.refills.acquire().await;
+            let _permit = feature.heirs.acquire().await;
             if let Err(error) = feature.sweep_one(&sos).await {
                 tracing::debug!(sos, %error, "what a node has left is the sweep's");
             }

@@ -79,6 +79,7 @@ impl Sos {
                 self.scopes.set_role(&scope, socket.id(), &joined.role);
                 caller.entered(sos, &joined.role);
                 self.after(sos, &joined.written);
+                self.take_part(sos, joined.snapshot.as_ref());
                 Ok(Rejoined { hold, position: Cursor { epoch: joined.epoch, id: joined.position } })
             }
             SosJoin::Missing | SosJoin::Forbidden | SosJoin::Ended(_) => Err(NotRejoined::Refused),

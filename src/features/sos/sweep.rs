@@ -17,14 +17,15 @@ use super::{HINT_DEADLINE, Sos};
 const PARALLEL: usize = 8;
 
 impl Sos {
-    /// Starts the sweep. It ends with the last [`Arc`].
+    /// Starts the sweep. It ends with the last [`Arc`]. A node that has died calls for one out of turn: it may have promised
+    /// something for any SOS.
     pub fn start(self: &Arc<Self>) {
-        let (weak, every) = (Arc::downgrade(self), self.config.sweep_every);
+        let (weak, every, now) = (Arc::downgrade(self), self.config.sweep_every, self.sweep_now.clone());
         tokio::spawn(async move {
             loop {
                 // Nodes that started together shall not sweep together.
                 let spread = rand::rng().random_range(0.75..1.25);
-                tokio::time::sleep(every.mul_f64(spread)).await;
+                let _ = tokio::time::timeout(every.mul_f64(spread), now.notified()).await;
                 let Some(feature) = weak.upgrade() else { return };
                 if !feature.scopes.may_act().await {
                     continue;
@@ -56,8 +57,14 @@ impl Sos {
         if let Swept::Expired(written) = &swept {
             self.after(sos, written);
         }
-        if let Swept::Alive(_) = swept {
-            self.check_acknowledgement(sos).await?;
+        // What is due is done; what is not is left to this node's timers, whoever had promised it.
+        if let Swept::Alive { provisional, .. } = swept {
+            if let Some(wait) = self.check_acknowledgement(sos).await? {
+                self.ask_for_acknowledgement(sos, wait);
+            }
+            if provisional {
+                self.look_up_again(sos);
+            }
             self.flush_due(sos).await?;
             self.announce_lost_in(sos, Duration::ZERO);
         }

@@ -11,6 +11,7 @@ mod reply;
 
 pub mod limit;
 pub mod location;
+pub mod lookup;
 pub mod members;
 pub mod node;
 pub mod outbox;

@@ -10,6 +10,7 @@ use crate::ids::{ScopeId, ScopeKind};
 use crate::redis::keys;
 
 pub use super::location::*;
+pub use super::lookup::*;
 pub use super::members::*;
 pub use super::talk::*;
 pub use super::trail::*;
@@ -233,7 +234,7 @@ pub enum Swept {
     /// Ended by this call: status `closed`, closedBy `system`, reason `expired`.
     Expired(Written),
     /// It lives; it would expire in so many ms.
-    Alive(u64),
+    Alive { expires_in_ms: u64, provisional: bool },
     /// It was over already.
     Ended,
     /// There is no state.
@@ -248,7 +249,7 @@ pub async fn sos_expire<E: Eval>(redis: &E, sos: &str, op: Op<'_>, idle_ms: u64)
         Err(_) => Swept::Missing,
         Ok((outcome, written)) => match outcome.as_str() {
             "ok" => Swept::Expired(written),
-            "wait" => Swept::Alive(reply.uint()?),
+            "wait" => Swept::Alive { expires_in_ms: reply.uint()?, provisional: reply.flag()? },
             _ => Swept::Ended,
         },
     })

@@ -147,10 +147,10 @@ impl Scripts<'_> {
         let world = self.world;
         let redis = &world.redis;
         let leave = async |op: Op<'_>| {
-            sos_leave(redis, ID, op, RESCUER, SEAT).await.expect("an answer").expect("a member");
+            sos_leave(redis, ID, op, RESCUER, SEAT, 0).await.expect("an answer").expect("a member");
         };
         let lose = async |op: Op<'_>| {
-            sos_lost(redis, ID, op, RESCUER, SEAT, None).await.expect("an answer").expect("a member");
+            sos_lost(redis, ID, op, RESCUER, SEAT, None, 0).await.expect("an answer").expect("a member");
         };
         self.after("sos_join", async || leave(plain()).await, async |op, ()| world.join(op, RESCUER).await);
         self.once("sos_leave, left", async |op| leave(op).await);
@@ -160,10 +160,10 @@ impl Scripts<'_> {
             lose(plain()).await;
         };
         self.after("sos_presence", lost, async |op, ()| {
-            assert!(sos_presence(redis, ID, op, 0).await.expect("an answer").written.is_some());
+            assert!(sos_presence(redis, ID, op, 0, 0).await.expect("an answer").written.is_some());
         });
         self.once("sos_admit", async |op| {
-            sos_admit(redis, ID, op, "guest", "rescuer").await.expect("an answer").expect("an SOS that lasts");
+            sos_admit(redis, ID, op, "guest", "rescuer", 0).await.expect("an answer").expect("an SOS that lasts");
         });
         self.repeat("sos_standing", async |_| {
             assert!(sos_standing(redis, ID, RESCUER).await.expect("an answer").expect("a state").member);

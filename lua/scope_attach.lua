@@ -15,13 +15,8 @@ listen(ARGV[7])
 -- Members are missing only from a Redis that came back empty; in the same epoch, who is gone was sent away.
 if known ~= ARGV[8] and ARGV[8] ~= '' then
   for i = 11, #ARGV, 6 do
-    if call('HEXISTS', MEMBERS, ARGV[i]) == 0 then
-      local _, shown = member_put(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5])
-      if not shown then -- announced by the join that follows
-        local entry = user_entry(ARGV[i + 1])
-        entry.shown = '0'
-        user_put(ARGV[i + 1], entry)
-      end
+    if call('HEXISTS', MEMBERS, ARGV[i]) == 0 then -- announced with the join that follows
+      member_put(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], true)
     end
   end
 end

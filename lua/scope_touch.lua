@@ -18,7 +18,7 @@ for key in pairs(users) do
   local entry = user_entry(key)
   if entry then
     entry.seen = now
-    user_put(key, entry)
+    user_put(key, entry, entry.user, presence_of(entry))
   end
 end
 -- A quiet scope with members lives on.

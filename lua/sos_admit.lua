@@ -1,7 +1,7 @@
 -- Gives a user rights in this SOS, with a role, or takes them away.
 -- KEYS all nine of lib/sos.lua
--- ARGV 1–13 as in lib/sos.lua (8, 9: the user)   14 role ('' removes)
--- Returns { 'ok', … } or a refusal
+-- ARGV 1–13 as in lib/sos.lua (8, 9: the user)   14 role ('' removes)   15 presence window (ms)
+-- Returns { 'ok', …, ms to the end of the presence window or -1 } or a refusal
 all_keys()
 local first = open(KEY, 7)
 if first then return first end
@@ -11,29 +11,31 @@ if FINAL[status] and role ~= '' then return refuse('closed', 'admit') end
 call('HSET', STATE, 'adm:' .. KEY, role == '' and '-' or role)
 ROLE = role
 audit(role == '' and 'remove' or 'admit')
-local all, changed = call('HGETALL', MEMBERS), false
+from_api = true
+local rest_of = '^' .. string.gsub(KEY, '%-', '%%-') .. ' %S+( %S+ %d+ %d+ %d+)$'
+local all = call('HGETALL', MEMBERS)
 for i = 1, #all, 2 do
-  local rest = string.match(all[i + 1], '^' .. string.gsub(KEY, '%-', '%%-') .. ' %S+( %S+ %d+ %d+ %d+)$')
-  if rest and string.byte(all[i]) ~= 64 then
-    changed = true
-    if role == '' then call('HDEL', MEMBERS, all[i]) else call('HSET', MEMBERS, all[i], KEY .. ' ' .. role .. rest) end
+  local rest = string.byte(all[i]) ~= 64 and string.match(all[i + 1], rest_of) -- '@'
+  if rest and role == '' then
+    call('HDEL', MEMBERS, all[i])
+  elseif rest then
+    call('HSET', MEMBERS, all[i], KEY .. ' ' .. role .. rest)
   end
 end
 local entry = user_entry(KEY)
-if role == '' then
-  call('HDEL', MEMBERS, '@' .. KEY)
-elseif entry then
+local before = presence_of(entry)
+if entry then
   entry.role = role
-  user_put(KEY, entry)
+  user_put(KEY, role ~= '' and entry or nil, USER, before)
 end
 if role == '' then
   control('removed', '{"userId":' .. json(USER) .. '}')
 else
   control('admitted', '{"userId":' .. json(USER) .. ',"role":"' .. role .. '"}')
 end
-if changed or entry then presence_update() end
+local window = presence(ARGV[15], differs(KEY))
 if not FINAL[status] then
   call('HSET', STATE, 'touched', now)
   keep_all()
 end
-return done(answer('ok'))
+return done(answer('ok', window))

@@ -1,9 +1,10 @@
 -- A socket joins an SOS: rights, membership, announcement, snapshot.
 -- KEYS all nine of lib/sos.lua
 -- ARGV 1–13 as in lib/sos.lua   14 node   15 session epoch   16 from CONNECT: a member also without state ('1' or '')
---      17 recovered: not announced again ('1' or '')
--- Returns { 'joined', …, first, position, epoch, role, 1, snapshot } or, without state, { …, role, 0 };
---         { 'ended', …, snapshot }; { 'missing' }; { 'forbidden' }
+--      17 recovered: not announced again ('1' or '')   18 presence window (ms)
+--      19 a snapshot is wanted, if it is not large ('1' or ''): who joins a large room takes one by sos_share
+-- Returns { 'joined', …, first, position, epoch, role, ms to the end of the presence window or -1, a state (0 none, 1,
+--         2 provisional), a snapshot follows, snapshot }; { 'ended', …, snapshot }; { 'missing' }; { 'forbidden' }
 -- Safe to repeat by itself: a member that joins again announces nothing.
 all_keys()
 open('', 7)
@@ -20,29 +21,25 @@ if FINAL[status] then return with_snapshot(answer('ended')) end
 ensure()
 local position = last
 listen(ARGV[14])
-local first, shown = member_put(SID, KEY, USER, role, ARGV[14], ARGV[15])
+local tail = tonumber(call('HGET', META, 'pt') or 0)
+local first = member_put(SID, KEY, USER, role, ARGV[14], ARGV[15])
 ROLE = role
 if state[3] and (state[4] or '') == '' and role == 'citizen' and NAMED then call('HSET', STATE, 'citizen', USER) end
-local announce = first and ARGV[17] ~= '1'
-if announce then
+local announced = first and ARGV[17] ~= '1'
+if announced then
   local data = '{"userId":' .. json(USER) .. ',"role":"' .. role .. '","sosId":"' .. SOS ..
     '","action":"user_joined","timestamp":' .. now .. '}'
-  broadcast('sos:init', data)
+  if not is_large() then broadcast('sos:init', data) end
   if status then
     audit('join')
     outbox('sos:init', USER, data)
   end
 end
-if announce or not shown then
-  if status then presence_update() else
-    local source = SOURCE
-    SOURCE = 'internal' -- the SOS service is told once there is an SOS
-    presence_update()
-    SOURCE = source
-  end
-end
+local window = presence(ARGV[18], announced and is_noted(KEY) or differs(KEY))
+local snapshot = status and ARGV[19] == '1' and not is_large() and call('HLEN', LOCATION) < 300
+if snapshot then snapshot_taken(tail) end
 keep_all()
 commit()
-local result = answer('joined', first and 1 or 0, position, epoch, role, status and 1 or 0)
-if status then return with_snapshot(result) end
+local result = answer('joined', first and 1 or 0, position, epoch, role, window, not status and 0 or state[3] and 2 or 1, snapshot and 1 or 0)
+if snapshot then return with_snapshot(result) end
 return result

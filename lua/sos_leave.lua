@@ -1,7 +1,9 @@
 -- A socket leaves by sos:leave, or its connection was lost.
 -- KEYS all nine of lib/sos.lua
 -- ARGV 1–13 as in lib/sos.lua   14 node   15 session epoch   16 lost ('1') or left ('')   17 lost at (ms, 0: now)
--- Returns { 'ok', … } or { 'nothing', … } if it was no member of this node and session epoch
+--      18 presence window (ms)
+-- Returns { 'ok', …, ms to the end of the presence window or -1 }, or { 'nothing', … } if it was no member of this node and
+-- session epoch
 -- Who left vanishes with the last socket, at once; who was lost is announced by sos_presence, after the grace.
 all_keys()
 local first = open(KEY, 7)
@@ -15,10 +17,5 @@ if not lost and call('EXISTS', STATE) == 1 then
   audit('leave')
   if entry and entry.sockets == 0 then last_to_outbox(key, USER) end
 end
-if not lost then
-  local source = SOURCE
-  if call('EXISTS', STATE) == 0 then SOURCE = 'internal' end
-  presence_update()
-  SOURCE = source
-end
-return done(answer('ok'))
+local window = presence(ARGV[18], not lost and differs(key))
+return done(answer('ok', window))

@@ -1,35 +1,38 @@
--- Announces those whose last connection was lost longer than the grace ago, once.
+-- Announces what is owed of presence; and those whose last connection was lost longer than the grace ago, once.
 -- KEYS all nine of lib/sos.lua
--- ARGV 1–13 as in lib/sos.lua   14 grace (ms)
--- Returns { 'ok' or 'nothing', …, ms until somebody else is due or -1 }
+-- ARGV 1–13 as in lib/sos.lua   14 grace (ms; '' asks for nobody)   15 presence window (ms)
+-- Returns { 'ok' or 'nothing', …, ms until somebody else is due or -1, ms to the end of the presence window or -1 }
 all_keys()
 local first = open(KEY, 7)
 if first then return first end
-local gone, wait = 0, -1
-local exists = call('EXISTS', STATE) == 1
-local all = call('HGETALL', MEMBERS)
-if not exists then SOURCE = 'internal' end
+local state = call('HGET', STATE, 'status')
+if FINAL[state] then return answer('nothing', -1, -1) end
+local GONE = 100 -- at once; the others are due at once
+local gone, wait, grace = 0, -1, tonumber(ARGV[14])
+local all = grace and call('HGETALL', MEMBERS) or {}
 for i = 1, #all, 2 do
-  if string.byte(all[i]) == 64 then -- '@'
-    local key = string.sub(all[i], 2)
-    local entry = user_entry(key)
-    if entry.sockets == 0 and entry.shown == '1' then
-      local due = entry.seen + ARGV[14] - now
-      if due <= 0 then
-        gone = gone + 1
-        entry.shown = '0'
-        user_put(key, entry)
-        if exists then
-          audit('leave', 'connection lost', nil, nil, { entry.user, entry.role, '' })
-          last_to_outbox(key, entry.user)
-        end
-      elseif wait < 0 or due < wait then
-        wait = due
+  local entry = string.byte(all[i]) == 64 and user_of(all[i + 1]) -- '@'
+  if entry and entry.sockets == 0 and entry.shown == '1' then
+    local due = entry.seen + grace - now
+    if due <= 0 and gone < GONE then
+      local key, before = string.sub(all[i], 2), presence_of(entry)
+      gone = gone + 1
+      entry.shown = '0'
+      user_put(key, entry, entry.user, before)
+      if state then
+        audit('leave', 'connection lost', nil, nil, { entry.user, entry.role, '' })
+        last_to_outbox(key, entry.user)
       end
+    elseif wait < 0 or due < wait then
+      wait = math.max(due, 0)
     end
   end
 end
-if gone == 0 then return answer('nothing', wait) end
-USER = ''
-presence_update()
-return done(answer('ok', wait))
+-- A user with other sockets was never due; once nobody is, what was noted of it goes out.
+local rest = grace and wait < 0 and tonumber(call('HGET', META, 'pt') or 0) > tonumber(call('HGET', META, 'ph') or 0)
+local window = presence(ARGV[15], gone > 0 or rest)
+if gone == 0 and least < 0 then
+  if epoch then commit() end
+  return answer('nothing', wait, window)
+end
+return done(answer('ok', wait, window))

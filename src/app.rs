@@ -206,6 +206,7 @@ fn sos_config(settings: &Settings) -> sos::Config {
         lookup_every: settings.sos.lookup_every,
         sweep_every: settings.sos.sweep_every,
         offline_after: settings.sos.offline_after,
+        presence_window: settings.sos.presence_window,
         token_grace: settings.sos.token_grace,
         devices: settings.sos.devices,
         rooms: settings.limits.rooms_per_socket,

@@ -152,6 +152,8 @@ pub struct Sos {
     pub sweep_every: Duration,
     /// After so long a lost connection is announced as offline.
     pub offline_after: Duration,
+    /// Who is there is announced at most once in so long in one incident.
+    pub presence_window: Duration,
     /// How long an expired token still opens its own incident; zero: not at all.
     pub token_grace: Duration,
     /// Devices of a user whose clocks an incident tells apart.
@@ -407,6 +409,7 @@ fn sos(read: &mut Reader<'_>) -> Sos {
         lookup_every: read.seconds(t::SOS_LOOKUP_SECONDS, 1..=86_400),
         sweep_every: read.seconds(t::SOS_SWEEP_SECONDS, 1..=86_400),
         offline_after: read.seconds(t::PRESENCE_OFFLINE_SECONDS, 0..=3600),
+        presence_window: read.milliseconds(t::PRESENCE_WINDOW_MS, 0..=60_000),
         token_grace: read.seconds(t::TOKEN_GRACE_SECONDS, 0..=31_536_000),
         devices: read.integer(t::DEVICES_PER_USER, 1..=64),
     }

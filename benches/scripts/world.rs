@@ -59,7 +59,7 @@ impl World {
     }
 
     pub async fn join(&self, op: Op<'_>, actor: Actor<'_>) {
-        match sos_join(&self.redis, ID, op, actor, SEAT).await.expect("an answer") {
+        match sos_join(&self.redis, ID, op, actor, SEAT, 0, true).await.expect("an answer") {
             SosJoin::Joined(joined) => assert!(joined.first && joined.snapshot.is_some()),
             other => panic!("{other:?}"),
         }

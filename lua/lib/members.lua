@@ -1,39 +1,83 @@
 -- Shared: scope:members. `<sid>` → `<user key> <role> <node> <session epoch> <joined> <last seen>`;
 -- `@<user key>` → `<role> <last seen> <sockets> <shown online> <user>`, kept when the last connection is lost; `_` keeps
 -- the key in being. A user key is the base64url of a user id.
+--
+-- In the scope of an SOS scope:meta notes whose presence is not what was announced last: `p:<user key>` → `<n> <announced>
+-- <user>`, and `pq:<n>` → user key for each n above `ph`, up to `pt`; po: the SOS service is to hear of one of these; pv
+-- counts the changes. Who announces them is lib/presence.lua.
 
-local function user_entry(key)
-  local entry = call('HGET', MEMBERS, '@' .. key)
+local NOTED = string.find(META, 'scope:meta:sos:', 1, true) == 1
+local from_api = false -- the internal API changes something, which the SOS service knows already
+
+local function user_of(entry)
   if not entry then return end
   local role, seen, sockets, shown, user = string.match(entry, '^(%S+) (%d+) (%d+) (%d) (.*)$')
   return { role = role, seen = tonumber(seen), sockets = tonumber(sockets), shown = shown, user = user }
 end
 
-local function user_put(key, entry)
-  call('HSET', MEMBERS, '@' .. key,
-    entry.role .. ' ' .. entry.seen .. ' ' .. entry.sockets .. ' ' .. entry.shown .. ' ' .. entry.user)
+local function user_entry(key)
+  return user_of(call('HGET', MEMBERS, '@' .. key))
 end
 
-local function socket_entry(sid)
-  local entry = call('HGET', MEMBERS, sid)
+local function is_online(entry)
+  return entry.sockets > 0 or entry.shown == '1'
+end
+
+-- All that an announcement says of a user, but for when it was last seen.
+local function presence_of(entry)
+  return entry and entry.role .. ':' .. entry.sockets .. ':' .. (is_online(entry) and 1 or 0) or '-'
+end
+
+local function is_noted(key)
+  return call('HEXISTS', META, 'p:' .. key) == 1
+end
+
+-- A user's presence was `before`, and is something else now.
+local function note(key, user, before)
+  if not NOTED then return end
+  call('HINCRBY', META, 'pv', 1)
+  if is_noted(key) then return end
+  local n = call('HINCRBY', META, 'pt', 1)
+  call('HSET', META, 'p:' .. key, n .. ' ' .. before .. ' ' .. user, 'pq:' .. n, key)
+  if not from_api then call('HSET', META, 'po', 1) end
+end
+
+-- Writes a user's entry, or removes it (nil). `before` is its presence until now.
+local function user_put(key, entry, user, before)
+  if entry then
+    call('HSET', MEMBERS, '@' .. key,
+      entry.role .. ' ' .. entry.seen .. ' ' .. entry.sockets .. ' ' .. entry.shown .. ' ' .. entry.user)
+  else
+    call('HDEL', MEMBERS, '@' .. key)
+  end
+  if presence_of(entry) ~= before then note(key, user, before) end
+end
+
+local function socket_of(entry)
   if not entry then return end
   local key, role, node, session, joined, seen = string.match(entry, '^(%S+) (%S+) (%S+) (%d+) (%d+) (%d+)$')
   return { key = key, role = role, node = node, session = tonumber(session), joined = joined, seen = tonumber(seen) }
 end
 
--- Makes or renews an entry; returns whether the socket was no member before, and whether its user was shown as online.
--- A newer session's entry is left alone.
-local function member_put(sid, key, user, role, node, session)
+local function socket_entry(sid)
+  return socket_of(call('HGET', MEMBERS, sid))
+end
+
+-- Makes or renews an entry; returns whether the socket was no member before. A newer session's entry is left alone. A user
+-- that Redis has lost (`lost`) is shown as online only once its socket has joined again.
+local function member_put(sid, key, user, role, node, session, lost)
   local old = socket_entry(sid)
-  if old and old.session > tonumber(session) then return false, true end
+  if old and old.session > tonumber(session) then return false end
   call('HSET', MEMBERS, sid,
     key .. ' ' .. role .. ' ' .. node .. ' ' .. session .. ' ' .. (old and old.joined or now) .. ' ' .. now)
-  local entry = user_entry(key) or { sockets = 0, user = user }
-  local shown = entry.shown == '1'
-  entry.role, entry.seen, entry.shown = role, now, '1'
+  local entry = user_entry(key)
+  local before = presence_of(entry)
+  entry = entry or { sockets = 0, user = user, shown = '0' }
+  entry.role, entry.seen = role, now
+  if not lost then entry.shown = '1' end
   if not old then entry.sockets = entry.sockets + 1 end
-  user_put(key, entry)
-  return not old, shown
+  user_put(key, entry, user, before)
+  return not old
 end
 
 -- Ends an entry if node and session match. Returns the user's key and entry, or nil. With `forget` the user vanishes with
@@ -44,13 +88,10 @@ local function member_drop(sid, node, session, seen, forget)
   call('HDEL', MEMBERS, sid)
   local entry = user_entry(old.key)
   if not entry then return old.key end
+  local before = presence_of(entry)
   entry.sockets = math.max(entry.sockets - 1, 0)
   entry.seen = math.max(entry.seen, seen)
   if entry.sockets == 0 and not forget then entry.seen = seen end
-  if entry.sockets == 0 and forget then
-    call('HDEL', MEMBERS, '@' .. old.key)
-  else
-    user_put(old.key, entry)
-  end
+  user_put(old.key, not (entry.sockets == 0 and forget) and entry or nil, entry.user, before)
   return old.key, entry
 end

@@ -37,22 +37,6 @@ local function keep_all()
   keep(now, META, LOG, MEMBERS, STATE, LOCATION, TRACK, MESSAGES, EVENTS)
 end
 
-local function presence_update()
-  local members = {}
-  local all = call('HGETALL', MEMBERS)
-  for i = 1, #all, 2 do
-    if string.byte(all[i]) == 64 then -- '@'
-      local role, seen, sockets, shown, user = string.match(all[i + 1], '^(%S+) (%d+) (%d+) (%d) (.*)$')
-      local online = sockets ~= '0' or shown == '1'
-      members[#members + 1] = '{"userId":' .. cjson.encode(user) .. ',"role":"' .. role .. '","online":' ..
-        tostring(online) .. ',"lastSeen":' .. seen .. ',"sockets":' .. sockets .. '}'
-    end
-  end
-  local data = '{"sosId":"' .. SOS .. '","members":[' .. table.concat(members, ',') .. ']}'
-  broadcast('presence:update', data)
-  outbox('presence', USER, data)
-end
-
 -- The first answer with a snapshot of now behind it.
 local function with_snapshot(result)
   result[#result + 1] = now

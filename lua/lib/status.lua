@@ -45,6 +45,7 @@ local function finish(status, old, by, reason, note, expired)
   call('DEL', MEMBERS)
   call('HSET', MEMBERS, '_', '')
   put('end', '1')
+  put('pw', '') -- nobody is left to whom presence could be announced
   put('kt', now + 1e10) -- TTLs are renewed no more
 end
 

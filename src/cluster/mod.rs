@@ -285,6 +285,11 @@ impl Scopes {
         self.find(scope)?.place()
     }
 
+    /// Up to where everything has been queued to this member.
+    pub fn place_at(&self, scope: &ScopeId, socket: &Socket) -> Option<Place> {
+        self.find(scope)?.place_at(socket)
+    }
+
     /// Ends all local memberships of a scope.
     pub fn empty(self: &Arc<Self>, scope: &ScopeId) {
         for member in self.members(scope) {

@@ -16,8 +16,8 @@ use super::message::{Audience, Envelope, Message};
 use super::sequence::{Sequence, Verdict};
 use crate::sync::lock;
 
-/// Messages that may wait for a member that is joining.
-const MAX_HELD: usize = 1_024;
+/// Messages that may wait for one member that is about to get a snapshot.
+const MAX_HELD: usize = 4_096;
 /// Messages that may wait while the log is read. More than these are read from the log in turn.
 const MAX_WAITING: usize = 1_024;
 /// Likewise, in bytes.
@@ -49,15 +49,11 @@ enum Phase {
 
 struct Member {
     local: LocalMember,
-    seat: Seat,
-}
-
-enum Seat {
-    /// It is joining: what came since.
-    Holding(Vec<Arc<Delivery>>),
-    /// A member from here on. What was logged before may come all the same, from a channel or a log that is read later than
-    /// the join was written.
-    Since(Place),
+    /// A member from here on; `None`: it is joining. What was logged before may come all the same, from a channel or a log that
+    /// is read later than the join was written.
+    since: Option<Place>,
+    /// It joins, perhaps once more: what came since, which is to follow on the snapshot that it is about to get.
+    held: Option<Vec<Arc<Delivery>>>,
 }
 
 struct Inner {
@@ -129,37 +125,30 @@ impl LocalScope {
         if inner.phase == Phase::Gone {
             return Registered::Gone;
         }
-        let seat = Seat::Holding(Vec::new());
+        let joining = |local| Member { local, since: None, held: Some(Vec::new()) };
         match inner.by_sid.get(member.socket.id()).copied() {
-            Some(at) if Arc::ptr_eq(&inner.members[at].local.socket, &member.socket) => return Registered::MemberAlready,
-            Some(at) => inner.members[at] = Member { local: member, seat },
+            Some(at) if Arc::ptr_eq(&inner.members[at].local.socket, &member.socket) => {
+                inner.members[at].held.get_or_insert_default();
+                return Registered::MemberAlready;
+            }
+            Some(at) => inner.members[at] = joining(member),
             None => {
                 let at = inner.members.len();
                 inner.by_sid.insert(member.socket.id().into(), at);
-                inner.members.push(Member { local: member, seat });
+                inner.members.push(joining(member));
             }
         }
         Registered::Holding
     }
 
-    /// Delivers what was held and is newer than `position`; from now on the member is live.
+    /// Delivers what was held and is newer than `position`, or all of it to one that was a member before; from now on the member
+    /// is live.
     pub fn release(&self, socket: &Socket, position: &Cursor) {
         let mut inner = lock(&self.inner);
         let Some(at) = inner.find(socket) else { return };
         let position = inner.place_of(position);
-        let member = &mut inner.members[at];
-        if !matches!(member.seat, Seat::Holding(_)) {
-            return;
-        }
-        let Seat::Holding(held) = std::mem::replace(&mut member.seat, Seat::Since(position.clone())) else { return };
-        let socket = &member.local.socket;
-        let mut owes = false;
-        for delivery in held.iter().filter(|delivery| delivery.is_after(&position) && delivery.is_for(&member.local)) {
-            owes |= delivery.queue(&self.id, socket, false);
-        }
-        if owes {
-            socket.session().flush();
-        }
+        inner.members[at].since.get_or_insert(position);
+        inner.members[at].go_on(&self.id);
     }
 
     /// Takes a member out; true if it was the last.
@@ -172,6 +161,7 @@ impl LocalScope {
     pub fn take(&self, socket: &Socket) -> Option<(Place, bool)> {
         let mut inner = lock(&self.inner);
         let at = inner.find(socket)?;
+        inner.members[at].go_on(&self.id);
         inner.by_sid.remove(socket.id());
         let member = inner.members.swap_remove(at);
         if let Some(moved) = inner.members.get(at).map(|moved| Box::from(moved.local.socket.id())) {
@@ -180,7 +170,7 @@ impl LocalScope {
         socket.exit(&self.id);
         let mut place = inner.place();
         // This node may not have come as far as the join itself.
-        if let Seat::Since(joined) = member.seat
+        if let Some(joined) = member.since
             && *joined.epoch == *place.epoch
         {
             place.id = place.id.max(joined.id);
@@ -188,19 +178,27 @@ impl LocalScope {
         Some((place, inner.members.is_empty()))
     }
 
-    /// Takes out a member that is still joining; true if nobody is left.
+    /// A join has failed: who was a member before goes on, who was not goes. True if nobody is left.
     pub fn cancel(&self, socket: &Socket) -> bool {
-        let holding = {
-            let inner = lock(&self.inner);
-            inner.find(socket).is_some_and(|at| matches!(inner.members[at].seat, Seat::Holding(_)))
+        let joining = {
+            let mut inner = lock(&self.inner);
+            let Some(at) = inner.find(socket) else { return false };
+            inner.members[at].go_on(&self.id);
+            inner.members[at].since.is_none()
         };
-        holding && self.remove(socket)
+        joining && self.remove(socket)
     }
 
     /// Up to where everything has been queued to the members.
     pub fn place(&self) -> Option<Place> {
+        lock(&self.inner).known_place()
+    }
+
+    /// Up to where everything has been queued to this member; `None` while something is held.
+    pub fn place_at(&self, socket: &Socket) -> Option<Place> {
         let inner = lock(&self.inner);
-        (!inner.sequence.epoch().is_empty() && !inner.sequence.is_unborn()).then(|| inner.place())
+        let holds = inner.find(socket).is_some_and(|at| inner.members[at].held.is_some());
+        if holds { None } else { inner.known_place() }
     }
 
     /// A place that a script has told, which so exists; all who stand in the present log share its name.
@@ -218,16 +216,11 @@ impl LocalScope {
 
     pub fn is_member(&self, sid: &str) -> bool {
         let inner = lock(&self.inner);
-        inner.by_sid.get(sid).is_some_and(|at| matches!(inner.members[*at].seat, Seat::Since(_)))
+        inner.by_sid.get(sid).is_some_and(|at| inner.members[*at].since.is_some())
     }
 
     pub fn members(&self) -> Vec<LocalMember> {
-        lock(&self.inner)
-            .members
-            .iter()
-            .filter(|member| matches!(member.seat, Seat::Since(_)))
-            .map(|member| member.local.clone())
-            .collect()
+        lock(&self.inner).members.iter().filter(|member| member.since.is_some()).map(|member| member.local.clone()).collect()
     }
 
     pub fn set_role(&self, sid: &str, role: &str) {
@@ -349,6 +342,20 @@ impl LocalScope {
     }
 }
 
+impl Member {
+    /// Delivers what was held to a member.
+    fn go_on(&mut self, scope: &ScopeId) {
+        let Some(since) = &self.since else { return };
+        let mut owes = false;
+        for delivery in self.held.take().iter().flatten().filter(|held| held.is_after(since) && held.is_for(&self.local)) {
+            owes |= delivery.queue(scope, &self.local.socket, false);
+        }
+        if owes {
+            self.local.socket.session().flush();
+        }
+    }
+}
+
 impl Inner {
     fn wait(&mut self, envelope: Envelope) {
         if self.waiting.len() == MAX_WAITING || self.waiting_bytes > MAX_WAITING_BYTES {
@@ -416,15 +423,15 @@ impl Inner {
             if !delivery.is_for(&member.local) {
                 continue;
             }
-            match &mut member.seat {
-                Seat::Holding(held) if held.len() < MAX_HELD => held.push(delivery.clone()),
+            match &mut member.held {
+                Some(held) if held.len() < MAX_HELD => held.push(delivery.clone()),
                 // A join that takes this long has failed; the client comes back.
-                Seat::Holding(_) => {
+                Some(_) => {
                     let session = member.local.socket.session().clone();
                     tokio::spawn(async move { session.close(CloseReason::TryAgain) });
                 }
-                Seat::Since(position) if !delivery.is_after(position) => {}
-                Seat::Since(_) => {
+                None if member.since.as_ref().is_some_and(|since| !delivery.is_after(since)) => {}
+                None => {
                     outcome.deliveries += 1;
                     let socket = &member.local.socket;
                     if delivery.queue(scope, socket, false) {
@@ -433,6 +440,10 @@ impl Inner {
                 }
             }
         }
+    }
+
+    fn known_place(&self) -> Option<Place> {
+        (!self.sequence.epoch().is_empty() && !self.sequence.is_unborn()).then(|| self.place())
     }
 
     fn place(&self) -> Place {

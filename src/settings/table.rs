@@ -111,6 +111,7 @@ variables! {
         SOS_LOOKUP_SECONDS = "30", "How often a provisional incident with members is looked up again";
         SOS_SWEEP_SECONDS = "60", "How often each node looks over all incidents for what others have left undone";
         PRESENCE_OFFLINE_SECONDS = "5", "How long a lost connection may stay unannounced";
+        PRESENCE_WINDOW_MS = "250", "Who comes to an incident and goes is announced at most once in so long, all changes together";
         TOKEN_GRACE_SECONDS = "43200", "How long a citizen or rescuer keeps its incident after its token expired; 0 turns it off";
         DEVICES_PER_USER = "8", "Devices of one user whose clocks an incident tells apart; the one silent longest is forgotten first";
     }

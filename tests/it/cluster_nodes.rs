@@ -282,6 +282,9 @@ async fn two_masters_of_three_decide_who_is_dead() {
         watchers.push(join(b, "citizen", "c1", sos).await);
         victims.push(join(a, "rescuer", "r1", sos).await);
     }
+    for watcher in &watchers {
+        eventually("it is announced", || watcher.received("presence:update").iter().any(|told| told["count"] == 2)).await;
+    }
     cluster.masters[0].stop();
     tokio::time::sleep(Duration::from_secs(11)).await;
     assert!(!hubs.iter().any(has_judged), "a master away kills nobody");

@@ -39,10 +39,10 @@ async fn who_may_join(redis: Redis) {
         (Actor { named: false, ..citizen() }, false),
         (Actor { named: false, ..rescuer() }, false),
     ] {
-        let joined = sos_join(&world.redis, &world.id, plain(), actor, SEAT).await.unwrap();
+        let joined = sos_join(&world.redis, &world.id, plain(), actor, SEAT, 0, true).await.unwrap();
         assert_eq!(matches!(joined, SosJoin::Joined(_)), may, "{actor:?}");
         assert_eq!(matches!(joined, SosJoin::Forbidden), !may, "{actor:?}");
-        let missing = sos_join(&nothing.redis, &nothing.id, plain(), actor, SEAT).await.unwrap();
+        let missing = sos_join(&nothing.redis, &nothing.id, plain(), actor, SEAT, 0, true).await.unwrap();
         assert_eq!(matches!(missing, SosJoin::Missing), may, "{actor:?}");
     }
     let refusals = world.audit().await.into_iter().filter(|entry| entry.event == "refusal");
@@ -55,7 +55,7 @@ async fn refusals_are_half_of_the_trail_at_most(redis: Redis) {
     world.redis.command(cmd("HSET").arg(&key).arg("refusals").arg(9_998).to_owned(), &key).await.unwrap();
     let stranger = Actor { named: false, ..rescuer() };
     for _ in 0..3 {
-        sos_join(&world.redis, &world.id, plain(), stranger, SEAT).await.unwrap();
+        sos_join(&world.redis, &world.id, plain(), stranger, SEAT, 0, true).await.unwrap();
         sos_audit(&world.redis, &world.id, stranger, "sos:close", "FORBIDDEN").await.unwrap();
     }
     world.join(citizen()).await;
@@ -90,9 +90,11 @@ async fn a_join_announces_once_and_gives_position_and_snapshot(redis: Redis) {
 async fn a_recovered_socket_is_not_announced(redis: Redis) {
     let world = World::new(redis).await;
     world.join(citizen()).await;
-    sos_lost(&world.redis, &world.id, plain(), citizen(), SEAT, None).await.unwrap().unwrap();
+    sos_lost(&world.redis, &world.id, plain(), citizen(), SEAT, None, 0).await.unwrap().unwrap();
     let seat = Seat { recovered: true, session_epoch: 2, node: "n2.b", ..SEAT };
-    let SosJoin::Joined(joined) = sos_join(&world.redis, &world.id, plain(), citizen(), seat).await.unwrap() else { panic!() };
+    let SosJoin::Joined(joined) = sos_join(&world.redis, &world.id, plain(), citizen(), seat, 0, true).await.unwrap() else {
+        panic!()
+    };
     assert!(joined.first);
     assert_eq!(world.names().await, ["sos:init", "presence:update"]);
 }
@@ -100,7 +102,9 @@ async fn a_recovered_socket_is_not_announced(redis: Redis) {
 async fn a_token_makes_a_member_before_there_is_a_state(redis: Redis) {
     let world = World::nothing(redis);
     let seat = Seat { from_connect: true, ..SEAT };
-    let SosJoin::Joined(joined) = sos_join(&world.redis, &world.id, plain(), citizen(), seat).await.unwrap() else { panic!() };
+    let SosJoin::Joined(joined) = sos_join(&world.redis, &world.id, plain(), citizen(), seat, 0, true).await.unwrap() else {
+        panic!()
+    };
     assert!(joined.first && joined.snapshot.is_none());
     assert_eq!(world.names().await, ["sos:init", "presence:update"]);
     let made = sos_create(&world.redis, &world.id, plain(), World::record(), None).await.unwrap();
@@ -169,7 +173,7 @@ async fn a_final_record_ends_a_provisional_sos(redis: Redis) {
     let world = World::nothing(redis);
     let over = complete(&world, Record { status: Some("closed"), ..World::record() }).await;
     assert!(over.created && over.snapshot.ended && !over.written.watchers_owed);
-    assert!(matches!(sos_join(&world.redis, &world.id, plain(), citizen(), SEAT).await.unwrap(), SosJoin::Ended(_)));
+    assert!(matches!(sos_join(&world.redis, &world.id, plain(), citizen(), SEAT, 0, true).await.unwrap(), SosJoin::Ended(_)));
 }
 
 async fn a_second_init_fills_nulls_only(redis: Redis) {
@@ -213,18 +217,20 @@ async fn who_left_vanishes_and_who_was_lost_is_announced_later(redis: Redis) {
     let world = World::new(redis).await;
     world.join(citizen()).await;
     world.join(rescuer()).await;
-    assert!(sos_leave(&world.redis, &world.id, plain(), rescuer(), Seat { session_epoch: 9, ..SEAT }).await.unwrap().is_none());
-    sos_leave(&world.redis, &world.id, plain(), rescuer(), SEAT).await.unwrap().unwrap();
+    assert!(
+        sos_leave(&world.redis, &world.id, plain(), rescuer(), Seat { session_epoch: 9, ..SEAT }, 0).await.unwrap().is_none()
+    );
+    sos_leave(&world.redis, &world.id, plain(), rescuer(), SEAT, 0).await.unwrap().unwrap();
     let presence = world.events("presence:update").await.pop().unwrap();
     assert_eq!(presence["members"].as_array().unwrap().len(), 1);
 
     let before = world.names().await.len();
-    sos_lost(&world.redis, &world.id, plain(), citizen(), SEAT, None).await.unwrap().unwrap();
+    sos_lost(&world.redis, &world.id, plain(), citizen(), SEAT, None, 0).await.unwrap().unwrap();
     assert_eq!(world.state().await["members"][0]["online"], true, "within the grace");
-    let early = sos_presence(&world.redis, &world.id, plain(), 60_000).await.unwrap();
+    let early = sos_presence(&world.redis, &world.id, plain(), 60_000, 0).await.unwrap();
     assert!(early.written.is_none() && early.next_ms.is_some_and(|ms| ms > 50_000));
     assert_eq!(world.names().await.len(), before);
-    let due = futures_util::future::join_all((0..10).map(|_| sos_presence(&world.redis, &world.id, plain(), 0))).await;
+    let due = futures_util::future::join_all((0..10).map(|_| sos_presence(&world.redis, &world.id, plain(), 0, 0))).await;
     assert_eq!(due.into_iter().filter(|announced| announced.as_ref().unwrap().written.is_some()).count(), 1);
     let presence = world.events("presence:update").await.pop().unwrap();
     assert_eq!((&presence["members"][0]["online"], &presence["members"][0]["sockets"]), (&false.into(), &0.into()));
@@ -234,9 +240,9 @@ async fn who_left_vanishes_and_who_was_lost_is_announced_later(redis: Redis) {
 async fn who_comes_back_in_time_was_never_away(redis: Redis) {
     let world = World::new(redis).await;
     world.join(citizen()).await;
-    sos_lost(&world.redis, &world.id, plain(), citizen(), SEAT, None).await.unwrap().unwrap();
+    sos_lost(&world.redis, &world.id, plain(), citizen(), SEAT, None, 0).await.unwrap().unwrap();
     world.join(Actor { sid: "another", ..citizen() }).await;
-    assert!(sos_presence(&world.redis, &world.id, plain(), 0).await.unwrap().written.is_none());
+    assert!(sos_presence(&world.redis, &world.id, plain(), 0, 0).await.unwrap().written.is_none());
     assert_eq!(world.state().await["members"][0]["sockets"], 1);
 }
 
@@ -250,15 +256,15 @@ async fn sockets_on_dead_nodes_do_not_count(redis: Redis) {
 async fn an_admission_gives_rights_and_a_removal_outranks_the_token(redis: Redis) {
     let world = World::new(redis).await;
     let guest = Actor { named: false, ..person("gäst", "citizen") };
-    let admit = async |role| sos_admit(&world.redis, &world.id, plain(), "gäst", role).await.unwrap().unwrap();
-    let joins = async |actor| sos_join(&world.redis, &world.id, plain(), actor, SEAT).await.unwrap();
+    let admit = async |role| sos_admit(&world.redis, &world.id, plain(), "gäst", role, 0).await.unwrap().unwrap();
+    let joins = async |actor| sos_join(&world.redis, &world.id, plain(), actor, SEAT, 0, true).await.unwrap();
     assert!(matches!(joins(guest).await, SosJoin::Forbidden));
     admit("rescuer").await;
     assert_eq!(world.join(guest).await.role, "rescuer", "with that role there");
     assert_eq!(world.status(guest, "assigned").await.unwrap().status, "assigned");
     assert_eq!(world.events("admitted").await[0], serde_json::json!({"userId": "gäst", "role": "rescuer"}));
 
-    sos_remove(&world.redis, &world.id, plain(), "gäst").await.unwrap().unwrap();
+    sos_remove(&world.redis, &world.id, plain(), "gäst", 0).await.unwrap().unwrap();
     assert_eq!(world.events("removed").await[0], serde_json::json!({"userId": "gäst"}));
     assert!(world.snapshot().await.sockets.is_empty() && world.snapshot().await.members.is_empty());
     let named = Actor { named: true, ..guest };
@@ -269,14 +275,14 @@ async fn an_admission_gives_rights_and_a_removal_outranks_the_token(redis: Redis
         assert_eq!(world.locate(actor, &fix(1.0, None)).await, Err(Refused::Forbidden));
         assert!(sos_standing(&world.redis, &world.id, actor).await.unwrap().unwrap().role.is_none());
     }
-    sos_remove(&world.redis, &world.id, plain(), "dis").await.unwrap().unwrap();
+    sos_remove(&world.redis, &world.id, plain(), "dis", 0).await.unwrap().unwrap();
     assert!(matches!(joins(dispatcher()).await, SosJoin::Joined(_)), "dispatchers have rights on all");
     admit("citizen").await;
     assert_eq!(world.join(guest).await.role, "citizen");
     let standing = sos_standing(&world.redis, &world.id, guest).await.unwrap().unwrap();
     assert!(standing.member && !standing.ended && standing.role.as_deref() == Some("citizen"));
     let nothing = World::nothing(world.redis.clone());
-    assert_eq!(sos_admit(&nothing.redis, &nothing.id, plain(), "x", "rescuer").await.unwrap(), Err(Refused::Missing));
+    assert_eq!(sos_admit(&nothing.redis, &nothing.id, plain(), "x", "rescuer", 0).await.unwrap(), Err(Refused::Missing));
 }
 
 async fn of_a_hundred_acknowledgements_one_counts(redis: Redis) {
@@ -368,14 +374,14 @@ async fn every_write_repeated_has_one_effect(redis: Redis) {
     twice!(sos_message(redis, id, op("5"), citizen(), "hello"));
     twice!(sos_message(redis, id, op("6"), person("nobody", "citizen"), "hello"));
     twice!(sos_relay(redis, id, op("7"), citizen(), Recipient::Others, "-", r#"["offer",{}]"#.into()));
-    twice!(sos_admit(redis, id, op("8"), "x", "rescuer"));
-    twice!(sos_remove(redis, id, op("9"), "x"));
+    twice!(sos_admit(redis, id, op("8"), "x", "rescuer", 0));
+    twice!(sos_remove(redis, id, op("9"), "x", 0));
     twice!(sos_location(redis, id, op("10"), citizen(), intake("c"), &fix(1.0, None)));
     twice!(sos_batch(redis, id, op("11"), citizen(), intake("c"), &[fix(1.0, Some(5))]));
     twice!(sos_unacknowledged(redis, id, op("12"), 0));
-    twice!(sos_leave(redis, id, op("13"), citizen(), SEAT));
-    twice!(sos_lost(redis, id, op("14"), rescuer(), SEAT, None));
-    twice!(sos_presence(redis, id, op("15"), 0));
+    twice!(sos_leave(redis, id, op("13"), citizen(), SEAT, 0));
+    twice!(sos_lost(redis, id, op("14"), rescuer(), SEAT, None, 0));
+    twice!(sos_presence(redis, id, op("15"), 0, 0));
     twice!(sos_close(redis, id, op("16"), dispatcher(), Some("x")));
     assert!(counts.windows(2).all(|pair| pair[0].0 <= pair[1].0));
 }

@@ -104,7 +104,7 @@ async fn a_dead_nodes_members_are_lost_and_announced_once(redis: Redis) {
     let world = World::new(redis).await;
     world.join(citizen()).await;
     let elsewhere = Seat { node: "n2.b", ..SEAT };
-    sos_join(&world.redis, &world.id, plain(), rescuer(), elsewhere).await.unwrap();
+    sos_join(&world.redis, &world.id, plain(), rescuer(), elsewhere, 0, true).await.unwrap();
     let scope = world.scope();
     let events = world.names().await.len();
     // By three nodes at the same time.
@@ -113,7 +113,7 @@ async fn a_dead_nodes_members_are_lost_and_announced_once(redis: Redis) {
     let (a, b, c) = tokio::join!(reap(), reap(), reap());
     assert_eq!(a.unwrap() + b.unwrap() + c.unwrap(), 1);
     for announced in [true, false] {
-        let written = sos_presence(&world.redis, &world.id, plain(), 5_000).await.unwrap().written;
+        let written = sos_presence(&world.redis, &world.id, plain(), 5_000, 0).await.unwrap().written;
         assert_eq!(written.is_some(), announced);
     }
     assert_eq!(world.names().await.len(), events + 1);
@@ -132,9 +132,13 @@ async fn a_user_who_is_elsewhere_too_stays(redis: Redis) {
     let world = World::new(redis).await;
     world.join(citizen()).await;
     let second = Actor { sid: "second", ..citizen() };
-    sos_join(&world.redis, &world.id, plain(), second, Seat { node: "n2.b", ..SEAT }).await.unwrap();
+    sos_join(&world.redis, &world.id, plain(), second, Seat { node: "n2.b", ..SEAT }, 0, true).await.unwrap();
     assert_eq!(scope_reap(&world.redis, &world.scope(), "n2.b", 0).await.unwrap(), 1);
-    assert!(sos_presence(&world.redis, &world.id, plain(), 0).await.unwrap().written.is_none());
+    // It has one socket fewer, and is there.
+    assert!(sos_presence(&world.redis, &world.id, plain(), 0, 0).await.unwrap().written.is_some());
+    let presence = world.events("presence:update").await.pop().unwrap();
+    let member = &presence["members"][0];
+    assert_eq!((&member["userId"], &member["online"], &member["sockets"]), (&"cit".into(), &true.into(), &1.into()));
     // Also in a scope without rules.
     let scope = convoke::ids::ScopeId::new(convoke::ids::ScopeKind::Watch, &unique("w")).unwrap();
     let member = Member { sid: "s", user: "u", role: "admin", node: "n2.b", session_epoch: 3 };

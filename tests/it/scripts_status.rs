@@ -237,13 +237,13 @@ async fn an_end_empties_the_room_and_is_final(redis: Redis) {
     assert!(world.snapshot().await.sockets.is_empty());
 
     let length = world.names().await.len();
-    assert!(matches!(sos_join(&world.redis, &world.id, plain(), citizen(), SEAT).await.unwrap(), SosJoin::Ended(_)));
+    assert!(matches!(sos_join(&world.redis, &world.id, plain(), citizen(), SEAT, 0, true).await.unwrap(), SosJoin::Ended(_)));
     assert_eq!(world.status(dispatcher(), "assigned").await, Err(Refused::Closed));
     assert_eq!(world.say(citizen(), "hello").await, Err(Refused::Closed));
     assert_eq!(world.locate(citizen(), &fix(1.0, None)).await, Err(Refused::Closed));
     let ack = sos_acknowledge(&world.redis, &world.id, plain(), rescuer()).await.unwrap();
     assert_eq!(ack, Err(Refused::Closed));
-    let admitted = sos_admit(&world.redis, &world.id, plain(), "x", "rescuer").await.unwrap();
+    let admitted = sos_admit(&world.redis, &world.id, plain(), "x", "rescuer", 0).await.unwrap();
     assert_eq!(admitted, Err(Refused::Closed));
     let history = sos_history(&world.redis, &world.id, rescuer(), None, 10).await.unwrap();
     assert!(history.is_ok(), "history is open to all with rights");

@@ -126,7 +126,7 @@ impl World {
     }
 
     pub async fn join(&self, actor: Actor<'_>) -> SosJoined {
-        match sos_join(&self.redis, &self.id, plain(), actor, SEAT).await.unwrap() {
+        match sos_join(&self.redis, &self.id, plain(), actor, SEAT, 0, true).await.unwrap() {
             SosJoin::Joined(joined) => *joined,
             other => panic!("{other:?}"),
         }

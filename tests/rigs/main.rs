@@ -5,6 +5,7 @@
 mod support;
 
 mod connects;
+mod crowd;
 mod faults;
 mod judge;
 mod leaks;

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+pub mod attendee;
 pub mod booking;
 pub mod client;
 pub mod cluster;
@@ -27,6 +28,7 @@ pub mod raw;
 pub mod redis;
 pub mod returning;
 pub mod roamer;
+pub mod roster;
 pub mod sentinel;
 pub mod server;
 pub mod sever;

@@ -407,6 +407,7 @@ impl Life {
                 record.members = payload["members"].clone();
                 self.shared.joined.store(true, Relaxed);
             }
+            // No more than fifty are in one incident.
             "presence:update" => record.members = payload["members"].clone(),
             "error" => record.wrongs.push(format!("error {payload}")),
             _ => {}

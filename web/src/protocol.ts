@@ -115,6 +115,15 @@ export interface HubFailure {
   sosId?: string;
 }
 
+/** Who is there: the whole list, or of a large room what has changed. */
+export interface PresenceUpdate {
+  sosId: string;
+  count?: number;
+  members?: Member[];
+  joined?: Member[];
+  left?: string[];
+}
+
 /** Every event that the hub may send to this page, by name. */
 export interface HubEvents {
   "sos:state": SosState;
@@ -127,7 +136,7 @@ export interface HubEvents {
   "sos:expired": { sosId: string; timestamp?: number };
   "location:broadcast": Fix & { sosId: string };
   "message:broadcast": Message & { sosId: string };
-  "presence:update": { sosId: string; members: Member[] };
+  "presence:update": PresenceUpdate;
 }
 
 /** One arrived event with its name: what the reducers take. */

@@ -71,6 +71,14 @@ describe("an incident", () => {
     ] }));
     expect(membersInOrder(incident).map((member) => member.userId)).toEqual(["z", "a"]);
   });
+
+  it("applies the changes of a large room: who joined or is another now, and who left", () => {
+    const member = (userId: string, online = true) => ({ userId, role: "rescuer" as const, online, lastSeen: NOW, sockets: Number(online) });
+    const incident = after(opened,
+      event("presence:update", { sosId: "s1", count: 3, members: [member("a"), member("b"), member("c")] }),
+      event("presence:update", { sosId: "s1", count: 3, joined: [member("d"), member("b", false)], left: ["a", "nobody"] }));
+    expect(membersInOrder(incident).map((one) => [one.userId, one.online])).toEqual([["c", true], ["d", true], ["b", false]]);
+  });
 });
 
 describe("positions", () => {
@@ -167,5 +175,8 @@ describe("the audit trail", () => {
     const members = (online: boolean) => event("presence:update", { sosId: "s1", members: [{ userId: "r1", role: "rescuer", online, lastSeen: NOW, sockets: 0 }] });
     const incident = after(opened, members(true), members(false));
     expect(incident.audit.at(-1)).toMatchObject({ actor: "r1", text: "went offline" });
+    const back = { userId: "r1", role: "rescuer" as const, online: true, lastSeen: NOW, sockets: 1 };
+    const again = after(opened, members(true), members(false), event("presence:update", { sosId: "s1", count: 1, joined: [back], left: [] }));
+    expect(again.audit.at(-1)).toMatchObject({ actor: "r1", text: "is back online" });
   });
 });

@@ -279,7 +279,8 @@ impl Keeper for Recovery {
 
     fn pinging(&self, socket: &Arc<Socket>) {
         if socket.is_told() {
-            let places = socket.rooms().into_iter().filter_map(|scope| self.scopes.place(&scope).map(|place| (scope, place)));
+            let rooms = socket.rooms().into_iter();
+            let places = rooms.filter_map(|scope| self.scopes.place_at(&scope, socket).map(|place| (scope, place)));
             socket.mark(places.collect::<Vec<_>>());
         }
     }

@@ -77,19 +77,18 @@ impl Sos {
 
     /// Makes the socket a member of the SOS that its token is for.
     pub(super) async fn enter_named(self: &Arc<Self>, socket: &Arc<Socket>, claims: &Claims, sos: &str) {
-        match self.enter(socket, claims, sos, true).await {
-            Ok(Entered::Joined { snapshot, hold, position }) => {
-                let stateless = snapshot.is_none();
-                if let Some(snapshot) = snapshot {
-                    socket.emit("sos:state", &self.state_json(&snapshot));
+        match self.enter(socket, claims, sos, true, true).await {
+            Ok(Entered::Joined { state, hold, position }) => {
+                if let Some(state) = &state {
+                    socket.emit_args(&state.event);
                 }
-                hold.release(&position);
-                if stateless {
+                self.settle_in(socket, sos, state.as_deref(), hold, &position);
+                if state.is_none() {
                     // The members, this one included, hear of the state as soon as there is one.
                     let _ = self.ensure(sos, claims).await;
                 }
             }
-            Ok(Entered::Ended(snapshot)) => socket.emit("sos:state", &self.state_json(&snapshot)),
+            Ok(Entered::Ended(state)) => socket.emit_args(&state.event),
             Err(SosError::Unavailable | SosError::Unconfirmed) => socket.session().close(CloseReason::TryAgain),
             Err(error) => socket.refuse("connect", None, &error.about(sos)),
         }

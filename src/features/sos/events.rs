@@ -118,17 +118,16 @@ impl Sos {
             let message = format!("this connection is in {} incidents, the most: leave one first", self.config.rooms);
             return Err(EventError::new(Code::RATE_LIMITED, message).with("sosId", &*asked.sos));
         }
-        let (snapshot, release) = match self.enter(&socket, &asked.claims, &asked.sos, false).await.map_err(about)? {
-            Entered::Ended(snapshot) => (snapshot, None),
-            Entered::Joined { snapshot: Some(snapshot), hold, position } => (snapshot, Some((hold, position))),
-            Entered::Joined { snapshot: None, .. } => return Err(about(SosError::NotFound)),
+        let (state, release) = match self.enter(&socket, &asked.claims, &asked.sos, false, true).await.map_err(about)? {
+            Entered::Ended(state) => (state, None),
+            Entered::Joined { state: Some(state), hold, position } => (state, Some((hold, position))),
+            Entered::Joined { state: None, .. } => return Err(about(SosError::NotFound)),
         };
-        let state = self.state_json(&snapshot);
-        socket.emit("sos:state", &state);
-        event.acknowledge(&socket, &Args::ack(&format!(r#"{{"ok":true,"data":{state}}}"#)));
+        socket.emit_args(&state.event);
+        event.acknowledge(&socket, &Args::ack(&format!(r#"{{"ok":true,"data":{}}}"#, state.json())));
         // Only now what has happened since the snapshot.
         if let Some((hold, position)) = release {
-            hold.release(&position);
+            self.settle_in(&socket, &asked.sos, Some(&state), hold, &position);
         }
         Ok(Reply::None)
     }

@@ -1,14 +1,18 @@
 //! Into a room and out of it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::auth::Claims;
 use crate::cluster::Hold;
 use crate::ids::{ScopeId, ScopeKind};
+use crate::protocol::event::Args;
 use crate::redis::RedisError;
 use crate::redis::scripts::scope::Cursor;
 use crate::redis::scripts::snapshot::SosSnapshot;
-use crate::redis::scripts::sos::{Seat, SosJoin, Standing, sos_audit, sos_join, sos_leave, sos_snapshot, sos_standing};
+use crate::redis::scripts::sos::{
+    Moved, Seat, SosJoin, SosJoined, Standing, sos_audit, sos_join, sos_leave, sos_share, sos_snapshot, sos_standing,
+};
 use crate::socketio::Socket;
 
 use super::caller::{actor, caller};
@@ -17,10 +21,31 @@ use super::{HINT_DEADLINE, Sos};
 
 /// What became of a join.
 pub enum Entered {
-    /// A member, as soon as the hold is released: that is to happen after the snapshot has been queued.
-    Joined { snapshot: Option<Box<SosSnapshot>>, hold: Hold, position: Cursor },
-    /// The SOS is over: the snapshot is the answer, and the socket did not join.
-    Ended(Box<SosSnapshot>),
+    /// A member, as soon as the hold is released: that is to happen after the state has been queued. `None`: there is none yet.
+    Joined { state: Option<Arc<RoomState>>, hold: Hold, position: Cursor },
+    /// The SOS is over: the state is the answer, and the socket did not join.
+    Ended(Arc<RoomState>),
+}
+
+/// The state of an SOS as its members get it, perhaps many the same one.
+pub struct RoomState {
+    /// `["sos:state",{…}]`
+    pub event: Args,
+    ended: bool,
+    /// The sockets that are members.
+    sids: HashSet<Box<str>>,
+}
+
+impl RoomState {
+    /// The state as JSON text.
+    pub fn json(&self) -> &str {
+        self.event.payload().get()
+    }
+
+    /// Whether a socket that has joined is still a member in it, or was one when the SOS ended.
+    fn is_for(&self, socket: &Socket) -> bool {
+        self.ended || self.sids.contains(socket.id())
+    }
 }
 
 /// The scope of an SOS, whose id was checked before.
@@ -48,15 +73,17 @@ impl Sos {
         }
     }
 
-    /// Joins. Without a state the SOS service is asked first, but only for somebody who would have rights.
+    /// Joins. Without a state the SOS service is asked first, but only for somebody who would have rights. The state is taken
+    /// only if it is wanted.
     pub(super) async fn enter(
         self: &Arc<Self>,
         socket: &Arc<Socket>,
         claims: &Claims,
         sos: &str,
         from_connect: bool,
+        wanted: bool,
     ) -> Result<Entered, SosError> {
-        let mut asked = false;
+        let (mut asked, mut again) = (false, false);
         loop {
             let standing = self.judge(socket, claims, sos).await?;
             if standing.is_none() && !from_connect {
@@ -69,25 +96,47 @@ impl Sos {
             if standing.is_some_and(|standing| standing.ended)
                 && let Some(snapshot) = sos_snapshot(self.redis(), sos).await?.filter(|snapshot| snapshot.ended)
             {
-                return Ok(Entered::Ended(Box::new(snapshot)));
+                return Ok(Entered::Ended(self.room_state(snapshot)));
             }
             let hold = self.scopes.hold(&scope(sos), socket, &claims.user_id, claims.role.as_str()).await?;
             let (op, node) = (self.scopes.next_op(), self.scopes.node());
             let actor = actor(claims, sos, socket.id());
             let seat = Self::seat(&node, socket, from_connect, hold.was_member());
-            match sos_join(self.redis(), sos, self.op(&op, ""), actor, seat).await? {
+            match sos_join(self.redis(), sos, self.op(&op, ""), actor, seat, self.presence_window_ms(), wanted).await? {
                 SosJoin::Forbidden => return Err(SosError::Forbidden),
-                SosJoin::Ended(snapshot) => return Ok(Entered::Ended(snapshot)),
+                SosJoin::Ended(snapshot) => return Ok(Entered::Ended(self.room_state(*snapshot))),
                 SosJoin::Joined(joined) => {
                     let Some(caller) = caller(socket) else { return Err(SosError::Internal) };
                     self.scopes.set_role(&scope(sos), socket.id(), &joined.role);
                     caller.entered(sos, &joined.role);
-                    self.after(sos, &joined.written);
-                    self.take_part(sos, joined.snapshot.as_ref());
+                    self.after_join(sos, &joined);
+                    let joined = *joined;
                     let position = Cursor { epoch: joined.epoch, id: joined.position };
+                    let state = match joined.snapshot {
+                        Some(snapshot) => Some(self.room_state(snapshot)),
+                        None if joined.has_state && wanted => match self.shared_state(sos).await {
+                            Ok(Some(state)) if state.is_for(socket) => Some(state),
+                            // Sent away meanwhile, or taken back by a failover: the script knows.
+                            Ok(_) if !std::mem::replace(&mut again, true) => continue,
+                            other => {
+                                if !hold.was_member() {
+                                    drop(hold);
+                                    self.evict(socket, claims, sos).await;
+                                }
+                                return Err(other.err().unwrap_or(SosError::Unavailable));
+                            }
+                        },
+                        None => None,
+                    };
+                    // Its client has come back elsewhere meanwhile, where nothing is known of this join.
+                    if socket.is_frozen() && !hold.was_member() {
+                        drop(hold);
+                        caller.left(sos);
+                        self.lose(socket, claims, sos);
+                        return Err(SosError::Unavailable);
+                    }
                     hold.joined(&position).await;
-                    let snapshot = joined.snapshot.map(Box::new);
-                    return Ok(Entered::Joined { snapshot, hold, position });
+                    return Ok(Entered::Joined { state, hold, position });
                 }
                 // It has gone just now.
                 SosJoin::Missing => {}
@@ -96,15 +145,50 @@ impl Sos {
     }
 
     /// A member has come here: what the incident waits for, this node waits for as well.
-    pub(super) fn take_part(self: &Arc<Self>, sos: &str, snapshot: Option<&SosSnapshot>) {
-        if snapshot.is_some_and(|snapshot| snapshot.provisional && !snapshot.ended) {
+    fn take_part(self: &Arc<Self>, sos: &str, is_provisional: bool) {
+        if is_provisional {
             self.look_up_again(sos);
         }
     }
 
+    fn room_state(&self, snapshot: SosSnapshot) -> Arc<RoomState> {
+        Arc::new(RoomState {
+            event: Args::event("sos:state", &self.state_json(&snapshot)),
+            ended: snapshot.ended,
+            sids: snapshot.sockets.into_iter().map(|socket| socket.sid.into()).collect(),
+        })
+    }
+
+    /// The state of a large room for a socket that has joined it: taken after the join, and shared with all who join together.
+    async fn shared_state(self: &Arc<Self>, sos: &str) -> Result<Option<Arc<RoomState>>, SosError> {
+        let (feature, id) = (self.clone(), sos.to_owned());
+        let read = move || {
+            let (feature, sos) = (feature.clone(), id.clone());
+            async move { Ok(sos_share(feature.redis(), &sos).await?.map(|(snapshot, _)| feature.room_state(snapshot))) }
+        };
+        self.states.get(sos.to_owned(), self.config.presence_window, read).await
+    }
+
+    /// The join is over: what was held comes after the state. If that says that the SOS has ended meanwhile, so does what is
+    /// held, and the room is left.
+    pub(super) fn settle_in(&self, socket: &Arc<Socket>, sos: &str, state: Option<&RoomState>, hold: Hold, position: &Cursor) {
+        hold.release(position);
+        if state.is_some_and(|state| state.ended) {
+            self.scopes.leave(&scope(sos), socket);
+            if let Some(caller) = caller(socket) {
+                caller.left(sos);
+            }
+        }
+    }
+
+    pub(super) fn after_join(self: &Arc<Self>, sos: &str, joined: &SosJoined) {
+        self.after_move(sos, &Moved { written: joined.written, announce_ms: joined.announce_ms });
+        self.take_part(sos, joined.provisional);
+    }
+
     /// A member whose rights have changed: its entry gets the role that counts now, or it goes.
     pub(super) async fn rejoin(self: &Arc<Self>, socket: &Arc<Socket>, claims: &Claims, sos: &str) {
-        match self.enter(socket, claims, sos, claims.names(sos)).await {
+        match self.enter(socket, claims, sos, claims.names(sos), false).await {
             Ok(Entered::Joined { hold, position, .. }) => hold.release(&position),
             Ok(Entered::Ended(_)) | Err(SosError::Forbidden | SosError::NotFound) => self.evict(socket, claims, sos).await,
             Err(error) => tracing::warn!(sos, %error, "a member could not join again"),
@@ -123,10 +207,9 @@ impl Sos {
     async fn leave_script(self: &Arc<Self>, socket: &Arc<Socket>, claims: &Claims, sos: &str) -> Result<(), RedisError> {
         let (op, node) = (self.scopes.next_op(), self.scopes.node());
         let actor = actor(claims, sos, socket.id());
-        if let Some(written) =
-            sos_leave(self.redis(), sos, self.op(&op, ""), actor, Self::seat(&node, socket, false, false)).await?
-        {
-            self.after(sos, &written);
+        let seat = Self::seat(&node, socket, false, false);
+        if let Some(moved) = sos_leave(self.redis(), sos, self.op(&op, ""), actor, seat, self.presence_window_ms()).await? {
+            self.after_move(sos, &moved);
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use serde::Deserialize;
 
 use crate::cluster::{LocalMember, NotRejoined, Rejoined, ScopeListener};
@@ -19,6 +20,9 @@ use super::timers::longer;
 
 /// How long the watchers' copy of an event may take.
 const WATCHERS_COPY: Duration = Duration::from_secs(10);
+
+/// Members of a room that join again at once after Redis has lost it: those of a large one share a few snapshots.
+const PARALLEL_REJOINS: usize = 256;
 
 /// Handed to the scopes; it must not keep the feature alive.
 pub struct Listener(pub Weak<Sos>);
@@ -156,42 +160,49 @@ impl Sos {
 
     /// Redis has forgotten what these members have seen, perhaps everything: they join again, and get the state.
     async fn rebuild(self: &Arc<Self>, sos: &str, members: Vec<LocalMember>) {
-        let mut pause = Duration::from_millis(200);
-        for member in members {
-            let Some(caller) = caller(&member.socket) else { continue };
-            while !caller.is_gone() && caller.role_in(sos).is_some() {
-                let claims = caller.claims();
-                match self.enter(&member.socket, &claims, sos, claims.names(sos)).await {
-                    Ok(Entered::Joined { snapshot, hold, position }) => {
-                        if let Some(snapshot) = &snapshot {
-                            member.socket.emit("sos:state", &self.state_json(snapshot));
-                        }
-                        hold.release(&position);
-                        if snapshot.is_some() {
-                            self.remember(sos).await;
-                            break;
-                        }
-                        // A member by its token, and no state yet.
-                        if let Err(SosError::NotFound | SosError::Forbidden) | Ok(()) = self.ensure(sos, &claims).await {
-                            break;
-                        }
-                    }
-                    Ok(Entered::Ended(snapshot)) => {
-                        member.socket.emit("sos:state", &self.state_json(&snapshot));
-                        self.evict(&member.socket, &claims, sos).await;
-                        break;
-                    }
-                    Err(SosError::Forbidden | SosError::NotFound) => {
-                        self.evict(&member.socket, &claims, sos).await;
-                        member.socket.refuse("sos:init", None, &SosError::NotFound.about(sos));
-                        break;
-                    }
-                    Err(_) => {}
-                }
-                tokio::time::sleep(pause).await;
-                pause = longer(pause, Duration::from_secs(5));
-            }
-            self.seen(&member.socket, &caller.claims()).await;
+        let rejoins = stream::iter(members).map(|member| self.rebuild_one(sos, member.socket)).buffer_unordered(PARALLEL_REJOINS);
+        if rejoins.fold(false, |any, one| async move { any | one }).await {
+            self.remember(sos).await;
         }
+    }
+
+    /// True if there is a state.
+    async fn rebuild_one(self: &Arc<Self>, sos: &str, socket: Arc<Socket>) -> bool {
+        let Some(caller) = caller(&socket) else { return false };
+        let mut found = false;
+        let mut pause = Duration::from_millis(200);
+        while !caller.is_gone() && caller.role_in(sos).is_some() {
+            let claims = caller.claims();
+            match self.enter(&socket, &claims, sos, claims.names(sos), true).await {
+                Ok(Entered::Joined { state: Some(state), hold, position }) => {
+                    socket.emit_args(&state.event);
+                    self.settle_in(&socket, sos, Some(&state), hold, &position);
+                    found = true;
+                    break;
+                }
+                Ok(Entered::Joined { state: None, hold, position }) => {
+                    hold.release(&position);
+                    // A member by its token, and no state yet.
+                    if let Err(SosError::NotFound | SosError::Forbidden) | Ok(()) = self.ensure(sos, &claims).await {
+                        break;
+                    }
+                }
+                Ok(Entered::Ended(state)) => {
+                    socket.emit_args(&state.event);
+                    self.evict(&socket, &claims, sos).await;
+                    break;
+                }
+                Err(SosError::Forbidden | SosError::NotFound) => {
+                    self.evict(&socket, &claims, sos).await;
+                    socket.refuse("sos:init", None, &SosError::NotFound.about(sos));
+                    break;
+                }
+                Err(_) => {}
+            }
+            tokio::time::sleep(pause).await;
+            pause = longer(pause, Duration::from_secs(5));
+        }
+        self.seen(&socket, &caller.claims()).await;
+        found
     }
 }

@@ -12,10 +12,9 @@ use crate::auth::Claims;
 use crate::cluster::{Audience, Except, Message};
 use crate::ids::is_user_id;
 use crate::protocol::event::Args;
-use crate::redis::scripts::scope::{Durability, scope_publish};
-use crate::redis::scripts::snapshot::SosSnapshot;
+use crate::redis::scripts::scope::scope_publish_after;
 use crate::redis::scripts::sos::{
-    LookupTurn, Record as Known, SosMade, lookup_claim, sos_complete, sos_provisional, sos_standing, sos_unknown,
+    LookupTurn, Record as Known, SosMade, lookup_claim, sos_complete, sos_provisional, sos_share, sos_standing, sos_unknown,
 };
 
 use super::caller::actor;
@@ -32,6 +31,8 @@ use crate::sync::lock;
 const PATIENCE: Duration = Duration::from_secs(3);
 /// The shortest and the longest wait before a timer whose work could not be done is tried again.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// So often the state of a busy room is read again before it is published as it is.
+const PUBLISH_TRIES: u32 = 10;
 /// The most that a field of a record may hold, as JSON (bytes).
 const MAX_FIELD: usize = 4096;
 
@@ -165,20 +166,29 @@ impl Sos {
             self.ask_for_acknowledgement(sos, self.config.ack_after);
         }
         let news = made.created || made.completed && !made.snapshot.ended;
-        if news && !made.snapshot.sockets.is_empty() {
-            self.publish_state(sos, &made.snapshot).await;
+        if news
+            && !made.snapshot.sockets.is_empty()
+            && let Err(error) = self.publish_state(sos).await
+        {
+            tracing::warn!(sos, %error, "members did not get the state");
         }
     }
 
-    /// `sos:state` for the whole room.
-    async fn publish_state(&self, sos: &str, snapshot: &SosSnapshot) {
-        let args = Args::event("sos:state", &self.state_json(snapshot));
-        let body = Message { audience: Audience::All, except: Except::Nobody, key: None, args }.body();
-        let op = self.scopes.next_op();
-        match scope_publish(self.redis(), &scope(sos), self.op(&op, ""), "", Durability::Logged, body).await {
-            Ok(published) => self.scopes.written(&scope(sos), Some(published.heard), published.listeners),
-            Err(error) => tracing::warn!(sos, %error, "members did not get the state"),
+    /// `sos:state` for the whole room. Whoever has heard that somebody came shall not get a state after it that does not know of
+    /// that: if something was logged meanwhile, another one is taken.
+    async fn publish_state(&self, sos: &str) -> Result<(), SosError> {
+        for again in (0..PUBLISH_TRIES).rev() {
+            let Some((snapshot, last)) = sos_share(self.redis(), sos).await? else { return Ok(()) };
+            let args = Args::event("sos:state", &self.state_json(&snapshot));
+            let body = Message { audience: Audience::All, except: Except::Nobody, key: None, args }.body();
+            let op = self.scopes.next_op();
+            let last = (again > 0).then_some(last);
+            if let Some(published) = scope_publish_after(self.redis(), &scope(sos), self.op(&op, ""), last, body).await? {
+                self.scopes.written(&scope(sos), Some(published.heard), published.listeners);
+                return Ok(());
+            }
         }
+        Ok(())
     }
 
     /// A provisional state is looked up again as long as it has members, on whatever node. The nodes take turns: whoever

@@ -27,6 +27,7 @@ mod resume;
 pub mod rules;
 pub mod seam;
 mod service;
+mod share;
 mod sweep;
 mod time;
 mod timers;
@@ -41,7 +42,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::cluster::Scopes;
 use crate::ids::ScopeKind;
+use crate::protocol::event::Args;
 use crate::redis::Redis;
+use crate::redis::scripts::members::Moved;
 use crate::redis::scripts::snapshot::SosSnapshot;
 use crate::redis::scripts::{Op, Retention, Written};
 use crate::socketio::{Namespace, Socket};
@@ -49,10 +52,12 @@ use crate::socketio::{Namespace, Socket};
 pub use fields::Bad;
 pub use service::{Created, Listed, Posted, Presence, StatusResult};
 
+use join::RoomState;
 use listener::Listener;
 use lookup::Flights;
 use outbox::Deliverers;
 use seam::{Directory, Verifier};
+use share::Shared;
 use timers::{Clock, Pending};
 
 /// Nobody waits longer for an index that is only a hint.
@@ -75,6 +80,8 @@ pub struct Config {
     pub ack_after: Duration,
     /// How long a lost connection may stay unannounced.
     pub offline_after: Duration,
+    /// Presence is announced at most once in so long in one SOS.
+    pub presence_window: Duration,
     /// How long an expired token still opens its own SOS; zero: not at all.
     pub token_grace: Duration,
     /// `auth:expiring` comes so long before `exp`.
@@ -106,6 +113,7 @@ impl Default for Config {
             retention: Retention { window_ms: 120_000, log_ms: 215_000 },
             ack_after: Duration::from_secs(60),
             offline_after: Duration::from_secs(5),
+            presence_window: Duration::from_millis(250),
             token_grace: Duration::from_secs(43_200),
             expiring_before: Duration::from_secs(60),
             throttle: Duration::from_secs(1),
@@ -150,8 +158,13 @@ pub struct Sos {
     flushes: Pending<(Box<str>, Option<Box<str>>)>,
     alarms: Pending<String>,
     offline: Pending<String>,
+    windows: Pending<String>,
     repeats: Pending<String>,
     debts: Pending<String>,
+    /// Snapshots of large rooms, for all who join together.
+    states: Arc<Shared<String, Option<Arc<RoomState>>>>,
+    /// What is answered to all who begin to watch together.
+    lists: Arc<Shared<(), Args>>,
     /// Lost connections that are being noted.
     losses: TaskTracker,
     /// A sweep is wanted out of turn.
@@ -179,8 +192,11 @@ impl Sos {
             flushes: Pending::default(),
             alarms: Pending::default(),
             offline: Pending::default(),
+            windows: Pending::default(),
             repeats: Pending::default(),
             debts: Pending::default(),
+            states: Arc::default(),
+            lists: Arc::default(),
             losses: TaskTracker::new(),
             sweep_now: Arc::default(),
         });
@@ -252,6 +268,7 @@ impl Sos {
     /// SOSs for which this node has something left to do, which any other may do in its place.
     pub fn owed(&self) -> Vec<String> {
         let mut owed = self.offline.keys();
+        owed.extend(self.windows.keys());
         owed.extend(self.deliverers.running());
         owed.sort_unstable();
         owed.dedup();
@@ -296,5 +313,11 @@ impl Sos {
         if written.watchers_owed {
             self.pay_soon(sos);
         }
+    }
+
+    /// [`Sos::after`] a write that may have changed who is there.
+    fn after_move(self: &Arc<Self>, sos: &str, moved: &Moved) {
+        self.after(sos, &moved.written);
+        self.announce_in(sos, moved.announce_ms);
     }
 }

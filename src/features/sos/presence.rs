@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::auth::Claims;
 use crate::redis::scripts::presence::{presence_remove, presence_set};
 use crate::redis::scripts::scope::{Member, scope_touch};
-use crate::redis::scripts::sos::{Actor, Seat, Source, sos_lost, sos_presence};
+use crate::redis::scripts::sos::{Actor, Seat, Source, sos_announce, sos_lost, sos_presence};
 use crate::socketio::Socket;
 
 use super::Sos;
@@ -23,6 +23,9 @@ const QUIET_MS: u64 = 20 * 60 * 1000;
 const LOST_RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 /// Then its node's lease tells others that it is gone; the state may have ended too.
 const LOST_TRIES: u32 = 120;
+/// What is owed of presence and cannot be written is tried again, so often; then it is the sweep's.
+const ANNOUNCE_TRIES: u32 = 6;
+const ANNOUNCE_RETRY: Duration = Duration::from_millis(100);
 
 /// A place in an SOS whose connection is lost.
 pub struct Lost {
@@ -128,10 +131,11 @@ impl Sos {
                 let Lost { sid, user, role, node, epoch, sos } = &lost;
                 let actor = Actor { user, role, named: false, sid, source: Source::Socket };
                 let seat = Seat { node, session_epoch: *epoch, from_connect: false, recovered: false };
-                match sos_lost(feature.redis(), sos, feature.op(&op, ""), actor, seat, Some(at)).await {
-                    Ok(written) => {
-                        if let Some(written) = written {
-                            feature.after(sos, &written);
+                let window = feature.presence_window_ms();
+                match sos_lost(feature.redis(), sos, feature.op(&op, ""), actor, seat, Some(at), window).await {
+                    Ok(moved) => {
+                        if let Some(moved) = moved {
+                            feature.after_move(sos, &moved);
                             feature.announce_lost_in(sos, feature.config.offline_after);
                         }
                         return;
@@ -167,16 +171,62 @@ impl Sos {
     /// Announces whoever has been away for longer than the grace, and sets a timer for the next one.
     pub(super) async fn announce_lost(self: &Arc<Self>, sos: &str) {
         let (op, grace) = (self.scopes.next_op(), self.config.offline_after.as_millis() as u64);
-        match sos_presence(self.redis(), sos, self.op(&op, ""), grace).await {
+        match sos_presence(self.redis(), sos, self.op(&op, ""), grace, self.presence_window_ms()).await {
             Ok(announced) => {
                 if let Some(written) = announced.written {
                     self.after(sos, &written);
                 }
                 if let Some(next) = announced.next_ms {
-                    self.announce_lost_in(sos, Duration::from_millis(next + 1));
+                    // Not more often than they are announced: each look is over all members.
+                    self.announce_lost_in(sos, Duration::from_millis(next + 1).max(self.config.presence_window));
                 }
+                self.announce_in(sos, announced.announce_ms);
             }
             Err(_) => self.announce_lost_in(sos, LOST_RETRY.0),
+        }
+    }
+
+    pub(super) fn presence_window_ms(&self) -> u64 {
+        self.config.presence_window.as_millis() as u64
+    }
+
+    /// Announces what has changed when the presence window ends: one timer for each SOS on this node. Should it not come to
+    /// it, the next change does, or whoever takes over.
+    pub(super) fn announce_in(self: &Arc<Self>, sos: &str, wait_ms: Option<u64>) {
+        let Some(wait) = wait_ms.filter(|_| self.windows.add(sos.to_owned())).map(Duration::from_millis) else { return };
+        let (weak, sos) = (Arc::downgrade(self), sos.to_owned());
+        tokio::spawn(async move {
+            tokio::time::sleep(wait).await;
+            let mut pause = ANNOUNCE_RETRY;
+            for _ in 0..ANNOUNCE_TRIES {
+                let Some(feature) = weak.upgrade() else { return };
+                let may_act = feature.scopes.may_act().await;
+                feature.windows.take(&sos);
+                if may_act && feature.announce_changes(&sos).await {
+                    return;
+                }
+                drop(feature);
+                tokio::time::sleep(pause).await;
+                pause = longer(pause, LOST_RETRY.1);
+            }
+        });
+    }
+
+    /// Announces what is owed of presence. True if that was done.
+    pub(super) async fn announce_changes(self: &Arc<Self>, sos: &str) -> bool {
+        let op = self.scopes.next_op();
+        match sos_announce(self.redis(), sos, self.op(&op, ""), self.presence_window_ms()).await {
+            Ok(announced) => {
+                if let Some(written) = announced.written {
+                    self.after(sos, &written);
+                }
+                self.announce_in(sos, announced.announce_ms);
+                true
+            }
+            Err(error) => {
+                tracing::debug!(sos, %error, "presence cannot be announced yet");
+                false
+            }
         }
     }
 }

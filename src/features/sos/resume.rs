@@ -74,12 +74,12 @@ impl Sos {
         }
         let sos = &*scope.id;
         let (actor, seat) = (actor(&claims, sos, socket.id()), Self::seat(&node, &socket, claims.names(sos), true));
-        match sos_join(self.redis(), sos, self.op(&op, ""), actor, seat).await.map_err(failed)? {
+        let window = self.presence_window_ms();
+        match sos_join(self.redis(), sos, self.op(&op, ""), actor, seat, window, false).await.map_err(failed)? {
             SosJoin::Joined(joined) => {
                 self.scopes.set_role(&scope, socket.id(), &joined.role);
                 caller.entered(sos, &joined.role);
-                self.after(sos, &joined.written);
-                self.take_part(sos, joined.snapshot.as_ref());
+                self.after_join(sos, &joined);
                 Ok(Rejoined { hold, position: Cursor { epoch: joined.epoch, id: joined.position } })
             }
             SosJoin::Missing | SosJoin::Forbidden | SosJoin::Ended(_) => Err(NotRejoined::Refused),

@@ -153,16 +153,17 @@ impl Sos {
     pub async fn admit(self: &Arc<Self>, sos: &str, admission: &Admission) -> Result<(), SosError> {
         let op = self.scopes.next_op();
         let role = admission.role.as_str();
-        let written = settle(sos_admit(self.redis(), sos, self.op(&op, ""), &admission.user_id, role).await)?;
-        self.after(sos, &written);
+        let window = self.presence_window_ms();
+        let moved = settle(sos_admit(self.redis(), sos, self.op(&op, ""), &admission.user_id, role, window).await)?;
+        self.after_move(sos, &moved);
         Ok(())
     }
 
     /// `DELETE …/:sosId/members/:userId`: outranks the user's token until the next admission.
     pub async fn remove(self: &Arc<Self>, sos: &str, user: &str) -> Result<(), SosError> {
         let op = self.scopes.next_op();
-        let written = settle(sos_remove(self.redis(), sos, self.op(&op, ""), user).await)?;
-        self.after(sos, &written);
+        let moved = settle(sos_remove(self.redis(), sos, self.op(&op, ""), user, self.presence_window_ms()).await)?;
+        self.after_move(sos, &moved);
         Ok(())
     }
 

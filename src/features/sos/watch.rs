@@ -2,6 +2,7 @@
 //! publishes it under an operation id of its own, so that it comes once, whoever else tries.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -43,9 +44,23 @@ impl Sos {
         if let Some(caller) = caller(&socket) {
             caller.watch(true);
         }
-        let (active, truncated) = self.active().await?;
-        let more = if truncated { r#","truncated":true"# } else { "" };
-        event.acknowledge(&socket, &Args::ack(&format!(r#"{{"ok":true,"active":[{}]{more}}}"#, active.join(","))));
+        let feature = self.clone();
+        let read = move || {
+            let feature = feature.clone();
+            async move { feature.active().await }
+        };
+        let list = match self.lists.get((), Duration::ZERO, read).await {
+            Ok(list) => list,
+            Err(error) => {
+                // A member all the same if it was one before.
+                if !hold.was_member() {
+                    drop(hold);
+                    self.end_watch(&socket, &claims).await;
+                }
+                return Err(error.into());
+            }
+        };
+        event.acknowledge(&socket, &list);
         // What has happened while the states were read comes after them.
         hold.release(&position);
         Ok(Reply::None)
@@ -54,11 +69,15 @@ impl Sos {
     pub(super) async fn on_unwatch(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Result<Reply, EventError> {
         event.object()?;
         let claims = self.watcher(&socket, "sos:unwatch")?;
-        if caller(&socket).is_some_and(|caller| caller.watch(false)) {
-            self.unwatch(&socket, &claims).await;
-            self.scopes.keep(&socket).await;
-        }
+        self.end_watch(&socket, &claims).await;
         Ok(Reply::Ok)
+    }
+
+    async fn end_watch(self: &Arc<Self>, socket: &Arc<Socket>, claims: &Arc<Claims>) {
+        if caller(socket).is_some_and(|caller| caller.watch(false)) {
+            self.unwatch(socket, claims).await;
+            self.scopes.keep(socket).await;
+        }
     }
 
     fn watcher(&self, socket: &Socket, event: &str) -> Result<Arc<Claims>, EventError> {
@@ -77,14 +96,14 @@ impl Sos {
         let _ = scope_leave(self.redis(), &scope, member(socket, claims, &self.scopes.node())).await;
     }
 
-    /// The states of all SOSs that are not over, newest first while there is room for them.
-    async fn active(&self) -> Result<(Vec<String>, bool), EventError> {
+    /// The answer to `sos:watch`: the states of all SOSs that are not over, newest first while there is room for them.
+    async fn active(&self) -> Result<Args, SosError> {
         let ids = self.rooms().await?;
         let mut read = stream::iter(ids.into_iter().map(|id| async move { sos_snapshot(self.redis(), &id).await }))
             .buffer_unordered(PARALLEL);
         let mut found = Vec::new();
         while let Some(snapshot) = read.next().await {
-            if let Some(snapshot) = snapshot.map_err(SosError::from)?
+            if let Some(snapshot) = snapshot?
                 && !snapshot.ended
             {
                 found.push((snapshot.created_at, self.state_json(&snapshot)));
@@ -97,8 +116,8 @@ impl Sos {
             bytes <= MAX_ACTIVE_BYTES
         });
         let states: Vec<_> = fits.collect();
-        let truncated = states.len() < all;
-        Ok((states, truncated))
+        let more = if states.len() < all { r#","truncated":true"# } else { "" };
+        Ok(Args::ack(&format!(r#"{{"ok":true,"active":[{}]{more}}}"#, states.join(","))))
     }
 
     /// Publishes what the watchers are owed of an SOS; one attempt at a time, and what fails is the sweep's.

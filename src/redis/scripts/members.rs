@@ -19,6 +19,9 @@ pub struct Seat<'a> {
     pub recovered: bool,
 }
 
+/// How often presence may be announced in one SOS (ms), by the settings.
+pub type PresenceWindow = u64;
+
 #[derive(Debug, Clone)]
 pub enum SosJoin {
     /// No state, not joined: ask the SOS service, then [`sos_complete`](super::sos::sos_complete) or
@@ -32,8 +35,13 @@ pub enum SosJoin {
 
 #[derive(Debug, Clone)]
 pub struct SosJoined {
-    /// `None` with `from_connect` and no state yet: look it up, and send `sos:state` as soon as there is one.
+    /// `None` if it was not asked for, or without a state; or if it would be large: take one for all who join together, by
+    /// [`sos_share`].
     pub snapshot: Option<SosSnapshot>,
+    /// False with `from_connect` and no state yet: look it up, and send `sos:state` as soon as there is one.
+    pub has_state: bool,
+    /// There is one, made without a record.
+    pub provisional: bool,
     /// Release what was held with an id above this one.
     pub position: StreamId,
     pub epoch: String,
@@ -41,15 +49,26 @@ pub struct SosJoined {
     pub first: bool,
     /// The role that counts in this SOS (an admission may have replaced the token's).
     pub role: String,
+    /// Presence is to be announced in so many ms, by [`sos_announce`].
+    pub announce_ms: Option<u64>,
     pub written: Written,
 }
 
-/// Joins, registers the node as a listener, announces `sos:init` and `presence:update` once per socket.
+/// Joins, registers the node as a listener, announces `sos:init` (in a small room) and `presence:update` once per socket.
 ///
 /// It does not wait for a replica: with one that hangs nobody could connect any more, while a join that a failover took back
 /// is repaired by the member's next heartbeat ([`scope_touch`](super::scope::scope_touch)).
-pub async fn sos_join<E: Eval>(redis: &E, sos: &str, op: Op<'_>, actor: Actor<'_>, seat: Seat<'_>) -> Result<SosJoin, E::Error> {
-    let args = head(op, sos, actor).text(seat.node).int(seat.session_epoch).flag(seat.from_connect).flag(seat.recovered).done();
+pub async fn sos_join<E: Eval>(
+    redis: &E,
+    sos: &str,
+    op: Op<'_>,
+    actor: Actor<'_>,
+    seat: Seat<'_>,
+    window: PresenceWindow,
+    snapshot: bool,
+) -> Result<SosJoin, E::Error> {
+    let args = head(op, sos, actor).text(seat.node).int(seat.session_epoch).flag(seat.from_connect).flag(seat.recovered);
+    let args = args.int(window).flag(snapshot).done();
     let mut reply = Reply::new(JOIN.name, redis.eval(&JOIN, all_keys(sos), args).await?)?;
     let (outcome, written) = match reply.written()? {
         Ok(written) => written,
@@ -64,14 +83,36 @@ pub async fn sos_join<E: Eval>(redis: &E, sos: &str, op: Op<'_>, actor: Actor<'_
 }
 
 fn joined(sos: &str, written: Written, reply: &mut Reply) -> Result<SosJoined, BadReply> {
+    let (first, position, epoch, role) = (reply.flag()?, reply.parsed()?, reply.text()?, reply.text()?);
+    let (announce, state) = (reply.int()?, reply.int()?);
     Ok(SosJoined {
         written,
-        first: reply.flag()?,
-        position: reply.parsed()?,
-        epoch: reply.text()?,
-        role: reply.text()?,
+        first,
+        position,
+        epoch,
+        role,
+        announce_ms: u64::try_from(announce).ok(),
+        has_state: state > 0,
+        provisional: state == 2,
         snapshot: if reply.flag()? { Some(SosSnapshot::read(sos, reply)?) } else { None },
     })
+}
+
+/// State, locations and members in one read, for members who will apply what is announced from now on, and the newest logged
+/// id; `None` if there is no state. Safe to repeat by itself.
+pub async fn sos_share<E: Eval>(redis: &E, sos: &str) -> Result<Option<(SosSnapshot, StreamId)>, E::Error> {
+    let scope = scope(sos);
+    let at = vec![keys::scope_meta(&scope), keys::sos_state(sos), keys::sos_location(sos), keys::scope_members(&scope)];
+    let mut reply = Reply::new(SHARE.name, redis.eval(&SHARE, at, Vec::new()).await?)?;
+    Ok(if reply.len() == 0 { None } else { Some((SosSnapshot::read(sos, &mut reply)?, reply.parsed()?)) })
+}
+
+/// A write that may have changed who is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moved {
+    pub written: Written,
+    /// Presence is to be announced in so many ms, by [`sos_announce`].
+    pub announce_ms: Option<u64>,
 }
 
 /// Leaves by `sos:leave`, for one socket: the user vanishes from the members with its last socket.
@@ -82,8 +123,9 @@ pub async fn sos_leave<E: Eval>(
     op: Op<'_>,
     actor: Actor<'_>,
     seat: Seat<'_>,
-) -> Result<Option<Written>, E::Error> {
-    left(redis, sos, op, actor, seat, None).await
+    window: PresenceWindow,
+) -> Result<Option<Moved>, E::Error> {
+    left(redis, sos, op, actor, seat, None, window).await
 }
 
 /// A connection was lost at `lost_at` (ms; `None`: now). Nothing is announced yet: call [`sos_presence`] when
@@ -95,8 +137,9 @@ pub async fn sos_lost<E: Eval>(
     actor: Actor<'_>,
     seat: Seat<'_>,
     lost_at: Option<u64>,
-) -> Result<Option<Written>, E::Error> {
-    left(redis, sos, op, actor, seat, Some(lost_at.unwrap_or(0))).await
+    window: PresenceWindow,
+) -> Result<Option<Moved>, E::Error> {
+    left(redis, sos, op, actor, seat, Some(lost_at.unwrap_or(0)), window).await
 }
 
 async fn left<E: Eval>(
@@ -106,11 +149,19 @@ async fn left<E: Eval>(
     actor: Actor<'_>,
     seat: Seat<'_>,
     lost: Option<u64>,
-) -> Result<Option<Written>, E::Error> {
+    window: PresenceWindow,
+) -> Result<Option<Moved>, E::Error> {
     let args = head(op, sos, actor).text(seat.node).int(seat.session_epoch);
-    let args = args.flag(lost.is_some()).int(lost.unwrap_or(0)).done();
+    let args = args.flag(lost.is_some()).int(lost.unwrap_or(0)).int(window).done();
     let mut reply = Reply::new(LEAVE.name, redis.eval_write(&LEAVE, all_keys(sos), args).await?)?;
-    Ok(reply.written()?.ok().filter(|(outcome, _)| outcome == "ok").map(|(_, written)| written))
+    match reply.written()? {
+        Ok((outcome, written)) if outcome == "ok" => Ok(Some(moved(written, &mut reply)?)),
+        _ => Ok(None),
+    }
+}
+
+fn moved(written: Written, reply: &mut Reply) -> Result<Moved, BadReply> {
+    Ok(Moved { written, announce_ms: u64::try_from(reply.int()?).ok() })
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,33 +170,83 @@ pub struct Announced {
     pub written: Option<Written>,
     /// Somebody else will be due in so many ms.
     pub next_ms: Option<u64>,
+    /// Presence is to be announced in so many ms, by [`sos_announce`].
+    pub announce_ms: Option<u64>,
 }
 
-/// Announces (`presence:update`, once) everybody whose last connection was lost `grace_ms` ago or more.
-pub async fn sos_presence<E: Eval>(redis: &E, sos: &str, op: Op<'_>, grace_ms: u64) -> Result<Announced, E::Error> {
-    let args = head(op, sos, HUB).int(grace_ms).done();
+/// Announces (`presence:update`, once) everybody whose last connection was lost `grace_ms` ago or more, and what is owed.
+pub async fn sos_presence<E: Eval>(
+    redis: &E,
+    sos: &str,
+    op: Op<'_>,
+    grace_ms: u64,
+    window: PresenceWindow,
+) -> Result<Announced, E::Error> {
+    announce(redis, sos, op, Some(grace_ms), window).await
+}
+
+/// Announces what has changed in a presence window that is over. Whoever comes first does it.
+pub async fn sos_announce<E: Eval>(redis: &E, sos: &str, op: Op<'_>, window: PresenceWindow) -> Result<Announced, E::Error> {
+    announce(redis, sos, op, None, window).await
+}
+
+async fn announce<E: Eval>(
+    redis: &E,
+    sos: &str,
+    op: Op<'_>,
+    grace_ms: Option<u64>,
+    window: PresenceWindow,
+) -> Result<Announced, E::Error> {
+    let grace = grace_ms.map(|ms| ms.to_string()).unwrap_or_default();
+    let args = head(op, sos, HUB).owned(grace).int(window).done();
     let mut reply = Reply::new(PRESENCE.name, redis.eval(&PRESENCE, all_keys(sos), args).await?)?;
     let (outcome, written) = reply.written()?.map_err(|refused| reply.bad(format!("{refused:?}")))?;
-    let next = reply.int()?;
-    Ok(Announced { written: (outcome == "ok").then_some(written), next_ms: u64::try_from(next).ok() })
+    Ok(Announced {
+        written: (outcome == "ok").then_some(written),
+        next_ms: u64::try_from(reply.int()?).ok(),
+        announce_ms: u64::try_from(reply.int()?).ok(),
+    })
 }
 
 /// `POST …/members`: the user has rights here, with this role, until it is removed. Nodes get the control message
 /// `["admitted",{"userId","role"}]`.
-pub async fn sos_admit<E: Eval>(redis: &E, sos: &str, op: Op<'_>, user: &str, role: &str) -> Outcome<Written, E::Error> {
-    admission(redis, sos, op, user, role).await
+pub async fn sos_admit<E: Eval>(
+    redis: &E,
+    sos: &str,
+    op: Op<'_>,
+    user: &str,
+    role: &str,
+    window: PresenceWindow,
+) -> Outcome<Moved, E::Error> {
+    admission(redis, sos, op, user, role, window).await
 }
 
 /// `DELETE …/members/:userId`: outranks the token until the next admission. Its sockets are members no longer; nodes get
 /// the control message `["removed",{"userId"}]`, the room `presence:update`.
-pub async fn sos_remove<E: Eval>(redis: &E, sos: &str, op: Op<'_>, user: &str) -> Outcome<Written, E::Error> {
-    admission(redis, sos, op, user, "").await
+pub async fn sos_remove<E: Eval>(
+    redis: &E,
+    sos: &str,
+    op: Op<'_>,
+    user: &str,
+    window: PresenceWindow,
+) -> Outcome<Moved, E::Error> {
+    admission(redis, sos, op, user, "", window).await
 }
 
-async fn admission<E: Eval>(redis: &E, sos: &str, op: Op<'_>, user: &str, role: &str) -> Outcome<Written, E::Error> {
-    let args = head(op, sos, Actor { user, ..INTERNAL }).text(role).done();
+async fn admission<E: Eval>(
+    redis: &E,
+    sos: &str,
+    op: Op<'_>,
+    user: &str,
+    role: &str,
+    window: PresenceWindow,
+) -> Outcome<Moved, E::Error> {
+    let args = head(op, sos, Actor { user, ..INTERNAL }).text(role).int(window).done();
     let mut reply = Reply::new(ADMIT.name, redis.eval_write(&ADMIT, all_keys(sos), args).await?)?;
-    Ok(reply.written()?.map(|(_, written)| written))
+    match reply.written()? {
+        Ok((_, written)) => Ok(Ok(moved(written, &mut reply)?)),
+        Err(refused) => Ok(Err(refused)),
+    }
 }
 
 /// The rights of an actor, and what stands: for reads that need no more.
@@ -170,8 +271,9 @@ pub async fn sos_standing<E: Eval>(redis: &E, sos: &str, actor: Actor<'_>) -> Re
     Ok(Some(Standing { role: reply.some()?, status: reply.text()?, ended: reply.flag()?, member: reply.flag()? }))
 }
 
-script!(JOIN = "sos_join", "scope", "log", "members", "sos", "room");
-script!(LEAVE = "sos_leave", "scope", "log", "members", "sos", "room", "location");
-script!(PRESENCE = "sos_presence", "scope", "log", "members", "sos", "room", "location");
-script!(ADMIT = "sos_admit", "scope", "log", "members", "sos", "room");
+script!(JOIN = "sos_join", "scope", "log", "members", "sos", "room", "presence");
+script!(SHARE = "sos_share");
+script!(LEAVE = "sos_leave", "scope", "log", "members", "sos", "room", "presence", "location");
+script!(PRESENCE = "sos_presence", "scope", "log", "members", "sos", "room", "presence", "location");
+script!(ADMIT = "sos_admit", "scope", "log", "members", "sos", "room", "presence");
 script!(STANDING = "sos_standing", "scope", "sos");

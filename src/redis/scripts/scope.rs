@@ -113,6 +113,24 @@ pub async fn scope_publish<E: Eval>(
     Ok(published(&mut reply)?)
 }
 
+/// [`scope_publish`] of a logged message, unless something was logged after `last`: `None` then.
+pub async fn scope_publish_after<E: Eval>(
+    redis: &E,
+    scope: &ScopeId,
+    op: Op<'_>,
+    last: Option<StreamId>,
+    body: Bytes,
+) -> Result<Option<Published>, E::Error> {
+    let at = vec![keys::scope_meta(scope), keys::scope_log(scope)];
+    let args = head(op, scope).owned(user_key("")).flag(true).bytes(body);
+    let args = match last {
+        Some(last) => args.owned(last.to_string()).done(),
+        None => args.done(),
+    };
+    let mut reply = Reply::new(PUBLISH.name, redis.eval_write(&PUBLISH, at, args).await?)?;
+    Ok(if reply.len() == 1 { None } else { Some(published(&mut reply)?) })
+}
+
 fn published(reply: &mut Reply) -> Result<Published, BadReply> {
     let id = reply.some()?;
     Ok(Published {
@@ -222,8 +240,16 @@ pub async fn scope_leave<E: Eval>(redis: &E, scope: &ScopeId, member: Member<'_>
 
 /// A node is dead: it listens no longer, and its members count as lost at `lost_at` (ms; 0: now). Returns how many they were.
 pub async fn scope_reap<E: Eval>(redis: &E, scope: &ScopeId, node: &str, lost_at: u64) -> Result<u64, E::Error> {
-    let at = vec![keys::scope_meta(scope), keys::scope_members(scope)];
-    Ok(Reply::new(REAP.name, redis.eval(&REAP, at, Args::new().text(node).int(lost_at).done()).await?)?.uint()?)
+    let mut lost = 0;
+    loop {
+        let at = vec![keys::scope_meta(scope), keys::scope_members(scope)];
+        let mut reply = Reply::new(REAP.name, redis.eval(&REAP, at, Args::new().text(node).int(lost_at).done()).await?)?;
+        lost += reply.uint()?;
+        let _listeners = reply.uint()?;
+        if !reply.flag()? {
+            return Ok(lost);
+        }
+    }
 }
 
 /// Sockets that one script notes.

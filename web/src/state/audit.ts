@@ -74,7 +74,7 @@ export function auditOf(event: HubEvent, before: Before, at: number): AuditEntry
       };
     case "presence:update": {
       const was = new Map((before.sos?.members ?? []).map((member) => [member.userId, member.online]));
-      const changed = event.data.members.filter((member) => was.get(member.userId) !== undefined && was.get(member.userId) !== member.online);
+      const changed = (event.data.members ?? event.data.joined ?? []).filter((member) => was.get(member.userId) !== undefined && was.get(member.userId) !== member.online);
       const first = changed[0];
       if (first === undefined) return null;
       return {

@@ -3,7 +3,7 @@
  * It knows nothing of sockets, clocks or the page; the time of arrival comes with each action.
  */
 
-import type { Fix, HubEvent, Member, Message, Responder, SosState, Status } from "../protocol";
+import type { Fix, HubEvent, Member, Message, PresenceUpdate, Responder, SosState, Status } from "../protocol";
 import type { Point } from "../geo/geo";
 import { distance } from "../geo/geo";
 import { auditOf, type AuditEntry } from "./audit";
@@ -118,7 +118,7 @@ function withData(incident: Incident, event: HubEvent, at: number): Incident {
     case "message:broadcast":
       return { ...incident, messages: mergeMessages(incident.messages, [event.data]) };
     case "presence:update":
-      return withSos(incident, (sos) => ({ ...sos, members: event.data.members }));
+      return withSos(incident, (sos) => ({ ...sos, members: membersAfter(sos.members, event.data) }));
     case "sos:init":
       return incident;
   }
@@ -131,6 +131,13 @@ function normalise(sos: SosState): SosState {
 
 function withSos(incident: Incident, change: (sos: SosState) => SosState): Incident {
   return incident.sos === null ? incident : { ...incident, sos: change(incident.sos) };
+}
+
+/** The list after an update, which brings all of it or its changes. */
+export function membersAfter(members: Member[], { members: all, joined = [], left = [] }: PresenceUpdate): Member[] {
+  if (all) return all;
+  const gone = new Set([...left, ...joined.map((member) => member.userId)]);
+  return [...members.filter((member) => !gone.has(member.userId)), ...joined];
 }
 
 function withResponder(responders: Responder[], userId: string, status: Status, timestamp: number): Responder[] {

@@ -1,0 +1,13 @@
+-- State, locations and members in one read, for those who join a large room together. Like the snapshot of a join: whoever gets
+-- it must hear of all that was not announced when it was taken (ps, lib/presence.lua).
+-- KEYS 1 scope:meta   2 sos:state   3 sos:location   4 scope:members
+-- Returns {} without state, else { time, state, locations, members, newest logged id }, each of the three as field, value, …
+-- Safe to repeat by itself.
+local call = redis.call
+local state = call('HGETALL', KEYS[2])
+if #state == 0 then return {} end
+local notes = call('HMGET', KEYS[1], 'ph', 'pt', 'last')
+if notes[2] and notes[1] ~= notes[2] then call('HSET', KEYS[1], 'ps', notes[2]) end
+local time = call('TIME')
+return { time[1] * 1000 + math.floor(time[2] / 1000), state, call('HGETALL', KEYS[3]), call('HGETALL', KEYS[4]),
+  notes[3] or '0-0' }

@@ -50,8 +50,16 @@ pub struct Checked {
 /// Reads one JSON value and holds it against the rules. `attachments`: how many its placeholders must number.
 /// An error means that it is no JSON.
 pub fn check(text: &str, attachments: u32) -> Result<Checked, Stop> {
-    let mut rules = Rules::new(attachments);
-    match json::read(text, MAX_DEPTH, &mut rules) {
+    judge(text, MAX_DEPTH, &mut Rules::new(attachments))
+}
+
+/// [`check`] for a value that stands within so many containers, without attachments.
+fn check_within(text: &str, containers: usize) -> Result<Checked, Stop> {
+    judge(text, MAX_DEPTH - containers, &mut Rules::new(0))
+}
+
+fn judge<'a>(text: &'a str, depth: usize, rules: &mut Rules<'a>) -> Result<Checked, Stop> {
+    match json::read(text, depth, rules) {
         Ok(behind) if behind.bytes().all(json::is_space) => {
             Ok(Checked { len: text.len() - behind.len(), broken: rules.verdict() })
         }
@@ -59,6 +67,45 @@ pub fn check(text: &str, attachments: u32) -> Result<Checked, Stop> {
         Err(Stop::TooDeep) => Ok(Checked { len: text.len(), broken: Some(TOO_DEEP) }),
         Err(Stop::Malformed) => Err(Stop::Malformed),
     }
+}
+
+/// Tells which events carry a list of things that are judged one by one, so that one bad thing does not refuse the rest: given
+/// a namespace and the name of an event, the list's field in the event's first argument.
+pub type Lists<'a> = &'a dyn Fn(&str, &str) -> Option<&'static str>;
+
+/// For whom no event has such a list.
+pub const NO_LISTS: Lists<'static> = &|_, _| None;
+
+/// [`check`] for the arguments of an event with such a list: an element that breaks a rule, or holds binary data, is replaced by
+/// null. `Ok(Err)` is the rule that something outside of the list breaks.
+pub fn check_each(array: &str, field: &str) -> Result<Result<String, &'static str>, Stop> {
+    let Some(list) = find_list(array, field) else {
+        return Ok(check(array, 0)?.broken.map_or_else(|| Ok(array.to_owned()), Err));
+    };
+    let start = list.as_ptr() as usize - array.as_ptr() as usize;
+    let (head, tail) = (&array[..=start], &array[start + list.len() - 1..]);
+    if let Some(why) = check(&[head, tail].concat(), 0)?.broken {
+        return Ok(Err(why));
+    }
+    let mut mended = String::with_capacity(array.len());
+    mended.push_str(head);
+    for (index, element) in json::pieces(&list[1..list.len() - 1]).enumerate() {
+        if index > 0 {
+            mended.push(',');
+        }
+        mended.push_str(if check_within(element, LIST_DEPTH)?.broken.is_none() { element } else { "null" });
+    }
+    mended.push_str(tail);
+    Ok(Ok(mended))
+}
+
+/// How many containers stand around an element of a list that is judged apart: the arguments, the payload, the list.
+const LIST_DEPTH: usize = 3;
+
+/// A list in the first argument of an event, its brackets included.
+fn find_list<'a>(array: &'a str, field: &str) -> Option<&'a str> {
+    let payload = json::pieces(array.trim_end_matches([' ', '\t', '\n', '\r']).strip_prefix('[')?.strip_suffix(']')?).nth(1)?;
+    json::member(payload, field).filter(|list| list.len() >= 2 && list.starts_with('[') && list.ends_with(']'))
 }
 
 /// What is wrong with a key, duplicates apart.

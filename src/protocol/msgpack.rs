@@ -9,11 +9,11 @@ use bytes::Bytes;
 
 use super::event::Args;
 use super::frame::{Frame, Frames};
-use super::intake::{self, KeySets};
+use super::intake::{self, KeySets, Lists};
 use super::packet::{DecodeError, Limits, Nsp, Outgoing, Packet};
 use super::text::event_name;
 use read::{Item, Reader};
-use rewrite::Rewriter;
+use rewrite::{Faults, Rewriter};
 use write::Transcript;
 
 // The packet types that this parser knows; attachments need none of their own.
@@ -24,20 +24,31 @@ const ACK: u64 = 3;
 const CONNECT_ERROR: u64 = 4;
 
 /// A packet. `message` is the whole of it; attachments are slices of it.
-pub fn decode(message: &Bytes, limits: Limits) -> Result<Packet, DecodeError> {
+pub fn decode(message: &Bytes, limits: Limits, lists: Lists<'_>) -> Result<Packet, DecodeError> {
     if message.is_empty() {
         return Err(DecodeError::Empty);
     }
     let envelope = Envelope::read(message, limits)?;
     let nsp = Nsp::from(envelope.nsp.ok_or(DecodeError::BadNamespace)?);
     let id = envelope.id;
-    let data = envelope.data;
+    let mut data = envelope.data;
+    if let (Some(EVENT), Some(whole)) = (envelope.kind, &data)
+        && (whole.faults != Faults::default() || !whole.attachments.is_empty())
+        && let Some(field) = whole.event_name().and_then(|name| lists(&nsp, &name))
+    {
+        // Only now is the namespace known: it stands behind the data.
+        let each = whole.read_each(message, limits, field)?;
+        data = Some(each);
+    }
+    if data.as_ref().is_some_and(|data| data.faults.garbled) {
+        return Err(DecodeError::NotUtf8);
+    }
     match envelope.kind.ok_or(DecodeError::UnknownType)? {
         // python-socketio writes nil where nothing is.
         CONNECT if data.as_ref().is_none_or(Data::is_null) => Ok(Packet::Connect { nsp, auth: None }),
         CONNECT => {
             let data = data.filter(|data| data.json.starts_with(b"{")).ok_or(DecodeError::WrongPayload)?;
-            match data.broken {
+            match data.faults.why() {
                 Some(intake::TOO_DEEP | intake::TOO_LARGE) => Err(DecodeError::TooDeep),
                 _ => Ok(Packet::Connect { nsp, auth: Some(data.json.into()) }),
             }
@@ -70,15 +81,17 @@ struct Envelope<'a> {
     kind: Option<u64>,
     nsp: Option<&'a str>,
     id: Option<u64>,
-    data: Option<Data>,
+    data: Option<Data<'a>>,
 }
 
 /// A value rewritten as JSON.
-struct Data {
+struct Data<'a> {
     json: Vec<u8>,
     attachments: Vec<Bytes>,
-    /// The rule that it breaks; the JSON may then be cut short, though never within the name of an event.
-    broken: Option<&'static str>,
+    /// If it breaks a rule, the JSON may be cut short, though never within the name of an event.
+    faults: Faults,
+    /// Stands before it.
+    at: Reader<'a>,
 }
 
 impl<'a> Envelope<'a> {
@@ -89,7 +102,11 @@ impl<'a> Envelope<'a> {
         keys.open();
         let mut envelope = Self::default();
         for _ in 0..len {
-            let Item::Str(key) = reader.next()? else { return Err(DecodeError::BadPayload) };
+            let key = match reader.next()? {
+                Item::Str(key) => key,
+                Item::Garbled => return Err(DecodeError::NotUtf8),
+                _ => return Err(DecodeError::BadPayload),
+            };
             if !keys.insert(key.into()) {
                 return Err(DecodeError::BadPayload);
             }
@@ -97,6 +114,7 @@ impl<'a> Envelope<'a> {
                 "type" => envelope.kind = reader.next()?.as_index().ok_or(DecodeError::UnknownType)?.into(),
                 "nsp" => match reader.next()? {
                     Item::Str(nsp) => envelope.nsp = Some(nsp),
+                    Item::Garbled => return Err(DecodeError::NotUtf8),
                     _ => return Err(DecodeError::BadNamespace),
                 },
                 "id" => {
@@ -114,13 +132,28 @@ impl<'a> Envelope<'a> {
     }
 }
 
-impl Data {
-    fn read(reader: &mut Reader<'_>, message: &Bytes, limits: Limits) -> Result<Option<Self>, DecodeError> {
+impl<'a> Data<'a> {
+    fn read(reader: &mut Reader<'a>, message: &Bytes, limits: Limits) -> Result<Option<Self>, DecodeError> {
+        let at = *reader;
         let mut rewriter = Rewriter::new(reader, message, limits);
         Ok(rewriter.run()?.then(|| {
-            let (json, attachments, broken) = rewriter.finish();
-            Self { json, attachments, broken }
+            let (json, attachments, faults) = rewriter.finish();
+            Self { json, attachments, faults, at }
         }))
+    }
+
+    /// Once more, each element of a list by itself.
+    fn read_each(&self, message: &Bytes, limits: Limits, field: &str) -> Result<Self, DecodeError> {
+        let mut reader = self.at;
+        let mut rewriter = Rewriter::new(&mut reader, message, limits);
+        rewriter.run_each(field)?;
+        let (json, attachments, faults) = rewriter.finish();
+        Ok(Self { json, attachments, faults, at: self.at })
+    }
+
+    /// The name of an event, if it is one.
+    fn event_name(&self) -> Option<Box<str>> {
+        event_name(std::str::from_utf8(&self.json).ok()?).ok()
     }
 
     fn is_null(&self) -> bool {
@@ -128,7 +161,7 @@ impl Data {
     }
 
     fn into_args(self) -> Result<Args, &'static str> {
-        match self.broken {
+        match self.faults.why() {
             Some(why) => Err(why),
             None => Ok(Args { json: self.json.into(), attachments: self.attachments }),
         }

@@ -5,6 +5,7 @@ use std::{fmt, ops::Deref};
 
 use bytes::Bytes;
 
+use super::intake::{Lists, NO_LISTS};
 use super::{engineio::Message, event::Args, frame::Frames, msgpack, text};
 
 /// How a connection writes its packets.
@@ -169,6 +170,8 @@ struct Half {
     /// How many attachments are still to come, never 0, and how many bytes they may have.
     awaited: u32,
     bytes_left: u32,
+    /// The packet does without them.
+    discards: bool,
 }
 
 impl Half {
@@ -215,10 +218,10 @@ impl Decoder {
 
     /// A decoder that goes on where another one was: with its parser, and what [`Decoder::half`] says. `None` if that is no
     /// half of a packet.
-    pub fn resume(limits: Limits, parser: Option<Parser>, half: Vec<Message>) -> Option<Self> {
+    pub fn resume(limits: Limits, parser: Option<Parser>, half: Vec<Message>, lists: Lists<'_>) -> Option<Self> {
         let mut decoder = Self { limits, parser, half: None };
         for message in half {
-            if decoder.decode(message) != Ok(None) {
+            if decoder.decode_each(message, lists) != Ok(None) {
                 return None;
             }
         }
@@ -227,26 +230,32 @@ impl Decoder {
 
     /// Takes the next message in. `None`: the packet waits for its attachments. After an error the decoder is of no more use.
     pub fn decode(&mut self, message: Message) -> Result<Option<Packet>, DecodeError> {
+        self.decode_each(message, NO_LISTS)
+    }
+
+    /// [`Decoder::decode`] where some events have lists whose elements are judged one by one: instead of one that breaks a rule
+    /// stands null.
+    pub fn decode_each(&mut self, message: Message, lists: Lists<'_>) -> Result<Option<Packet>, DecodeError> {
         let parser = *self.parser.get_or_insert(match message {
             Message::Text(_) => Parser::Text,
             Message::Binary(_) => Parser::Msgpack,
         });
         match (parser, message) {
-            (Parser::Msgpack, Message::Binary(bytes)) => msgpack::decode(&bytes, self.limits).map(Some),
+            (Parser::Msgpack, Message::Binary(bytes)) => msgpack::decode(&bytes, self.limits, lists).map(Some),
             (Parser::Msgpack, Message::Text(_)) => Err(DecodeError::UnexpectedText),
             (Parser::Text, Message::Binary(bytes)) => {
                 let half = self.half.as_mut().ok_or(DecodeError::UnexpectedBinary)?;
                 half.attach(bytes)?;
-                Ok(if half.awaited == 0 { self.half.take().map(|half| half.packet) } else { None })
+                Ok(if half.awaited == 0 { self.half.take().map(|half| half.whole()) } else { None })
             }
             (Parser::Text, Message::Text(_)) if self.half.is_some() => Err(DecodeError::UnexpectedText),
             (Parser::Text, Message::Text(text)) => {
-                let (packet, awaited) = text::decode(&text, self.limits)?;
+                let text::Decoded { packet, attachments: awaited, discards } = text::decode(&text, self.limits, lists)?;
                 if awaited == 0 {
                     return Ok(Some(packet));
                 }
                 let bytes_left = self.limits.bytes.saturating_sub(text.len().try_into().unwrap_or(u32::MAX));
-                self.half = Some(Box::new(Half { text, packet, awaited, bytes_left }));
+                self.half = Some(Box::new(Half { text, packet, awaited, bytes_left, discards }));
                 Ok(None)
             }
         }
@@ -254,6 +263,14 @@ impl Decoder {
 }
 
 impl Half {
+    /// The packet, all attachments being there.
+    fn whole(mut self) -> Packet {
+        if let (true, Packet::Event { args, .. }) = (self.discards, &mut self.packet) {
+            args.attachments = Vec::new();
+        }
+        self.packet
+    }
+
     fn attach(&mut self, bytes: Bytes) -> Result<(), DecodeError> {
         let len = u32::try_from(bytes.len()).map_err(|_| DecodeError::TooLarge)?;
         self.bytes_left = self.bytes_left.checked_sub(len).ok_or(DecodeError::TooLarge)?;

@@ -1,5 +1,6 @@
 //! Both parsers together: what they agree on, what they refuse, and what the official ones say of it.
 
+mod each;
 mod fuzz;
 mod intake;
 mod packets;

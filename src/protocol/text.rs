@@ -5,13 +5,20 @@ use bytes::Bytes;
 
 use super::event::Args;
 use super::frame::{Frame, Frames};
-use super::intake::{self, Checked, RESERVED_EVENTS};
+use super::intake::{self, Checked, Lists, RESERVED_EVENTS};
 use super::json::{self, Stop};
 use super::packet::{DecodeError, Limits, Nsp, Outgoing, Packet};
 use super::part_of;
 
-/// A packet and how many attachments it still awaits.
-pub fn decode(message: &Bytes, limits: Limits) -> Result<(Packet, u32), DecodeError> {
+/// A packet and what it still awaits.
+pub struct Decoded {
+    pub packet: Packet,
+    pub attachments: u32,
+    /// Nothing of the packet stands for its attachments any more.
+    pub discards: bool,
+}
+
+pub fn decode(message: &Bytes, limits: Limits, lists: Lists<'_>) -> Result<Decoded, DecodeError> {
     let text = std::str::from_utf8(message).map_err(|_| DecodeError::NotUtf8)?;
     let kind = *text.as_bytes().first().ok_or(DecodeError::Empty)?;
     if !(b'0'..=b'6').contains(&kind) || kind == b'4' {
@@ -21,14 +28,24 @@ pub fn decode(message: &Bytes, limits: Limits) -> Result<(Packet, u32), DecodeEr
     let (attachments, rest) = if kind >= b'5' { attachment_count(rest, limits)? } else { (0, rest) };
     let (nsp, rest) = namespace(rest);
     let (id, payload) = ack_id(rest)?;
+    let mut discards = false;
     let packet = match kind {
         b'0' => Packet::Connect { nsp, auth: auth(message, payload)? },
         b'1' if payload.is_empty() => Packet::Disconnect { nsp },
         b'1' => return Err(DecodeError::WrongPayload),
-        b'2' | b'5' => event(nsp, id, message, payload, attachments)?,
+        b'2' | b'5' => {
+            let event = event(nsp, id, message, payload, attachments)?;
+            match judged_each(&event, payload, attachments, lists)? {
+                Some(judged) => {
+                    discards = true;
+                    judged
+                }
+                None => event,
+            }
+        }
         _ => ack(nsp, id.ok_or(DecodeError::BadId)?, message, payload, attachments)?,
     };
-    Ok((packet, attachments))
+    Ok(Decoded { packet, attachments, discards })
 }
 
 fn attachment_count(text: &str, limits: Limits) -> Result<(u32, &str), DecodeError> {
@@ -79,6 +96,24 @@ fn event(nsp: Nsp, id: Option<u64>, message: &Bytes, payload: &str, attachments:
     Ok(match broken {
         Some(why) => Packet::Refused { nsp, id, name, why },
         None => Packet::Event { nsp, id, name, args: Args::from_json(part_of(message, &payload.as_bytes()[..len])) },
+    })
+}
+
+/// An event that breaks a rule, or has binary data, if it has a list whose elements are judged one by one: as it is without the
+/// bad ones, or with the rule that something else breaks. `None`: it stays as it is.
+fn judged_each(event: &Packet, payload: &str, attachments: u32, lists: Lists<'_>) -> Result<Option<Packet>, DecodeError> {
+    let (nsp, id, name) = match event {
+        Packet::Refused { nsp, id, name, .. } => (nsp, id, name),
+        Packet::Event { nsp, id, name, .. } if attachments > 0 => (nsp, id, name),
+        _ => return Ok(None),
+    };
+    let Some(field) = lists(nsp, name) else { return Ok(None) };
+    let (nsp, id, name) = (nsp.clone(), *id, name.clone());
+    Ok(match intake::check_each(payload, field).map_err(|_: Stop| DecodeError::BadPayload)? {
+        Ok(json) => Some(Packet::Event { nsp, id, name, args: Args::from_json(json.trim_end().to_owned()) }),
+        Err(why) if matches!(event, Packet::Refused { .. }) => Some(Packet::Refused { nsp, id, name, why }),
+        // Binary data elsewhere: that is for the event to say.
+        Err(_) => None,
     })
 }
 

@@ -343,7 +343,7 @@ impl Client {
 impl Connection for Client {
     fn message(&self, session: &Arc<Session>, message: Message) {
         let mut state = lock(&self.state);
-        let decoded = state.decoder.decode(message);
+        let decoded = state.decoder.decode_each(message, &|nsp, event| self.io.list_of(nsp, event));
         state.count_half(session);
         let parser = state.decoder.parser().unwrap_or(Parser::Text);
         drop(state);

@@ -125,6 +125,11 @@ impl SocketIo {
         self.sockets.load(Ordering::Relaxed)
     }
 
+    /// The field of an event whose elements are judged one by one.
+    fn list_of(&self, namespace: &str, event: &str) -> Option<&'static str> {
+        self.namespaces.get(namespace)?.list_of(event)
+    }
+
     /// Sockets that are gone, while [`Namespace::on_disconnected`] has still to run, or runs.
     pub fn leaving(&self) -> usize {
         self.leaving.len()

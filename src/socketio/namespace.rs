@@ -60,6 +60,7 @@ pub struct Namespace {
     moves: bool,
     events: HashMap<&'static str, OnEvent>,
     not_a_number: HashMap<&'static str, Code>,
+    lists: HashMap<&'static str, &'static str>,
 }
 
 impl Namespace {
@@ -78,6 +79,7 @@ impl Namespace {
             moves: false,
             events: HashMap::new(),
             not_a_number: HashMap::new(),
+            lists: HashMap::new(),
         }
     }
 
@@ -166,6 +168,17 @@ impl Namespace {
     pub fn not_a_number(mut self, event: &'static str, code: Code) -> Self {
         self.not_a_number.insert(event, code);
         self
+    }
+
+    /// The first argument of this event has a list under `field` whose elements are judged one by one: instead of one that breaks a
+    /// rule of the wire, or holds binary data, the handler finds null.
+    pub fn judge_each(mut self, event: &'static str, field: &'static str) -> Self {
+        self.lists.insert(event, field);
+        self
+    }
+
+    pub(super) fn list_of(&self, event: &str) -> Option<&'static str> {
+        self.lists.get(event).copied()
     }
 
     pub(super) fn not_a_number_code(&self, event: &str) -> Option<Code> {

@@ -4,8 +4,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::support::client::Client;
-use super::support::hub::{Hub, INTERNAL};
-use super::support::msgpack::{Talker, event_with};
+use super::support::hub::{Hub, INTERNAL, now_seconds};
+use super::support::msgpack::{Talker, event_with, pack};
 use super::support::node::Script;
 use super::support::pair::{Pair, member, pair};
 
@@ -229,5 +229,98 @@ async fn what_the_service_says_of_an_incident_is_held_against_the_same_rules() {
             let expected: Value = serde_json::from_str(address).expect("JSON");
             assert_eq!((&state[0], &state[1]["address"]), (&json!("sos:state"), &expected), "{parser}");
         }
+    }
+}
+
+/// Points of a backlog as text: each between two that are good.
+const BROKEN_POINTS: [&str; 12] = [
+    r#"{"latitude":1,"longitude":2,"timestamp":5,"deviceId":"\ud800"}"#,
+    r#"{"latitude":1,"longitude":2,"timestamp":5,"\udfff":1}"#,
+    r#"{"latitude":1,"longitude":2,"timestamp":5,"battery":9007199254740993}"#,
+    r#"{"latitude":1,"longitude":2,"timestamp":1e400}"#,
+    r#"{"latitude":1,"longitude":2,"timestamp":5,"latitude":3}"#,
+    r#"{"latitude":1,"longitude":2,"timestamp":5,"__proto__":{}}"#,
+    r#"{"latitude":1,"longitude":2,"timestamp":5,"x":{"_placeholder":true,"num":0}}"#,
+    r#"{"latitude":"1","longitude":2,"timestamp":5}"#,
+    r#"{"latitude":91,"longitude":2,"timestamp":5}"#,
+    r#"{"latitude":1,"longitude":2}"#,
+    "[]",
+    "null",
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_broken_point_of_a_backlog_is_rejected_and_the_others_are_kept() {
+    let Pair { a, .. } = pair().await;
+    let at = now_seconds() * 1000 - 3_600_000;
+    let good = |n: usize| format!(r#"{{"latitude":1,"longitude":2,"timestamp":{}}}"#, at + n as u64);
+    let is_kept = |answer: &Value, broken: usize, accepted: usize| {
+        let rejected: Vec<_> = (0..broken).map(|n| json!({"index": 2 * n + 1, "code": "INVALID_LOCATION"})).collect();
+        assert_eq!((&answer["ok"], &answer["accepted"]), (&json!(true), &json!(accepted)), "{answer}");
+        assert_eq!(answer["rejected"], json!(rejected));
+    };
+    let kept = async |sos: &str, points: usize| {
+        let (_, answer) = a.internal(Method::GET, &format!("/sos/{sos}/track"), None).await;
+        assert_eq!(answer["data"]["points"].as_array().map(Vec::len), Some(points), "{sos}: {answer}");
+    };
+
+    a.create_sos("backlog-text", "c1").await;
+    let client = member(a, "citizen", "c1", "backlog-text").await;
+    let mut points = vec![good(0)];
+    for (n, broken) in BROKEN_POINTS.iter().enumerate() {
+        points.extend([(*broken).to_owned(), good(n + 1)]);
+    }
+    client.send_raw(&format!(r#"4277["location:batch",{{"points":[{}]}}]"#, points.join(",")));
+    is_kept(&client.acknowledged(77).await[0], BROKEN_POINTS.len(), BROKEN_POINTS.len() + 1);
+    kept("backlog-text", BROKEN_POINTS.len() + 1).await;
+    // Outside of the points a rule is a rule.
+    client.send_raw(r#"4278["location:batch",{"points":[],"sosId":"\ud800"}]"#);
+    assert_eq!(client.acknowledged(78).await[0]["code"], "INVALID_PAYLOAD");
+
+    a.create_sos("backlog-msgpack", "c1").await;
+    let mut talker = Talker::connect(&a.url(), &a.token("citizen", "c1", &["backlog-msgpack"])).await;
+    let broken = poisoned_msgpack().into_iter().filter(|value| can_be_read(value)).collect::<Vec<_>>();
+    let point = |n: usize| pack(&json!({"latitude": 1, "longitude": 2, "timestamp": at + n as u64}));
+    let mut list = vec![0xdc, 0, 2 * broken.len() as u8 + 1];
+    list.extend(point(0));
+    for (n, value) in broken.iter().enumerate() {
+        // {latitude: 1, longitude: 2, timestamp: 5, x: <broken>}
+        let whole = pack(&json!({"latitude": 1, "longitude": 2, "timestamp": 5}));
+        list.push(whole[0] + 1);
+        list.extend_from_slice(&whole[1..]);
+        list.extend_from_slice(&[&[0xa1, b'x'], &value[..]].concat());
+        list.extend(point(n + 1));
+    }
+    let answer = talker.ask_with("location:batch", &json!({}), "points", &list).await;
+    is_kept(&answer, broken.len(), broken.len() + 1);
+    kept("backlog-msgpack", broken.len() + 1).await;
+}
+
+/// Whether a value of [`poisoned_msgpack`] can be read to its end, and is one.
+fn can_be_read(value: &[u8]) -> bool {
+    let too_long = [0xdd, 0xdf, 0xdb, 0xc6, 0xc9].iter().any(|marker| value.starts_with(&[*marker, 0xff]));
+    !too_long && !matches!(value, [] | [0xc1] | [0xc0, 0xc0]) && !value.starts_with(&[0xd8, 0xd8, 0xd8])
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_official_client_gets_its_backlog_through_whatever_one_point_is() {
+    let Pair { a, .. } = pair().await;
+    let at = now_seconds() * 1000 - 3_600_000;
+    for parser in ["text", "msgpack"] {
+        let sos = format!("backlog-{parser}-official");
+        a.create_sos(&sos, "c1").await;
+        let token = a.token("citizen", "c1", &[&sos]);
+        let mut official = Script::node("talk.mjs", &[&a.url(), &token, "websocket", parser]);
+        official.expect("connected ").await;
+        let points = [
+            format!(r#"{{"latitude":1,"longitude":2,"timestamp":{at}}}"#),
+            r#"{"latitude":1,"longitude":2,"timestamp":5,"battery":1152921504606846976}"#.into(),
+            r#"{"latitude":1,"longitude":2,"timestamp":5,"raw":{"$bytes":"AAEC"}}"#.into(),
+            r#"{"latitude":null,"longitude":2,"timestamp":5}"#.into(),
+            format!(r#"{{"latitude":1,"longitude":2,"timestamp":{}}}"#, at + 1),
+        ];
+        official.order(&format!(r#"["ask","location:batch",{{"points":[{}]}}]"#, points.join(",")));
+        let answer: Value = serde_json::from_str(&official.expect("ack ").await).expect("JSON");
+        assert_eq!(answer["accepted"], 2, "{parser}: {answer}");
+        assert_eq!(answer["rejected"].as_array().map(Vec::len), Some(3), "{parser}: {answer}");
     }
 }

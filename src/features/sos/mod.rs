@@ -232,7 +232,8 @@ impl Sos {
             .not_a_number("sos:status:update", error::INVALID_STATUS)
             .not_a_number("location:update", error::INVALID_LOCATION)
             .not_a_number("location:batch", error::INVALID_LOCATION)
-            .not_a_number("message:send", error::INVALID_MESSAGE);
+            .not_a_number("message:send", error::INVALID_MESSAGE)
+            .judge_each("location:batch", "points");
         events!(namespace,
             "auth:refresh" => refresh,
             "sos:init" => on_init,

@@ -15,6 +15,8 @@ pub enum Item<'a> {
     Negative(i64),
     Float(f64),
     Str(&'a str),
+    /// Text that is not UTF-8.
+    Garbled,
     Bin(&'a [u8]),
     Array(usize),
     Map(usize),
@@ -39,6 +41,7 @@ impl Item<'_> {
 }
 
 /// Reads items. It allocates nothing, and takes no length at its word that the rest of the message cannot hold.
+#[derive(Clone, Copy)]
 pub struct Reader<'a> {
     rest: &'a [u8],
 }
@@ -149,7 +152,7 @@ impl<'a> Reader<'a> {
     }
 
     fn str(&mut self, len: usize) -> Result<Item<'a>, DecodeError> {
-        std::str::from_utf8(self.take(len)?).map(Item::Str).map_err(|_| DecodeError::NotUtf8)
+        Ok(std::str::from_utf8(self.take(len)?).map_or(Item::Garbled, Item::Str))
     }
 
     fn bin(&mut self, len: usize) -> Result<Item<'a>, DecodeError> {

@@ -19,8 +19,24 @@ pub struct Rewriter<'r, 'a> {
     keys: KeySets<'a>,
     json: Vec<u8>,
     attachments: Vec<Bytes>,
+    faults: Faults,
+}
+
+/// What is wrong with a value.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// The first rule that it breaks.
     broken: Option<&'static str>,
     not_a_number: bool,
+    /// It holds text that is not UTF-8: it does not decode.
+    pub garbled: bool,
+}
+
+impl Faults {
+    /// The rule that is broken. An invalid number counts only if nothing else is wrong, because the event's own code answers it.
+    pub fn why(self) -> Option<&'static str> {
+        self.broken.or(self.not_a_number.then_some(intake::NOT_A_NUMBER))
+    }
 }
 
 impl<'r, 'a> Rewriter<'r, 'a> {
@@ -32,8 +48,7 @@ impl<'r, 'a> Rewriter<'r, 'a> {
             keys: KeySets::default(),
             json: Vec::new(),
             attachments: Vec::new(),
-            broken: None,
-            not_a_number: false,
+            faults: Faults::default(),
         }
     }
 
@@ -49,18 +64,35 @@ impl<'r, 'a> Rewriter<'r, 'a> {
         Ok(true)
     }
 
-    /// JSON, attachments, and the rule that was broken. An invalid number counts only if nothing else is wrong, because the
-    /// event's own code answers it.
-    pub fn finish(mut self) -> (Vec<u8>, Vec<Bytes>, Option<&'static str>) {
+    /// Rewrites the arguments of an event, but judges each element of a list in its first argument by itself: one that breaks a
+    /// rule, or holds binary data, is replaced by null.
+    pub fn run_each(&mut self, field: &str) -> Result<(), DecodeError> {
+        let Item::Array(len) = self.reader.next()? else { return Err(DecodeError::WrongPayload) };
+        self.json.push(b'[');
+        for index in 0..len {
+            if index > 0 {
+                self.json.push(b',');
+            }
+            match self.reader.next()? {
+                Item::Map(len) if index == 1 => self.object(len, MAX_DEPTH - 2, Some(field))?,
+                item => self.value(item, MAX_DEPTH - 1)?,
+            }
+        }
+        self.json.push(b']');
+        Ok(())
+    }
+
+    /// JSON, attachments, and what is wrong.
+    pub fn finish(mut self) -> (Vec<u8>, Vec<Bytes>, Faults) {
         // What was reserved for attachments is not needed.
         if 2 * self.json.len() < self.json.capacity() {
             self.json.shrink_to_fit();
         }
-        (self.json, self.attachments, self.broken.or(self.not_a_number.then_some(intake::NOT_A_NUMBER)))
+        (self.json, self.attachments, self.faults)
     }
 
     fn break_with(&mut self, why: &'static str) {
-        self.broken.get_or_insert(why);
+        self.faults.broken.get_or_insert(why);
     }
 
     /// `depth`: how many containers may still be opened.
@@ -76,6 +108,10 @@ impl<'r, 'a> Rewriter<'r, 'a> {
             Item::Negative(value) => self.integer(value.unsigned_abs(), true),
             Item::Float(value) => self.float(value),
             Item::Str(text) => write_string(&mut self.json, text),
+            Item::Garbled => {
+                self.faults.garbled = true;
+                self.json.extend_from_slice(b"null");
+            }
             Item::Bin(bytes) => self.attachment(bytes),
             Item::Date(ms) => self.date(ms),
             // Of an object's undefined field the key is left out as well, and it does not come here.
@@ -87,7 +123,7 @@ impl<'r, 'a> Rewriter<'r, 'a> {
                 self.reader.skip_contents(item)?;
             }
             Item::Array(len) => self.array(len, depth - 1)?,
-            Item::Map(len) => self.object(len, depth - 1)?,
+            Item::Map(len) => self.object(len, depth - 1, None)?,
         }
         Ok(())
     }
@@ -105,7 +141,29 @@ impl<'r, 'a> Rewriter<'r, 'a> {
         Ok(())
     }
 
-    fn object(&mut self, len: usize, depth: usize) -> Result<(), DecodeError> {
+    /// The elements of a list that are judged one by one.
+    fn list(&mut self, len: usize, depth: usize) -> Result<(), DecodeError> {
+        self.json.push(b'[');
+        for index in 0..len {
+            if index > 0 {
+                self.json.push(b',');
+            }
+            let (start, held, outside) = (self.json.len(), self.attachments.len(), std::mem::take(&mut self.faults));
+            let item = self.reader.next()?;
+            self.value(item, depth)?;
+            if self.faults != Faults::default() || self.attachments.len() > held {
+                self.json.truncate(start);
+                self.json.extend_from_slice(b"null");
+                self.attachments.truncate(held);
+            }
+            self.faults = outside;
+        }
+        self.json.push(b']');
+        Ok(())
+    }
+
+    /// `list`: the field whose elements are judged one by one.
+    fn object(&mut self, len: usize, depth: usize, list: Option<&str>) -> Result<(), DecodeError> {
         self.json.push(b'{');
         self.keys.open();
         let mut is_first = true;
@@ -121,14 +179,17 @@ impl<'r, 'a> Rewriter<'r, 'a> {
                 is_first = false;
                 write_string(&mut self.json, key);
                 self.json.push(b':');
-                self.value(item, depth)?;
+                match item {
+                    Item::Array(len) if list == Some(&**key) => self.list(len, depth - 1)?,
+                    item => self.value(item, depth)?,
+                }
             } else {
                 self.reader.skip_contents(item)?;
             }
             if let Some(key) = key
                 && !self.keys.insert(key)
             {
-                return Err(DecodeError::BadPayload);
+                self.break_with(intake::DUPLICATE_KEY);
             }
         }
         self.keys.close();
@@ -143,6 +204,10 @@ impl<'r, 'a> Rewriter<'r, 'a> {
             Item::Str(key) => key.into(),
             Item::Unsigned(key) if key <= MAX_NUMBER => key.to_string().into(),
             Item::Negative(key) if key.unsigned_abs() <= MAX_NUMBER => key.to_string().into(),
+            Item::Garbled => {
+                self.faults.garbled = true;
+                return Ok(None);
+            }
             _ => {
                 self.break_with(intake::BAD_KEY);
                 self.reader.skip_contents(item)?;
@@ -170,7 +235,7 @@ impl<'r, 'a> Rewriter<'r, 'a> {
     /// Writes a number the way JavaScript does: the shortest text that reads back the same.
     fn float(&mut self, value: f64) {
         if !value.is_finite() {
-            self.not_a_number = true;
+            self.faults.not_a_number = true;
             self.json.extend_from_slice(b"null");
         } else if value.abs() > MAX_NUMBER as f64 {
             self.break_with(intake::NUMBER_TOO_LARGE);

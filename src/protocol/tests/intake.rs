@@ -162,6 +162,8 @@ fn keys_are_text_and_come_once() {
     ] {
         assert_eq!(verdict(text_event(&argument)), why, "{argument}");
     }
+    assert_eq!(verdict(msgpack_argument(b"\x82\xa1b\x00\xa1b\x00")), Some(DUPLICATE_KEY));
+    assert_eq!(verdict(msgpack_argument(b"\x82\xa11\x00\x01\x00")), Some(DUPLICATE_KEY));
     assert_eq!(verdict(msgpack_argument(b"\x81\xa9__proto__\x80")), Some(RESERVED_KEY));
     assert_eq!(json_of(b"\x83\x01\xa1x\xff\xa1y\xa1z\xc0"), r#"{"1":"x","-1":"y","z":null}"#);
     for key in

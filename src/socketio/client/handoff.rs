@@ -105,7 +105,7 @@ impl Client {
         let export: ClientExport = serde_json::from_slice(exported).ok()?;
         let parser = export.msgpack.map(|msgpack| if msgpack { Parser::Msgpack } else { Parser::Text });
         let half = export.half.iter().map(read).collect::<Option<Vec<_>>>()?;
-        let decoder = Decoder::resume(io.config.attachments, parser, half)?;
+        let decoder = Decoder::resume(io.config.attachments, parser, half, &|nsp, event| io.list_of(nsp, event))?;
         let gone = export.gone.iter().map(|name| Some(Entry::Gone(io.namespaces.get(&**name)?.name())));
         let state = State {
             decoder,

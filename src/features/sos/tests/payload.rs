@@ -133,7 +133,7 @@ fn good_points_of_a_batch_are_kept_though_others_fail() {
         r#"{"points":[{"latitude":1,"longitude":2,"timestamp":3},{"latitude":1,"longitude":2},7,{"latitude":"x","longitude":2,"timestamp":3},{"latitude":4,"longitude":5,"timestamp":6}]}"#,
         batch,
     );
-    assert_eq!(read.fixes.iter().map(|fix| fix.time).collect::<Vec<_>>(), [Some(3), Some(6)]);
+    assert_eq!(read.fixes.iter().map(|fix| fix.time).collect::<Vec<_>>(), [Some(3_000), Some(6_000)]);
     assert_eq!(read.rejected, [1, 2, 3]);
 }
 

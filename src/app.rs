@@ -253,6 +253,7 @@ fn engine_config(settings: &Settings, node: &Node, budget: &Arc<Budget>) -> engi
         handshakes_per_second_per_address: limits.handshakes_per_second_per_address,
         budget: budget.clone(),
         patience: patience(settings),
+        read_bytes_per_second: limits.read_bytes_per_second,
         tag: (&**node.identity.tag()).into(),
         ..engineio::Config::default()
     }
@@ -266,6 +267,8 @@ fn socketio_config(settings: &Settings, node: &Node) -> socketio::Config {
         agents_without_recovery: transport.agents_without_recovery.clone().into(),
         events_per_second: settings.limits.events_per_second,
         event_burst: settings.limits.events_burst,
+        events_per_second_per_user: settings.limits.events_per_second_per_user,
+        connects_per_minute: settings.limits.connects_per_minute,
         connects_at_once: settings.limits.connects_at_once,
         attachments: packet::Limits { attachments: bound(transport.max_attachments), bytes: bound(transport.max_payload) },
         gate: node.registry.fence().gate().clone(),

@@ -111,9 +111,14 @@ pub struct Limits {
     pub handshakes_per_second_per_address: u32,
     /// Newcomers that are let in at the same moment.
     pub connects_at_once: usize,
+    /// Of one connection, over all its namespaces.
     pub events_per_second: u32,
-    /// Events of one socket at once.
+    /// Events of one connection at once.
     pub events_burst: u32,
+    pub events_per_second_per_user: u32,
+    pub connects_per_minute: u32,
+    /// Of one connection.
+    pub read_bytes_per_second: usize,
     /// Bytes queued for one client.
     pub outbox_bytes: usize,
     /// Incidents that one socket may be in.
@@ -182,6 +187,9 @@ impl fmt::Display for Faults {
     }
 }
 
+/// Bytes of an event that count as one event more.
+pub const EVENT_BYTES: usize = 16_384;
+
 /// Characters: what is shorter can be guessed.
 const LEAST_CLUSTER_SECRET: usize = 16;
 
@@ -192,7 +200,7 @@ impl Settings {
     /// [`Faults`] names all that is wrong, not the first thing only.
     pub fn from_source(source: &Source) -> Result<Self, Faults> {
         let mut read = Reader::new(source);
-        let settings = Self {
+        let mut settings = Self {
             server: server(&mut read),
             cluster: cluster(&mut read),
             origins: origins(&mut read),
@@ -206,8 +214,17 @@ impl Settings {
             sessions: interviews::sessions(&mut read),
             telemetry: telemetry(&mut read),
         };
+        settings.raise_limits();
         settings.check_together(&mut read);
         if read.faults.is_empty() { Ok(settings) } else { Err(Faults(read.faults)) }
+    }
+
+    /// A limit never stops what another one allows.
+    fn raise_limits(&mut self) {
+        let Limits { events_per_second, events_per_second_per_user, read_bytes_per_second, .. } = &mut self.limits;
+        *events_per_second_per_user = (*events_per_second_per_user).max(*events_per_second);
+        let needed = (*events_per_second as usize * EVENT_BYTES).max(self.transport.max_payload);
+        *read_bytes_per_second = (*read_bytes_per_second).max(needed);
     }
 
     /// What fits alone but not together.
@@ -357,6 +374,9 @@ fn limits(read: &mut Reader<'_>) -> Limits {
         connects_at_once: read.integer(t::CONNECTS_AT_ONCE, 1..=100_000),
         events_per_second: read.integer(t::EVENTS_PER_SECOND, 1..=1_000_000),
         events_burst: read.integer(t::EVENTS_BURST, 1..=1_000_000),
+        events_per_second_per_user: read.integer(t::EVENTS_PER_SECOND_PER_USER, 1..=1_000_000),
+        connects_per_minute: read.integer(t::CONNECTS_PER_MINUTE, 1..=1_000_000),
+        read_bytes_per_second: read.integer(t::READ_BYTES_PER_SECOND, 1024..=100_000_000_000),
         outbox_bytes: read.integer(t::OUTBOX_BYTES, 1024..=1_000_000_000),
         rooms_per_socket: read.integer(t::ROOMS_PER_SOCKET, 1..=1000),
         relay_bytes: read.integer(t::MAX_RELAY_BYTES, 256..=1_000_000),

@@ -17,6 +17,8 @@ pub enum CloseReason {
     TooLarge,
     /// The layer above did not accept the client in time.
     ConnectTimeout,
+    /// The client asked the layer above to be accepted again and again.
+    TooManyConnects,
     /// More waits for the client than the budget allows.
     SlowClient,
     /// Ended by the layer above.
@@ -39,7 +41,7 @@ impl CloseReason {
             Self::GoingAway => 1001,
             Self::ProtocolError => 1002,
             Self::TooLarge => 1009,
-            Self::PingTimeout | Self::PollAborted | Self::ConnectTimeout | Self::SlowClient => 1008,
+            Self::PingTimeout | Self::PollAborted | Self::ConnectTimeout | Self::TooManyConnects | Self::SlowClient => 1008,
             Self::TryAgain | Self::LostOwnership => 1013,
         }
     }
@@ -54,6 +56,7 @@ impl CloseReason {
             Self::ProtocolError => "protocol error",
             Self::TooLarge => "message too large",
             Self::ConnectTimeout => "connect timeout",
+            Self::TooManyConnects => "too many connects",
             Self::SlowClient => "slow client",
             Self::ServerClosed => "server closed",
             Self::GoingAway => "going away",

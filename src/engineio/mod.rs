@@ -2,6 +2,7 @@
 //!
 //! This layer moves messages and knows when a client is gone. What the messages mean is the business of the [`Handler`] above.
 
+mod bucket;
 mod close;
 pub mod elsewhere;
 mod entry;
@@ -29,6 +30,7 @@ use crate::net::{Budget, Patience};
 use crate::protocol::engineio::Message;
 use crate::sync::lock;
 
+pub use bucket::{Bucket, Rate};
 pub use close::CloseReason;
 use elsewhere::Elsewhere;
 use heartbeat::Wheel;
@@ -61,6 +63,9 @@ pub struct Config {
     pub handshakes_per_second: u32,
     /// Those of one subscriber, half of them at once.
     pub handshakes_per_second_per_address: u32,
+    /// Bytes a second that one session is read with for long, and at once; each packet counts [`PACKET_COST`] more. Beyond it
+    /// reading pauses, for a second at most if it is as much as `max_payload`.
+    pub read_bytes_per_second: usize,
     /// Packets in one long-polling request.
     pub max_polling_packets: usize,
     /// Packets in one answer to a poll. python-engineio takes no more than 16.
@@ -85,12 +90,23 @@ impl Default for Config {
             max_connections_per_address: 100_000,
             handshakes_per_second: 2_000,
             handshakes_per_second_per_address: 2_000,
+            read_bytes_per_second: 2_000_000,
             max_polling_packets: 1_000,
             max_packets_per_payload: 16,
             budget: Arc::default(),
             patience: Patience::default(),
             tag: "".into(),
         }
+    }
+}
+
+/// What a packet, or a fragment of one, costs beside its bytes: of the smallest ones it is the number that makes work.
+const PACKET_COST: usize = 256;
+
+impl Config {
+    fn reading(&self) -> Rate {
+        let per_second = self.read_bytes_per_second as f64;
+        Rate { per_second, burst: per_second.max(self.max_payload as f64) }
     }
 }
 

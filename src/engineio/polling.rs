@@ -70,6 +70,8 @@ pub async fn post(engine: &Engine, session: Arc<Session>, body: Incoming) -> Res
         return BadRequest::Malformed.response();
     }
     let Some(_posting) = session.begin_post() else { return overlap(&session) };
+    // The client may not have waited for the answer to the last one.
+    pause(session.pace(0, 0)).await;
     let error = match engine.read_body(body, session.address(), || session.heard()).await {
         Ok(body) => return take(&session, &body.bytes, &engine.config).await,
         Err(error) => error,
@@ -114,7 +116,15 @@ fn overlap(session: &Arc<Session>) -> Response<Body> {
 /// Takes in what a client has sent by way of another node.
 pub async fn post_relayed(session: &Arc<Session>, body: &Bytes, config: &Config) -> Response<Body> {
     let Some(_posting) = session.begin_post() else { return overlap(session) };
+    pause(session.pace(0, 0)).await;
     take(session, body, config).await
+}
+
+/// A client that sends too much gets its answer later, and does not send meanwhile.
+async fn pause(time: Option<Duration>) {
+    if let Some(time) = time {
+        tokio::time::sleep(time).await;
+    }
 }
 
 async fn take(session: &Arc<Session>, body: &Bytes, config: &Config) -> Response<Body> {
@@ -125,6 +135,7 @@ async fn take(session: &Arc<Session>, body: &Bytes, config: &Config) -> Response
         session.close(CloseReason::ProtocolError);
         return BadRequest::Malformed.response();
     };
+    let count = packets.len();
     for packet in packets {
         match session.receive(packet) {
             // The layer above may have found that the message is none.
@@ -141,5 +152,6 @@ async fn take(session: &Arc<Session>, body: &Bytes, config: &Config) -> Response
             }
         }
     }
+    pause(session.pace(count, body.len())).await;
     respond(StatusCode::OK, "text/html", "ok")
 }

@@ -21,7 +21,7 @@ use crate::protocol::frame::{Frame, Frames};
 use crate::telemetry::metrics::TRANSPORT_CLOSES;
 
 use super::outbox::{Outbox, VolatileKey};
-use super::{CloseReason, Connection, Engine};
+use super::{Bucket, CloseReason, Connection, Engine, PACKET_COST};
 use crate::sync::lock;
 
 pub(super) use handoff::CannotAdopt;
@@ -83,6 +83,8 @@ pub struct Session {
     address: IpAddr,
     connection: OnceLock<Arc<dyn Connection>>,
     state: Mutex<State>,
+    /// What may still be read from the client before it has to wait.
+    reading: Mutex<Bucket>,
     /// A POST is being read or worked off.
     posting: AtomicBool,
 }
@@ -117,10 +119,10 @@ impl Session {
             polls: 0,
             overflows: false,
         };
-        Self::with_state(engine, sid.into(), address, state)
+        Self::with_state(engine, sid.into(), address, state, Bucket::full(engine.config.reading()))
     }
 
-    fn with_state(engine: &Arc<Engine>, sid: Box<str>, address: IpAddr, state: State) -> Arc<Self> {
+    fn with_state(engine: &Arc<Engine>, sid: Box<str>, address: IpAddr, state: State, reading: Bucket) -> Arc<Self> {
         let due = state.pong_due.unwrap_or(state.ping_due);
         let session = Arc::new(Self {
             sid,
@@ -128,6 +130,7 @@ impl Session {
             address,
             connection: OnceLock::new(),
             state: Mutex::new(state),
+            reading: Mutex::new(reading),
             posting: AtomicBool::new(false),
         });
         engine.wheel.schedule(due, Arc::downgrade(&session));
@@ -280,6 +283,21 @@ impl Session {
 
     fn count(self: &Arc<Self>, outbox: &mut Outbox) {
         outbox.count(|| self.hold("what waits for a client"));
+    }
+
+    /// Counts what has come from the client, whatever it is. `Some`: so long nothing more is to be read from it. Thus the client
+    /// is slowed down by its own transport, and nothing that it was asked for is refused.
+    pub(super) fn pace(&self, packets: usize, bytes: usize) -> Option<Duration> {
+        self.spend(packets * PACKET_COST + bytes)
+    }
+
+    /// Makes the client's reading dearer by so many bytes: for answers that it has brought about by sending too much.
+    pub fn charge(&self, bytes: usize) {
+        self.spend(bytes);
+    }
+
+    fn spend(&self, bytes: usize) -> Option<Duration> {
+        lock(&self.reading).spend(bytes as f64, self.engine.config.reading())
     }
 
     pub(super) fn receive(self: &Arc<Self>, packet: Packet) -> Result<(), CloseReason> {

@@ -31,7 +31,7 @@ use crate::protocol::frame::Frame;
 use super::elsewhere::{Elsewhere, Ticket};
 use super::entry::BadRequest;
 use super::session::CannotAdopt;
-use super::{Body, CloseReason, Engine, Handshake, Session};
+use super::{Body, Bucket, CloseReason, Engine, Handshake, PACKET_COST, Session};
 
 /// While an upgrade is going on, a poll that waits is ended this often, so that the client can finish its part.
 pub const POLL_CHECK: Duration = Duration::from_millis(100);
@@ -188,13 +188,16 @@ pub struct Foreign {
     pub ticket: Ticket,
     /// Of the client, which has a place among the sessions of this node already.
     pub address: IpAddr,
+    /// What may still be read before its session is here.
+    reading: Bucket,
     probed: bool,
     upgraded: Arc<AtomicBool>,
 }
 
 impl Foreign {
     pub fn new(engine: Arc<Engine>, elsewhere: Arc<dyn Elsewhere>, sid: &str, ticket: Ticket, address: IpAddr) -> Self {
-        Self { engine, elsewhere, sid: sid.into(), ticket, address, probed: false, upgraded: Arc::default() }
+        let reading = Bucket::full(engine.config.reading());
+        Self { engine, elsewhere, sid: sid.into(), ticket, address, reading, probed: false, upgraded: Arc::default() }
     }
 
     /// The client has sent its upgrade packet.
@@ -315,10 +318,14 @@ impl Stream {
             let (opcode, fin) = (frame.opcode, frame.fin);
             // Copied: a slice, however small, would keep the whole buffer of the reader alive, and the reader would need another.
             let payload = Bytes::copy_from_slice(&frame.payload);
-            used += frame_len(payload.len());
+            let len = frame_len(payload.len());
+            used += len;
             taken.used(used);
             if let Some(message) = self.assemble(opcode, fin, payload)? {
                 self.receive(message).await?;
+            }
+            if let Some(pause) = self.pace(len) {
+                tokio::time::sleep(pause).await;
             }
             if let Stage::Open(session) | Stage::Probing(session) = &self.stage
                 && session.is_closed()
@@ -331,6 +338,14 @@ impl Stream {
                 // A frame that was not masked (RFC 6455 § 5.1).
                 Ordering::Greater => return Err(CloseReason::ProtocolError),
             }
+        }
+    }
+
+    /// Counts a frame; `Some` is how long not to read.
+    fn pace(&mut self, bytes: usize) -> Option<Duration> {
+        match &mut self.stage {
+            Stage::Open(session) | Stage::Probing(session) => session.pace(1, bytes),
+            Stage::Elsewhere(foreign) => foreign.reading.spend((PACKET_COST + bytes) as f64, foreign.engine.config.reading()),
         }
     }
 

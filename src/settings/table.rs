@@ -80,8 +80,11 @@ variables! {
         HANDSHAKES_PER_SECOND = "2000", "Most new connections a second on this node";
         HANDSHAKES_PER_SECOND_PER_ADDRESS = "500", "Most of them from one address (of IPv6: from one /64), half of these at once";
         CONNECTS_AT_ONCE = "64", "Newcomers that are authenticated and joined to their rooms at the same moment; the others wait their turn";
-        EVENTS_PER_SECOND = "50", "Events a second that one socket may send for long; each 16 KiB of an event count as one more";
-        EVENTS_BURST = "100", "Events that one socket may send at once";
+        EVENTS_PER_SECOND = "50", "Events a second that one connection may send for long; each 16 KiB of an event count as one more";
+        EVENTS_BURST = "100", "Events that one connection may send at once";
+        EVENTS_PER_SECOND_PER_USER = "200", "Events a second of one user over all connections to this node; never less than EVENTS_PER_SECOND";
+        CONNECTS_PER_MINUTE = "30", "Times a minute that one connection may connect to namespaces before it is closed";
+        READ_BYTES_PER_SECOND = "2000000", "Bytes a second that one connection is read with for long; never less than MAX_PAYLOAD, nor than 16 KiB for each of EVENTS_PER_SECOND";
         OUTBOX_BYTES = "2097152", "Bytes that may wait for one slow client before its connection is closed; at least twice MAX_PAYLOAD";
         ROOMS_PER_SOCKET = "200", "Incidents that one socket may be in at the same time";
         MAX_RELAY_BYTES = "65536", "Largest payload of a signal between members, attachments included, in bytes";

@@ -62,6 +62,14 @@ fn what_does_not_fit_together_is_a_fault() {
 }
 
 #[test]
+fn a_limit_never_stops_what_another_one_allows() {
+    let limits = settings([("EVENTS_PER_SECOND", "300"), ("EVENTS_PER_SECOND_PER_USER", "100")]).limits;
+    assert_eq!((limits.events_per_second_per_user, limits.read_bytes_per_second), (300, 300 * 16_384));
+    let limits = settings([("READ_BYTES_PER_SECOND", "2000"), ("MAX_PAYLOAD", "1040000")]).limits;
+    assert_eq!((limits.events_per_second_per_user, limits.read_bytes_per_second), (200, 1_040_000));
+}
+
+#[test]
 fn an_empty_value_is_an_unset_one() {
     let settings = settings([("PORT", ""), ("JWT_SECRET", "  "), ("SOS_MS_URL", "")]);
     assert_eq!(settings.server.port, 3000);

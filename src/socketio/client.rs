@@ -19,6 +19,7 @@ use crate::protocol::packet::{Decoder, Outgoing, Packet, Parser, encode};
 
 use super::hello::Hello;
 use super::lane::Job;
+use super::rates::{self, Allowance};
 use super::turnstile::Turn;
 use super::{
     Admitted, Code, ConnectError, ConnectRequest, DisconnectReason, Event, EventError, Kept, Names, Namespace, Newcomer, Socket,
@@ -45,6 +46,7 @@ struct State {
     decoder: Decoder,
     /// What the half packet of the decoder takes.
     half: Option<Hold>,
+    allowance: Allowance,
     entries: SmallVec<[Entry; 1]>,
     /// How many CONNECT packets came.
     connects: u32,
@@ -95,6 +97,7 @@ impl Client {
         let state = State {
             decoder: Decoder::new(io.config.attachments),
             half: None,
+            allowance: Allowance::new(&io.config),
             entries: SmallVec::new(),
             connects: 0,
             undecided: 0,
@@ -118,9 +121,19 @@ impl Client {
         }
     }
 
+    /// Whom an event is for, that counts for so much: `Err` if it is too many of its session or user.
+    fn receiver(&self, nsp: &str, cost: f64) -> Result<Option<Result<Arc<Socket>, Arc<Socket>>>, CloseReason> {
+        let Some(socket) = self.socket(nsp)? else { return Ok(None) };
+        let may_send = lock(&self.state).allowance.take_event(cost, &self.io.config) && socket.user_may_send(cost);
+        Ok(Some(if may_send { Ok(socket) } else { Err(socket) }))
+    }
+
     fn handle(&self, session: &Arc<Session>, packet: Packet, parser: Parser) -> Result<(), CloseReason> {
         match packet {
             Packet::Connect { nsp, auth } => {
+                if !lock(&self.state).allowance.take_connect(&self.io.config) {
+                    return Err(CloseReason::TooManyConnects);
+                }
                 let Some(namespace) = self.io.namespaces.get(&*nsp).cloned() else {
                     session.send(encode(parser, &nsp, &Outgoing::ConnectError { json: r#"{"message":"Invalid namespace"}"# }));
                     return Ok(());
@@ -148,18 +161,20 @@ impl Client {
                     self.disconnected(&socket, DisconnectReason::Client);
                 }
             }
-            Packet::Event { nsp, id, name, args } => {
-                if let Some(socket) = self.socket(&nsp)? {
-                    socket.push_event(Event { name, args, ack_id: id }, &self.io.config);
-                }
-            }
-            Packet::Refused { nsp, id, name, why } => {
-                if let Some(socket) = self.socket(&nsp)? {
+            Packet::Event { nsp, id, name, args } => match self.receiver(&nsp, rates::cost(args.size()))? {
+                Some(Ok(socket)) => socket.push_event(Event { name, args, ack_id: id }, &self.io.config),
+                Some(Err(socket)) => socket.refuse_for_rate(&name, id),
+                None => {}
+            },
+            Packet::Refused { nsp, id, name, why } => match self.receiver(&nsp, rates::cost(0))? {
+                Some(Ok(socket)) => {
                     let not_a_number = (why == NOT_A_NUMBER).then(|| socket.namespace().not_a_number_code(&name)).flatten();
                     let error = EventError::new(not_a_number.unwrap_or(Code::INVALID_PAYLOAD), why);
-                    socket.refuse_event(&name, id, &error, &self.io.config);
+                    socket.refuse(&name, id, &error);
                 }
-            }
+                Some(Err(socket)) => socket.refuse_for_rate(&name, id),
+                None => {}
+            },
             Packet::Ack { nsp, id, args } => {
                 if let Some(socket) = self.socket(&nsp)? {
                     socket.acknowledged(id, args);
@@ -241,8 +256,10 @@ impl Client {
         let config = &self.io.config;
         let hello = Hello::read(&request, config);
         let data = (namespace.connect)(request).await?;
+        let identity = namespace.identify(&data);
         let newcomer = Newcomer {
-            identity: namespace.identify(&data),
+            user: self.io.user_of(namespace, identity.as_ref()),
+            identity,
             namespace: namespace.clone(),
             session: session.clone(),
             told: hello.told,
@@ -250,7 +267,6 @@ impl Client {
             client: self.me.clone(),
             parser,
             data,
-            config: self.io.config.clone(),
         };
         match self.io.keeper.get() {
             Some(keeper) => keeper.admit(newcomer).await,

@@ -8,7 +8,8 @@ use crate::protocol::packet::Parser;
 
 use super::client::Client;
 use super::namespace::{BoxFuture, Data};
-use super::{Config, ConnectError, DisconnectReason, Kept, Namespace, Socket, SocketExport};
+use super::rates::UserAllowance;
+use super::{ConnectError, DisconnectReason, Kept, Namespace, Socket, SocketExport};
 
 /// Who a socket belongs to. A connection is only given back to the same user in the same role.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,7 +49,7 @@ pub struct Newcomer {
     pub(super) client: Weak<Client>,
     pub(super) parser: Parser,
     pub(super) data: Data,
-    pub(super) config: Config,
+    pub(super) user: Option<Arc<UserAllowance>>,
 }
 
 impl Newcomer {

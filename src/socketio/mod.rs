@@ -13,6 +13,7 @@ mod kept;
 mod lane;
 mod namespace;
 mod offset;
+mod rates;
 mod socket;
 mod trail;
 mod turnstile;
@@ -36,6 +37,7 @@ pub use keeper::{Admitted, Earlier, Identity, Keeper, Names, Newcomer};
 pub use kept::{Kept, KeptRoom, SocketExport};
 pub use namespace::{Abandoned, BoxFuture, ConnectRequest, Namespace};
 pub use offset::Offset;
+use rates::{UserAllowance, Users};
 pub use socket::{AckError, DisconnectReason, Socket};
 pub use trail::{Missed, Place, SentDirect, SentEntry, SentLog};
 use turnstile::Turnstile;
@@ -45,10 +47,14 @@ use turnstile::Turnstile;
 pub struct Config {
     /// How long a client may take from the Engine.IO handshake to an accepted CONNECT.
     pub connect_timeout: Duration,
-    /// Events a second and socket; beyond it they are answered with `RATE_LIMITED`.
+    /// Events a second of one session, over all of its namespaces; beyond it they are answered with `RATE_LIMITED`.
     pub events_per_second: u32,
-    /// Events that a socket may send at once after a pause.
+    /// Events that a session may send at once after a pause.
     pub event_burst: u32,
+    /// Events a second of one user over all of its sockets on this node; beyond it they are answered alike.
+    pub events_per_second_per_user: u32,
+    /// CONNECT packets of one session, all of them at once at most; beyond it the transport is closed.
+    pub connects_per_minute: u32,
     /// Events of one socket that wait for those before them.
     pub max_queued_events: usize,
     /// Server-to-client acknowledgements that one socket may owe.
@@ -71,6 +77,8 @@ impl Default for Config {
             connect_timeout: Duration::from_secs(45),
             events_per_second: 50,
             event_burst: 100,
+            events_per_second_per_user: 200,
+            connects_per_minute: 30,
             max_queued_events: 256,
             max_pending_acks: 256,
             connects_at_once: 64,
@@ -89,6 +97,7 @@ pub struct SocketIo {
     sockets: AtomicUsize,
     keeper: OnceLock<Arc<dyn Keeper>>,
     turnstile: Turnstile,
+    users: Users,
     /// Sockets that are gone, but not yet everything that follows on it.
     leaving: TaskTracker,
 }
@@ -97,12 +106,14 @@ impl SocketIo {
     pub fn new(config: Config, namespaces: impl IntoIterator<Item = Namespace>) -> Arc<Self> {
         let namespaces = namespaces.into_iter().map(|namespace| (namespace.name(), Arc::new(namespace))).collect();
         let turnstile = Turnstile::new(config.connects_at_once);
+        let users = Users::new(&config);
         Arc::new(Self {
             config,
             namespaces,
             sockets: AtomicUsize::new(0),
             keeper: OnceLock::new(),
             turnstile,
+            users,
             leaving: TaskTracker::new(),
         })
     }
@@ -128,6 +139,11 @@ impl SocketIo {
     /// The field of an event whose elements are judged one by one.
     fn list_of(&self, namespace: &str, event: &str) -> Option<&'static str> {
         self.namespaces.get(namespace)?.list_of(event)
+    }
+
+    /// What the user of a socket may still send, if its namespace says whose it is.
+    fn user_of(&self, namespace: &Namespace, identity: Option<&Identity>) -> Option<Arc<UserAllowance>> {
+        identity.map(|identity| self.users.of(namespace.name(), &identity.user))
     }
 
     /// Sockets that are gone, while [`Namespace::on_disconnected`] has still to run, or runs.

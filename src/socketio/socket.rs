@@ -20,8 +20,9 @@ use super::client::Client;
 use super::kept::{Kept, KeptRoom, SocketExport};
 use crate::telemetry::metrics::EVENTS;
 
-use super::lane::{Job, Lane};
+use super::lane::{Job, Lane, QueueFull};
 use super::namespace::Data;
+use super::rates::{self, UserAllowance};
 use super::trail::{Place, SentDirect, SentLog, Trail};
 use super::turnstile::hold;
 use super::{Code, Config, Event, EventError, Gate, Identity, Names, Namespace, Newcomer, Offset, Reply};
@@ -71,6 +72,8 @@ pub struct Socket {
     parser: Parser,
     gone: AtomicBool,
     data: Data,
+    /// What its user may still send over all sockets, if its namespace says whose it is.
+    user: Option<Arc<UserAllowance>>,
     lane: Lane,
     /// Made with the first emit that asks for an ack; an idle socket has none.
     acks: Mutex<Option<Box<Acks>>>,
@@ -91,7 +94,8 @@ impl Socket {
             parser: newcomer.parser,
             gone: AtomicBool::new(false),
             data: newcomer.data.clone(),
-            lane: Lane::new(&newcomer.config),
+            user: newcomer.user.clone(),
+            lane: Lane::default(),
             acks: Mutex::new(None),
             trail: Mutex::default(),
         })
@@ -370,21 +374,24 @@ impl Socket {
         }
     }
 
+    /// Counts an event of this socket for its user, who may have others. False: that is too many.
+    pub(super) fn user_may_send(&self, cost: f64) -> bool {
+        self.user.as_ref().is_none_or(|user| user.take_event(cost))
+    }
+
     pub(super) fn push_event(self: &Arc<Self>, event: Event, config: &Config) {
         let (name, ack_id) = (event.name.clone(), event.ack_id);
         match self.lane.push_event(event, config) {
             Ok(true) => self.run(config.gate.clone(), config.gate_patience),
             Ok(false) => {}
-            Err(_) => self.refuse(&name, ack_id, &too_many()),
+            Err(QueueFull) => self.refuse_for_rate(&name, ack_id),
         }
     }
 
-    /// Refuses an event that breaks a rule of the wire. It counts like any other.
-    pub(super) fn refuse_event(&self, event: &str, ack_id: Option<u64>, error: &EventError, config: &Config) {
-        match self.lane.count(config) {
-            Ok(()) => self.refuse(event, ack_id, error),
-            Err(_) => self.refuse(event, ack_id, &too_many()),
-        }
+    /// Refuses an event because there are too many. The answer costs the client of its reading.
+    pub(super) fn refuse_for_rate(&self, event: &str, ack_id: Option<u64>) {
+        self.session.charge(rates::REFUSAL);
+        self.refuse(event, ack_id, &EventError::new(Code::RATE_LIMITED, "too many events"));
     }
 
     pub(super) fn push(self: &Arc<Self>, job: Job, config: &Config) {
@@ -477,10 +484,6 @@ impl Socket {
             client.end(self);
         }
     }
-}
-
-fn too_many() -> EventError {
-    EventError::new(Code::RATE_LIMITED, "too many events")
 }
 
 /// Makes room for another acknowledgement when nobody waits for this one any longer.

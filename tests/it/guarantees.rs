@@ -1,4 +1,4 @@
-//! The promises in `docs/guarantees.md` are those that tests show.
+//! The promises in `docs/guarantees.md`, and the limits beside it, are those that tests show.
 
 use std::collections::HashSet;
 use std::fs;
@@ -47,6 +47,15 @@ fn every_promise_names_tests_that_exist() {
     let promises = rows(&text, "what happens");
     are_shown_by_tests(&promises);
     assert!(promises.len() >= 15, "only {} promises were found", promises.len());
+}
+
+#[test]
+fn every_limit_of_a_client_names_tests_that_exist() {
+    let text = fs::read_to_string(root().join("docs/clients.md")).expect("the document");
+    let limits = rows(&text, "limit");
+    are_shown_by_tests(&limits);
+    assert!(limits.iter().all(|row| row.matches('|').count() == 6), "limit, whose, where it stands, the hub, shown by");
+    assert!(limits.len() >= 15, "only {} limits were found", limits.len());
 }
 
 #[test]

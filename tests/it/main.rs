@@ -40,6 +40,7 @@ mod livekit_participants;
 mod livekit_webhook;
 mod overload;
 mod peer;
+mod rates;
 mod readme;
 mod recovery;
 mod redis_commit;

@@ -298,3 +298,26 @@ async fn a_socket_that_sends_too_much_is_told_so_and_stays() {
     }
     assert!(!flooder.is_closed());
 }
+
+#[tokio::test]
+async fn to_leave_the_namespace_and_come_back_refills_nothing() {
+    let redis = pair().await.redis.url();
+    let env = [("REDIS_URL", &*redis), ("NODE_ID", "refill"), ("EVENTS_PER_SECOND", "1"), ("EVENTS_BURST", "20")];
+    let hub = Hub::start(&env).await;
+    hub.create_sos("in-refill", "c1").await;
+    let flooder = member(&hub, "citizen", "c1", "in-refill").await;
+    let started = std::time::Instant::now();
+    let mut done = 0;
+    for round in 1..=10 {
+        let ids: Vec<_> = (0..20).map(|_| flooder.send_with_ack("ping", &[json!({})])).collect();
+        for id in ids {
+            done += usize::from(flooder.acknowledged(id).await[0]["ok"] == true);
+        }
+        flooder.send_raw("41");
+        flooder.send_raw(&format!("40{}", json!({"token": hub.token("citizen", "c1", &["in-refill"])})));
+        flooder.wait_count("sos:state", round + 1).await;
+    }
+    let most = 20 + 1 + started.elapsed().as_secs() as usize;
+    assert!(done <= most, "{done} of 200, at most {most} should have been");
+    assert!(!flooder.is_closed());
+}

@@ -29,7 +29,7 @@ use crate::telemetry::metrics::MOVES;
 use super::super::elsewhere::Ticket;
 use super::super::outbox::Outbox;
 use super::super::websocket::POLL_CHECK;
-use super::super::{CloseReason, Engine};
+use super::super::{Bucket, CloseReason, Engine};
 use super::{PollEnd, Session, State, Transport, Upgrade};
 
 /// How long what is under way for a client may take while it waits to move.
@@ -47,6 +47,9 @@ struct Moving {
     accept_ms: Option<u64>,
     outbox: Vec<Waiting>,
     connection: String,
+    /// What may still be read before the client has to wait. A node of an earlier release neither tells nor reads it.
+    #[serde(default)]
+    reading_left: Option<f64>,
 }
 
 /// A packet that waits for the client.
@@ -118,6 +121,7 @@ impl Session {
                 accept_ms: state.accept_due.map(left),
                 outbox: outbox.into_packets().map(|(frames, volatile)| Waiting::new(&frames, volatile)).collect(),
                 connection: BASE64_STANDARD.encode(exported),
+                reading_left: Some(lock(&self.reading).left(self.engine.config.reading())),
             }
         };
         closing.0 = None;
@@ -170,7 +174,9 @@ impl Session {
             polls: 0,
             overflows: false,
         };
-        let session = Self::with_state(engine, sid.into(), address, state);
+        let rate = engine.config.reading();
+        let reading = moving.reading_left.map_or_else(|| Bucket::full(rate), |left| Bucket::holding(left, rate));
+        let session = Self::with_state(engine, sid.into(), address, state, reading);
         let Some(connection) = engine.handler.adopt(&session, exported.into()) else {
             lock(&session.state).transport = Transport::Closed;
             return Err(CannotAdopt);
@@ -225,4 +231,15 @@ impl Waiting {
 
 fn left(due: Instant) -> u64 {
     u64::try_from(due.saturating_duration_since(Instant::now()).as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_node_of_an_earlier_release_gives_away_is_read() {
+        let moving = r#"{"ping_ms":1000,"pong_ms":null,"accept_ms":null,"outbox":[],"connection":""}"#;
+        assert_eq!(serde_json::from_str::<Moving>(moving).unwrap().reading_left, None, "its limit begins anew");
+    }
 }

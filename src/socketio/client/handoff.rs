@@ -17,6 +17,7 @@ use crate::protocol::packet::{Decoder, Parser};
 use crate::sync::lock;
 
 use super::super::lane::Job;
+use super::super::rates::Allowance;
 use super::super::{DisconnectReason, Kept, Names, Newcomer, Socket, SocketExport, SocketIo};
 use super::{Client, Entry, State};
 
@@ -30,6 +31,11 @@ pub struct ClientExport {
     /// The binary packet that is half received: its text and attachments.
     half: Vec<(bool, String)>,
     connects: u32,
+    /// How many events and CONNECTs the session may still send. A node of an earlier release neither tells nor reads them.
+    #[serde(default)]
+    events_left: Option<f64>,
+    #[serde(default)]
+    connects_left: Option<f64>,
     gone: Vec<String>,
     sockets: Vec<SocketExport>,
 }
@@ -59,6 +65,7 @@ impl Client {
             state.leaving.push((socket, export.kept.clone()));
             exports.push(export);
         }
+        let (events_left, connects_left) = state.allowance.left(&self.io.config);
         let gone = state.entries.iter().filter(|entry| matches!(entry, Entry::Gone(_))).map(|entry| entry.name().to_owned());
         let export = ClientExport {
             handshake: HandshakeExport {
@@ -69,6 +76,8 @@ impl Client {
             msgpack: state.decoder.parser().map(|parser| parser == Parser::Msgpack),
             half: state.decoder.half().into_iter().map(write).collect(),
             connects: state.connects,
+            events_left: Some(events_left),
+            connects_left: Some(connects_left),
             gone: gone.collect(),
             sockets: exports,
         };
@@ -110,6 +119,7 @@ impl Client {
         let state = State {
             decoder,
             half: None,
+            allowance: Allowance::arriving(export.events_left, export.connects_left, &io.config),
             entries: gone.collect::<Option<_>>()?,
             connects: export.connects,
             undecided: 0,
@@ -155,8 +165,10 @@ impl Client {
     fn newcomer(&self, session: &Arc<Session>, parser: Parser, export: &SocketExport) -> Option<Arc<Socket>> {
         let namespace = self.io.namespaces.get(&*export.namespace)?.clone();
         let data = namespace.import(export.data.clone())?;
+        let identity = namespace.identify(&data);
         let newcomer = Newcomer {
-            identity: namespace.identify(&data),
+            user: self.io.user_of(&namespace, identity.as_ref()),
+            identity,
             namespace,
             session: session.clone(),
             told: export.told,
@@ -164,7 +176,6 @@ impl Client {
             client: self.me.clone(),
             parser,
             data,
-            config: self.io.config.clone(),
         };
         Some(newcomer.socket(Names { sid: export.sid.clone(), pid: export.pid.clone(), epoch: export.epoch }))
     }
@@ -189,4 +200,17 @@ fn write(message: Message) -> (bool, String) {
 fn read((is_binary, data): &(bool, String)) -> Option<Message> {
     let data = Bytes::from(BASE64_STANDARD.decode(data).ok()?);
     Some(if *is_binary { Message::Binary(data) } else { Message::Text(data) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_node_of_an_earlier_release_gives_away_is_read() {
+        let export = r#"{"handshake":{"address":"127.0.0.1","query":"EIO=4","user_agent":null},"msgpack":false,"half":[],
+            "connects":1,"gone":["/"],"sockets":[]}"#;
+        let read: ClientExport = serde_json::from_str(export).unwrap();
+        assert_eq!((read.events_left, read.connects_left), (None, None), "its limits begin anew");
+    }
 }

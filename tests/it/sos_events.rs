@@ -1,7 +1,5 @@
 //! SOS from end to end: real sockets, a real Redis, the real binary.
 
-use std::sync::OnceLock;
-
 use serde_json::{Value, json};
 
 use super::support::client::Client;
@@ -13,10 +11,9 @@ async fn hub() -> Hub {
     Hub::start(&[("REDIS_URL", &single().url())]).await
 }
 
-/// For nodes that have an SOS service: one without would take what is owed to it for settled.
+/// For nodes that have an SOS service: those of other tests would take what is owed to it for settled.
 fn served() -> &'static Server {
-    static REDIS: OnceLock<Server> = OnceLock::new();
-    REDIS.get_or_init(|| Server::start(&[]))
+    Box::leak(Box::new(Server::start(&[])))
 }
 
 async fn hub_with(service: &StubHttp) -> Hub {

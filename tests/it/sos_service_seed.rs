@@ -1,7 +1,5 @@
 //! The hub and an SOS service that was written without knowing it: who calls whom, with what, and what a bad day does to it.
 
-use std::sync::OnceLock;
-
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -11,17 +9,8 @@ use super::support::redis::Server;
 use super::support::sos_ms::{Mood, Odd, SosMs};
 use super::support::{eventually, eventually_within};
 
-/// For these tests alone: a node without an SOS service, as other tests have, would take what is owed to this one for settled.
-fn redis() -> &'static Server {
-    static REDIS: OnceLock<Server> = OnceLock::new();
-    REDIS.get_or_init(|| Server::start(&[]))
-}
-
-async fn node(service: &SosMs) -> Hub {
-    node_at(redis(), service).await
-}
-
-async fn node_at(redis: &Server, service: &SosMs) -> Hub {
+/// Each test has a Redis of its own: nodes look after all incidents there, and would ask their own service for those of others.
+async fn node(redis: &Server, service: &SosMs) -> Hub {
     Hub::start(&[("REDIS_URL", &redis.url()), ("SOS_MS_URL", &service.url())]).await
 }
 
@@ -43,8 +32,8 @@ fn texts(service: &SosMs, sos: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn the_service_leads_an_incident_and_hears_only_what_clients_did() {
-    let service = SosMs::start().await;
-    let hub = node(&service).await;
+    let (redis, service) = (Server::start(&[]), SosMs::start().await);
+    let hub = node(&redis, &service).await;
     let post = |path: &'static str, body: Value| {
         let hub = &hub;
         async move { hub.internal(Method::POST, path, Some(body)).await }
@@ -112,8 +101,8 @@ async fn the_service_leads_an_incident_and_hears_only_what_clients_did() {
 
 #[tokio::test]
 async fn what_the_service_does_not_answer_is_told_apart_from_what_it_does_not_know() {
-    let service = SosMs::start().await;
-    let hub = node(&service).await;
+    let (redis, service) = (Server::start(&[]), SosMs::start().await);
+    let hub = node(&redis, &service).await;
     let dispatcher = Client::connect(&hub.url(), json!({"token": hub.token("dispatcher", "d1", &[])})).await;
     let request = |sos: &str| json!({"sosId": sos});
     assert_eq!(dispatcher.ask("sos:init", request("seed-unknown")).await["code"], "SOS_NOT_FOUND");
@@ -146,9 +135,9 @@ async fn what_the_service_does_not_answer_is_told_apart_from_what_it_does_not_kn
 
 #[tokio::test]
 async fn those_who_wait_for_a_silent_service_share_one_call_and_wait_no_longer_than_for_one() {
-    let service = SosMs::start().await;
+    let (redis, service) = (Server::start(&[]), SosMs::start().await);
     service.set(Mood::Silent);
-    let hub = node(&service).await;
+    let hub = node(&redis, &service).await;
     let dispatcher = Client::connect(&hub.url(), json!({"token": hub.token("dispatcher", "d1", &[])})).await;
     let mut dispatchers = Vec::new();
     for at in 0..12 {
@@ -172,9 +161,9 @@ async fn those_who_wait_for_a_silent_service_share_one_call_and_wait_no_longer_t
 
 #[tokio::test]
 async fn a_provisional_incident_is_completed_by_init_and_its_members_hear_of_it() {
-    let service = SosMs::start().await;
+    let (redis, service) = (Server::start(&[]), SosMs::start().await);
     service.set(Mood::Cut);
-    let hub = node(&service).await;
+    let hub = node(&redis, &service).await;
     let mut citizen = join(&hub, "citizen", "c1", "seed-complete").await;
     assert_eq!(citizen.wait("sos:state").await["provisional"], true);
     say(&citizen, "while provisional").await;
@@ -190,9 +179,9 @@ async fn a_provisional_incident_is_completed_by_init_and_its_members_hear_of_it(
 
 #[tokio::test]
 async fn a_provisional_incident_is_completed_by_the_repeated_look_up() {
-    let service = SosMs::start().await;
+    let (redis, service) = (Server::start(&[]), SosMs::start().await);
     service.set(Mood::Down);
-    let hub = node(&service).await;
+    let hub = node(&redis, &service).await;
     let mut plain = join(&hub, "citizen", "c1", "seed-again").await;
     let mut changed = join(&hub, "rescuer", "r1", "seed-changed").await;
     let mut over = join(&hub, "citizen", "c1", "seed-over").await;
@@ -215,8 +204,8 @@ async fn a_provisional_incident_is_completed_by_the_repeated_look_up() {
 
 #[tokio::test]
 async fn while_the_service_is_down_nothing_is_lost_and_each_incident_keeps_its_order() {
-    let service = SosMs::start().await;
-    let (a, b) = tokio::join!(node(&service), node(&service));
+    let (redis, service) = (Server::start(&[]), SosMs::start().await);
+    let (a, b) = tokio::join!(node(&redis, &service), node(&redis, &service));
     let incidents = ["seed-out-1", "seed-out-2", "seed-out-3"];
     let mut members = Vec::new();
     for sos in incidents {
@@ -255,12 +244,12 @@ async fn while_the_service_is_down_nothing_is_lost_and_each_incident_keeps_its_o
     }
     let lost = service.events_of("seed-out-1", "message").into_iter().find(|event| event["data"]["text"] == "lost answer");
     assert_eq!(service.times(&lost.expect("it was taken")["id"]), 2, "at least once: its answer was lost");
-    let dead = redis().tell("XRANGE sos:outbox:dead:{seed-out-1} - +");
+    let dead = redis.tell("XRANGE sos:outbox:dead:{seed-out-1} - +");
     let dead = format!("{dead:?}");
     assert!(dead.contains("refused") && dead.contains("422") && !dead.contains("known"), "{dead}");
-    assert_eq!(redis().ask::<u64>(redis::cmd("XLEN").arg("sos:outbox:dead:{seed-out-1}")), 1);
+    assert_eq!(redis.ask::<u64>(redis::cmd("XLEN").arg("sos:outbox:dead:{seed-out-1}")), 1);
     eventually("nothing is owed any more", || {
-        incidents.iter().all(|sos| redis().ask::<u64>(redis::cmd("XLEN").arg(format!("sos:outbox:{{{sos}}}"))) == 0)
+        incidents.iter().all(|sos| redis.ask::<u64>(redis::cmd("XLEN").arg(format!("sos:outbox:{{{sos}}}"))) == 0)
     })
     .await;
     service.assert_content();
@@ -268,9 +257,8 @@ async fn while_the_service_is_down_nothing_is_lost_and_each_incident_keeps_its_o
 
 #[tokio::test]
 async fn another_node_delivers_what_a_killed_node_still_owed() {
-    // A Redis of its own: whoever sweeps there would hand what is owed to its own service.
     let (redis, service) = (Server::start(&[]), SosMs::start().await);
-    let (a, b) = tokio::join!(node_at(&redis, &service), node_at(&redis, &service));
+    let (a, b) = tokio::join!(node(&redis, &service), node(&redis, &service));
     for sos in ["seed-quiet", "seed-lively"] {
         a.create_sos(sos, "c1").await;
     }
@@ -297,7 +285,9 @@ async fn another_node_delivers_what_a_killed_node_still_owed() {
         texts(&service, "seed-lively") == ["one", "two", "three", "four"]
     })
     .await;
-    eventually_within(100, "the sweep finds what nobody touches", || texts(&service, "seed-quiet") == ["one", "two", "three"])
-        .await;
+    eventually_within(40, "what nobody touches is found when the node is known to be dead", || {
+        texts(&service, "seed-quiet") == ["one", "two", "three"]
+    })
+    .await;
     service.assert_content();
 }

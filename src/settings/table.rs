@@ -122,7 +122,7 @@ variables! {
         DATABASE_URL = unset, "postgres://…; interviews and interview sessions are off without it";
         DATABASE_CA_FILE = unset, "PEM file of the authority that signed the server's certificate; without it the system's are trusted";
         DATABASE_POOL_SIZE = "10", "Most connections of this node to PostgreSQL";
-        DATABASE_DEADLINE_MS = "5000", "How long a call to PostgreSQL may take in all, the wait for a connection included";
+        DATABASE_DEADLINE_MS = "5000", "How long the calls of one request to PostgreSQL may take in all, the wait for a connection included";
     }
     "LiveKit" {
         LIVEKIT_WS_URL = unset, "ws:// or wss:// address of the LiveKit server, as clients reach it";

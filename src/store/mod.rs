@@ -29,6 +29,7 @@ pub use self::invites::{Invite, NewInvite, Pass};
 pub use self::lead::Lead;
 pub use self::migrate::{MigrateError, Migrated};
 use self::pool::Connections;
+pub use self::pool::as_one_call;
 pub use self::sessions::{Active, EndReason, Ended, Session, Standing, Status};
 pub use self::start::{NewSession, Refusal, Verdict};
 pub use self::survey::Survey;

@@ -4,6 +4,7 @@
 //! middle (a deadline passed, a future was dropped) is closed, so that no transaction stays open on it: the server rolls back
 //! what was not committed. Should it not notice that we are gone, its own time-outs end the transaction.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +28,16 @@ pub(super) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 /// For that question. One that does not answer is closed, and another is tried.
 const RECYCLE_DEADLINE: Duration = Duration::from_secs(1);
+
+tokio::task_local! {
+    /// What the calls of one request have left of the time of one; `None` before the first.
+    static LEFT: Cell<Option<Duration>>;
+}
+
+/// All calls that are made in here may take together what one may take.
+pub async fn as_one_call<T>(work: impl Future<Output = T>) -> T {
+    LEFT.scope(Cell::new(None), work).await
+}
 
 #[derive(Clone)]
 pub(super) struct Connections {
@@ -63,7 +74,11 @@ impl Connections {
     }
 
     pub fn in_time(&self) -> Instant {
-        Instant::now() + self.deadline
+        Instant::now() + self.left()
+    }
+
+    fn left(&self) -> Duration {
+        LEFT.try_with(Cell::get).ok().flatten().unwrap_or(self.deadline)
     }
 
     /// A connection, by the deadline.
@@ -108,6 +123,13 @@ impl Connections {
     }
 
     async fn alone(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Fate> {
+        let (began, left) = (Instant::now(), self.left());
+        let told = self.ask_alone(sql, params).await;
+        let _ = LEFT.try_with(|now| now.set(Some(left.saturating_sub(began.elapsed()))));
+        told
+    }
+
+    async fn ask_alone(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Fate> {
         let lease = self.lease(self.in_time()).await.map_err(Fate::Refused)?;
         let statement = lease.prepare(sql).await.map_err(Fate::Refused)?;
         let rows = lease.ask(lease.client().query(&statement, params)).await?;

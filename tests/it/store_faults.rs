@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use convoke::store::{NewSession, Store, StoreError, Verdict};
+use convoke::store::{NewSession, Store, StoreError, Verdict, as_one_call};
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
@@ -231,4 +231,27 @@ async fn a_server_that_hangs_keeps_nobody_waiting() {
     until_answers(&store).await;
     let total = store.session_standing(user).await.unwrap().active_total;
     assert!(total <= 1);
+}
+
+#[tokio::test]
+async fn the_calls_of_one_request_have_the_time_of_one_together() {
+    let (proxy, _url, _direct, proxied, _user) = through_proxy(&[("DATABASE_DEADLINE_MS", "6000")]).await;
+    proxied.ping().await.unwrap();
+    let began = Instant::now();
+    let told = as_one_call(async {
+        proxy.set(Mode::Pause);
+        let first = tokio::join!(proxied.ping(), async {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            proxy.set(Mode::Pass);
+        });
+        first.0.expect("it answers in the end");
+        proxy.set(Mode::Pause);
+        proxied.ping().await
+    });
+    let told = timeout(PATIENCE, told).await.expect("it does not hang");
+    assert!(matches!(told, Err(StoreError::Unavailable(_))), "{told:?}");
+    // The second alone might have taken another six seconds.
+    assert!(began.elapsed() < Duration::from_millis(8_500), "{:?}", began.elapsed());
+    proxy.set(Mode::Pass);
+    proxied.ping().await.expect("outside of the request each has its own time");
 }

@@ -13,6 +13,7 @@ use crate::engineio::Body;
 use crate::features::interviews::error::InterviewError;
 use crate::features::interviews::{Caller, Interviews, InviteRequest, JoinRequest};
 use crate::settings::Secret;
+use crate::store::as_one_call;
 
 /// What the routes stand on.
 pub struct Parts<'a> {
@@ -64,7 +65,10 @@ impl Table<'_> {
         let api = self.api.clone();
         self.router.route(method, path, move |call| {
             let api = api.clone();
-            async move { handler(api.ok_or(HttpError::NotConfigured { setting: "DATABASE_URL" })?, call).await }
+            async move {
+                let api = api.ok_or(HttpError::NotConfigured { setting: "DATABASE_URL" })?;
+                as_one_call(handler(api, call)).await
+            }
         });
     }
 }

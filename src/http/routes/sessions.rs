@@ -14,6 +14,7 @@ use crate::engineio::Body;
 use crate::features::sessions::Sessions;
 use crate::features::sos::Bad;
 use crate::settings::{self, Secret};
+use crate::store::as_one_call;
 
 mod fields;
 
@@ -104,7 +105,7 @@ impl Table<'_> {
                 }
                 let holder = api.authenticate(&call).await?;
                 let quota = api.limits.take(route.name, &holder.user_id.to_string(), route.per_minute).await?;
-                Ok(quota.on(handler(api, holder, call).await))
+                Ok(quota.on(as_one_call(handler(api, holder, call)).await))
             }
         });
     }
@@ -119,7 +120,7 @@ impl Table<'_> {
             async move {
                 let api = api.ok_or(HttpError::NotConfigured { setting: "DATABASE_URL" })?;
                 api.door.admit(&call)?;
-                handler(api, call).await
+                as_one_call(handler(api, call)).await
             }
         });
     }

@@ -85,7 +85,7 @@ type Turn = tokio::sync::Mutex<Option<(Instant, Found)>>;
 
 /// One look-up at a time for each SOS; the entry goes with the last who waits for one, be they answered or dropped.
 #[derive(Default)]
-pub struct Flights(Mutex<HashMap<String, Arc<Turn>>>);
+pub struct Flights(Mutex<HashMap<String, (Arc<Turn>, usize)>>);
 
 struct Flight<'a> {
     flights: &'a Flights,
@@ -95,17 +95,21 @@ struct Flight<'a> {
 
 impl<'a> Flight<'a> {
     fn new(flights: &'a Flights, sos: &'a str) -> Self {
-        let turn = lock(&flights.0).entry(sos.to_owned()).or_default().clone();
-        Self { flights, sos, turn }
+        let mut all = lock(&flights.0);
+        let (turn, waiting) = all.entry(sos.to_owned()).or_default();
+        *waiting += 1;
+        Self { flights, sos, turn: turn.clone() }
     }
 }
 
 impl Drop for Flight<'_> {
     fn drop(&mut self) {
-        let mut flights = lock(&self.flights.0);
-        // Two: this one's and the map's.
-        if Arc::strong_count(&self.turn) <= 2 {
-            flights.remove(self.sos);
+        let mut all = lock(&self.flights.0);
+        if let Some((_, waiting)) = all.get_mut(self.sos) {
+            *waiting -= 1;
+            if *waiting == 0 {
+                all.remove(self.sos);
+            }
         }
     }
 }
@@ -279,6 +283,17 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_flight_is_kept_for_as_long_as_somebody_waits_for_it() {
+        let flights = Flights::default();
+        let (first, second) = (Flight::new(&flights, "s"), Flight::new(&flights, "s"));
+        assert!(Arc::ptr_eq(&first.turn, &second.turn));
+        drop(first);
+        assert!(Arc::ptr_eq(&Flight::new(&flights, "s").turn, &second.turn));
+        drop(second);
+        assert!(lock(&flights.0).is_empty());
+    }
 
     #[test]
     fn of_a_record_only_what_every_client_can_read_is_taken() {

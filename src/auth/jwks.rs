@@ -1,6 +1,10 @@
 //! Public keys that an identity provider publishes. They are kept, fetched again when they are old, and fetched at a bounded
 //! rate when a token names a key that is not known yet: a stream of made-up `kid`s must not become a stream of requests.
+//!
+//! A key that is not in the document is a false one only if the document was asked for after the token came. While it may not be
+//! asked for, nobody knows: it may have been published a moment ago.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,9 +18,16 @@ use tokio::time::Instant;
 
 use super::AuthError;
 use super::keys::BoundKey;
+use crate::telemetry::due;
 
-/// At most one request in so long.
+/// Unknown keys may cause one request in so long, and each of them no more often …
 const LEAST_INTERVAL: Duration = Duration::from_secs(10);
+/// … but as many at once: a made-up `kid` must not keep the next genuine one waiting.
+const AT_ONCE: u32 = 5;
+/// Unknown keys that are remembered.
+const MOST_ASKED: usize = 64;
+/// Characters of a `kid` that are remembered and shown.
+const KID_SHOWN: usize = 64;
 /// Keys older than this are fetched again, so that a revoked one goes. If that fails, the old ones still count.
 const MAX_AGE: Duration = Duration::from_secs(600);
 /// For the whole request.
@@ -36,7 +47,8 @@ pub(super) struct Jwks {
 #[derive(Default)]
 struct Known {
     keys: Vec<PublishedKey>,
-    fetched: Option<Instant>,
+    /// When the document was asked for.
+    asked: Option<Instant>,
 }
 
 pub(super) struct PublishedKey {
@@ -44,10 +56,39 @@ pub(super) struct PublishedKey {
     bound: BoundKey,
 }
 
+/// When the document was asked for, and may be again.
 #[derive(Default)]
 struct Attempt {
     last: Option<Instant>,
     failed: bool,
+    /// GCRA over all unknown keys: how far requests are ahead of one in each interval.
+    ahead_until: Option<Instant>,
+    /// Those that have caused a request, and when.
+    unknown: VecDeque<(Box<str>, Instant)>,
+}
+
+impl Attempt {
+    /// Whether the document may be asked for because it has grown old.
+    fn may_renew(&self, now: Instant) -> bool {
+        self.last.is_none_or(|at| now - at >= LEAST_INTERVAL)
+    }
+
+    /// Whether this unknown key may cause a request now; then it has.
+    fn may_look_for(&mut self, kid: Option<&str>, now: Instant) -> bool {
+        if self.failed && !self.may_renew(now) {
+            return false;
+        }
+        let kid: String = kid.unwrap_or_default().chars().take(KID_SHOWN).collect();
+        self.unknown.retain(|(_, at)| now - *at < LEAST_INTERVAL);
+        let ahead = self.ahead_until.unwrap_or(now).max(now) + LEAST_INTERVAL;
+        let too_many = ahead - now > LEAST_INTERVAL * AT_ONCE || self.unknown.len() >= MOST_ASKED;
+        if too_many || self.unknown.iter().any(|(asked, _)| **asked == kid) {
+            return false;
+        }
+        self.ahead_until = Some(ahead);
+        self.unknown.push_back((kid.into(), now));
+        true
+    }
 }
 
 /// Why a JWKS could not be had.
@@ -77,39 +118,62 @@ impl Jwks {
     /// # Errors
     /// [`AuthError::Invalid`] if no published key fits, [`AuthError::Unavailable`] if that cannot be known now.
     pub async fn keys(&self, algorithm: Algorithm, kid: Option<&str>) -> Result<Vec<BoundKey>, AuthError> {
+        let came = Instant::now();
         let known = self.known.load_full();
         let fitting = known.fitting(algorithm, kid);
-        if !fitting.is_empty() && known.fetched.is_some_and(|at| at.elapsed() < MAX_AGE) {
+        if fitting.is_empty() {
+            return self.look_for(algorithm, kid, came).await;
+        }
+        let is_old = known.asked.is_none_or(|at| at.elapsed() >= MAX_AGE);
+        // With old keys at hand only one caller waits for newer ones; the others go on with what there is.
+        let Some(attempt) = is_old.then(|| self.attempt.try_lock().ok()).flatten() else { return Ok(fitting) };
+        if !attempt.may_renew(Instant::now()) || !self.refresh(attempt).await {
             return Ok(fitting);
         }
-        // With old keys at hand only one caller waits for newer ones; the others go on with what there is.
-        let attempt = if fitting.is_empty() { Some(self.attempt.lock().await) } else { self.attempt.try_lock().ok() };
-        let Some(attempt) = attempt else { return Ok(fitting) };
-        let failed = self.refresh(attempt, known.fetched).await;
         let fitting = self.known.load().fitting(algorithm, kid);
-        match (fitting.is_empty(), failed) {
-            (false, _) => Ok(fitting),
-            (true, true) => Err(AuthError::Unavailable),
-            (true, false) => Err(AuthError::Invalid),
-        }
+        if fitting.is_empty() { Err(AuthError::Invalid) } else { Ok(fitting) }
     }
 
-    /// Fetches the document unless someone did since the caller looked, or a moment ago. Says whether the last attempt failed.
-    async fn refresh(&self, mut attempt: MutexGuard<'_, Attempt>, seen: Option<Instant>) -> bool {
-        let done_meanwhile = self.known.load().fetched != seen;
-        if !done_meanwhile && attempt.last.is_none_or(|at| at.elapsed() >= LEAST_INTERVAL) {
-            attempt.last = Some(Instant::now());
-            // Until the answer is there the attempt counts as failed, also when the caller gives up waiting.
-            attempt.failed = true;
-            match self.fetch().await {
-                Ok(keys) => {
-                    attempt.failed = false;
-                    self.known.store(Arc::new(Known { keys, fetched: Some(Instant::now()) }));
-                }
-                Err(error) => tracing::warn!(url = %self.url, error = ?error, "the JWKS cannot be fetched"),
+    /// For a key that is not known.
+    async fn look_for(&self, algorithm: Algorithm, kid: Option<&str>, came: Instant) -> Result<Vec<BoundKey>, AuthError> {
+        let mut attempt = self.attempt.lock().await;
+        // Somebody may have found it meanwhile.
+        let known = self.known.load_full();
+        let fitting = known.fitting(algorithm, kid);
+        if !fitting.is_empty() {
+            return Ok(fitting);
+        }
+        // A key of another kind goes by this name: whatever else is published, it did not sign.
+        if known.asked.is_none_or(|at| at < came) && !known.has(kid) {
+            if !attempt.may_look_for(kid, Instant::now()) || !self.refresh(attempt).await {
+                return Err(AuthError::Unavailable);
+            }
+            let fitting = self.known.load().fitting(algorithm, kid);
+            if !fitting.is_empty() {
+                return Ok(fitting);
             }
         }
-        attempt.failed
+        if let Some(times) = due("a token names a key that is not published") {
+            let kid: Option<String> = kid.map(|kid| kid.chars().take(KID_SHOWN).collect());
+            tracing::warn!(url = %self.url, ?kid, ?algorithm, times, "a token names a key that the JWKS does not hold");
+        }
+        Err(AuthError::Invalid)
+    }
+
+    /// Fetches the document; true if that went well.
+    async fn refresh(&self, mut attempt: MutexGuard<'_, Attempt>) -> bool {
+        let asked = Instant::now();
+        attempt.last = Some(asked);
+        // Until the answer is there the attempt counts as failed, also when the caller gives up waiting.
+        attempt.failed = true;
+        match self.fetch().await {
+            Ok(keys) => {
+                attempt.failed = false;
+                self.known.store(Arc::new(Known { keys, asked: Some(asked) }));
+            }
+            Err(error) => tracing::warn!(url = %self.url, error = ?error, "the JWKS cannot be fetched"),
+        }
+        !attempt.failed
     }
 
     pub async fn fetch(&self) -> Result<Vec<PublishedKey>, FetchError> {
@@ -128,6 +192,10 @@ impl Jwks {
 }
 
 impl Known {
+    fn has(&self, kid: Option<&str>) -> bool {
+        kid.is_some() && self.keys.iter().any(|key| key.kid.as_deref() == kid)
+    }
+
     fn fitting(&self, algorithm: Algorithm, kid: Option<&str>) -> Vec<BoundKey> {
         let fits = |key: &&PublishedKey| key.bound.algorithm == algorithm && (kid.is_none() || key.kid.as_deref() == kid);
         self.keys.iter().filter(fits).map(|key| key.bound.clone()).collect()
@@ -148,4 +216,32 @@ fn published_key(value: Value) -> Option<PublishedKey> {
     }
     let key = DecodingKey::from_jwk(&jwk).ok()?;
     Some(PublishedKey { kid: jwk.common.key_id, bound: BoundKey { algorithm, key } })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_made_up_kid_leaves_the_next_one_its_request() {
+        let (mut attempt, start) = (Attempt::default(), Instant::now());
+        let mut may = |kid, ms| attempt.may_look_for(Some(kid), start + Duration::from_millis(ms));
+        assert!(may("made up", 0));
+        for ms in 1..5 {
+            assert!(!may("made up", ms), "it was looked for just now");
+        }
+        assert!(may("new", 5), "one stranger uses up nothing");
+        assert!(may("b", 6) && may("c", 7) && may("d", 8));
+        assert!(!may("e", 9), "many together are bounded");
+        assert!(may("e", 10_010) && !may("f", 10_011));
+        assert!(may("made up", 20_020), "it may have been published since");
+    }
+
+    #[test]
+    fn a_server_that_fails_is_not_asked_again_at_once() {
+        let now = Instant::now();
+        let mut attempt = Attempt { last: Some(now), failed: true, ..Attempt::default() };
+        assert!(!attempt.may_look_for(Some("a"), now + Duration::from_secs(9)));
+        assert!(attempt.may_look_for(Some("a"), now + Duration::from_secs(10)));
+    }
 }

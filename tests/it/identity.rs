@@ -265,22 +265,41 @@ async fn published_keys_are_found_by_kid_or_tried_in_turn() {
 }
 
 #[tokio::test]
-async fn an_unknown_kid_fetches_the_keys_again_but_not_at_will() {
+async fn a_key_that_was_rotated_a_moment_after_the_last_fetch_counts_at_once() {
     let server = StubHttp::start(jwks(&[RSA.jwk("old")])).await;
     let verifier = verifier(&[("SOS_JWKS_URL", &server.url())]);
     let good = claims(json!({}));
     assert!(verify(&verifier, &RSA.sign(&good, Some("old"))).await.is_ok());
+    let made_up = EC.sign(&good, Some("made up"));
+    assert_eq!(verify(&verifier, &made_up).await, Err(AuthError::Invalid), "it was looked for and is not there");
+    for _ in 0..20 {
+        assert_eq!(verify(&verifier, &made_up).await, Err(AuthError::Unavailable), "not looked for again so soon");
+    }
     server.answer_with(jwks(&[RSA.jwk("old"), EC.jwk("new")]));
     let new = EC.sign(&good, Some("new"));
-    for _ in 0..20 {
-        assert_eq!(verify(&verifier, &new).await, Err(AuthError::Invalid), "too soon after the last fetch");
-    }
-    assert_eq!(server.asked().len(), 1);
-
-    pass(Duration::from_secs(11)).await;
     let many = (0..20).map(|_| verify(&verifier, &new));
     assert!(futures_util::future::join_all(many).await.iter().all(Result::is_ok));
-    assert_eq!(server.asked().len(), 2, "one fetch for all who asked at once");
+    assert_eq!(server.asked().len(), 3, "one fetch for all who asked at once");
+}
+
+#[tokio::test]
+async fn an_unknown_kid_fetches_the_keys_again_but_not_at_will() {
+    let server = StubHttp::start(jwks(&[RSA.jwk("old")])).await;
+    let verifier = verifier(&[("SOS_JWKS_URL", &server.url())]);
+    let good = claims(json!({}));
+    for n in 0..30 {
+        let made_up = verify(&verifier, &EC.sign(&good, Some(&format!("made up {n}")))).await;
+        let expected = if n < 5 { AuthError::Invalid } else { AuthError::Unavailable };
+        assert_eq!(made_up, Err(expected), "{n}");
+    }
+    assert_eq!(server.asked().len(), 5);
+    server.answer_with(jwks(&[RSA.jwk("old"), EC.jwk("new")]));
+    let new = EC.sign(&good, Some("new"));
+    assert_eq!(verify(&verifier, &new).await, Err(AuthError::Unavailable), "nobody knows yet, so it is no false one");
+    assert!(verify(&verifier, &RSA.sign(&good, Some("old"))).await.is_ok(), "known keys need nobody");
+    pass(Duration::from_secs(11)).await;
+    assert!(verify(&verifier, &new).await.is_ok());
+    assert_eq!(server.asked().len(), 6);
 }
 
 #[tokio::test]

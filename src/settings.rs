@@ -401,11 +401,13 @@ fn redis_url(read: &mut Reader<'_>) -> Secret {
     let database: u16 = read.integer(t::REDIS_DB, 0..=u16::MAX);
     let password = read.secret(t::REDIS_PASSWORD);
     if let Some(url) = read.given(t::REDIS_URL) {
-        if !url.split_once("://").is_some_and(|(scheme, rest)| SCHEMES.contains(&scheme) && !rest.is_empty()) {
+        let (scheme, rest) = url.split_once("://").unwrap_or_default();
+        let scheme = scheme.to_ascii_lowercase();
+        if !SCHEMES.contains(&&*scheme) || rest.is_empty() {
             // Not shown: it may hold a password.
             read.fault(t::REDIS_URL, format!("must begin with one of {}, each followed by ://", SCHEMES.join(", ")));
         }
-        return Secret::new(url);
+        return Secret::new(format!("{scheme}://{rest}"));
     }
     let host = if host.parse::<std::net::Ipv6Addr>().is_ok() { format!("[{host}]") } else { host.to_owned() };
     let mut url = match reqwest::Url::parse(&format!("redis://{host}:{port}/{database}")) {
@@ -424,7 +426,7 @@ fn sos(read: &mut Reader<'_>) -> Sos {
     Sos {
         identity: identity::sos(read),
         internal_token: read.secret(t::INTERNAL_AUTH_TOKEN),
-        service_url: read.http_url(t::SOS_MS_URL),
+        service_url: read.http_base(t::SOS_MS_URL),
         ack_after: read.seconds(t::SOS_ACK_SECONDS, 1..=86_400),
         lookup_every: read.seconds(t::SOS_LOOKUP_SECONDS, 1..=86_400),
         sweep_every: read.seconds(t::SOS_SWEEP_SECONDS, 1..=86_400),

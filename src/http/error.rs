@@ -44,6 +44,8 @@ pub enum HttpError {
     InvalidToken,
     /// What says that it comes from LiveKit is not signed with our key.
     InvalidSignature,
+    /// LiveKit has signed it with our key, and its clock or ours is off.
+    SignedAtAnotherTime,
     /// A token of a user is missing or does not count.
     Unauthorized,
     /// A token of a user that is too long to be read.
@@ -99,7 +101,11 @@ impl HttpError {
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NotJson | Self::Invalid(_) | Self::InvalidSosId | Self::InvalidPath => StatusCode::BAD_REQUEST,
-            Self::InvalidToken | Self::InvalidSignature | Self::Unauthorized | Self::TokenTooLong => StatusCode::UNAUTHORIZED,
+            Self::InvalidToken
+            | Self::InvalidSignature
+            | Self::SignedAtAnotherTime
+            | Self::Unauthorized
+            | Self::TokenTooLong => StatusCode::UNAUTHORIZED,
             Self::TooManyFailures(_) | Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::NotConfigured { .. } => StatusCode::NOT_IMPLEMENTED,
@@ -175,6 +181,9 @@ impl HttpError {
             Self::BodyTimeout => ("REQUEST_TIMEOUT", "the body did not arrive in time".into()),
             Self::UnsupportedMediaType => ("UNSUPPORTED_MEDIA_TYPE", "the body must be application/json".into()),
             Self::InvalidSignature => ("INVALID_SIGNATURE", "the signature is missing or not of our key".into()),
+            Self::SignedAtAnotherTime => {
+                ("INVALID_SIGNATURE", "the signature is of our key, but its time is not ours: compare the clocks".into())
+            }
             Self::NotJson => ("INVALID_JSON", "the body is not valid JSON".into()),
             Self::InvalidSosId => ("INVALID_SOS_ID", "an SOS id has 1–128 of A–Z, a–z, 0–9, _, . and -".into()),
             Self::InvalidPath => ("INVALID_PATH", "the path is not valid UTF-8 once it is decoded".into()),

@@ -1,12 +1,15 @@
 //! What goes wrong with LiveKit. None of it shows the key's secret or a token.
 
 use livekit_api::access_token::AccessTokenError;
-use livekit_api::services::{ServerError, ServerErrorCode as Code, ServiceError};
 
 /// Why no client could be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("LIVEKIT_API_URL is no URL")]
-pub struct SetupError;
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    #[error("LIVEKIT_API_URL is no URL")]
+    Address,
+    #[error("no HTTP client can be made")]
+    Http(#[from] reqwest::Error),
+}
 
 /// Why a call did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,26 +27,7 @@ pub enum LiveKitError {
 
 impl LiveKitError {
     pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::Refused { code, .. } if code == Code::NOT_FOUND)
-    }
-}
-
-impl From<ServiceError> for LiveKitError {
-    fn from(error: ServiceError) -> Self {
-        match error {
-            ServiceError::Twirp(ServerError::Twirp(answer)) if is_refusal(&answer.code) => {
-                Self::Refused { code: answer.code, message: answer.msg }
-            }
-            ServiceError::Twirp(ServerError::Twirp(answer)) => Self::Unavailable(answer.to_string()),
-            // LiveKit refuses a key in plain words, on which its own crate stumbles.
-            ServiceError::Twirp(ServerError::Request(error)) if error.is_decode() => Self::Unavailable(
-                "the answer is not that of its API; are LIVEKIT_API_KEY, LIVEKIT_API_SECRET and its address right?".into(),
-            ),
-            ServiceError::Twirp(ServerError::Request(error)) => Self::Unavailable(chain(&error)),
-            ServiceError::Twirp(error) => Self::Unavailable(chain(&error)),
-            ServiceError::AccessToken(error) => error.into(),
-            ServiceError::Env(error) => Self::Token(error.to_string()),
-        }
+        matches!(self, Self::Refused { code, .. } if code == "not_found")
     }
 }
 
@@ -53,26 +37,26 @@ impl From<AccessTokenError> for LiveKitError {
     }
 }
 
-/// Codes that say that nothing was done. All others leave it open.
-fn is_refusal(code: &str) -> bool {
+/// Twirp's codes that say that nothing was done. All others leave it open.
+pub(super) fn is_refusal(code: &str) -> bool {
     [
-        Code::INVALID_ARGUMENT,
-        Code::MALFORMED,
-        Code::NOT_FOUND,
-        Code::BAD_ROUTE,
-        Code::ALREADY_EXISTS,
-        Code::PERMISSION_DENIED,
-        Code::UNAUTHENTICATED,
-        Code::RESOURCE_EXHAUSTED,
-        Code::FAILED_PRECONDITION,
-        Code::OUT_OF_RANGE,
-        Code::UNIMPLEMENTED,
+        "invalid_argument",
+        "malformed",
+        "not_found",
+        "bad_route",
+        "already_exists",
+        "permission_denied",
+        "unauthenticated",
+        "resource_exhausted",
+        "failed_precondition",
+        "out_of_range",
+        "unimplemented",
     ]
     .contains(&code)
 }
 
 /// An error with its causes: those of HTTP clients say nothing without.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -88,6 +72,9 @@ pub enum WebhookError {
     /// It does not come from our LiveKit, or is not what LiveKit has sent.
     #[error("the webhook is not signed with our key")]
     Signature,
+    /// It is signed with our key, but LiveKit's clock is ahead of ours by so many seconds, or behind (below 0).
+    #[error("LiveKit's clock and ours are {} s apart", .0.unsigned_abs())]
+    Clock(i64),
     /// It does come from there, but tells nothing that could be read.
     #[error("the webhook holds no event")]
     Body,

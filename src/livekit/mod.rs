@@ -3,18 +3,17 @@
 //! A call has a deadline, and only what may happen twice is repeated here. What a room means, and when it has to go, is for
 //! the features to know.
 
+mod api;
 mod error;
 mod token;
 mod webhook;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::crypto::aws_lc;
-use livekit_api::services::ServiceResult;
-use livekit_api::services::agent_dispatch::AgentDispatchClient;
-use livekit_api::services::room::{CreateRoomOptions, RoomClient};
-use livekit_protocol::CreateAgentDispatchRequest;
+use livekit_api::access_token::VideoGrants;
+use livekit_protocol as proto;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::settings;
@@ -23,6 +22,9 @@ pub use error::{LiveKitError, SetupError, WebhookError};
 pub use token::{Agent, Grant};
 pub use webhook::{RoomEvent, RoomListener};
 
+/// Services of its API.
+const ROOMS: &str = "RoomService";
+const AGENTS: &str = "AgentDispatchService";
 /// How often a call is tried whose outcome is unclear.
 const TRIES: u32 = 3;
 /// Before the second try; twice as long before the third.
@@ -45,8 +47,7 @@ pub struct Room {
 pub struct LiveKit(Arc<Inner>);
 
 struct Inner {
-    rooms: RoomClient,
-    agents: AgentDispatchClient,
+    api: api::Api,
     tokens: token::Signer,
     webhooks: webhook::Receiver,
     settings: settings::LiveKit,
@@ -61,14 +62,9 @@ impl LiveKit {
         // LiveKit's crate installs a provider that knows HMAC alone, unless there is one; then no RS256 or ES256 token of
         // anybody would verify any more.
         let _ = aws_lc::DEFAULT_PROVIDER.install_default();
-        reqwest::Url::parse(&settings.api_url).map_err(|_| SetupError)?;
         let (url, key, secret) = (&settings.api_url, &settings.key, settings.secret.expose());
         Ok(Self(Arc::new(Inner {
-            // Without its own repetition of failed calls in other regions: nobody would know what it repeats.
-            rooms: RoomClient::with_api_key(url, key, secret).with_failover(false).with_request_timeout(settings.deadline),
-            agents: AgentDispatchClient::with_api_key(url, key, secret)
-                .with_failover(false)
-                .with_request_timeout(settings.deadline),
+            api: api::Api::new(url, key, secret, settings.deadline)?,
             tokens: token::Signer::new(key, secret),
             webhooks: webhook::Receiver::new(key, secret),
             settings: settings.clone(),
@@ -93,8 +89,14 @@ impl LiveKit {
     pub async fn create_room(&self, room: &str, lasts: Duration, deadline: Instant) -> Result<(), LiveKitError> {
         // LiveKit takes zero for its own defaults: minutes for a room nobody came to, seconds once the last one left.
         let seconds = u32::try_from(lasts.as_millis().div_ceil(1000)).unwrap_or(u32::MAX).max(1);
-        let options = || CreateRoomOptions { empty_timeout: seconds, departure_timeout: seconds, ..CreateRoomOptions::default() };
-        self.repeated(deadline, || self.0.rooms.create_room(room, options())).await.map(|_| ())
+        let request = || proto::CreateRoomRequest {
+            name: room.into(),
+            empty_timeout: seconds,
+            departure_timeout: seconds,
+            ..proto::CreateRoomRequest::default()
+        };
+        let made = self.repeated(deadline, || self.0.api.call(ROOMS, "CreateRoom", may_create(), request()));
+        made.await.map(|_: proto::Room| ())
     }
 
     /// Sends for an agent. Twice would mean two agents: after a call with an unclear outcome LiveKit is asked whether the
@@ -103,17 +105,18 @@ impl LiveKit {
     /// # Errors
     /// [`LiveKitError::Unavailable`]: the agent may come all the same.
     pub async fn dispatch_agent(&self, room: &str, agent: &str, metadata: &str, deadline: Instant) -> Result<(), LiveKitError> {
-        let request = CreateAgentDispatchRequest {
+        let request = proto::CreateAgentDispatchRequest {
             agent_name: agent.into(),
             room: room.into(),
             metadata: metadata.into(),
-            ..CreateAgentDispatchRequest::default()
+            ..proto::CreateAgentDispatchRequest::default()
         };
         let mut tried = 0;
         loop {
-            let outcome = self.once(deadline, self.0.agents.create_dispatch(request.clone())).await;
+            let call = self.0.api.call(AGENTS, "CreateDispatch", may_manage(room), request.clone());
+            let outcome = self.once(deadline, call).await.map(|_: proto::AgentDispatch| ());
             tried += 1;
-            let Err(error @ LiveKitError::Unavailable(_)) = outcome else { return outcome.map(|_| ()) };
+            let Err(error @ LiveKitError::Unavailable(_)) = outcome else { return outcome };
             if self.dispatched(room, deadline).await?.iter().any(|called| called == agent) {
                 return Ok(());
             }
@@ -129,7 +132,9 @@ impl LiveKit {
     /// # Errors
     /// `not_found` without the room.
     pub async fn dispatched(&self, room: &str, deadline: Instant) -> Result<Vec<String>, LiveKitError> {
-        let dispatches = self.repeated(deadline, || self.0.agents.list_dispatch(room)).await?;
+        let request = || proto::ListAgentDispatchRequest { room: room.into(), ..proto::ListAgentDispatchRequest::default() };
+        let listed = self.repeated(deadline, || self.0.api.call(AGENTS, "ListDispatch", may_manage(room), request()));
+        let proto::ListAgentDispatchResponse { agent_dispatches: dispatches, .. } = listed.await?;
         Ok(dispatches.into_iter().map(|dispatch| dispatch.agent_name).filter(|name| !name.is_empty()).collect())
     }
 
@@ -138,8 +143,9 @@ impl LiveKit {
     /// # Errors
     /// [`LiveKitError::Unavailable`]: the room may be gone all the same.
     pub async fn delete_room(&self, room: &str, deadline: Instant) -> Result<bool, LiveKitError> {
-        match self.repeated(deadline, || self.0.rooms.delete_room(room)).await {
-            Ok(()) => Ok(true),
+        let request = || proto::DeleteRoomRequest { room: room.into() };
+        match self.repeated(deadline, || self.0.api.call(ROOMS, "DeleteRoom", may_create(), request())).await {
+            Ok(proto::DeleteRoomResponse {}) => Ok(true),
             Err(error) if error.is_not_found() => Ok(false),
             Err(error) => Err(error),
         }
@@ -150,8 +156,8 @@ impl LiveKit {
     /// # Errors
     /// [`LiveKitError`].
     pub async fn list_rooms(&self, deadline: Instant) -> Result<Vec<Room>, LiveKitError> {
-        let rooms = self.repeated(deadline, || self.0.rooms.list_rooms(Vec::new())).await?;
-        let room = |room: livekit_protocol::Room| Room {
+        let rooms = self.repeated(deadline, || self.rooms_of(Vec::new())).await?;
+        let room = |room: proto::Room| Room {
             name: room.name,
             sid: room.sid,
             created_ms: u64::try_from(room.creation_time_ms).ok().filter(|ms| *ms > 0),
@@ -165,7 +171,9 @@ impl LiveKit {
     /// # Errors
     /// `not_found` without the room.
     pub async fn participants(&self, room: &str, deadline: Instant) -> Result<Vec<String>, LiveKitError> {
-        let participants = self.repeated(deadline, || self.0.rooms.list_participants(room)).await?;
+        let request = || proto::ListParticipantsRequest { room: room.into() };
+        let listed = self.repeated(deadline, || self.0.api.call(ROOMS, "ListParticipants", may_manage(room), request()));
+        let proto::ListParticipantsResponse { participants } = listed.await?;
         Ok(participants.into_iter().map(|participant| participant.identity).collect())
     }
 
@@ -176,7 +184,7 @@ impl LiveKit {
     pub async fn ping(&self) -> Result<(), LiveKitError> {
         // No room has this name, so the answer is short.
         let names = vec!["convoke-ping".to_owned()];
-        self.once(Instant::now() + self.0.settings.deadline, self.0.rooms.list_rooms(names)).await.map(|_| ())
+        self.once(Instant::now() + self.0.settings.deadline, self.rooms_of(names)).await.map(|_| ())
     }
 
     /// Signs a token that opens one room.
@@ -195,10 +203,17 @@ impl LiveKit {
         self.0.webhooks.open(authorization, body)
     }
 
+    /// The rooms of these names; without a name all of them.
+    async fn rooms_of(&self, names: Vec<String>) -> Result<Vec<proto::Room>, LiveKitError> {
+        let grants = VideoGrants { room_list: true, ..VideoGrants::default() };
+        let listed = self.0.api.call(ROOMS, "ListRooms", grants, proto::ListRoomsRequest { names });
+        listed.await.map(|listed: proto::ListRoomsResponse| listed.rooms)
+    }
+
     /// A call that may happen twice: tried again while its outcome is unclear and there is time.
     async fn repeated<T, F>(&self, deadline: Instant, call: impl Fn() -> F) -> Result<T, LiveKitError>
     where
-        F: Future<Output = ServiceResult<T>>,
+        F: Future<Output = Result<T, LiveKitError>>,
     {
         let mut pause = PAUSE;
         for _ in 1..TRIES {
@@ -212,13 +227,25 @@ impl LiveKit {
     }
 
     /// One try, within the deadline of a call and that of all.
-    async fn once<T>(&self, deadline: Instant, call: impl Future<Output = ServiceResult<T>>) -> Result<T, LiveKitError> {
+    async fn once<T>(&self, deadline: Instant, call: impl Future<Output = Result<T, LiveKitError>>) -> Result<T, LiveKitError> {
         let deadline = deadline.min(Instant::now() + self.0.settings.deadline);
         match timeout_at(deadline, call).await {
-            Ok(outcome) => outcome.map_err(LiveKitError::from),
+            Ok(outcome) => outcome,
             Err(_) => Err(LiveKitError::Unavailable("it did not answer in time".into())),
         }
     }
+}
+
+fn now_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+fn may_create() -> VideoGrants {
+    VideoGrants { room_create: true, ..VideoGrants::default() }
+}
+
+fn may_manage(room: &str) -> VideoGrants {
+    VideoGrants { room_admin: true, room: room.into(), ..VideoGrants::default() }
 }
 
 impl std::fmt::Debug for LiveKit {

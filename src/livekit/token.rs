@@ -1,12 +1,10 @@
 //! Tokens for participants. They hold what the grant says and nothing else, and expire at a given second: LiveKit's own crate
 //! knows only a time to live from now on, and writes every grant that was not given as `false`.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde::Serialize;
 
-use super::LiveKitError;
+use super::{LiveKitError, now_seconds};
 
 /// What a token allows.
 #[derive(Clone, Copy, Debug)]
@@ -79,7 +77,7 @@ impl Signer {
         if grant.identity.is_empty() || grant.room.is_empty() {
             return Err(LiveKitError::Token("it needs an identity and a room".into()));
         }
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let now = now_seconds();
         let claims = Claims {
             iss: &self.key,
             sub: grant.identity,
@@ -137,7 +135,7 @@ mod tests {
         let payload = token.split('.').nth(1).unwrap();
         let mut claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
         let nbf = claims["nbf"].take().as_u64().unwrap();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let now = now_seconds();
         assert!(nbf <= now && now - nbf < 60);
         claims
     }

@@ -5,12 +5,15 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::future::BoxFuture;
-use livekit_api::access_token::TokenVerifier;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::WebhookError;
+use super::{WebhookError, now_seconds};
+
+/// Clocks may differ by so much, as LiveKit's own clients allow.
+const SKEW_SECONDS: u64 = 60;
 
 /// What happened in a room. The same event may come again, and events in another order than they happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,11 +35,28 @@ pub trait RoomListener: Send + Sync {
     fn on_room_event<'a>(&'a self, event: &'a RoomEvent) -> BoxFuture<'a, ()>;
 }
 
-pub(super) struct Receiver(TokenVerifier);
+pub(super) struct Receiver {
+    secret: DecodingKey,
+    validation: Validation,
+}
+
+/// What the token of a webhook says.
+#[derive(Deserialize)]
+struct Signed {
+    exp: u64,
+    #[serde(default)]
+    nbf: u64,
+    #[serde(default)]
+    sha256: String,
+}
 
 impl Receiver {
     pub fn new(key: &str, secret: &str) -> Self {
-        Self(TokenVerifier::with_api_key(key, secret))
+        // Times are looked at apart, so that a clock that is off is not taken for a forgery.
+        let mut validation = Validation::new(Algorithm::HS256);
+        (validation.validate_exp, validation.validate_nbf) = (false, false);
+        validation.set_issuer(&[key]);
+        Self { secret: DecodingKey::from_secret(secret.as_bytes()), validation }
     }
 
     pub fn open(&self, authorization: &str, body: &[u8]) -> Result<RoomEvent, WebhookError> {
@@ -45,14 +65,29 @@ impl Receiver {
             Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer ") => token,
             _ => authorization,
         };
-        let claims = self.0.verify(token.trim()).map_err(|_| WebhookError::Signature)?;
+        let token = jsonwebtoken::decode::<Signed>(token.trim(), &self.secret, &self.validation);
+        let claims = token.map_err(|_| WebhookError::Signature)?.claims;
         // A participant's token is signed with the same key, but names no hash.
         let signed = STANDARD.decode(claims.sha256).map_err(|_| WebhookError::Signature)?;
         if signed != Sha256::digest(body).as_slice() {
             return Err(WebhookError::Signature);
         }
+        check_times(claims.nbf, claims.exp, now_seconds())?;
         serde_json::from_slice::<Event>(body).map(RoomEvent::from).map_err(|_| WebhookError::Body)
     }
+}
+
+/// LiveKit signs a webhook when it sends it, for five minutes from then on.
+fn check_times(nbf: u64, exp: u64, now: u64) -> Result<(), WebhookError> {
+    let seconds = |from: u64, to: u64| i64::try_from(i128::from(to) - i128::from(from)).unwrap_or(i64::MAX);
+    if nbf > now.saturating_add(SKEW_SECONDS) {
+        return Err(WebhookError::Clock(seconds(now, nbf)));
+    }
+    if exp.saturating_add(SKEW_SECONDS) < now {
+        let sent = if nbf == 0 { exp } else { nbf };
+        return Err(WebhookError::Clock(seconds(now, sent)));
+    }
+    Ok(())
 }
 
 #[derive(Deserialize)]
@@ -179,10 +214,28 @@ mod tests {
             assert_eq!(open(&authorization, JOINED), Err(WebhookError::Signature), "{authorization}");
         }
         assert_eq!(open(&good, &JOINED.replace("ann", "bob")), Err(WebhookError::Signature));
-        let claims = Claims { iss: "key".into(), exp: 1, sha256: STANDARD.encode(Sha256::digest(JOINED)), ..Claims::default() };
-        let key = EncodingKey::from_secret(SECRET.as_bytes());
-        let expired = jsonwebtoken::encode(&Header::default(), &claims, &key).unwrap();
-        assert_eq!(open(&expired, JOINED), Err(WebhookError::Signature));
+    }
+
+    #[test]
+    fn a_clock_that_is_off_is_told_as_such_and_only_of_what_we_have_signed() {
+        let signed = |secret: &str, ahead: i64| {
+            let at = |seconds: i64| usize::try_from(i64::try_from(now_seconds()).unwrap() + seconds + ahead).unwrap();
+            let sha256 = STANDARD.encode(Sha256::digest(JOINED));
+            let claims = Claims { iss: "key".into(), nbf: at(0), exp: at(300), sha256, ..Claims::default() };
+            jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(secret.as_bytes())).unwrap()
+        };
+        token("key", SECRET, b"");
+        for ahead in [0, 50, -50, -350] {
+            assert!(open(&signed(SECRET, ahead), JOINED).is_ok(), "{ahead}");
+        }
+        for ahead in [90, 3600, -400, -86_400] {
+            let Err(WebhookError::Clock(told)) = open(&signed(SECRET, ahead), JOINED) else { panic!("{ahead}") };
+            assert!((told - ahead).abs() <= 5, "{told} is told of {ahead}");
+        }
+        let foreign = signed("another secret of the tests, just as long", 90);
+        assert_eq!(open(&foreign, JOINED), Err(WebhookError::Signature));
+        assert_eq!(check_times(0, 1, 1000), Err(WebhookError::Clock(-999)));
+        assert_eq!(check_times(u64::MAX, u64::MAX, 0), Err(WebhookError::Clock(i64::MAX)));
     }
 
     #[test]

@@ -114,7 +114,7 @@ pub(super) fn livekit(read: &mut Reader<'_>) -> Option<LiveKit> {
         duration(text).filter(|ttl| *ttl >= Duration::from_secs(60))
     });
     let deadline = read.milliseconds(t::LIVEKIT_DEADLINE_MS, 50..=60_000);
-    let api_url = read.http_url(t::LIVEKIT_API_URL);
+    let api_url = read.http_base(t::LIVEKIT_API_URL);
     let all = [t::LIVEKIT_WS_URL, t::LIVEKIT_API_KEY, t::LIVEKIT_API_SECRET];
     let missing: Vec<_> = all.into_iter().filter(|variable| read.given(variable).is_none()).collect();
     if missing.len() == all.len() {
@@ -123,13 +123,11 @@ pub(super) fn livekit(read: &mut Reader<'_>) -> Option<LiveKit> {
     for variable in &missing {
         read.fault(variable, "must be set, as LiveKit's other settings are");
     }
-    let ws_url = read.parsed(t::LIVEKIT_WS_URL, "a ws:// or wss:// URL", |text| {
-        let is_url = reqwest::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "ws" | "wss") && url.has_host());
-        is_url.then(|| text.trim_end_matches('/').to_owned())
-    })?;
+    let ws_url = read.base(t::LIVEKIT_WS_URL, ["ws", "wss"])?;
     Some(LiveKit {
+        // Its scheme is in lower case, and its path is that of the API too.
         api_url: api_url.unwrap_or_else(|| ws_url.replacen("ws", "http", 1).into()),
-        ws_url: ws_url.into(),
+        ws_url,
         key: read.text(t::LIVEKIT_API_KEY).into(),
         secret: read.secret(t::LIVEKIT_API_SECRET)?,
         token_ttl: token_ttl?,

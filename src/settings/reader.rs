@@ -99,20 +99,36 @@ impl<'a> Reader<'a> {
         value.unwrap_or_default()
     }
 
-    /// An `http(s)://` address without a password in it, without its final slash.
+    /// An `http(s)://` URL without a password in it, as it was given.
     pub fn http_url(&mut self, variable: &Variable) -> Option<Box<str>> {
-        let url = self.given(variable)?;
-        match reqwest::Url::parse(url) {
-            Ok(parsed) if !parsed.username().is_empty() || parsed.password().is_some() => {
+        self.url(variable, ["http", "https"]).map(|url| url.as_str().into())
+    }
+
+    /// [`Reader::http_url`] of something to whose path ours are appended: without its final slash.
+    pub fn http_base(&mut self, variable: &Variable) -> Option<Box<str>> {
+        self.base(variable, ["http", "https"])
+    }
+
+    /// An address with one of two schemes, in lower case, to which a path may be appended.
+    pub fn base(&mut self, variable: &Variable, schemes: [&str; 2]) -> Option<Box<str>> {
+        let url = self.url(variable, schemes)?;
+        if url.query().is_some() || url.fragment().is_some() {
+            self.fault(variable, "must end with the path: nothing can follow a ? or a #");
+            return None;
+        }
+        Some(url.as_str().trim_end_matches('/').into())
+    }
+
+    fn url(&mut self, variable: &Variable, schemes: [&str; 2]) -> Option<reqwest::Url> {
+        match reqwest::Url::parse(self.given(variable)?) {
+            Ok(url) if !url.username().is_empty() || url.password().is_some() => {
                 // Not shown: it holds a secret.
                 self.fault(variable, "must not hold a user or a password");
                 None
             }
-            Ok(parsed) if matches!(parsed.scheme(), "http" | "https") && parsed.has_host() => {
-                Some(url.trim_end_matches('/').into())
-            }
+            Ok(url) if schemes.contains(&url.scheme()) && url.has_host() => Some(url),
             _ => {
-                self.fault(variable, "must be an http:// or https:// URL");
+                self.fault(variable, format!("must be {0} {1}:// or {2}:// URL", article(schemes[0]), schemes[0], schemes[1]));
                 None
             }
         }
@@ -142,6 +158,10 @@ impl<'a> Reader<'a> {
             (None, value) => value.map(|value| (short, value)),
         }
     }
+}
+
+fn article(word: &str) -> &'static str {
+    if word.starts_with('h') { "an" } else { "a" }
 }
 
 /// A value as it may stand in a message: quoted, and not endless.

@@ -119,3 +119,48 @@ fn origins_of_both_lists_are_united() {
     assert!(["https://a.example", "https://b.example", "https://c.example"].iter().all(|origin| settings.origins.allows(origin)));
     assert!(!settings.origins.allows("https://d.example") && !settings.origins.any);
 }
+
+#[test]
+fn a_url_works_whatever_the_case_of_its_scheme_and_keeps_its_path() {
+    let all = settings([
+        ("LIVEKIT_WS_URL", "WSS://News.example/livekit/"),
+        ("LIVEKIT_API_KEY", "k"),
+        ("LIVEKIT_API_SECRET", "s"),
+        ("SOS_MS_URL", "HTTP://sos:8080/api//"),
+        ("INTERNAL_AUTH_TOKEN", "t"),
+        ("SOS_JWKS_URL", "HTTPS://id.example/keys/?all=1"),
+        ("REDIS_URL", "REDISS-Cluster://:P@A:1"),
+    ]);
+    let livekit = all.livekit.unwrap();
+    assert_eq!((&*livekit.ws_url, &*livekit.api_url), ("wss://news.example/livekit", "https://news.example/livekit"));
+    assert_eq!(all.sos.service_url.as_deref(), Some("http://sos:8080/api"));
+    assert_eq!(all.sos.identity.jwks_url.as_deref(), Some("https://id.example/keys/?all=1"), "it is no base");
+    assert_eq!(all.redis.url.expose(), "rediss-cluster://:P@A:1");
+    let api = settings([
+        ("LIVEKIT_WS_URL", "ws://h"),
+        ("LIVEKIT_API_URL", "HTTP://inside:7880/a/b"),
+        ("LIVEKIT_API_KEY", "k"),
+        ("LIVEKIT_API_SECRET", "s"),
+    ]);
+    assert_eq!(&*api.livekit.unwrap().api_url, "http://inside:7880/a/b");
+}
+
+#[test]
+fn a_url_to_which_no_path_can_be_appended_is_a_fault() {
+    let livekit = [("LIVEKIT_API_KEY", "k"), ("LIVEKIT_API_SECRET", "s")];
+    for (name, url) in [
+        ("SOS_MS_URL", "http://sos/?key=1"),
+        ("SOS_MS_URL", "http://sos/#x"),
+        ("SOS_MS_URL", "ftp://sos"),
+        ("LIVEKIT_WS_URL", "ws://h/?x"),
+        ("LIVEKIT_WS_URL", "http://h"),
+        ("LIVEKIT_WS_URL", "ws://user:pa55word@h"),
+        ("LIVEKIT_API_URL", "ws://h"),
+        ("SESSIONS_JWKS_URL", "file:///keys"),
+        ("DATABASE_URL", "http://h/db"),
+    ] {
+        let source = livekit.into_iter().chain([("LIVEKIT_WS_URL", "ws://h"), (name, url)]).collect();
+        let report = Settings::from_source(&source).unwrap_err().to_string();
+        assert!(report.contains(&format!("{name} must")) && !report.contains("pa55word"), "{url}: {report}");
+    }
+}

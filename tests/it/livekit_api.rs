@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use convoke::livekit::{LiveKit, LiveKitError};
 use convoke::settings::{self, Secret};
+use serde_json::json;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::support::livekit::{self, Server};
 use crate::support::livekit_proxy::{Fault, LiveKitProxy};
+use crate::support::stub_http::{Answer, StubHttp};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -43,6 +45,24 @@ async fn a_room_is_made_listed_and_deleted_and_outlives_its_emptiness() {
     assert!(livekit.delete_room(&room, soon()).await.unwrap());
     assert!(!livekit.delete_room(&room, soon()).await.unwrap(), "there is none any more");
     assert!(livekit.list_rooms(soon()).await.unwrap().iter().all(|listed| listed.name != room));
+}
+
+#[tokio::test]
+async fn the_path_of_the_address_is_kept() {
+    let server = StubHttp::start(Answer::json(404, &json!({"code": "not_found", "msg": "no room"}))).await;
+    let url = |path: &str| settings::LiveKit {
+        ws_url: "ws://h".into(),
+        api_url: format!("{}{path}", server.url()).into(),
+        key: livekit::KEY.into(),
+        secret: Secret::new(livekit::SECRET),
+        token_ttl: HOUR,
+        deadline: Duration::from_secs(5),
+    };
+    let refused = LiveKit::new(&url("/behind/a/proxy")).unwrap().ping().await;
+    assert_eq!(refused, Err(LiveKitError::Refused { code: "not_found".into(), message: "no room".into() }));
+    assert!(!LiveKit::new(&url("")).unwrap().delete_room("r", soon()).await.unwrap());
+    let paths: Vec<_> = server.asked().into_iter().map(|asked| asked.path).collect();
+    assert_eq!(paths, ["/behind/a/proxy/twirp/livekit.RoomService/ListRooms", "/twirp/livekit.RoomService/DeleteRoom"]);
 }
 
 #[tokio::test]

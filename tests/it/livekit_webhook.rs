@@ -70,6 +70,28 @@ async fn what_livekit_tells_is_taken_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_off_is_told_as_such_with_the_difference() {
+    let hub = Hub::start(&[&[("REDIS_URL", &*redis::single().url())], &LIVEKIT[..]].concat()).await;
+    let body = r#"{"event":"room_started"}"#;
+    auth::install_crypto_provider();
+    let from = now_seconds() + 90;
+    let claims = json!({"iss": KEY, "nbf": from, "exp": from + 300, "sha256": STANDARD.encode(Sha256::digest(body))});
+    let key = jsonwebtoken::EncodingKey::from_secret(SECRET.as_bytes());
+    let token = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap();
+    for _ in 0..3 {
+        let request = hub.request(Method::POST, "/livekit/webhook").header("authorization", &token);
+        let request = request.header("content-type", "application/webhook+json").body(body);
+        let (status, answer) = answer(request).await;
+        assert_eq!((status, &answer["error"]), (401, &json!("INVALID_SIGNATURE")));
+        assert!(answer["message"].as_str().unwrap().contains("compare the clocks"), "{answer}");
+    }
+    let is_told = |line: &&str| line.contains("WARN") && line.contains("its clock and ours are too far apart");
+    let log = hub.log();
+    let told: Vec<&str> = log.lines().filter(is_told).collect();
+    assert!(told.len() == 1 && (told[0].contains("90") || told[0].contains("89")), "{told:?}");
+}
+
+#[tokio::test]
 async fn without_livekit_there_are_no_webhooks() {
     let hub = Hub::start(&[("REDIS_URL", &redis::single().url())]).await;
     let (status, body) = answer(webhook(&hub, "{}")).await;

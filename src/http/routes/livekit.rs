@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use super::super::router::{Answer, Call, Router, media_type};
 use super::super::{HttpError, json as respond_json};
 use crate::livekit::{LiveKit, RoomEvent, RoomListener, WebhookError};
+use crate::telemetry::due;
 
 /// Webhooks at once. LiveKit repeats those that are turned away.
 const MOST_AT_ONCE: usize = 64;
@@ -42,13 +43,7 @@ impl Door {
             return Err(HttpError::UnsupportedMediaType);
         }
         let body = call.bytes().await?;
-        let event = self.livekit.open_webhook(&authorization, &body).map_err(|error| {
-            tracing::warn!(%error, "a webhook was refused");
-            match error {
-                WebhookError::Signature => HttpError::InvalidSignature,
-                WebhookError::Body => HttpError::NotJson,
-            }
-        })?;
+        let event = self.livekit.open_webhook(&authorization, &body).map_err(refused)?;
         // Only now: what is not from LiveKit must not take its place.
         let _place = self.at_once.try_acquire().map_err(|_| HttpError::Unavailable)?;
         match timeout(PATIENCE, self.tell(&event)).await {
@@ -64,6 +59,26 @@ impl Door {
         tracing::debug!(event = event.event, room = event.room, identity = event.participant_identity, "LiveKit tells");
         join_all(self.listeners.iter().map(|listener| listener.on_room_event(event))).await;
     }
+}
+
+/// Anybody may send something here, so that each cause is told once a minute.
+fn refused(error: WebhookError) -> HttpError {
+    let (cause, answer) = match error {
+        WebhookError::Signature => ("a webhook is not signed with our key", HttpError::InvalidSignature),
+        WebhookError::Clock(_) => ("LiveKit's clock is off", HttpError::SignedAtAnotherTime),
+        WebhookError::Body => ("a webhook holds no event", HttpError::NotJson),
+    };
+    if let Some(times) = due(cause) {
+        match error {
+            WebhookError::Clock(ahead) => tracing::warn!(
+                ahead_seconds = ahead,
+                times,
+                "webhooks of LiveKit are refused: they are signed with our key, but its clock and ours are too far apart"
+            ),
+            error => tracing::warn!(%error, times, "webhooks are refused"),
+        }
+    }
+    answer
 }
 
 fn is_webhook(content_type: &HeaderValue) -> bool {

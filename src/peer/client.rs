@@ -9,14 +9,15 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http2::{Builder, SendRequest};
-use hyper::{Request, Response, Uri};
+use hyper::{Request, Response, StatusCode, Uri};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 
-use super::seal::{Seal, Stamp};
-use super::server::{SEAL, TARGET};
+use super::seal::{Head, Seal, Stamp};
+use super::server::{HEAD, SEAL, TARGET};
 use super::{Answer, MAX_BODY, Peer, PeerError};
 use crate::sync::lock;
+use crate::telemetry::due;
 
 /// How long making a connection may take.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -24,9 +25,9 @@ const CONNECT: Duration = Duration::from_secs(1);
 pub const PING: Duration = Duration::from_secs(2);
 /// A peer that failed is not tried again for so long.
 const SKIP: Duration = Duration::from_secs(2);
-/// What may be under way to one peer in one stream, and in all: a single call must not starve the others.
-pub const STREAM_WINDOW: u32 = 1 << 20;
-pub const CONNECTION_WINDOW: u32 = 16 << 20;
+/// What may be under way from one peer in one stream, and in all: a single answer must not starve the others.
+const STREAM_WINDOW: u32 = 1 << 20;
+const CONNECTION_WINDOW: u32 = 16 << 20;
 
 type Sender = SendRequest<Full<Bytes>>;
 
@@ -45,13 +46,19 @@ impl Connections {
     /// With `anyway` even a peer is tried that has just failed.
     pub async fn call(&self, seal: &Seal, to: &Peer, path: &'static str, body: Bytes, anyway: bool) -> Result<Answer, PeerError> {
         let slot = self.slot(to.address);
-        let stamp = seal.call(path, &body, &to.tag);
-        let mut request = Some(request(to, path, body, &stamp));
+        let (stamp, head) = seal.call(path, &body, &to.tag);
+        let mut request = Some(request(to, path, body, &stamp, &head));
         // Once more if the connection turned out to be gone before anything was sent.
         while let Some(unsent) = request.take() {
             let mut sender = slot.sender(to.address, anyway).await?;
             match sender.try_send_request(unsent).await {
-                Ok(response) => return answer(seal, &stamp, response).await.inspect_err(|error| slot.note(*error)),
+                Ok(response) => {
+                    let answer = answer(seal, &stamp, response).await;
+                    return answer.inspect_err(|error| {
+                        slot.note(*error);
+                        tell(to, *error);
+                    });
+                }
                 Err(mut error) => {
                     request = error.take_message();
                     tracing::debug!(peer = %to.node, error = %error.error(), "a call did not get through");
@@ -91,7 +98,14 @@ impl Slot {
                 Ok(made)
             }
             failed => {
-                tracing::debug!(%address, why = ?failed.map(|_| ()), "a peer cannot be reached");
+                let why = match failed {
+                    Ok(Err(error)) => error.to_string(),
+                    _ => "no answer in time".into(),
+                };
+                match due("a peer cannot be reached") {
+                    Some(times) => tracing::warn!(%address, why, times, "another node cannot be reached at its peer port"),
+                    None => tracing::debug!(%address, why, "another node cannot be reached at its peer port"),
+                }
                 self.note(PeerError::Unreachable);
                 Err(PeerError::Unreachable)
             }
@@ -125,6 +139,16 @@ impl Slot {
     }
 }
 
+/// Told here too: the log of the other node may be somebody else's.
+fn tell(to: &Peer, error: PeerError) {
+    if error == PeerError::Refused(StatusCode::UNAUTHORIZED)
+        && let Some(times) = due("a peer does not believe our seal")
+    {
+        let (peer, address) = (&*to.node, to.address);
+        tracing::warn!(peer, %address, times, "a node refuses our calls: is its CLUSTER_SECRET ours, and its clock within 30 s?");
+    }
+}
+
 async fn connect(address: SocketAddr) -> Result<Sender, Box<dyn std::error::Error + Send + Sync>> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
@@ -148,13 +172,13 @@ async fn connect(address: SocketAddr) -> Result<Sender, Box<dyn std::error::Erro
     Ok(sender)
 }
 
-fn request(to: &Peer, path: &'static str, body: Bytes, stamp: &Stamp) -> Request<Full<Bytes>> {
+fn request(to: &Peer, path: &'static str, body: Bytes, stamp: &Stamp, head: &Head) -> Request<Full<Bytes>> {
     let mut request = Request::new(Full::new(body));
     *request.method_mut() = hyper::Method::POST;
     let uri = Uri::builder().scheme("http").authority(to.address.to_string()).path_and_query(path).build();
     *request.uri_mut() = uri.unwrap_or_default();
     let headers = request.headers_mut();
-    for (name, value) in [(SEAL, stamp.to_header()), (TARGET, to.tag.to_string())] {
+    for (name, value) in [(SEAL, stamp.to_header()), (HEAD, head.to_header()), (TARGET, to.tag.to_string())] {
         if let Ok(value) = value.parse() {
             headers.insert(name, value);
         }
@@ -164,7 +188,9 @@ fn request(to: &Peer, path: &'static str, body: Bytes, stamp: &Stamp) -> Request
 
 async fn answer(seal: &Seal, stamp: &Stamp, response: Response<hyper::body::Incoming>) -> Result<Answer, PeerError> {
     let (head, body) = response.into_parts();
+    // What is not sealed is not read.
+    let Some(mac) = head.headers.get(SEAL) else { return Err(PeerError::Refused(head.status)) };
     let body = Limited::new(body, MAX_BODY).collect().await.map_err(|_| PeerError::Unreachable)?.to_bytes();
-    let sealed = head.headers.get(SEAL).is_some_and(|mac| seal.check_answer(mac.as_bytes(), &stamp.nonce, head.status, &body));
+    let sealed = seal.check_answer(mac.as_bytes(), &stamp.nonce, head.status, &body);
     if sealed { Ok(Answer { status: head.status, body }) } else { Err(PeerError::Refused(head.status)) }
 }

@@ -11,6 +11,7 @@
 mod client;
 mod seal;
 mod server;
+mod strangers;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

@@ -1,4 +1,8 @@
 //! What makes a call believable: an HMAC over all that it says, to whom, and when; and a memory of those that were seen.
+//!
+//! A call carries two seals. The first is over its head (path, target, time, nonce, length of the body), so that a stranger is
+//! turned away before anything of a body is read; the second is over the body too. Nodes of releases before this one send and
+//! know only the second.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Mutex;
@@ -30,7 +34,38 @@ pub struct Seal {
 pub struct Stamp {
     pub time_ms: u64,
     pub nonce: Box<str>,
+    /// Over everything.
     mac: String,
+}
+
+/// The seal over the head of a call, which travels beside its [`Stamp`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Of the body.
+    pub length: usize,
+    mac: String,
+}
+
+/// Why a call is not believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disbelief {
+    /// It is not sealed with our secret, or not as it was sealed.
+    Forged,
+    /// It is sealed with our secret, but its clock is ahead of ours by so many seconds, or behind (below 0).
+    Clock(i64),
+    /// It was here before.
+    Seen,
+    /// There is no room to remember it.
+    TooMany,
+}
+
+impl Disbelief {
+    pub const fn status(self) -> StatusCode {
+        match self {
+            Self::Forged | Self::Clock(_) | Self::Seen => StatusCode::UNAUTHORIZED,
+            Self::TooMany => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
 }
 
 impl Seal {
@@ -41,37 +76,64 @@ impl Seal {
     }
 
     /// Seals a call of `path` to the process with this tag.
-    pub fn call(&self, path: &str, body: &[u8], target: &str) -> Stamp {
+    pub fn call(&self, path: &str, body: &[u8], target: &str) -> (Stamp, Head) {
         self.call_at(now_ms(), path, body, target)
     }
 
-    fn call_at(&self, time_ms: u64, path: &str, body: &[u8], target: &str) -> Stamp {
+    fn call_at(&self, time_ms: u64, path: &str, body: &[u8], target: &str) -> (Stamp, Head) {
         let nonce: Box<str> = ids::random(12).into();
-        let mac = hmac::sign(&self.key, &said(path, body, target, time_ms, &nonce));
-        Stamp { time_ms, nonce, mac: BASE64_URL_SAFE_NO_PAD.encode(mac) }
+        let mac = self.sign(&said(path, body, target, time_ms, &nonce));
+        let head = Head { length: body.len(), mac: self.sign(&begun(path, body.len(), target, time_ms, &nonce)) };
+        (Stamp { time_ms, nonce, mac }, head)
     }
 
-    /// Whether this call was sealed with the same secret, for this process, just now, and is here for the first time.
-    pub fn check(&self, stamp: &Stamp, path: &str, body: &[u8], target: &str) -> Result<(), StatusCode> {
+    /// Whether a call that begins like this was sealed with the same secret, for this process, just now, and is here for the
+    /// first time. Its body is yet to come.
+    pub fn check_head(&self, stamp: &Stamp, head: &Head, path: &str, target: &str) -> Result<(), Disbelief> {
+        self.verify(&begun(path, head.length, target, stamp.time_ms, &stamp.nonce), &head.mac)?;
+        self.remember(stamp)
+    }
+
+    /// Whether this is the body of a call whose head was checked.
+    pub fn check_body(&self, stamp: &Stamp, path: &str, body: &[u8], target: &str) -> Result<(), Disbelief> {
+        self.verify(&said(path, body, target, stamp.time_ms, &stamp.nonce), &stamp.mac)
+    }
+
+    /// The whole check of a call without a sealed head.
+    pub fn check(&self, stamp: &Stamp, path: &str, body: &[u8], target: &str) -> Result<(), Disbelief> {
+        self.check_body(stamp, path, body, target)?;
+        self.remember(stamp)
+    }
+
+    fn sign(&self, said: &[u8]) -> String {
+        BASE64_URL_SAFE_NO_PAD.encode(hmac::sign(&self.key, said))
+    }
+
+    fn verify(&self, said: &[u8], mac: &str) -> Result<(), Disbelief> {
+        let mac = BASE64_URL_SAFE_NO_PAD.decode(mac).map_err(|_| Disbelief::Forged)?;
+        hmac::verify(&self.key, said, &mac).map_err(|_| Disbelief::Forged)
+    }
+
+    /// For a stamp whose seal is right.
+    fn remember(&self, stamp: &Stamp) -> Result<(), Disbelief> {
         let now = now_ms();
-        let mac = BASE64_URL_SAFE_NO_PAD.decode(&stamp.mac).map_err(|_| StatusCode::UNAUTHORIZED)?;
-        let said = said(path, body, target, stamp.time_ms, &stamp.nonce);
-        if now.abs_diff(stamp.time_ms) > SKEW_MS || hmac::verify(&self.key, &said, &mac).is_err() {
-            return Err(StatusCode::UNAUTHORIZED);
+        if now.abs_diff(stamp.time_ms) > SKEW_MS {
+            let ahead = i128::from(stamp.time_ms) - i128::from(now);
+            return Err(Disbelief::Clock(i64::try_from(ahead / 1000).unwrap_or(i64::MAX)));
         }
         let mut seen = lock(&self.seen);
         // A call may carry a time that is SKEW_MS ahead, and is believed until that time has passed by SKEW_MS.
         seen.retain(|bucket, _| (bucket + 1) * BUCKET_MS + SKEW_MS >= now);
         let bucket = seen.entry(stamp.time_ms / BUCKET_MS).or_default();
         if bucket.len() >= MOST_IN_BUCKET {
-            return Err(StatusCode::SERVICE_UNAVAILABLE);
+            return Err(Disbelief::TooMany);
         }
-        if bucket.insert(stamp.nonce.clone()) { Ok(()) } else { Err(StatusCode::UNAUTHORIZED) }
+        if bucket.insert(stamp.nonce.clone()) { Ok(()) } else { Err(Disbelief::Seen) }
     }
 
     /// Seals the answer to the call with this nonce.
     pub fn answer(&self, nonce: &str, status: StatusCode, body: &[u8]) -> String {
-        BASE64_URL_SAFE_NO_PAD.encode(hmac::sign(&self.key, &answered(nonce, status, body)))
+        self.sign(&answered(nonce, status, body))
     }
 
     pub fn check_answer(&self, mac: &[u8], nonce: &str, status: StatusCode, body: &[u8]) -> bool {
@@ -94,12 +156,28 @@ impl Stamp {
     }
 }
 
+impl Head {
+    /// `<length>.<mac>`
+    pub fn to_header(&self) -> String {
+        format!("{}.{}", self.length, self.mac)
+    }
+
+    pub fn from_header(text: &str) -> Option<Self> {
+        let (length, mac) = text.split_once('.')?;
+        Some(Self { length: length.parse().ok()?, mac: mac.to_owned() })
+    }
+}
+
 /// Every part either has a fixed alphabet or a fixed length, and they are apart by line breaks: no two calls read the same.
 fn said(path: &str, body: &[u8], target: &str, time_ms: u64, nonce: &str) -> Vec<u8> {
     let hash = digest::digest(&digest::SHA256, body);
     let mut said = format!("call\nPOST\n{path}\n{target}\n{time_ms}\n{nonce}\n").into_bytes();
     said.extend_from_slice(hash.as_ref());
     said
+}
+
+fn begun(path: &str, length: usize, target: &str, time_ms: u64, nonce: &str) -> Vec<u8> {
+    format!("head\nPOST\n{path}\n{target}\n{time_ms}\n{nonce}\n{length}").into_bytes()
 }
 
 fn answered(nonce: &str, status: StatusCode, body: &[u8]) -> Vec<u8> {
@@ -124,8 +202,8 @@ mod tests {
     #[test]
     fn only_what_was_sealed_is_believed_and_only_once() {
         let (seal, body) = (seal(), b"body".as_slice());
-        let stamp = || Stamp::from_header(&seal.call("/a", body, "tag").to_header()).unwrap();
-        let refused = Err(StatusCode::UNAUTHORIZED);
+        let stamp = || Stamp::from_header(&seal.call("/a", body, "tag").0.to_header()).unwrap();
+        let refused = Err(Disbelief::Forged);
         assert_eq!(seal.check(&stamp(), "/b", body, "tag"), refused, "another path");
         assert_eq!(seal.check(&stamp(), "/a", b"other", "tag"), refused, "another body");
         assert_eq!(seal.check(&stamp(), "/a", body, "gat"), refused, "another target");
@@ -133,18 +211,45 @@ mod tests {
         assert_eq!(Seal::new(&Secret::new("another secret")).check(&stamp(), "/a", body, "tag"), refused, "another secret");
         let stamp = stamp();
         assert_eq!(seal.check(&stamp, "/a", body, "tag"), Ok(()));
-        assert_eq!(seal.check(&stamp, "/a", body, "tag"), refused, "seen before");
+        assert_eq!(seal.check(&stamp, "/a", body, "tag"), Err(Disbelief::Seen));
+    }
+
+    #[test]
+    fn a_head_is_believed_before_its_body_and_only_once() {
+        let (seal, body) = (seal(), b"body".as_slice());
+        let call = || {
+            let (stamp, head) = seal.call("/a", body, "tag");
+            (Stamp::from_header(&stamp.to_header()).unwrap(), Head::from_header(&head.to_header()).unwrap())
+        };
+        let refused = Err(Disbelief::Forged);
+        let (stamp, head) = call();
+        assert_eq!(seal.check_head(&stamp, &head, "/b", "tag"), refused, "another path");
+        assert_eq!(seal.check_head(&stamp, &head, "/a", "gat"), refused, "another target");
+        assert_eq!(seal.check_head(&stamp, &Head { length: 5, ..head.clone() }, "/a", "tag"), refused, "another length");
+        assert_eq!(seal.check_head(&call().0, &head, "/a", "tag"), refused, "another nonce");
+        assert_eq!(seal.check_head(&stamp, &head, "/a", "tag"), Ok(()));
+        assert_eq!(seal.check_body(&stamp, "/a", b"ydob", "tag"), refused, "another body");
+        assert_eq!(seal.check_body(&stamp, "/a", body, "tag"), Ok(()));
+        assert_eq!(seal.check_head(&stamp, &head, "/a", "tag"), Err(Disbelief::Seen));
+        assert_eq!(seal.check(&stamp, "/a", body, "tag"), Err(Disbelief::Seen), "nor without its head");
     }
 
     #[test]
     fn clocks_may_be_thirty_seconds_apart() {
         let seal = seal();
-        let check = |time_ms| seal.check(&seal.call_at(time_ms, "/a", b"", "tag"), "/a", b"", "tag").is_ok();
+        let check = |time_ms| {
+            let (stamp, head) = seal.call_at(time_ms, "/a", b"", "tag");
+            let by_head = seal.check_head(&stamp, &head, "/a", "tag");
+            let (stamp, _) = seal.call_at(time_ms, "/a", b"", "tag");
+            assert_eq!(seal.check(&stamp, "/a", b"", "tag"), by_head);
+            by_head
+        };
         let now = now_ms();
-        assert!(check(now - 28_000) && check(now + 28_000));
-        assert!(!check(now - 31_000) && !check(now + 32_000));
-        let moved = Stamp { time_ms: now, ..seal.call_at(now - 40_000, "/a", b"", "tag") };
-        assert!(seal.check(&moved, "/a", b"", "tag").is_err(), "the time is sealed too");
+        assert_eq!((check(now - 28_000), check(now + 28_000)), (Ok(()), Ok(())));
+        assert!(matches!(check(now - 41_000), Err(Disbelief::Clock(-46..=-41))));
+        assert!(matches!(check(now + 95_000), Err(Disbelief::Clock(90..=95))));
+        let moved = Stamp { time_ms: now, ..seal.call_at(now - 40_000, "/a", b"", "tag").0 };
+        assert_eq!(seal.check(&moved, "/a", b"", "tag"), Err(Disbelief::Forged), "the time is sealed too");
     }
 
     #[test]

@@ -1,9 +1,14 @@
 //! The peer port's listening side: opens what is sealed, refuses the rest, and hands calls to their handlers.
+//!
+//! A stranger may connect, and is believed nothing. Until a connection has carried one call with a true seal it holds one of a
+//! few places for a few seconds, is sent away at its first call without one, and nothing of a body is read but what a node of
+//! the release before may send, which seals its calls as a whole.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,60 +20,105 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::client::{CONNECTION_WINDOW, PING, STREAM_WINDOW};
-use super::seal::Stamp;
+use super::client::PING;
+use super::seal::{Disbelief, Head, Stamp};
+use super::strangers::{Place, Strangers};
 use super::{Answer, MAX_BODY, Peers};
+use crate::telemetry::due;
 
 /// The seal of a call, and of its answer.
 pub const SEAL: &str = "x-convoke-seal";
+/// The seal of a call's head, which is checked before its body is read. Nodes of the release before do not send it.
+pub const HEAD: &str = "x-convoke-head";
 /// For whom a call is.
 pub const TARGET: &str = "x-convoke-target";
-/// Connections at once; more wait.
-const MOST_CONNECTIONS: usize = 1_024;
 /// Calls of one peer at once: each long poll that is relayed is one.
 const MOST_CALLS: u32 = 16_384;
-/// Bodies that are read at once: only these are held for callers that have not shown yet who they are.
-const MOST_READING: usize = 256;
-/// How long a body may take.
+/// Calls of one connection that wait to be believed.
+const MOST_UNPROVED: usize = 128;
+/// Bodies that are read at once of those who have not shown yet who they are, and bytes of one of them.
+const MOST_READING: usize = 8;
+const UNPROVED_BODY: usize = 2 << 20;
+/// How long a body may take: of a peer, and of anybody else.
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
-/// Whoever connects has to say something believable in so long.
-const FIRST_CALL: Duration = Duration::from_secs(10);
+const UNPROVED_DEADLINE: Duration = Duration::from_secs(3);
+/// Whoever connects has to say something believable in so long …
+const FIRST_CALL: Duration = Duration::from_secs(5);
+/// … and who has said something else is given so long to hear the answer.
+const LAST_WORD: Duration = Duration::from_secs(1);
+/// What a caller may send unread, in one stream and in all. Small, because a stranger may, and enough for the way between nodes.
+const STREAM_WINDOW: u32 = 128 << 10;
+const CONNECTION_WINDOW: u32 = 512 << 10;
+/// Bytes of all headers of a call: its seals are short.
+const MOST_HEADERS: u32 = 4 << 10;
+
+/// What is known of a connection.
+struct Visit {
+    address: SocketAddr,
+    /// It has carried a call with a true seal.
+    believed: watch::Sender<bool>,
+    /// A call was refused before.
+    refused: Notify,
+    unproved: AtomicUsize,
+}
+
+impl Visit {
+    fn is_believed(&self) -> bool {
+        *self.believed.borrow()
+    }
+
+    fn believe(&self) {
+        self.believed.send_if_modified(|believed| !std::mem::replace(believed, true));
+    }
+
+    async fn until_believed(&self) {
+        let _ = self.believed.subscribe().wait_for(|believed| *believed).await;
+    }
+}
+
+/// What all connections share.
+#[derive(Clone)]
+struct Port {
+    peers: Arc<Peers>,
+    strangers: Arc<Strangers>,
+    reading: Arc<Semaphore>,
+    stop: CancellationToken,
+}
 
 pub async fn serve(peers: Arc<Peers>, listener: TcpListener, stop: CancellationToken) {
-    let connections = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let reading = Arc::new(Semaphore::new(MOST_READING));
+    let port = Port { peers, strangers: Arc::default(), reading, stop };
     loop {
         let accepted = tokio::select! {
-            accepted = async { Some((connections.clone().acquire_owned().await.ok()?, listener.accept().await)) } => accepted,
-            () = stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
+            () = port.stop.cancelled() => return,
         };
         match accepted {
-            Some((permit, Ok((stream, _)))) => {
-                let (peers, reading, stop) = (peers.clone(), reading.clone(), stop.clone());
-                tokio::spawn(async move {
-                    connection(peers, reading, stream, stop).await;
-                    drop(permit);
-                });
+            Ok((stream, address)) => {
+                let place = port.strangers.admit();
+                tokio::spawn(connection(port.clone(), stream, address, place));
             }
-            Some((_, Err(error))) => {
-                tracing::warn!(%error, "cannot accept a peer's connection");
+            Err(error) => {
+                if let Some(times) = due("cannot accept a peer's connection") {
+                    tracing::warn!(%error, times, "cannot accept a peer's connection");
+                }
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
-            None => return,
         }
     }
 }
 
-async fn connection(peers: Arc<Peers>, reading: Arc<Semaphore>, stream: TcpStream, stop: CancellationToken) {
+async fn connection(port: Port, stream: TcpStream, address: SocketAddr, place: Place) {
     let _ = stream.set_nodelay(true);
-    let believed = Arc::new(AtomicBool::new(false));
-    let seen = believed.clone();
+    let (believed, refused, unproved) = (watch::Sender::new(false), Notify::new(), AtomicUsize::new(0));
+    let visit = Arc::new(Visit { address, believed, refused, unproved });
+    let (shared, seen) = (port.clone(), visit.clone());
     let service = service_fn(move |request| {
-        let (peers, reading, seen) = (peers.clone(), reading.clone(), seen.clone());
-        async move { Ok::<_, Infallible>(answer(&peers, &reading, &seen, request).await) }
+        let (port, visit) = (shared.clone(), seen.clone());
+        async move { Ok::<_, Infallible>(answer(&port, &visit, request).await) }
     });
     let connection = Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
@@ -77,29 +127,35 @@ async fn connection(peers: Arc<Peers>, reading: Arc<Semaphore>, stream: TcpStrea
         .max_concurrent_streams(MOST_CALLS)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_header_list_size(16 << 10)
+        .max_header_list_size(MOST_HEADERS)
         // A peer gives calls up as its clients come and go, perhaps thousands at once.
         .max_pending_accept_reset_streams(4_096)
         .max_local_error_reset_streams(None)
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
-    let stranger = async {
-        tokio::time::sleep(FIRST_CALL).await;
-        if believed.load(Relaxed) {
-            std::future::pending::<()>().await;
+    tokio::select! {
+        _ = &mut connection => return,
+        () = visit.until_believed() => {}
+        () = visit.refused.notified() => {
+            connection.as_mut().graceful_shutdown();
+            let _ = tokio::time::timeout(LAST_WORD, connection).await;
+            return;
         }
-    };
+        () = tokio::time::sleep(FIRST_CALL) => return,
+        () = place.taken.cancelled() => return,
+        () = port.stop.cancelled() => return,
+    }
+    drop(place);
     tokio::select! {
         _ = &mut connection => {}
-        () = stranger => {}
-        () = stop.cancelled() => {}
+        () = port.stop.cancelled() => {}
     }
 }
 
-async fn answer(peers: &Peers, reading: &Semaphore, believed: &AtomicBool, request: Request<Incoming>) -> Response<Full<Bytes>> {
-    match open(peers, reading, request).await {
+async fn answer(port: &Port, visit: &Visit, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    let peers = &port.peers;
+    match open(port, visit, request).await {
         Ok((stamp, path, body)) => {
-            believed.store(true, Relaxed);
             let Some(handler) = peers.handler(&path) else { return bare(StatusCode::NOT_FOUND) };
             let answer = AssertUnwindSafe(async { handler(body).await }).catch_unwind().await.unwrap_or_else(|_| {
                 tracing::error!(path, "the handler of a peer's call panicked");
@@ -114,32 +170,105 @@ async fn answer(peers: &Peers, reading: &Semaphore, believed: &AtomicBool, reque
             response
         }
         Err(status) => {
-            tracing::debug!(%status, "a call at the peer port was refused");
+            tracing::debug!(%status, address = %visit.address, "a call at the peer port was refused");
+            if !visit.is_believed() {
+                visit.refused.notify_one();
+            }
             bare(status)
         }
     }
 }
 
 /// The call, if it is believable.
-async fn open(peers: &Peers, reading: &Semaphore, request: Request<Incoming>) -> Result<(Stamp, String, Bytes), StatusCode> {
+async fn open(port: &Port, visit: &Visit, request: Request<Incoming>) -> Result<(Stamp, String, Bytes), StatusCode> {
+    let (seal, tag) = (&port.peers.seal, &*port.peers.tag);
     let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let doubt = |disbelief| refuse(visit, disbelief);
     let stamp = header(SEAL).and_then(Stamp::from_header).ok_or(StatusCode::UNAUTHORIZED)?;
-    // The tag is no secret (it stands in every sid); this only tells "somebody else lives here now" from "wrong secret".
-    if header(TARGET) != Some(&*peers.tag) {
-        return Err(StatusCode::MISDIRECTED_REQUEST);
-    }
+    let target = header(TARGET).unwrap_or_default().to_owned();
+    let head = header(HEAD).map(|text| Head::from_header(text).ok_or(StatusCode::UNAUTHORIZED)).transpose()?;
+    let path = request.uri().path().to_owned();
     if request.method() != Method::POST {
         return Err(StatusCode::METHOD_NOT_ALLOWED);
     }
-    let path = request.uri().path().to_owned();
-    let body = {
-        let _turn = reading.acquire().await.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
-        let body = tokio::time::timeout(BODY_DEADLINE, Limited::new(request.into_body(), MAX_BODY).collect());
-        let body = body.await.map_err(|_| StatusCode::REQUEST_TIMEOUT)?;
-        body.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?.to_bytes()
+    let Some(head) = head else {
+        // The tag is no secret (it stands in every sid); this only tells "somebody else lives here now" from "wrong secret".
+        if target != tag {
+            return Err(StatusCode::MISDIRECTED_REQUEST);
+        }
+        let body = unproved_body(port, visit, request.into_body()).await?;
+        seal.check(&stamp, &path, &body, tag).map_err(doubt)?;
+        visit.believe();
+        return Ok((stamp, path, body));
     };
-    peers.seal.check(&stamp, &path, &body, &peers.tag)?;
+    seal.check_head(&stamp, &head, &path, &target).map_err(doubt)?;
+    visit.believe();
+    if target != tag {
+        return Err(StatusCode::MISDIRECTED_REQUEST);
+    }
+    if head.length > MAX_BODY {
+        return Err(StatusCode::PAYLOAD_TOO_LARGE);
+    }
+    let body = read(request.into_body(), head.length, BODY_DEADLINE).await?;
+    seal.check_body(&stamp, &path, &body, tag).map_err(doubt)?;
     Ok((stamp, path, body))
+}
+
+/// The body of a call without a sealed head, as nodes of the release before send it. Over a connection that is believed it is
+/// read like any other; else few are read at once, and less of each.
+async fn unproved_body(port: &Port, visit: &Visit, body: Incoming) -> Result<Bytes, StatusCode> {
+    if visit.is_believed() {
+        return read(body, MAX_BODY, BODY_DEADLINE).await;
+    }
+    let _waits = Unproved::new(&visit.unproved).ok_or(StatusCode::SERVICE_UNAVAILABLE)?;
+    let turn = tokio::select! {
+        turn = port.reading.acquire() => Some(turn.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?),
+        () = visit.until_believed() => None,
+    };
+    match turn {
+        Some(_turn) => read(body, UNPROVED_BODY, UNPROVED_DEADLINE).await,
+        None => read(body, MAX_BODY, BODY_DEADLINE).await,
+    }
+}
+
+/// One of the calls of a connection that wait to be believed.
+struct Unproved<'a>(&'a AtomicUsize);
+
+impl<'a> Unproved<'a> {
+    fn new(count: &'a AtomicUsize) -> Option<Self> {
+        let waits = Self(count);
+        (count.fetch_add(1, Relaxed) < MOST_UNPROVED).then_some(waits)
+    }
+}
+
+impl Drop for Unproved<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
+async fn read(body: Incoming, most: usize, within: Duration) -> Result<Bytes, StatusCode> {
+    let body = tokio::time::timeout(within, Limited::new(body, most).collect()).await;
+    Ok(body.map_err(|_| StatusCode::REQUEST_TIMEOUT)?.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?.to_bytes())
+}
+
+/// A node with another secret or clock is told about; so is a stranger, once a minute.
+fn refuse(visit: &Visit, disbelief: Disbelief) -> StatusCode {
+    let address = visit.address;
+    match disbelief {
+        Disbelief::Forged => {
+            if let Some(times) = due("a call at the peer port is not sealed with our secret") {
+                tracing::warn!(%address, times, "a call at the peer port is not sealed with our CLUSTER_SECRET");
+            }
+        }
+        Disbelief::Clock(ahead_seconds) => {
+            if let Some(times) = due("the clock of another node is off") {
+                tracing::warn!(%address, ahead_seconds, times, "a node's calls are refused: its clock and ours are over 30 s apart");
+            }
+        }
+        Disbelief::Seen | Disbelief::TooMany => {}
+    }
+    disbelief.status()
 }
 
 fn bare(status: StatusCode) -> Response<Full<Bytes>> {

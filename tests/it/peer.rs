@@ -1,5 +1,7 @@
-//! The peer port: who is believed, what happens to calls that are given up, and to peers that do not answer.
+//! The peer port: who is believed, what a stranger may hold, what happens to calls that are given up, and to peers that do not
+//! answer.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -8,7 +10,11 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use convoke::peer::{Answer, MAX_BODY, Peer, PeerError, Peers};
 use convoke::settings::Secret;
+use futures_util::StreamExt as _;
 use http_body_util::Full;
+use http_body_util::combinators::BoxBody;
+use hyper::body::Frame;
+use hyper::client::conn::http2::SendRequest;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::{TcpListener, TcpStream};
@@ -135,8 +141,16 @@ async fn strangers_are_refused() {
     assert_eq!(call(&us, &moved, "/echo", "").await, Err(PeerError::Refused(StatusCode::MISDIRECTED_REQUEST)));
 }
 
-/// One sealed call as a node sends it, taken off the wire.
-async fn overheard() -> (String, Bytes) {
+/// A sealed call as a node sends it: the headers that it carries beside its body.
+#[derive(Clone, Default)]
+struct Call {
+    seal: String,
+    head: Option<String>,
+    body: Bytes,
+}
+
+/// One sealed call, taken off the wire.
+async fn overheard() -> Call {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let peer = Peer { node: "b.1".into(), tag: "b".into(), address: listener.local_addr().unwrap() };
     let (heard, mut hears) = tokio::sync::mpsc::unbounded_channel();
@@ -146,9 +160,10 @@ async fn overheard() -> (String, Bytes) {
     let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
         let heard = heard.clone();
         async move {
-            let seal = request.headers()["x-convoke-seal"].to_str().unwrap().to_owned();
+            let header = |name: &str| request.headers()[name].to_str().unwrap().to_owned();
+            let (seal, head) = (header("x-convoke-seal"), Some(header("x-convoke-head")));
             let body = http_body_util::BodyExt::collect(request.into_body()).await.unwrap().to_bytes();
-            heard.send((seal, body)).unwrap();
+            heard.send(Call { seal, head, body }).unwrap();
             std::future::pending::<Result<hyper::Response<Full<Bytes>>, std::convert::Infallible>>().await
         }
     });
@@ -160,31 +175,231 @@ async fn overheard() -> (String, Bytes) {
     }
 }
 
-async fn replayed(address: SocketAddr, path: &str, seal: &str, body: Bytes) -> u16 {
+/// A connection that somebody made who is no node of ours; the second is done when the port has closed it.
+async fn stranger<B>(address: SocketAddr) -> (SendRequest<B>, AbortOnDropHandle<()>)
+where
+    B: hyper::body::Body<Data = Bytes, Error = Infallible> + Send + Unpin + 'static,
+{
     let stream = TcpStream::connect(address).await.unwrap();
-    let (mut sender, connection) =
-        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
-    let _connection = AbortOnDropHandle::new(tokio::spawn(async move {
+    let (sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    let connection = tokio::spawn(async move {
         let _ = connection.await;
-    }));
-    let request = Request::post(format!("http://{address}{path}")).header("x-convoke-seal", seal).header("x-convoke-target", "b");
-    sender.send_request(request.body(Full::new(body)).unwrap()).await.unwrap().status().as_u16()
+    });
+    (sender, AbortOnDropHandle::new(connection))
+}
+
+fn request<B>(address: SocketAddr, path: &str, call: &Call, body: B) -> Request<B> {
+    let request = Request::post(format!("http://{address}{path}"));
+    let request = request.header("x-convoke-seal", &call.seal).header("x-convoke-target", "b");
+    let request = call.head.iter().fold(request, |request, head| request.header("x-convoke-head", head));
+    request.body(body).unwrap()
+}
+
+async fn replayed(address: SocketAddr, path: &str, call: &Call) -> u16 {
+    let (mut sender, _connection) = stranger(address).await;
+    sender.send_request(request(address, path, call, Full::new(call.body.clone()))).await.unwrap().status().as_u16()
 }
 
 #[tokio::test]
 async fn what_was_overheard_is_good_for_nothing() {
     let port = port("b").await;
-    let (seal, body) = overheard().await;
     let address = port.peer.address;
-    assert_eq!(replayed(address, "/echo", &seal, Bytes::from_static(b"other")).await, 401, "altered");
-    assert_eq!(replayed(address, "/gone", &seal, body.clone()).await, 401, "another path");
-    let (time, rest) = seal.split_once('.').unwrap();
-    let later = format!("{}.{rest}", time.parse::<u64>().unwrap() + 1);
-    assert_eq!(replayed(address, "/echo", &later, body.clone()).await, 401, "another time");
+    let whole = Call { head: None, ..overheard().await };
+    let other = Call { body: Bytes::from_static(b"ydob"), ..whole.clone() };
+    assert_eq!(replayed(address, "/echo", &other).await, 401, "altered");
+    assert_eq!(replayed(address, "/gone", &whole).await, 401, "another path");
+    let (time, rest) = whole.seal.split_once('.').unwrap();
+    let later = Call { seal: format!("{}.{rest}", time.parse::<u64>().unwrap() + 1), ..whole.clone() };
+    assert_eq!(replayed(address, "/echo", &later).await, 401, "another time");
     // The original did not arrive yet, so its first copy passes for it; no other does.
-    assert_eq!(replayed(address, "/echo", &seal, body.clone()).await, 200);
-    assert_eq!(replayed(address, "/echo", &seal, body).await, 401, "again");
-    assert_eq!(replayed(address, "/echo", "nonsense", Bytes::new()).await, 401);
+    assert_eq!(replayed(address, "/echo", &whole).await, 200);
+    assert_eq!(replayed(address, "/echo", &whole).await, 401, "again");
+    assert_eq!(replayed(address, "/echo", &Call { seal: "nonsense".into(), ..Call::default() }).await, 401);
+
+    let call = overheard().await;
+    assert_eq!(replayed(address, "/gone", &call).await, 401, "another path");
+    let long = Call { head: call.head.as_ref().map(|head| head.replacen('4', "9999", 1)), ..call.clone() };
+    assert_eq!(replayed(address, "/echo", &long).await, 401, "another length");
+    let mixed = Call { head: overheard().await.head, ..call.clone() };
+    assert_eq!(replayed(address, "/echo", &mixed).await, 401, "the head of another call");
+    let altered = Call { body: Bytes::from_static(b"ydob"), ..call.clone() };
+    assert_eq!(replayed(address, "/echo", &altered).await, 401, "altered under a true head");
+    assert_eq!(replayed(address, "/echo", &call).await, 401, "its head was here before");
+    assert_eq!(replayed(address, "/echo", &Call { head: None, ..call }).await, 401, "nor without its head");
+    let call = overheard().await;
+    assert_eq!(replayed(address, "/echo", &call).await, 200);
+    assert_eq!(replayed(address, "/echo", &call).await, 401, "again");
+}
+
+/// The seals of the release before this one, as it computed them: one over the whole call, one over the answer.
+mod before {
+    use aws_lc_rs::{digest, hmac};
+    use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
+
+    fn sign(mut text: Vec<u8>, body: &[u8]) -> String {
+        let root = hmac::Key::new(hmac::HMAC_SHA256, super::SECRET.as_bytes());
+        let derived = hmac::sign(&root, b"convoke peer port, version 1");
+        text.extend_from_slice(digest::digest(&digest::SHA256, body).as_ref());
+        let key = hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref());
+        BASE64_URL_SAFE_NO_PAD.encode(hmac::sign(&key, &text))
+    }
+
+    pub fn seal(time_ms: u64, nonce: &str, path: &str, body: &[u8], target: &str) -> String {
+        let mac = sign(format!("call\nPOST\n{path}\n{target}\n{time_ms}\n{nonce}\n").into_bytes(), body);
+        format!("{time_ms}.{nonce}.{mac}")
+    }
+
+    pub fn answer(nonce: &str, status: u16, body: &[u8]) -> String {
+        sign(format!("answer\n{nonce}\n{status}\n").into_bytes(), body)
+    }
+}
+
+fn now_ms() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as u64
+}
+
+#[tokio::test]
+async fn a_node_of_the_release_before_is_answered() {
+    let port = port("b").await;
+    let address = port.peer.address;
+    let (mut sender, _connection) = stranger(address).await;
+    // Once it is believed it may send as much as any other.
+    for (nonce, size) in [("n1", 1 << 20), ("n2", 5 << 20)] {
+        let body = Bytes::from(vec![7; size]);
+        let call = Call { seal: before::seal(now_ms(), nonce, "/echo", &body, "b"), head: None, body };
+        let answer = sender.send_request(request(address, "/echo", &call, Full::new(call.body.clone()))).await.unwrap();
+        let (head, body) = answer.into_parts();
+        let body = http_body_util::BodyExt::collect(body).await.unwrap().to_bytes();
+        assert_eq!((head.status.as_u16(), body.len()), (200, size));
+        assert_eq!(head.headers["x-convoke-seal"].to_str().unwrap(), before::answer(nonce, 200, &body));
+    }
+}
+
+#[tokio::test]
+async fn a_node_of_the_release_before_understands_a_call_and_is_understood() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let peer = Peer { node: "b.1".into(), tag: "b".into(), address: listener.local_addr().unwrap() };
+    let _node = AbortOnDropHandle::new(tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let service = hyper::service::service_fn(|request: Request<hyper::body::Incoming>| async move {
+            let header = |name: &str| request.headers()[name].to_str().unwrap().to_owned();
+            let (seal, target) = (header("x-convoke-seal"), header("x-convoke-target"));
+            let path = request.uri().path().to_owned();
+            let body = http_body_util::BodyExt::collect(request.into_body()).await.unwrap().to_bytes();
+            let (time, nonce) = (seal.split('.').next().unwrap().parse().unwrap(), seal.split('.').nth(1).unwrap());
+            assert_eq!(seal, before::seal(time, nonce, &path, &body, &target));
+            let answer = hyper::Response::builder().header("x-convoke-seal", before::answer(nonce, 200, &body));
+            Ok::<_, Infallible>(answer.body(Full::new(body)).unwrap())
+        });
+        let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        let _ = server.serve_connection(TokioIo::new(stream), service).await;
+    }));
+    assert_eq!(call(&peers(SECRET, "a"), &peer, "/echo", "hello").await, Ok(Answer::ok("hello")));
+}
+
+/// So many bytes, and then nothing more, without an end.
+fn endless(bytes: usize, sent: &Arc<AtomicUsize>) -> BoxBody<Bytes, Infallible> {
+    const CHUNK: usize = 16 << 10;
+    let sent = sent.clone();
+    let chunks = (0..bytes / CHUNK).map(move |_| {
+        sent.fetch_add(CHUNK, SeqCst);
+        Ok(Frame::data(Bytes::from_static(&[7; CHUNK])))
+    });
+    let chunks = futures_util::stream::iter(chunks).chain(futures_util::stream::pending());
+    BoxBody::new(http_body_util::StreamBody::new(chunks))
+}
+
+#[tokio::test]
+async fn a_stranger_is_refused_before_its_body_comes_and_sent_away() {
+    let port = port("b").await;
+    let address = port.peer.address;
+    let call = overheard().await;
+    let sent = Arc::default();
+    for head in ["4.AAAA".to_owned(), "nonsense".into(), format!("5.{}", "A".repeat(43))] {
+        let (mut sender, connection) = stranger(address).await;
+        let call = Call { head: Some(head), ..call.clone() };
+        let answer = sender.send_request(request(address, "/echo", &call, endless(0, &sent))).await.unwrap();
+        assert_eq!(answer.status(), 401, "its body has not come");
+        connection.await.unwrap();
+    }
+    // Who is known stays, whatever it says next.
+    let (mut sender, _connection) = stranger(address).await;
+    for (head, status) in [(call.head.clone(), 200), (Some("4.AAAA".into()), 401), (overheard().await.head, 401)] {
+        let call = Call { head, ..call.clone() };
+        let answer = sender.send_request(request(address, "/echo", &call, Full::new(call.body.clone()))).await.unwrap();
+        assert_eq!(answer.status(), status);
+    }
+    let next = overheard().await;
+    let answer = sender.send_request(request(address, "/echo", &next, Full::new(next.body.clone()))).await.unwrap();
+    assert_eq!(answer.status(), 200);
+}
+
+#[tokio::test]
+async fn what_strangers_send_is_not_held_for_them() {
+    let port = port("b").await;
+    let address = port.peer.address;
+    let sent: Arc<AtomicUsize> = Arc::default();
+    // The tag is no secret, and so it looks like a call of the release before.
+    let call = Call { seal: format!("{}.n.{}", now_ms(), "A".repeat(43)), ..Call::default() };
+    let strangers: Vec<_> = (0..60)
+        .map(|_| {
+            let (call, sent) = (call.clone(), sent.clone());
+            tokio::spawn(async move {
+                let (mut sender, connection) = stranger(address).await;
+                let _ = sender.send_request(request(address, "/echo", &call, endless(1900 << 10, &sent))).await;
+                connection.await.unwrap();
+            })
+        })
+        .collect();
+    eventually("they send", || sent.load(SeqCst) > 1 << 20).await;
+    let us = peers(SECRET, "a");
+    assert_eq!(call_of(&us, &port.peer).await, Ok(Answer::ok("hello")), "peers are answered meanwhile");
+    for stranger in strangers {
+        stranger.await.unwrap();
+    }
+    assert_eq!(call_of(&us, &port.peer).await, Ok(Answer::ok("hello")));
+    let sent = sent.load(SeqCst) >> 20;
+    assert!(sent < 64, "{sent} MiB were taken of strangers, who offered 111");
+}
+
+async fn call_of(us: &Peers, peer: &Peer) -> Result<Answer, PeerError> {
+    call(us, peer, "/echo", "hello").await
+}
+
+#[tokio::test]
+async fn however_many_strangers_come_peers_find_the_port_open() {
+    const PLACES: usize = 64;
+    let port = port("b").await;
+    let proxy = Proxy::start(port.peer.address.to_string()).await;
+    let (known, peer) = (peers(SECRET, "a"), Peer { address: proxy.address, ..port.peer.clone() });
+    assert!(call_of(&known, &peer).await.is_ok());
+    let waiting = tokio::spawn({
+        let (known, peer) = (known.clone(), peer.clone());
+        async move { known.call(&peer, "/wait", Bytes::new(), Duration::from_secs(60)).await }
+    });
+    eventually("it waits", || port.waiting.load(SeqCst) == 1).await;
+    let mut strangers = Vec::new();
+    for _ in 0..PLACES + 40 {
+        strangers.push(TcpStream::connect(port.peer.address).await.unwrap());
+    }
+    eventually("the oldest strangers are sent away", || strangers.iter().filter(|stranger| is_open(stranger)).count() <= PLACES)
+        .await;
+    assert!(call_of(&peers(SECRET, "c"), &port.peer).await.is_ok(), "a peer that has just come");
+    assert!(call_of(&known, &peer).await.is_ok() && port.waiting.load(SeqCst) == 1, "and one that was here");
+    eventually("all strangers are sent away in time", || !strangers.iter().any(is_open)).await;
+    assert_eq!(port.waiting.load(SeqCst), 1);
+    waiting.abort();
+}
+
+fn is_open(stream: &TcpStream) -> bool {
+    let mut settings = [0; 1024];
+    loop {
+        match stream.try_read(&mut settings) {
+            Ok(0) => return false,
+            Ok(_) => {}
+            Err(error) => return error.kind() == std::io::ErrorKind::WouldBlock,
+        }
+    }
 }
 
 #[tokio::test]
@@ -208,8 +423,8 @@ async fn too_large_a_body_is_refused_on_both_sides() {
     let large = Bytes::from(vec![0; MAX_BODY + 1]);
     let refused = Err(PeerError::Refused(StatusCode::PAYLOAD_TOO_LARGE));
     assert_eq!(us.call(&port.peer, "/echo", large.clone(), PATIENCE).await, refused);
-    let seal = format!("{}.n.m", 1);
-    assert_eq!(replayed(port.peer.address, "/echo", &seal, large).await, 413);
+    let call = Call { seal: "1.n.m".into(), head: None, body: large };
+    assert_eq!(replayed(port.peer.address, "/echo", &call).await, 413);
 }
 
 #[tokio::test]

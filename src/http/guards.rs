@@ -22,10 +22,11 @@ use crate::telemetry::RequestId;
 
 pub use bearer::bearer;
 pub use failures::{FailedAuth, Overdrawn};
-pub use internal::{InternalDoor, X_INTERNAL_TOKEN};
+pub use internal::{InternalDoor, X_INTERNAL_TOKEN, tell as tell_internal};
 pub use rate::{Quota, RateLimits};
 
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const EXPOSED: HeaderValue =
     HeaderValue::from_static("X-Request-ID, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset");
 /// How long a browser may remember the answer to a preflight, seconds.
@@ -67,15 +68,21 @@ impl Guards {
     /// Looks at a request that came over a connection from `peer`.
     pub fn inspect<B>(&self, request: &Request<B>, peer: IpAddr) -> Context {
         let headers = request.headers();
-        let own_host = headers.get(hyper::header::HOST).and_then(|host| host.to_str().ok());
-        let own_host = own_host.or_else(|| request.uri().authority().map(|authority| authority.as_str()));
+        let asked = origin::OwnHosts {
+            host: text(headers, hyper::header::HOST).or_else(|| request.uri().authority().map(|authority| authority.as_str())),
+            forwarded: text(headers, X_FORWARDED_HOST),
+            from_proxy: address::is_trusted(peer, &self.trusted_proxies),
+        };
         Context {
             request_id: RequestId::take_or_make(headers.get(X_REQUEST_ID).map(HeaderValue::as_bytes)),
             address: address::client(headers, peer, &self.trusted_proxies),
             origin: match headers.get(ORIGIN) {
                 None => Page::None,
-                Some(origin) if origin::passes(origin, own_host, &self.origins) => Page::Known(own(origin)),
-                Some(_) => Page::Foreign,
+                Some(origin) if origin::passes(origin, &asked, &self.origins) => Page::Known(own(origin)),
+                Some(origin) => {
+                    origin::tell(origin, &asked, peer);
+                    Page::Foreign
+                }
             },
         }
     }
@@ -115,6 +122,10 @@ fn own(value: &HeaderValue) -> HeaderValue {
     HeaderValue::from_bytes(value.as_bytes()).unwrap_or_else(|_| value.clone())
 }
 
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,5 +158,23 @@ mod tests {
         let foreign = answer("https://evil.example");
         assert!(foreign.headers().keys().all(|name| !name.as_str().starts_with("access-control")));
         assert_eq!(foreign.headers()[VARY], "Origin");
+    }
+
+    #[test]
+    fn the_host_that_a_trusted_proxy_was_asked_for_is_the_own_one_and_no_other_claim_of_it() {
+        let guards = guards(&[("TRUSTED_PROXIES", "10.0.0.0/8")]);
+        for (peer, forwarded, origin, known) in [
+            ("10.0.0.1", "hub.example.com", "https://hub.example.com", true),
+            ("10.0.0.1", "hub.example.com:443, inside", "wss://hub.example.com", true),
+            ("10.0.0.1", "inside, Hub.example.com", "https://hub.example.com", true),
+            ("10.0.0.1", "other.example", "https://hub.example.com", false),
+            ("10.0.0.1", "", "https://hub.example.com", false),
+            ("8.8.8.8", "hub.example.com", "https://hub.example.com", false),
+            ("8.8.8.8", "hub.example.com", "http://inside:3000", true),
+        ] {
+            let request = request(&[("origin", origin), ("host", "inside:3000"), ("x-forwarded-host", forwarded)]);
+            let page = guards.inspect(&request, peer.parse().unwrap()).origin;
+            assert_eq!(matches!(page, Page::Known(_)), known, "{peer} {forwarded} {origin}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The types of settings that the standard library lacks: secrets, address blocks, durations, origins.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -97,7 +98,7 @@ impl Origins {
         if !plain(scheme, "+-.") || !plain(host, "-._:[]") {
             return Err(());
         }
-        let entry = without_default_port(&entry).into();
+        let entry = as_http(&entry).into();
         if !self.list.contains(&entry) {
             self.list.push(entry);
         }
@@ -107,20 +108,28 @@ impl Origins {
     /// Whether the value of an `Origin` header is allowed by the lists. The request's own host is not this type's business.
     pub fn allows(&self, origin: &str) -> bool {
         let origin = origin.to_ascii_lowercase();
-        self.any || self.list.iter().any(|entry| **entry == *without_default_port(&origin))
+        self.any || self.list.iter().any(|entry| **entry == *as_http(&origin))
     }
 }
 
-/// Browsers leave the default port out of `Origin`; people write it into settings.
-fn without_default_port(origin: &str) -> &str {
-    let port = if origin.starts_with("https:") {
+/// An origin in lower case as a browser would write it: React Native and Swift send `ws` and `wss`; browsers leave the default
+/// port out, and people write it into settings.
+fn as_http(origin: &str) -> Cow<'_, str> {
+    let http = match origin.strip_prefix("ws") {
+        Some(rest) if rest.starts_with(':') || rest.starts_with("s:") => format!("http{rest}").into(),
+        _ => Cow::Borrowed(origin),
+    };
+    let port = if http.starts_with("https:") {
         ":443"
-    } else if origin.starts_with("http:") {
+    } else if http.starts_with("http:") {
         ":80"
     } else {
-        return origin;
+        return http;
     };
-    origin.strip_suffix(port).unwrap_or(origin)
+    match http.strip_suffix(port) {
+        Some(bare) => bare.to_owned().into(),
+        None => http,
+    }
 }
 
 /// Reads a Go duration (`24h`, `1h30m`, `500ms`, `1.5s`); a bare number is seconds. `None` if it is neither, negative, or
@@ -191,10 +200,29 @@ mod tests {
         for entry in ["https://App.example.com/", "http://localhost:5173", "https://a.example:443", "capacitor://localhost"] {
             origins.add(entry).unwrap();
         }
-        for good in ["https://app.example.com", "http://localhost:5173", "https://A.example", "capacitor://localhost"] {
+        origins.add("wss://b.example").unwrap();
+        for good in [
+            "https://app.example.com",
+            "http://localhost:5173",
+            "https://A.example",
+            "capacitor://localhost",
+            "wss://app.example.com",
+            "WSS://App.example.com:443",
+            "ws://localhost:5173",
+            "https://b.example",
+        ] {
             assert!(origins.allows(good), "{good}");
         }
-        for bad in ["http://app.example.com", "https://app.example.com.evil.test", "http://localhost", "null", "", "*"] {
+        for bad in [
+            "http://app.example.com",
+            "ws://app.example.com",
+            "wsx://app.example.com",
+            "https://app.example.com.evil.test",
+            "http://localhost",
+            "null",
+            "",
+            "*",
+        ] {
             assert!(!origins.allows(bad), "{bad}");
         }
         for bad in ["localhost", "https://", "https://a/b", "https://a b", "http://user@host", "://x"] {

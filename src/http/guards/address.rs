@@ -11,9 +11,8 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// The client's address. Each proxy appends the address that it saw, so the list is read from its end for as long as the
 /// one who wrote an entry is trusted; the first address that is not trusted is the client.
 pub fn client(headers: &HeaderMap, peer: IpAddr, trusted: &[Cidr]) -> IpAddr {
-    let is_trusted = |address: IpAddr| trusted.iter().any(|block| block.contains(address));
     let mut client = peer.to_canonical();
-    if !is_trusted(client) {
+    if !is_trusted(client, trusted) {
         return client;
     }
     let values: Vec<_> = headers.get_all(X_FORWARDED_FOR).iter().collect();
@@ -23,12 +22,17 @@ pub fn client(headers: &HeaderMap, peer: IpAddr, trusted: &[Cidr]) -> IpAddr {
             // What cannot be read ends the list: nothing before it can be trusted more.
             let Some(address) = parse(entry.trim()) else { return client };
             client = address;
-            if !is_trusted(client) {
+            if !is_trusted(client, trusted) {
                 return client;
             }
         }
     }
     client
+}
+
+/// Whether what this address says of others counts.
+pub fn is_trusted(address: IpAddr, trusted: &[Cidr]) -> bool {
+    trusted.iter().any(|block| block.contains(address))
 }
 
 /// An address, perhaps with a port or in brackets.

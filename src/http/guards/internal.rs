@@ -7,6 +7,7 @@ use crate::auth::{AuthError, InternalToken};
 use crate::http::HttpError;
 use crate::http::router::Call;
 use crate::settings::Secret;
+use crate::telemetry::due;
 
 /// What the company's own services show.
 pub const X_INTERNAL_TOKEN: HeaderName = HeaderName::from_static("x-internal-token");
@@ -29,7 +30,18 @@ impl InternalDoor {
         match self.token.check(call.headers.get(X_INTERNAL_TOKEN).map(HeaderValue::as_bytes)) {
             Ok(()) => Ok(()),
             Err(AuthError::NotConfigured) => Err(HttpError::NotConfigured { setting: "INTERNAL_AUTH_TOKEN" }),
-            Err(_) => Err(self.failures.refuse(call.context.address, HttpError::InvalidToken)),
+            Err(error) => {
+                tell(error, call);
+                Err(self.failures.refuse(call.context.address, HttpError::InvalidToken))
+            }
         }
+    }
+}
+
+/// A service that is set up with another token learns only that it is refused.
+pub fn tell(error: AuthError, call: &Call) {
+    if let Some(times) = due("X-Internal-Token is missing or wrong") {
+        let (address, request_id) = (call.context.address, call.context.request_id.as_str());
+        tracing::warn!(%error, %address, request_id, times, "X-Internal-Token is missing, or is not INTERNAL_AUTH_TOKEN");
     }
 }

@@ -1,13 +1,68 @@
 //! Which pages may use the hub from a browser (contract § 7, "Origins").
 
+use std::net::IpAddr;
+
 use hyper::header::HeaderValue;
 
 use crate::settings::Origins;
+use crate::telemetry::due;
+
+/// Bytes of a header that are shown.
+const SHOWN: usize = 128;
+
+/// Under which names the hub was asked.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OwnHosts<'a> {
+    /// As the last proxy, or the client itself, has written it.
+    pub host: Option<&'a str>,
+    /// `X-Forwarded-Host`: a claim.
+    pub forwarded: Option<&'a str>,
+    /// The request comes from a trusted proxy, whose claims count.
+    pub from_proxy: bool,
+}
+
+impl<'a> OwnHosts<'a> {
+    /// A proxy in front of another one may have appended to the list. No page can write this header without a preflight, which
+    /// is judged without it.
+    fn all(self) -> impl Iterator<Item = &'a str> {
+        let forwarded = self.forwarded.filter(|_| self.from_proxy).into_iter();
+        self.host.into_iter().chain(forwarded.flat_map(|list| list.split(',')).map(str::trim))
+    }
+}
 
 /// Whether a page with this `Origin` passes: it is in the list, or it is the host to which the request was sent.
-pub fn passes(origin: &HeaderValue, own_host: Option<&str>, origins: &Origins) -> bool {
+pub fn passes(origin: &HeaderValue, own: &OwnHosts<'_>, origins: &Origins) -> bool {
     let Ok(origin) = origin.to_str() else { return false };
-    origins.allows(origin) || own_host.is_some_and(|host| is_own(origin, host))
+    origins.allows(origin) || own.all().any(|host| is_own(origin, host))
+}
+
+/// Tells the operator what was refused, and which setting would let it in: a page sees only that it cannot connect.
+pub fn tell(origin: &HeaderValue, own: &OwnHosts<'_>, peer: IpAddr) {
+    let Some(times) = due("an origin is not allowed") else { return };
+    let OwnHosts { host, forwarded, from_proxy } = *own;
+    let origin = String::from_utf8_lossy(cut(origin.as_bytes()));
+    let (host, forwarded) = (host.map(cut_text), forwarded.map(cut_text));
+    if forwarded.is_some() && !from_proxy {
+        tracing::warn!(
+            %origin, host, forwarded_host = forwarded, %peer, times,
+            "an origin is not allowed: set CORS_ORIGIN, or TRUSTED_PROXIES if it is the X-Forwarded-Host of a proxy of yours"
+        );
+    } else {
+        tracing::warn!(
+            %origin, host, forwarded_host = forwarded, %peer, times,
+            "an origin is not allowed: it is neither in CORS_ORIGIN nor the host that was asked"
+        );
+    }
+}
+
+/// Enough to recognise it.
+fn cut(text: &[u8]) -> &[u8] {
+    &text[..text.len().min(SHOWN)]
+}
+
+fn cut_text(text: &str) -> &str {
+    // A header that is text is ASCII.
+    text.get(..SHOWN).unwrap_or(text)
 }
 
 /// React Native and Swift send the address of the hub itself, with the scheme `ws` or `wss`. The scheme is not compared:

@@ -8,7 +8,7 @@ use hyper::{Method, Response, StatusCode};
 use serde::Serialize;
 use serde_json::json;
 
-use super::super::guards::{FailedAuth, X_INTERNAL_TOKEN};
+use super::super::guards::{FailedAuth, X_INTERNAL_TOKEN, tell_internal};
 use super::super::router::{Answer, Call, Router};
 use super::super::{HttpError, json as respond_json, respond};
 use super::geojson;
@@ -72,10 +72,13 @@ impl Api {
         match self.token.check(given) {
             Ok(()) => Ok(()),
             Err(AuthError::NotConfigured) => Err(HttpError::NotConfigured { setting: "INTERNAL_AUTH_TOKEN" }),
-            Err(_) => match self.failures.count(call.context.address, Instant::now()) {
-                Ok(()) => Err(HttpError::InvalidToken),
-                Err(overdrawn) => Err(HttpError::TooManyFailures(overdrawn)),
-            },
+            Err(error) => {
+                tell_internal(error, call);
+                match self.failures.count(call.context.address, Instant::now()) {
+                    Ok(()) => Err(HttpError::InvalidToken),
+                    Err(overdrawn) => Err(HttpError::TooManyFailures(overdrawn)),
+                }
+            }
         }
     }
 }

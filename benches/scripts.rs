@@ -277,7 +277,7 @@ fn scripts(criterion: &mut Criterion) {
     let scope = ScopeId { kind: ScopeKind::Sos, id: ID.into() };
     let redis = runtime.block_on(async {
         let redis = Redis::connect(config).await.expect("a working Redis");
-        redis.subscriber().subscribe(&keys::scope_channel(&scope)).await.expect("a subscription");
+        redis.subscriber().subscribe(&keys::scope_channel(&scope, 0)).await.expect("a subscription");
         redis
     });
     let world = World::new(redis, scope);

@@ -106,6 +106,10 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     dependencies.extend(booking.dependencies(&settings));
     let health = Health {
         lifecycle: lifecycle.clone(),
+        refuses: Box::new({
+            let redis = redis.clone();
+            move || redis.refusals().present()
+        }),
         masters: Box::new(move || redis.masters_up()),
         fence: Box::new({
             let registry = node.registry.clone();

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::ids;
 use crate::settings::{Secret, Settings};
+use crate::telemetry::due;
 
 /// For one whole call, the answer's body included.
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -83,7 +84,8 @@ impl SosService {
         self.find(&format!("/internal/sos/{sos_id}"), request_id).await.map_err(|error| match error {
             CallError::NotFound => LookupError::NotFound,
             error => {
-                tracing::warn!(sos_id, request_id, ?error, "the SOS service did not answer a look-up");
+                tell(&error);
+                tracing::debug!(sos_id, request_id, ?error, "the SOS service did not answer a look-up");
                 LookupError::Unavailable
             }
         })
@@ -103,18 +105,34 @@ impl SosService {
         match self.call(Method::POST, "/internal/realtime/event", request_id, Some((event, id))).await {
             Ok(response) => {
                 let status = response.status().as_u16();
+                let delivery = delivery(status);
+                if delivery == Delivery::Retry {
+                    tell(&CallError::Refused(response.status()));
+                }
                 // Read for the connection's sake only: what happened is known, however the body goes on.
                 let _ = bounded_body(response).await;
-                delivery(status)
+                delivery
             }
             Err(error) => {
-                tracing::warn!(id, request_id, ?error, "an event did not reach the SOS service");
+                tell(&error);
+                tracing::debug!(id, request_id, ?error, "an event did not reach the SOS service");
                 Delivery::Retry
             }
         }
     }
 
-    /// Whether anything answers at that address: for `convoke check` and readiness.
+    /// Whether it takes our token, and knows what it is asked: for `convoke check`. The incident does not exist.
+    ///
+    /// # Errors
+    /// What it answers instead of 404 or a record.
+    pub async fn try_token(&self) -> Result<(), CallError> {
+        match self.find("/internal/sos/convoke-check", "check").await {
+            Ok(_) | Err(CallError::NotFound) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether anything answers at that address: for readiness.
     ///
     /// # Errors
     /// What kept it from answering.
@@ -161,6 +179,22 @@ pub enum CallError {
     Http(#[from] reqwest::Error),
     #[error("the answer is larger than {LARGEST_ANSWER} bytes")]
     TooLarge,
+}
+
+/// Once a minute for each cause.
+fn tell(error: &CallError) {
+    match error {
+        CallError::Refused(status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)) => {
+            if let Some(times) = due("the SOS service refuses our token") {
+                tracing::warn!(%status, times, "the SOS service refuses us: is its internal token our INTERNAL_AUTH_TOKEN?");
+            }
+        }
+        error => {
+            if let Some(times) = due("the SOS service gives no usable answer") {
+                tracing::warn!(?error, times, "the SOS service gives no usable answer");
+            }
+        }
+    }
 }
 
 async fn bounded_body(mut response: Response) -> Result<Vec<u8>, CallError> {

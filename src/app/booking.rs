@@ -94,13 +94,13 @@ impl Booking {
         if let Some(store) = self.store.clone() {
             dependencies.push(probe::watched("postgres", EVERY, move || {
                 let store = store.clone();
-                async move { store.ping().await.is_ok() }
+                async move { store.ping().await.map_err(probe::why) }
             }));
         }
         if let Some(livekit) = self.livekit.clone() {
             dependencies.push(probe::watched("livekit", EVERY, move || {
                 let livekit = livekit.clone();
-                async move { livekit.ping().await.is_ok() }
+                async move { livekit.ping().await.map_err(probe::why) }
             }));
         }
         if let Some(sessions) = self.sessions.clone() {
@@ -108,14 +108,14 @@ impl Booking {
                 let verifier = self.verifier.clone();
                 dependencies.push(probe::published_keys("sessionsKeys", move || {
                     let verifier = verifier.clone();
-                    async move { verifier.fetch_published_keys().await.is_none_or(|fetched| fetched.is_ok()) }
+                    async move { probe::fetched(verifier.fetch_published_keys().await) }
                 }));
             }
             if settings.interviews.identity.jwks_url.is_some() {
                 let verifier = self.recruiters.clone();
                 dependencies.push(probe::published_keys("interviewKeys", move || {
                     let verifier = verifier.clone();
-                    async move { verifier.fetch_published_keys().await.is_none_or(|fetched| fetched.is_ok()) }
+                    async move { probe::fetched(verifier.fetch_published_keys().await) }
                 }));
             }
             dependencies.push(Dependency { name: "sessionLimits", is_there: Box::new(move || sessions.limits_agree()) });

@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use crate::auth::SosVerifier;
+use crate::auth::{FetchError, SosVerifier};
 use crate::http::routes::health::Dependency;
 use crate::sos_service::SosService;
 
 const SOS_SERVICE_EVERY: Duration = Duration::from_secs(10);
+/// While something is away, this is said again so often.
+const TELL_EVERY: Duration = Duration::from_secs(60);
 /// The keys are fetched anew each time.
 const KEYS_EVERY: Duration = Duration::from_secs(60);
 
@@ -20,13 +22,13 @@ pub fn dependencies(sos_service: Option<SosService>, verifier: Option<Arc<SosVer
     if let Some(service) = sos_service {
         dependencies.push(watched("sosService", SOS_SERVICE_EVERY, move || {
             let service = service.clone();
-            async move { service.reach().await.is_ok() }
+            async move { service.reach().await.map_err(why) }
         }));
     }
     if let Some(verifier) = verifier {
         dependencies.push(published_keys("publishedKeys", move || {
             let verifier = verifier.clone();
-            async move { verifier.fetch_published_keys().await.is_none_or(|fetched| fetched.is_ok()) }
+            async move { fetched(verifier.fetch_published_keys().await) }
         }));
     }
     dependencies
@@ -35,28 +37,55 @@ pub fn dependencies(sos_service: Option<SosService>, verifier: Option<Arc<SosVer
 /// [`watched`] for published keys.
 pub(super) fn published_keys<F>(name: &'static str, probe: impl Fn() -> F + Send + 'static) -> Dependency
 where
-    F: Future<Output = bool> + Send,
+    F: Future<Output = Result<(), String>> + Send,
 {
     watched(name, KEYS_EVERY, probe)
 }
 
-/// Every probe has a deadline of its own.
+/// Every probe has a deadline of its own; it says why something is not there.
 pub(super) fn watched<F>(name: &'static str, every: Duration, probe: impl Fn() -> F + Send + 'static) -> Dependency
 where
-    F: Future<Output = bool> + Send,
+    F: Future<Output = Result<(), String>> + Send,
 {
     let is_there = Arc::new(AtomicBool::new(true));
     let seen = is_there.clone();
     tokio::spawn(async move {
         let mut ticks = interval(every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut told = None::<Instant>;
         loop {
             ticks.tick().await;
-            let now = probe().await;
-            if seen.swap(now, Ordering::Relaxed) != now {
-                tracing::warn!(dependency = name, is_there = now, "a dependency changed");
+            match probe().await {
+                Ok(()) if seen.swap(true, Ordering::Relaxed) => {}
+                Ok(()) => {
+                    told = None;
+                    tracing::warn!(dependency = name, "it is there again");
+                }
+                Err(why) => {
+                    seen.store(false, Ordering::Relaxed);
+                    if told.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
+                        told = Some(Instant::now());
+                        tracing::warn!(dependency = name, why, "it cannot be used");
+                    }
+                }
             }
         }
     });
     Dependency { name, is_there: Box::new(move || is_there.load(Ordering::Relaxed)) }
+}
+
+/// What a [`watched`] says of published keys: `None` if there are none.
+pub(super) fn fetched(keys: Option<Result<usize, FetchError>>) -> Result<(), String> {
+    keys.map_or(Ok(()), |keys| keys.map(|_| ()).map_err(why))
+}
+
+/// An error with its causes: those of HTTP clients say nothing without. None of ours shows a secret.
+pub(super) fn why(error: impl std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }

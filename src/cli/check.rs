@@ -7,9 +7,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use tokio::time::timeout;
 
 use crate::auth::{FetchError, SosVerifier};
-use crate::redis::{self, MasterInfo, Redis, RedisConfig, RedisError, keys};
+use crate::redis::{Redis, RedisConfig, Trial};
 use crate::settings::Settings;
 use crate::sos_service::SosService;
 
@@ -59,36 +60,38 @@ async fn findings(settings: &Settings) -> Vec<Finding> {
 
 async fn redis(settings: &Settings) -> Vec<Finding> {
     let deadline = settings.redis.deadline.min(PATIENCE);
-    let config = RedisConfig { lazy: false, deadline, ..RedisConfig::new(settings.redis.url.expose()) };
-    let redis = match Redis::connect(config).await {
+    let redis = match Redis::connect(RedisConfig { deadline, ..RedisConfig::new(settings.redis.url.expose()) }).await {
         Ok(redis) => redis,
         Err(error) => return vec![Finding::Bad(format!("Redis: {error}"))],
     };
-    let mut findings = Vec::new();
-    for master in redis.masters() {
-        findings.push(version(&redis, &master).await.map_or_else(
-            |error| Finding::Bad(format!("Redis {}: {error}", master.address)),
-            |version| judge_version(&master.address, &version),
-        ));
-    }
-    if !redis.healthy() && findings.iter().all(|finding| matches!(finding, Finding::Good(_))) {
+    // Whoever waits in vain is told what stood in the way.
+    let mut changes = redis.watch();
+    let _ = timeout(deadline, async { while !redis.healthy() && changes.changed().await.is_ok() {} }).await;
+    let mut findings: Vec<_> = redis.try_out().await.into_iter().flat_map(judge_redis).collect();
+    if findings.is_empty() {
+        let words = redis.refusals().words();
+        let why = if words.is_empty() { "nobody says where the masters are".into() } else { words.join("; ") };
+        findings.push(Finding::Bad(format!("Redis: {why}")));
+    } else if !redis.healthy() && findings.iter().all(|finding| !matches!(finding, Finding::Bad(_))) {
         findings.push(Finding::Bad("Redis: some slots have no master".into()));
     }
     findings
 }
 
-/// `INFO server` of one master. The key only says where to ask.
-async fn version(redis: &Redis, master: &MasterInfo) -> Result<String, RedisError> {
-    let mut info = redis::cmd("INFO");
-    info.arg("server");
-    let answer = redis.command_idempotent(info, &keys::tag_in_slot(master.slot)).await?;
-    let text = match &answer {
-        redis::Value::BulkString(bytes) => String::from_utf8_lossy(bytes),
-        redis::Value::VerbatimString { text, .. } | redis::Value::SimpleString(text) => text.as_str().into(),
-        _ => "".into(),
-    };
-    let version = text.lines().find_map(|line| line.strip_prefix("redis_version:"));
-    Ok(version.unwrap_or("unknown").trim().to_owned())
+/// One line if all is well, else one for each thing that is refused.
+fn judge_redis(Trial { master, version, refused, notes }: Trial) -> Vec<Finding> {
+    let mut findings: Vec<_> =
+        refused.iter().map(|(what, words)| Finding::Bad(format!("Redis {master} refuses {what}: {words}"))).collect();
+    if let Some(version) = &version {
+        match judge_version(&master, version) {
+            Finding::Good(_) if !findings.is_empty() => {}
+            finding => findings.push(finding),
+        }
+    } else if findings.is_empty() {
+        findings.push(judge_version(&master, "unknown"));
+    }
+    findings.extend(notes.into_iter().map(|note| Finding::Note(format!("Redis {master}: {note}"))));
+    findings
 }
 
 fn judge_version(address: &str, version: &str) -> Finding {
@@ -122,7 +125,7 @@ async fn sos_service(settings: &Settings) -> Option<Finding> {
         Ok(service) => service?,
         Err(error) => return Some(Finding::Bad(error.to_string())),
     };
-    Some(match service.reach().await {
+    Some(match service.try_token().await {
         Ok(()) => Finding::Good(format!("SOS service {url}")),
         Err(error) => Finding::Bad(format!("SOS service {url}: {:#}", anyhow::Error::from(error))),
     })
@@ -131,6 +134,16 @@ async fn sos_service(settings: &Settings) -> Option<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_redis_refuses_is_told_one_line_each_and_nothing_good_beside_it() {
+        let refused = vec![("writes", "OOM command not allowed".to_owned()), ("WAIT", "NOPERM no".to_owned())];
+        let (master, notes) = ("db:6379".to_owned(), vec!["x".to_owned()]);
+        let trial = Trial { master, version: Some("7.0.15".into()), refused, notes };
+        let bad = |text: &str| Finding::Bad(format!("Redis db:6379 refuses {text}"));
+        let note = Finding::Note("Redis db:6379: x".into());
+        assert_eq!(judge_redis(trial), [bad("writes: OOM command not allowed"), bad("WAIT: NOPERM no"), note]);
+    }
 
     #[test]
     fn a_redis_without_sharded_pubsub_is_refused() {

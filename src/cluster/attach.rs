@@ -8,9 +8,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use crate::ids::ScopeId;
+use crate::redis::RedisError;
 use crate::redis::scripts::OnReader;
 use crate::redis::scripts::scope::{Cursor, Log, Member, scope_attach, scope_detach, scope_read};
-use crate::redis::{RedisError, keys};
 use crate::socketio::{Place, Socket};
 
 use super::scope::{LocalScope, Outcome, Reading, Registered};
@@ -101,7 +101,7 @@ async fn attach(scopes: &Arc<Scopes>, local: &Arc<LocalScope>) -> Result<(), Red
         return Ok(());
     }
     // The note is written meanwhile, so that whoever reaps this node finds what it was about to join.
-    let channel = keys::scope_channel(&local.id);
+    let channel = scopes.channel(&local.id);
     let (subscribed, ()) = tokio::join!(scopes.redis.subscriber().subscribe(&channel), reap::note(scopes, &local.id));
     subscribed?;
     local.begin_attach();
@@ -183,7 +183,7 @@ pub fn fill_soon(scopes: &Arc<Scopes>, scope: &ScopeId) {
 /// A publisher found that fewer nodes hear this scope than listen: perhaps it is this one that has gone deaf without having
 /// noticed. Subscribes again and reads what was missed; or, where nobody is here any more, says so.
 pub fn hear_again(scopes: &Arc<Scopes>, scope: &ScopeId) {
-    let channel = keys::scope_channel(scope);
+    let channel = scopes.channel(scope);
     if scopes.find(scope).is_some() {
         scopes.redis.subscriber().renew(&channel);
         return fill_soon(scopes, scope);
@@ -260,7 +260,7 @@ pub fn detach_soon(scopes: &Arc<Scopes>, local: Arc<LocalScope>) {
         let _lifecycle = local.lifecycle.lock().await;
         let Some(attached) = local.begin_detach() else { return };
         if attached {
-            scopes.redis.subscriber().unsubscribe(&keys::scope_channel(&local.id)).await;
+            scopes.redis.subscriber().unsubscribe(&scopes.channel(&local.id)).await;
             // If this fails the scope believes in one listener too many until its state ends: a nudge too many, no harm.
             let _ = scope_detach(&scopes.redis, &local.id, &scopes.node()).await;
             reap::unnote(&scopes, &local.id).await;

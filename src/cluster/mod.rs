@@ -33,7 +33,7 @@ use tokio::sync::Semaphore;
 
 use crate::ids::{ScopeId, ScopeKind};
 use crate::redis::scripts::scope::Cursor;
-use crate::redis::{Redis, RedisError};
+use crate::redis::{Redis, RedisError, keys};
 use crate::socketio::{BoxFuture, Place, Socket};
 use crate::sync::lock;
 
@@ -166,6 +166,10 @@ impl Scopes {
 
     pub fn redis(&self) -> &Redis {
         &self.redis
+    }
+
+    fn channel(&self, scope: &ScopeId) -> String {
+        keys::scope_channel(scope, self.redis.database())
     }
 
     /// Who says which nodes live. The first call counts.

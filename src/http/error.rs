@@ -101,11 +101,9 @@ impl HttpError {
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NotJson | Self::Invalid(_) | Self::InvalidSosId | Self::InvalidPath => StatusCode::BAD_REQUEST,
-            Self::InvalidToken
-            | Self::InvalidSignature
-            | Self::SignedAtAnotherTime
-            | Self::Unauthorized
-            | Self::TokenTooLong => StatusCode::UNAUTHORIZED,
+            Self::InvalidToken | Self::InvalidSignature | Self::SignedAtAnotherTime | Self::Unauthorized | Self::TokenTooLong => {
+                StatusCode::UNAUTHORIZED
+            }
             Self::TooManyFailures(_) | Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::NotConfigured { .. } => StatusCode::NOT_IMPLEMENTED,

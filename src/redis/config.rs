@@ -123,7 +123,14 @@ impl Target {
             seeds.push(Node::new(host, *port));
             login = info.redis_settings().clone();
         }
+        if u16::try_from(login.db()).is_err() {
+            return Err(bad("names a database that none is"));
+        }
         Ok(Self { kind, seeds, tls, login: login.set_protocol(ProtocolVersion::RESP3) })
+    }
+
+    pub fn database(&self) -> u16 {
+        u16::try_from(self.login.db()).unwrap_or_default()
     }
 }
 
@@ -158,6 +165,8 @@ mod tests {
             "redis://:secret@a:1,b:2",
             "redis://h:99999",
             "redis://h/x",
+            "redis://h/-1",
+            "redis://h/70000",
             "redis-cluster://:secret@a:1/2",
             "redis-sentinel://:secret@a:1",
             "redis-ring://a",

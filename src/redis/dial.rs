@@ -8,11 +8,12 @@ use ::redis::aio::MultiplexedConnection;
 use ::redis::io::tcp::TcpSettings;
 use ::redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo, ProtocolVersion, PushInfo, PushKind, RedisConnectionInfo,
-    RedisResult, cmd,
+    RedisResult, Value, cmd,
 };
 use tokio_util::sync::CancellationToken;
 
 use super::config::{RedisConfig, Target};
+use super::refusals::Refusals;
 use super::survey::Text as _;
 
 /// The address of one Redis.
@@ -48,6 +49,8 @@ pub(super) struct Dial {
     login: RedisConnectionInfo,
     connect_timeout: Duration,
     answer_timeout: Duration,
+    /// Shared by all connections of a client.
+    pub refusals: Arc<Refusals>,
 }
 
 /// One connection, and the news that it is gone. Dropping it closes the socket at once.
@@ -79,7 +82,13 @@ impl Dial {
     pub fn new(target: &Target, config: &RedisConfig) -> Self {
         // A pipeline's own deadline is kept by whoever sends it; this is the net below, a little further down.
         let answer_timeout = config.response_timeout + config.ack_timeout + Duration::from_secs(1);
-        Self { tls: target.tls, login: target.login.clone(), connect_timeout: config.connect_timeout, answer_timeout }
+        Self {
+            tls: target.tls,
+            login: target.login.clone(),
+            connect_timeout: config.connect_timeout,
+            answer_timeout,
+            refusals: Arc::default(),
+        }
     }
 
     /// For the sentinels: the same network, but neither login nor database, and the older protocol, which all of them speak.
@@ -118,8 +127,11 @@ impl Dial {
                 // Best effort: it is an error if that connection is gone, or if an ACL forbids it.
                 let _ = con.send_packed_command(cmd("CLIENT").arg("KILL").arg("ID").arg(id).arg("ADDR").arg(addr)).await?;
             }
-            let info = con.send_packed_command(cmd("CLIENT").arg("INFO")).await?.text().unwrap_or_default();
-            Ok(Link { con, gone, name: ClientName::parse(&info) })
+            let info = con.send_packed_command(cmd("CLIENT").arg("INFO")).await?;
+            if let Value::ServerError(error) = &info {
+                self.refusals.note(node, error);
+            }
+            Ok(Link { con, gone, name: ClientName::parse(&info.text().unwrap_or_default()) })
         };
         match tokio::time::timeout(self.connect_timeout * 2, connect).await {
             Ok(link) => link,
@@ -144,6 +156,7 @@ impl Dial {
             .into_connection_info()?
             .set_redis_settings(self.login.clone())
             .set_tcp_settings(TcpSettings::default().set_nodelay(true));
-        Client::open(info)?.get_multiplexed_async_connection_with_config(&config).await
+        let opened = Client::open(info)?.get_multiplexed_async_connection_with_config(&config).await;
+        opened.inspect_err(|error| self.refusals.note_error(node, error))
     }
 }

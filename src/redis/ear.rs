@@ -105,6 +105,10 @@ impl Listening<'_> {
                 let pong = tokio::time::timeout(self.shared.config.ping, self.link.con.send_packed_command(&cmd("PING"))).await;
                 match pong {
                     Ok(Ok(Value::SimpleString(_))) => Ok(()),
+                    Ok(Ok(Value::ServerError(error))) => {
+                        self.shared.dial.refusals.note(self.node, &error);
+                        Err(Broken)
+                    }
                     _ => Err(Broken),
                 }
             }
@@ -156,6 +160,7 @@ impl Listening<'_> {
             match answer {
                 Value::ServerError(error) => {
                     if *wanted {
+                        self.shared.dial.refusals.note(self.node, error);
                         let target =
                             error.details().and_then(|text| Node::parse(text.split_ascii_whitespace().nth(1)?, self.node));
                         match (error.code(), target) {

@@ -29,15 +29,23 @@ pub fn scope_members(scope: &ScopeId) -> String {
     scoped("scope:members:", scope)
 }
 
-/// The sharded pub/sub channel of a scope.
-pub fn scope_channel(scope: &ScopeId) -> String {
-    scoped(CHANNEL, scope)
+/// The sharded pub/sub channel of a scope. Channels are shared by all databases of a Redis, keys are not: so that two
+/// deployments on two databases do not wake each other, the channel carries the number of any but the first.
+pub fn scope_channel(scope: &ScopeId, database: u16) -> String {
+    match database {
+        0 => scoped(CHANNEL, scope),
+        database => scoped(&format!("{CHANNEL}{database}:"), scope),
+    }
 }
 
-/// The scope whose channel this is; `None` for any other channel.
+/// The scope whose channel this is, in whichever database; `None` for any other channel.
 pub fn parse_channel(channel: &[u8]) -> Option<ScopeId> {
     let rest = std::str::from_utf8(channel).ok()?.strip_prefix(CHANNEL)?;
     let (kind, id) = rest.split_once(":{")?;
+    let kind = match kind.split_once(':') {
+        Some((database, kind)) => database.parse::<u16>().ok().filter(|database| *database > 0).map(|_| kind)?,
+        None => kind,
+    };
     ScopeId::new(kind.parse().ok()?, id.strip_suffix('}')?)
 }
 
@@ -117,6 +125,16 @@ pub fn cluster_nodes(place: &str) -> String {
     format!("cluster:nodes:{{{place}}}")
 }
 
+/// What `convoke check` writes, and where it publishes, on the master in whose slot `place` is a tag.
+pub fn trial(place: &str) -> String {
+    format!("scope:trial:{{{place}}}")
+}
+
+/// See [`trial`]. No scope has this channel.
+pub fn trial_channel(place: &str) -> String {
+    format!("{CHANNEL}trial:{{{place}}}")
+}
+
 /// How many sets hold the scopes of one node, so that they are spread over the masters.
 pub const SCOPE_SETS: u16 = 16;
 
@@ -171,7 +189,8 @@ mod tests {
             scope_meta(&scope),
             scope_log(&scope),
             scope_members(&scope),
-            scope_channel(&scope),
+            scope_channel(&scope, 0),
+            scope_channel(&scope, 5),
             sos_state("42"),
             sos_location("42"),
             sos_track("42"),
@@ -197,12 +216,25 @@ mod tests {
     #[test]
     fn a_channel_names_its_scope() {
         for scope in [ScopeId::new(ScopeKind::Sos, "a.b-c_9").unwrap(), ScopeId::watch()] {
-            assert_eq!(parse_channel(scope_channel(&scope).as_bytes()), Some(scope));
+            for database in [0, 1, 15, u16::MAX] {
+                assert_eq!(parse_channel(scope_channel(&scope, database).as_bytes()), Some(scope.clone()), "{database}");
+            }
         }
-        for other in ["scope:channel:sos:42", "scope:channel:nobody:{42}", "scope:channel:sos:{}", "x", "scope:channel:sos:{a}b"]
-        {
+        for other in [
+            "scope:channel:sos:42",
+            "scope:channel:nobody:{42}",
+            "scope:channel:sos:{}",
+            "x",
+            "scope:channel:sos:{a}b",
+            "scope:channel:0:sos:{a}",
+            "scope:channel:x:sos:{a}",
+            "scope:channel:1:2:sos:{a}",
+            &trial_channel("42"),
+        ] {
             assert_eq!(parse_channel(other.as_bytes()), None, "{other}");
         }
+        let first = scope_channel(&ScopeId::new(ScopeKind::Sos, "42").unwrap(), 0);
+        assert_eq!(first, "scope:channel:sos:{42}", "nodes of earlier releases listen here");
     }
 
     #[test]

@@ -127,19 +127,25 @@ impl Wire<'_> {
     /// Answers the callers; what must be tried again is returned, in order, with where to.
     fn sort(&mut self, flight: Flight, answers: Vec<Value>) -> Vec<(Entry, Route)> {
         let config = &self.board.config;
+        if let (true, Some(Value::ServerError(error))) = (flight.waits, answers.last()) {
+            self.board.dial.refusals.note(self.node, error);
+        }
         let short = flight.waits && !matches!(answers.last(), Some(Value::Int(n)) if *n >= config.ack_replicas as i64);
         let mut answers: Vec<Option<Value>> = answers.into_iter().map(Some).collect();
         let mut back = Vec::new();
         let Flight { pipe, seats, .. } = flight;
         for Seat { entry, at, moved_in } in seats {
             match answers.get_mut(at).and_then(Option::take) {
-                Some(Value::ServerError(error)) => match self.verdict(&entry, &error) {
-                    Some(route) => back.push((recovered(entry, &pipe, at, moved_in), route)),
-                    None => {
-                        let message = error.details().unwrap_or_default().to_owned();
-                        entry.answer(Err(RedisError::Script { code: error.code().to_owned(), message }));
+                Some(Value::ServerError(error)) => {
+                    self.board.dial.refusals.note(self.node, &error);
+                    match self.verdict(&entry, &error) {
+                        Some(route) => back.push((recovered(entry, &pipe, at, moved_in), route)),
+                        None => {
+                            let message = error.details().unwrap_or_default().to_owned();
+                            entry.answer(Err(RedisError::Script { code: error.code().to_owned(), message }));
+                        }
                     }
-                },
+                }
                 Some(value) if entry.acknowledged && short => entry.answer(Err(RedisError::Unconfirmed { value })),
                 Some(value) => entry.answer(Ok(value)),
                 None => entry.answer(Err(RedisError::Unknown)),

@@ -20,11 +20,13 @@ mod ear;
 pub mod error;
 pub mod keys;
 mod lane;
+mod refusals;
 pub mod script;
 pub mod scripts;
 pub mod subscriber;
 mod survey;
 mod topology;
+mod trial;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -42,9 +44,11 @@ pub use self::config::RedisConfig;
 use self::config::Target;
 use self::dial::Dial;
 pub use self::error::RedisError;
+pub use self::refusals::Refusals;
 use self::script::Script;
 pub use self::subscriber::{Sink, Subscriber};
 use self::topology::{Follower, Master, Topology};
+pub use self::trial::Trial;
 
 /// The whole client; cheap to clone. When the last clone is dropped, its tasks and connections end.
 #[derive(Clone)]
@@ -55,6 +59,7 @@ pub struct Redis {
 struct Inner {
     config: Arc<RedisConfig>,
     topology: Arc<Topology>,
+    database: u16,
     writer: Arc<Board>,
     reader: Arc<Board>,
     subscriber: Subscriber,
@@ -83,6 +88,7 @@ impl Redis {
     /// Without it, this waits up to the deadline for all masters, and answers `Unavailable` if not one was reached.
     pub async fn connect(config: RedisConfig) -> Result<Self, RedisError> {
         let target = Target::parse(&config.url)?;
+        let database = target.database();
         let dial = Dial::new(&target, &config);
         let config = Arc::new(config);
         let cancel = CancellationToken::new();
@@ -96,7 +102,7 @@ impl Redis {
         };
         topology.start(vec![follower(&writer), follower(&reader), subscriber.follower()]);
         tokio::spawn(topology.clone().run(target, dial, cancel.clone()));
-        let inner = Inner { config, topology, writer, reader, subscriber, _tasks: cancel.drop_guard() };
+        let inner = Inner { config, topology, database, writer, reader, subscriber, _tasks: cancel.drop_guard() };
         let redis = Self { inner: Arc::new(inner) };
         if !redis.inner.config.lazy {
             let mut changes = redis.watch();
@@ -189,6 +195,21 @@ impl Redis {
     /// Changes whenever the slot table or a connection does.
     pub fn watch(&self) -> watch::Receiver<TopologyVersion> {
         self.inner.topology.watch()
+    }
+
+    /// The number of the database that holds the keys.
+    pub fn database(&self) -> u16 {
+        self.inner.database
+    }
+
+    /// What Redis has refused lately.
+    pub fn refusals(&self) -> &Refusals {
+        &self.inner.writer.dial.refusals
+    }
+
+    /// Tries at each master what the hub does there, over connections of its own.
+    pub async fn try_out(&self) -> Vec<Trial> {
+        trial::try_out(&self.inner.writer.dial, &self.inner.topology.table()).await
     }
 
     /// The sharded subscriptions.

@@ -1,14 +1,16 @@
 //! Asking around who owns which slot: `CLUSTER SHARDS`, else `CLUSTER SLOTS`; the sentinels; or just the one Redis.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ::redis::aio::MultiplexedConnection;
-use ::redis::{Value, cmd, pipe};
+use ::redis::{RedisResult, Value, cmd, pipe};
 use futures_util::future::{BoxFuture, FutureExt as _, join_all};
 
 use super::config::{Kind, Target};
 use super::dial::{Dial, Node};
+use super::refusals::Refusals;
 use super::topology::Table;
 
 /// One node's answer must not hold up the table for longer.
@@ -79,10 +81,11 @@ impl Survey {
 
     /// The node that was right last time is asked first, alone; only if it fails, or thinks that the cluster does, all others are.
     async fn look_at_cluster(&mut self, known: &Table) -> Option<View> {
-        let tls = self.target.tls;
+        let (tls, refusals) = (self.target.tls, self.dial.refusals.clone());
+        let question = move |con, node| cluster_view(con, node, tls, refusals.clone()).boxed();
         let mut best: Option<(Node, View)> = None;
         if let Some(node) = self.trusted.clone() {
-            best = self.ask(vec![node], move |con, node| cluster_view(con, node, tls).boxed()).await.pop();
+            best = self.ask(vec![node], &question).await.pop();
         }
         if !best.as_ref().is_some_and(|(_, view)| view.ok && view.epoch >= self.epoch) {
             let mut others: Vec<Node> = known.masters.iter().map(|master| master.node.clone()).collect();
@@ -90,7 +93,7 @@ impl Survey {
             others.sort();
             others.dedup();
             others.retain(|node| best.as_ref().is_none_or(|(asked, _)| asked != node));
-            let views = self.ask(others, move |con, node| cluster_view(con, node, tls).boxed()).await;
+            let views = self.ask(others, &question).await;
             best = views.into_iter().chain(best).max_by_key(|(_, view)| (view.ok, view.epoch));
         }
         let (node, view) = best?;
@@ -104,7 +107,9 @@ impl Survey {
 
     /// How many replicas a master has in working order; `None` if it does not answer.
     async fn replicas(&mut self, node: &Node) -> Option<usize> {
-        self.ask(vec![node.clone()], |con, _| replicas(con).boxed()).await.pop().map(|(_, replicas)| replicas)
+        let refusals = self.dial.refusals.clone();
+        let question = move |con, node| replicas(con, node, refusals.clone()).boxed();
+        self.ask(vec![node.clone()], question).await.pop().map(|(_, replicas)| replicas)
     }
 
     /// Of the addresses that sentinels name and that call themselves master the one most of them name: right after a failover
@@ -115,9 +120,12 @@ impl Survey {
             async move {
                 let mut con = dial.plain(sentinel).await.ok()?;
                 let mut ask = cmd("SENTINEL");
-                let (host, port): (String, u16) =
-                    ask.arg("GET-MASTER-ADDR-BY-NAME").arg(service).query_async(&mut con).await.ok()?;
-                Some(Node::new(&host, port))
+                let named = ask.arg("GET-MASTER-ADDR-BY-NAME").arg(service).query_async(&mut con).await;
+                let named: Option<(String, u16)> = named.inspect_err(|error| dial.refusals.note_error(sentinel, error)).ok()?;
+                if named.is_none() {
+                    dial.refusals.note_fault(sentinel, format!("the sentinel knows no master of the name {service}"));
+                }
+                named.map(|(host, port)| Node::new(&host, port))
             }
         });
         let answers = join_all(asked.map(|ask| tokio::time::timeout(PATIENCE, ask))).await;
@@ -125,7 +133,9 @@ impl Survey {
         for node in answers.into_iter().filter_map(|answer| answer.ok().flatten()) {
             *votes.entry(node).or_default() += 1;
         }
-        let masters = self.ask(votes.keys().cloned().collect(), |con, _| is_master(con).boxed()).await;
+        let refusals = self.dial.refusals.clone();
+        let question = move |con, node| is_master(con, node, refusals.clone()).boxed();
+        let masters = self.ask(votes.keys().cloned().collect(), question).await;
         masters.into_iter().map(|(node, ())| node).max_by_key(|node| votes.get(node).copied())
     }
 
@@ -160,26 +170,32 @@ impl Survey {
     }
 }
 
-async fn replicas(mut con: MultiplexedConnection) -> Option<usize> {
-    let info: String = cmd("INFO").arg("replication").query_async(&mut con).await.ok()?;
+async fn replicas(mut con: MultiplexedConnection, node: Node, refusals: Arc<Refusals>) -> Option<usize> {
+    let info: RedisResult<String> = cmd("INFO").arg("replication").query_async(&mut con).await;
+    let info = info.inspect_err(|error| refusals.note_error(&node, error)).ok()?;
     Some(info.lines().filter(|line| line.starts_with("slave") && line.contains("state=online")).count())
 }
 
-async fn is_master(mut con: MultiplexedConnection) -> Option<()> {
-    let role: Value = cmd("ROLE").query_async(&mut con).await.ok()?;
+async fn is_master(mut con: MultiplexedConnection, node: Node, refusals: Arc<Refusals>) -> Option<()> {
+    let role: RedisResult<Value> = cmd("ROLE").query_async(&mut con).await;
+    let role = role.inspect_err(|error| refusals.note_error(&node, error)).ok()?;
     (text(array(&role)?.first()?)? == "master").then_some(())
 }
 
-async fn cluster_view(mut con: MultiplexedConnection, node: Node, tls: bool) -> Option<View> {
+async fn cluster_view(mut con: MultiplexedConnection, node: Node, tls: bool, refusals: Arc<Refusals>) -> Option<View> {
     let mut both = pipe();
     both.cmd("CLUSTER").arg("INFO").cmd("CLUSTER").arg("SHARDS");
     let answers = con.send_packed_commands(&both, 0, 2).await.ok()?;
+    if let Some(Value::ServerError(error)) = answers.first() {
+        refusals.note(&node, error);
+    }
     let info = text(answers.first()?)?;
     let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
     let table = match answers.get(1)? {
         Value::ServerError(_) => {
             // Before Redis 7.
-            let slots: Value = cmd("CLUSTER").arg("SLOTS").query_async(&mut con).await.ok()?;
+            let slots: RedisResult<Value> = cmd("CLUSTER").arg("SLOTS").query_async(&mut con).await;
+            let slots = slots.inspect_err(|error| refusals.note_error(&node, error)).ok()?;
             table_from_slots(&slots, &node)?
         }
         shards => table_from_shards(shards, &node, tls)?,

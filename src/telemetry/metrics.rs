@@ -63,6 +63,7 @@ table! {
     TAKEN_OVER: describe_counter = "convoke_taken_over_total", "Connections that went on elsewhere and were closed here";
     OVERRUN: describe_counter = "convoke_overruns_total", "Messages that found no room on their way to the sockets; the log has them";
     REDIS_MASTERS: describe_gauge = "convoke_redis_masters", "Redis masters, by whether they answer";
+    REDIS_REFUSALS: describe_counter = "convoke_redis_refusals_total", "Errors of Redis that refuse what the hub needs, and failed connections to it, by cause";
     SOS_OUTBOX_DEAD: describe_counter = "convoke_sos_outbox_dead_total", "Events that the SOS service refused for good";
     SESSION_STARTS: describe_counter = "convoke_session_starts_total", "Starts of interview sessions, by outcome: ok, or the code of the refusal";
     SESSION_START_SECONDS: describe_histogram = "convoke_session_start_seconds", "Time that a start of an interview session took, refused or not";

@@ -229,7 +229,7 @@ async fn a_repeated_location_has_one_effect(redis: Redis) {
 
 async fn the_room_hears_the_first_then_the_newest(redis: Redis) {
     let world = World::new(redis).await;
-    let mut channel = Channel::listen(&world.redis, &convoke::redis::keys::scope_channel(&world.scope())).await;
+    let mut channel = Channel::listen(&world.redis, &convoke::redis::keys::scope_channel(&world.scope(), 0)).await;
     for latitude in [1.5, 2.5, 3.5] {
         world.locate(citizen(), &fix(latitude, Some(1_000 + latitude as u64))).await.unwrap();
     }

@@ -234,7 +234,7 @@ async fn old_operation_ids_are_forgotten(redis: Redis) {
 
 async fn the_channel_carries_epoch_previous_id_and_body(redis: Redis) {
     let scope = watch();
-    let mut channel = Channel::listen(&redis, &convoke::redis::keys::scope_channel(&scope)).await;
+    let mut channel = Channel::listen(&redis, &convoke::redis::keys::scope_channel(&scope, 0)).await;
     let first = publish(&redis, &scope, plain(), Durability::Logged, "a").await;
     let volatile = publish(&redis, &scope, plain(), Durability::Volatile, "v").await;
     let second = publish(&redis, &scope, plain(), Durability::Logged, "b").await;

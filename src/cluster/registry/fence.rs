@@ -1,9 +1,11 @@
 //! A node that has not renewed its lease for a while must expect that others act in its place: it fences itself.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crate::socketio::Gate;
+use crate::sync::lock;
 
 /// Less than a lease, by as much as clocks and answers may be late.
 const ACTS_FOR: Duration = Duration::from_secs(8);
@@ -13,11 +15,13 @@ const ACTS_FOR: Duration = Duration::from_secs(8);
 pub struct Fence {
     gate: Gate,
     registered: AtomicBool,
+    /// Since when the log says that it is shut.
+    told: Mutex<Option<Instant>>,
 }
 
 impl Default for Fence {
     fn default() -> Self {
-        Self { gate: Gate::shut_at_first(), registered: AtomicBool::new(false) }
+        Self { gate: Gate::shut_at_first(), registered: AtomicBool::new(false), told: Mutex::default() }
     }
 }
 
@@ -37,6 +41,22 @@ impl Fence {
             (false, _) => None,
             (true, false) => Some("starting"),
             (true, true) => Some("fenced"),
+        }
+    }
+
+    /// Says in the log when this node has become fenced, and when that is over.
+    pub(super) fn tell(&self) {
+        let mut since = lock(&self.told);
+        match (self.reason() == Some("fenced"), *since) {
+            (true, None) => {
+                *since = Some(Instant::now());
+                tracing::warn!("this node is fenced: it could not renew its lease in Redis, and events and timers wait");
+            }
+            (false, Some(from)) => {
+                *since = None;
+                tracing::warn!(seconds = from.elapsed().as_secs(), "this node is no longer fenced");
+            }
+            _ => {}
         }
     }
 

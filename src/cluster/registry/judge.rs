@@ -49,6 +49,9 @@ impl Registry {
             let since = lock(&self.state).looked.map_or(LOOK_PAUSE, |began| began.elapsed());
             tokio::time::sleep(LOOK_PAUSE.saturating_sub(since)).await;
             let suspects = self.look().await;
+            if !self.has_left() {
+                self.fence.tell();
+            }
             // A node that may not act may not judge either.
             if !self.fence.is_fenced() && !self.has_left() {
                 join_all(suspects.iter().map(|(node, peer)| self.judge(node, peer.as_ref()))).await;

@@ -292,7 +292,8 @@ impl Sos {
     }
 
     fn op<'a>(&self, id: &'a str, client_message_id: &'a str) -> Op<'a> {
-        Op { id, client_message_id, retention: self.config.retention, outbox: self.directory.is_configured() }
+        let (outbox, database) = (self.directory.is_configured(), self.redis().database());
+        Op { id, client_message_id, retention: self.config.retention, outbox, database }
     }
 
     /// Whether a node (with its incarnation) lives.

@@ -25,6 +25,8 @@ pub struct Health {
     pub lifecycle: Lifecycle,
     /// How many Redis masters answer, and how many there are.
     pub masters: Box<dyn Fn() -> (usize, usize) + Send + Sync>,
+    /// What Redis refuses although it answers, in its own words (`OOM`, `NOPERM`, …).
+    pub refuses: Box<dyn Fn() -> Vec<&'static str> + Send + Sync>,
     /// Why this node may not act, if so: it has no lease.
     pub fence: Box<dyn Fn() -> Option<&'static str> + Send + Sync>,
     pub dependencies: Vec<Dependency>,
@@ -44,11 +46,18 @@ impl Health {
     fn ready(&self) -> Response<Body> {
         let (up, all) = (self.masters)();
         let mut checks = Map::new();
-        checks.insert("redis".into(), json!({"up": up, "masters": all}));
+        let (mut redis, refuses) = (json!({"up": up, "masters": all}), (self.refuses)());
+        if !refuses.is_empty() {
+            redis["refuses"] = refuses.into();
+        }
+        checks.insert("redis".into(), redis);
         for dependency in &self.dependencies {
             checks.insert(dependency.name.into(), json!({"up": (dependency.is_there)()}));
         }
-        let is_up = |check: &Value| check["up"] != false && check.get("masters").is_none_or(|all| check["up"] == *all);
+        let is_up = |check: &Value| {
+            let all_up = check["up"] != false && check.get("masters").is_none_or(|all| check["up"] == *all);
+            all_up && check.get("refuses").is_none()
+        };
         let away: Vec<_> = checks.iter().filter(|(_, check)| !is_up(check)).map(|(name, _)| name.clone()).collect();
         let unready = self.unready(up);
         let (status, code) = match unready {
@@ -100,13 +109,20 @@ mod tests {
     use super::*;
 
     async fn judge(phase: Phase, masters: (usize, usize), sos_service: bool) -> (u16, Value) {
-        judge_fenced(phase, masters, sos_service, None).await
+        judge_fenced(phase, masters, sos_service, None, Vec::new()).await
     }
 
-    async fn judge_fenced(phase: Phase, masters: (usize, usize), sos_service: bool, fence: Option<&'static str>) -> (u16, Value) {
+    async fn judge_fenced(
+        phase: Phase,
+        masters: (usize, usize),
+        sos_service: bool,
+        fence: Option<&'static str>,
+        refuses: Vec<&'static str>,
+    ) -> (u16, Value) {
         let health = Health {
             lifecycle: Lifecycle::default(),
             masters: Box::new(move || masters),
+            refuses: Box::new(move || refuses.clone()),
             fence: Box::new(move || fence),
             dependencies: vec![Dependency { name: "sosService", is_there: Box::new(move || sos_service) }],
         };
@@ -133,10 +149,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_node_without_a_lease_is_unready_and_says_so() {
-        let (status, body) = judge_fenced(Phase::Serving, (3, 3), true, Some("fenced")).await;
+        let (status, body) = judge_fenced(Phase::Serving, (3, 3), true, Some("fenced"), Vec::new()).await;
         assert_eq!((status, &body["reason"]), (503, &json!("fenced")));
-        let (_, body) = judge_fenced(Phase::Serving, (0, 3), true, Some("fenced")).await;
+        let (_, body) = judge_fenced(Phase::Serving, (0, 3), true, Some("fenced"), Vec::new()).await;
         assert_eq!(body["reason"], "no Redis master answers", "the cause, not its effect");
+    }
+
+    #[tokio::test]
+    async fn what_redis_refuses_is_named_and_does_not_make_a_node_unready() {
+        let (status, body) = judge_fenced(Phase::Serving, (1, 1), true, None, vec!["NOPERM", "OOM"]).await;
+        assert_eq!((status, &body["degraded"], &body["away"]), (200, &json!(true), &json!(["redis"])));
+        assert_eq!(body["checks"]["redis"], json!({"up": 1, "masters": 1, "refuses": ["NOPERM", "OOM"]}));
     }
 
     #[tokio::test]

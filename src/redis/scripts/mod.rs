@@ -82,6 +82,8 @@ pub struct Op<'a> {
     pub retention: Retention,
     /// There is an SOS service: what it is to be told is kept for it.
     pub outbox: bool,
+    /// The number of the database, which the channel carries.
+    pub database: u16,
 }
 
 /// What a write did beside its own result.

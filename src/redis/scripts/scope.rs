@@ -166,7 +166,8 @@ pub async fn scope_attach<E: Eval>(
             .int(0)
             .int(0)
             .owned(random(6))
-            .owned(keys::scope_channel(scope))
+            // Nothing is published.
+            .text("")
             .text(node)
             .text(cursor.map_or("", |cursor| &cursor.epoch))
             .owned(cursor.map_or(StreamId::default(), |cursor| cursor.id).to_string())
@@ -279,7 +280,7 @@ pub(super) fn head(op: Op<'_>, scope: &ScopeId) -> Args {
         .int(op.retention.window_ms)
         .int(op.retention.log_ms)
         .owned(random(6))
-        .owned(keys::scope_channel(scope))
+        .owned(keys::scope_channel(scope, op.database))
 }
 
 pub(super) fn parse_id(reply: &mut Reply) -> Result<StreamId, BadReply> {

@@ -15,8 +15,6 @@ use super::error::{chain, is_refusal};
 use super::{LiveKitError, SetupError};
 
 const PROTOBUF: &str = "application/protobuf";
-/// Bytes of an answer in plain words that are shown.
-const SHOWN: usize = 120;
 
 pub(super) struct Api {
     http: Client,
@@ -63,16 +61,10 @@ impl Api {
         Err(match serde_json::from_slice::<Refusal>(&body) {
             Ok(Refusal { code, msg }) if is_refusal(&code) => LiveKitError::Refused { code, message: msg },
             Ok(Refusal { code, msg }) => LiveKitError::Unavailable(format!("{code}: {msg}")),
-            // It refuses a key in plain words, and so does a proxy whatever it refuses.
+            // It refuses a key in plain words, and quotes the token; so they are not passed on.
             Err(_) => LiveKitError::Unavailable(format!(
-                "{status} {:?}: not an answer of its API; are LIVEKIT_API_KEY, LIVEKIT_API_SECRET and its address right?",
-                shown(&body)
+                "{status} and no answer of its API; are LIVEKIT_API_KEY, LIVEKIT_API_SECRET and its address right?"
             )),
         })
     }
-}
-
-/// The beginning of a text.
-fn shown(body: &[u8]) -> String {
-    String::from_utf8_lossy(&body[..body.len().min(SHOWN)]).trim().to_owned()
 }

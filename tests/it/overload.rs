@@ -60,6 +60,7 @@ async fn a_client_that_stops_reading_is_dropped_by_its_budget_and_told_why_and_i
             ("REDIS_URL", &single().url()),
             ("OUTBOX_BYTES", budget),
             ("MAX_PAYLOAD", "20000"),
+            ("MAX_STATE_BYTES", "100000"),
             ("EVENTS_PER_SECOND", "100000"),
             ("EVENTS_BURST", "100000"),
             ("METRICS_PORT", &port.to_string()),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { emptyIncident, membersInOrder, pairOf, reduce } from "../src/state/incident";
+import { ageOf, emptyIncident, membersInOrder, pairOf, reduce, staleSince } from "../src/state/incident";
 import { after, event, fix, message, NOW, state } from "./fixtures";
 
 const opened = event("sos:state", state());
@@ -82,12 +82,27 @@ describe("an incident", () => {
 });
 
 describe("positions", () => {
-  it("never go back to an older fix", () => {
+  it("never go back to one that arrived earlier", () => {
     const incident = after(opened,
-      event("location:broadcast", fix({ fixTime: NOW + 10, latitude: 14.61 })),
-      event("location:broadcast", fix({ fixTime: NOW + 5, latitude: 14.6 })));
+      event("location:broadcast", fix({ timestamp: NOW + 10, latitude: 14.61 })),
+      event("location:broadcast", fix({ timestamp: NOW + 5, latitude: 14.6 })));
     expect(incident.fixes["u1"]?.latitude).toBe(14.61);
     expect(incident.trails["u1"]).toHaveLength(1);
+  });
+
+  it("of a phone whose clock was set back are shown", () => {
+    const incident = after(opened,
+      event("location:broadcast", fix({ fixTime: NOW, timestamp: NOW, latitude: 14.61 })),
+      event("location:broadcast", fix({ fixTime: NOW - 120_000, timestamp: NOW + 1000, latitude: 14.6 })));
+    expect(incident.fixes["u1"]?.latitude).toBe(14.6);
+  });
+
+  it("are stale when they were measured, or arrived, long ago", () => {
+    expect(staleSince(fix({ fixTime: NOW, timestamp: NOW }), NOW + 20_000)).toBeNull();
+    expect(staleSince(fix({ fixTime: NOW, timestamp: NOW }), NOW + 20_001)).toBe(NOW);
+    expect(staleSince(fix({ fixTime: NOW - 300_000, timestamp: NOW }), NOW + 1), "a backfill that has just come").toBe(NOW - 300_000);
+    expect(staleSince(fix({ fixTime: NOW + 50_000, timestamp: NOW }), NOW + 30_000), "a clock that is ahead").toBe(NOW);
+    expect(ageOf(fix({ fixTime: NOW + 50_000, timestamp: NOW }), NOW - 5)).toBe(0);
   });
 
   it("leave a trail only where someone moved", () => {

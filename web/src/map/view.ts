@@ -5,15 +5,13 @@ import { bearing, compass, distance, formatDistance, formatPoint, type Point } f
 import { homeOf } from "../geo/sharing";
 import { ago, roleLabel, span } from "../format";
 import type { Fix, SosState } from "../protocol";
-import { pairOf, type Incident } from "../state/incident";
+import { pairOf, staleSince, type Incident } from "../state/incident";
 import { isFinal, statusLabel } from "../state/status";
 import { h, icon, setText } from "../ui/dom";
 import { Chart } from "./chart";
 
 /** Markers glide to a new fix in this time; broadcasts come once a second. */
 const GLIDE_MS = 900;
-/** After this long without a fix a position is shown as old. */
-const STALE_MS = 20_000;
 
 interface Shown {
   fix: Fix;
@@ -132,9 +130,9 @@ export class MapView {
   tick(): void {
     const now = this.#options.now();
     for (const shown of this.#shown.values()) {
-      const age = now - shown.fix.timestamp;
-      shown.element.classList.toggle("stale", age > STALE_MS);
-      shown.age.textContent = age > STALE_MS ? ago(shown.fix.timestamp, now) : "";
+      const since = staleSince(shown.fix, now);
+      shown.element.classList.toggle("stale", since !== null);
+      shown.age.textContent = since === null ? "" : ago(since, now);
     }
     this.#say();
   }

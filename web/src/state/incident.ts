@@ -147,10 +147,13 @@ function withResponder(responders: Responder[], userId: string, status: Status, 
   return present ? responders.map((other) => (other === present ? changed : other)) : [...responders, changed];
 }
 
-/** Takes a fix unless a later one is known; the trail grows only by real movement. */
+/**
+ * Takes a fix unless one that arrived later is known; the trail grows only by real movement. Fix times say nothing here: they
+ * are the clocks of phones, which may be slow or be set back.
+ */
 function withFix(incident: Incident, fix: Fix): Incident {
   const known = incident.fixes[fix.userId];
-  if (known && known.fixTime > fix.fixTime) return incident;
+  if (known && known.timestamp > fix.timestamp) return incident;
   const trail = incident.trails[fix.userId] ?? [];
   const last = trail[trail.length - 1];
   const moved = last === undefined || distance(last, fix) >= 1.5;
@@ -165,6 +168,19 @@ function withFix(incident: Incident, fix: Fix): Incident {
 function withAudit(incident: Incident, entry: AuditEntry): Incident {
   if (incident.audit.some((known) => known.key === entry.key)) return incident;
   return { ...incident, audit: [...incident.audit, entry].slice(-AUDIT_ENTRIES) };
+}
+
+/** After this long without a fix a position is shown as old. */
+const STALE_MS = 20_000;
+
+/** How old a position is: since it was measured, or since it arrived if the phone's clock is ahead. */
+export function ageOf(fix: Fix, now: number): number {
+  return Math.max(0, now - Math.min(fix.fixTime, fix.timestamp));
+}
+
+/** Since when a stale position has stood; null: it is fresh. */
+export function staleSince(fix: Fix, now: number): number | null {
+  return ageOf(fix, now) > STALE_MS ? Math.min(fix.fixTime, fix.timestamp) : null;
 }
 
 /** The members of an incident, those who are online first, then by name. */

@@ -3,7 +3,7 @@
 import type { Session } from "../hub/session";
 import { ago, count, roleLabel } from "../format";
 import { formatDistance, distance } from "../geo/geo";
-import { membersInOrder, pairOf, type Incident } from "../state/incident";
+import { membersInOrder, pairOf, staleSince, type Incident } from "../state/incident";
 import { statusLabel } from "../state/status";
 import type { Member } from "../protocol";
 import { h, keyed, setText } from "./dom";
@@ -43,6 +43,8 @@ export class PeopleView {
     const fix = incident?.fixes[member.userId];
     const citizen = incident === null ? null : pairOf(incident, this.session.userId).citizen;
     const away = fix && citizen && member.role === "rescuer" ? `${formatDistance(distance(fix, citizen))} away` : "";
-    return [entry ? statusLabel(entry.status) : "", away].filter(Boolean).join(" · ");
+    const since = fix === undefined ? null : staleSince(fix, this.session.now());
+    const stale = since === null ? "" : `position of ${ago(since, this.session.now())}`;
+    return [entry ? statusLabel(entry.status) : "", away, stale].filter(Boolean).join(" · ");
   }
 }

@@ -174,6 +174,15 @@ impl Scripts<'_> {
         let world = self.world;
         let redis = &world.redis;
         self.repeat("sos_location, published", async |op| assert_eq!(world.locate(op, 0).await, Placed::Published));
+        // The outbox gets a position only so often.
+        let moved = async || world.forget_the_outbox().await;
+        self.after("sos_location, published and to the outbox", moved, async |op, ()| {
+            assert_eq!(world.locate(op, 0).await, Placed::Published);
+        });
+        self.after("sos_location, published and to the outbox, without an SOS service", moved, async |op, ()| {
+            assert_eq!(world.locate(Op { outbox: false, ..op }, 0).await, Placed::Published);
+        });
+        self.repeat("(XTRIM of an outbox)", async |_| world.trim_the_outbox().await);
         let window = async || world.set_window("4000000000000 0").await;
         self.on("sos_location, coalesced", window, async |op, _| {
             assert!(matches!(world.locate(op, HOUR_MS).await, Placed::Coalesced { .. }));

@@ -38,15 +38,18 @@ local function make()
   end
   audit('created', how, first_status)
   -- Members from CONNECT on were there before it.
-  local all = call('HGETALL', MEMBERS)
+  local all, users = call('HGETALL', MEMBERS), {}
+  for i = 1, #all, 2 do
+    if string.byte(all[i]) == 64 then users[string.sub(all[i], 2)] = string.match(all[i + 1], '^%S+ %d+ %d+ %d (.*)$') end -- '@'
+  end
   for i = 1, #all, 2 do
     local key, role = string.match(all[i + 1], '^(%S+) (%S+) %S+ %d+ %d+ %d+$')
-    local entry = key and string.byte(all[i]) ~= 64 and user_entry(key)
-    if entry then
+    local user = key and string.byte(all[i]) ~= 64 and users[key]
+    if user then
       local source = SOURCE
       SOURCE = 'socket'
-      audit('join', nil, nil, nil, { entry.user, role, all[i] })
-      outbox('sos:init', entry.user, '{"userId":' .. json(entry.user) .. ',"role":"' .. role .. '","sosId":"' .. SOS ..
+      audit('join', nil, nil, nil, { user, role, all[i] })
+      outbox('sos:init', user, '{"userId":' .. json(user) .. ',"role":"' .. role .. '","sosId":"' .. SOS ..
         '","action":"user_joined","timestamp":' .. now .. '}')
       SOURCE = source
     end

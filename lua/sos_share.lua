@@ -4,10 +4,9 @@
 -- Returns {} without state, else { time, state, locations, members, newest logged id }, each of the three as field, value, …
 -- Safe to repeat by itself.
 local call = redis.call
-local state = call('HGETALL', KEYS[2])
-if #state == 0 then return {} end
+if call('EXISTS', KEYS[2]) == 0 then return {} end
 local notes = call('HMGET', KEYS[1], 'ph', 'pt', 'last')
 if notes[2] and notes[1] ~= notes[2] then call('HSET', KEYS[1], 'ps', notes[2]) end
 local time = call('TIME')
-return { time[1] * 1000 + math.floor(time[2] / 1000), state, call('HGETALL', KEYS[3]), call('HGETALL', KEYS[4]),
-  notes[3] or '0-0' }
+local state, locations, members = snapshot_of(KEYS[2], KEYS[3], KEYS[4])
+return { time[1] * 1000 + math.floor(time[2] / 1000), state, locations, members, notes[3] or '0-0' }

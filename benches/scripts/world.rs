@@ -82,6 +82,17 @@ impl World {
         self.redis.command(set, &key).await.expect("a window");
     }
 
+    /// The next position goes to the outbox.
+    pub async fn forget_the_outbox(&self) {
+        self.set_window("0 0").await;
+    }
+
+    pub async fn trim_the_outbox(&self) {
+        let key = keys::sos_outbox(ID);
+        let trim = cmd("XTRIM").arg(&key).arg("MAXLEN").arg(0).clone();
+        self.redis.command(trim, &key).await.expect("an answer");
+    }
+
     pub async fn say(&self, op: Op<'_>) {
         let text = "The smoke is on the second floor.";
         sos_message(&self.redis, ID, op, CITIZEN, text).await.expect("an answer").expect("a member");

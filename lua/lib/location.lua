@@ -127,7 +127,7 @@ end
 
 -- A participant's last fix, to the outbox.
 local function owed_to_outbox(u, user)
-  if u.owed ~= '1' or not u.f then return false end
+  if u.owed ~= '1' or not u.f or not to_outbox() then return false end
   outbox('location', user, location_json(u.f))
   u.sent, u.owed = now, '0'
   return true
@@ -157,38 +157,38 @@ local function flush_user(key, throttle)
   return 1, -1
 end
 
--- Everybody's windows, in one pass: sends what is due, at most `most` of them. Returns how many were sent, and ms to the
--- next. At the `ending` whatever waits is due, and what the outbox is owed goes to it.
-local function flush_all(throttle, most, ending)
-  local sent, wait, fixes, windows, writes = 0, -1, {}, {}, {}
-  local all = call('HGETALL', LOCATION)
-  for i = 1, #all, 2 do
-    local kind, key = string.sub(all[i], 1, 2), string.sub(all[i], 3)
-    if kind == 'f:' then
-      fixes[key] = all[i + 1] ~= '' and all[i + 1] or nil
-    elseif kind == 'w:' and (string.find(all[i + 1], '^%d+ 1 ') or string.sub(all[i + 1], -2) == ' 1') then
-      windows[#windows + 1] = { key = key, window = all[i + 1] }
+-- Everybody's windows: sends what is due, at most `most` of them. Returns how many were dealt with, and ms to the next.
+-- At the `ending` whatever waits is due, and what the outbox is owed goes to it; `over`: nobody is left to hear it.
+local function flush_all(throttle, most, ending, over)
+  local done_with, wait, due, fields, writes = 0, -1, {}, {}, {}
+  local windows = call('HSCAN', LOCATION, 0, 'MATCH', 'w:*', 'COUNT', 1000000)[2]
+  for i = 1, #windows, 2 do
+    local stop = string.match(windows[i + 1], '^(%d+) 1 ')
+    stop = stop and not over and tonumber(stop)
+    if (stop and (ending or now >= stop) or ending and string.sub(windows[i + 1], -2) == ' 1') then
+      if #due < most then
+        due[#due + 1] = { key = string.sub(windows[i], 3), window = windows[i + 1], waits = stop }
+        fields[#due] = 'f:' .. due[#due].key
+      else
+        wait = 1
+      end
+    elseif stop and (wait < 0 or stop - now < wait) then
+      wait = stop - now
     end
   end
-  for _, u in ipairs(windows) do
+  if #due == 0 then return 0, wait end
+  local fixes = call('HMGET', LOCATION, unpack(fields))
+  for i, u in ipairs(due) do
     read_window(u, u.window)
-    u.f = fixes[u.key]
-    local changed = false
-    if u.f and u.pending == '1' then
-      if sent < most and (ending or now >= u.stop) then
-        send_location(u, throttle)
-        sent, changed = sent + 1, true
-      else
-        local left = math.max(u.stop - now, 1)
-        if wait < 0 or left < wait then wait = left end
-      end
-    end
-    if ending and u.f and owed_to_outbox(u, whose(u.f)) then changed = true end
-    if changed then
+    u.f = fixes[i] and fixes[i] ~= '' and fixes[i]
+    if u.f then
+      if u.waits then send_location(u, throttle) end
+      if ending then owed_to_outbox(u, u.owed == '1' and whose(u.f)) end
+      done_with = done_with + 1
       writes[#writes + 1] = 'w:' .. u.key
       writes[#writes + 1] = window_of(u)
     end
   end
-  for i = 1, #writes, 256 do call('HSET', LOCATION, unpack(writes, i, math.min(i + 255, #writes))) end
-  return sent, wait
+  if #writes > 0 then call('HSET', LOCATION, unpack(writes)) end
+  return done_with, wait
 end

@@ -39,9 +39,7 @@ end
 
 -- The first answer with a snapshot of now behind it.
 local function with_snapshot(result)
-  result[#result + 1] = now
-  result[#result + 1] = call('HGETALL', STATE)
-  result[#result + 1] = call('HGETALL', LOCATION)
-  result[#result + 1] = call('HGETALL', MEMBERS)
+  local state, locations, members = snapshot_of(STATE, LOCATION, MEMBERS)
+  for _, part in ipairs({ now, state, locations, members }) do result[#result + 1] = part end
   return result
 end

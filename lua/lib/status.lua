@@ -28,7 +28,7 @@ end
 
 -- The end: final status, broadcasts, an empty room, one hour to live.
 local function finish(status, old, by, reason, note, expired)
-  flush_all(0, math.huge, true)
+  flush_all(0, 128, true) -- of more the sweep tells the SOS service the last positions
   call('HSET', STATE, 'status', status, 'closedAt', now, 'closedBy', by, 'reason', reason or '', 'updatedAt', now, 'touched', now)
   status_changed(status, old, by, note)
   local data = '{"sosId":"' .. SOS .. '","status":"' .. status .. '","closedBy":' .. json(by) .. ',"reason":' ..

@@ -50,6 +50,7 @@ mod redis_refusals;
 mod redis_subscriber;
 mod redis_tls;
 mod scripts_clocks;
+mod scripts_cost;
 mod scripts_limit;
 mod scripts_location;
 mod scripts_lookup;

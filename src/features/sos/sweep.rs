@@ -68,6 +68,10 @@ impl Sos {
             self.flush_due(sos).await?;
             self.announce_lost_in(sos, Duration::ZERO);
         }
+        if let Swept::Ended = swept {
+            // Of very many the end itself did not tell all.
+            self.flush_due(sos).await?;
+        }
         self.pay_all(sos).await?;
         let owed = self.owes(sos).await?;
         if owed {

@@ -182,7 +182,7 @@ pub struct Flushed {
 }
 
 /// Fixes that one call sends; what is left is due at once.
-pub const FLUSH_MOST: u32 = 256;
+pub const FLUSH_MOST: u32 = 128;
 
 /// Sends the newest fix of everybody (or of one user) whose window has ended. Whoever comes first sends it, once.
 pub async fn sos_flush<E: Eval>(
@@ -204,9 +204,22 @@ pub async fn sos_flush<E: Eval>(
 /// The last known location of every participant, each as a `location:broadcast` payload (raw JSON), for those who may
 /// have missed what is volatile.
 pub async fn sos_locations<E: Eval>(redis: &E, sos: &str) -> Result<Vec<(String, Bytes)>, E::Error> {
-    let args = Args::new().text(sos).done();
-    let mut reply = Reply::new(LOCATIONS.name, redis.eval(&LOCATIONS, vec![keys::sos_location(sos)], args).await?)?;
-    Ok(reply.pairs()?)
+    let mut reply = Reply::new(LOCATIONS.name, redis.eval(&LOCATIONS, vec![keys::sos_location(sos)], Vec::new()).await?)?;
+    let fixes = reply.pairs()?;
+    let mut locations = Vec::with_capacity(fixes.len());
+    for (field, value) in fixes {
+        let location = payload(sos, &value).ok_or_else(|| reply.bad("no such location"))?;
+        locations.push((field.trim_start_matches("f:").to_owned(), location));
+    }
+    Ok(locations)
+}
+
+/// `<fix time> <arrival> …\n<fields>` as it is broadcast.
+fn payload(sos: &str, value: &[u8]) -> Option<Bytes> {
+    let (head, fields) = std::str::from_utf8(value).ok()?.split_once('\n')?;
+    let mut times = head.split(' ');
+    let (fix, arrival) = (times.next()?, times.next()?);
+    Some(format!(r#"{{"sosId":"{sos}",{fields},"fixTime":{fix},"timestamp":{arrival}}}"#).into())
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

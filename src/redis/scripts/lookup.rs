@@ -35,4 +35,4 @@ pub async fn sos_unknown<E: Eval>(redis: &E, sos: &str, op: Op<'_>, is_404: bool
 }
 
 script!(CLAIM = "lookup_claim", "scope", "sos");
-script!(UNKNOWN = "sos_unknown", "scope", "log", "members", "sos", "room", "location", "status");
+script!(UNKNOWN = "sos_unknown", "scope", "log", "members", "sos", "snapshot", "room", "location", "status");

@@ -271,9 +271,9 @@ pub async fn sos_standing<E: Eval>(redis: &E, sos: &str, actor: Actor<'_>) -> Re
     Ok(Some(Standing { role: reply.some()?, status: reply.text()?, ended: reply.flag()?, member: reply.flag()? }))
 }
 
-script!(JOIN = "sos_join", "scope", "log", "members", "sos", "room", "presence");
-script!(SHARE = "sos_share");
-script!(LEAVE = "sos_leave", "scope", "log", "members", "sos", "room", "presence", "location");
-script!(PRESENCE = "sos_presence", "scope", "log", "members", "sos", "room", "presence", "location");
-script!(ADMIT = "sos_admit", "scope", "log", "members", "sos", "room", "presence");
+script!(JOIN = "sos_join", "scope", "log", "members", "sos", "snapshot", "room", "presence");
+script!(SHARE = "sos_share", "snapshot");
+script!(LEAVE = "sos_leave", "scope", "log", "members", "sos", "snapshot", "room", "presence", "location");
+script!(PRESENCE = "sos_presence", "scope", "log", "members", "sos", "snapshot", "room", "presence", "location");
+script!(ADMIT = "sos_admit", "scope", "log", "members", "sos", "snapshot", "room", "presence");
 script!(STANDING = "sos_standing", "scope", "sos");

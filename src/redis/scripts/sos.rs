@@ -262,13 +262,13 @@ pub async fn sos_snapshot<E: Eval>(redis: &E, sos: &str) -> Result<Option<SosSna
     Ok(if reply.len() == 0 { None } else { Some(SosSnapshot::read(sos, &mut reply)?) })
 }
 
-script!(CREATE = "sos_create", "scope", "log", "members", "sos", "room", "location", "status");
-script!(STATUS = "sos_status", "scope", "log", "members", "sos", "room", "location", "status");
-script!(CLOSE = "sos_close", "scope", "log", "members", "sos", "room", "location", "status");
-script!(EXPIRE = "sos_expire", "scope", "log", "members", "sos", "room", "location", "status");
-script!(ACKNOWLEDGE = "sos_acknowledge", "scope", "log", "members", "sos", "room");
-script!(UNACKNOWLEDGED = "sos_unacknowledged", "scope", "log", "members", "sos", "room");
-script!(SNAPSHOT = "sos_snapshot");
+script!(CREATE = "sos_create", "scope", "log", "members", "sos", "snapshot", "room", "location", "status");
+script!(STATUS = "sos_status", "scope", "log", "members", "sos", "snapshot", "room", "location", "status");
+script!(CLOSE = "sos_close", "scope", "log", "members", "sos", "snapshot", "room", "location", "status");
+script!(EXPIRE = "sos_expire", "scope", "log", "members", "sos", "snapshot", "room", "location", "status");
+script!(ACKNOWLEDGE = "sos_acknowledge", "scope", "log", "members", "sos", "snapshot", "room");
+script!(UNACKNOWLEDGED = "sos_unacknowledged", "scope", "log", "members", "sos", "snapshot", "room");
+script!(SNAPSHOT = "sos_snapshot", "snapshot");
 
 pub(super) const INTERNAL: Actor<'static> = Actor { user: "", role: "system", named: false, sid: "", source: Source::Internal };
 pub(super) const HUB: Actor<'static> = Actor { user: "system", source: Source::Hub, ..INTERNAL };

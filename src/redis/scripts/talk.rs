@@ -125,6 +125,6 @@ pub async fn sos_relay<E: Eval>(
     }))
 }
 
-script!(MESSAGE = "sos_message", "scope", "log", "members", "sos", "room");
+script!(MESSAGE = "sos_message", "scope", "log", "members", "sos", "snapshot", "room");
 script!(HISTORY = "sos_history", "scope", "sos");
-script!(RELAY = "sos_relay", "scope", "log", "members", "sos", "room");
+script!(RELAY = "sos_relay", "scope", "log", "members", "sos", "snapshot", "room");

@@ -1,0 +1,509 @@
+//! Every script at its worst legal input and state, and what Redis does for it: how many commands a script calls, how many
+//! bytes it answers, and how long nobody else is served.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use convoke::ids::{ScopeId, ScopeKind, StreamId};
+use convoke::redis::script::Script;
+use convoke::redis::scripts::limit::limit_take;
+use convoke::redis::scripts::lookup::{LookupTurn, lookup_claim, sos_unknown};
+use convoke::redis::scripts::node::*;
+use convoke::redis::scripts::outbox::*;
+use convoke::redis::scripts::presence::*;
+use convoke::redis::scripts::scope::*;
+use convoke::redis::scripts::session::*;
+use convoke::redis::scripts::slots::*;
+use convoke::redis::scripts::sos::*;
+use convoke::redis::scripts::{Eval, Op, Retention, user_key};
+use convoke::redis::{Redis, RedisConfig, RedisError, Value, cmd, keys};
+
+use super::redis::Server;
+
+const HOUR_MS: u64 = 3_600_000;
+const WINDOW_MS: u64 = 250;
+/// What has gathered in one incident.
+const MEMBERS: usize = 1_000;
+const POINTS: usize = 18_500; // and those of two batches
+const MESSAGES: usize = 5_000;
+const REMEMBERED: usize = 20_000;
+/// Rooms of one socket, as the release before allowed them.
+const ROOMS: usize = 4_000;
+const NODES: usize = 1_000;
+const SLOTS: usize = 5_000;
+/// Ids of what was said long ago.
+const START: u64 = 1_000_000;
+/// A character that JSON writes with six.
+const LONG: &str = "\u{1}";
+
+/// The most that one call of a script has cost.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cost {
+    /// Commands that the script called.
+    pub calls: u64,
+    /// Bytes of its answer.
+    pub bytes: usize,
+    /// Redis' own time.
+    pub micros: u64,
+}
+
+/// A Redis of its own that measures each call.
+pub struct Meter {
+    redis: Redis,
+    worst: Mutex<BTreeMap<&'static str, Cost>>,
+}
+
+impl Meter {
+    async fn new(server: &Server) -> Self {
+        let hour = Duration::from_millis(HOUR_MS);
+        let config = RedisConfig { lazy: false, ping: hour, refresh: hour, ..RedisConfig::new(server.url()) };
+        Self { redis: Redis::connect(config).await.expect("a working Redis"), worst: Mutex::default() }
+    }
+
+    async fn ask(&self, words: &[&str]) -> Value {
+        let mut command = cmd(words[0]);
+        command.arg(&words[1..]);
+        self.redis.command(command, "x").await.expect("an answer")
+    }
+
+    /// Commands since the last reset, but those of the measuring.
+    async fn calls(&self) -> u64 {
+        let stats = match self.ask(&["INFO", "commandstats"]).await {
+            Value::BulkString(text) => String::from_utf8(text).expect("text"),
+            Value::VerbatimString { text, .. } => text,
+            other => panic!("{other:?}"),
+        };
+        let calls = stats.lines().filter_map(|line| {
+            let (name, rest) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
+            let ours = ["evalsha", "eval", "info", "config", "slowlog", "script", "wait", "ping", "client"];
+            let counts = !ours.contains(&name.split('|').next()?);
+            counts.then(|| rest.split(',').next()?.parse::<u64>().ok())?
+        });
+        calls.sum()
+    }
+
+    /// The longest script of the slow log.
+    async fn micros(&self) -> u64 {
+        let Value::Array(entries) = self.ask(&["SLOWLOG", "GET", "16"]).await else { panic!("no slow log") };
+        let scripts = entries.into_iter().filter_map(|entry| {
+            let Value::Array(entry) = entry else { return None };
+            let (Value::Int(micros), Value::Array(words)) = (&entry[2], &entry[3]) else { return None };
+            matches!(&words[0], Value::BulkString(word) if word.eq_ignore_ascii_case(b"evalsha")).then_some(*micros as u64)
+        });
+        scripts.max().unwrap_or(0)
+    }
+}
+
+fn bytes(value: &Value) -> usize {
+    match value {
+        Value::BulkString(text) => text.len() + 6,
+        Value::SimpleString(text) => text.len() + 3,
+        Value::Array(items) => 4 + items.iter().map(bytes).sum::<usize>(),
+        _ => 8,
+    }
+}
+
+impl Eval for &Meter {
+    type Error = RedisError;
+
+    async fn eval(&self, script: &'static Script, keys: Vec<String>, args: Vec<Bytes>) -> Result<Value, RedisError> {
+        self.ask(&["SCRIPT", "LOAD", script.source]).await;
+        self.ask(&["CONFIG", "RESETSTAT"]).await;
+        self.ask(&["SLOWLOG", "RESET"]).await;
+        let value = Eval::eval(&self.redis, script, keys, args).await?;
+        let cost = Cost { calls: self.calls().await, bytes: bytes(&value), micros: self.micros().await };
+        let mut worst = self.worst.lock().expect("no panic");
+        let known = worst.entry(script.name).or_default();
+        *known = Cost {
+            calls: known.calls.max(cost.calls),
+            bytes: known.bytes.max(cost.bytes),
+            micros: known.micros.max(cost.micros),
+        };
+        Ok(value)
+    }
+
+    async fn eval_write(&self, script: &'static Script, keys: Vec<String>, args: Vec<Bytes>) -> Result<Value, RedisError> {
+        self.eval(script, keys, args).await
+    }
+}
+
+/// The most that each script has cost, by its name.
+pub async fn measure() -> BTreeMap<&'static str, Cost> {
+    let server = Server::start(&["--slowlog-log-slower-than", "0"]);
+    let meter = Meter::new(&server).await;
+    let worst = Worst { meter: &meter };
+    worst.gather().await;
+    worst.positions().await;
+    worst.talk().await;
+    worst.scope().await;
+    worst.life().await;
+    worst.members().await;
+    worst.index().await;
+    worst.others().await;
+    meter.worst.into_inner().expect("no panic")
+}
+
+fn op<'a>(id: &'a str, client_message_id: &'a str) -> Op<'a> {
+    Op { id, client_message_id, retention: Retention { window_ms: 120_000, log_ms: 215_000 }, outbox: true }
+}
+
+/// An operation that was not there before.
+fn once(client_message_id: &str) -> Op<'_> {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let next = NEXT.fetch_add(1, Ordering::Relaxed);
+    let client_message_id = if client_message_id.is_empty() { "" } else { &*format!("{client_message_id}-{next}").leak() };
+    op(format!("{}-{next}", SEAT.node).leak(), client_message_id)
+}
+
+fn plain() -> Op<'static> {
+    op("", "")
+}
+
+fn user(n: usize) -> String {
+    format!("{n:04}-0f6a-4a7e-9c4b-7d2f1e5a3b9c-x")
+}
+
+fn person(n: usize) -> (String, String) {
+    (user(n), format!("s{n:020}"))
+}
+
+fn fix(device: String, time: u64) -> Fix {
+    Fix {
+        fields: format!(
+            r#""latitude":14.5995124,"longitude":120.9842195,"accuracy":5.25,"heading":271.5,"speed":1.4,"altitude":16.25,"deviceId":"{device}""#
+        ),
+        latitude: "14.5995124".into(),
+        longitude: "120.9842195".into(),
+        device,
+        time: Some(time),
+        address: None,
+    }
+}
+
+fn scope_of(sos: &str) -> ScopeId {
+    ScopeId { kind: ScopeKind::Sos, id: sos.into() }
+}
+
+const INTAKE: Intake<'static> = Intake { throttle_ms: 0, connection: "a-connection-of-20-c", devices: 64 };
+const SEAT: Seat<'static> = Seat { node: "node-1.abcdefgh", session_epoch: 1, from_connect: false, recovered: false };
+const DISPATCHER: Actor<'static> =
+    Actor { user: "dispatcher", role: "dispatcher", named: false, sid: "s-dispatcher", source: Source::Socket };
+
+struct Worst<'a> {
+    meter: &'a Meter,
+}
+
+impl Worst<'_> {
+    async fn put(&self, word: &'static str, key: &str, lead: &[&str], parts: Vec<[String; 2]>) {
+        for part in parts.chunks(500) {
+            let mut command = cmd(word);
+            command.arg(key);
+            command.arg(lead);
+            command.arg(part.iter().flatten().collect::<Vec<_>>());
+            self.meter.redis.command(command, key).await.expect("an answer");
+        }
+    }
+
+    async fn append(&self, key: &str, start: u64, count: usize, fields: impl Fn(usize) -> Vec<(&'static str, String)>) {
+        let adds = (0..count).map(|n| {
+            let mut command = cmd("XADD");
+            command.arg(key).arg(format!("{}-0", start + n as u64));
+            for (field, value) in fields(n) {
+                command.arg(field).arg(value);
+            }
+            self.meter.redis.command(command, key)
+        });
+        futures_util::future::try_join_all(adds).await.expect("answers");
+    }
+
+    /// An incident in which everything has gathered: `worst`. It is copied for what has its effect only once.
+    async fn gather(&self) {
+        let now = self.now().await;
+        let record = Record { citizen: Some("0000"), ..Record::default() };
+        sos_create(&self.meter.redis, "worst", plain(), record, None).await.expect("an answer");
+        let mut state = Vec::new();
+        let (mut members, mut location) = (Vec::new(), Vec::new());
+        for n in 0..MEMBERS {
+            let ((user, sid), key) = (person(n), user_key(&user(n)));
+            state.push([format!("r:{key}"), format!("en_route {now} {now} 0 {user}")]);
+            state.push([format!("ra:{key}"), now.to_string()]);
+            state.push([format!("adm:{key}"), "rescuer".into()]);
+            members.push([sid, format!("{key} rescuer {} 1 {now} {now}", SEAT.node)]);
+            members.push([format!("@{key}"), format!("rescuer {now} 1 1 {user}")]);
+            let fields = format!(r#""userId":"{user}","role":"rescuer",{}"#, fix(user.clone(), 1).fields);
+            location.push([format!("f:{key}"), format!("{now} {now} rescuer {key}\n{fields}")]);
+            location.push([format!("w:{key}"), format!("{} 1 {now} 1 1 1", now - 5000)]);
+            location.push([format!("s:{key}"), format!("{key}:{now}:{now} .{key}:{now}:{now}")]);
+        }
+        self.put("HSET", &keys::sos_state("worst"), &[], state).await;
+        self.put("HSET", &keys::scope_members(&scope_of("worst")), &[], members).await;
+        self.put("HSET", &keys::sos_location("worst"), &[], location).await;
+        // All at one moment.
+        let fields = fix(user(0), 1).fields;
+        let point = |n: usize| {
+            format!("{} {} {} {now}\n\"userId\":\"{}\",{fields}", user_key(&user(0)), user_key(&n.to_string()), now - 9, user(0))
+        };
+        let track = (0..POINTS).map(|n| [(now - 9).to_string(), point(n)]).collect();
+        self.put("ZADD", &keys::sos_track("worst"), &[], track).await;
+        self.append(&keys::sos_messages("worst"), START, MESSAGES, |_| {
+            vec![("u", user(0)), ("r", "citizen".into()), ("t", LONG.repeat(4000)), ("c", "c".repeat(64)), ("s", now.to_string())]
+        })
+        .await;
+        self.append(&keys::sos_events("worst"), now + HOUR_MS, 4_000, |_| {
+            let blank = [("e", "status"), ("u", "u"), ("r", "r"), ("s", "s"), ("c", "socket"), ("t", "1")];
+            let mut fields: Vec<_> = blank.into_iter().map(|(field, value)| (field, value.to_owned())).collect();
+            fields.extend([("n", "ä".repeat(1000)), ("st", "active".into()), ("o", "active".into())]);
+            fields
+        })
+        .await;
+        self.append(&keys::sos_outbox("worst"), now + HOUR_MS, 64, |_| {
+            vec![("e", "presence".into()), ("u", String::new()), ("d", "x".repeat(130_000)), ("t", "1".into())]
+        })
+        .await;
+        let remembered = (0..REMEMBERED).map(|n| [format!("op:node-{n}"), "x".repeat(60)]);
+        let owed = (0..64).map(|n| [format!("w:{n}-0"), "y".repeat(6_000)]);
+        let listed = (0..64).map(|n| format!("{n}-0")).collect::<Vec<_>>().join(" ");
+        let meta = remembered.chain(owed).chain([["wo".to_owned(), listed]]).collect();
+        self.put("HSET", &keys::scope_meta(&scope_of("worst")), &[], meta).await;
+        self.log("worst", now - 100_000, 2_000).await;
+    }
+
+    /// A log of signals of their full size.
+    async fn log(&self, sos: &str, start: u64, count: usize) {
+        self.append(&keys::scope_log(&scope_of(sos)), start, count, |n| {
+            vec![("b", format!("* - - -\n{}", "x".repeat(if n % 8 == 0 { 65_536 } else { 400 })))]
+        })
+        .await;
+        let meta = vec![["last".to_owned(), format!("{}-0", start + count as u64 - 1)]];
+        self.put("HSET", &keys::scope_meta(&scope_of(sos)), &[], meta).await;
+    }
+
+    async fn now(&self) -> u64 {
+        let Value::Array(time) = self.meter.ask(&["TIME"]).await else { panic!("no time") };
+        let Value::BulkString(seconds) = &time[0] else { panic!("no seconds") };
+        std::str::from_utf8(seconds).expect("digits").parse::<u64>().expect("digits") * 1000
+    }
+
+    /// Copies the incident but for its logs of text, which these scripts do not read.
+    async fn copy(&self, to: &str) {
+        let key = |sos: &str| {
+            let scope = scope_of(sos);
+            let of_scope = [keys::scope_meta(&scope), keys::scope_members(&scope)];
+            let of_sos = [keys::sos_state(sos), keys::sos_location(sos)];
+            of_scope.into_iter().chain(of_sos).collect::<Vec<_>>()
+        };
+        for (from, to) in key("worst").iter().zip(key(to)) {
+            self.meter.ask(&["COPY", from, &to]).await;
+        }
+    }
+
+    async fn positions(&self) {
+        let (meter, now) = (self.meter, self.now().await);
+        let (name, sid) = person(0);
+        let actor = Actor { user: &name, role: "rescuer", named: true, sid: &sid, source: Source::Socket };
+        let moment = |batch: u32| (0..500).map(move |n| fix(format!("{batch}-{n}"), now - 9)).collect::<Vec<_>>();
+        for batch in [1, 2, 1] {
+            let batched = sos_batch(&meter, "worst", once("b"), actor, INTAKE, &moment(batch)).await;
+            assert!(batched.expect("an answer").is_ok());
+            let again = sos_batch(&meter, "worst", plain(), actor, INTAKE, &moment(batch)).await;
+            assert_eq!(again.expect("an answer").map(|batched| batched.duplicates), Ok(500));
+        }
+        for n in 0..70 {
+            let located = sos_location(&meter, "worst", once("l"), actor, INTAKE, &fix(format!("new-{n}"), now - 9)).await;
+            assert!(located.expect("an answer").is_ok());
+        }
+        for user in [None, Some(&*name), Some("nobody")] {
+            assert!(sos_track(&meter, "worst", user, 0, None, 10_000).await.expect("an answer").is_some());
+        }
+        assert_eq!(sos_locations(&meter, "worst").await.expect("an answer").len(), MEMBERS);
+        assert!(sos_snapshot(&meter, "worst").await.expect("an answer").is_some());
+        self.copy("flush").await;
+        assert!(sos_flush(&meter, "flush", once(""), 1000, Some(&user(1))).await.expect("an answer").sent == 1);
+        assert!(sos_flush(&meter, "flush", once(""), 1000, None).await.expect("an answer").sent > 0);
+    }
+
+    async fn talk(&self) {
+        let meter = self.meter;
+        let (name, sid) = person(0);
+        let actor = Actor { user: &name, role: "rescuer", named: true, sid: &sid, source: Source::Socket };
+        let sent = sos_message(&meter, "worst", once("m"), actor, &LONG.repeat(4000)).await;
+        assert!(sent.expect("an answer").is_ok());
+        assert!(sos_history(&meter, "worst", actor, None, 100).await.expect("an answer").is_ok());
+        let signal = format!(r#"["signal",{{"payload":"{}"}}]"#, "x".repeat(65_536));
+        let relayed = sos_relay(&meter, "worst", once("r"), actor, Recipient::Named(&user(999)), "-", signal.into()).await;
+        assert!(relayed.expect("an answer").is_ok());
+        assert!(sos_events(&meter, "worst", None, 1000).await.expect("an answer").is_some());
+        sos_audit(&meter, "worst", actor, "location:update", "RATE_LIMITED").await.expect("an answer");
+        let OutboxHead::Held { entries, .. } = outbox_claim(&meter, "worst", "me", HOUR_MS, 16).await.expect("an answer") else {
+            panic!("somebody else delivers")
+        };
+        outbox_done(&meter, "worst", "me", entries[0].id).await.expect("an answer");
+        outbox_dead(&meter, "worst", "me", entries[1].id, "422").await.expect("an answer");
+        outbox_release(&meter, "worst", "me").await.expect("an answer");
+        let debts = watch_owed(&meter, "worst").await.expect("an answer");
+        assert!(watch_left(&meter, "worst").await.expect("an answer").len() >= 64);
+        watch_paid(&meter, "worst", &debts.iter().map(|debt| &*debt.id).collect::<Vec<_>>()).await.expect("an answer");
+    }
+
+    async fn scope(&self) {
+        let (meter, scope) = (self.meter, scope_of("worst"));
+        let none = Cursor { epoch: String::new(), id: StreamId::default() };
+        let epoch = scope_read(&meter, &scope, &none, 1).await.expect("an answer").epoch;
+        let start = Cursor { epoch, id: StreamId::default() };
+        assert!(!scope_read(&meter, &scope, &start, 1000).await.expect("an answer").entries.is_empty());
+        let people: Vec<_> = (0..MEMBERS).map(person).collect();
+        let member = |(user, sid): &'_ (String, String)| -> Member<'static> {
+            let (user, sid) = (user.clone().leak(), sid.clone().leak());
+            Member { sid, user, role: "rescuer", node: SEAT.node, session_epoch: 1 }
+        };
+        let members: Vec<_> = people.iter().map(member).collect();
+        assert!(scope_touch(&meter, &scope, &members).await.expect("an answer").is_empty());
+        assert!(!scope_attach(&meter, &scope, SEAT.node, Some(&start), 100, &members).await.expect("a log").reset);
+        // In a Redis that came back empty.
+        let lost = scope_of("lost");
+        assert_eq!(scope_attach(&meter, &lost, SEAT.node, Some(&start), 100, &members).await.expect("a log").entries, []);
+        let watch = ScopeId::watch();
+        scope_join(&meter, &watch, once(""), members[0]).await.expect("an answer");
+        let body = Bytes::from(format!("* - - -\n[\"sos:created\",\"{}\"]", "x".repeat(393_216)));
+        scope_publish(&meter, &watch, once("p"), "", Durability::Logged, body).await.expect("an answer");
+        scope_leave(&meter, &watch, members[0]).await.expect("an answer");
+        scope_detach(&meter, &watch, SEAT.node).await.expect("an answer");
+        self.copy("reap").await;
+        scope_reap(&meter, &scope_of("reap"), SEAT.node, 0).await.expect("an answer");
+    }
+
+    async fn life(&self) {
+        let meter = self.meter;
+        let (name, sid) = person(1);
+        let actor = Actor { user: &name, role: "rescuer", named: true, sid: &sid, source: Source::Socket };
+        for (sos, actor, status) in
+            [("worst", actor, "responding"), ("worst", DISPATCHER, "arrived"), ("ended", DISPATCHER, "fake")]
+        {
+            self.copy("ended").await;
+            let set = sos_status(&meter, sos, once("s"), actor, Judged::Client, status, Some(&"ä".repeat(1000))).await;
+            assert!(set.expect("an answer").is_ok_and(|set| !set.unchanged), "{status}");
+        }
+        assert!(sos_acknowledge(&meter, "worst", once("a"), actor).await.expect("an answer").is_ok());
+        self.copy("closed").await;
+        let closed = sos_close(&meter, "closed", once("c"), DISPATCHER, Some(&"ä".repeat(1000))).await;
+        assert!(closed.expect("an answer").is_ok_and(|set| set.ended));
+        self.copy("expired").await;
+        assert!(matches!(sos_expire(&meter, "expired", once(""), 0).await.expect("an answer"), Swept::Expired(_)));
+        self.copy("silent").await;
+        self.meter.ask(&["HDEL", &keys::sos_state("silent"), "ackBy", "ackAt"]).await;
+        let told = sos_unacknowledged(&meter, "silent", once(""), 0).await.expect("an answer");
+        assert!(matches!(told, Unacknowledged::Announced(_)));
+        self.copy("unknown").await;
+        self.meter.ask(&["HSET", &keys::sos_state("unknown"), "prov", "1"]).await;
+        assert_eq!(lookup_claim(&meter, "unknown", 1000).await.expect("an answer"), LookupTurn::Taken);
+        for _ in 0..2 {
+            sos_unknown(&meter, "unknown", once(""), true).await.expect("an answer");
+        }
+        // The state comes when a thousand members wait for it.
+        self.copy("made").await;
+        self.meter.ask(&["DEL", &keys::sos_state("made")]).await;
+        let address = format!(r#"{{"city":"{}"}}"#, "ä".repeat(200));
+        let record = Record { citizen: Some("0000"), address: Some(&address), ..Record::default() };
+        let made = sos_create(&meter, "made", once(""), record, Some(&fix(String::new(), 1))).await.expect("an answer");
+        assert!(made.created);
+        self.copy("over").await;
+        self.meter.ask(&["HSET", &keys::sos_state("over"), "prov", "1"]).await;
+        let record = Record { status: Some("closed"), ..record };
+        assert!(sos_complete(&meter, "over", once(""), record).await.expect("an answer").completed);
+    }
+
+    async fn members(&self) {
+        let meter = self.meter;
+        let (name, sid) = person(MEMBERS);
+        let actor = Actor { user: &name, role: "rescuer", named: true, sid: &sid, source: Source::Socket };
+        self.copy("joined").await;
+        assert!(matches!(
+            sos_join(&meter, "joined", once(""), actor, SEAT, WINDOW_MS, true).await.expect("an answer"),
+            SosJoin::Joined(_)
+        ));
+        assert!(sos_standing(&meter, "joined", actor).await.expect("an answer").is_some());
+        assert!(sos_leave(&meter, "joined", once(""), actor, SEAT, WINDOW_MS).await.expect("an answer").is_some());
+        assert!(sos_admit(&meter, "joined", once(""), &user(2), "citizen", WINDOW_MS).await.expect("an answer").is_ok());
+        assert!(sos_remove(&meter, "joined", once(""), &user(2), WINDOW_MS).await.expect("an answer").is_ok());
+        // All are lost at once.
+        self.copy("left").await;
+        scope_reap(&self.meter.redis, &scope_of("left"), SEAT.node, 1).await.expect("an answer");
+        for _ in 0..6 {
+            sos_presence(&meter, "left", once(""), 0, 0).await.expect("an answer");
+        }
+        assert!(sos_share(&meter, "left").await.expect("an answer").is_some());
+    }
+
+    async fn index(&self) {
+        let meter = self.meter;
+        let now = self.now().await;
+        let sockets = (0..10_000).map(|n| [format!("s{n}"), format!("node-1.abcdefgh 1 rescuer {now} sos:{}", "i".repeat(128))]);
+        let sockets = sockets.chain([["@".to_owned(), now.to_string()]]).collect();
+        self.put("HSET", &keys::user_presence("many"), &[], sockets).await;
+        presence_set(&meter, "many", "new", SEAT.node, 1, "rescuer", "").await.expect("an answer");
+        assert!(presence_read(&meter, "many").await.expect("an answer").sockets.len() >= 255);
+        presence_remove(&meter, "many", "new", SEAT.node, 1).await.expect("an answer");
+
+        let at =
+            |n: usize| (scope_of(&format!("{n:0128}")), Cursor { epoch: "abcdefgh".into(), id: StreamId { ms: now, seq: 0 } });
+        let session = Session {
+            sid: "s".repeat(20),
+            namespace: "/".into(),
+            user: "u".repeat(128),
+            role: "rescuer".into(),
+            told: true,
+            rooms: (0..ROOMS).map(at).collect(),
+            sent: vec![b'x'; 100_000].into(),
+            ..Session::default()
+        };
+        let owner = Owner { node: SEAT.node, epoch: 1 };
+        assert!(session_write(&meter, "p", owner, HOUR_MS, &session, Some("sos:x.e.1-0")).await.expect("an answer"));
+        let who = (&*session.user, &*session.role);
+        let claimed = session_claim(&meter, "p", "op", who, "node-2.abcdefgh", HOUR_MS, Some("sos:x.e.1-0")).await;
+        assert!(matches!(claimed.expect("an answer"), SessionClaim::Claimed(claimed) if claimed.session.rooms.len() == ROOMS));
+        let owner = Owner { node: "node-2.abcdefgh", epoch: 2 };
+        assert!(session_end(&meter, "p", owner).await.expect("an answer"));
+        for _ in 0..12 {
+            limit_take(&meter, "route", &"c".repeat(128), 1_000_000, 86_400_000).await.expect("an answer");
+        }
+    }
+
+    async fn others(&self) {
+        let (meter, now) = (self.meter, self.now().await);
+        let lease = |n: usize| format!("{now} tag12345 1 0 127.0.0.1:{n}");
+        let nodes = (0..NODES).flat_map(|n| {
+            [[format!("node-{n}.abcdefgh"), lease(n)], [format!("x:node-{n}.abcdefgh"), format!("{} {now}", now - 2 * HOUR_MS)]]
+        });
+        self.put("HSET", &keys::cluster_nodes("p"), &[], nodes.collect()).await;
+        let labels: Vec<_> = (0..NODES).map(|n| format!("node-{n}")).collect();
+        let labels: Vec<_> = labels.iter().map(|label| &**label).collect();
+        let (node, label) = ("node-x.abcdefgh", "node-x");
+        let address = Some("127.0.0.1:7946".parse().expect("an address"));
+        let lease = Lease { node, label, tag: "tag12345", address, secret: true, started: 5, connections: 7, draining: false };
+        assert_eq!(node_renew(&meter, "p", lease).await.expect("an answer"), Renewed::Ok);
+        assert_eq!(node_list(&meter, "p", &labels).await.expect("an answer").nodes.len(), NODES + 1);
+        assert!(node_certify(&meter, "p", node, label, true).await.expect("an answer"));
+        node_forget(&meter, "p", node).await.expect("an answer");
+
+        let ids: Vec<_> = (0..SLOTS).map(|n| (format!("ABC-{n:04}-XYZ"), user(n % 700))).collect();
+        let session = |(id, user): &'_ (String, String)| -> ActiveSession<'static> {
+            ActiveSession { id: id.clone().leak(), user: user.clone().leak(), ends_ms: now + HOUR_MS }
+        };
+        let active: Vec<_> = ids.iter().map(session).collect();
+        assert!(slots_rebuild(&meter, &active).await.expect("an answer"));
+        assert_eq!(slots_list(&meter).await.expect("an answer").slots.len(), SLOTS);
+        // Removed by somebody who did not know whose they were.
+        let unknown: Vec<_> = (0..400).map(|n| [(now + HOUR_MS).to_string(), format!("gone-{n}")]).collect();
+        self.put("ZADD", &keys::slots_of_user("u"), &[], unknown).await;
+        let limits = SlotLimits { all: 1_000_000, per_user: 1_000 };
+        let reserved = slot_reserve(&meter, "new", "u", limits, HOUR_MS).await.expect("an answer");
+        assert!(matches!(reserved, Reserved::Ok { .. }), "{reserved:?}");
+        slot_confirm(&meter, ActiveSession { id: "new", user: "u", ends_ms: now + HOUR_MS }).await.expect("an answer");
+        assert!(slot_release(&meter, "new", "u", None).await.expect("an answer"));
+        let orphans: Vec<_> = active.iter().map(|of| Orphan { id: of.id, user: Some(of.user), ends_ms: of.ends_ms }).collect();
+        slots_repair(&meter, &active[..500], &orphans[500..1500]).await.expect("an answer");
+    }
+}

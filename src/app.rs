@@ -128,8 +128,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     let limits = server_limits(&settings, &budget);
     let server = tokio::spawn(server::serve(listener, Arc::new(front), limits, stop.clone()));
     lifecycle.enter(Phase::Serving);
-    // On standard output, whatever the log level: with PORT=0 this is how one learns the port.
-    println!("listening on http://{address}");
+    // With PORT=0 this is how one learns the port.
     tracing::info!(%address, node = &*scopes.node(), version = env!("CARGO_PKG_VERSION"), "listening");
 
     let signal = tokio::select! {

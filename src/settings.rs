@@ -16,7 +16,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use reader::Reader;
-use table as t;
+use table::{self as t, Variable};
 
 pub use database::DatabaseTls;
 pub use identity::Identity;
@@ -190,8 +190,8 @@ impl fmt::Display for Faults {
 /// Bytes of an event that count as one event more.
 pub const EVENT_BYTES: usize = 16_384;
 
-/// Characters: what is shorter can be guessed.
-const LEAST_CLUSTER_SECRET: usize = 16;
+/// Characters of a secret of ours: a shorter one can be guessed.
+const LEAST_SECRET: usize = 16;
 
 impl Settings {
     /// Reads every variable.
@@ -229,6 +229,14 @@ impl Settings {
 
     /// What fits alone but not together.
     fn check_together(&self, read: &mut Reader<'_>) {
+        if !self.server.development {
+            for variable in self.short_secrets() {
+                // It may have been given by its other name.
+                let long = (variable.name == t::JWT_SECRET.name).then_some(t::SOS_JWT_SECRET);
+                let variable = long.filter(|long| read.given(long).is_some()).unwrap_or(variable);
+                read.fault(variable, format!("must have at least {LEAST_SECRET} characters"));
+            }
+        }
         if self.telemetry.metrics_port.is_some_and(|port| port == self.server.port) {
             read.fault(t::METRICS_PORT, format!("must differ from the port of the server, {}", self.server.port));
         }
@@ -271,8 +279,25 @@ impl Settings {
         }
     }
 
+    /// The secrets of ours that can be guessed. Passwords of Redis and PostgreSQL are not ours to judge.
+    fn short_secrets(&self) -> impl Iterator<Item = &'static Variable> {
+        let secrets = [
+            (t::CLUSTER_SECRET, self.cluster.secret.as_ref()),
+            (t::JWT_SECRET, self.sos.identity.secret.as_ref()),
+            (t::INTERNAL_AUTH_TOKEN, self.sos.internal_token.as_ref()),
+            (t::INTERVIEW_JWT_SECRET, self.interviews.identity.secret.as_ref()),
+            (t::SESSIONS_JWT_SECRET, self.sessions.identity.secret.as_ref()),
+            (t::LIVEKIT_API_SECRET, self.livekit.as_ref().map(|livekit| &livekit.secret)),
+        ];
+        let is_short = |secret: &Secret| secret.expose().chars().count() < LEAST_SECRET;
+        secrets.into_iter().filter(move |(_, secret)| secret.is_some_and(is_short)).map(|(variable, _)| variable)
+    }
+
     /// What is off because its settings are missing, and what is dangerous: one sentence each, to be logged once at start.
-    pub fn notices(&self) -> Vec<&'static str> {
+    pub fn notices(&self) -> Vec<String> {
+        let short = self.short_secrets();
+        let short =
+            short.map(|Variable { name, .. }| format!("{name} is shorter than {LEAST_SECRET} characters: never in production"));
         let notices = [
             (!self.sos.identity.is_configured(), "incidents are off: none of JWT_SECRET, JWT_PUBLIC_KEY, SOS_JWKS_URL is set"),
             (self.cluster.secret.is_none(), "this node must stay the only one: CLUSTER_SECRET is not set"),
@@ -302,7 +327,8 @@ impl Settings {
             (self.origins.any, "any web page may connect: CORS_ORIGIN or CLIENT_ORIGINS holds *"),
             (self.server.demo, "DEMO is on: anyone can get a token"),
         ];
-        notices.into_iter().filter_map(|(holds, notice)| holds.then_some(notice)).collect()
+        let notices = notices.into_iter().filter_map(|(holds, notice)| holds.then(|| notice.to_owned()));
+        notices.chain(short).collect()
     }
 }
 
@@ -332,14 +358,10 @@ fn server(read: &mut Reader<'_>) -> Server {
 }
 
 fn cluster(read: &mut Reader<'_>) -> Cluster {
-    let secret = read.secret(t::CLUSTER_SECRET);
-    if secret.as_ref().is_some_and(|secret| secret.expose().chars().count() < LEAST_CLUSTER_SECRET) {
-        read.fault(t::CLUSTER_SECRET, format!("must have at least {LEAST_CLUSTER_SECRET} characters"));
-    }
     Cluster {
         peer_port: read.integer(t::PEER_PORT, 0..=u16::MAX),
         address: read.parsed(t::POD_IP, "an IP address", |text| text.parse().ok()),
-        secret,
+        secret: read.secret(t::CLUSTER_SECRET),
     }
 }
 

@@ -50,7 +50,7 @@ pub(super) fn check(settings: &Settings) -> anyhow::Result<ExitCode> {
 
 async fn findings(settings: &Settings) -> Vec<Finding> {
     let mut findings = vec![Finding::Good("settings".into())];
-    findings.extend(settings.notices().into_iter().map(|notice| Finding::Note(notice.into())));
+    findings.extend(settings.notices().into_iter().map(Finding::Note));
     findings.extend(redis(settings).await);
     findings.extend(published_keys(settings).await);
     findings.extend(sos_service(settings).await);

@@ -35,14 +35,19 @@ enum Command {
 impl Cli {
     /// Does what was asked. 0: it went well; 1: it did not; 2: the settings or the words of the command are wrong.
     pub fn run(self) -> ExitCode {
-        let settings = match Settings::from_source(&Source::from_process()) {
+        let source = Source::from_process();
+        let (settings, command) = (Settings::from_source(&source), self.command.unwrap_or(Command::Serve));
+        let settings = match settings {
             Ok(settings) => settings,
             Err(faults) => {
-                eprintln!("{faults}");
+                match command {
+                    Command::Serve => serve::refuse(&faults, &source),
+                    _ => eprintln!("{faults}"),
+                }
                 return ExitCode::from(2);
             }
         };
-        let outcome = match self.command.unwrap_or(Command::Serve) {
+        let outcome = match command {
             Command::Serve => serve::serve(settings),
             Command::Check => check::check(&settings),
             Command::Migrate => migrate::migrate(&settings),

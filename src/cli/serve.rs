@@ -1,4 +1,4 @@
-//! `convoke serve`: telemetry first, then the hub, until it has drained.
+//! `convoke serve`: telemetry first, then the hub, until it has drained. All that it says goes through the log.
 
 use std::process::ExitCode;
 
@@ -6,7 +6,7 @@ use anyhow::Context as _;
 
 use crate::app;
 use crate::net::descriptors;
-use crate::settings::Settings;
+use crate::settings::{Faults, Settings, Source};
 use crate::telemetry::{self, metrics::Metrics};
 
 pub(super) fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
@@ -22,12 +22,32 @@ pub(super) fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     for notice in settings.notices() {
         tracing::warn!("{notice}");
     }
+    Ok(run(settings).map_or_else(
+        |error| {
+            tracing::error!(error = format!("{error:#}"), "the node ends");
+            ExitCode::FAILURE
+        },
+        |()| ExitCode::SUCCESS,
+    ))
+}
+
+/// Says what is wrong with the settings, a line for each, in the form that the log would have had.
+pub(super) fn refuse(faults: &Faults, source: &Source) {
+    if let Err(error) = telemetry::init("error", !source.is_development()) {
+        return eprintln!("convoke: {error}\n{faults}");
+    }
+    for fault in &faults.0 {
+        tracing::error!("{fault}");
+    }
+    tracing::error!(faults = faults.0.len(), "the node does not start with these settings");
+}
+
+fn run(settings: Settings) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no threads to run on")?;
     runtime.block_on(async {
         serve_metrics(&settings).await?;
-        Ok::<_, anyhow::Error>(app::serve(settings).await?)
-    })?;
-    Ok(ExitCode::SUCCESS)
+        Ok(app::serve(settings).await?)
+    })
 }
 
 /// Metrics are there before the hub starts and until the process ends, so that start and drain can be watched too.

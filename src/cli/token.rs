@@ -38,7 +38,7 @@ pub(super) struct Wish {
     #[arg(long, value_parser = |text: &str| ids::is_user_id(text).then(|| text.to_owned()).ok_or("not 1–128 characters"))]
     user: String,
     /// An incident that it opens; the first is joined on connect
-    #[arg(long, value_parser = |text: &str| ids::is_scope_id(text).then(|| text.to_owned()).ok_or("not 1–128 of A–Z, a–z, 0–9, _, . and -"))]
+    #[arg(long, value_parser = |text: &str| ids::is_scope_id(text).then(|| text.to_owned()).ok_or("not 1–128 of A–Z, a–z, 0–9, _, . and -, or it is . or .."))]
     sos: Vec<String>,
     /// The organization whose interviews are in sight
     #[arg(long, value_parser = |text: &str| ids::is_user_id(text).then(|| text.to_owned()).ok_or("not 1–128 characters"))]

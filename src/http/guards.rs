@@ -50,6 +50,9 @@ pub enum Page {
     None,
     /// The hub's own host, or one of the list.
     Known(HeaderValue),
+    /// Any other, where all may come: it may connect and read answers, but a browser gives it nothing that it keeps for the hub
+    /// (cookies, passwords).
+    Any,
     /// Any other. It may neither connect nor read answers.
     Foreign,
 }
@@ -78,10 +81,12 @@ impl Guards {
             address: address::client(headers, peer, &self.trusted_proxies),
             origin: match headers.get(ORIGIN) {
                 None => Page::None,
-                Some(origin) if origin::passes(origin, &asked, &self.origins) => Page::Known(own(origin)),
                 Some(origin) => {
-                    origin::tell(origin, &asked, peer);
-                    Page::Foreign
+                    let page = origin::page(origin, &asked, &self.origins);
+                    if page == Page::Foreign {
+                        origin::tell(origin, &asked, peer);
+                    }
+                    page
                 }
             },
         }
@@ -96,18 +101,25 @@ impl Guards {
         }
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.append(VARY, HeaderValue::from_static("Origin"));
-        if let Page::Known(origin) = &context.origin {
-            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-            // Clients may be set to send credentials; the hub itself knows no cookie that could be abused.
-            headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
-            headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
-        }
+        let origin = match &context.origin {
+            Page::Known(origin) => {
+                // Clients may be set to send credentials; the hub itself knows no cookie that could be abused.
+                headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+                origin.clone()
+            }
+            Page::Any => HeaderValue::from_static("*"),
+            Page::None | Page::Foreign => return,
+        };
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
     }
 
     /// Adds what a browser asks before it sends a request that is not simple. `methods` are those of the path.
     pub fn preflight(&self, context: &Context, request: &HeaderMap, methods: &str, response: &mut Response<Body>) {
         let asked = request.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
-        let (true, Page::Known(_), Ok(methods)) = (asked, &context.origin, HeaderValue::from_str(methods)) else { return };
+        let (true, Page::Known(_) | Page::Any, Ok(methods)) = (asked, &context.origin, HeaderValue::from_str(methods)) else {
+            return;
+        };
         let headers = response.headers_mut();
         headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
         headers.insert(ACCESS_CONTROL_MAX_AGE, PREFLIGHT_AGE);
@@ -115,11 +127,6 @@ impl Guards {
             headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
         }
     }
-}
-
-/// A copy: a clone would keep the whole head of the request alive for as long as a poll waits.
-fn own(value: &HeaderValue) -> HeaderValue {
-    HeaderValue::from_bytes(value.as_bytes()).unwrap_or_else(|_| value.clone())
 }
 
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
@@ -175,6 +182,34 @@ mod tests {
             let request = request(&[("origin", origin), ("host", "inside:3000"), ("x-forwarded-host", forwarded)]);
             let page = guards.inspect(&request, peer.parse().unwrap()).origin;
             assert_eq!(matches!(page, Page::Known(_)), known, "{peer} {forwarded} {origin}");
+        }
+    }
+
+    #[test]
+    fn a_star_lets_every_page_in_without_credentials_and_those_named_beside_it_with() {
+        let guards = guards(&[("CORS_ORIGIN", "*"), ("CLIENT_ORIGINS", "https://app.example.com")]);
+        for (origin, allowed, credentials) in [
+            ("https://any.example", "*", None),
+            ("null", "*", None),
+            ("https://app.example.com", "https://app.example.com", Some("true")),
+            ("https://hub.example.com", "https://hub.example.com", Some("true")),
+        ] {
+            let request = request(&[("origin", origin), ("host", "hub.example.com"), ("access-control-request-method", "POST")]);
+            let context = guards.inspect(&request, IpAddr::from([1, 1, 1, 1]));
+            let mut response = Response::new(Body::default());
+            guards.finish(&context, &mut response);
+            guards.preflight(&context, request.headers(), "POST", &mut response);
+            let headers = response.headers();
+            assert_eq!(headers[ACCESS_CONTROL_ALLOW_ORIGIN], allowed, "{origin}");
+            assert_eq!(
+                headers.get(ACCESS_CONTROL_ALLOW_CREDENTIALS).map(|value| value.to_str().unwrap()),
+                credentials,
+                "{origin}"
+            );
+            assert_eq!(
+                (&headers[ACCESS_CONTROL_ALLOW_METHODS], &headers[VARY]),
+                (&"POST".parse().unwrap(), &"Origin".parse().unwrap())
+            );
         }
     }
 }

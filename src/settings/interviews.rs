@@ -10,6 +10,9 @@ use super::reader::Reader;
 use super::table as t;
 use super::values::duration;
 
+/// Characters of a session's id (contract § 2).
+const MOST_ID: usize = 128;
+
 /// Where PostgreSQL is and how patient we are with it.
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -176,8 +179,9 @@ fn rules(read: &mut Reader<'_>) -> SessionRules {
     });
     let mut plain =
         |variable| read.parsed(variable, "of A–Z, a–z, 0–9, _, . and -", |text| is_plain(text).then(|| text.into()));
-    let [id_separator, room_prefix, room_separator] = [t::SESSION_ID_SEPARATOR, t::ROOM_NAME_PREFIX, t::ROOM_NAME_SEPARATOR]
-        .map(|variable| plain(variable).unwrap_or_default());
+    let [id_separator, room_prefix, room_separator]: [Box<str>; 3] =
+        [t::SESSION_ID_SEPARATOR, t::ROOM_NAME_PREFIX, t::ROOM_NAME_SEPARATOR]
+            .map(|variable| plain(variable).unwrap_or_default());
     let start_lease = read.milliseconds(t::START_LEASE_MS, 200..=600_000);
     let start_deadline = read.milliseconds(t::START_DEADLINE_MS, 100..=600_000);
     if start_deadline >= start_lease {
@@ -185,6 +189,12 @@ fn rules(read: &mut Reader<'_>) -> SessionRules {
             t::START_DEADLINE_MS,
             "must be less than START_LEASE_MS: a start must have ended before its slot is given away",
         );
+    }
+    let (id_segments, id_segment_chars) =
+        (read.integer(t::SESSION_ID_SEGMENTS, 1..=8), read.integer(t::SESSION_ID_CHARS_PER_SEGMENT, 1..=12));
+    let id_length = id_segments * id_segment_chars + (id_segments - 1) * id_separator.len();
+    if id_length > MOST_ID {
+        read.fault(t::SESSION_ID_SEPARATOR, format!("makes ids of {id_length} characters: they may have {MOST_ID}"));
     }
     SessionRules {
         max_concurrent: read.integer(t::MAX_CONCURRENT_INTERVIEWS, 1..=1_000_000),
@@ -194,8 +204,8 @@ fn rules(read: &mut Reader<'_>) -> SessionRules {
         id_retries: read.integer(t::SESSION_ID_GENERATION_RETRIES, 1..=1000),
         creation_retries: read.integer(t::SESSION_CREATION_RETRIES, 0..=100),
         sweep_interval: read.milliseconds(t::TIMEOUT_ENFORCEMENT_INTERVAL_MS, 100..=3_600_000),
-        id_segments: read.integer(t::SESSION_ID_SEGMENTS, 1..=8),
-        id_segment_chars: read.integer(t::SESSION_ID_CHARS_PER_SEGMENT, 1..=12),
+        id_segments,
+        id_segment_chars,
         id_charset: id_charset.unwrap_or_default(),
         id_separator,
         room_prefix,

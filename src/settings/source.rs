@@ -34,7 +34,7 @@ impl Source {
 
     /// In development, adds what `.env.development` and then `.env` say about variables that have no value yet.
     fn read_files(&mut self, read: impl Fn(&str) -> io::Result<String>) {
-        if self.get("NODE_ENV") != Some("development") {
+        if !self.is_development() {
             return;
         }
         for path in [".env.development", ".env"] {
@@ -52,6 +52,11 @@ impl Source {
             }
             self.faults.extend(bad_lines.into_iter().map(|line| Fault::new(path, format!("line {line} is not NAME=value"))));
         }
+    }
+
+    /// `NODE_ENV=development`: known before all settings are.
+    pub fn is_development(&self) -> bool {
+        self.get("NODE_ENV").is_some_and(|value| value.trim() == "development")
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&str> {

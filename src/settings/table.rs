@@ -46,8 +46,8 @@ variables! {
         HOSTNAME = unset, "Stands in for NODE_ID and POD_NAME";
         PEER_PORT = "7946", "Port on which the nodes reach each other, not for clients; 0 takes a free one";
         POD_IP = unset, "Address at which the other nodes reach this one; without it the one from which it reaches Redis";
-        CLUSTER_SECRET = unset, "Shared by all nodes, 16 characters or more; a second node without it does not start";
-        NODE_ENV = "production", "development reads .env.development and .env, and logs for people; anything else counts as production";
+        CLUSTER_SECRET = unset, "Shared by all nodes; a second node without it does not start";
+        NODE_ENV = "production", "development reads .env.development and .env, logs for people, and takes short secrets; anything else counts as production";
         DEMO = "false", "Serves the page /demo and hands out development tokens: never in production";
         HTTP_BODY_LIMIT = "102400", "Largest body of an HTTP request, in bytes";
         HTTP_HEADER_SECONDS = "30", "How long a new connection may take to send its first whole request head";
@@ -182,12 +182,15 @@ pub fn variable(name: &str) -> Option<&'static Variable> {
 
 /// The table as text, for `--help`.
 pub fn help() -> String {
-    let mut text = String::from("Settings, from the environment (an empty value is an unset one):\n");
+    let names = GROUPS.iter().flat_map(|group| group.variables).map(|variable| variable.name.len());
+    let column = names.max().unwrap_or_default() + 2;
+    let mut text =
+        String::from("Settings, from the environment (an empty value is an unset one; secrets have 16 characters or more):\n");
     for group in GROUPS {
         text.push_str(&format!("\n{}:\n", group.title));
         for Variable { name, default, meaning } in group.variables {
             let default = default.map_or_else(String::new, |value| format!(" [{value}]"));
-            text.push_str(&format!("  {name:<28}{meaning}{default}\n"));
+            text.push_str(&format!("  {name:<column$}{meaning}{default}\n"));
         }
     }
     text
@@ -209,7 +212,21 @@ mod tests {
     #[test]
     fn the_help_text_names_defaults_and_meanings() {
         let help = help();
-        assert!(help.contains("PORT                        Port of HTTP and Socket.IO; 0 takes a free one [3000]"), "{help}");
+        assert!(help.contains("  Port of HTTP and Socket.IO; 0 takes a free one [3000]\n"), "{help}");
         assert!(help.contains("\nRedis:\n"));
+    }
+
+    #[test]
+    fn in_the_help_text_every_name_stands_apart_from_its_meaning() {
+        let help = help();
+        let mut columns = std::collections::BTreeSet::new();
+        for Variable { name, meaning, .. } in GROUPS.iter().flat_map(|group| group.variables).copied() {
+            let line = help.lines().find(|line| line.split_whitespace().next() == Some(name));
+            let line = line.unwrap_or_else(|| panic!("{name} has no line of its own"));
+            let column = line.find(meaning).unwrap_or_else(|| panic!("{line}"));
+            assert!(line[..column].ends_with("  "), "{line}");
+            columns.insert(column);
+        }
+        assert_eq!(columns.len(), 1, "all meanings begin in one column");
     }
 }

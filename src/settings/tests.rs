@@ -1,5 +1,7 @@
 use super::*;
 
+const SECRET: &str = "a secret of the tests";
+
 fn settings<const N: usize>(pairs: [(&str, &str); N]) -> Settings {
     Settings::from_source(&pairs.into_iter().collect()).unwrap()
 }
@@ -109,15 +111,26 @@ fn the_redis_url_is_built_from_its_parts_unless_given() {
 #[test]
 fn the_long_names_of_the_sos_keys_stand_for_the_short_ones() {
     let secret = |settings: Settings| settings.sos.identity.secret.map(|secret| secret.expose().to_owned());
-    assert_eq!(secret(settings([("SOS_JWT_SECRET", "s")])).as_deref(), Some("s"));
-    assert_eq!(secret(settings([("JWT_SECRET", "s"), ("SOS_JWT_SECRET", "s")])).as_deref(), Some("s"));
+    assert_eq!(secret(settings([("SOS_JWT_SECRET", SECRET)])).as_deref(), Some(SECRET));
+    assert_eq!(secret(settings([("JWT_SECRET", SECRET), ("SOS_JWT_SECRET", SECRET)])).as_deref(), Some(SECRET));
 }
 
 #[test]
 fn origins_of_both_lists_are_united() {
     let settings = settings([("CORS_ORIGIN", "https://a.example"), ("CLIENT_ORIGINS", "https://b.example, https://c.example")]);
-    assert!(["https://a.example", "https://b.example", "https://c.example"].iter().all(|origin| settings.origins.allows(origin)));
-    assert!(!settings.origins.allows("https://d.example") && !settings.origins.any);
+    assert!(["https://a.example", "https://b.example", "https://c.example"].iter().all(|origin| settings.origins.names(origin)));
+    assert!(!settings.origins.names("https://d.example") && !settings.origins.any);
+}
+
+#[test]
+fn a_sessions_id_has_no_more_characters_than_an_id_may_have() {
+    let ids = |separator: usize| {
+        let separator = "-".repeat(separator);
+        let rules = [("SESSION_ID_SEGMENTS", "8"), ("SESSION_ID_CHARS_PER_SEGMENT", "9"), ("SESSION_ID_SEPARATOR", &*separator)];
+        Settings::from_source(&rules.into_iter().collect()).map(drop).map_err(|faults| faults.to_string())
+    };
+    assert_eq!(ids(8), Ok(()));
+    assert!(ids(9).unwrap_err().contains("makes ids of 135 characters"));
 }
 
 #[test]

@@ -7,6 +7,8 @@ mod request_id;
 pub use notices::due;
 pub use request_id::RequestId;
 
+use std::backtrace::BacktraceStatus;
+
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
@@ -19,8 +21,8 @@ pub enum LogError {
     Installed,
 }
 
-/// Installs the logger of the process: JSON lines for machines, or text for people, on standard error. Standard output is
-/// left to what a command prints as its result.
+/// Installs the logger of the process: JSON lines for machines, or text for people, on standard error; panics are lines of
+/// it too. Standard output is left to what a command prints as its result.
 ///
 /// # Errors
 /// [`LogError`].
@@ -30,5 +32,13 @@ pub fn init(filter: &str, json: bool) -> Result<(), LogError> {
         .with_span_events(FmtSpan::NONE)
         .with_writer(std::io::stderr);
     let outcome = if json { builder.json().flatten_event(true).try_init() } else { builder.compact().try_init() };
-    outcome.map_err(|_| LogError::Installed)
+    outcome.map_err(|_| LogError::Installed)?;
+    std::panic::set_hook(Box::new(|panic| {
+        let message = panic.payload_as_str().unwrap_or("no message");
+        let place = panic.location().map(ToString::to_string);
+        let backtrace = std::backtrace::Backtrace::capture();
+        let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+        tracing::error!(place, backtrace, "panic: {message}");
+    }));
+    Ok(())
 }

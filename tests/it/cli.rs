@@ -24,8 +24,58 @@ fn every_command_stops_at_faulty_settings_and_names_them_all() {
         let output = convoke(args, &[("PORT", "x"), ("DEMO", "maybe"), ("LOG_LEVEL", "loud")]);
         let report = text(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{report}");
-        assert!(["3 faults", "PORT", "DEMO", "LOG_LEVEL"].iter().all(|word| report.contains(word)), "{report}");
+        let faults = ["PORT must be an integer", "DEMO must be true", "LOG_LEVEL must be error"];
+        assert!(faults.iter().all(|word| report.contains(word)), "{report}");
         assert!(output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn secrets_that_can_be_guessed_stop_a_production_start_and_are_told_in_development() {
+    let names = [
+        "SOS_JWT_SECRET",
+        "INTERVIEW_JWT_SECRET",
+        "SESSIONS_JWT_SECRET",
+        "INTERNAL_AUTH_TOKEN",
+        "CLUSTER_SECRET",
+        "LIVEKIT_API_SECRET",
+    ];
+    let start = |secret: &str, more: &[(&str, &str)]| {
+        let secrets = names.iter().enumerate().map(|(at, name)| (*name, format!("{secret}{at}"))).collect::<Vec<_>>();
+        let secrets = secrets.iter().map(|(name, secret)| (*name, secret.as_str()));
+        let others = [("REDIS_URL", "redis://127.0.0.1:1"), ("LIVEKIT_WS_URL", "ws://127.0.0.1:1"), ("LIVEKIT_API_KEY", "key")];
+        let output = convoke(&["check"], &secrets.chain(others).chain(more.iter().copied()).collect::<Vec<_>>());
+        (output.status.code(), text(&output.stdout) + &text(&output.stderr))
+    };
+    // 15 characters, of two bytes each.
+    let (code, report) = start("ääääääääääääää", &[]);
+    assert_eq!((code, report.matches("must have at least 16 characters").count()), (Some(2), names.len()), "{report}");
+    assert!(names.iter().all(|name| report.contains(name)), "{report}");
+    let (code, report) = start("ääääääääääääää", &[("NODE_ENV", "development"), ("REDIS_DEADLINE_MS", "50")]);
+    assert_eq!((code, report.matches("shorter than 16 characters").count()), (Some(1), names.len()), "{report}");
+    let (code, report) = start("äääääääääääääää", &[("REDIS_DEADLINE_MS", "50")]);
+    assert_eq!((code, report.contains("16 characters")), (Some(1), false), "{report}");
+}
+
+/// All that serve says, on both outputs, is a line of the log: a start that fails, too.
+#[test]
+fn whatever_serve_says_is_a_line_of_the_log() {
+    let redis = redis::single().url();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let node = [("REDIS_URL", &*redis), ("NODE_ID", "says"), ("HOST", "127.0.0.1"), ("PEER_PORT", "0"), ("METRICS_PORT", "0")];
+    for (settings, code, said) in [
+        (vec![("PORT", "x"), ("DEMO", "maybe")], 2, ["PORT must be an integer", "DEMO must be true"]),
+        ([&node[..], &[("PORT", &*port)]].concat(), 1, ["this node must stay the only one", "cannot listen on"]),
+    ] {
+        let output = convoke(&["serve"], &settings);
+        assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(code), ""));
+        let lines: Vec<serde_json::Value> = text(&output.stderr)
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no line of a log: {line}")))
+            .collect();
+        let all = format!("{lines:?}");
+        assert!(said.iter().all(|said| all.contains(said)), "{all}");
     }
 }
 
@@ -104,7 +154,7 @@ fn a_wish_that_makes_no_sense_is_refused() {
     ];
     for args in bad {
         let args: Vec<&str> = ["token"].iter().chain(args).copied().collect();
-        assert_eq!(convoke(&args, &[("JWT_SECRET", "x")]).status.code(), Some(2), "{args:?}");
+        assert_eq!(convoke(&args, &[("JWT_SECRET", "a secret of at least thirty-two bytes")]).status.code(), Some(2), "{args:?}");
     }
 }
 
@@ -116,7 +166,7 @@ async fn check_says_what_does_not_answer() {
     let environment = [
         ("REDIS_URL", nothing.as_str()),
         ("REDIS_DEADLINE_MS", "500"),
-        ("INTERNAL_AUTH_TOKEN", "t"),
+        ("INTERNAL_AUTH_TOKEN", "a token of the tests"),
         ("SOS_MS_URL", url.as_str()),
         ("SOS_JWKS_URL", url.as_str()),
     ];
@@ -179,7 +229,7 @@ async fn check_says_what_sessions_miss() {
         ("DATABASE_DEADLINE_MS", "500"),
         ("LIVEKIT_WS_URL", &*calls),
         ("LIVEKIT_API_KEY", "k"),
-        ("LIVEKIT_API_SECRET", "hidden too"),
+        ("LIVEKIT_API_SECRET", "hidden from view, too"),
         ("LIVEKIT_DEADLINE_MS", "500"),
         ("SESSIONS_JWKS_URL", &*keys),
         ("INTERVIEW_JWKS_URL", &*format!("{keys}/recruiters")),

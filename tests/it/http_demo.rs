@@ -126,7 +126,7 @@ async fn the_page_may_talk_to_its_hub_and_to_livekit() {
         ("DEMO", "true"),
         ("LIVEKIT_WS_URL", "wss://calls.example:7443/"),
         ("LIVEKIT_API_KEY", "k"),
-        ("LIVEKIT_API_SECRET", "s"),
+        ("LIVEKIT_API_SECRET", "a secret of the tests"),
     ];
     let hub = Hub::start(&livekit).await;
     let answer = hub.get("/demo").await;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::support::booking::{SESSIONS_SECRET, World};
 use super::support::client::Client;
-use super::support::hub::{Hub, SECRET};
+use super::support::hub::{Hub, SECRET, listening};
 use super::support::node::{Script, root};
 use super::support::process::Process;
 use super::support::redis::{Server, single};
@@ -144,15 +144,17 @@ async fn a_node_starts_as_shown() {
     let line = lines[0].replace("redis://localhost:6379", &redis.url());
     assert!(line.contains(&redis.url()));
     let mut command = shell(&line.replacen("JWT_SECRET", "HOST=127.0.0.1 PORT=0 METRICS_PORT=0 JWT_SECRET", 1), SECRET);
-    command.stdout(Stdio::piped()).stderr(Stdio::null());
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
     let mut node = Process::start(command);
-    let output = node.child().stdout.take().expect("a pipe");
+    let log = std::io::BufReader::new(node.child().stderr.take().expect("a pipe"));
     let said = tokio::task::spawn_blocking(|| {
-        let mut line = String::new();
-        std::io::BufRead::read_line(&mut std::io::BufReader::new(output), &mut line).map(|_| line)
+        let mut lines = std::io::BufRead::lines(log).map_while(Result::ok);
+        let address = lines.find_map(|line| listening(&line));
+        // Read on, or the node would block at a full pipe.
+        std::thread::spawn(|| lines.for_each(drop));
+        address
     });
-    let said = said.await.expect("no panic").expect("a line");
-    let address = said.trim().strip_prefix("listening on ").expect("an address").to_owned();
+    let address = format!("http://{}", said.await.expect("no panic").expect("an address"));
     super::support::eventually("it is ready", || {
         let url = format!("{address}/readyz");
         tokio::task::block_in_place(|| {

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::support::stub_http::{Answer, StubHttp};
 
 fn client(url: &str) -> SosService {
-    let source = [("SOS_MS_URL", url), ("INTERNAL_AUTH_TOKEN", "t0ken")].into_iter().collect();
+    let source = [("SOS_MS_URL", url), ("INTERNAL_AUTH_TOKEN", "a token of the tests")].into_iter().collect();
     SosService::from_settings(&Settings::from_source(&source).unwrap()).unwrap().expect("its settings are there")
 }
 
@@ -30,7 +30,7 @@ async fn a_look_up_carries_token_and_request_id_and_takes_the_record_from_body_o
 
     let asked = server.asked();
     assert_eq!((asked[0].method.as_str(), asked[0].path.as_str()), ("GET", "/base/internal/sos/s1"));
-    assert_eq!((asked[0].header("x-internal-token"), asked[0].header("x-request-id")), ("t0ken", "r-1"));
+    assert_eq!((asked[0].header("x-internal-token"), asked[0].header("x-request-id")), ("a token of the tests", "r-1"));
     assert_eq!(asked[1].header("x-request-id"), "r-2");
 }
 
@@ -77,7 +77,7 @@ async fn an_event_is_delivered_with_its_id_and_its_very_bytes() {
     assert_eq!((asked.method.as_str(), asked.path.as_str()), ("POST", "/internal/realtime/event"));
     assert_eq!(asked.body, event);
     let headers = ["idempotency-key", "x-internal-token", "x-request-id", "content-type"].map(|name| asked.header(name));
-    assert_eq!(headers, ["1-0", "t0ken", "r-1", "application/json"]);
+    assert_eq!(headers, ["1-0", "a token of the tests", "r-1", "application/json"]);
 }
 
 #[tokio::test]

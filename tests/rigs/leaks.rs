@@ -27,8 +27,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 async fn ten_thousand_connects_and_disconnects_leave_nothing_behind() {
     let _alone = alone().await;
     let redis = Server::start(&[]);
-    let env =
-        [("PRESENCE_OFFLINE_SECONDS", "1"), ("LOG_LEVEL", "warn"), ("PING_INTERVAL_MS", "5000"), ("PING_TIMEOUT_MS", "3000")];
+    let env = [
+        ("PRESENCE_OFFLINE_SECONDS", "1"),
+        ("LOG_LEVEL", "warn,convoke::app=info"),
+        ("PING_INTERVAL_MS", "5000"),
+        ("PING_TIMEOUT_MS", "3000"),
+    ];
     let nodes = Nodes::start(2, &|_| redis.url(), &env).await;
     for incident in 0..INCIDENTS {
         nodes.create_sos(&sos(incident), "c").await;

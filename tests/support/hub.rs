@@ -71,13 +71,17 @@ impl Hub {
     }
 
     async fn start_command(mut command: Command) -> Self {
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdout(Stdio::inherit()).stderr(Stdio::piped());
         let mut process = Process::start(command);
         let log = Arc::new(Mutex::new(VecDeque::new()));
-        let (stdout, stderr) = (process.child().stdout.take().unwrap(), process.child().stderr.take().unwrap());
+        let stderr = process.child().stderr.take().unwrap();
         let kept = log.clone();
+        let (said, says) = mpsc::channel();
         std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                if let Some(address) = listening(&line) {
+                    let _ = said.send(address);
+                }
                 let mut kept = kept.lock().unwrap();
                 kept.push_back(line);
                 if kept.len() > KEPT_LINES {
@@ -85,21 +89,7 @@ impl Hub {
                 }
             }
         });
-        let (said, says) = mpsc::channel();
-        std::thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                let _ = said.send(line);
-            }
-        });
-        let address = tokio::task::spawn_blocking(move || {
-            let deadline = Instant::now() + PATIENCE;
-            loop {
-                let line = says.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()?;
-                if let Some(address) = line.strip_prefix("listening on http://") {
-                    return Some(address.parse::<SocketAddr>().unwrap());
-                }
-            }
-        });
+        let address = tokio::task::spawn_blocking(move || says.recv_timeout(PATIENCE).ok());
         let address = address.await.unwrap();
         let address = address.unwrap_or_else(|| panic!("the hub does not listen; its log:\n{}", text(&log.lock().unwrap())));
         // No pool: a connection belongs to the runtime of one test, and a hub may serve several.
@@ -258,6 +248,12 @@ pub fn mint(secret: &str, role: &str, user: &str, sos: &[&str], expires_at: Opti
         expires_at,
     };
     auth::mint(&identity, &claims, now_seconds()).expect("a token")
+}
+
+/// The address in the line of the log that says that a node listens.
+pub fn listening(line: &str) -> Option<SocketAddr> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    (line["message"] == "listening").then(|| line["address"].as_str()?.parse().ok()).flatten()
 }
 
 pub fn now_seconds() -> u64 {

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use hyper::header::HeaderValue;
 
+use super::Page;
 use crate::settings::Origins;
 use crate::telemetry::due;
 
@@ -30,10 +31,20 @@ impl<'a> OwnHosts<'a> {
     }
 }
 
-/// Whether a page with this `Origin` passes: it is in the list, or it is the host to which the request was sent.
-pub fn passes(origin: &HeaderValue, own: &OwnHosts<'_>, origins: &Origins) -> bool {
-    let Ok(origin) = origin.to_str() else { return false };
-    origins.allows(origin) || own.all().any(|host| is_own(origin, host))
+/// Who a page with this `Origin` is to us. One that the list names, or of the host to which the request was sent, is known; any
+/// other may still come where the list holds `*`.
+pub fn page(origin: &HeaderValue, asked: &OwnHosts<'_>, origins: &Origins) -> Page {
+    let is_known = |origin: &str| origins.names(origin) || asked.all().any(|host| is_own(origin, host));
+    match origin.to_str().is_ok_and(is_known) {
+        true => Page::Known(own(origin)),
+        false if origins.any => Page::Any,
+        false => Page::Foreign,
+    }
+}
+
+/// A copy: a clone would keep the whole head of the request alive for as long as a poll waits.
+fn own(value: &HeaderValue) -> HeaderValue {
+    HeaderValue::from_bytes(value.as_bytes()).unwrap_or_else(|_| value.clone())
 }
 
 /// Tells the operator what was refused, and which setting would let it in: a page sees only that it cannot connect.

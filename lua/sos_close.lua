@@ -11,7 +11,7 @@ if not present then return { 'missing' } end
 if SOURCE ~= 'internal' then
   local role = rights(ROLE, NAMED, state[2])
   local may = role == 'dispatcher' or role == 'admin' or (role == 'citizen' and state[3] == USER)
-  if not may then return refuse('forbidden', 'sos:close') end
+  if not may then return refuse('forbidden', 'sos:close', 'closed', present) end
   ROLE = role
 end
 if FINAL[present] then return answer('unchanged', present, present, 1) end

@@ -17,10 +17,10 @@ local role = ROLE
 
 if rule == 'client' then
   role = rights(ROLE, NAMED, state[2])
-  if not role then return refuse('forbidden', EVENT) end
+  if not role then return refuse('forbidden', EVENT, status, present) end
   ROLE = role
-  if role == 'citizen' and (state[3] ~= USER or status ~= 'cancelled') then return refuse('forbidden', EVENT) end
-  if role == 'rescuer' and FINAL[status] then return refuse('forbidden', EVENT) end
+  if role == 'citizen' and (state[3] ~= USER or status ~= 'cancelled') then return refuse('forbidden', EVENT, status, present) end
+  if role == 'rescuer' and FINAL[status] then return refuse('forbidden', EVENT, status, present) end
 end
 
 local responder = rule == 'client' and role == 'rescuer'
@@ -34,15 +34,15 @@ if status == from then return answer('unchanged', present, present, FINAL[presen
 
 if FINAL[present] then
   -- After the end a final status from the SOS service only refines `closed`.
-  if not (rule == 'force' and present == 'closed' and FINAL[status]) then return refuse('closed', EVENT) end
+  if not (rule == 'force' and present == 'closed' and FINAL[status]) then return refuse('closed', EVENT, status, present) end
   call('HSET', STATE, 'status', status, 'updatedAt', now, 'touched', now)
   audit('status', note, status, present)
   status_changed(status, present, USER, note)
   return done(answer('ok', status, present, 1))
 end
-if rule == 'table' and expected ~= '' and expected ~= present then return refuse('conflict', EVENT) end
+if rule == 'table' and expected ~= '' and expected ~= present then return refuse('conflict', EVENT, status, present) end
 if rule == 'table' or responder or role == 'citizen' then
-  if not may_follow(from, status) then return refuse('transition', EVENT) end
+  if not may_follow(from, status) then return refuse('transition', EVENT, status, from) end
 end
 if rule == 'client' and state[6] then call('HSET', STATE, 'ch', '1') end
 

@@ -70,9 +70,12 @@ impl FromStr for ScopeId {
     }
 }
 
-/// `[A-Za-z0-9_.-]{1,128}`: what an SOS, an interview or a session may be called. It keeps braces and colons out of keys.
+/// `[A-Za-z0-9_.-]{1,128}`, but not `.` and `..`: what an SOS, an interview or a session may be called. It keeps braces and
+/// colons out of keys, and nobody's paths lead elsewhere.
 pub fn is_scope_id(id: &str) -> bool {
-    (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
+    !matches!(id, "." | "..")
+        && (1..=128).contains(&id.len())
+        && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
 }
 
 /// A user id is any 1–128 characters; in keys it stands base64url-encoded.
@@ -120,10 +123,10 @@ mod tests {
 
     #[test]
     fn a_scope_id_keeps_out_of_the_key_syntax() {
-        for good in ["a", "sos-1", "A.b_c-9", &"x".repeat(128)] {
+        for good in ["a", "sos-1", "A.b_c-9", "...", ".a", &"x".repeat(128)] {
             assert!(is_scope_id(good), "{good}");
         }
-        for bad in ["", "a b", "a:b", "{a}", "ä", "a/b", &"x".repeat(129)] {
+        for bad in ["", ".", "..", "a b", "a:b", "{a}", "ä", "a/b", &"x".repeat(129)] {
             assert!(!is_scope_id(bad), "{bad}");
         }
     }

@@ -327,7 +327,7 @@ impl Settings {
             (self.origins.any, "any web page may connect: CORS_ORIGIN or CLIENT_ORIGINS holds *"),
             (self.server.demo, "DEMO is on: anyone can get a token"),
         ];
-        let notices = notices.into_iter().filter_map(|(holds, notice)| holds.then(|| notice.to_owned()));
+        let notices = notices.into_iter().filter(|(holds, _)| *holds).map(|(_, notice)| notice.to_owned());
         notices.chain(short).collect()
     }
 }

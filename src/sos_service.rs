@@ -78,7 +78,7 @@ impl SosService {
     /// [`LookupError::NotFound`] on 404 only; anything else that is no record is [`LookupError::Unavailable`].
     pub async fn lookup(&self, sos_id: &str, request_id: &str) -> Result<Record, LookupError> {
         // An id of ours cannot change the path; one that could is nobody's incident.
-        if !ids::is_scope_id(sos_id) || matches!(sos_id, "." | "..") {
+        if !ids::is_scope_id(sos_id) {
             return Err(LookupError::NotFound);
         }
         self.find(&format!("/internal/sos/{sos_id}"), request_id).await.map_err(|error| match error {

@@ -35,8 +35,8 @@ local function audit(event, note, status, old, who)
 end
 
 -- Who has no rights shall not push the rest out of the trail: half of it at most are refusals.
-local function audit_refusal(note, who)
-  if call('HINCRBY', STATE, 'refusals', 1) <= 10000 then audit('refusal', note, nil, nil, who) end
+local function audit_refusal(note, who, status, old)
+  if call('HINCRBY', STATE, 'refusals', 1) <= 10000 then audit('refusal', note, status, old, who) end
 end
 
 local function to_outbox()
@@ -61,9 +61,9 @@ local function done(result)
   return result
 end
 
--- Ends a refused write. The trail names the refusal.
-local function refuse(outcome, event)
-  if outcome ~= 'missing' then audit_refusal(event .. ' ' .. outcome) end
+-- Ends a refused write. The trail names the refusal, and of a status which was asked for and which stood.
+local function refuse(outcome, event, status, old)
+  if outcome ~= 'missing' then audit_refusal(event .. ' ' .. outcome, nil, status, old) end
   local result = { outcome }
   remember(result, KEY, false)
   if epoch then commit() end

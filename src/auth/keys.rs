@@ -14,7 +14,13 @@ use crate::telemetry;
 /// Longer tokens are refused unread. Keycloak's easily have 10 KB, of roles and groups.
 pub(super) const LONGEST_TOKEN: usize = 16 * 1024;
 /// Clocks may differ by so much.
-pub(super) const SKEW_SECONDS: u64 = 30;
+const SKEW_SECONDS: u64 = 30;
+
+/// Until when a token with this `exp` counts, at the door and for every timer: a clock that is a little ahead of the issuer's
+/// cuts nobody off.
+pub(super) fn ends_at(expires_at: u64) -> u64 {
+    expires_at.saturating_add(SKEW_SECONDS)
+}
 
 /// A key that can verify one algorithm and no other.
 #[derive(Clone)]
@@ -142,7 +148,7 @@ impl KeyRing {
             return Err(AuthError::Invalid);
         }
         let expires_at = numeric_date(claims.get("exp"))?;
-        let expired = expires_at.is_some_and(|at| at.saturating_add(SKEW_SECONDS) <= now_seconds);
+        let expired = expires_at.is_some_and(|at| ends_at(at) <= now_seconds);
         Ok(Opened { claims, expires_at, expired })
     }
 }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde_json::{Map, Value, json};
 
-use super::keys::{KeyRing, id_text, sign};
+use super::keys::{KeyRing, ends_at, id_text, sign};
 use super::{AuthError, FetchError, SetupError};
 use crate::ids;
 use crate::settings::{Identity, Settings};
@@ -57,7 +57,7 @@ pub struct Claims {
     /// 1–128 characters.
     pub user_id: Box<str>,
     pub role: Role,
-    /// `sosId`: its socket is a member of this one from CONNECT on, and grace after expiry is for this one alone.
+    /// `sosId`: its socket is a member of this one from CONNECT on.
     pub sos_id: Option<Box<str>>,
     /// All that the token names, `sosId` first, each once.
     pub sos_ids: Vec<Box<str>>,
@@ -74,9 +74,9 @@ impl Claims {
         }
     }
 
-    /// Whether the token still counts for this incident after its end, as long as there is grace.
-    pub fn is_for(&self, sos_id: &str) -> bool {
-        self.sos_id.as_deref() == Some(sos_id)
+    /// Seconds since 1970: until then the token counts. Clocks may differ, so that it is a little later than `exp`.
+    pub fn ends_at(&self) -> Option<u64> {
+        self.expires_at.map(ends_at)
     }
 
     pub fn names(&self, sos_id: &str) -> bool {

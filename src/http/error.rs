@@ -12,8 +12,21 @@ use crate::auth::AuthError;
 use crate::engineio::Body;
 use crate::features::interviews::error::InterviewError;
 use crate::features::sessions::error::{SessionError, StartRefusal};
-use crate::features::sos::Bad;
 use crate::features::sos::error::SosError;
+use crate::features::sos::{Bad, NO_SOS_ID};
+
+/// The form in which a route says no, whatever the reason is. It is its surface's (contract §§ 3 to 5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Shape {
+    /// `{success:false, error, code, message}`, and for fields `{success:false, errors}`: the internal API of incidents, and what
+    /// belongs to no surface.
+    #[default]
+    Sos,
+    /// `{error, message}`: interviews, and the start of a session.
+    Coded,
+    /// `{message}`: the other routes of sessions.
+    Message,
+}
 
 /// Why a request did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,8 +63,6 @@ pub enum HttpError {
     Unauthorized,
     /// A token of a user that is too long to be read.
     TokenTooLong,
-    /// Authentication failed too often.
-    TooManyFailures(Overdrawn),
     /// More requests than the caller may send to this route, or more failed authentications than its address may have.
     RateLimited(Overdrawn),
     /// Something that the answer depends on cannot be reached.
@@ -104,7 +115,7 @@ impl HttpError {
             Self::InvalidToken | Self::InvalidSignature | Self::SignedAtAnotherTime | Self::Unauthorized | Self::TokenTooLong => {
                 StatusCode::UNAUTHORIZED
             }
-            Self::TooManyFailures(_) | Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::NotConfigured { .. } => StatusCode::NOT_IMPLEMENTED,
             Self::Session(error) => session_status(error),
@@ -120,8 +131,9 @@ impl HttpError {
         }
     }
 
-    pub fn response(&self) -> Response<Body> {
-        let mut response = respond_json(self.status(), self.body().to_string());
+    /// The answer of a route of this shape.
+    pub fn response(&self, shape: Shape) -> Response<Body> {
+        let mut response = respond_json(self.status(), self.body(shape).to_string());
         let headers = response.headers_mut();
         match self {
             Self::Unavailable
@@ -133,7 +145,7 @@ impl HttpError {
             ) => {
                 headers.insert(RETRY_AFTER, 1.into());
             }
-            Self::TooManyFailures(overdrawn) | Self::RateLimited(overdrawn) => {
+            Self::RateLimited(overdrawn) => {
                 headers.insert(RETRY_AFTER, rate::seconds(overdrawn.retry_after));
                 rate::tell(headers, overdrawn.limit, 0, overdrawn.reset);
             }
@@ -147,58 +159,85 @@ impl HttpError {
         response
     }
 
-    fn body(&self) -> Value {
-        match self {
-            Self::NotFound { path } => json!({"error": "Not Found", "path": path}),
-            Self::MethodNotAllowed { allow } => json!({"error": "Method Not Allowed", "allow": allow}),
-            Self::InvalidToken => json!({"error": "INVALID_TOKEN", "message": "X-Internal-Token is missing or wrong"}),
-            Self::Unauthorized => json!({"message": "Unauthorized"}),
-            Self::TokenTooLong => json!({"message": AuthError::TooLong.to_string()}),
-            Self::Session(error) => session_body(error),
-            Self::Interview(error) => json!({"error": error.code(), "message": error.to_string()}),
-            Self::RateLimited(_) => json!({"error": "RATE_LIMIT", "message": "Too many requests, try again later"}),
-            Self::Unavailable => json!({"error": "UNAVAILABLE", "message": "Temporarily unavailable, try again"}),
-            Self::Invalid(errors) => {
+    fn body(&self, shape: Shape) -> Value {
+        let (code, message) = (self.code(), self.message());
+        let mut body = match (self, shape) {
+            // These are the same everywhere.
+            (Self::NotFound { path }, _) => return json!({"error": "Not Found", "path": path}),
+            (Self::InvalidToken, _) => return json!({"error": code, "message": message}),
+            (Self::Unauthorized | Self::TokenTooLong, _) => return json!({"message": message}),
+            (Self::RateLimited(_), Shape::Coded | Shape::Message) => json!({"error": "RATE_LIMIT", "message": message}),
+            (Self::Invalid(errors), Shape::Sos) => {
                 let errors: Vec<_> = errors.iter().map(|e| json!({"field": e.field, "message": e.why})).collect();
                 json!({"success": false, "errors": errors})
             }
             // The SOS service of old looks at `error`, and expects these words.
-            Self::Sos(error @ SosError::NotFound) => {
-                json!({"success": false, "error": "SOS not found", "code": error.code().0, "message": error.to_string()})
+            (Self::Sos(SosError::NotFound), Shape::Sos) => {
+                json!({"success": false, "error": "SOS not found", "code": code, "message": message})
             }
-            _ => {
-                let (code, message) = self.code_and_message();
-                json!({"success": false, "error": code, "code": code, "message": message})
+            (_, Shape::Sos) => json!({"success": false, "error": code, "code": code, "message": message}),
+            (_, Shape::Coded) => json!({"error": code, "message": message}),
+            (_, Shape::Message) => json!({"message": message}),
+        };
+        match self {
+            Self::Session(SessionError::Start(refusal)) => {
+                if let Some(session) = refusal.existing() {
+                    body["existingSessionId"] = session.into();
+                }
             }
+            Self::Session(SessionError::Ended { status }) => body["status"] = json!(status),
+            _ => {}
+        }
+        body
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound { .. } => "NOT_FOUND",
+            Self::MethodNotAllowed { .. } => "METHOD_NOT_ALLOWED",
+            Self::TooLarge { .. } => "PAYLOAD_TOO_LARGE",
+            Self::BodyTimeout => "REQUEST_TIMEOUT",
+            Self::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",
+            Self::NotJson => "INVALID_JSON",
+            Self::Invalid(_) => "INVALID_PAYLOAD",
+            Self::InvalidSosId => "INVALID_SOS_ID",
+            Self::InvalidPath => "INVALID_PATH",
+            Self::InvalidToken => "INVALID_TOKEN",
+            Self::InvalidSignature | Self::SignedAtAnotherTime => "INVALID_SIGNATURE",
+            Self::Unauthorized | Self::TokenTooLong => "UNAUTHORIZED",
+            Self::RateLimited(_) => "RATE_LIMITED",
+            Self::Unavailable => "UNAVAILABLE",
+            Self::Sos(error) => error.code().0,
+            Self::Session(error) => error.code(),
+            Self::Interview(error) => error.code(),
+            Self::NotConfigured { .. } => "NOT_CONFIGURED",
         }
     }
 
-    fn code_and_message(&self) -> (&'static str, Cow<'static, str>) {
+    fn message(&self) -> Cow<'static, str> {
         match self {
-            Self::TooLarge { limit } => ("PAYLOAD_TOO_LARGE", format!("the body is larger than {limit} bytes").into()),
-            Self::BodyTimeout => ("REQUEST_TIMEOUT", "the body did not arrive in time".into()),
-            Self::UnsupportedMediaType => ("UNSUPPORTED_MEDIA_TYPE", "the body must be application/json".into()),
-            Self::InvalidSignature => ("INVALID_SIGNATURE", "the signature is missing or not of our key".into()),
-            Self::SignedAtAnotherTime => {
-                ("INVALID_SIGNATURE", "the signature is of our key, but its time is not ours: compare the clocks".into())
+            Self::NotFound { .. } => "there is no such route".into(),
+            Self::MethodNotAllowed { allow } => format!("this path takes {allow}").into(),
+            Self::TooLarge { limit } => format!("the body is larger than {limit} bytes").into(),
+            Self::BodyTimeout => "the body did not arrive in time".into(),
+            Self::UnsupportedMediaType => "the body must be application/json".into(),
+            Self::NotJson => "the body is not valid JSON".into(),
+            Self::Invalid(errors) => {
+                errors.iter().map(|bad| format!("{} {}", bad.field, bad.why)).collect::<Vec<_>>().join("; ").into()
             }
-            Self::NotJson => ("INVALID_JSON", "the body is not valid JSON".into()),
-            Self::InvalidSosId => ("INVALID_SOS_ID", "an SOS id has 1–128 of A–Z, a–z, 0–9, _, . and -".into()),
-            Self::InvalidPath => ("INVALID_PATH", "the path is not valid UTF-8 once it is decoded".into()),
-            Self::TooManyFailures(_) => ("RATE_LIMITED", "authentication failed too often".into()),
-            Self::Sos(error) => (error.code().0, error.to_string().into()),
-            Self::NotConfigured { setting } => ("NOT_CONFIGURED", format!("{setting} is not set").into()),
-            // These have bodies of their own.
-            Self::NotFound { .. }
-            | Self::MethodNotAllowed { .. }
-            | Self::Invalid(_)
-            | Self::InvalidToken
-            | Self::Unauthorized
-            | Self::TokenTooLong
-            | Self::Session(_)
-            | Self::Interview(_)
-            | Self::RateLimited(_)
-            | Self::Unavailable => ("", "".into()),
+            Self::InvalidSosId => format!("an SOS id {NO_SOS_ID}").into(),
+            Self::InvalidPath => "the path is not valid UTF-8 once it is decoded".into(),
+            Self::InvalidToken => "X-Internal-Token is missing or wrong".into(),
+            Self::InvalidSignature => "the signature is missing or not of our key".into(),
+            Self::SignedAtAnotherTime => "the signature is of our key, but its time is not ours: compare the clocks".into(),
+            Self::Unauthorized => "Unauthorized".into(),
+            Self::TokenTooLong => AuthError::TooLong.to_string().into(),
+            Self::RateLimited(_) => "Too many requests, try again later".into(),
+            Self::Unavailable => "Temporarily unavailable, try again".into(),
+            Self::Sos(error) => error.to_string().into(),
+            Self::Session(error) => error.to_string().into(),
+            Self::Interview(error) => error.to_string().into(),
+            Self::NotConfigured { setting } => format!("{setting} is not set").into(),
         }
     }
 }
@@ -217,14 +256,14 @@ const fn session_status(error: &SessionError) -> StatusCode {
         | SessionError::NoSessionId
         | SessionError::RoomNameFormat
         | SessionError::ForeignRoom
-        | SessionError::Rejected => StatusCode::BAD_REQUEST,
+        | SessionError::Rejected(_) => StatusCode::BAD_REQUEST,
         SessionError::Ended { .. } => StatusCode::FORBIDDEN,
         SessionError::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         SessionError::TokenFailed | SessionError::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 
-/// Contract § 4 "Routes": 400, 401, 403 and 404 are all that its clients know, so that what has ended is forbidden too.
+/// Contract § 4 "Routes". What has ended is forbidden to candidates and recruiters.
 const fn interview_status(error: &InterviewError) -> StatusCode {
     match error {
         InterviewError::Invalid(_) => StatusCode::BAD_REQUEST,
@@ -238,23 +277,63 @@ const fn interview_status(error: &InterviewError) -> StatusCode {
         | InterviewError::InviteRevoked
         | InterviewError::InviteUsed => StatusCode::FORBIDDEN,
         InterviewError::NotFound | InterviewError::InviteNotFound => StatusCode::NOT_FOUND,
+        InterviewError::InvalidTransition { .. } => StatusCode::CONFLICT,
         InterviewError::NotConfigured { .. } => StatusCode::NOT_IMPLEMENTED,
         InterviewError::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         InterviewError::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 
-fn session_body(error: &SessionError) -> Value {
-    let mut body = json!({"message": error.to_string()});
-    match error {
-        SessionError::Start(refusal) => {
-            body["error"] = refusal.code().into();
-            if let Some(session) = refusal.existing() {
-                body["existingSessionId"] = session.into();
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn each_shape_has_its_fields_whatever_went_wrong() {
+        let wait = Duration::from_secs(1);
+        let errors = [
+            HttpError::MethodNotAllowed { allow: "GET".into() },
+            HttpError::TooLarge { limit: 1 },
+            HttpError::BodyTimeout,
+            HttpError::UnsupportedMediaType,
+            HttpError::NotJson,
+            HttpError::InvalidSosId,
+            HttpError::InvalidPath,
+            HttpError::InvalidSignature,
+            HttpError::Unavailable,
+            HttpError::NotConfigured { setting: "X" },
+            HttpError::RateLimited(Overdrawn { limit: 1, retry_after: wait, reset: wait }),
+            HttpError::Sos(SosError::NotFound),
+            HttpError::Session(SessionError::NotFound),
+            HttpError::Interview(InterviewError::NotFound),
+        ];
+        for error in errors {
+            for (shape, expected) in [
+                (Shape::Sos, &["code", "error", "message", "success"][..]),
+                (Shape::Coded, &["error", "message"]),
+                (Shape::Message, &["message"]),
+            ] {
+                let expected = if matches!((&error, shape), (HttpError::RateLimited(_), Shape::Message)) {
+                    &["error", "message"]
+                } else {
+                    expected
+                };
+                let body = error.body(shape);
+                let fields: Vec<_> = body.as_object().unwrap().keys().map(String::as_str).collect();
+                assert_eq!(fields, expected, "{error:?} as {shape:?}");
+                assert!(fields.iter().all(|field| body[field] != ""), "{body}");
             }
         }
-        SessionError::Ended { status } => body["status"] = json!(status),
-        _ => {}
     }
-    body
+
+    #[test]
+    fn faulty_fields_are_told_in_the_shape_of_the_route() {
+        let error = HttpError::Invalid(vec![Bad::new("a", "is bad"), Bad::new("b", "too")]);
+        let list = json!([{"field": "a", "message": "is bad"}, {"field": "b", "message": "too"}]);
+        assert_eq!(error.body(Shape::Sos), json!({"success": false, "errors": list}));
+        assert_eq!(error.body(Shape::Message), json!({"message": "a is bad; b too"}));
+        assert_eq!(error.body(Shape::Coded), json!({"error": "INVALID_PAYLOAD", "message": "a is bad; b too"}));
+    }
 }

@@ -22,7 +22,7 @@ use crate::telemetry::RequestId;
 
 pub use bearer::bearer;
 pub use failures::{FailedAuth, Overdrawn};
-pub use internal::{InternalDoor, X_INTERNAL_TOKEN, tell as tell_internal};
+pub use internal::{InternalDoor, X_INTERNAL_TOKEN};
 pub use rate::{Quota, RateLimits};
 
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

@@ -15,7 +15,7 @@ use hyper::{Response, StatusCode};
 
 use crate::engineio::Body;
 
-pub use error::HttpError;
+pub use error::{HttpError, Shape};
 pub use front::Front;
 
 /// An answer that no cache may keep.

@@ -10,8 +10,8 @@ use hyper::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValu
 use hyper::{Method, Request, Response, StatusCode};
 use percent_encoding::percent_decode_str;
 
-use super::HttpError;
 use super::guards::Context;
+use super::{HttpError, Shape};
 use crate::engineio::Body;
 use crate::net::body::{BodyError, Read, Reader};
 use crate::net::{Budget, Patience};
@@ -23,6 +23,8 @@ type Handler = Arc<dyn Fn(Call) -> Future + Send + Sync>;
 /// A request on its way to its handler.
 pub struct Call {
     pub context: Context,
+    /// How its route says no.
+    pub shape: Shape,
     pub headers: HeaderMap,
     pub path: Box<str>,
     query: Box<str>,
@@ -137,17 +139,22 @@ pub struct Matched(pub &'static str);
 
 /// The handlers of a path.
 #[derive(Default)]
-struct Methods(Vec<(Method, Handler)>);
+struct Methods(Vec<(Method, Shape, Handler)>);
 
 impl Methods {
-    fn find(&self, method: &Method) -> Option<&Handler> {
+    fn find(&self, method: &Method) -> Option<(Shape, &Handler)> {
         let method = if method == Method::HEAD { &Method::GET } else { method };
-        self.0.iter().find(|(own, _)| own == method).map(|(_, handler)| handler)
+        self.0.iter().find(|(own, ..)| own == method).map(|(_, shape, handler)| (*shape, handler))
+    }
+
+    /// How the path says no to a method that it does not know.
+    fn shape(&self) -> Shape {
+        self.0.first().map(|(_, shape, _)| *shape).unwrap_or_default()
     }
 
     /// As in the header `Allow`.
     fn allow(&self) -> String {
-        let mut names: Vec<_> = self.0.iter().map(|(method, _)| method.as_str()).collect();
+        let mut names: Vec<_> = self.0.iter().map(|(method, ..)| method.as_str()).collect();
         if names.contains(&"GET") {
             names.push("HEAD");
         }
@@ -169,12 +176,17 @@ impl Router {
         Self { table: matchit::Router::new(), routes: Vec::new(), bodies }
     }
 
-    /// Adds a route; `{name}` in the path is one segment, `{*name}` all that follow.
+    /// Adds a route that says no in this shape; `{name}` in the path is one segment, `{*name}` all that follow.
     ///
     /// # Panics
     /// If the path is malformed or contradicts another one: a fault in the source, found by any test that starts a hub.
-    pub fn route<F>(&mut self, method: Method, path: &'static str, handler: impl Fn(Call) -> F + Send + Sync + 'static)
-    where
+    pub fn route<F>(
+        &mut self,
+        method: Method,
+        path: &'static str,
+        shape: Shape,
+        handler: impl Fn(Call) -> F + Send + Sync + 'static,
+    ) where
         F: std::future::Future<Output = Answer> + Send + 'static,
     {
         let handler: Handler = Arc::new(move |call| Box::pin(handler(call)));
@@ -185,7 +197,7 @@ impl Router {
             self.routes.push((path, Methods::default()));
             self.routes.len() - 1
         });
-        self.routes[index].1.0.push((method, handler));
+        self.routes[index].1.0.push((method, shape, handler));
     }
 
     /// Answers a request.
@@ -193,22 +205,23 @@ impl Router {
         let (parts, body) = request.into_parts();
         let path = parts.uri.path();
         let Some((route, params)) = self.find(path) else {
-            return HttpError::NotFound { path: path.into() }.response();
+            return HttpError::NotFound { path: path.into() }.response(Shape::default());
         };
         let (declared, methods) = route;
         let mut response = if parts.method == Method::OPTIONS {
             options(&methods.allow())
-        } else if let Some(handler) = methods.find(&parts.method) {
+        } else if let Some((shape, handler)) = methods.find(&parts.method) {
             let query = parts.uri.query().unwrap_or_default().into();
             let (path, bodies) = (path.into(), self.bodies.clone());
-            let call = params.map(|params| Call { context, path, query, params, headers: parts.headers, body, bodies });
+            let headers = parts.headers;
+            let call = params.map(|params| Call { context, shape, path, query, params, headers, body, bodies });
             let answer = match call {
                 Ok(call) => handler(call).await,
                 Err(()) => Err(HttpError::InvalidPath),
             };
-            answer.unwrap_or_else(|error| error.response())
+            answer.unwrap_or_else(|error| error.response(shape))
         } else {
-            HttpError::MethodNotAllowed { allow: methods.allow() }.response()
+            HttpError::MethodNotAllowed { allow: methods.allow() }.response(methods.shape())
         };
         response.extensions_mut().insert(Matched(declared));
         response
@@ -245,7 +258,7 @@ mod tests {
         let bodies = Bodies { limit: 1024, patience: Patience::default(), budget: Arc::default() };
         let mut router = Router::new(bodies);
         for path in paths {
-            router.route(Method::GET, path, |_| async { Err(HttpError::InvalidPath) });
+            router.route(Method::GET, path, Shape::Sos, |_| async { Err(HttpError::InvalidPath) });
         }
         router
     }
@@ -283,7 +296,7 @@ mod tests {
     #[test]
     fn allow_names_every_method_of_the_path() {
         let mut router = router(&["/a"]);
-        router.route(Method::POST, "/a", |_| async { Err(HttpError::InvalidPath) });
+        router.route(Method::POST, "/a", Shape::Sos, |_| async { Err(HttpError::InvalidPath) });
         assert_eq!(router.find("/a").unwrap().0.1.allow(), "GET, HEAD, OPTIONS, POST");
         assert!(router.find("/a").unwrap().0.1.find(&Method::HEAD).is_some());
         assert!(router.find("/a").unwrap().0.1.find(&Method::PUT).is_none());

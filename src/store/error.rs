@@ -23,11 +23,42 @@ pub enum StoreError {
     /// It was sent, and the connection broke or the deadline passed before the answer came.
     #[error("the outcome at PostgreSQL is unknown: {0}")]
     CommitUnknown(Box<str>),
-    /// A value does not fit its column, such as a résumé id that is no UUID where the table wants one.
-    #[error("PostgreSQL does not take this: {0}")]
-    Rejected(Box<str>),
+    /// A table does not take a value.
+    #[error("PostgreSQL does not take this: {1}")]
+    Rejected(Rejection, Box<str>),
     #[error("PostgreSQL: {0}")]
     Internal(Box<str>),
+}
+
+/// What is wrong with a value that a table does not take. The table may be another's, with rules of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// It is too long, too large, or of another type: a résumé id that is no UUID where the column is one.
+    #[error("A value does not fit its column")]
+    DoesNotFit,
+    /// A foreign key: such as a résumé id without a résumé.
+    #[error("A value refers to something that does not exist")]
+    RefersToNothing,
+    #[error("A column that must have a value would have none")]
+    Missing,
+    #[error("A value that must be unique is taken already")]
+    Taken,
+    #[error("A value breaks a rule of its table")]
+    BreaksARule,
+}
+
+impl Rejection {
+    /// Classes 22 and 23 of the server's codes: data exceptions and violated constraints.
+    fn of(code: &SqlState) -> Option<Self> {
+        Some(match code.code().get(..2)? {
+            "22" => Self::DoesNotFit,
+            "23" if *code == SqlState::FOREIGN_KEY_VIOLATION => Self::RefersToNothing,
+            "23" if *code == SqlState::NOT_NULL_VIOLATION => Self::Missing,
+            "23" if *code == SqlState::UNIQUE_VIOLATION => Self::Taken,
+            "23" => Self::BreaksARule,
+            _ => return None,
+        })
+    }
 }
 
 /// Why the store could not be made.
@@ -72,8 +103,10 @@ impl Fate {
             _ if *db.code() == SqlState::UNDEFINED_TABLE || *db.code() == SqlState::INVALID_SCHEMA_NAME => {
                 Self::Refused(StoreError::Unavailable(text))
             }
-            "22" | "23" => Self::Refused(StoreError::Rejected(text)),
-            _ => Self::Refused(StoreError::Internal(text)),
+            _ => Self::Refused(match Rejection::of(db.code()) {
+                Some(rejection) => StoreError::Rejected(rejection, text),
+                None => StoreError::Internal(text),
+            }),
         }
     }
 

@@ -23,7 +23,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 use uuid::Uuid;
 
-pub use self::error::{SetupError, StoreError};
+pub use self::error::{Rejection, SetupError, StoreError};
 pub use self::interviews::{Candidate, Interview, InterviewChange, InterviewStatus, NewInterview, Question, Template, TokenHash};
 pub use self::invites::{Invite, NewInvite, Pass};
 pub use self::lead::Lead;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::{Store, StoreError, Time, User, as_text, column, count};
+use super::{Rejection, Store, StoreError, Time, User, as_text, column, count};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -243,7 +243,7 @@ impl Store {
         summary: Option<&str>,
     ) -> Result<Option<Session>, StoreError> {
         if score.is_some_and(|score| !score.is_finite()) {
-            return Err(StoreError::Rejected("a score is a number".into()));
+            return Err(StoreError::Rejected(Rejection::DoesNotFit, "a score is a number".into()));
         }
         one(&self.connections.write(SCORE, &[&id, &score, &summary]).await?)
     }

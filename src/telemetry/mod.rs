@@ -34,7 +34,8 @@ pub fn init(filter: &str, json: bool) -> Result<(), LogError> {
     let outcome = if json { builder.json().flatten_event(true).try_init() } else { builder.compact().try_init() };
     outcome.map_err(|_| LogError::Installed)?;
     std::panic::set_hook(Box::new(|panic| {
-        let message = panic.payload_as_str().unwrap_or("no message");
+        let message = panic.payload().downcast_ref::<String>().map(String::as_str);
+        let message = message.or_else(|| panic.payload().downcast_ref::<&str>().copied()).unwrap_or("no message");
         let place = panic.location().map(ToString::to_string);
         let backtrace = std::backtrace::Backtrace::capture();
         let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());

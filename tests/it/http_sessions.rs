@@ -278,6 +278,27 @@ async fn other_services_write_users_and_scores() {
 }
 
 #[tokio::test]
+async fn what_is_wrong_with_a_value_is_told_by_its_cause() {
+    let Some(world) = World::start(1, &[]).await else { return };
+    world
+        .sql(
+            "CREATE TABLE public.resumes (id text PRIMARY KEY); INSERT INTO public.resumes VALUES ('r1');
+             ALTER TABLE public.users ALTER COLUMN email TYPE varchar(20), ALTER COLUMN email SET NOT NULL,
+                 ADD FOREIGN KEY (resume_id) REFERENCES public.resumes",
+        )
+        .await;
+    let path = format!("/internal/users/{}", Uuid::new_v4());
+    for (body, message) in [
+        (json!({"email": "much too long for it@x", "resumeId": "r1"}), "A value does not fit its column"),
+        (json!({"email": "a@b", "resumeId": "r2"}), "A value refers to something that does not exist"),
+        (json!({"resumeId": "r1"}), "A column that must have a value would have none"),
+    ] {
+        let answer = world.internal(Method::PUT, &path, Some(body)).await;
+        assert_eq!((answer.status, answer.body), (400, json!({"message": message})));
+    }
+}
+
+#[tokio::test]
 async fn who_has_no_token_is_nobody() {
     let Some(world) = World::start(1, &[]).await else { return };
     let mut api = Transcript::of(&world);

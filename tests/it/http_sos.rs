@@ -83,7 +83,7 @@ async fn init_makes_an_incident_once_and_then_fills_what_is_null() {
     let mut api = Transcript::start().await;
     let address = json!({"city": "Cebu", "barangay": "Lahug"});
     api.post("/sos/init", json!({"sosId": "init-1", "citizenId": "c1", "type": "FIRE", "unknown": {"ignored": true}})).await;
-    api.post("/sos/init", json!({"sosId": "init-1", "citizenId": "other", "type": "FLOOD", "soNo": 17, "address": address}))
+    api.post("/sos/init", json!({"sosId": "init-1", "citizenId": "other", "type": "FLOOD", "soNo": "SO-17", "address": address}))
         .await;
     let location = json!({"latitude": 0, "longitude": -123.25, "accuracy": 5.5});
     api.post("/sos/init", json!({"sosId": "init-2", "citizenId": "c2", "location": location})).await;
@@ -165,6 +165,10 @@ async fn the_trail_of_events_is_read_page_by_page() {
     api.post("/sos/trail-1/status", json!({"status": "assigned", "updatedBy": "ms"})).await;
     api.post("/sos/trail-1/members", json!({"userId": "r/1 é", "role": "Rescuer"})).await;
     api.call(Method::DELETE, "/sos/trail-1/members/r%2F1%20%C3%A9", None, &[]).await;
+    let checked = |status: &str, old: &str| json!({"status": status, "updatedBy": "ms", "oldStatus": old, "force": false});
+    for refused in [checked("completed", "assigned"), checked("en_route", "active")] {
+        assert_eq!(api.hub.internal(Method::POST, "/sos/trail-1/status", Some(refused)).await.0, 409);
+    }
     let first = api.get("/sos/trail-1/events?limit=2").await;
     let after = first["data"]["next"].as_str().unwrap().to_owned();
     let rest = api.hub.internal(Method::GET, &format!("/sos/trail-1/events?after={after}"), None).await.1;

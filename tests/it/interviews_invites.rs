@@ -122,6 +122,7 @@ async fn it_expires_when_it_says() {
         (json!({}), 604_800),
         (json!({"expiresIn": 1}), 1),
         (json!({"expiresIn": 2_592_000}), 2_592_000),
+        (json!({"expiresIn": 2_592_001}), 2_592_000),
         (json!({"expiresIn": null}), 604_800),
     ] {
         let answer = send(&world, 0, Method::POST, &path, As::Bearer(&token), Some(&body)).await;

@@ -21,6 +21,7 @@ mod http_doors;
 mod http_drain;
 mod http_limits;
 mod http_sessions;
+mod http_shapes;
 mod http_sos;
 mod identity;
 mod identity_holders;

@@ -58,6 +58,21 @@ async fn what_was_missed_comes_once_and_in_order_on_the_same_node_and_on_another
     }
 }
 
+/// The window is how long a return is promised. It takes nothing from a client that comes a little later.
+#[tokio::test]
+async fn who_comes_back_after_the_window_is_recovered_while_there_is_something_to_recover_from() {
+    let redis = Server::start(&[]);
+    let hub = Hub::start(&[("REDIS_URL", &redis.url()), ("RECOVERY_WINDOW_SECONDS", "1")]).await;
+    hub.create_sos("rec-late", "c1").await;
+    let speaker = member(&hub, "citizen", "c1", "rec-late").await;
+    let (client, mut memory) = returning(&hub, "r1", "rec-late").await;
+    memory.cut(client);
+    say(&speaker, "1").await;
+    tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+    let mut client = memory.back(&hub).await;
+    assert_eq!(texts_until(&mut client, "1").await, ["1"]);
+}
+
 #[tokio::test]
 async fn nobody_is_told_of_a_return() {
     let Pair { a, b, .. } = pair().await;

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::support::booking::{Answer, World};
 use crate::support::commit_proxy::{CommitProxy, Loss};
+use crate::support::hub::Hub;
 use crate::support::livekit;
 use crate::support::livekit_proxy::{Fault, LiveKitProxy};
 use crate::support::{eventually, postgres};
@@ -454,6 +455,22 @@ async fn a_node_with_other_limits_starts_nothing_and_says_so() {
         .await;
     assert_eq!(world.start_on(0, other).await.status, 503);
     assert_eq!(world.start_on(odd, other).await.status, 201);
+}
+
+/// The sweep would find them after an hour.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changed_limits_reach_running_nodes_without_a_sweep() {
+    let Some(world) = World::start(1, &[NEVER]).await else { return };
+    let env = [("DATABASE_URL", &*world.database), ("MAX_CONCURRENT_INTERVIEWS", "7")];
+    let migrated = Hub::command("migrate", &env).output().expect("the binary");
+    assert!(migrated.status.success(), "{}", String::from_utf8_lossy(&migrated.stderr));
+    world
+        .eventually("the node knows that its limits are others", async || {
+            let ready: serde_json::Value = world.hubs[0].get("/ready").await.json().await.unwrap();
+            ready["checks"]["sessionLimits"]["up"] == false
+        })
+        .await;
+    assert_eq!(world.start_on(0, world.user().await).await.status, 503);
 }
 
 #[tokio::test]

@@ -248,19 +248,6 @@ fn f64_bytes(number: f64) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn an_address_as_deep_as_can_be_reaches_members_of_both_parsers() {
-    let Pair { a, .. } = pair().await;
-    a.create_sos("in-deep", "c1").await;
-    let citizen = member(a, "citizen", "c1", "in-deep").await;
-    let deep = (0..61).fold(json!(1), |inner, _| json!([inner]));
-    citizen.ask_ok("location:update", json!({"latitude": 1, "longitude": 1, "address": {"a": deep}})).await;
-    let mut talker = Talker::connect(&a.url(), &a.token("rescuer", "r1", &["in-deep"])).await;
-    let state = talker.ask_with("sos:init", &json!({}), "n", &[0xc0]).await;
-    assert_eq!(state["data"]["address"]["a"], deep);
-    assert_eq!(citizen.ask_ok("sos:init", json!({})).await["data"]["address"]["a"], deep);
-}
-
-#[tokio::test]
 async fn a_socket_that_sends_too_much_is_told_so_and_stays() {
     let redis = pair().await.redis.url();
     let hub =

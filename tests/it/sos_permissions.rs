@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::support::client::Client;
-use super::support::hub::Hub;
+use super::support::hub::{Hub, INTERNAL};
 use super::support::pair::{Pair, client, member, pair};
 
 /// Who asks, in the order of the columns of the tables below.
@@ -37,7 +37,7 @@ const LASTING: &str = "
     #                   its citizen | another | stranger | rescuer | stranger | dispatcher | admin
     #                   in    out     in        out        in   out  out        in     out   in  out
     sos:init            ok    ok      ok        fo         ok   ok   fo         ok     ok    ok  ok
-    sos:leave           ok    un      ok        fo         ok   un   fo         ok     un    ok  un
+    sos:leave           ok    un      ok        un         ok   un   un         ok     un    ok  un
     sos:close           ok    ok      fo        fo         fo   fo   fo         ok     ok    ok  ok
     status:cancelled    ok    ok      fo        fo         fo   fo   fo         ok     ok    ok  ok
     status:closed       fo    fo      fo        fo         fo   fo   fo         ok     ok    ok  ok
@@ -62,7 +62,7 @@ const OVER: &str = "
     #                   its citizen | another | stranger | rescuer | stranger | dispatcher | admin
     #                   in    out     in        out        in   out  out        in     out   in  out
     sos:init            ok    ok      ok        fo         ok   ok   fo         ok     ok    ok  ok
-    sos:leave           un    un      un        fo         un   un   fo         un     un    un  un
+    sos:leave           un    un      un        un         un   un   un         un     un    un  un
     sos:close           un    un      fo        fo         fo   fo   fo         un     un    un  un
     status:cancelled    cl    cl      fo        fo         fo   fo   fo         cl     cl    cl  cl
     status:closed       fo    fo      fo        fo         fo   fo   fo         un     un    un  un
@@ -196,7 +196,8 @@ async fn no_event_and_no_payload_of_another_citizen_reads_joins_or_writes_an_inc
     let intruder = member(b, "citizen", "intruder", "perm-theirs").await;
     let before = (victim.events().len(), stable_state(a, "perm-mine").await);
 
-    let lines = rows(LASTING).into_iter().map(|(line, _)| line).filter(|line| !matches!(*line, "ping" | "heartbeat"));
+    let lines =
+        rows(LASTING).into_iter().map(|(line, _)| line).filter(|line| !matches!(*line, "ping" | "heartbeat" | "sos:leave"));
     for line in lines {
         let (event, payload) = event(line, "perm-mine");
         // What the token says counts, whatever a payload claims; an id of another's write opens nothing.
@@ -322,6 +323,45 @@ async fn sos_id_may_be_left_out_only_if_the_token_names_exactly_one() {
 }
 
 #[tokio::test]
+async fn an_id_that_no_incident_can_have_is_refused_and_never_taken_as_left_out() {
+    let Pair { a, .. } = pair().await;
+    a.create_sos("perm-ids", "c1").await;
+    let citizen = member(a, "citizen", "c1", "perm-ids").await;
+    for (line, _) in rows(LASTING) {
+        if matches!(line, "ping" | "heartbeat" | "sos:watch" | "sos:unwatch") {
+            continue;
+        }
+        for id in ["", ".", "..", "a/b"] {
+            let (event, payload) = event(line, id);
+            assert_eq!(citizen.ask(event, payload).await["code"], "INVALID_SOS_ID", "{line} {id:?}");
+        }
+    }
+    // Nor is the receiver of a signal, or the place in the history.
+    let refused = citizen.ask("signal", json!({"payload": {}, "to": ""})).await;
+    assert_eq!(refused["code"], "INVALID_PAYLOAD");
+    assert_eq!(citizen.ask("message:history", json!({"before": ""})).await["code"], "INVALID_PAYLOAD");
+    for path in ["/sos/../state", "/sos/%2e%2e/state", "/sos/%2e/track", "/sos/%2E%2E/events"] {
+        // Sent as it stands: an HTTP client would go up a folder.
+        let (status, body) = raw_internal(a, path).await;
+        assert_eq!((status, &body["code"]), (400, &json!("INVALID_SOS_ID")), "{path}");
+    }
+}
+
+/// `GET /internal/realtime<path>`, to the byte.
+async fn raw_internal(hub: &Hub, path: &str) -> (u16, Value) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut stream = tokio::net::TcpStream::connect(hub.address).await.expect("the hub");
+    let head = format!(
+        "GET /internal/realtime{path} HTTP/1.1\r\nhost: hub\r\nx-internal-token: {INTERNAL}\r\nconnection: close\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("an answer");
+    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+    (status, serde_json::from_str(answer.split_once("\r\n\r\n").expect("a body").1).expect("JSON"))
+}
+
+#[tokio::test]
 async fn an_incident_that_nobody_knows_is_not_found_for_those_with_rights_and_forbidden_for_others() {
     let Pair { a, .. } = pair().await;
     let (admin, stranger) = (client(a, "admin", "a1", &[]).await, client(a, "rescuer", "r1", &["elsewhere"]).await);
@@ -331,7 +371,11 @@ async fn an_incident_that_nobody_knows_is_not_found_for_those_with_rights_and_fo
         }
         let (event, payload) = event(line, "perm-nowhere");
         // Whether there is such an incident is not for everybody to know.
-        assert_eq!(stranger.ask(event, payload.clone()).await["code"], "FORBIDDEN", "{line}");
+        let refused = stranger.ask(event, payload.clone()).await;
+        match event {
+            "sos:leave" => assert_eq!(refused["unchanged"], true, "{refused}"),
+            _ => assert_eq!(refused["code"], "FORBIDDEN", "{line}"),
+        }
         let reply = admin.ask(event, payload).await;
         match event {
             // There is no SOS service to ask.

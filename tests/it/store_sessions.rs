@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use convoke::store::{EndReason, NewSession, Session, Status, Store, StoreError, Verdict};
+use convoke::store::{EndReason, NewSession, Rejection, Session, Status, Store, StoreError, Verdict};
 use serde_json::json;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -235,7 +235,34 @@ async fn a_user_is_written_as_the_columns_are() {
     assert_eq!(value(&url, "SELECT city FROM public.users").await, "Oslo");
     for (email, resume) in [(None, Some("no uuid")), (Some("much too long for the column@example.com"), None)] {
         let refused = store.user_put(user, email, resume).await.unwrap_err();
-        assert!(matches!(refused, StoreError::Rejected(_)), "{refused}");
+        assert!(matches!(refused, StoreError::Rejected(Rejection::DoesNotFit, _)), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_table_does_not_take_is_told_by_its_cause() {
+    let url = database().await;
+    sql(&url, "CREATE TABLE public.resumes (id text PRIMARY KEY); INSERT INTO public.resumes VALUES ('r1'), ('r2')").await;
+    sql(
+        &url,
+        "CREATE TABLE public.users (id uuid PRIMARY KEY, email varchar(20) NOT NULL UNIQUE CHECK (email LIKE '%@%'),
+            resume_id text REFERENCES public.resumes)",
+    )
+    .await;
+    let store = prepared(&url).await;
+    store.user_put(Uuid::new_v4(), Some("ann@example.com"), Some("r1")).await.unwrap();
+    let user = Uuid::new_v4();
+    for (email, resume, cause) in [
+        (Some("much too long for it@x"), Some("r1"), Rejection::DoesNotFit),
+        (Some("bob@example.com"), Some("r9"), Rejection::RefersToNothing),
+        (None, Some("r1"), Rejection::Missing),
+        (Some("ann@example.com"), Some("r2"), Rejection::Taken),
+        (Some("nobody"), Some("r2"), Rejection::BreaksARule),
+    ] {
+        match store.user_put(user, email, resume).await {
+            Err(StoreError::Rejected(rejection, _)) => assert_eq!(rejection, cause),
+            other => panic!("{cause:?}: {other:?}"),
+        }
     }
 }
 
@@ -270,7 +297,7 @@ async fn a_score_is_written_and_what_is_not_given_stays() {
     assert_eq!(store.session_score("none", Some(1.0), None).await.unwrap(), None);
     for bad in [100.0, f64::NAN, f64::INFINITY] {
         let refused = store.session_score(&session.id, Some(bad), None).await;
-        assert!(matches!(refused, Err(StoreError::Rejected(_))), "{bad}: {refused:?}");
+        assert!(matches!(refused, Err(StoreError::Rejected(Rejection::DoesNotFit, _))), "{bad}: {refused:?}");
     }
 }
 

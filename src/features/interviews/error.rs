@@ -2,7 +2,7 @@
 
 use crate::auth::AuthError;
 use crate::livekit::LiveKitError;
-use crate::store::StoreError;
+use crate::store::{InterviewStatus, StoreError};
 
 /// Why something about an interview did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,6 +33,9 @@ pub enum InterviewError {
     InviteUsed,
     #[error("Invite not found")]
     InviteNotFound,
+    /// An interview goes forward only, and keeps its end.
+    #[error("status cannot go from {} to {}", from.as_str(), to.as_str())]
+    InvalidTransition { from: InterviewStatus, to: InterviewStatus },
     /// What is wrong with the fields of a request, all of it.
     #[error("{0}")]
     Invalid(String),
@@ -59,6 +62,7 @@ impl InterviewError {
             Self::InviteRevoked => "INVITE_REVOKED",
             Self::InviteUsed => "INVITE_USED",
             Self::InviteNotFound => "INVITE_NOT_FOUND",
+            Self::InvalidTransition { .. } => "INVALID_TRANSITION",
             Self::Invalid(_) => "INVALID_PAYLOAD",
             Self::NotConfigured { .. } => "NOT_CONFIGURED",
             Self::Unavailable => "UNAVAILABLE",
@@ -75,7 +79,7 @@ impl From<StoreError> for InterviewError {
                 tracing::warn!(%error, "an interview cannot be read or written");
                 Self::Unavailable
             }
-            StoreError::Rejected(_) | StoreError::Internal(_) => {
+            StoreError::Rejected(..) | StoreError::Internal(_) => {
                 tracing::error!(%error, "a statement about interviews failed");
                 Self::Internal
             }

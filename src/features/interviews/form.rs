@@ -1,5 +1,6 @@
 //! Reading a JSON object field by field, objects within it too; everything that is wrong is collected, each with its path. Pure.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 
 use jiff::Timestamp;
@@ -17,7 +18,13 @@ pub const MAX_ID: usize = 128;
 const MAX_EMAIL: usize = 320;
 
 /// A path and what is wrong there.
-type Faults = RefCell<Vec<(String, &'static str)>>;
+type Faults = RefCell<Vec<(String, Cow<'static, str>)>>;
+
+/// An integer, however it is written; one that is too large to count is the largest.
+fn integer(value: &Value) -> Option<u64> {
+    let float = || value.as_f64().filter(|number| *number >= 0.0 && number.fract() == 0.0);
+    value.as_u64().or_else(|| float().map(|number| number as u64))
+}
 
 /// One object of the body.
 pub struct Form<'a> {
@@ -41,7 +48,7 @@ pub fn read<T>(json: &str, parse: impl FnOnce(&Form<'_>) -> T) -> Result<T, Inte
     if faults.is_empty() { Ok(value) } else { Err(InterviewError::Invalid(told(&faults))) }
 }
 
-fn told(faults: &[(String, &'static str)]) -> String {
+fn told(faults: &[(String, Cow<'static, str>)]) -> String {
     let first: Vec<_> = faults.iter().take(MAX_FAULTS).map(|(path, why)| format!("{path} {why}")).collect();
     match faults.len().saturating_sub(MAX_FAULTS) {
         0 => first.join("; "),
@@ -51,11 +58,11 @@ fn told(faults: &[(String, &'static str)]) -> String {
 
 impl<'a> Form<'a> {
     /// A field is told once, with the first that was found wrong.
-    pub fn fault(&self, field: &str, why: &'static str) {
+    pub fn fault(&self, field: &str, why: impl Into<Cow<'static, str>>) {
         let path = format!("{}{field}", self.path);
         let mut faults = self.faults.borrow_mut();
         if !faults.iter().any(|(known, _)| *known == path) {
-            faults.push((path, why));
+            faults.push((path, why.into()));
         }
     }
 
@@ -77,11 +84,11 @@ impl<'a> Form<'a> {
     /// A text of at most `max` characters; an empty one counts as missing.
     pub fn text(&self, field: &str, max: usize) -> Option<String> {
         let value = self.value(field)?;
-        let fault = match value.as_str() {
-            None => "must be a string",
-            Some(text) if text.chars().count() > max => "is too long",
+        let fault: Cow<'static, str> = match value.as_str() {
+            None => "must be a string".into(),
+            Some(text) if text.chars().count() > max => format!("must have at most {max} characters").into(),
             // PostgreSQL keeps every character but this one.
-            Some(text) if text.contains('\0') => "must not contain U+0000",
+            Some(text) if text.contains('\0') => "must not contain U+0000".into(),
             Some(text) => return Some(text.to_owned()).filter(|text| !text.is_empty()),
         };
         self.fault(field, fault);
@@ -112,9 +119,9 @@ impl<'a> Form<'a> {
         Some(email)
     }
 
-    /// A whole number within its bounds; `why` says them.
-    pub fn whole(&self, field: &str, least: u64, most: u64, why: &'static str) -> Option<u64> {
-        let number = self.value(field)?.as_u64().filter(|number| (least..=most).contains(number));
+    /// A whole number from 1 up to `most`; `why` says so.
+    pub fn whole(&self, field: &str, most: u64, why: &'static str) -> Option<u64> {
+        let number = integer(self.value(field)?).filter(|number| (1..=most).contains(number));
         if number.is_none() {
             self.fault(field, why);
         }
@@ -176,7 +183,7 @@ impl<'a> Form<'a> {
     fn list(&self, field: &str, most: usize) -> Option<&'a [Value]> {
         match self.value(field)?.as_array() {
             Some(items) if items.len() <= most => return Some(items),
-            Some(_) => self.fault(field, "has too many entries"),
+            Some(_) => self.fault(field, format!("must have at most {most} entries")),
             None => self.fault(field, "must be a list"),
         }
         None

@@ -94,9 +94,9 @@ impl Interviews {
     }
 }
 
-/// As whom a caller may join, and in a role that is theirs to take. A candidate is who their token is for. A recruiter may name
-/// somebody of their side, by whatever id the company's own client knows them, but never takes the candidate's role. A trusted
-/// service, and anyone where signalling is open, may name anybody, and must.
+/// As whom a caller may join, and in a role that is theirs to take. A candidate is who their token is for, and a recruiter who
+/// theirs says: LiveKit lets go whom it knows by the same identity, so that another's would throw a colleague out of the call.
+/// A trusted service, and anyone where signalling is open, may name anybody, and must.
 fn participant<'a>(caller: &'a Caller, interview: &'a Interview, request: &'a JoinRequest) -> Result<&'a str, InterviewError> {
     let given = request.participant_id.as_deref();
     match caller {
@@ -105,8 +105,9 @@ fn participant<'a>(caller: &'a Caller, interview: &'a Interview, request: &'a Jo
             if !rules::sees(recruiter, interview) {
                 return Err(InterviewError::NotFound);
             }
-            match rules::may_take(recruiter.role, request.role) {
-                true => Ok(given.unwrap_or(&recruiter.user_id)),
+            let is_own = given.is_none_or(|given| *given == *recruiter.user_id);
+            match is_own && rules::may_take(recruiter.role, request.role) {
+                true => Ok(&recruiter.user_id),
                 false => Err(InterviewError::Forbidden),
             }
         }

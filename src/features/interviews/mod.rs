@@ -96,7 +96,7 @@ impl Interviews {
     /// said is decided later than that.
     ///
     /// # Errors
-    /// [`InterviewError::Ended`] if it has another end already, [`InterviewError::Invalid`] if it would go back.
+    /// [`InterviewError::InvalidTransition`] if it would go back, or has another end already.
     pub async fn change(&self, id: &str, body: &str) -> Result<Value, InterviewError> {
         let id = interview_id(id)?;
         let change = requests::interview_change(body)?;
@@ -105,10 +105,9 @@ impl Interviews {
             return self.whole(interview).await;
         }
         let interview = self.store.interview_get(id).await?.ok_or(InterviewError::NotFound)?;
-        if rules::has_ended(interview.status) {
-            return Err(InterviewError::Ended);
-        }
-        Err(InterviewError::Invalid(format!("status cannot go back from {}", interview.status.as_str())))
+        // Only the status can have stood in the way.
+        let to = change.status.unwrap_or(interview.status);
+        Err(InterviewError::InvalidTransition { from: interview.status, to })
     }
 
     /// Who a recruiter's token speaks for.

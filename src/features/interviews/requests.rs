@@ -66,8 +66,9 @@ impl InviteRequest {
     /// [`InterviewError::Invalid`] names every field that is wrong.
     pub fn parse(json: &str) -> Result<Self, InterviewError> {
         read(json, |form| {
-            let seconds = form.whole("expiresIn", 1, MAX_INVITE_SECONDS, "must be a whole number of seconds from 1 to 2592000");
-            Self { email: form.email("email"), lasts: Duration::from_secs(seconds.unwrap_or(INVITE_SECONDS)) }
+            let why = "must be an integer from 1, in seconds (above 2592000 it counts as 2592000)";
+            let seconds = form.whole("expiresIn", u64::MAX, why).unwrap_or(INVITE_SECONDS);
+            Self { email: form.email("email"), lasts: Duration::from_secs(seconds.min(MAX_INVITE_SECONDS)) }
         })
     }
 }
@@ -122,14 +123,14 @@ fn template(form: &Form<'_>) -> Template {
         assessments: Vec::new(),
         questions: Vec::new(),
     };
-    match form.whole("totalDuration", 1, MAX_MINUTES, "must be a whole number of minutes from 1 to 1440") {
+    match form.whole("totalDuration", MAX_MINUTES, "must be a whole number of minutes from 1 to 1440") {
         Some(minutes) => template.total_duration = u32::try_from(minutes).unwrap_or(u32::MAX),
         None => form.fault("totalDuration", "is required"),
     }
     let mut ids = HashSet::new();
     for (number, assessment) in (1..).zip(form.objects("assessments", MAX_ASSESSMENTS)) {
         template.assessments.push(assessment.required("title", MAX_TITLE));
-        for question in assessment.objects("questions", MAX_QUESTIONS - template.questions.len()) {
+        for question in assessment.objects("questions", MAX_QUESTIONS) {
             let id = question.id();
             if !ids.insert(id.clone()) {
                 question.fault("id", "occurs twice");
@@ -137,6 +138,9 @@ fn template(form: &Form<'_>) -> Template {
             let (text, kind) = (question.required("text", MAX_QUESTION), question.required("type", MAX_KIND));
             template.questions.push(Question { id, assessment: number, text, kind });
         }
+    }
+    if template.questions.len() > MAX_QUESTIONS {
+        form.fault("assessments", format!("must have at most {MAX_QUESTIONS} questions in all"));
     }
     template
 }

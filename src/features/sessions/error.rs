@@ -1,6 +1,6 @@
 //! What this feature says no with. The texts are fixed, since clients show them; statuses are HTTP's business.
 
-use crate::store::Status;
+use crate::store::{Rejection, Status};
 
 /// Why a session was not started (`{error, message, existingSessionId?}`).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -79,13 +79,29 @@ pub enum SessionError {
     ForeignRoom,
     #[error("Failed to create LiveKit token")]
     TokenFailed,
-    /// A column does not take a value, such as a résumé id that is no UUID where the table wants one.
-    #[error("A value does not fit its column")]
-    Rejected,
+    /// A table does not take a value.
+    #[error(transparent)]
+    Rejected(Rejection),
     /// PostgreSQL is away: ask again.
     #[error("Service temporarily unavailable")]
     Unavailable,
     /// A fault of ours.
     #[error("Internal server error")]
     Internal,
+}
+
+impl SessionError {
+    /// The code, where a surface shows one.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Start(refusal) => refusal.code(),
+            Self::NotFound | Self::NotFoundOrEnded | Self::TokenNotFound => "NOT_FOUND",
+            Self::NoRoomName | Self::NoSessionId | Self::RoomNameFormat | Self::ForeignRoom | Self::Rejected(_) => {
+                "INVALID_PAYLOAD"
+            }
+            Self::Ended { .. } => "ENDED",
+            Self::Unavailable => "UNAVAILABLE",
+            Self::TokenFailed | Self::Internal => "INTERNAL",
+        }
+    }
 }

@@ -8,7 +8,7 @@ use tokio::time::{sleep, timeout};
 
 use super::{Sessions, error_chain};
 use crate::store::Limits;
-use crate::telemetry::metrics::SESSION_TIMEOUTS;
+use crate::telemetry::{due, metrics::SESSION_TIMEOUTS};
 
 /// Rows that one statement completes.
 const AT_ONCE: u32 = 100;
@@ -16,6 +16,8 @@ const AT_ONCE: u32 = 100;
 const SWEEP: i32 = 1;
 /// How long the start of a node waits for PostgreSQL. It goes on without.
 const FIRST_LOOK: Duration = Duration::from_secs(2);
+/// How often a node looks whether the limits are still its own; more often only if its sweeps are.
+const LIMITS_EVERY: Duration = Duration::from_secs(4);
 /// Until PostgreSQL is asked again whether it is there.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -28,7 +30,7 @@ impl Sessions {
         tokio::spawn(stopping.run_until_cancelled_owned(async move {
             sessions.prepare().await;
             told.notify_one();
-            sessions.rounds().await;
+            tokio::join!(sessions.rounds(), sessions.watch_limits());
         }));
         let _ = timeout(FIRST_LOOK, prepared.notified()).await;
     }
@@ -63,12 +65,21 @@ impl Sessions {
         }
     }
 
-    /// The row of limits may be changed at any time, by `convoke migrate`.
-    async fn look_at_limits(&self) {
-        match self.store.limits().await {
-            Ok(Some(row)) => self.compare_limits(row),
-            Ok(None) => self.prepare().await,
-            Err(error) => tracing::warn!(error = error_chain(&error), "interview sessions: the limits cannot be read"),
+    /// The row of limits may be changed at any time, by `convoke migrate`. A node that learns of it late goes on starting
+    /// sessions by the old ones, or refuses to start any.
+    async fn watch_limits(&self) {
+        loop {
+            sleep(self.rules.sweep_interval.min(LIMITS_EVERY)).await;
+            match self.store.limits().await {
+                Ok(Some(row)) => self.compare_limits(row),
+                Ok(None) => self.prepare().await,
+                Err(error) => {
+                    if let Some(times) = due("limits of sessions cannot be read") {
+                        let error = error_chain(&error);
+                        tracing::warn!(times, error, "interview sessions: the limits cannot be read");
+                    }
+                }
+            }
         }
     }
 
@@ -83,7 +94,6 @@ impl Sessions {
             // So that nodes that were started together do not stay together.
             let jitter = rand::rng().random_range(0.9..1.1);
             sleep(self.rules.sweep_interval.mul_f64(jitter)).await;
-            self.look_at_limits().await;
         }
     }
 

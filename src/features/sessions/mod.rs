@@ -130,9 +130,9 @@ impl From<StoreError> for SessionError {
                 tracing::warn!(error = error_chain(&error), "interview sessions: PostgreSQL is away");
                 Self::Unavailable
             }
-            StoreError::Rejected(_) => {
+            StoreError::Rejected(rejection, _) => {
                 tracing::warn!(error = error_chain(&error), "interview sessions: PostgreSQL does not take a value");
-                Self::Rejected
+                Self::Rejected(rejection)
             }
             StoreError::Internal(_) => {
                 tracing::error!(error = error_chain(&error), "interview sessions: PostgreSQL refused");

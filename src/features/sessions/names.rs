@@ -2,14 +2,13 @@
 
 use rand::Rng;
 
+use crate::ids;
 use crate::settings::SessionRules;
 
-/// Longer than the rules can make an id: eight segments of twelve, and seven separators of 64.
-const MOST_BYTES: usize = 600;
-/// These follow `/api/interviews/` themselves, so that a session of this name could not be asked for.
-const RESERVED: [&str; 3] = ["start", "eligibility", "join-token"];
+/// These mean something else behind `/api/interviews/`, so that a session of this name could not be asked for.
+const RESERVED: [&str; 5] = ["start", "eligibility", "join-token", ".", ".."];
 /// Draws that may hit a reserved word before one is given out all the same: with rules that make nothing else.
-const DRAWS: usize = 8;
+const DRAWS: usize = 64;
 
 /// How names are made and recognised.
 #[derive(Clone, Debug)]
@@ -87,8 +86,7 @@ impl Names {
 /// Whether a text could be the id of a session under any rules: what is not is not looked for. Rules may have changed since
 /// a session was made, so it need not be one that today's would make.
 pub fn may_be_id(text: &str) -> bool {
-    (1..=MOST_BYTES).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
+    ids::is_scope_id(text)
 }
 
 #[cfg(test)]
@@ -118,6 +116,12 @@ mod tests {
         let names = names(&[("SESSION_ID_SEGMENTS", "1"), ("SESSION_ID_CHARS_PER_SEGMENT", "2"), ("SESSION_ID_CHARSET", "ab")]);
         let drawn: std::collections::BTreeSet<_> = (0..1000).map(|_| names.draw()).collect();
         assert_eq!(drawn.into_iter().collect::<Vec<_>>(), ["aa", "ab", "ba", "bb"]);
+    }
+
+    #[test]
+    fn no_session_is_called_as_a_path_goes() {
+        let names = names(&[("SESSION_ID_SEGMENTS", "1"), ("SESSION_ID_CHARS_PER_SEGMENT", "1"), ("SESSION_ID_CHARSET", ".a")]);
+        assert!((0..100).all(|_| names.draw() == "a"));
     }
 
     #[test]
@@ -152,9 +156,9 @@ mod tests {
 
     #[test]
     fn what_no_rules_can_make_is_no_id() {
-        for bad in ["", "a b", "' OR 1=1 --", "a\0", "ä", "a/b", &"x".repeat(601)] {
+        for bad in ["", ".", "..", "a b", "' OR 1=1 --", "a\0", "ä", "a/b", &"x".repeat(129)] {
             assert!(!may_be_id(bad), "{bad:?}");
         }
-        assert!(may_be_id("ABC-123-XYZ") && may_be_id(&"x".repeat(600)));
+        assert!(may_be_id("ABC-123-XYZ") && may_be_id(&"x".repeat(128)));
     }
 }

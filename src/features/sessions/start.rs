@@ -98,7 +98,7 @@ impl From<SessionError> for StartRefusal {
     fn from(error: SessionError) -> Self {
         match error {
             SessionError::Start(refusal) => refusal,
-            SessionError::Internal | SessionError::Rejected => Self::CreateFailed,
+            SessionError::Internal | SessionError::Rejected(_) => Self::CreateFailed,
             _ => Self::Unavailable,
         }
     }

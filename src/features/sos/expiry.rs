@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::json;
 
 use crate::auth::{AuthError, Claims};
+use crate::redis::scripts::members::Standing;
 use crate::redis::scripts::sos::sos_standing;
 use crate::socketio::{Code, Event, EventError, Reply, Socket};
 
@@ -28,26 +29,39 @@ fn until(seconds: u64, before: Duration) -> Duration {
 }
 
 impl Sos {
-    /// Whether an expired token still opens the SOS that it is for (`sosId`): a citizen's or rescuer's, for a while, and only
-    /// while that SOS is not final.
+    /// Whether an expired token still opens one of the SOSs that it names: a citizen's or rescuer's, for a while, and only while
+    /// that SOS is not final.
     pub(super) async fn has_grace(self: &Arc<Self>, claims: &Claims) -> Result<bool, SosError> {
-        let Some(expires_at) = claims.expires_at else { return Ok(true) };
+        let Some(ends_at) = claims.ends_at() else { return Ok(true) };
         let grace = self.config.token_grace.as_secs();
-        if claims.role.sees_all() || grace == 0 || now_seconds() >= expires_at.saturating_add(grace) {
+        if claims.role.sees_all() || grace == 0 || now_seconds() >= ends_at.saturating_add(grace) {
             return Ok(false);
         }
-        let Some(sos) = claims.sos_id.as_deref() else { return Ok(false) };
-        let standing = match sos_standing(self.redis(), sos, actor(claims, sos, "")).await? {
-            None if self.ensure(sos, claims).await.is_ok() => sos_standing(self.redis(), sos, actor(claims, sos, "")).await?,
-            standing => standing,
-        };
-        Ok(standing.is_some_and(|standing| !standing.ended && standing.role.is_some()))
+        let mut unknown = Vec::new();
+        for sos in &claims.sos_ids {
+            match sos_standing(self.redis(), sos, actor(claims, sos, "")).await? {
+                Some(standing) if is_open(&standing) => return Ok(true),
+                Some(_) => {}
+                None => unknown.push(sos),
+            }
+        }
+        // Asked of the SOS service last: it may be slow, or away.
+        for sos in unknown {
+            if self.ensure(sos, claims).await.is_ok() {
+                let standing = sos_standing(self.redis(), sos, actor(claims, sos, "")).await?;
+                if standing.is_some_and(|standing| is_open(&standing)) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 
     /// Sets the one timer that a socket has: it warns, then ends the token, then the grace. It holds no socket.
     pub(super) fn schedule_expiry(self: &Arc<Self>, socket: &Arc<Socket>) {
         let Some(caller) = caller(socket) else { return };
-        let Some(expires_at) = caller.claims().expires_at else { return caller.set_expiry(None) };
+        let claims = caller.claims();
+        let (Some(expires_at), Some(ends_at)) = (claims.expires_at, claims.ends_at()) else { return caller.set_expiry(None) };
         let (sos, weak) = (Arc::downgrade(self), Arc::downgrade(socket));
         let (before, in_grace) = (self.config.expiring_before, caller.in_grace());
         let timer = tokio::spawn(async move {
@@ -56,11 +70,11 @@ impl Sos {
                 let Some(socket) = weak.upgrade() else { return };
                 socket.emit("auth:expiring", &json!({ "expiresAt": expires_at.saturating_mul(1000) }).to_string());
                 drop(socket);
-                sleep_until(expires_at, Duration::ZERO).await;
+                sleep_until(ends_at, Duration::ZERO).await;
             }
             loop {
                 let (Some(sos), Some(socket)) = (sos.upgrade(), weak.upgrade()) else { return };
-                let Some(pause) = sos.expired(&socket, expires_at).await else { return };
+                let Some(pause) = sos.expired(&socket, ends_at).await else { return };
                 drop((sos, socket));
                 tokio::time::sleep(pause).await;
             }
@@ -69,14 +83,14 @@ impl Sos {
     }
 
     /// The token's time is up. Returns when to ask again, if the socket has grace.
-    async fn expired(self: &Arc<Self>, socket: &Arc<Socket>, expires_at: u64) -> Option<Duration> {
+    async fn expired(self: &Arc<Self>, socket: &Arc<Socket>, ends_at: u64) -> Option<Duration> {
         let caller = caller(socket)?;
         let claims = caller.claims();
         match self.has_grace(&claims).await {
             Ok(true) => {
                 caller.begin_grace();
                 self.leave_unnamed(socket, caller, &claims).await;
-                let end = expires_at.saturating_add(self.config.token_grace.as_secs());
+                let end = ends_at.saturating_add(self.config.token_grace.as_secs());
                 Some(until(end, Duration::ZERO).clamp(Duration::from_secs(1), LONGEST))
             }
             Ok(false) => {
@@ -91,10 +105,10 @@ impl Sos {
         }
     }
 
-    /// In grace only the SOS that the token is for is open.
+    /// In grace only the SOSs that the token names are open.
     async fn leave_unnamed(self: &Arc<Self>, socket: &Arc<Socket>, caller: &Caller, claims: &Claims) {
         for sos in caller.rooms() {
-            if !claims.is_for(&sos) {
+            if !claims.names(&sos) {
                 self.evict(socket, claims, &sos).await;
             }
         }
@@ -160,6 +174,11 @@ impl Sos {
         let expires_at = claims.expires_at.map(|seconds| seconds.saturating_mul(1000));
         Ok(Reply::Object(json!({ "ok": true, "expiresAt": expires_at }).to_string()))
     }
+}
+
+/// Whether its actor has rights on an SOS that goes on.
+fn is_open(standing: &Standing) -> bool {
+    !standing.ended && standing.role.is_some()
 }
 
 /// In steps, since the clock may be set and the timers of the runtime have an end.

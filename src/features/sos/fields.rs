@@ -10,10 +10,22 @@ use serde_json::value::RawValue;
 use crate::protocol::intake;
 
 /// What is wrong with one field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bad {
     pub field: &'static str,
-    pub why: &'static str,
+    /// Reads on from the field's name; where a limit was passed, it says which.
+    pub why: Cow<'static, str>,
+}
+
+impl Bad {
+    pub fn new(field: &'static str, why: impl Into<Cow<'static, str>>) -> Self {
+        Self { field, why: why.into() }
+    }
+
+    /// More characters than it may have.
+    pub fn too_long(field: &'static str, most: usize) -> Self {
+        Self::new(field, format!("must have at most {most} characters"))
+    }
 }
 
 /// Whole milliseconds beyond this are no integers in JavaScript.
@@ -53,32 +65,40 @@ impl<'a> Fields<'a> {
         let Some(raw) = self.raw(field) else { return Ok(None) };
         let text: Cow<'a, str> = match serde_json::from_str::<&str>(raw) {
             Ok(text) => text.into(),
-            Err(_) => serde_json::from_str::<String>(raw).map_err(|_| Bad { field, why: "must be a string" })?.into(),
+            Err(_) => serde_json::from_str::<String>(raw).map_err(|_| Bad::new(field, "must be a string"))?.into(),
         };
         if text.chars().count() > max {
-            return Err(Bad { field, why: "is too long" });
+            return Err(Bad::too_long(field, max));
         }
         Ok(Some(text).filter(|text| !text.is_empty()))
+    }
+
+    /// A string of at most `max` characters that names something: an empty one names nothing, and does not count as missing.
+    pub fn name(&self, field: &'static str, max: usize) -> Result<Option<Cow<'a, str>>, Bad> {
+        match self.text(field, max)? {
+            None if self.raw(field).is_some() => Err(Bad::new(field, "must not be empty")),
+            text => Ok(text),
+        }
     }
 
     /// A finite number between two bounds, as the client wrote it.
     pub fn number(&self, field: &'static str, least: f64, most: f64) -> Result<Option<&'a str>, Bad> {
         let Some(raw) = self.raw(field) else { return Ok(None) };
-        let value = number(raw).ok_or(Bad { field, why: "must be a number" })?;
+        let value = number(raw).ok_or_else(|| Bad::new(field, "must be a number"))?;
         if value < least || value > most {
-            return Err(Bad { field, why: "is out of range" });
+            return Err(Bad::new(field, format!("must be from {least} to {most}")));
         }
         Ok(Some(raw))
     }
 
-    /// A time (ms since 1970) or a count. Fractions are cut off, since some phones give times with fractions.
-    pub fn whole(&self, field: &'static str) -> Result<Option<u64>, Bad> {
+    /// How many of something: an integer from 1; what is above `most` counts as `most`.
+    pub fn count(&self, field: &'static str, most: u64) -> Result<Option<u64>, Bad> {
         let Some(raw) = self.raw(field) else { return Ok(None) };
-        let value = number(raw).ok_or(Bad { field, why: "must be a number" })?;
-        if value < 0.0 || value > MAX_SAFE as f64 {
-            return Err(Bad { field, why: "is out of range" });
+        match number(raw).filter(|value| *value >= 1.0 && value.fract() == 0.0) {
+            // The cast saturates.
+            Some(value) => Ok(Some((value as u64).min(most))),
+            None => Err(not_a_count(field, most)),
         }
-        Ok(Some(value as u64))
     }
 
     /// A truth value.
@@ -87,29 +107,23 @@ impl<'a> Fields<'a> {
             None => Ok(None),
             Some("true") => Ok(Some(true)),
             Some("false") => Ok(Some(false)),
-            Some(_) => Err(Bad { field, why: "must be true or false" }),
+            Some(_) => Err(Bad::new(field, "must be true or false")),
         }
     }
 
     /// An object within the field, as raw JSON of at most `max` bytes.
     pub fn object(&self, field: &'static str, max: usize) -> Result<Option<&'a str>, Bad> {
         match self.raw(field) {
-            Some(raw) if !raw.starts_with('{') => Err(Bad { field, why: "must be an object" }),
-            Some(raw) if raw.len() > max => Err(Bad { field, why: "is too long" }),
+            Some(raw) if !raw.starts_with('{') => Err(Bad::new(field, "must be an object")),
+            Some(raw) if raw.len() > max => Err(Bad::new(field, format!("must have at most {max} bytes"))),
             raw => Ok(raw),
         }
     }
+}
 
-    /// An object, a string or a number within the field, as raw JSON of at most `max` bytes.
-    pub fn value(&self, field: &'static str, max: usize) -> Result<Option<&'a str>, Bad> {
-        match self.raw(field) {
-            Some(raw) if raw.starts_with('[') || raw == "true" || raw == "false" => Err(Bad { field, why: "has a wrong type" }),
-            Some(raw) if raw.len() > max => Err(Bad { field, why: "is too long" }),
-            Some(raw) if number_like(raw) && number(raw).is_none() => Err(Bad { field, why: "is out of range" }),
-            Some(raw) if !is_sound(raw) => Err(Bad { field, why: "breaks a rule that all clients' values keep" }),
-            raw => Ok(raw.filter(|&raw| raw != r#""""#)),
-        }
-    }
+/// What is no number of things.
+pub fn not_a_count(field: &'static str, most: u64) -> Bad {
+    Bad::new(field, format!("must be an integer from 1 (above {most} it counts as {most})"))
 }
 
 /// Whether a JSON value that goes on as it is keeps the rules of the intake: what comes from elsewhere than a client's event

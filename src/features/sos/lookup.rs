@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::auth::Claims;
@@ -19,13 +19,14 @@ use crate::redis::scripts::sos::{
 
 use super::caller::actor;
 use super::error::SosError;
-use super::fields::is_sound;
+use super::fields::{Bad, Fields};
 use super::join::scope;
-use super::rules;
 use super::seam::{LookupError, Record};
 use super::timers::longer;
 use super::{Sos, time};
+use super::{payload, rules};
 use crate::sync::lock;
+use crate::telemetry::due;
 
 /// How long a client waits for the SOS service: for one call, and a little for a place among those of this node.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -33,8 +34,6 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 /// So often the state of a busy room is read again before it is published as it is.
 const PUBLISH_TRIES: u32 = 10;
-/// The most that a field of a record may hold, as JSON (bytes).
-const MAX_FIELD: usize = 4096;
 
 /// A record of the SOS service, in the form that scripts take. Names as in the internal API; snake case counts too.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -50,7 +49,12 @@ pub struct Read {
 impl Read {
     pub fn new(record: &Record) -> Self {
         let field = |names: [&str; 2]| names.iter().find_map(|name| record.get(*name)).filter(|value| !value.is_null());
-        let raw = |names| field(names).map(Value::to_string).filter(|text| text.len() <= MAX_FIELD && is_sound(text));
+        // As strict as the internal API; but an incident is not refused for a field that nobody could read.
+        let given = |names: [&str; 2]| json!({ names[0]: field(names).cloned() }).to_string();
+        let kind =
+            |names: [&'static str; 2]| Fields::parse(&given(names)).and_then(|fields| or_told(payload::kind(&fields, names[0])));
+        let address = given(["address", "address"]);
+        let address = Fields::parse(&address).and_then(|fields| or_told(payload::address(&fields)).map(str::to_owned));
         let citizen = field(["citizenId", "citizen_id"]).and_then(|value| match value {
             Value::String(id) => Some(id.clone()),
             Value::Number(id) => Some(id.to_string()),
@@ -59,9 +63,9 @@ impl Read {
         Self {
             citizen: citizen.filter(|id| is_user_id(id)),
             status: field(["status", "status"]).and_then(Value::as_str).and_then(rules::status),
-            kind: raw(["type", "type"]),
-            so_no: raw(["soNo", "so_no"]),
-            address: raw(["address", "address"]),
+            kind: kind(["type", "type"]),
+            so_no: kind(["soNo", "so_no"]),
+            address,
             created_at: field(["createdAt", "created_at"]).and_then(time::millis),
         }
     }
@@ -112,6 +116,16 @@ impl Drop for Flight<'_> {
             }
         }
     }
+}
+
+/// A field of a record, if it is one that clients can read.
+fn or_told<T>(field: Result<Option<T>, Bad>) -> Option<T> {
+    field.unwrap_or_else(|bad| {
+        if let Some(times) = due("a field of the SOS service's records does not fit") {
+            tracing::warn!(times, field = bad.field, why = %bad.why, "a field of the SOS service's records is left out");
+        }
+        None
+    })
 }
 
 impl Sos {
@@ -280,8 +294,6 @@ impl Sos {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
@@ -302,5 +314,21 @@ mod tests {
         let read = Read::new(record.as_object().expect("an object"));
         let expected = Read { citizen: Some("7".into()), so_no: Some(r#""SO-1""#.into()), ..Read::default() };
         assert_eq!(read, expected);
+    }
+
+    #[test]
+    fn a_records_type_and_number_are_texts_and_its_address_has_short_fields() {
+        let read = |record: Value| Read::new(record.as_object().expect("an object"));
+        let (long, most) = ("x".repeat(129), "ä".repeat(128));
+        for bad in [json!(5), json!({}), json!(["a"]), json!(true), json!(long)] {
+            let read = read(json!({"type": bad, "so_no": bad}));
+            assert_eq!((read.kind, read.so_no), (None, None), "{bad}");
+        }
+        assert_eq!(read(json!({"type": most})).kind, Some(format!("\"{most}\"")));
+        for bad in [json!(5), json!({"city": 5}), json!({"city": "x".repeat(201)}), json!(["a"]), json!("x".repeat(201))] {
+            assert_eq!(read(json!({"address": bad})).address, None, "{bad}");
+        }
+        let good = json!({"city": "x".repeat(200), "barangay": null});
+        assert_eq!(read(json!({ "address": good })).address, Some(good.to_string()));
     }
 }

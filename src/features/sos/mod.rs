@@ -50,6 +50,7 @@ use crate::redis::scripts::{Op, Retention, Written};
 use crate::socketio::{Namespace, Socket};
 
 pub use fields::Bad;
+pub use payload::NO_SOS_ID;
 pub use service::{Created, Listed, Posted, Presence, StatusResult};
 
 use join::RoomState;

@@ -1,19 +1,25 @@
 //! The payloads of clients' events as typed commands, with the exact code of what is wrong. Contract § 3. Pure.
 
+use serde_json::Value;
+
 use crate::ids::{StreamId, is_scope_id};
 use crate::redis::scripts::location::Fix;
 use crate::socketio::{Code, EventError};
 
 use super::error::{INVALID_LOCATION, INVALID_MESSAGE, INVALID_SOS_ID, INVALID_STATUS};
-use super::fields::{Bad, Fields, MAX_SAFE};
+use super::fields::{Bad, Fields, MAX_SAFE, is_sound};
 use super::{rules, time};
 
 /// Characters of a message.
 pub const MAX_TEXT: usize = 4000;
 /// Characters of a note or a reason.
 pub const MAX_NOTE: usize = 1000;
-/// Bytes of an address as JSON.
-pub const MAX_ADDRESS: usize = 4096;
+/// Characters of what an incident is: its type, its number.
+pub const MAX_KIND: usize = 128;
+/// Characters of each field of an address, or of one that is a text.
+pub const MAX_ADDRESS: usize = 200;
+/// Bytes of an address as JSON: it may have so many fields.
+const MAX_ADDRESS_JSON: usize = 4096;
 /// Characters of a client's own id of a write.
 pub const MAX_CLIENT_MESSAGE_ID: usize = 64;
 /// Bytes of one position with all that belongs to it.
@@ -23,6 +29,9 @@ pub const MAX_POINTS: usize = 500;
 /// Messages of one page of history: the most, and those nobody asked for.
 pub const MAX_HISTORY: u64 = 100;
 const HISTORY: u64 = 50;
+
+/// What is wrong with an id that no SOS can have.
+pub const NO_SOS_ID: &str = "must have 1–128 of A–Z, a–z, 0–9, _, . and -, and not be . or ..";
 
 /// What every payload may carry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,10 +77,10 @@ pub fn fields(json: &str) -> Result<Fields<'_>, EventError> {
 /// Which SOS is meant (`default`: the only one that the token names), and the client's id of the write.
 pub fn common(fields: &Fields<'_>, default: Option<&str>) -> Result<Common, EventError> {
     let invalid = refuse(INVALID_SOS_ID);
-    let given = fields.text("sosId", 128).map_err(&invalid)?;
-    let sos = given.as_deref().or(default).ok_or_else(|| invalid(Bad { field: "sosId", why: "is required" }))?;
+    let given = fields.name("sosId", 128).map_err(&invalid)?;
+    let sos = given.as_deref().or(default).ok_or_else(|| invalid(Bad::new("sosId", "is required")))?;
     if !is_scope_id(sos) {
-        return Err(invalid(Bad { field: "sosId", why: "must match [A-Za-z0-9_.-]{1,128}" }));
+        return Err(invalid(Bad::new("sosId", NO_SOS_ID)));
     }
     let client_message_id = fields.text("clientMessageId", MAX_CLIENT_MESSAGE_ID).map_err(refuse(Code::INVALID_PAYLOAD))?;
     Ok(Common { sos: sos.to_owned(), client_message_id: client_message_id.unwrap_or_default().into_owned() })
@@ -81,8 +90,8 @@ pub fn common(fields: &Fields<'_>, default: Option<&str>) -> Result<Common, Even
 pub fn status_update(fields: &Fields<'_>) -> Result<StatusUpdate, EventError> {
     let invalid = refuse(INVALID_STATUS);
     let text = fields.text("status", 64).map_err(&invalid)?;
-    let text = text.ok_or_else(|| invalid(Bad { field: "status", why: "is required" }))?;
-    let status = rules::status(&text).ok_or_else(|| invalid(Bad { field: "status", why: "is not a known status" }))?;
+    let text = text.ok_or_else(|| invalid(Bad::new("status", "is required")))?;
+    let status = rules::status(&text).ok_or_else(|| invalid(Bad::new("status", "is not a known status")))?;
     Ok(StatusUpdate { status, note: note(fields, "note")? })
 }
 
@@ -97,7 +106,7 @@ pub fn message(fields: &Fields<'_>) -> Result<String, EventError> {
     let invalid = refuse(INVALID_MESSAGE);
     let text = fields.text("text", MAX_TEXT).map_err(&invalid)?.unwrap_or_default();
     if text.trim().is_empty() {
-        return Err(invalid(Bad { field: "text", why: "is required" }));
+        return Err(invalid(Bad::new("text", "is required")));
     }
     Ok(text.into_owned())
 }
@@ -105,13 +114,10 @@ pub fn message(fields: &Fields<'_>) -> Result<String, EventError> {
 /// `{before?, limit?}`; a limit above the most is the most.
 pub fn history(fields: &Fields<'_>) -> Result<HistoryQuery, EventError> {
     let invalid = refuse(Code::INVALID_PAYLOAD);
-    let before = fields.text("before", 64).map_err(&invalid)?;
-    let before = before.map(|id| id.parse().map_err(|()| invalid(Bad { field: "before", why: "must be a messageId" })));
-    let limit = fields.whole("limit").map_err(&invalid)?.unwrap_or(HISTORY);
-    if limit == 0 {
-        return Err(invalid(Bad { field: "limit", why: "must be at least 1" }));
-    }
-    Ok(HistoryQuery { before: before.transpose()?, limit: limit.min(MAX_HISTORY) as u32 })
+    let before = fields.name("before", 64).map_err(&invalid)?;
+    let before = before.map(|id| id.parse().map_err(|()| invalid(Bad::new("before", "must be a messageId"))));
+    let limit = fields.count("limit", MAX_HISTORY).map_err(&invalid)?.unwrap_or(HISTORY);
+    Ok(HistoryQuery { before: before.transpose()?, limit: limit as u32 })
 }
 
 /// The fields of a `location:update`.
@@ -122,11 +128,11 @@ pub fn location(fields: &Fields<'_>) -> Result<Fix, EventError> {
 /// `{points}`. Good points are kept though others fail; a point needs a `timestamp`.
 pub fn batch(fields: &Fields<'_>) -> Result<Batch, EventError> {
     let invalid = refuse(Code::INVALID_PAYLOAD);
-    let raw = fields.raw("points").ok_or_else(|| invalid(Bad { field: "points", why: "is required" }))?;
+    let raw = fields.raw("points").ok_or_else(|| invalid(Bad::new("points", "is required")))?;
     let points: Vec<&serde_json::value::RawValue> =
-        serde_json::from_str(raw).map_err(|_| invalid(Bad { field: "points", why: "must be an array" }))?;
+        serde_json::from_str(raw).map_err(|_| invalid(Bad::new("points", "must be an array")))?;
     if points.len() > MAX_POINTS {
-        return Err(invalid(Bad { field: "points", why: "has more than 500 elements" }));
+        return Err(invalid(Bad::new("points", format!("must have at most {MAX_POINTS} elements"))));
     }
     let mut batch = Batch { fixes: Vec::with_capacity(points.len()), rejected: Vec::new() };
     for (index, point) in points.into_iter().enumerate() {
@@ -141,7 +147,7 @@ pub fn batch(fields: &Fields<'_>) -> Result<Batch, EventError> {
 
 /// One position. Latitude and longitude are required, and 0 is a value like any other.
 pub fn fix(fields: &Fields<'_>) -> Result<Fix, Bad> {
-    let required = |field, number: Option<&str>| number.map(str::to_owned).ok_or(Bad { field, why: "is required" });
+    let required = |field, number: Option<&str>| number.map(str::to_owned).ok_or_else(|| Bad::new(field, "is required"));
     let latitude = required("latitude", fields.number("latitude", -90.0, 90.0)?)?;
     let longitude = required("longitude", fields.number("longitude", -180.0, 180.0)?)?;
     let accuracy = fields.number("accuracy", 0.0, 1e9)?;
@@ -149,10 +155,10 @@ pub fn fix(fields: &Fields<'_>) -> Result<Fix, Bad> {
     let speed = known(fields.number("speed", -1.0, 1e6)?, "speed")?;
     let altitude = fields.number("altitude", -1e7, 1e9)?;
     let device = fields.text("deviceId", 128)?.unwrap_or_default();
-    let address = fields.value("address", MAX_ADDRESS)?;
+    let address = address(fields)?;
     let time = fix_time(fields)?;
     let or_null = |value: Option<&'_ str>| value.unwrap_or("null").to_owned();
-    let device_json = if device.is_empty() { "null".into() } else { serde_json::Value::from(&*device).to_string() };
+    let device_json = if device.is_empty() { "null".into() } else { Value::from(&*device).to_string() };
     let fields = format!(
         r#""latitude":{latitude},"longitude":{longitude},"accuracy":{},"heading":{},"speed":{},"altitude":{},"deviceId":{device_json}"#,
         or_null(accuracy),
@@ -165,13 +171,50 @@ pub fn fix(fields: &Fields<'_>) -> Result<Fix, Bad> {
 
 /// Milliseconds, seconds (a number below 10¹¹) or ISO 8601, as milliseconds since 1970; fractions of them are cut off.
 fn fix_time(fields: &Fields<'_>) -> Result<Option<u64>, Bad> {
+    let not_a_time = || Bad::new("timestamp", "must be a time");
     if fields.raw("timestamp").is_some_and(|raw| raw.starts_with('"')) {
         let text = fields.text("timestamp", 64)?;
-        return text.map(|text| time::iso(&text).ok_or(Bad { field: "timestamp", why: "must be a time" })).transpose();
+        return text.map(|text| time::iso(&text).ok_or_else(not_a_time)).transpose();
     }
     let Some(raw) = fields.number("timestamp", 0.0, MAX_SAFE as f64)? else { return Ok(None) };
-    let number: f64 = raw.parse().map_err(|_| Bad { field: "timestamp", why: "must be a time" })?;
+    let number: f64 = raw.parse().map_err(|_| not_a_time())?;
     Ok(Some(if number < 1e11 { number * 1000.0 } else { number } as u64))
+}
+
+/// The field `address`: a text, or an object whose fields are texts or null; as the client wrote it.
+pub fn address<'a>(fields: &Fields<'a>) -> Result<Option<&'a str>, Bad> {
+    let Some(raw) = fields.raw("address") else { return Ok(None) };
+    let fits = |text: &str| text.chars().count() <= MAX_ADDRESS;
+    let too_long = || Bad::new("address", format!("must have at most {MAX_ADDRESS} characters in each field"));
+    if raw.len() > MAX_ADDRESS_JSON {
+        return Err(Bad::new(
+            "address",
+            format!("must have at most {MAX_ADDRESS_JSON} bytes, and {MAX_ADDRESS} characters in each field"),
+        ));
+    }
+    if !is_sound(raw) {
+        return Err(Bad::new("address", "breaks a rule that all clients' values keep"));
+    }
+    match serde_json::from_str::<Value>(raw) {
+        Ok(Value::String(text)) if text.is_empty() => Ok(None),
+        Ok(Value::String(text)) => {
+            if fits(&text) {
+                Ok(Some(raw))
+            } else {
+                Err(too_long())
+            }
+        }
+        Ok(Value::Object(fields)) if fields.values().all(|value| value.is_string() || value.is_null()) => {
+            let all_fit = fields.values().filter_map(Value::as_str).all(fits);
+            if all_fit { Ok(Some(raw)) } else { Err(too_long()) }
+        }
+        _ => Err(Bad::new("address", "must be an object of strings, or a string")),
+    }
+}
+
+/// A short text such as an incident's type or number, as JSON.
+pub fn kind(fields: &Fields<'_>, field: &'static str) -> Result<Option<String>, Bad> {
+    Ok(fields.text(field, MAX_KIND)?.map(|text| Value::from(text).to_string()))
 }
 
 /// iOS says -1 where it does not know heading or speed; any other negative number is a mistake.
@@ -179,7 +222,7 @@ fn known<'a>(number: Option<&'a str>, field: &'static str) -> Result<Option<&'a 
     let value = number.and_then(|number| number.parse::<f64>().ok());
     match value {
         Some(-1.0) => Ok(None),
-        Some(value) if value < 0.0 => Err(Bad { field, why: "is out of range" }),
+        Some(value) if value < 0.0 => Err(Bad::new(field, "must be -1 (unknown) or from 0")),
         _ => Ok(number),
     }
 }

@@ -3,8 +3,8 @@
 use crate::ids::{StreamId, is_scope_id, is_user_id};
 use crate::redis::scripts::location::Fix;
 
-use super::fields::{Bad, Fields};
-use super::payload::{self, MAX_ADDRESS, MAX_CLIENT_MESSAGE_ID, MAX_NOTE, MAX_TEXT};
+use super::fields::{Bad, Fields, not_a_count};
+use super::payload::{self, MAX_CLIENT_MESSAGE_ID, MAX_NOTE, MAX_TEXT};
 use super::rules::{self, Role};
 
 /// Everything that is wrong with a request, one entry a field.
@@ -97,7 +97,7 @@ struct Form<'a> {
 
 impl<'a> Form<'a> {
     fn open(json: &'a str) -> Result<Self, Faults> {
-        let fields = Fields::parse(json).ok_or_else(|| vec![Bad { field: "body", why: "must be a JSON object" }])?;
+        let fields = Fields::parse(json).ok_or_else(|| vec![Bad::new("body", "must be a JSON object")])?;
         Ok(Self { fields, faults: Vec::new() })
     }
 
@@ -118,19 +118,20 @@ impl<'a> Form<'a> {
         let before = self.faults.len();
         let text = self.text(field, max);
         if text.is_none() && self.faults.len() == before {
-            self.faults.push(Bad { field, why: "is required" });
+            self.faults.push(Bad::new(field, "is required"));
         }
         text.unwrap_or_default()
     }
 
-    fn value(&mut self, field: &'static str, max: usize) -> Option<String> {
-        let value = self.fields.value(field, max).map(|raw| raw.map(Into::into));
-        self.take(value)
+    /// A text that may be left out, but not be empty.
+    fn name(&mut self, field: &'static str, max: usize) -> Option<String> {
+        let name = self.fields.name(field, max).map(|name| name.map(Into::into));
+        self.take(name)
     }
 
     fn fault(&mut self, field: &'static str, why: &'static str) {
         if !self.faults.iter().any(|bad| bad.field == field) {
-            self.faults.push(Bad { field, why });
+            self.faults.push(Bad::new(field, why));
         }
     }
 
@@ -145,7 +146,7 @@ impl NewSos {
         let mut form = Form::open(json)?;
         let sos_id = form.required("sosId", 128);
         if !sos_id.is_empty() && !is_scope_id(&sos_id) {
-            form.fault("sosId", "must match [A-Za-z0-9_.-]{1,128}");
+            form.fault("sosId", payload::NO_SOS_ID);
         }
         let citizen_id = form.required("citizenId", 128);
         let location = form.fields.object("location", payload::MAX_FIX);
@@ -154,7 +155,10 @@ impl NewSos {
             let fix = payload::fix(&fields).map(Some);
             form.take(fix)
         });
-        let (address, kind, so_no) = (form.value("address", MAX_ADDRESS), form.value("type", 256), form.value("soNo", 256));
+        let (address, kind, so_no) =
+            (payload::address(&form.fields), payload::kind(&form.fields, "type"), payload::kind(&form.fields, "soNo"));
+        let address = form.take(address).map(str::to_owned);
+        let (kind, so_no) = (form.take(kind), form.take(so_no));
         form.close(Self { sos_id, citizen_id, location, address, kind, so_no })
     }
 }
@@ -199,7 +203,7 @@ impl NewMessage {
         if !text.is_empty() && text.trim().is_empty() {
             form.fault("text", "is required");
         }
-        let (user_id, role) = (form.text("userId", 128), form.text("role", 32));
+        let (user_id, role) = (form.name("userId", 128), form.text("role", 32));
         let client_message_id = form.text("clientMessageId", MAX_CLIENT_MESSAGE_ID);
         let role = match role.as_deref() {
             None => "system",
@@ -226,25 +230,32 @@ impl Admission {
     }
 }
 
-/// One query parameter, decoded; `None` if it is missing or empty.
+/// One query parameter, decoded; `None` if it is missing.
 type Query<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-fn integer(query: Query<'_>, field: &'static str, faults: &mut Faults) -> Option<u64> {
+/// A whole number; one that is too large to count counts as the largest.
+fn digits(text: &str) -> Option<u64> {
+    let is_whole = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_whole.then(|| text.parse().unwrap_or(u64::MAX))
+}
+
+fn time(query: Query<'_>, field: &'static str, faults: &mut Faults) -> Option<u64> {
     let text = query(field)?;
-    let number = text.parse().ok();
-    if number.is_none() {
-        faults.push(Bad { field, why: "must be a whole number" });
+    let time = digits(&text);
+    if time.is_none() {
+        faults.push(Bad::new(field, "must be whole milliseconds since 1970"));
     }
-    number
+    time
 }
 
 fn limit(query: Query<'_>, default: u32, most: u32, faults: &mut Faults) -> u32 {
-    match integer(query, "limit", faults) {
-        Some(0) => {
-            faults.push(Bad { field: "limit", why: "must be at least 1" });
+    let Some(text) = query("limit") else { return default };
+    match digits(&text).filter(|limit| *limit > 0) {
+        Some(limit) => limit.min(most.into()) as u32,
+        None => {
+            faults.push(not_a_count("limit", most.into()));
             default
         }
-        given => given.map_or(default, |limit| limit.min(most.into()) as u32),
     }
 }
 
@@ -257,10 +268,10 @@ impl TrackQuery {
         let mut faults = Vec::new();
         let user_id = query("userId");
         if user_id.as_deref().is_some_and(|user| !is_user_id(user)) {
-            faults.push(Bad { field: "userId", why: "is too long" });
+            faults.push(Bad::new("userId", "must have 1–128 characters"));
         }
-        let from = integer(query, "from", &mut faults).unwrap_or(0);
-        let to = integer(query, "to", &mut faults);
+        let from = time(query, "from", &mut faults).unwrap_or(0);
+        let to = time(query, "to", &mut faults);
         let limit = limit(query, 1000, 10_000, &mut faults);
         settled(Self { user_id, from, to, limit }, faults)
     }
@@ -272,7 +283,7 @@ impl EventsQuery {
         let after = query("after").and_then(|text| {
             let id = text.parse().ok();
             if id.is_none() {
-                faults.push(Bad { field: "after", why: "must be an id of this trail" });
+                faults.push(Bad::new("after", "must be an id of this trail"));
             }
             id
         });
@@ -287,12 +298,16 @@ impl ListQuery {
         let status = query("status").and_then(|text| {
             let status = rules::status(&text);
             if status.is_none() {
-                faults.push(Bad { field: "status", why: "is not a known status" });
+                faults.push(Bad::new("status", "is not a known status"));
             }
             status
         });
         let limit = limit(query, 100, 1000, &mut faults);
-        settled(Self { status, after: query("after"), limit }, faults)
+        let after = query("after");
+        if after.as_deref().is_some_and(|after| !is_scope_id(after)) {
+            faults.push(Bad::new("after", payload::NO_SOS_ID));
+        }
+        settled(Self { status, after, limit }, faults)
     }
 }
 

@@ -58,7 +58,7 @@ impl Sos {
         let caller = caller(&socket).ok_or(NotRejoined::Refused)?;
         let claims = caller.claims();
         let is_open = match scope.kind {
-            ScopeKind::Sos => !caller.in_grace() || claims.is_for(&scope.id),
+            ScopeKind::Sos => !caller.in_grace() || claims.names(&scope.id),
             ScopeKind::Watch => !caller.in_grace() && rules::may(claims.role, "sos:watch"),
         };
         if !is_open || scope.kind == ScopeKind::Sos && !self.may_return(&socket, &claims, &scope.id).await? {

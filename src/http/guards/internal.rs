@@ -1,4 +1,4 @@
-//! The door to `/internal`: `X-Internal-Token`. The SOS service has one of its own, with the answers that it knows.
+//! The door to `/internal`: `X-Internal-Token`.
 
 use hyper::header::{HeaderName, HeaderValue};
 
@@ -39,7 +39,7 @@ impl InternalDoor {
 }
 
 /// A service that is set up with another token learns only that it is refused.
-pub fn tell(error: AuthError, call: &Call) {
+fn tell(error: AuthError, call: &Call) {
     if let Some(times) = due("X-Internal-Token is missing or wrong") {
         let (address, request_id) = (call.context.address, call.context.request_id.as_str());
         tracing::warn!(%error, %address, request_id, times, "X-Internal-Token is missing, or is not INTERNAL_AUTH_TOKEN");

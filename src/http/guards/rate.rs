@@ -10,7 +10,7 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::Overdrawn;
 use crate::engineio::Body;
-use crate::http::HttpError;
+use crate::http::{HttpError, Shape};
 use crate::redis::Redis;
 use crate::redis::scripts::limit::{Taken, limit_take};
 
@@ -56,9 +56,9 @@ impl RateLimits {
 pub struct Quota(Taken);
 
 impl Quota {
-    /// The answer, be it good or bad, as a response that tells the caller what is left.
-    pub fn on(self, answer: Result<Response<Body>, HttpError>) -> Response<Body> {
-        let mut response = answer.unwrap_or_else(|error| error.response());
+    /// The answer of a route of this shape, be it good or bad, as a response that tells the caller what is left.
+    pub fn on(self, shape: Shape, answer: Result<Response<Body>, HttpError>) -> Response<Body> {
+        let mut response = answer.unwrap_or_else(|error| error.response(shape));
         tell(response.headers_mut(), self.0.limit, self.0.remaining, Duration::from_millis(self.0.reset_ms));
         response
     }
@@ -92,7 +92,7 @@ mod tests {
         let taken = Taken { allowed: true, limit: 3, remaining: 2, retry_after_ms: 0, reset_ms: 19_001 };
         let not_found = HttpError::NotFound { path: "/".into() };
         for (answer, status) in [(Ok(Response::new(Body::default())), 200), (Err(not_found), 404)] {
-            let response = Quota(taken).on(answer);
+            let response = Quota(taken).on(Shape::Sos, answer);
             assert_eq!(response.status(), status);
             let told = [LIMIT, REMAINING, RESET].map(|name| response.headers()[name].to_str().unwrap().to_owned());
             assert_eq!(told, ["3", "2", "20"]);

@@ -11,7 +11,7 @@ use rust_embed::{EmbeddedFile, RustEmbed};
 use serde_json::json;
 
 use super::super::router::{Answer, Call, Router};
-use super::super::{HttpError, json as respond_json, respond};
+use super::super::{HttpError, Shape, json as respond_json, respond};
 use super::sos;
 use crate::auth::{self, Claims, Role};
 use crate::engineio::Body;
@@ -56,19 +56,19 @@ pub fn routes(router: &mut Router, settings: &Settings, sos: &Arc<Sos>, sessions
     let policy = policy(settings.livekit.as_ref());
     for path in ["/demo", "/demo/{*file}"] {
         let policy = policy.clone();
-        router.route(Method::GET, path, move |call| {
+        router.route(Method::GET, path, Shape::Sos, move |call| {
             let answer = file(&call, &policy);
             async { Ok(answer) }
         });
     }
     holder::route(router, &settings.sessions.identity, sessions);
     let identity = Arc::new(settings.sos.identity.clone());
-    router.route(Method::GET, "/demo/token", move |call| {
+    router.route(Method::GET, "/demo/token", Shape::Sos, move |call| {
         let answer = token(&call, &identity);
         async { answer }
     });
     let sos = sos.clone();
-    router.route(Method::POST, "/demo/sos", move |call| {
+    router.route(Method::POST, "/demo/sos", Shape::Sos, move |call| {
         let sos = sos.clone();
         async move { sos::create(&sos, call).await }
     });
@@ -80,7 +80,7 @@ fn file(call: &Call, policy: &HeaderValue) -> Response<Body> {
     match Page::get(name) {
         Some(file) => serve(name, &file, call.headers.get(IF_NONE_MATCH), policy),
         None if Page::get("index.html").is_none() => respond(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", NOT_BUILT),
-        None => HttpError::NotFound { path: call.path.to_string() }.response(),
+        None => HttpError::NotFound { path: call.path.to_string() }.response(call.shape),
     }
 }
 
@@ -116,7 +116,7 @@ fn token(call: &Call, identity: &Identity) -> Answer {
     let query = call.query();
     let given = |name: &str| query.get(name).map(String::as_str).filter(|value| !value.is_empty());
     let mut faults = Vec::new();
-    let mut fault = |field, why| faults.push(Bad { field, why });
+    let mut fault = |field, why: &'static str| faults.push(Bad::new(field, why));
     let role = given("role").and_then(|role| role.parse::<Role>().ok());
     if role.is_none() {
         fault("role", "must be citizen, rescuer, dispatcher or admin");
@@ -127,7 +127,7 @@ fn token(call: &Call, identity: &Identity) -> Answer {
     }
     let sos = given("sos");
     if sos.is_some_and(|sos| !ids::is_scope_id(sos)) {
-        fault("sos", "must have 1–128 of A–Z, a–z, 0–9, _, . and -");
+        fault("sos", "must have 1–128 of A–Z, a–z, 0–9, _, . and -, and not be . or ..");
     }
     let (true, Some(role), Some(user)) = (faults.is_empty(), role, user) else { return Err(faults.into()) };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

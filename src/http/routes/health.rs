@@ -6,7 +6,7 @@ use hyper::{Method, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::super::router::Router;
-use super::super::{json as respond_json, router::Answer};
+use super::super::{Shape, json as respond_json, router::Answer};
 use crate::drain::{Lifecycle, Phase};
 use crate::engineio::Body;
 
@@ -82,16 +82,16 @@ pub fn routes(router: &mut Router, health: Health, node: &str) {
         "socketio": {"path": "/socket.io/", "transports": ["polling", "websocket"], "namespaces": ["/"]},
     });
     let info = info.to_string();
-    router.route(Method::GET, "/", move |_| ok(info.clone()));
+    router.route(Method::GET, "/", Shape::Sos, move |_| ok(info.clone()));
     let alive = json!({"status": "ok", "service": SERVICE, "version": VERSION}).to_string();
     for path in ["/health", "/api/health", "/healthz", "/livez"] {
         let alive = alive.clone();
-        router.route(Method::GET, path, move |_| ok(alive.clone()));
+        router.route(Method::GET, path, Shape::Sos, move |_| ok(alive.clone()));
     }
     let health = Arc::new(health);
     for path in ["/ready", "/readyz"] {
         let health = health.clone();
-        router.route(Method::GET, path, move |_| {
+        router.route(Method::GET, path, Shape::Sos, move |_| {
             let answer = health.ready();
             async { Ok(answer) }
         });

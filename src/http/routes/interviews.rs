@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::super::guards::{FailedAuth, InternalDoor, RateLimits, X_INTERNAL_TOKEN, bearer};
 use super::super::router::{Answer, Call, Router};
-use super::super::{HttpError, json as respond_json, now_seconds};
+use super::super::{HttpError, Shape, json as respond_json, now_seconds};
 use crate::auth::Recruiter;
 use crate::engineio::Body;
 use crate::features::interviews::error::InterviewError;
@@ -40,12 +40,12 @@ pub fn routes(router: &mut Router, parts: Option<Parts<'_>>) {
     table.add(Method::POST, "/api/interviews/{id}/invites", |api, call| async move {
         let recruiter = api.recruiter(&call).await?;
         let quota = api.limits.take("interviews-invite", &bucket_of(&recruiter), api.per_minute).await?;
-        Ok(quota.on(invite(api, recruiter, call).await))
+        Ok(quota.on(Shape::Coded, invite(api, recruiter, call).await))
     });
     table.add(Method::DELETE, "/api/interviews/{id}/invites/{invite}", |api, call| async move {
         let recruiter = api.recruiter(&call).await?;
         let quota = api.limits.take("interviews-revoke", &bucket_of(&recruiter), api.per_minute).await?;
-        Ok(quota.on(revoke(api, recruiter, call).await))
+        Ok(quota.on(Shape::Coded, revoke(api, recruiter, call).await))
     });
     table.add(Method::POST, "/internal/interviews", create);
     table.add(Method::GET, "/internal/interviews/{id}", read);
@@ -63,7 +63,7 @@ impl Table<'_> {
         F: Future<Output = Answer> + Send + 'static,
     {
         let api = self.api.clone();
-        self.router.route(method, path, move |call| {
+        self.router.route(method, path, Shape::Coded, move |call| {
             let api = api.clone();
             async move {
                 let api = api.ok_or(HttpError::NotConfigured { setting: "DATABASE_URL" })?;
@@ -140,7 +140,7 @@ async fn join_token(api: Arc<Api>, call: Call) -> Answer {
         let body = json!({"token": joined.token, "roomName": joined.room, "wsUrl": joined.ws_url});
         Ok(respond_json(StatusCode::CREATED, body.to_string()))
     };
-    Ok(quota.on(answer.await))
+    Ok(quota.on(Shape::Coded, answer.await))
 }
 
 async fn invite(api: Arc<Api>, recruiter: Recruiter, call: Call) -> Answer {

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::super::router::{Answer, Call, Router, media_type};
-use super::super::{HttpError, json as respond_json};
+use super::super::{HttpError, Shape, json as respond_json};
 use crate::livekit::{LiveKit, RoomEvent, RoomListener, WebhookError};
 use crate::telemetry::due;
 
@@ -29,7 +29,7 @@ struct Door {
 pub fn routes(router: &mut Router, livekit: Option<&LiveKit>, listeners: Vec<Arc<dyn RoomListener>>) {
     let at_once = Semaphore::new(MOST_AT_ONCE);
     let door = livekit.cloned().map(|livekit| Arc::new(Door { livekit, listeners, at_once }));
-    router.route(Method::POST, "/livekit/webhook", move |call| {
+    router.route(Method::POST, "/livekit/webhook", Shape::Sos, move |call| {
         let door = door.clone();
         async move { door.ok_or(HttpError::NotConfigured { setting: "LIVEKIT_WS_URL" })?.take(call).await }
     });

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::super::guards::{FailedAuth, InternalDoor, RateLimits, bearer};
 use super::super::router::{Answer, Call, Router};
-use super::super::{HttpError, json as respond_json, now_seconds};
+use super::super::{HttpError, Shape, json as respond_json, now_seconds};
 use crate::auth::{AuthError, Holder, SessionsVerifier};
 use crate::engineio::Body;
 use crate::features::sessions::Sessions;
@@ -41,14 +41,14 @@ pub fn routes(router: &mut Router, parts: Option<Parts<'_>>) {
     });
     let mut table = Table { router, api };
     let Rates { starts, tokens, others } = rates;
-    let plain = |name| Route { name, per_minute: others, needs_livekit: false };
-    let with_livekit = |name, per_minute| Route { name, per_minute, needs_livekit: true };
-    table.add(Method::POST, "/api/interviews/start", with_livekit("sessions-start", starts), start);
+    let plain = |name| Route { name, per_minute: others, needs_livekit: false, shape: Shape::Message };
+    let with_livekit = |name, per_minute, shape| Route { name, per_minute, needs_livekit: true, shape };
+    table.add(Method::POST, "/api/interviews/start", with_livekit("sessions-start", starts, Shape::Coded), start);
     table.add(Method::GET, "/api/interviews/eligibility", plain("sessions-eligibility"), eligibility);
     table.add(Method::GET, "/api/interviews/{id}", plain("sessions-get"), get);
     table.add(Method::GET, "/api/interviews/{id}/status", plain("sessions-status"), get);
     table.add(Method::POST, "/api/interviews/{id}/end", plain("sessions-end"), end);
-    table.add(Method::POST, "/api/livekit/token", with_livekit("sessions-token", tokens), token);
+    table.add(Method::POST, "/api/livekit/token", with_livekit("sessions-token", tokens, Shape::Message), token);
     table.add_internal(Method::PATCH, "/internal/interview-sessions/{id}", score);
     table.add_internal(Method::PUT, "/internal/users/{id}", user);
 }
@@ -82,6 +82,7 @@ struct Route {
     name: &'static str,
     per_minute: u32,
     needs_livekit: bool,
+    shape: Shape,
 }
 
 struct Table<'a> {
@@ -96,7 +97,7 @@ impl Table<'_> {
         F: Future<Output = Answer> + Send + 'static,
     {
         let api = self.api.clone();
-        self.router.route(method, path, move |call| {
+        self.router.route(method, path, route.shape, move |call| {
             let api = api.clone();
             async move {
                 let api = api.ok_or(HttpError::NotConfigured { setting: "DATABASE_URL" })?;
@@ -105,7 +106,7 @@ impl Table<'_> {
                 }
                 let holder = api.authenticate(&call).await?;
                 let quota = api.limits.take(route.name, &holder.user_id.to_string(), route.per_minute).await?;
-                Ok(quota.on(as_one_call(handler(api, holder, call)).await))
+                Ok(quota.on(route.shape, as_one_call(handler(api, holder, call)).await))
             }
         });
     }
@@ -115,7 +116,7 @@ impl Table<'_> {
         F: Future<Output = Answer> + Send + 'static,
     {
         let api = self.api.clone();
-        self.router.route(method, path, move |call| {
+        self.router.route(method, path, Shape::Message, move |call| {
             let api = api.clone();
             async move {
                 let api = api.ok_or(HttpError::NotConfigured { setting: "DATABASE_URL" })?;
@@ -178,7 +179,7 @@ async fn score(api: Arc<Api>, call: Call) -> Answer {
 }
 
 async fn user(api: Arc<Api>, call: Call) -> Answer {
-    let id = call.param("id").parse().map_err(|_| vec![Bad { field: "id", why: "must be a UUID" }]);
+    let id = call.param("id").parse().map_err(|_| vec![Bad::new("id", "must be a UUID")]);
     let id = id.map_err(HttpError::from)?;
     let fields::User { email, resume_id } = fields::User::parse(&object(call).await?)?;
     Ok(answer(StatusCode::OK, &api.sessions.put_user(id, email.as_deref(), resume_id.as_deref()).await?))

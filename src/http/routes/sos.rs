@@ -1,18 +1,16 @@
 //! The internal API of incidents, for the SOS service. Contract § 3 "Internal API".
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use hyper::header::{ACCEPT, HeaderValue, VARY};
 use hyper::{Method, Response, StatusCode};
 use serde::Serialize;
 use serde_json::json;
 
-use super::super::guards::{FailedAuth, X_INTERNAL_TOKEN, tell_internal};
+use super::super::guards::InternalDoor;
 use super::super::router::{Answer, Call, Router};
-use super::super::{HttpError, json as respond_json, respond};
+use super::super::{HttpError, Shape, json as respond_json, respond};
 use super::geojson;
-use crate::auth::{AuthError, InternalToken};
 use crate::engineio::Body;
 use crate::features::sos::requests::{
     Admission, Closing, EventsQuery, Faults, ListQuery, NewMessage, NewSos, StatusChange, TrackQuery,
@@ -23,13 +21,12 @@ use crate::settings::Secret;
 
 struct Api {
     sos: Arc<Sos>,
-    token: InternalToken,
-    failures: FailedAuth,
+    door: InternalDoor,
 }
 
 /// Adds every route under `/internal/realtime`.
 pub fn routes(router: &mut Router, sos: &Arc<Sos>, token: Option<&Secret>) {
-    let api = Arc::new(Api { sos: sos.clone(), token: InternalToken::new(token), failures: FailedAuth::default() });
+    let api = Arc::new(Api { sos: sos.clone(), door: InternalDoor::new(token) });
     let mut table = Table { router, api };
     table.add(Method::POST, "/internal/realtime/sos/init", init);
     table.add(Method::GET, "/internal/realtime/sos", list);
@@ -56,30 +53,13 @@ impl Table<'_> {
         F: Future<Output = Answer> + Send + 'static,
     {
         let api = self.api.clone();
-        self.router.route(method, path, move |call| {
+        self.router.route(method, path, Shape::Sos, move |call| {
             let api = api.clone();
             async move {
-                api.admit(&call)?;
+                api.door.admit(&call)?;
                 handler(api, call).await
             }
         });
-    }
-}
-
-impl Api {
-    fn admit(&self, call: &Call) -> Result<(), HttpError> {
-        let given = call.headers.get(X_INTERNAL_TOKEN).map(HeaderValue::as_bytes);
-        match self.token.check(given) {
-            Ok(()) => Ok(()),
-            Err(AuthError::NotConfigured) => Err(HttpError::NotConfigured { setting: "INTERNAL_AUTH_TOKEN" }),
-            Err(error) => {
-                tell_internal(error, call);
-                match self.failures.count(call.context.address, Instant::now()) {
-                    Ok(()) => Err(HttpError::InvalidToken),
-                    Err(overdrawn) => Err(HttpError::TooManyFailures(overdrawn)),
-                }
-            }
-        }
     }
 }
 
@@ -161,13 +141,13 @@ fn sos_id(call: &Call) -> Result<String, HttpError> {
 
 fn user_id(call: &Call) -> Result<String, HttpError> {
     let user = call.param("user");
-    let bad = || HttpError::Invalid(vec![Bad { field: "userId", why: "must have 1–128 characters" }]);
+    let bad = || HttpError::Invalid(vec![Bad::new("userId", "must have 1–128 characters")]);
     if is_user_id(user) { Ok(user.into()) } else { Err(bad()) }
 }
 
 fn parsed<T>(call: &Call, parse: impl Fn(&dyn Fn(&str) -> Option<String>) -> Result<T, Faults>) -> Result<T, HttpError> {
     let query = call.query();
-    Ok(parse(&|name| query.get(name).filter(|value| !value.is_empty()).cloned())?)
+    Ok(parse(&|name| query.get(name).cloned())?)
 }
 
 /// `{success:true, data}` around JSON text.

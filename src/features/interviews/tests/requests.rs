@@ -36,7 +36,7 @@ fn a_fault_names_its_field_with_the_way_to_it() {
     for (path, value, expected) in [
         ("/organizationId", json!(null), "organizationId is required"),
         ("/organizationId", json!(" "), "organizationId is required"),
-        ("/organizationId", json!("x".repeat(129)), "organizationId is too long"),
+        ("/organizationId", json!("x".repeat(129)), "organizationId must have at most 128 characters"),
         (
             "/candidate",
             json!("Ada"),
@@ -59,7 +59,7 @@ fn a_fault_names_its_field_with_the_way_to_it() {
         (
             "/template/assessments/0/questions/1/text",
             json!("x".repeat(4001)),
-            "template.assessments[0].questions[1].text is too long",
+            "template.assessments[0].questions[1].text must have at most 4000 characters",
         ),
     ] {
         let mut body = whole();
@@ -78,16 +78,16 @@ fn sizes_are_bounded() {
     body["template"]["assessments"][0]["questions"] = vec![question.clone(); 499].into();
     assert_eq!(new_interview(&body.to_string()).unwrap().template.questions.len(), 500);
     body["template"]["assessments"][0]["questions"] = vec![question.clone(); 500].into();
-    assert_eq!(faults(&body), "template.assessments[1].questions has too many entries");
+    assert_eq!(faults(&body), "template.assessments must have at most 500 questions in all");
     body["template"]["assessments"][0]["questions"] = vec![json!({}); 500].into();
     assert!(faults(&body).ends_with("; and 981 more"), "{}", faults(&body));
     let mut body = whole();
     body["recruiterIds"] = (0..101).map(|id| id.to_string()).collect();
-    assert_eq!(faults(&body), "recruiterIds has too many entries");
+    assert_eq!(faults(&body), "recruiterIds must have at most 100 entries");
     body["recruiterIds"] = json!(["a", "b", "a"]);
     assert_eq!(new_interview(&body.to_string()).unwrap().recruiter_ids, ["a", "b"]);
     body["template"]["assessments"] = vec![json!({"title": "A", "questions": [question]}); 51].into();
-    assert_eq!(faults(&body), "template.assessments has too many entries");
+    assert_eq!(faults(&body), "template.assessments must have at most 50 entries");
 }
 
 #[test]
@@ -111,8 +111,11 @@ fn an_invite_lasts_a_week_unless_it_says_otherwise() {
     assert_eq!(lasts(json!({})), Ok(604_800));
     assert_eq!(lasts(json!({"expiresIn": 1})), Ok(1));
     assert_eq!(lasts(json!({"expiresIn": 2_592_000})), Ok(2_592_000));
-    for bad in [json!(0), json!(-1), json!(2_592_001), json!("60"), json!(1.5)] {
-        let expected = "expiresIn must be a whole number of seconds from 1 to 2592000";
+    for above in [json!(2_592_001), json!(1e18), json!(1e300)] {
+        assert_eq!(lasts(json!({ "expiresIn": above })), Ok(2_592_000));
+    }
+    for bad in [json!(0), json!(-1), json!("60"), json!(1.5)] {
+        let expected = "expiresIn must be an integer from 1, in seconds (above 2592000 it counts as 2592000)";
         assert_eq!(lasts(json!({"expiresIn": bad})), Err(InterviewError::Invalid(expected.into())), "{bad}");
     }
 }

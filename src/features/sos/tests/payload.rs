@@ -7,6 +7,10 @@ fn code<T: std::fmt::Debug>(json: &str, read: impl Fn(&Fields<'_>) -> Result<T, 
     }
 }
 
+fn fields_of<T>(json: &str, read: impl Fn(&Fields<'_>) -> Result<T, EventError>) -> Result<T, EventError> {
+    fields(json).and_then(|fields| read(&fields))
+}
+
 fn taken<T>(json: &str, read: impl Fn(&Fields<'_>) -> Result<T, EventError>) -> T {
     fields(json).and_then(|fields| read(&fields)).unwrap_or_else(|error| panic!("{json}: {error:?}"))
 }
@@ -16,7 +20,17 @@ fn the_tokens_only_sos_stands_in_for_a_missing_id() {
     let read = |json, default| taken(json, |fields| common(fields, default)).sos;
     assert_eq!(read("{}", Some("s1")), "s1");
     assert_eq!(read(r#"{"sosId":"s2"}"#, Some("s1")), "s2");
-    for json in [r#"{"sosId":5}"#, r#"{"sosId":{}}"#, r#"{"sosId":["s"]}"#, r#"{"sosId":"a b"}"#, r#"{"sosId":"}{"}"#] {
+    assert_eq!(read(r#"{"sosId":null}"#, Some("s1")), "s1");
+    for json in [
+        r#"{"sosId":5}"#,
+        r#"{"sosId":{}}"#,
+        r#"{"sosId":["s"]}"#,
+        r#"{"sosId":"a b"}"#,
+        r#"{"sosId":"}{"}"#,
+        r#"{"sosId":""}"#,
+        r#"{"sosId":"."}"#,
+        r#"{"sosId":".."}"#,
+    ] {
         assert_eq!(code(json, |fields| common(fields, Some("s1"))), "INVALID_SOS_ID", "{json}");
     }
     assert_eq!(code("{}", |fields| common(fields, None)), "INVALID_SOS_ID");
@@ -39,6 +53,10 @@ fn a_status_must_be_a_known_one() {
         assert_eq!(code(json, status_update), "INVALID_STATUS", "{json}");
     }
     assert_eq!(code(r#"{"status":"active","note":[]}"#, status_update), "INVALID_PAYLOAD");
+    let noted = |length: usize| fields_of(&format!(r#"{{"status":"active","note":"{}"}}"#, "ä".repeat(length)), status_update);
+    assert!(noted(1000).is_ok());
+    let refused = noted(1001).unwrap_err();
+    assert_eq!((refused.code.0, &*refused.message), ("INVALID_PAYLOAD", "note must have at most 1000 characters"));
 }
 
 #[test]
@@ -57,7 +75,15 @@ fn history_gives_50_and_at_most_100_messages() {
     let read = |json| taken(json, history);
     assert_eq!(read("{}"), HistoryQuery { before: None, limit: 50 });
     assert_eq!(read(r#"{"limit":1000,"before":"5-1"}"#), HistoryQuery { before: "5-1".parse().ok(), limit: 100 });
-    for json in [r#"{"limit":0}"#, r#"{"limit":-1}"#, r#"{"limit":"5"}"#, r#"{"before":"x"}"#, r#"{"before":5}"#] {
+    for json in [
+        r#"{"limit":0}"#,
+        r#"{"limit":-1}"#,
+        r#"{"limit":1.5}"#,
+        r#"{"limit":"5"}"#,
+        r#"{"before":"x"}"#,
+        r#"{"before":""}"#,
+        r#"{"before":5}"#,
+    ] {
         assert_eq!(code(json, history), "INVALID_PAYLOAD", "{json}");
     }
 }
@@ -118,12 +144,21 @@ fn a_bad_location_is_an_invalid_location() {
         ("timestamp", "-1"),
         ("address", "[]"),
         ("address", "true"),
+        ("address", "5"),
+        ("address", r#"{"city":5}"#),
+        ("address", r#"{"city":{}}"#),
     ];
     for (field, value) in bad {
         assert_eq!(code(&with(field, value), location), "INVALID_LOCATION", "{field}={value}");
     }
-    let huge = with("address", &format!("\"{}\"", "x".repeat(MAX_ADDRESS)));
-    assert_eq!(code(&huge, location), "INVALID_LOCATION");
+    for longest in ["\"{}\"", r#"{"city":"{}","barangay":null}"#] {
+        let of = |length| with("address", &longest.replacen("{}", &"ä".repeat(length), 1));
+        assert!(taken(&of(200), location).address.is_some());
+        let refused = fields_of(&of(201), location).unwrap_err();
+        assert_eq!((refused.code.0, refused.message.contains("200")), ("INVALID_LOCATION", true), "{refused:?}");
+    }
+    let many = (0..300).map(|at| format!(r#""field {at}":"x""#)).collect::<Vec<_>>().join(",");
+    assert_eq!(code(&with("address", &format!("{{{many}}}")), location), "INVALID_LOCATION");
     assert_eq!(code("{}", location), "INVALID_LOCATION");
 }
 

@@ -7,11 +7,11 @@ fn faults<T: std::fmt::Debug>(result: Result<T, Faults>) -> Vec<&'static str> {
 #[test]
 fn an_init_needs_an_sos_and_its_citizen() {
     let new = NewSos::parse(
-        r#"{"sosId":"s","citizenId":"c","location":{"latitude":1,"longitude":2},"address":{"city":"x","barangay":"y"},"type":"FIRE","soNo":17,"more":[]}"#,
+        r#"{"sosId":"s","citizenId":"c","location":{"latitude":1,"longitude":2},"address":{"city":"x","barangay":"y"},"type":"FIRE","soNo":"SO-17","more":[]}"#,
     )
     .expect("it is good");
     assert_eq!((new.sos_id.as_str(), new.citizen_id.as_str()), ("s", "c"));
-    assert_eq!((new.kind.as_deref(), new.so_no.as_deref()), (Some("\"FIRE\""), Some("17")));
+    assert_eq!((new.kind.as_deref(), new.so_no.as_deref()), (Some("\"FIRE\""), Some("\"SO-17\"")));
     assert_eq!(new.location.map(|fix| fix.latitude), Some("1".to_owned()));
     assert_eq!(faults(NewSos::parse("{}")), ["sosId", "citizenId"]);
     assert_eq!(faults(NewSos::parse("[]")), ["body"]);
@@ -19,6 +19,26 @@ fn an_init_needs_an_sos_and_its_citizen() {
     let bad = r#"{"sosId":"s","citizenId":"c","location":{"latitude":"x","longitude":2},"address":[],"type":true}"#;
     assert_eq!(faults(NewSos::parse(bad)), ["latitude", "address", "type"]);
     assert_eq!(faults(NewSos::parse(r#"{"sosId":"s","citizenId":"c","location":"here"}"#)), ["location"]);
+    for id in ["", ".", "..", "a/b"] {
+        assert_eq!(faults(NewSos::parse(&format!(r#"{{"sosId":"{id}","citizenId":"c"}}"#))), ["sosId"], "{id}");
+    }
+}
+
+#[test]
+fn an_inits_type_and_number_are_strings_and_its_address_has_short_fields() {
+    let of = |field: &str, value: &str| NewSos::parse(&format!(r#"{{"sosId":"s","citizenId":"c","{field}":{value}}}"#));
+    let (long, most) = (format!("\"{}\"", "x".repeat(129)), format!("\"{}\"", "ä".repeat(128)));
+    for field in ["type", "soNo"] {
+        for bad in ["5", "{}", "[]", "true", &long] {
+            assert_eq!(faults(of(field, bad)), [field], "{bad}");
+        }
+        assert!(of(field, &most).is_ok() && of(field, "null").is_ok());
+        assert_eq!(of(field, &long).unwrap_err()[0].why, "must have at most 128 characters");
+    }
+    for bad in ["5", "[]", r#"{"city":5}"#, &format!(r#"{{"city":"{}"}}"#, "x".repeat(201))] {
+        assert_eq!(faults(of("address", bad)), ["address"], "{bad}");
+    }
+    assert!(of("address", &format!(r#"{{"city":"{}","barangay":null}}"#, "x".repeat(200))).is_ok());
 }
 
 #[test]
@@ -38,6 +58,9 @@ fn a_status_change_is_authoritative_unless_it_says_otherwise() {
 fn a_closing_names_who_closes() {
     assert_eq!(Closing::parse(r#"{"closedBy":"u","reason":""}"#).expect("it is good").reason, None);
     assert_eq!(faults(Closing::parse(r#"{"reason":5}"#)), ["closedBy", "reason"]);
+    let reason = |length: usize| Closing::parse(&format!(r#"{{"closedBy":"u","reason":"{}"}}"#, "x".repeat(length)));
+    assert!(reason(1000).is_ok());
+    assert_eq!(reason(1001).unwrap_err(), [Bad::new("reason", "must have at most 1000 characters")]);
 }
 
 #[test]
@@ -59,9 +82,22 @@ fn queries_have_defaults_and_bounds() {
     let with = |name: &'static str, value: &'static str| move |asked: &str| (asked == name).then(|| value.to_owned());
     assert_eq!(TrackQuery::parse(&none), Ok(TrackQuery { user_id: None, from: 0, to: None, limit: 1000 }));
     assert_eq!(TrackQuery::parse(&with("limit", "99999")).expect("it is good").limit, 10_000);
-    for (name, value) in [("limit", "0"), ("limit", "x"), ("from", "-1"), ("to", "1.5")] {
+    assert_eq!(TrackQuery::parse(&with("limit", "99999999999999999999999")).expect("it is good").limit, 10_000);
+    let bad = [
+        ("limit", "0"),
+        ("limit", "x"),
+        ("limit", ""),
+        ("limit", "+1"),
+        ("limit", "1.5"),
+        ("from", "-1"),
+        ("to", "1.5"),
+        ("userId", ""),
+    ];
+    for (name, value) in bad {
         assert_eq!(faults(TrackQuery::parse(&with(name, value))), [name], "{name}={value}");
     }
+    assert!(TrackQuery::parse(&with("limit", "0")).unwrap_err()[0].why.contains("10000"));
+    assert_eq!(faults(ListQuery::parse(&with("after", ".."))), ["after"]);
     assert_eq!(faults(EventsQuery::parse(&with("after", "x"))), ["after"]);
     assert_eq!(faults(ListQuery::parse(&with("status", "gone"))), ["status"]);
     assert_eq!(ListQuery::parse(&with("status", "CLOSED")).expect("it is good").status, Some("closed"));

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::super::super::router::{Answer, Call, Router};
-use super::super::super::{HttpError, json as respond_json};
+use super::super::super::{HttpError, Shape, json as respond_json};
 use super::TOKEN_TTL;
 use crate::auth;
 use crate::features::sessions::Sessions;
@@ -32,7 +32,7 @@ struct Asked {
 pub(super) fn route(router: &mut Router, identity: &Identity, sessions: Option<&Arc<Sessions>>) {
     let identity = Arc::new(identity.clone());
     let sessions = sessions.cloned();
-    router.route(Method::POST, "/demo/holder", move |call| {
+    router.route(Method::POST, "/demo/holder", Shape::Sos, move |call| {
         let (identity, sessions) = (identity.clone(), sessions.clone());
         async move { sign_in(call, &identity, sessions.as_ref()).await }
     });
@@ -61,7 +61,7 @@ async fn sign_in(call: Call, identity: &Identity, sessions: Option<&Arc<Sessions
 }
 
 fn bad(field: &'static str, why: &'static str) -> HttpError {
-    vec![Bad { field, why }].into()
+    vec![Bad::new(field, why)].into()
 }
 
 fn is_name(name: &str) -> bool {

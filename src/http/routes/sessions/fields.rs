@@ -59,7 +59,7 @@ fn storable(value: &Value, most: usize) -> Option<String> {
 
 fn fault_if_none<T>(value: Option<T>, faults: &mut Vec<Bad>, field: &'static str, why: &'static str) -> Option<T> {
     if value.is_none() {
-        faults.push(Bad { field, why });
+        faults.push(Bad::new(field, why));
     }
     value
 }

@@ -230,7 +230,8 @@ impl Sos {
         let attachments = &event.args.attachments;
         let bytes = payload.len() + attachments.iter().map(Bytes::len).sum::<usize>();
         if bytes > self.config.relay_bytes {
-            return Err(invalid("payload is larger than a signal may be"));
+            let limit = format!("payload must have at most {} bytes, attachments included", self.config.relay_bytes);
+            return Err(EventError::new(Code::INVALID_PAYLOAD, limit));
         }
         if !attachments.is_empty() && placeholders(payload) != attachments.len() {
             return Err(invalid("binary data may only stand in payload"));

@@ -138,9 +138,9 @@ fn a_url_works_whatever_the_case_of_its_scheme_and_keeps_its_path() {
     let all = settings([
         ("LIVEKIT_WS_URL", "WSS://News.example/livekit/"),
         ("LIVEKIT_API_KEY", "k"),
-        ("LIVEKIT_API_SECRET", "s"),
+        ("LIVEKIT_API_SECRET", SECRET),
         ("SOS_MS_URL", "HTTP://sos:8080/api//"),
-        ("INTERNAL_AUTH_TOKEN", "t"),
+        ("INTERNAL_AUTH_TOKEN", SECRET),
         ("SOS_JWKS_URL", "HTTPS://id.example/keys/?all=1"),
         ("REDIS_URL", "REDISS-Cluster://:P@A:1"),
     ]);
@@ -153,7 +153,7 @@ fn a_url_works_whatever_the_case_of_its_scheme_and_keeps_its_path() {
         ("LIVEKIT_WS_URL", "ws://h"),
         ("LIVEKIT_API_URL", "HTTP://inside:7880/a/b"),
         ("LIVEKIT_API_KEY", "k"),
-        ("LIVEKIT_API_SECRET", "s"),
+        ("LIVEKIT_API_SECRET", SECRET),
     ]);
     assert_eq!(&*api.livekit.unwrap().api_url, "http://inside:7880/a/b");
 }

@@ -160,7 +160,7 @@ fn a_url_works_whatever_the_case_of_its_scheme_and_keeps_its_path() {
 
 #[test]
 fn a_url_to_which_no_path_can_be_appended_is_a_fault() {
-    let livekit = [("LIVEKIT_API_KEY", "k"), ("LIVEKIT_API_SECRET", "s")];
+    let livekit = [("LIVEKIT_API_KEY", "k"), ("LIVEKIT_API_SECRET", SECRET)];
     for (name, url) in [
         ("SOS_MS_URL", "http://sos/?key=1"),
         ("SOS_MS_URL", "http://sos/#x"),

@@ -21,6 +21,8 @@ pub enum CloseReason {
     TooManyConnects,
     /// More waits for the client than the budget allows.
     SlowClient,
+    /// It held more of the memory budget than anybody else when that was used up.
+    Overload,
     /// Ended by the layer above.
     ServerClosed,
     /// The node is going away; the client should come back to another.
@@ -42,7 +44,7 @@ impl CloseReason {
             Self::ProtocolError => 1002,
             Self::TooLarge => 1009,
             Self::PingTimeout | Self::PollAborted | Self::ConnectTimeout | Self::TooManyConnects | Self::SlowClient => 1008,
-            Self::TryAgain | Self::LostOwnership => 1013,
+            Self::Overload | Self::TryAgain | Self::LostOwnership => 1013,
         }
     }
 
@@ -60,6 +62,7 @@ impl CloseReason {
             Self::SlowClient => "slow client",
             Self::ServerClosed => "server closed",
             Self::GoingAway => "going away",
+            Self::Overload => "overload",
             Self::TryAgain => "try again",
             Self::TakenOver => "taken over",
             Self::LostOwnership => "lost ownership",

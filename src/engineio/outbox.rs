@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn what_waits_counts_in_the_budget_of_the_process_until_it_is_taken() {
         let process = Budget::new(100_000);
-        let count = |outbox: &mut Outbox| outbox.count(|| process.hold("test", [1, 1, 1, 1].into(), || ()));
+        let count = |outbox: &mut Outbox| outbox.count(|| process.hold("test", None, || ()));
         let mut outbox = Outbox::default();
         outbox.push(frames("4small"), None, 100_000).unwrap();
         count(&mut outbox);

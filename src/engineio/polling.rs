@@ -78,7 +78,7 @@ pub async fn post(engine: &Engine, session: Arc<Session>, body: Incoming) -> Res
     };
     session.close(match error {
         BodyError::TooLarge => CloseReason::TooLarge,
-        BodyError::NoMemory => CloseReason::SlowClient,
+        BodyError::NoMemory => CloseReason::Overload,
         BodyError::TooSlow | BodyError::Broken => CloseReason::ProtocolError,
     });
     unread(error)

@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use smallvec::smallvec;
 use socket2::SockRef;
 use tokio::net::TcpStream;
@@ -32,6 +33,9 @@ const LINGER: Duration = Duration::from_secs(2);
 
 /// How long a client on long-polling may take to fetch what still waits for it.
 const POLL_LINGER: Duration = Duration::from_secs(5);
+
+/// Messages of so many bytes are not worth counting in the memory budget.
+const UNCOUNTED: usize = 512;
 
 /// How a waiting long-polling request ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -273,12 +277,17 @@ impl Session {
     /// Something of the budget of the process that this session answers for.
     pub fn hold(self: &Arc<Self>, what: &'static str) -> Hold {
         let session = Arc::downgrade(self);
-        self.engine.config.budget.hold(what, self.address, move || {
+        self.engine.config.budget.hold(what, Some(self.address), move || {
             if let Some(session) = session.upgrade() {
                 // Closing calls up into layers whose locks the caller may hold.
-                tokio::spawn(async move { session.close(CloseReason::SlowClient) });
+                tokio::spawn(async move { session.close(CloseReason::Overload) });
             }
         })
+    }
+
+    /// What the client has sent counts for as long as anybody has a part of it: a packet that is not whole, an event that waits.
+    pub fn counted(self: &Arc<Self>, data: Bytes) -> Bytes {
+        if data.len() <= UNCOUNTED { data } else { self.hold("what a client has sent").over(data) }
     }
 
     fn count(self: &Arc<Self>, outbox: &mut Outbox) {
@@ -314,6 +323,10 @@ impl Session {
 
     pub(super) fn deliver(self: &Arc<Self>, message: Message) {
         if let Some(connection) = self.connection.get() {
+            let message = match message {
+                Message::Text(text) => Message::Text(self.counted(text)),
+                Message::Binary(data) => Message::Binary(self.counted(data)),
+            };
             connection.message(self, message);
         }
     }

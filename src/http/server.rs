@@ -112,7 +112,7 @@ async fn connection(
     let Limits { budget, patience, .. } = &*limits;
     let closed = Arc::new(Notify::new());
     let close = closed.clone();
-    let hold = budget.hold("a connection", peer.ip(), move || close.notify_one());
+    let hold = budget.hold("a connection", place.subscriber, move || close.notify_one());
     let (head, has_asked) = (HeadBytes::default(), Arc::new(AtomicBool::new(false)));
     let stream = Stream::new(stream, hold, head.clone(), patience.write);
     let asked = has_asked.clone();
@@ -120,7 +120,8 @@ async fn connection(
         head.is_whole();
         asked.store(true, Relaxed);
         let service = service.clone();
-        async move { Ok::<_, Infallible>(service.call(request, peer).await) }
+        // Boxed, so that an idle connection does not carry the future of a request.
+        Box::pin(async move { Ok::<_, Infallible>(service.call(request, peer).await) })
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

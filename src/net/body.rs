@@ -142,7 +142,7 @@ impl Whole<'_> {
         let closed = &self.closed;
         let hold = self.hold.get_or_insert_with(|| {
             let closed = closed.clone();
-            budget.hold("a request body", *address, move || closed.notify_one())
+            budget.hold("a request body", Some(*address), move || closed.notify_one())
         });
         hold.grow(capacity - hold.bytes())
     }

@@ -15,6 +15,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::sync::lock;
 use crate::telemetry::due;
 
@@ -96,8 +98,9 @@ impl Budget {
         self.used.fetch_sub(bytes, Relaxed);
     }
 
-    /// Somebody who holds nothing yet. `close` makes them let go, soon and not at once; `what` names them in the log.
-    pub fn hold(self: &Arc<Self>, what: &'static str, owner: IpAddr, close: impl Fn() + Send + Sync + 'static) -> Hold {
+    /// Somebody who holds nothing yet. `close` makes them let go, soon and not at once; `what` names them in the log. Without an
+    /// owner, such as behind a proxy that many share, they count and are never closed.
+    pub fn hold(self: &Arc<Self>, what: &'static str, owner: Option<IpAddr>, close: impl Fn() + Send + Sync + 'static) -> Hold {
         let holder = Arc::new(Holder {
             budget: self.clone(),
             what,
@@ -124,9 +127,10 @@ impl Budget {
             let offenders = self.offenders();
             if let Some(times) = due("memory budget") {
                 let (used, limit, closed) = (self.used(), self.limit, offenders.len());
-                let largest = offenders
-                    .first()
-                    .map(|holder| format!("{} of {}, {} bytes", holder.what, holder.owner, holder.bytes.load(Relaxed)));
+                let largest = offenders.first().map(|holder| {
+                    let owner = holder.owner.map(|owner| owner.to_string()).unwrap_or_default();
+                    format!("{} of {owner}, {} bytes", holder.what, holder.bytes.load(Relaxed))
+                });
                 let text = "MEMORY_BUDGET_BYTES is used up: the largest holders are closed, newcomers are refused";
                 tracing::warn!(times, used, limit, closed, largest, "{text}");
             }
@@ -150,28 +154,30 @@ impl Budget {
         let holders: Vec<_> = lock(&self.holders).values().filter_map(Weak::upgrade).collect();
         let needed = self.used().saturating_add(self.wanted.swap(0, Relaxed));
         let mut excess = needed.saturating_sub(self.limit - self.limit / 8);
-        let mut by_owner = HashMap::<IpAddr, (usize, Vec<Arc<Holder>>)>::new();
+        let mut by_owner = HashMap::<IpAddr, (usize, Vec<(usize, Arc<Holder>)>)>::new();
         for holder in holders {
             let bytes = holder.bytes.load(Relaxed);
             if holder.is_closed.load(Relaxed) {
                 excess = excess.saturating_sub(bytes);
-            } else if bytes > 0 {
-                let (all, of_owner) = by_owner.entry(subscriber(holder.owner)).or_default();
+            } else if let Some(owner) = holder.owner
+                && bytes > 0
+            {
+                let (all, of_owner) = by_owner.entry(subscriber(owner)).or_default();
                 *all += bytes;
-                of_owner.push(holder);
+                of_owner.push((bytes, holder));
             }
         }
         let mut owners: BinaryHeap<_> = by_owner.iter().map(|(owner, (all, _))| (*all, *owner)).collect();
         for (_, of_owner) in by_owner.values_mut() {
-            of_owner.sort_by_key(|holder| holder.bytes.load(Relaxed));
+            of_owner.sort_unstable_by_key(|(bytes, _)| *bytes);
         }
         let mut offenders = Vec::new();
         while excess > 0
             && let Some((all, owner)) = owners.pop()
             && all >= self.limit / OFFENCE
         {
-            let Some(holder) = by_owner.get_mut(&owner).and_then(|(_, of_owner)| of_owner.pop()) else { continue };
-            let bytes = holder.bytes.load(Relaxed);
+            let largest = by_owner.get_mut(&owner).and_then(|(_, of_owner)| of_owner.pop());
+            let Some((bytes, holder)) = largest else { continue };
             excess = excess.saturating_sub(bytes);
             owners.push((all.saturating_sub(bytes), owner));
             offenders.push(holder);
@@ -183,7 +189,7 @@ impl Budget {
 struct Holder {
     budget: Arc<Budget>,
     what: &'static str,
-    owner: IpAddr,
+    owner: Option<IpAddr>,
     bytes: AtomicUsize,
     is_closed: AtomicBool,
     close: Box<dyn Fn() + Send + Sync>,
@@ -211,6 +217,12 @@ impl Hold {
         }
     }
 
+    /// These bytes count until the last slice of them is gone.
+    pub fn over(self, bytes: Bytes) -> Bytes {
+        self.set(bytes.len());
+        Bytes::from_owner(Held { bytes, _hold: self })
+    }
+
     /// Takes so much more.
     ///
     /// # Errors
@@ -226,6 +238,17 @@ impl Hold {
         }
         bytes.fetch_add(by, Relaxed);
         Ok(())
+    }
+}
+
+struct Held {
+    bytes: Bytes,
+    _hold: Hold,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 
@@ -252,7 +275,7 @@ mod tests {
         fn new(budget: &Arc<Budget>, owner: [u8; 4], bytes: usize) -> Self {
             let hold = Arc::<Mutex<Option<Hold>>>::default();
             let own = hold.clone();
-            *lock(&hold) = Some(budget.hold("test", owner.into(), move || drop(lock(&own).take())));
+            *lock(&hold) = Some(budget.hold("test", Some(owner.into()), move || drop(lock(&own).take())));
             lock(&hold).as_ref().unwrap().set(bytes);
             Self { hold }
         }
@@ -265,7 +288,7 @@ mod tests {
     #[test]
     fn what_is_held_is_counted_until_it_is_let_go() {
         let budget = Budget::new(100);
-        let hold = budget.hold("test", [1, 1, 1, 1].into(), || ());
+        let hold = budget.hold("test", None, || ());
         hold.set(70);
         hold.set(60);
         assert_eq!(hold.grow(40), Ok(()));
@@ -275,6 +298,17 @@ mod tests {
         drop(hold);
         assert_eq!(budget.used(), 0);
         assert!(lock(&budget.holders).is_empty());
+    }
+
+    #[test]
+    fn bytes_count_until_the_last_slice_of_them_is_gone() {
+        let budget = Budget::new(100);
+        let bytes = budget.hold("test", None, || ()).over(Bytes::from_static(b"0123456789"));
+        let slice = bytes.slice(3..5);
+        drop(bytes);
+        assert_eq!((&slice[..], budget.used()), (&b"34"[..], 10));
+        drop(slice);
+        assert_eq!(budget.used(), 0);
     }
 
     #[tokio::test(start_paused = true)]
@@ -298,6 +332,16 @@ mod tests {
         assert!(honest.iter().all(|stranger| !stranger.is_closed()));
         assert!(!budget.has_room());
         budget.give_back(MIB);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_no_owner_counts_and_is_never_closed() {
+        let budget = Budget::new(MIB);
+        let shared = budget.hold("test", None, || panic!("it is closed"));
+        shared.set(MIB / 2);
+        let stranger = Stranger::new(&budget, [2, 2, 2, 2], MIB);
+        tokio::time::sleep(2 * LET_GO).await;
+        assert!(stranger.is_closed() && budget.has_room());
     }
 
     #[tokio::test(start_paused = true)]

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::event::Args;
 use super::frame::{Frame, Frames};
 use super::intake::{self, KeySets, Lists};
-use super::packet::{DecodeError, Limits, Nsp, Outgoing, Packet};
+use super::packet::{DecodeError, LONGEST_AUTH, Limits, Nsp, Outgoing, Packet};
 use super::text::event_name;
 use read::{Item, Reader};
 use rewrite::{Faults, Rewriter};
@@ -50,6 +50,7 @@ pub fn decode(message: &Bytes, limits: Limits, lists: Lists<'_>) -> Result<Packe
             let data = data.filter(|data| data.json.starts_with(b"{")).ok_or(DecodeError::WrongPayload)?;
             match data.faults.why() {
                 Some(intake::TOO_DEEP | intake::TOO_LARGE) => Err(DecodeError::TooDeep),
+                _ if data.json.len() > LONGEST_AUTH => Err(DecodeError::TooLarge),
                 _ => Ok(Packet::Connect { nsp, auth: Some(data.json.into()) }),
             }
         }

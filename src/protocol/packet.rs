@@ -120,6 +120,9 @@ impl Default for Limits {
     }
 }
 
+/// The longest `auth` of a CONNECT, in bytes. Many clients may wait for their turn to be authenticated.
+pub const LONGEST_AUTH: usize = 64 << 10;
+
 /// Why a message is no packet. Any of these closes the transport; the text is for the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
@@ -131,7 +134,7 @@ pub enum DecodeError {
     BadAttachmentCount,
     #[error("too many attachments")]
     TooManyAttachments,
-    #[error("attachments too large")]
+    #[error("attachments, or auth, too large")]
     TooLarge,
     #[error("malformed namespace")]
     BadNamespace,
@@ -174,17 +177,6 @@ struct Half {
     discards: bool,
 }
 
-impl Half {
-    /// Bytes of it that are there.
-    fn len(&self) -> usize {
-        let attachments = match &self.packet {
-            Packet::Event { args, .. } | Packet::Ack { args, .. } => args.attachments.iter().map(Bytes::len).sum(),
-            _ => 0,
-        };
-        self.text.len() + attachments
-    }
-}
-
 impl Decoder {
     pub fn new(limits: Limits) -> Self {
         Self { limits, parser: None, half: None }
@@ -198,11 +190,6 @@ impl Decoder {
     /// Whether a binary packet waits for attachments.
     pub fn is_waiting(&self) -> bool {
         self.half.is_some()
-    }
-
-    /// What that packet takes.
-    pub fn waiting_bytes(&self) -> usize {
-        self.half.as_ref().map_or(0, |half| half.len())
     }
 
     /// The messages of the binary packet that waits for attachments; none if there is none.

@@ -7,7 +7,7 @@ use super::event::Args;
 use super::frame::{Frame, Frames};
 use super::intake::{self, Checked, Lists, RESERVED_EVENTS};
 use super::json::{self, Stop};
-use super::packet::{DecodeError, Limits, Nsp, Outgoing, Packet};
+use super::packet::{DecodeError, LONGEST_AUTH, Limits, Nsp, Outgoing, Packet};
 use super::part_of;
 
 /// A packet and what it still awaits.
@@ -81,6 +81,9 @@ fn ack_id(text: &str) -> Result<(Option<u64>, &str), DecodeError> {
 fn auth(message: &Bytes, payload: &str) -> Result<Option<Bytes>, DecodeError> {
     if payload.is_empty() {
         return Ok(None);
+    }
+    if payload.len() > LONGEST_AUTH {
+        return Err(DecodeError::TooLarge);
     }
     let Checked { len, broken } = check(payload, b'{', 0)?;
     if broken == Some(intake::TOO_DEEP) {

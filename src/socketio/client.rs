@@ -12,7 +12,6 @@ use futures_util::future::BoxFuture;
 use smallvec::SmallVec;
 
 use crate::engineio::{CloseReason, Connection, Handshake, Session};
-use crate::net::Hold;
 use crate::protocol::engineio::Message;
 use crate::protocol::intake::NOT_A_NUMBER;
 use crate::protocol::packet::{Decoder, Outgoing, Packet, Parser, encode};
@@ -32,9 +31,6 @@ use crate::sync::lock;
 /// not pile up work.
 const MOST_UNDECIDED: u32 = 8;
 
-/// Bytes of half a packet that are not worth counting.
-const UNCOUNTED: usize = 4_096;
-
 pub struct Client {
     me: Weak<Self>,
     io: Arc<SocketIo>,
@@ -44,8 +40,6 @@ pub struct Client {
 
 struct State {
     decoder: Decoder,
-    /// What the half packet of the decoder takes.
-    half: Option<Hold>,
     allowance: Allowance,
     entries: SmallVec<[Entry; 1]>,
     /// How many CONNECT packets came.
@@ -56,16 +50,6 @@ struct State {
     /// Sockets that have been stopped to go on elsewhere, and those that have come and do not go on yet.
     leaving: Vec<(Arc<Socket>, Kept)>,
     arriving: Vec<SocketExport>,
-}
-
-impl State {
-    /// Half a packet counts in the memory budget until the rest of it is there.
-    fn count_half(&mut self, session: &Arc<Session>) {
-        match self.decoder.waiting_bytes() {
-            0..=UNCOUNTED => self.half = None,
-            bytes => self.half.get_or_insert_with(|| session.hold("half a packet")).set(bytes),
-        }
-    }
 }
 
 /// A namespace that the client has asked for.
@@ -96,7 +80,6 @@ impl Client {
     pub fn new(io: Arc<SocketIo>, handshake: Handshake) -> Arc<Self> {
         let state = State {
             decoder: Decoder::new(io.config.attachments),
-            half: None,
             allowance: Allowance::new(&io.config),
             entries: SmallVec::new(),
             connects: 0,
@@ -215,7 +198,7 @@ impl Client {
         if let Some(keeper) = self.io.keeper.get() {
             keeper.gone(socket, reason);
         }
-        if reason == DisconnectReason::Transport(CloseReason::LostOwnership) {
+        if let DisconnectReason::Transport(CloseReason::LostOwnership | CloseReason::Overload) = reason {
             socket.forget_events();
         }
         socket.push(Job::Disconnected(reason, Some(self.io.leaving.token())), &self.io.config);
@@ -359,10 +342,15 @@ impl Client {
 impl Connection for Client {
     fn message(&self, session: &Arc<Session>, message: Message) {
         let mut state = lock(&self.state);
-        let decoded = state.decoder.decode_each(message, &|nsp, event| self.io.list_of(nsp, event));
-        state.count_half(session);
+        let mut decoded = state.decoder.decode_each(message, &|nsp, event| self.io.list_of(nsp, event));
         let parser = state.decoder.parser().unwrap_or(Parser::Text);
         drop(state);
+        // The text parser gives out slices of what is counted already.
+        if parser == Parser::Msgpack
+            && let Ok(Some(Packet::Event { args, .. })) = &mut decoded
+        {
+            args.json = session.counted(std::mem::take(&mut args.json));
+        }
         let result = match decoded {
             Ok(Some(packet)) => self.handle(session, packet, parser),
             Ok(None) => Ok(()),

@@ -7,10 +7,13 @@ use std::time::Duration;
 use convoke::engineio::CloseReason;
 use convoke::net::Budget;
 use convoke::socketio::Namespace;
+use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::hub::Hub;
+use crate::support::msgpack;
 use crate::support::raw::{BINARY, FIN, PING, Polling, TEXT, Tcp, Ws, frame, http, request, text, upgrade_request};
 use crate::support::redis::single;
 use crate::support::server::{Options, Server, eventually, within};
@@ -67,7 +70,7 @@ async fn bodies_that_are_not_whole_count_and_the_largest_are_given_up() {
         let _ = tokio::time::timeout(Duration::from_secs(1), tcp.0.write_all(&[b'4'; 600_000])).await;
         strangers.push((polling, tcp));
     }
-    assert_eq!(server.close_reason().await, CloseReason::SlowClient);
+    assert_eq!(server.close_reason().await, CloseReason::Overload);
     eventually("there is room again", || budget.used() < 2 * MIB).await;
     honest.send("4still here").await;
     assert_eq!(honest.text().await, "4still here");
@@ -124,6 +127,32 @@ async fn half_a_packet_counts_until_the_rest_of_it_is_there() {
     eventually("one attachment is there", || budget.used() >= before + 200_000).await;
     ws.send_binary(&[0]).await;
     eventually("the packet is whole", || budget.used() == before).await;
+}
+
+#[tokio::test]
+async fn events_that_wait_count_and_are_forgotten_when_their_client_is_closed_for_it() {
+    let budget = Budget::new(100 * MIB);
+    let options = Options::engine(|config| config.budget = budget.clone());
+    let server = Server::start(options, [Namespace::new("/").on("x", |_, _| std::future::pending())]).await;
+    let pack = |packet: Value| Message::binary(msgpack::pack(&packet));
+    for is_text in [true, false] {
+        let mut ws = Ws::open(&server, "/socket.io/").await;
+        let payload = "x".repeat(10_000);
+        let (connect, event) = match is_text {
+            true => (Message::text("40"), Message::text(format!(r#"42["x","{payload}"]"#))),
+            false => (pack(json!({"type": 0, "nsp": "/"})), pack(json!({"type": 2, "nsp": "/", "data": ["x", payload]}))),
+        };
+        ws.message(connect).await;
+        ws.next().await;
+        let before = budget.used();
+        for _ in 0..20 {
+            ws.message(event.clone()).await;
+        }
+        eventually("all of them count", || budget.used() >= before + 200_000).await;
+        server.engine.all().pop().expect("a session").close(CloseReason::Overload);
+        // One is being handled.
+        eventually("the rest is forgotten", || budget.used() <= before + 30_000).await;
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 use super::*;
 use crate::protocol::event::Args;
-use crate::protocol::packet::Nsp;
+use crate::protocol::packet::{LONGEST_AUTH, Nsp};
 
 fn event(nsp: &str, id: Option<u64>, name: &str, json: &str) -> Result<Packet, DecodeError> {
     Ok(Packet::Event { nsp: nsp.into(), id, name: name.into(), args: Args::from_json(json.to_owned()) })
@@ -71,6 +71,24 @@ fn what_is_no_packet_closes_the_transport() {
         assert_eq!(decode_text(message), Err(error), "{message}");
     }
     assert_eq!(decode([Message::Text(Bytes::from_static(b"2[\"\xff\"]"))]), Err(NotUtf8));
+}
+
+#[test]
+fn an_auth_that_is_too_long_closes_the_transport() {
+    for (len, error) in [(LONGEST_AUTH, None), (LONGEST_AUTH + 1, Some(DecodeError::TooLarge))] {
+        let token = "x".repeat(len - r#"{"a":""}"#.len());
+        assert_eq!(decode_text(&format!(r#"0{{"a":"{token}"}}"#)).err(), error, "{len}");
+        let (high, low) = ((token.len() >> 8) as u8, token.len() as u8);
+        let head = [&b"\x83\xa4type\x00\xa3nsp\xa1/\xa4data\x81\xa1a\xda"[..], &[high, low]].concat();
+        assert_eq!(decode_msgpack(&[&head[..], token.as_bytes()].concat()).err(), error, "{len}");
+    }
+}
+
+#[test]
+fn what_follows_a_packet_keeps_nothing_alive() {
+    let message = Bytes::from(format!("2[\"a\"]{}", " ".repeat(1_000)));
+    let Ok(Packet::Event { args, .. }) = decode([Message::Text(message.clone())]) else { panic!("no event") };
+    assert!(!message.as_ptr_range().contains(&args.json.as_ptr()));
 }
 
 #[test]

@@ -118,7 +118,6 @@ impl Client {
         let gone = export.gone.iter().map(|name| Some(Entry::Gone(io.namespaces.get(&**name)?.name())));
         let state = State {
             decoder,
-            half: None,
             allowance: Allowance::arriving(export.events_left, export.connects_left, &io.config),
             entries: gone.collect::<Option<_>>()?,
             connects: export.connects,

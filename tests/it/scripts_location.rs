@@ -17,6 +17,7 @@ crate::on_both!(
     a_batch_is_taken_after_the_end,
     the_outbox_gets_first_moved_and_last,
     the_end_sends_what_was_pending,
+    of_very_many_the_last_positions_are_told_after_the_end_too,
     a_repeated_location_has_one_effect,
     the_room_hears_the_first_then_the_newest,
     an_init_does_not_overrule_what_the_citizen_sent,
@@ -215,6 +216,22 @@ async fn the_end_sends_what_was_pending(redis: Redis) {
     assert!(closed.written.heard.is_some());
     end_window(&world, citizen()).await;
     assert_eq!(flush(&world).await.sent, 0);
+}
+
+async fn of_very_many_the_last_positions_are_told_after_the_end_too(redis: Redis) {
+    let world = World::new(redis).await;
+    for n in 0..140 {
+        let actor = person(Box::leak(format!("many-{n}").into_boxed_str()), "rescuer");
+        for latitude in [1.0, 1.0001] {
+            world.locate(actor, &fix(latitude, None)).await.unwrap();
+        }
+    }
+    let told = async || world.outbox().await.iter().filter(|event| *event == "location").count();
+    assert_eq!(told().await, 140, "the first of each");
+    world.close(dispatcher()).await.unwrap();
+    assert_eq!(told().await, 140 + 128);
+    assert_eq!((flush(&world).await.sent, flush(&world).await.sent), (12, 0));
+    assert_eq!(told().await, 280, "and the last of each");
 }
 
 async fn a_repeated_location_has_one_effect(redis: Redis) {

@@ -246,6 +246,28 @@ async fn a_member_of_a_large_room_that_asks_again_keeps_the_right_list_and_misse
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dispatcher_that_comes_and_goes_costs_a_large_room_little() {
+    const ROUNDS: usize = 15;
+    let pair = Pair::start(&[]).await;
+    pair.node(0).create_sos("churn", "c").await;
+    let clients = pair.join("churn", 0..55).await;
+    all_agree(&pair, "churn", &clients.iter().collect::<Vec<_>>(), 55).await;
+    let before = (pair.announcements("churn").len(), clients[0].received("sos:init").len());
+    let hub = pair.node(1);
+    let dispatcher = Client::connect(&hub.url(), json!({"token": hub.token("dispatcher", "d", &[])})).await;
+    for _ in 0..ROUNDS {
+        dispatcher.ask_ok("sos:init", json!({"sosId": "churn"})).await;
+        dispatcher.ask_ok("sos:leave", json!({"sosId": "churn"})).await;
+    }
+    eventually("it is gone", || !roster(&clients[0]).members().contains_key("d")).await;
+    all_agree(&pair, "churn", &clients.iter().collect::<Vec<_>>(), 55).await;
+    let told = pair.announcements("churn").split_off(before.0);
+    let bytes: usize = told.iter().map(|(_, data)| data.to_string().len()).sum();
+    assert!(told.len() <= 2 * ROUNDS && bytes <= 2 * ROUNDS * 200, "{} announcements, {bytes} bytes", told.len());
+    assert_eq!(clients[0].received("sos:init").len(), before.1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_begins_to_watch_together_shares_a_few_lists() {
     const INCIDENTS: u64 = 40;
     let pair = Pair::start(&[]).await;

@@ -166,7 +166,8 @@ impl Sos {
             let (feature, sos) = (feature.clone(), id.clone());
             async move { Ok(sos_share(feature.redis(), &sos).await?.map(|(snapshot, _)| feature.room_state(snapshot))) }
         };
-        self.states.get(sos.to_owned(), self.config.presence_window, read).await
+        // A newcomer keeps one of the node's places for newcomers meanwhile.
+        self.states.get(sos.to_owned(), self.config.presence_window / 2, read).await
     }
 
     /// The join is over: what was held comes after the state. If that says that the SOS has ended meanwhile, so does what is

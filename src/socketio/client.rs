@@ -104,11 +104,11 @@ impl Client {
         }
     }
 
-    /// Whom an event is for, that counts for so much: `Err` if it is too many of its session or user.
-    fn receiver(&self, nsp: &str, cost: f64) -> Result<Option<Result<Arc<Socket>, Arc<Socket>>>, CloseReason> {
+    /// Whom an event is for that counts for so much, and whether its session and user may send it.
+    fn receiver(&self, nsp: &str, cost: f64) -> Result<Option<(Arc<Socket>, bool)>, CloseReason> {
         let Some(socket) = self.socket(nsp)? else { return Ok(None) };
         let may_send = lock(&self.state).allowance.take_event(cost, &self.io.config) && socket.user_may_send(cost);
-        Ok(Some(if may_send { Ok(socket) } else { Err(socket) }))
+        Ok(Some((socket, may_send)))
     }
 
     fn handle(&self, session: &Arc<Session>, packet: Packet, parser: Parser) -> Result<(), CloseReason> {
@@ -145,17 +145,17 @@ impl Client {
                 }
             }
             Packet::Event { nsp, id, name, args } => match self.receiver(&nsp, rates::cost(args.size()))? {
-                Some(Ok(socket)) => socket.push_event(Event { name, args, ack_id: id }, &self.io.config),
-                Some(Err(socket)) => socket.refuse_for_rate(&name, id),
+                Some((socket, true)) => socket.push_event(Event { name, args, ack_id: id }, &self.io.config),
+                Some((socket, false)) => socket.refuse_for_rate(&name, id),
                 None => {}
             },
             Packet::Refused { nsp, id, name, why } => match self.receiver(&nsp, rates::cost(0))? {
-                Some(Ok(socket)) => {
+                Some((socket, true)) => {
                     let not_a_number = (why == NOT_A_NUMBER).then(|| socket.namespace().not_a_number_code(&name)).flatten();
                     let error = EventError::new(not_a_number.unwrap_or(Code::INVALID_PAYLOAD), why);
                     socket.refuse(&name, id, &error);
                 }
-                Some(Err(socket)) => socket.refuse_for_rate(&name, id),
+                Some((socket, false)) => socket.refuse_for_rate(&name, id),
                 None => {}
             },
             Packet::Ack { nsp, id, args } => {

@@ -4,9 +4,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod attacks;
 mod connects;
 mod crowd;
 mod faults;
+mod hold;
 mod judge;
 mod leaks;
 mod plan;

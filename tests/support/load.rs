@@ -50,7 +50,7 @@ struct Broadcast {
     #[serde(rename = "userId")]
     user: String,
     /// Carries the number of the update.
-    accuracy: f64,
+    accuracy: Option<f64>,
     timestamp: u64,
 }
 
@@ -227,8 +227,12 @@ async fn member(shared: Arc<Shared>, number: usize, admitted: Arc<tokio::sync::S
 
 impl Member {
     fn judge(&mut self, shared: &Shared, sos: &str, event: &Broadcast) {
-        if event.sos != sos || event.user != format!("c{}", self.incident) {
+        if event.sos != sos {
             self.foreign += 1;
+            return;
+        }
+        // Others than those of the crowd may be in the room.
+        if event.user != format!("c{}", self.incident) {
             return;
         }
         self.received += 1;
@@ -236,7 +240,7 @@ impl Member {
             self.too_often += 1;
         }
         self.last_timestamp = event.timestamp;
-        self.last_number = event.accuracy as u64;
+        self.last_number = event.accuracy.unwrap_or_default() as u64;
         let sent = shared.sent[self.incident].load(Relaxed);
         if sent >> 32 == self.last_number {
             self.latencies.push((shared.started.elapsed().as_millis() as u64).saturating_sub(sent & 0xffff_ffff) as u32);

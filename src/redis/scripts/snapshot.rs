@@ -153,11 +153,11 @@ impl SosSnapshot {
     /// the locations, those first that came last. What finds no room is left out, and `truncated` says so.
     pub fn to_json_within(&self, most: usize, is_live: impl Fn(&str) -> bool) -> String {
         let mut room = Room { left: most.saturating_sub(FRAME), truncated: false };
-        let length = |text: &Box<RawValue>| text.get().len();
+        let length = |text: &RawValue| text.get().len();
         let members = self.members_out(&is_live).into_iter().filter_map(|member| to_raw_value(&member).ok());
-        let members = room.fill(most / 2, members, length);
+        let members = room.fill(most / 2, members, |text| length(text));
         let responders = self.responders.iter().filter_map(|responder| to_raw_value(responder).ok());
-        let responders = room.fill(most / 4, responders, length);
+        let responders = room.fill(most / 4, responders, |text| length(text));
         let located = self.locations.iter().filter_map(|location| Some((location, self.location_json(location)?)));
         let mut located: Vec<_> = located.collect();
         located.sort_by_key(|(location, _)| std::cmp::Reverse(location.timestamp));

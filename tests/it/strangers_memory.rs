@@ -87,12 +87,11 @@ async fn a_client_that_only_pings_and_never_reads_holds_no_more_than_its_budget(
     let mut tcp = Tcp::websocket(&server, PATH).await;
     let pings = frame(FIN | PING, b"").repeat(10_000);
     let mut most = 0;
-    // The kernel takes as many pongs as its buffers hold first.
-    while server.echo.sessions() == 1 {
-        let _ = tokio::time::timeout(Duration::from_secs(1), tcp.0.write_all(&pings)).await;
+    // The kernel takes as many pongs as its buffers hold first; who sends nothing but these is read ever more slowly.
+    for _ in 0..10 {
+        let _ = tokio::time::timeout(Duration::from_millis(300), tcp.0.write_all(&pings)).await;
         most = most.max(budget.used());
     }
-    assert_eq!(server.close_reason().await, CloseReason::SlowClient);
     assert!(most <= 100_000 + 50_000, "{most}");
 }
 
@@ -148,9 +147,9 @@ async fn events_that_wait_count_and_are_forgotten_when_their_client_is_closed_fo
         for _ in 0..20 {
             ws.message(event.clone()).await;
         }
-        eventually("all of them count", || budget.used() >= before + 200_000).await;
+        // The first is the handler's, which has thrown it away.
+        eventually("all of them count", || budget.used() >= before + 190_000).await;
         server.engine.all().pop().expect("a session").close(CloseReason::Overload);
-        // One is being handled.
         eventually("the rest is forgotten", || budget.used() <= before + 30_000).await;
     }
 }
@@ -172,7 +171,7 @@ async fn over_the_budget_newcomers_are_refused_and_who_is_here_goes_on() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn small_attachments_keep_no_large_packets_alive() {
-    let hub = Hub::start(&[("REDIS_URL", &single().url()), ("LOG_LEVEL", "warn")]).await;
+    let hub = Hub::start(&[("REDIS_URL", &single().url()), ("LOG_LEVEL", "info")]).await;
     let before = hub.rss();
     let large = text(&format!("6{}", "x".repeat(990_000)));
     let placeholders: Vec<_> = (0..10).map(|num| format!(r#"{{"_placeholder":true,"num":{num}}}"#)).collect();

@@ -14,6 +14,7 @@ mod lane;
 mod namespace;
 mod offset;
 mod rates;
+mod sent;
 mod socket;
 mod trail;
 mod turnstile;
@@ -38,8 +39,9 @@ pub use kept::{Kept, KeptRoom, SocketExport};
 pub use namespace::{Abandoned, BoxFuture, ConnectRequest, Namespace};
 pub use offset::Offset;
 use rates::{UserAllowance, Users};
+pub use sent::{Missed, SentDirect, SentEntry, SentLog};
 pub use socket::{AckError, DisconnectReason, Socket};
-pub use trail::{Missed, Place, SentDirect, SentEntry, SentLog};
+pub use trail::Place;
 use turnstile::Turnstile;
 
 /// What a server may set.

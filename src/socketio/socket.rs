@@ -23,7 +23,8 @@ use crate::telemetry::metrics::EVENTS;
 use super::lane::{Job, Lane, QueueFull};
 use super::namespace::Data;
 use super::rates::{self, UserAllowance};
-use super::trail::{Place, SentDirect, SentLog, Trail};
+use super::sent::{SentDirect, SentLog};
+use super::trail::{Place, Trail};
 use super::turnstile::hold;
 use super::{Code, Config, Event, EventError, Gate, Identity, Names, Namespace, Newcomer, Offset, Reply};
 use crate::sync::lock;
@@ -308,10 +309,10 @@ impl Socket {
         !trail.frozen && self.session.queue_missed(frames)
     }
 
-    /// Queues a direct emit of the past again, under its own offset.
+    /// Queues a direct emit of the past again, under its own offset if it has one.
     pub fn queue_direct_again(&self, direct: &SentDirect) -> bool {
         let (args, offset) = (direct.args(), direct.offset());
-        let frames = self.encode(&Outgoing::Event { id: None, args: &args, offset: Some(&offset) });
+        let frames = self.encode(&Outgoing::Event { id: None, args: &args, offset: offset.as_deref() });
         let mut trail = lock(&self.trail);
         trail.direct_again(direct);
         !trail.frozen && self.session.queue_missed(frames)

@@ -6,12 +6,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use base64::prelude::{BASE64_STANDARD, Engine as _};
-use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use super::Offset;
+use super::sent::{SentDirect, SentEntry, SentLog};
 use crate::ids::{ScopeId, StreamId};
 use crate::protocol::event::Args;
 
@@ -36,14 +34,11 @@ struct Room {
     marked: StreamId,
     /// If it is not that of `confirmed`.
     marked_epoch: Option<Arc<str>>,
-    /// Stands for the room in the log.
-    tag: u32,
 }
 
 #[derive(Default)]
 pub struct Trail {
     rooms: SmallVec<[Room; 1]>,
-    tags: u32,
     /// Of the last event with an offset: without its `+n`, and n.
     last: Option<Arc<str>>,
     directs: u32,
@@ -56,21 +51,24 @@ pub struct Trail {
 struct Sent {
     entries: VecDeque<Entry>,
     bytes: usize,
+    /// So many of the entries have no offset.
+    loose: usize,
     /// So many of the entries were queued before the present `ping`.
     marked: usize,
     /// The offset from which this connection was recovered, until a `ping` is answered.
     recovered_from: Option<Box<str>>,
+    /// The newest direct emit that there was no room for, by its offset (empty: it had none): before the present `ping`, and
+    /// since.
+    dropped_before: Option<Box<str>>,
+    dropped: Option<Box<str>>,
 }
 
 enum Entry {
-    /// Logged events of one room, one after another: only the ends count.
-    Run {
-        room: u32,
-        first: StreamId,
-        last: StreamId,
-    },
+    /// Logged events of one scope, one after another: only the ends count.
+    Run { scope: ScopeId, first: StreamId, last: StreamId },
     Direct {
-        base: Arc<str>,
+        /// `None`: in no scope, and without an offset.
+        base: Option<Arc<str>>,
         n: u32,
         args: Args,
     },
@@ -83,6 +81,19 @@ impl Entry {
                 Self::Run { .. } => 0,
                 Self::Direct { args, .. } => args.size(),
             }
+    }
+
+    fn has_no_offset(&self) -> bool {
+        matches!(self, Self::Direct { base: None, .. })
+    }
+
+    /// Of a direct emit, empty if it has none.
+    fn offset(&self) -> Option<Box<str>> {
+        match self {
+            Self::Run { .. } => None,
+            Self::Direct { base: None, .. } => Some("".into()),
+            Self::Direct { base: Some(base), n, .. } => Some(format!("{base}+{n}").into()),
+        }
     }
 }
 
@@ -105,9 +116,7 @@ impl Trail {
                 room.marked_epoch = None;
             }
             None => {
-                self.tags += 1;
-                let (marked, tag) = (StreamId::default(), self.tags);
-                self.rooms.push(Room { scope: scope.clone(), confirmed: at, marked, marked_epoch: None, tag });
+                self.rooms.push(Room { scope: scope.clone(), confirmed: at, marked: StreamId::default(), marked_epoch: None });
             }
         }
     }
@@ -120,44 +129,47 @@ impl Trail {
     pub fn logged(&mut self, scope: &ScopeId, id: StreamId, offset: &Arc<str>) {
         self.last = Some(offset.clone());
         self.directs = 0;
-        if self.rooms.len() < 2 {
+        // In one room the offsets themselves tell the order, unless there is something without one between them.
+        if self.rooms.len() < 2 && self.sent.as_ref().is_none_or(|sent| sent.loose == 0) {
             return;
         }
-        let Some(room) = self.rooms.iter().find(|room| room.scope == *scope).map(|room| room.tag) else { return };
         let sent = self.sent.get_or_insert_default();
         if sent.entries.len() > sent.marked
-            && let Some(Entry::Run { room: same, last, .. }) = sent.entries.back_mut()
-            && *same == room
+            && let Some(Entry::Run { scope: same, last, .. }) = sent.entries.back_mut()
+            && *same == *scope
         {
             *last = id;
         } else {
-            sent.push(Entry::Run { room, first: id, last: id });
+            sent.push(Entry::Run { scope: scope.clone(), first: id, last: id });
         }
     }
 
-    /// A direct emit is about to be queued; returns its offset, if it has one.
+    /// A direct emit is about to be queued; returns its offset, if it has one: not in no scope. It is kept in any case.
     pub fn direct(&mut self, args: &Args) -> Option<String> {
-        let newest = self.rooms.last()?;
-        if self.last.is_none() {
-            self.last = Some(Offset::of(&newest.scope, &newest.confirmed.epoch, newest.confirmed.id).into());
-        }
-        let base = self.last.clone()?;
+        let Some(newest) = self.rooms.last() else {
+            self.sent.get_or_insert_default().push(Entry::Direct { base: None, n: 0, args: args.clone() });
+            return None;
+        };
+        let base =
+            self.last.get_or_insert_with(|| Offset::of(&newest.scope, &newest.confirmed.epoch, newest.confirmed.id).into());
         self.directs += 1;
         let offset = format!("{base}+{}", self.directs);
-        let entry = Entry::Direct { base, n: self.directs, args: args.clone() };
+        let entry = Entry::Direct { base: Some(base.clone()), n: self.directs, args: args.clone() };
         self.sent.get_or_insert_default().push(entry);
         Some(offset)
     }
 
     /// A direct emit of the past is queued again, under its own offset.
     pub fn direct_again(&mut self, direct: &SentDirect) {
-        let base = match &self.last {
-            Some(last) if **last == *direct.base => last.clone(),
-            _ => Arc::from(&*direct.base),
-        };
-        self.last = Some(base.clone());
-        self.directs = direct.n;
-        self.sent.get_or_insert_default().push(Entry::Direct { base, n: direct.n, args: direct.args() });
+        let base = direct.base().map(|base| match &self.last {
+            Some(last) if **last == *base => last.clone(),
+            _ => Arc::from(base),
+        });
+        if base.is_some() {
+            self.last.clone_from(&base);
+            self.directs = direct.n();
+        }
+        self.sent.get_or_insert_default().push(Entry::Direct { base, n: direct.n(), args: direct.args() });
     }
 
     /// The connection goes on from what its client has had last.
@@ -183,6 +195,7 @@ impl Trail {
         }
         if let Some(sent) = &mut self.sent {
             sent.marked = sent.entries.len();
+            sent.dropped_before = sent.dropped.take().or(sent.dropped_before.take());
         }
     }
 
@@ -197,10 +210,11 @@ impl Trail {
         }
         if let Some(sent) = &mut self.sent {
             sent.recovered_from = None;
+            sent.dropped_before = None;
             for _ in 0..std::mem::take(&mut sent.marked) {
                 sent.pop();
             }
-            if sent.entries.is_empty() {
+            if sent.entries.is_empty() && sent.dropped.is_none() {
                 self.sent = None;
             }
         }
@@ -213,21 +227,18 @@ impl Trail {
 
     /// What was queued since the last answered `ping`, as far as it is kept.
     pub fn sent(&self) -> SentLog {
-        let entries = self.sent.iter().flat_map(|sent| &sent.entries).filter_map(|entry| {
-            Some(match entry {
-                Entry::Run { room, first, last } => {
-                    let room = self.rooms.iter().find(|known| known.tag == *room)?;
-                    SentEntry::Run { scope: room.scope.to_string(), first: first.to_string(), last: last.to_string() }
-                }
-                Entry::Direct { base, n, args } => SentEntry::Direct(SentDirect {
-                    base: base.to_string(),
-                    n: *n,
-                    json: String::from_utf8_lossy(&args.json).into_owned(),
-                    attachments: args.attachments.iter().map(|bytes| BASE64_STANDARD.encode(bytes)).collect(),
-                }),
-            })
+        let entries = self.sent.iter().flat_map(|sent| &sent.entries).map(|entry| match entry {
+            Entry::Run { scope, first, last } => {
+                SentEntry::Run { scope: scope.to_string(), first: first.to_string(), last: last.to_string() }
+            }
+            Entry::Direct { base, n, args } => SentEntry::Direct(SentDirect::new(base.as_deref(), *n, args)),
         });
-        SentLog { last: self.last.as_ref().map(|last| (last.to_string(), self.directs)), entries: entries.collect() }
+        let dropped = self.sent.as_ref().and_then(|sent| sent.dropped.as_ref().or(sent.dropped_before.as_ref()));
+        SentLog {
+            last: self.last.as_ref().map(|last| (last.to_string(), self.directs)),
+            entries: entries.collect(),
+            dropped: dropped.map(|offset| offset.to_string()),
+        }
     }
 
     /// Goes on with what another node has queued.
@@ -236,12 +247,14 @@ impl Trail {
             match entry {
                 SentEntry::Direct(direct) => self.direct_again(direct),
                 SentEntry::Run { scope, first, last } => {
-                    let room = self.rooms.iter().find(|room| room.scope.to_string() == *scope).map(|room| room.tag);
-                    if let (Some(room), Ok(first), Ok(last)) = (room, first.parse(), last.parse()) {
-                        self.sent.get_or_insert_default().push(Entry::Run { room, first, last });
+                    if let (Ok(scope), Ok(first), Ok(last)) = (scope.parse(), first.parse(), last.parse()) {
+                        self.sent.get_or_insert_default().push(Entry::Run { scope, first, last });
                     }
                 }
             }
+        }
+        if let Some(dropped) = &log.dropped {
+            self.sent.get_or_insert_default().dropped.get_or_insert_with(|| dropped.as_str().into());
         }
         if let Some((base, n)) = &log.last {
             self.last = Some(Arc::from(&**base));
@@ -253,121 +266,22 @@ impl Trail {
 impl Sent {
     fn push(&mut self, entry: Entry) {
         self.bytes += entry.bytes();
+        self.loose += usize::from(entry.has_no_offset());
         self.entries.push_back(entry);
         while self.entries.len() > MAX_ENTRIES || self.bytes > MAX_BYTES {
-            self.pop();
+            let dropped = self.pop().and_then(|entry| entry.offset());
+            let before = if self.marked > 0 { &mut self.dropped_before } else { &mut self.dropped };
+            *before = dropped.or(before.take());
             self.marked = self.marked.saturating_sub(1);
         }
     }
 
-    fn pop(&mut self) {
-        if let Some(entry) = self.entries.pop_front() {
-            self.bytes -= entry.bytes();
-        }
+    fn pop(&mut self) -> Option<Entry> {
+        let entry = self.entries.pop_front()?;
+        self.bytes -= entry.bytes();
+        self.loose -= usize::from(entry.has_no_offset());
+        Some(entry)
     }
-}
-
-/// What a socket was sent since its last answered `ping`, as it travels to the node that goes on with it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SentLog {
-    /// The last offset: without its `+n`, and n.
-    #[serde(default)]
-    pub last: Option<(String, u32)>,
-    #[serde(default)]
-    pub entries: Vec<SentEntry>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum SentEntry {
-    /// Logged events of one scope in a row, by the ids of the first and the last.
-    Run {
-        scope: String,
-        first: String,
-        last: String,
-    },
-    Direct(SentDirect),
-}
-
-/// An event for this socket alone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SentDirect {
-    base: String,
-    n: u32,
-    json: String,
-    attachments: Vec<String>,
-}
-
-impl SentDirect {
-    pub fn args(&self) -> Args {
-        let attachments = self.attachments.iter().map(|text| BASE64_STANDARD.decode(text).unwrap_or_default().into());
-        Args { json: Bytes::copy_from_slice(self.json.as_bytes()), attachments: attachments.collect() }
-    }
-
-    pub fn offset(&self) -> String {
-        format!("{}+{}", self.base, self.n)
-    }
-}
-
-/// What follows, in a sent log, on what a client has had last.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Missed {
-    /// Per scope the last event that the client has had, where the log tells.
-    pub starts: Vec<(ScopeId, StreamId)>,
-    /// Events for this socket alone.
-    pub directs: Vec<SentDirect>,
-}
-
-impl SentLog {
-    /// `had`: the client's offset.
-    pub fn after(&self, had: Option<&Offset>) -> Missed {
-        let mut missed = Missed::default();
-        let at = had.and_then(|had| self.find(had));
-        for entry in &self.entries[..at.map_or(0, |at| at + 1)] {
-            if let SentEntry::Run { scope, last, .. } = entry
-                && let (Some(scope), Ok(last)) = (parse_scope(scope), last.parse())
-            {
-                missed.starts.retain(|(known, _)| *known != scope);
-                missed.starts.push((scope, last));
-            }
-        }
-        if let Some(had) = had {
-            // Its own run may go on beyond it.
-            missed.starts.retain(|(known, _)| *known != had.scope);
-            missed.starts.push((had.scope.clone(), had.id));
-        }
-        let rest = &self.entries[at.map_or(0, |at| at + 1)..];
-        missed.directs = rest
-            .iter()
-            .filter_map(|entry| match entry {
-                SentEntry::Direct(direct) => Some(direct.clone()),
-                SentEntry::Run { .. } => None,
-            })
-            // In one scope the order of offsets tells, whatever of the log is left.
-            .filter(|direct| match (had, direct.offset().parse::<Offset>()) {
-                (Some(had), Ok(sent)) if sent.is_in(&had.scope, &had.epoch) => (sent.id, sent.direct) > (had.id, had.direct),
-                (_, sent) => sent.is_ok(),
-            })
-            .collect();
-        missed
-    }
-
-    fn find(&self, had: &Offset) -> Option<usize> {
-        let (scope, text) = (had.scope.to_string(), had.to_string());
-        self.entries.iter().position(|entry| match entry {
-            SentEntry::Run { scope: of, first, last } => {
-                let within = |first: StreamId, last: StreamId| (first..=last).contains(&had.id);
-                had.direct == 0
-                    && *of == scope
-                    && matches!((first.parse(), last.parse()), (Ok(first), Ok(last)) if within(first, last))
-            }
-            SentEntry::Direct(direct) => had.direct > 0 && direct.offset() == text,
-        })
-    }
-}
-
-fn parse_scope(text: &str) -> Option<ScopeId> {
-    let (kind, id) = text.split_once(':')?;
-    ScopeId::new(kind.parse().ok()?, id)
 }
 
 #[cfg(test)]
@@ -399,8 +313,18 @@ mod tests {
     fn after(trail: &Trail, had: &str) -> (Vec<(String, u64)>, Vec<String>) {
         let sent: SentLog = serde_json::from_str(&serde_json::to_string(&trail.sent()).unwrap()).unwrap();
         let missed = sent.after(had.parse().ok().as_ref());
+        assert!(!missed.incomplete);
         let starts = missed.starts.iter().map(|(scope, id)| (scope.id.to_string(), id.ms)).collect();
-        (starts, missed.directs.iter().map(SentDirect::offset).collect())
+        (starts, missed.directs.iter().map(|direct| direct.offset().unwrap_or_else(|| name(direct))).collect())
+    }
+
+    fn name(direct: &SentDirect) -> String {
+        let args: serde_json::Value = serde_json::from_slice(&direct.args().json).unwrap();
+        args[0].as_str().unwrap().to_owned()
+    }
+
+    fn is_incomplete(trail: &Trail, had: &str) -> bool {
+        trail.sent().after(had.parse().ok().as_ref()).incomplete
     }
 
     fn in_two() -> Trail {
@@ -424,7 +348,58 @@ mod tests {
             (vec![("a".into(), 10)], vec!["sos:a.e.10-0+2".into(), "sos:a.e.15-0+1".into()])
         );
         assert_eq!(after(&trail, "sos:a.e.15-0").1, ["sos:a.e.15-0+1"]);
-        assert_eq!(after(&trail, "").1.len(), 3);
+        assert_eq!(after(&trail, "").1.len(), 4);
+    }
+
+    #[test]
+    fn what_was_emitted_in_no_scope_is_kept_at_its_place() {
+        let mut trail = Trail::default();
+        direct(&mut trail, "before");
+        trail.enter(&scope("a"), place(10));
+        direct(&mut trail, "in a");
+        log(&mut trail, "a", 15);
+        trail.exit(&scope("a"));
+        direct(&mut trail, "between");
+        trail.enter(&scope("b"), place(20));
+        log(&mut trail, "b", 25);
+        trail.exit(&scope("b"));
+        direct(&mut trail, "after");
+        let directs = |had: &str| after(&trail, had).1;
+        let all = ["before", "sos:a.e.10-0+1", "between", "after"];
+        assert_eq!(directs(""), all, "it has had nothing");
+        assert_eq!(directs("sos:z.e.99-0"), all, "an offset of a connection before this one");
+        assert_eq!(directs("sos:a.e.10-0+1"), all[2..]);
+        assert_eq!(directs("sos:a.e.15-0"), all[2..]);
+        assert_eq!(directs("sos:b.e.25-0"), all[3..]);
+        let mut new = Trail::default();
+        new.adopt(&trail.sent());
+        assert_eq!(new.sent(), trail.sent(), "on another node too");
+        trail.mark([]);
+        trail.answered();
+        assert!(trail.sent.is_none(), "the client has had it");
+    }
+
+    #[test]
+    fn what_was_too_much_to_keep_is_missing_for_those_who_have_not_had_it() {
+        let mut trail = Trail::default();
+        trail.enter(&scope("a"), place(10));
+        log(&mut trail, "a", 11);
+        for _ in 0..=MAX_ENTRIES {
+            direct(&mut trail, "x");
+        }
+        for (had, incomplete) in [("", true), ("sos:a.e.11-0", true), ("sos:a.e.11-0+1", false), ("sos:a.e.11-0+7", false)] {
+            assert_eq!(is_incomplete(&trail, had), incomplete, "{had:?}");
+        }
+        let mut new = Trail::default();
+        new.adopt(&trail.sent());
+        assert!(is_incomplete(&new, ""), "another node knows");
+        trail.mark([]);
+        trail.answered();
+        assert!(!is_incomplete(&trail, ""), "it has arrived");
+        trail.mark([]);
+        direct(&mut trail, &"x".repeat(2 * MAX_BYTES));
+        trail.answered();
+        assert!(is_incomplete(&trail, ""), "that ping was sent before");
     }
 
     #[test]

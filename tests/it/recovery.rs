@@ -203,6 +203,59 @@ async fn what_was_for_this_socket_alone_comes_over_while_its_node_lives() {
 }
 
 #[tokio::test]
+async fn what_was_emitted_in_no_room_comes_again_from_a_node_that_lives() {
+    let Pair { a, b, .. } = pair().await;
+    a.create_sos("rec-nowhere", "c1").await;
+    for (user, was_in_a_room) in [("d-never", false), ("d-left", true)] {
+        let (client, mut memory) = come(a, &a.token("dispatcher", user, &[])).await;
+        if was_in_a_room {
+            client.ask_ok("sos:init", json!({"sosId": "rec-nowhere"})).await;
+            client.wait_count("sos:state", 1).await;
+            client.ask_ok("sos:leave", json!({"sosId": "rec-nowhere"})).await;
+        }
+        // Up to here it has had what came; then its link is dead, and nobody knows.
+        memory.offset = last_offset(&client);
+        client.ask("ping", json!({})).await;
+        client.ask("ping", json!({})).await;
+        let mut client = memory.back(b).await;
+        client.ask("ping", json!({})).await;
+        client.wait_count("pong", 3).await;
+        assert!(client.events().iter().all(|event| event.args.len() == 1), "no offset in no scope");
+        // With the ping of another node, too: its log is left in the record.
+        memory.cut(client);
+        client = memory.back(b).await;
+        client.wait_count("pong", 3).await;
+    }
+}
+
+#[tokio::test]
+async fn who_was_in_no_room_of_a_killed_node_is_told_that_it_begins_anew() {
+    let redis = Server::start(&[]);
+    let url = redis.url();
+    let (a, b) = (Hub::start(&[("REDIS_URL", &url)]).await, Hub::start(&[("REDIS_URL", &url)]).await);
+    a.create_sos("rec-kill-none", "c1").await;
+    let (client, mut nowhere) = come(&a, &a.token("dispatcher", "d1", &[])).await;
+    client.ask("ping", json!({})).await;
+    let (member, mut somewhere) = returning(&a, "r1", "rec-kill-none").await;
+    a.kill();
+    nowhere.cut(client);
+    somewhere.cut(member);
+    nowhere.back_as_new(&b).await;
+    somewhere.back(&b).await;
+}
+
+#[tokio::test]
+async fn who_was_sent_more_than_is_kept_begins_anew() {
+    let limits = [("EVENTS_PER_SECOND", "10000"), ("EVENTS_BURST", "10000")];
+    let hub = Hub::start(&[&[("REDIS_URL", &*super::support::redis::single().url())], &limits[..]].concat()).await;
+    let (client, mut memory) = come(&hub, &hub.token("dispatcher", "d1", &[])).await;
+    for _ in 0..520 {
+        client.ask("ping", json!({})).await;
+    }
+    memory.back_as_new(&hub).await;
+}
+
+#[tokio::test]
 async fn a_first_state_that_was_lost_on_its_way_comes_again() {
     let Pair { a, b, .. } = pair().await;
     a.create_sos("rec-first", "c1").await;

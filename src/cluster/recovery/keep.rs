@@ -111,7 +111,7 @@ impl Recovery {
 
     /// The record as a client that comes back will need it, with what was sent to it alone.
     pub(super) fn parked(&self, socket: &Socket, kept: &Kept) -> Session {
-        let sent = if kept.sent.entries.is_empty() { Vec::new() } else { serde_json::to_vec(&kept.sent).unwrap_or_default() };
+        let sent = if kept.sent.is_empty() { Vec::new() } else { serde_json::to_vec(&kept.sent).unwrap_or_default() };
         let rooms = kept.rooms.iter().filter_map(confirmed_place).collect();
         Session { rooms, parked: true, sent: sent.into(), ..self.session(socket) }
     }

@@ -71,11 +71,14 @@ impl Recovery {
         let me = self.me.clone();
         Box::new(move || {
             let mut directs: Vec<(Option<Offset>, SentDirect)> =
-                directs.into_iter().map(|direct| (direct.offset().parse().ok(), direct)).collect();
+                directs.into_iter().map(|direct| (direct.offset().and_then(|text| text.parse().ok()), direct)).collect();
             let mut count = 0;
             let again = |directs: &mut Vec<(Option<Offset>, SentDirect)>, goes: &dyn Fn(&Offset) -> bool| {
+                let mut one_waits = false;
                 directs.retain(|(offset, direct)| {
-                    let goes = offset.as_ref().is_none_or(goes);
+                    // One without an offset was queued in no scope, after those before it.
+                    let goes = offset.as_ref().map_or(!one_waits, goes);
+                    one_waits |= !goes;
                     if goes {
                         socket.queue_direct_again(direct);
                     }

@@ -96,7 +96,13 @@ impl Recovery {
         if claimed.poisoned || session.namespace != newcomer.namespace.name() || !session.told {
             return Ok(None);
         }
+        // In a room the log tells what was missed, and the record where to begin. What a socket was sent in none, only its
+        // owner knows.
+        let is_sent_known = told.is_some() || session.parked;
         let (places, missed) = places(claimed, told, offset.as_ref());
+        if missed.incomplete || (places.is_empty() && !is_sent_known) {
+            return Ok(None);
+        }
         let names = Names { sid: session.sid.clone(), pid: pid.into(), epoch: claimed.epoch };
         let socket = newcomer.socket(names);
         socket.go_on_from(offset.as_ref());

@@ -18,19 +18,24 @@ use serde::{Deserialize, Serialize};
 use super::node::Node;
 use super::registry::Registry;
 use crate::engineio::Engine;
-use crate::engineio::elsewhere::{Breach, Elsewhere, NoTicket, PollAnswer, Polled, Ticket, tag_of};
+use crate::engineio::elsewhere::{Breach, Elsewhere, Followed, NoTicket, PollAnswer, Polled, Taken, Ticket, tag_of};
 use crate::peer::{Answer, Peer, Peers};
 use crate::telemetry::metrics::RELAYED;
 
 const POLL: &str = "/poll";
 const TICKET: &str = "/ticket";
 const TICKET_BACK: &str = "/ticket/back";
+const PROBED: &str = "/ticket/probed";
 const TAKE: &str = "/take";
+const PASS_ON: &str = "/take/packets";
+const FOLLOW: &str = "/follow";
 
 /// How long a node may take to say whether a session may be upgraded.
 const TICKET_DEADLINE: Duration = Duration::from_secs(2);
 /// It lets what is under way for the session finish before.
 const TAKE_DEADLINE: Duration = Duration::from_secs(6);
+/// How long it may take to hear what the client says meanwhile.
+const PASS_ON_DEADLINE: Duration = Duration::from_secs(2);
 
 /// Which process a tag belongs to.
 pub trait Directory: Send + Sync + 'static {
@@ -48,6 +53,8 @@ impl Directory for Registry {
 struct Relay {
     /// Which engine of the other process is meant.
     engine: &'static str,
+    /// Of this process.
+    tag: Box<str>,
     peers: Arc<Peers>,
     directory: Arc<dyn Directory>,
 }
@@ -65,9 +72,19 @@ pub fn wire_node(node: &Node, engines: &[(&'static str, &Arc<Engine>)]) {
 pub fn wire(peers: &Arc<Peers>, directory: &Arc<dyn Directory>, engines: &[(&'static str, &Arc<Engine>)]) {
     let own: Arc<[(&str, Weak<Engine>)]> = engines.iter().map(|(name, engine)| (*name, Arc::downgrade(engine))).collect();
     for (name, engine) in engines {
-        engine.set_elsewhere(Arc::new(Relay { engine: name, peers: peers.clone(), directory: directory.clone() }));
+        let tag = engine.config().tag.clone();
+        engine.set_elsewhere(Arc::new(Relay { engine: name, tag, peers: peers.clone(), directory: directory.clone() }));
     }
-    for (path, answer) in [(POLL, poll as Answerer), (TICKET, ticket), (TICKET_BACK, ticket_back), (TAKE, take)] {
+    let calls = [
+        (POLL, poll as Answerer),
+        (TICKET, ticket),
+        (TICKET_BACK, ticket_back),
+        (PROBED, probed),
+        (TAKE, take),
+        (PASS_ON, pass_on),
+        (FOLLOW, follow),
+    ];
+    for (path, answer) in calls {
         let own = own.clone();
         peers.on(path, move |body| {
             let asked = Asked::read(body).and_then(|(asked, body)| {
@@ -86,7 +103,7 @@ pub fn wire(peers: &Arc<Peers>, directory: &Arc<dyn Directory>, engines: &[(&'st
 
 type Answerer = fn(Arc<Engine>, Asked, Bytes) -> BoxFuture<'static, Answer>;
 
-/// The head of every call; for [`POLL`] the client's body follows.
+/// The head of every call; for [`POLL`], [`PASS_ON`] and [`FOLLOW`] a body follows.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Asked {
     engine: String,
@@ -95,6 +112,9 @@ struct Asked {
     ticket: Option<Ticket>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     poll: Option<Poll>,
+    /// Of [`TAKE`]: where the session goes on. A node of the release before says nothing, and gets all at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    to: Option<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -166,9 +186,36 @@ fn ticket_back(engine: Arc<Engine>, asked: Asked, _: Bytes) -> BoxFuture<'static
 fn take(engine: Arc<Engine>, asked: Asked, _: Bytes) -> BoxFuture<'static, Answer> {
     Box::pin(async move {
         let Some(ticket) = asked.ticket else { return Answer::status(StatusCode::BAD_REQUEST) };
-        match engine.hand_over(&asked.sid, ticket).await {
-            Some(state) => Answer::ok(state),
+        match engine.hand_over(&asked.sid, ticket, asked.to.as_deref()).await {
+            Some(Taken::Whole(state)) => Answer::ok(state),
+            Some(Taken::Part(packets)) => Answer { status: StatusCode::PARTIAL_CONTENT, body: packets },
             None => Answer::status(StatusCode::GONE),
+        }
+    })
+}
+
+fn probed(engine: Arc<Engine>, asked: Asked, _: Bytes) -> BoxFuture<'static, Answer> {
+    Box::pin(async move {
+        if let Some(ticket) = asked.ticket {
+            engine.probed(&asked.sid, ticket);
+        }
+        Answer::status(StatusCode::OK)
+    })
+}
+
+fn pass_on(engine: Arc<Engine>, asked: Asked, packets: Bytes) -> BoxFuture<'static, Answer> {
+    Box::pin(async move {
+        let Some(ticket) = asked.ticket else { return Answer::status(StatusCode::BAD_REQUEST) };
+        Answer::ok(engine.pass_on(&asked.sid, ticket, &packets).to_string())
+    })
+}
+
+fn follow(engine: Arc<Engine>, asked: Asked, word: Bytes) -> BoxFuture<'static, Answer> {
+    Box::pin(async move {
+        match engine.followed(&asked.sid, word).await {
+            Followed::Answered(answer) => Answer::ok(answer),
+            Followed::NotThere => Answer::status(StatusCode::NOT_FOUND),
+            Followed::Lost => Answer::status(StatusCode::GONE),
         }
     })
 }
@@ -190,7 +237,7 @@ impl Relay {
     }
 
     fn about(&self, sid: &str, ticket: Option<Ticket>) -> Asked {
-        Asked { engine: self.engine.into(), sid: sid.into(), ticket, poll: None }
+        Asked { engine: self.engine.into(), sid: sid.into(), ticket, ..Asked::default() }
     }
 }
 
@@ -244,12 +291,42 @@ impl Elsewhere for Relay {
         self.tell(sid, TICKET_BACK, &self.about(sid, Some(ticket)));
     }
 
-    fn take<'a>(&'a self, sid: &'a str, ticket: Ticket) -> BoxFuture<'a, Option<Bytes>> {
+    fn probed(&self, sid: &str, ticket: Ticket) {
+        self.tell(sid, PROBED, &self.about(sid, Some(ticket)));
+    }
+
+    fn take<'a>(&'a self, sid: &'a str, ticket: Ticket) -> BoxFuture<'a, Option<Taken>> {
         Box::pin(async move {
             let peer = self.peer(sid).await?;
-            let asked = self.about(sid, Some(ticket)).write(b"");
+            let asked = Asked { to: Some(self.tag.to_string()), ..self.about(sid, Some(ticket)) }.write(b"");
             let answer = self.peers.call(&peer, TAKE, asked, TAKE_DEADLINE).await.ok()?;
-            (answer.status == StatusCode::OK).then_some(answer.body)
+            match answer.status {
+                StatusCode::OK => Some(Taken::Whole(answer.body)),
+                StatusCode::PARTIAL_CONTENT => Some(Taken::Part(answer.body)),
+                _ => None,
+            }
+        })
+    }
+
+    fn pass_on<'a>(&'a self, sid: &'a str, ticket: Ticket, packets: Bytes) -> BoxFuture<'a, Option<usize>> {
+        Box::pin(async move {
+            let peer = self.peer(sid).await?;
+            let asked = self.about(sid, Some(ticket)).write(&packets);
+            let answer = self.peers.call(&peer, PASS_ON, asked, PASS_ON_DEADLINE).await.ok()?;
+            let taken = std::str::from_utf8(&answer.body).ok().filter(|_| answer.status == StatusCode::OK);
+            taken?.parse().ok()
+        })
+    }
+
+    fn follow<'a>(&'a self, tag: &'a str, sid: &'a str, word: Bytes, within: Duration) -> BoxFuture<'a, Followed> {
+        Box::pin(async move {
+            let Some(peer) = self.directory.peer_of_tag(tag).await else { return Followed::Lost };
+            let asked = self.about(sid, None).write(&word);
+            match self.peers.call(&peer, FOLLOW, asked, within).await {
+                Ok(answer) if answer.status == StatusCode::OK => Followed::Answered(answer.body),
+                Ok(answer) if answer.status == StatusCode::NOT_FOUND => Followed::NotThere,
+                Ok(_) | Err(_) => Followed::Lost,
+            }
         })
     }
 }
@@ -260,7 +337,7 @@ mod tests {
 
     #[test]
     fn a_call_reads_as_it_was_written_and_a_cut_one_not_at_all() {
-        let asked = Asked { engine: "io".into(), sid: "s".into(), ticket: Some(u64::MAX), poll: None };
+        let asked = Asked { engine: "io".into(), sid: "s".into(), ticket: Some(u64::MAX), ..Asked::default() };
         let bytes = asked.write(b"body");
         let (read, body) = Asked::read(bytes.clone()).unwrap();
         assert_eq!((&*read.engine, &*read.sid, read.ticket, &body[..]), ("io", "s", Some(u64::MAX), &b"body"[..]));

@@ -69,6 +69,25 @@ pub enum NoTicket {
 /// The right to upgrade a session, given out by its owner. Valid for [`Config::upgrade_timeout`](super::Config).
 pub type Ticket = u64;
 
+/// What the owner of a session gives out when another node takes it over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// Packets for the client: something is still under way for it there, and its owner is to be asked again.
+    Part(Bytes),
+    /// The whole session. Its owner has forgotten it.
+    Whole(Bytes),
+}
+
+/// What became of a word to the node where a session goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Followed {
+    Answered(Bytes),
+    /// The session is not there, or not yet.
+    NotThere,
+    /// Nobody knows whether it was heard.
+    Lost,
+}
+
 /// The other nodes. Dropping one of these futures drops what the other node does for it.
 pub trait Elsewhere: Send + Sync + 'static {
     /// Long-polling at the owner of `sid`; `None` if it is unknown or cannot be reached.
@@ -86,8 +105,18 @@ pub trait Elsewhere: Send + Sync + 'static {
     /// The upgrade came to nothing. Whether the owner hears of it does not matter, since a ticket ends by itself.
     fn give_up(&self, sid: &str, ticket: Ticket);
 
+    /// The client's probe has been answered: it waits for its poll to end. Only a help, since polls end in time by themselves.
+    fn probed(&self, sid: &str, ticket: Ticket);
+
     /// Takes the session over: what its owner gives out, [`Engine::hand_over`], or `None` if it does not.
-    fn take<'a>(&'a self, sid: &'a str, ticket: Ticket) -> BoxFuture<'a, Option<Bytes>>;
+    fn take<'a>(&'a self, sid: &'a str, ticket: Ticket) -> BoxFuture<'a, Option<Taken>>;
+
+    /// What the client says while its session is being taken over. How many of these packets the owner has taken,
+    /// [`Engine::pass_on`]; the others are the new node's. `None`: nobody knows.
+    fn pass_on<'a>(&'a self, sid: &'a str, ticket: Ticket, packets: Bytes) -> BoxFuture<'a, Option<usize>>;
+
+    /// Says something to the process with this tag, where a session of ours goes on.
+    fn follow<'a>(&'a self, tag: &'a str, sid: &'a str, word: Bytes, within: Duration) -> BoxFuture<'a, Followed>;
 }
 
 impl Engine {
@@ -151,13 +180,36 @@ impl Engine {
         }
     }
 
+    /// The client of this ticket waits for its poll to end.
+    pub fn probed(&self, sid: &str, ticket: Ticket) {
+        if let Some(session) = self.find(sid) {
+            tokio::spawn(session.hurry_polls(ticket));
+        }
+    }
+
     /// Gives a session away: it ends here without its client noticing. What is being done for it is finished first; if that
-    /// takes too long, or the caller gives up, the session is closed.
-    pub async fn hand_over(self: &Arc<Self>, sid: &str, ticket: Ticket) -> Option<Bytes> {
+    /// takes too long, or the caller gives up, the session is closed. `to` is the tag of the caller's process; without one the
+    /// caller knows nothing of [`Taken::Part`], nor of what may follow the session.
+    pub async fn hand_over(self: &Arc<Self>, sid: &str, ticket: Ticket, to: Option<&str>) -> Option<Taken> {
         let session = self.find(sid)?;
-        let state = session.hand_over(ticket).await?;
-        self.moved.note(sid);
-        Some(state)
+        let taken = session.hand_over(ticket, to).await?;
+        if matches!(taken, Taken::Whole(_)) {
+            self.moved.note(sid);
+        }
+        Some(taken)
+    }
+
+    /// What the client of a session says that is being given away: some of its packets. How many of them were taken.
+    pub fn pass_on(&self, sid: &str, ticket: Ticket, packets: &Bytes) -> usize {
+        self.find(sid).map_or(0, |session| session.pass_on(ticket, packets))
+    }
+
+    /// A word from the node from which a session came.
+    pub async fn followed(&self, sid: &str, word: Bytes) -> Followed {
+        match self.find(sid) {
+            Some(session) => session.followed(word).await,
+            None => Followed::NotThere,
+        }
     }
 
     /// Answers a long-polling request whose session is not here.

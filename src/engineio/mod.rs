@@ -4,6 +4,7 @@
 
 mod bucket;
 mod close;
+mod crossing;
 pub mod elsewhere;
 mod entry;
 mod heartbeat;
@@ -138,8 +139,20 @@ pub trait Connection: Send + Sync + 'static {
 
     /// Another node wants the session, and no message comes any more: finishes what is under way, and gives out what it takes
     /// to go on there. Once this is done nothing may be sent. `None` if the session cannot move; then it is closed. It is
-    /// given up, and the session closed, when it takes too long.
+    /// given up, and the session closed, when it takes too long; given up and called again when something was sent meanwhile.
     fn export<'a>(&'a self, _session: &'a Arc<Session>) -> BoxFuture<'a, Option<Bytes>> {
+        Box::pin(std::future::ready(None))
+    }
+
+    /// A message that came while the session moves. What is under way may wait for it, otherwise it is kept for
+    /// [`Connection::export`]. False: the session has been given out, and the message is the new node's.
+    fn passed_on(&self, _session: &Arc<Session>, _message: Message) -> bool {
+        false
+    }
+
+    /// A word from the node that has given this session away: [`Session::follow`]. `None`: it is not understood, or came to
+    /// nothing.
+    fn followed<'a>(&'a self, _session: &'a Arc<Session>, _word: Bytes) -> BoxFuture<'a, Option<Bytes>> {
         Box::pin(std::future::ready(None))
     }
 

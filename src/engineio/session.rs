@@ -1,5 +1,6 @@
 //! One Engine.IO session: its transport, what waits for its client, and its heartbeat.
 
+mod following;
 mod handoff;
 mod upgrade;
 
@@ -21,11 +22,13 @@ use crate::protocol::engineio::{Message, Packet};
 use crate::protocol::frame::{Frame, Frames};
 use crate::telemetry::metrics::TRANSPORT_CLOSES;
 
+use super::elsewhere::Ticket;
 use super::outbox::{Outbox, VolatileKey};
 use super::{Bucket, CloseReason, Connection, Engine, PACKET_COST};
 use crate::sync::lock;
 
-pub(super) use handoff::CannotAdopt;
+use following::Following;
+pub(super) use handoff::{CannotAdopt, read_sent, write_packets};
 use upgrade::Upgrade;
 
 /// How long a closed WebSocket may take to receive what still waits for it.
@@ -61,8 +64,14 @@ enum Transport {
         /// A task waits until the socket takes more; nobody else needs to.
         flushing: bool,
     },
-    /// Another node is taking the session over: nothing comes in any more, and what is sent goes along.
-    Moving,
+    /// Another node is taking the session over: what is under way is finished, and what is sent goes along.
+    Moving {
+        ticket: Ticket,
+        /// When it must be over.
+        due: Instant,
+        /// That node waits for something to be sent.
+        waiting: Option<oneshot::Sender<PollEnd>>,
+    },
     Closed,
 }
 
@@ -91,6 +100,8 @@ pub struct Session {
     reading: Mutex<Bucket>,
     /// A POST is being read or worked off.
     posting: AtomicBool,
+    /// Where it goes on.
+    following: OnceLock<Box<Following>>,
 }
 
 /// What a poll finds.
@@ -136,6 +147,7 @@ impl Session {
             state: Mutex::new(state),
             reading: Mutex::new(reading),
             posting: AtomicBool::new(false),
+            following: OnceLock::new(),
         });
         engine.wheel.schedule(due, Arc::downgrade(&session));
         session
@@ -254,7 +266,7 @@ impl Session {
         let mut state = lock(&self.state);
         let State { transport, outbox, .. } = &mut *state;
         match transport {
-            Transport::Polling { waiting, .. } => {
+            Transport::Polling { waiting, .. } | Transport::Moving { waiting, .. } => {
                 if let Some(waiting) = waiting.take() {
                     let _ = waiting.send(PollEnd::Data);
                 }
@@ -270,7 +282,7 @@ impl Session {
                 // The reader notices that the socket is dead.
                 Err(_) => outbox.clear(),
             },
-            Transport::WebSocket { .. } | Transport::Moving | Transport::Closed => {}
+            Transport::WebSocket { .. } | Transport::Closed => {}
         }
     }
 
@@ -413,7 +425,7 @@ impl Session {
                 *polls = polls.wrapping_add(1);
                 Poll::Waits(receiver)
             }
-            Transport::WebSocket { .. } | Transport::Moving | Transport::Closed => Poll::Refused,
+            Transport::WebSocket { .. } | Transport::Moving { .. } | Transport::Closed => Poll::Refused,
         }
     }
 
@@ -457,7 +469,7 @@ impl Session {
         drop(state);
         match transport {
             Transport::Closed => return,
-            Transport::Moving => {}
+            Transport::Moving { .. } => {}
             Transport::Polling { waiting, .. } => {
                 if let Some(waiting) = waiting {
                     let _ = waiting.send(match reason {

@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind, Read as _};
 use std::net::{IpAddr, Shutdown};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -27,17 +27,15 @@ use tokio::net::TcpStream;
 use crate::net::{self, Hold};
 use crate::protocol::engineio::{Message, Packet};
 use crate::protocol::frame::Frame;
+use crate::sync::lock;
 
+use super::crossing::Crossing;
 use super::elsewhere::{Elsewhere, Ticket};
 use super::entry::BadRequest;
-use super::session::CannotAdopt;
 use super::{Body, Bucket, CloseReason, Engine, Handshake, PACKET_COST, Session};
 
 /// While an upgrade is going on, a poll that waits is ended this often, so that the client can finish its part.
 pub const POLL_CHECK: Duration = Duration::from_millis(100);
-
-/// How long another node may take to give a session away, which lets it finish what is under way.
-const TAKE: Duration = Duration::from_secs(6);
 
 /// A session that begins with a WebSocket.
 pub fn handshake(engine: &Arc<Engine>, sid: String, handshake: Handshake, request: Request<Incoming>) -> Response<Body> {
@@ -92,7 +90,7 @@ pub fn take_over(foreign: Foreign, request: Request<Incoming>) -> Response<Body>
     let response = accept(request, move |accepted| async move {
         let Some((socket, leftover)) = accepted else { return };
         tokio::spawn(limit_upgrade(foreign.upgraded.clone(), socket.clone(), timeout));
-        tokio::spawn(Stream::new(socket, leftover, max_payload, Stage::Elsewhere(Box::new(foreign))).serve());
+        tokio::spawn(Stream::new(socket, leftover, max_payload, Stage::Elsewhere(Arc::new(foreign))).serve());
     });
     response.unwrap_or_else(|| BadRequest::Malformed.response())
 }
@@ -177,7 +175,9 @@ enum Stage {
     /// The client has not finished its upgrade; the session is still polling.
     Probing(Arc<Session>),
     /// The same, the session being another node's.
-    Elsewhere(Box<Foreign>),
+    Elsewhere(Arc<Foreign>),
+    /// The client has finished it, and the session is on its way here.
+    Crossing(Arc<Crossing>),
 }
 
 /// An upgrade of a session of another node, see [`super::session`]'s `handoff`.
@@ -189,36 +189,21 @@ pub struct Foreign {
     /// Of the client, which has a place among the sessions of this node already.
     pub address: IpAddr,
     /// What may still be read before its session is here.
-    reading: Bucket,
-    probed: bool,
-    upgraded: Arc<AtomicBool>,
+    reading: Mutex<Bucket>,
+    probed: AtomicBool,
+    pub upgraded: Arc<AtomicBool>,
 }
 
 impl Foreign {
     pub fn new(engine: Arc<Engine>, elsewhere: Arc<dyn Elsewhere>, sid: &str, ticket: Ticket, address: IpAddr) -> Self {
-        let reading = Bucket::full(engine.config.reading());
-        Self { engine, elsewhere, sid: sid.into(), ticket, address, reading, probed: false, upgraded: Arc::default() }
+        let reading = Mutex::new(Bucket::full(engine.config.reading()));
+        let (probed, upgraded) = (AtomicBool::new(false), Arc::default());
+        Self { engine, elsewhere, sid: sid.into(), ticket, address, reading, probed, upgraded }
     }
 
-    /// The client has sent its upgrade packet.
-    async fn finish(&self, socket: &Arc<TcpStream>) -> Result<Arc<Session>, CloseReason> {
-        self.upgraded.store(true, Relaxed);
-        let take = tokio::time::timeout(TAKE, self.elsewhere.take(&self.sid, self.ticket));
-        let moving = take.await.ok().flatten().ok_or(CloseReason::TryAgain);
-        let adopted = match moving {
-            Ok(moving) => {
-                let adopted = Session::adopt(&self.engine, &self.sid, self.address, socket, &moving).await;
-                adopted.map_err(|CannotAdopt| CloseReason::TryAgain)
-            }
-            Err(reason) => Err(reason),
-        };
-        if adopted.is_err() {
-            // Its owner has closed the session, most likely. The client comes back by itself.
-            self.engine.admission.release(self.address);
-            let frame = Frame::close(CloseReason::TryAgain.code(), CloseReason::TryAgain.as_str());
-            let _ = socket.try_write(frame.websocket());
-        }
-        adopted
+    /// Counts a frame before the session is here, as [`Session::pace`] does.
+    pub fn pace(&self, bytes: usize) -> Option<Duration> {
+        lock(&self.reading).spend((PACKET_COST + bytes) as f64, self.engine.config.reading())
     }
 }
 
@@ -261,6 +246,11 @@ impl Stream {
             Stage::Open(session) => return session.close(reason),
             Stage::Probing(session) => session.abandon_upgrade(),
             Stage::Elsewhere(_) => {}
+            Stage::Crossing(crossing) => {
+                if let Some(session) = crossing.end(reason) {
+                    return session.close(reason);
+                }
+            }
         }
         let _ = SockRef::from(&*self.socket).shutdown(Shutdown::Both);
     }
@@ -343,9 +333,10 @@ impl Stream {
 
     /// Counts a frame; `Some` is how long not to read.
     fn pace(&mut self, bytes: usize) -> Option<Duration> {
-        match &mut self.stage {
+        match &self.stage {
             Stage::Open(session) | Stage::Probing(session) => session.pace(1, bytes),
-            Stage::Elsewhere(foreign) => foreign.reading.spend((PACKET_COST + bytes) as f64, foreign.engine.config.reading()),
+            Stage::Elsewhere(foreign) => foreign.pace(bytes),
+            Stage::Crossing(crossing) => crossing.pace(bytes),
         }
     }
 
@@ -357,6 +348,7 @@ impl Stream {
                 Stage::Open(session) => session.send(smallvec![Frame::websocket_pong(&payload)]),
                 // While the session is polling, what it sends does not come here.
                 Stage::Probing(_) | Stage::Elsewhere(_) => self.write(&Frame::websocket_pong(&payload))?,
+                Stage::Crossing(crossing) => crossing.pinged(payload),
             },
             OpCode::Pong => {}
             OpCode::Text | OpCode::Binary if self.partial.is_some() => return Err(CloseReason::ProtocolError),
@@ -391,16 +383,20 @@ impl Stream {
 
     /// The longest message that the client may send now.
     fn most(&self) -> usize {
-        if matches!(self.stage, Stage::Open(_)) { self.max_payload } else { PROBE }
+        if matches!(self.stage, Stage::Open(_) | Stage::Crossing(_)) { self.max_payload } else { PROBE }
     }
 
     async fn receive(&mut self, message: Message) -> Result<(), CloseReason> {
-        let Stage::Open(session) = &self.stage else { return self.probe(message).await };
-        match message {
-            Message::Binary(_) => session.deliver(message),
-            Message::Text(text) => session.receive(Packet::from_text(text).map_err(|_| CloseReason::ProtocolError)?)?,
+        match &self.stage {
+            Stage::Open(session) => session.hear(message),
+            Stage::Probing(_) | Stage::Elsewhere(_) => self.probe(message),
+            Stage::Crossing(crossing) => {
+                let Some((session, message)) = crossing.take(message).await? else { return Ok(()) };
+                let heard = session.hear(message);
+                self.stage = Stage::Open(session);
+                heard
+            }
         }
-        Ok(())
     }
 
     /// Writes before the session does. So little is written then that a socket which does not take it is not read either.
@@ -411,26 +407,31 @@ impl Stream {
         }
     }
 
-    async fn probe(&mut self, message: Message) -> Result<(), CloseReason> {
+    fn probe(&mut self, message: Message) -> Result<(), CloseReason> {
         let Message::Text(text) = message else { return Err(CloseReason::ProtocolError) };
-        let session = match (Packet::from_text(text), &mut self.stage) {
+        match (Packet::from_text(text), &mut self.stage) {
             (Ok(Packet::Ping(data)), stage) if &data[..] == b"probe" => {
                 match stage {
                     Stage::Probing(session) => session.probed(),
-                    Stage::Elsewhere(foreign) => foreign.probed = true,
-                    Stage::Open(_) => {}
+                    Stage::Elsewhere(foreign) => foreign.probed.store(true, Relaxed),
+                    Stage::Open(_) | Stage::Crossing(_) => {}
                 }
                 self.write(&Frame::text(b"3probe"))?;
-                if let Stage::Probing(session) = &self.stage {
-                    session.release_poll_for_upgrade();
+                match &self.stage {
+                    Stage::Probing(session) => drop(session.release_poll_for_upgrade()),
+                    Stage::Elsewhere(foreign) => foreign.elsewhere.probed(&foreign.sid, foreign.ticket),
+                    Stage::Open(_) | Stage::Crossing(_) => {}
                 }
-                return Ok(());
             }
-            (Ok(Packet::Upgrade), Stage::Probing(session)) if session.finish_upgrade(&self.socket) => session.clone(),
-            (Ok(Packet::Upgrade), Stage::Elsewhere(foreign)) if foreign.probed => foreign.finish(&self.socket).await?,
+            (Ok(Packet::Upgrade), Stage::Probing(session)) if session.finish_upgrade(&self.socket) => {
+                self.stage = Stage::Open(session.clone());
+            }
+            (Ok(Packet::Upgrade), Stage::Elsewhere(foreign)) if foreign.probed.load(Relaxed) => {
+                let foreign = foreign.clone();
+                self.stage = Stage::Crossing(Crossing::begin(foreign, self.socket.clone(), self.max_payload));
+            }
             _ => return Err(CloseReason::ProtocolError),
-        };
-        self.stage = Stage::Open(session);
+        }
         Ok(())
     }
 }

@@ -47,9 +47,20 @@ struct State {
     /// How many of them are still being decided, those included that the client has given up.
     undecided: u32,
     closed: bool,
-    /// Sockets that have been stopped to go on elsewhere, and those that have come and do not go on yet.
+    /// All of it has been given away.
+    moved: bool,
+    /// Sockets that have been stopped to go on elsewhere.
     leaving: Vec<(Arc<Socket>, Kept)>,
-    arriving: Vec<SocketExport>,
+    arriving: Option<Arriving>,
+    /// While the session moves: packets that the next node is to handle, as they came.
+    aside: Vec<Message>,
+}
+
+/// What has come from another node and does not go on yet.
+struct Arriving {
+    sockets: Vec<SocketExport>,
+    /// What the client has said since: whole packets, and perhaps the begin of one.
+    said: Vec<Message>,
 }
 
 /// A namespace that the client has asked for.
@@ -85,8 +96,10 @@ impl Client {
             connects: 0,
             undecided: 0,
             closed: false,
+            moved: false,
             leaving: Vec::new(),
-            arriving: Vec::new(),
+            arriving: None,
+            aside: Vec::new(),
         };
         Self::with(io, handshake, state)
     }
@@ -390,6 +403,14 @@ impl Connection for Client {
 
     fn export<'a>(&'a self, _session: &'a Arc<Session>) -> BoxFuture<'a, Option<Bytes>> {
         self.give_away().boxed()
+    }
+
+    fn passed_on(&self, session: &Arc<Session>, message: Message) -> bool {
+        self.take_while_moving(session, message)
+    }
+
+    fn followed<'a>(&'a self, _session: &'a Arc<Session>, word: Bytes) -> BoxFuture<'a, Option<Bytes>> {
+        self.hear_word(word).boxed()
     }
 
     fn moved(self: Arc<Self>, _session: Arc<Session>) -> BoxFuture<'static, ()> {

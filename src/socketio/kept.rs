@@ -38,4 +38,7 @@ pub struct SocketExport {
     pub kept: Kept,
     /// The number of the last emit that asked for an acknowledgement.
     pub last_ack: u64,
+    /// The numbers of those that the node which gives the socket away still waits for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub awaited: Vec<u64>,
 }

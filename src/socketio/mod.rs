@@ -3,6 +3,7 @@
 //! A feature registers its handlers in a [`Namespace`]; this layer decodes, orders, bounds and answers. It knows nothing of
 //! Redis, or of what the events mean; who keeps a connection beyond its transport stands behind [`Keeper`].
 
+mod acks;
 mod client;
 mod error;
 mod event;
@@ -18,6 +19,7 @@ mod sent;
 mod socket;
 mod trail;
 mod turnstile;
+mod words;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -30,6 +32,7 @@ use tokio_util::task::TaskTracker;
 use crate::engineio::{self, Connection, Handshake, Session};
 use crate::protocol::packet::Limits;
 
+pub use acks::AckError;
 use client::Client;
 pub use error::{Code, ConnectError, EventError};
 pub use event::{Event, Reply};
@@ -40,7 +43,7 @@ pub use namespace::{Abandoned, BoxFuture, ConnectRequest, Namespace};
 pub use offset::Offset;
 use rates::{UserAllowance, Users};
 pub use sent::{Missed, SentDirect, SentEntry, SentLog};
-pub use socket::{AckError, DisconnectReason, Socket};
+pub use socket::{DisconnectReason, Socket};
 pub use trail::Place;
 use turnstile::Turnstile;
 

@@ -1,6 +1,7 @@
 //! A client in one namespace.
 
-use std::collections::HashMap;
+mod asking;
+
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, Weak};
@@ -8,7 +9,6 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use smallvec::SmallVec;
-use tokio::sync::oneshot;
 
 use crate::engineio::{CloseReason, Session, VolatileKey};
 use crate::ids::{ScopeId, ScopeKind, StreamId};
@@ -16,6 +16,7 @@ use crate::protocol::event::Args;
 use crate::protocol::frame::Frames;
 use crate::protocol::packet::{Outgoing, Parser, encode};
 
+use super::acks::Acks;
 use super::client::Client;
 use super::kept::{Kept, KeptRoom, SocketExport};
 use crate::telemetry::metrics::EVENTS;
@@ -26,6 +27,7 @@ use super::rates::{self, UserAllowance};
 use super::sent::{SentDirect, SentLog};
 use super::trail::{Place, Trail};
 use super::turnstile::hold;
+use super::words::{Sent, What};
 use super::{Code, Config, Event, EventError, Gate, Identity, Names, Namespace, Newcomer, Offset, Reply};
 use crate::sync::lock;
 
@@ -40,23 +42,6 @@ pub enum DisconnectReason {
     Transport(CloseReason),
     /// It goes on elsewhere, or over another transport: its places are no longer this one's to give up.
     TakenOver,
-}
-
-/// Why an acknowledgement did not come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AckError {
-    #[error("the client did not acknowledge in time")]
-    Timeout,
-    #[error("the socket is gone")]
-    SocketGone,
-    #[error("too many acknowledgements are awaited already")]
-    TooManyPending,
-}
-
-#[derive(Default)]
-struct Acks {
-    last_id: u64,
-    awaited: HashMap<u64, oneshot::Sender<Args>>,
 }
 
 /// Everything here may be called from any task and returns at once.
@@ -220,6 +205,7 @@ impl Socket {
 
     /// The socket as it moves to another node; [`Socket::freeze`] it before.
     pub fn export(&self, kept: Kept) -> SocketExport {
+        let (last_ack, awaited) = lock(&self.acks).as_ref().map_or_else(Default::default, |acks| (acks.last_id, acks.awaited()));
         SocketExport {
             sid: self.id.to_string(),
             namespace: self.namespace.name().into(),
@@ -228,7 +214,8 @@ impl Socket {
             told: self.told,
             data: self.namespace.export(&self.data),
             kept,
-            last_ack: lock(&self.acks).as_ref().map_or(0, |acks| acks.last_id),
+            last_ack,
+            awaited,
         }
     }
 
@@ -247,7 +234,12 @@ impl Socket {
             return self.send(&Outgoing::Event { id: None, args, offset: None });
         }
         let mut trail = lock(&self.trail);
-        if trail.frozen || !self.is_connected() {
+        if trail.frozen {
+            drop(trail);
+            self.follow(What::Emit(Sent::new(args)));
+            return;
+        }
+        if !self.is_connected() {
             return;
         }
         let offset = trail.direct(args);
@@ -262,29 +254,6 @@ impl Socket {
     /// Sends an event that is worth nothing once there is a newer one: it has no offset, and is not sent again.
     pub fn emit_volatile(&self, event: &str, payload_json: &str) {
         self.send(&Outgoing::Event { id: None, args: &Args::event(event, payload_json), offset: None });
-    }
-
-    /// Sends an event and waits for the client's acknowledgement. It survives an upgrade on this node, not a reconnect, nor a
-    /// move to another node: then whoever waits here is told that the socket is gone.
-    pub async fn emit_with_ack(&self, args: &Args, timeout: Duration, config: &Config) -> Result<Args, AckError> {
-        let (sender, receiver) = oneshot::channel();
-        let id = {
-            let mut acks = lock(&self.acks);
-            if !self.is_connected() {
-                return Err(AckError::SocketGone);
-            }
-            let acks = acks.get_or_insert_default();
-            if acks.awaited.len() >= config.max_pending_acks {
-                return Err(AckError::TooManyPending);
-            }
-            acks.last_id += 1;
-            acks.awaited.insert(acks.last_id, sender);
-            acks.last_id
-        };
-        let _awaited = Awaited { socket: self, id };
-        self.send(&Outgoing::Event { id: Some(id), args, offset: None });
-        let result = tokio::time::timeout(timeout, receiver).await;
-        result.map_err(|_| AckError::Timeout)?.map_err(|_| AckError::SocketGone)
     }
 
     /// Queues what a fan-out has encoded once for many; true when the caller owes a [`Session::flush`].
@@ -323,13 +292,27 @@ impl Socket {
     }
 
     pub(super) fn send(&self, packet: &Outgoing<'_>) {
+        if !self.try_send(packet)
+            && self.is_frozen()
+            && let Some(what) = What::of(packet)
+        {
+            self.follow(what);
+        }
+    }
+
+    /// False: it goes on elsewhere, or nowhere.
+    fn try_send(&self, packet: &Outgoing<'_>) -> bool {
         let frames = self.encode(packet);
         let trail = lock(&self.trail);
-        let owes = !trail.frozen && self.is_connected() && self.session.queue(frames, None);
+        if trail.frozen || !self.is_connected() {
+            return false;
+        }
+        let owes = self.session.queue(frames, None);
         drop(trail);
         if owes {
             self.session.flush();
         }
+        true
     }
 
     pub(super) fn send_ack(&self, id: u64, args: &Args) {
@@ -337,8 +320,8 @@ impl Socket {
     }
 
     pub(super) fn acknowledged(&self, id: u64, args: Args) {
-        if let Some(sender) = lock(&self.acks).as_mut().and_then(|acks| acks.awaited.remove(&id)) {
-            let _ = sender.send(args);
+        if let Some(acks) = &mut *lock(&self.acks) {
+            acks.acknowledged(id, args);
         }
     }
 
@@ -368,10 +351,11 @@ impl Socket {
         self.lane.is_idle()
     }
 
-    /// The next emit that asks for an acknowledgement has a number that the last node did not use.
-    pub(super) fn resume_acks(&self, last_id: u64) {
+    /// The next emit that asks for an acknowledgement has a number that the last node did not use, and what that waits for is
+    /// kept for it.
+    pub(super) fn resume_acks(&self, last_id: u64, awaited: &[u64]) {
         if last_id > 0 {
-            lock(&self.acks).get_or_insert_default().last_id = last_id;
+            lock(&self.acks).get_or_insert_default().adopt(last_id, awaited);
         }
     }
 
@@ -481,22 +465,10 @@ impl Socket {
     /// Ends this socket for good: after a DISCONNECT packet the official client does not come back by itself. Other namespaces
     /// of the same client go on; with the last one its session ends.
     pub fn disconnect(&self) {
-        if let Some(client) = self.client.upgrade() {
+        if self.is_frozen() {
+            self.follow(What::Disconnect);
+        } else if let Some(client) = self.client.upgrade() {
             client.end(self);
-        }
-    }
-}
-
-/// Makes room for another acknowledgement when nobody waits for this one any longer.
-struct Awaited<'a> {
-    socket: &'a Socket,
-    id: u64,
-}
-
-impl Drop for Awaited<'_> {
-    fn drop(&mut self) {
-        if let Some(acks) = &mut *lock(&self.socket.acks) {
-            acks.awaited.remove(&self.id);
         }
     }
 }

@@ -5,6 +5,7 @@ mod support;
 
 mod anynode_clients;
 mod anynode_engineio;
+mod anynode_moves;
 mod anynode_socketio;
 mod balancer;
 mod cli;

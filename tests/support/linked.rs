@@ -14,9 +14,15 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::server::{Options, Server};
 
+/// The `CLUSTER_SECRET` of all of them.
+pub const SECRET: &str = "a secret of the tests";
+
 pub struct Linked {
     pub server: Server,
     pub peers: Arc<Peers>,
+    /// How the others know it.
+    pub peer: Peer,
+    pub table: Arc<Table>,
     /// Closes the peer port.
     pub stop: DropGuard,
 }
@@ -24,6 +30,13 @@ pub struct Linked {
 /// Which tag is where.
 #[derive(Default)]
 pub struct Table(Mutex<HashMap<String, Peer>>);
+
+impl Table {
+    /// From now on this is whom a tag means.
+    pub fn set(&self, tag: &str, peer: Peer) {
+        self.0.lock().unwrap().insert(tag.into(), peer);
+    }
+}
 
 impl Directory for Table {
     fn peer_of_tag<'a>(&'a self, tag: &'a str) -> BoxFuture<'a, Option<Peer>> {
@@ -40,16 +53,16 @@ pub async fn linked<const N: usize>(options: Options, namespaces: impl Fn() -> V
         options.engine.tag = ids::random(6).into();
         let tag = options.engine.tag.clone();
         let server = Server::start(options, namespaces()).await;
-        let peers = Peers::new(&Secret::new("a secret of the tests"), &tag);
+        let peers = Peers::new(&Secret::new(SECRET), &tag);
         let directory: Arc<dyn Directory> = table.clone();
         relay::wire(&peers, &directory, &[("echo", &server.echo), ("io", &server.engine)]);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound listener");
         let peer = Peer { node: (&*tag).into(), tag: (&*tag).into(), address };
-        table.0.lock().unwrap().insert(tag.into(), peer);
+        table.set(&tag, peer.clone());
         let stop = CancellationToken::new();
         tokio::spawn(peers.clone().serve(listener, stop.clone()));
-        all.push(Linked { server, peers, stop: stop.drop_guard() });
+        all.push(Linked { server, peers, peer, table: table.clone(), stop: stop.drop_guard() });
     }
     all.try_into().unwrap_or_else(|_| unreachable!("there are N"))
 }

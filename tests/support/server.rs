@@ -153,6 +153,8 @@ impl server::Service for App {
         match request.uri().path() {
             "/engine.io/" => self.echo.serve(request, peer.ip()).await,
             "/socket.io/" => self.socketio.serve(request, peer.ip()).await,
+            // A balancer asks.
+            "/readyz" => Response::new(Body::default()),
             _ => {
                 let mut response = Response::new(Body::default());
                 *response.status_mut() = StatusCode::NOT_FOUND;

@@ -5,13 +5,16 @@
 //!   | -- GET …&sid=A… ->|  -- ticket? ------------->  |  still polling, nobody else upgrades it
 //!   | <- 101 -----------|  <- ticket --------------   |  from here on a poll that waits is ended every 100 ms
 //!   | -- 2probe ------->|                             |
-//!   | <- 3probe --------|                             |
-//!   | -- 5 ------------>|  -- take ---------------->  |  takes nothing in any more, finishes what is under way
-//!   |   (waits unread)  |  <- state ---------------   |  forgets the session
-//!   | <- what waited ---|  reads on                   |
+//!   | <- 3probe --------|  -- probed -------------->  |  ends the poll that waits
+//!   | -- 5 ------------>|  -- take ---------------->  |  takes no events in any more, finishes what is under way
+//!   | -- 43…, 42… ----->|  -- packets ------------->  |  for which acknowledgements are passed on …
+//!   | <- 42… -----------|  <- part, take … --------   |  … and what it sends is fetched
+//!   | <- what waited ---|  <- state ---------------   |  forgets the session
+//!   |                   |  reads on                   |
 //! ```
 //!
-//! From the `5` on there is no way back: what fails then closes the WebSocket, and the client comes back.
+//! From the `5` on there is no way back: what fails then closes the WebSocket, and the client comes back. What is said on A
+//! about the session afterwards follows it (see `following`).
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,19 +24,25 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 
+use crate::protocol::engineio::{Message, Packet};
 use crate::protocol::frame::{Frame, Frames};
 use crate::sync::lock;
 use crate::telemetry::metrics::MOVES;
 
-use super::super::elsewhere::Ticket;
+use super::super::elsewhere::{Taken, Ticket};
 use super::super::outbox::Outbox;
 use super::super::websocket::POLL_CHECK;
 use super::super::{Bucket, CloseReason, Engine};
-use super::{PollEnd, Session, State, Transport, Upgrade};
+use super::{Following, PollEnd, Session, State, Transport, Upgrade};
 
 /// How long what is under way for a client may take while it waits to move.
 const FREEZE: Duration = Duration::from_secs(5);
+/// How much longer the new node may leave its owner without a word.
+const FORGOTTEN: Duration = Duration::from_secs(1);
+/// A client that waits for its poll to end may send another before it knows so: these are ended quickly for a while.
+const HURRY: (Duration, u32) = (Duration::from_millis(20), 10);
 
 /// Everything that this layer knows of a session. Bounded like the outbox is, and like what [`Connection::export`] gives out.
 ///
@@ -96,20 +105,37 @@ impl Session {
         }
     }
 
-    /// Ends the session here and gives out what it takes to go on elsewhere. `None`: the ticket is not valid (any more), or the
-    /// session could not be given away and is closed.
-    pub(in crate::engineio) async fn hand_over(self: &Arc<Self>, ticket: Ticket) -> Option<Bytes> {
-        if !self.freeze(ticket) {
-            return None;
+    /// The client has the answer to its probe, or will have it in a moment, and waits for its poll to end.
+    pub(in crate::engineio) async fn hurry_polls(self: Arc<Self>, ticket: Ticket) {
+        let mut seen = Some(lock(&self.state).polls);
+        for _ in 0..HURRY.1 {
+            if !self.release_poll_seen(&mut seen, ticket) {
+                return;
+            }
+            tokio::time::sleep(HURRY.0).await;
         }
+    }
+
+    /// Ends the session here and gives out what it takes to go on elsewhere; a part of it if that node, whose tag is `to`, is
+    /// to come again. `None`: the ticket is not valid (any more), or the session could not be given away and is closed.
+    pub(in crate::engineio) async fn hand_over(self: &Arc<Self>, ticket: Ticket, to: Option<&str>) -> Option<Taken> {
+        let (due, has_just_begun) = self.freeze(ticket, to)?;
         let mut closing = CloseUnlessMoved(Some(self));
         let connection = self.connection.get()?.clone();
-        let exported = tokio::time::timeout(FREEZE, connection.export(self)).await.ok().flatten();
+        let exported = tokio::select! {
+            biased;
+            exported = tokio::time::timeout_at(due.into(), connection.export(self)) => exported.ok().flatten(),
+            // At once for the first time: from then on that node passes on what the client says.
+            packets = self.sent_while_moving(has_just_begun), if to.is_some() => {
+                closing.0 = None;
+                return Some(Taken::Part(packets));
+            }
+        };
         let outcome = if exported.is_some() { "given away" } else { "failed" };
         metrics::counter!(MOVES, "outcome" => outcome).increment(1);
         let moving = {
             let mut state = lock(&self.state);
-            if !matches!(state.transport, Transport::Moving) {
+            if !matches!(state.transport, Transport::Moving { .. }) {
                 return None;
             }
             let exported = exported?;
@@ -119,7 +145,7 @@ impl Session {
                 ping_ms: left(state.ping_due),
                 pong_ms: state.pong_due.map(left),
                 accept_ms: state.accept_due.map(left),
-                outbox: outbox.into_packets().map(|(frames, volatile)| Waiting::new(&frames, volatile)).collect(),
+                outbox: waiting(outbox),
                 connection: BASE64_STANDARD.encode(exported),
                 reading_left: Some(lock(&self.reading).left(self.engine.config.reading())),
             }
@@ -127,23 +153,98 @@ impl Session {
         closing.0 = None;
         self.engine.remove(self);
         tokio::spawn(connection.moved(self.clone()));
-        serde_json::to_vec(&moving).ok().map(Bytes::from)
+        serde_json::to_vec(&moving).ok().map(|state| Taken::Whole(state.into()))
     }
 
-    /// From now on nothing is taken in; what is sent waits.
-    fn freeze(&self, ticket: Ticket) -> bool {
+    /// From now on no events are taken in, and what is sent is for the new node. Until when it may go on, and whether that was
+    /// not so already.
+    fn freeze(self: &Arc<Self>, ticket: Ticket, to: Option<&str>) -> Option<(Instant, bool)> {
         let mut state = lock(&self.state);
         match &mut state.transport {
+            Transport::Moving { ticket: of, due, .. } if *of == ticket => Some((*due, false)),
             Transport::Polling { waiting, upgrade } if *upgrade == Upgrade::Elsewhere(ticket) => {
                 // A client has no poll under way when it sends its upgrade packet: this one came behind it, by a shorter way.
                 if let Some(waiting) = waiting.take() {
                     let _ = waiting.send(PollEnd::Gone);
                 }
-                state.transport = Transport::Moving;
-                true
+                let due = Instant::now() + FREEZE;
+                state.transport = Transport::Moving { ticket, due, waiting: None };
+                drop(state);
+                if let Some(to) = to {
+                    let _ = self.following.set(Following::new(to).into());
+                }
+                let session = Arc::downgrade(self);
+                tokio::spawn(async move {
+                    tokio::time::sleep_until((due + FORGOTTEN).into()).await;
+                    if let Some(session) = session.upgrade().filter(|session| session.is_moving(ticket)) {
+                        session.close(CloseReason::ConnectionLost);
+                    }
+                });
+                Some((due, true))
             }
-            _ => false,
+            _ => None,
         }
+    }
+
+    fn is_moving(&self, ticket: Ticket) -> bool {
+        matches!(lock(&self.state).transport, Transport::Moving { ticket: of, .. } if of == ticket)
+    }
+
+    /// What is sent while the session moves; it comes as soon as there is something, or at once.
+    async fn sent_while_moving(&self, at_once: bool) -> Bytes {
+        while let Some(sent) = self.take_sent(at_once) {
+            match sent {
+                Ok(packets) => return packets,
+                Err(something) => drop(something.await),
+            }
+        }
+        std::future::pending().await
+    }
+
+    fn take_sent(&self, at_once: bool) -> Option<Result<Bytes, oneshot::Receiver<PollEnd>>> {
+        let mut state = lock(&self.state);
+        let State { transport: Transport::Moving { waiting: waits, .. }, outbox, .. } = &mut *state else { return None };
+        if outbox.is_empty() && !at_once {
+            let (sender, receiver) = oneshot::channel();
+            *waits = Some(sender);
+            return Some(Err(receiver));
+        }
+        Some(Ok(serde_json::to_vec(&waiting(std::mem::take(outbox))).unwrap_or_default().into()))
+    }
+
+    /// What the client has said to the new node meanwhile, [`write_packets`]. How much of it was taken: what is not, is that
+    /// node's.
+    pub(in crate::engineio) fn pass_on(self: &Arc<Self>, ticket: Ticket, packets: &Bytes) -> usize {
+        let packets: Vec<(bool, String)> = serde_json::from_slice(packets).unwrap_or_default();
+        packets.iter().map_while(|packet| read(packet).filter(|message| self.take_passed_on(ticket, message.clone()))).count()
+    }
+
+    fn take_passed_on(self: &Arc<Self>, ticket: Ticket, message: Message) -> bool {
+        let Some(connection) = self.connection.get().filter(|_| self.is_moving(ticket)) else { return false };
+        match message {
+            Message::Binary(data) => connection.passed_on(self, Message::Binary(self.counted(data))),
+            Message::Text(text) => match Packet::from_text(self.counted(text)) {
+                Ok(Packet::Message(message)) => connection.passed_on(self, message),
+                Ok(Packet::Pong(_)) => self.pong_while_moving(),
+                Ok(_) | Err(_) => false,
+            },
+        }
+    }
+
+    fn pong_while_moving(self: &Arc<Self>) -> bool {
+        let mut state = lock(&self.state);
+        if !matches!(state.transport, Transport::Moving { .. }) {
+            return false;
+        }
+        let was_asked = state.pong_due.take().is_some();
+        if was_asked {
+            state.ping_due = Instant::now() + self.engine.config.ping_interval;
+        }
+        drop(state);
+        if let Some(connection) = self.connection.get().filter(|_| was_asked) {
+            connection.ping_answered(self);
+        }
+        true
     }
 
     /// A session that another node has given away goes on over this socket. Its place in [`Admission`] is taken already.
@@ -158,11 +259,7 @@ impl Session {
     ) -> Result<Arc<Self>, CannotAdopt> {
         let moving: Moving = serde_json::from_slice(moving).map_err(|_| CannotAdopt)?;
         let exported = BASE64_STANDARD.decode(&moving.connection).map_err(|_| CannotAdopt)?;
-        let mut outbox = Outbox::default();
-        for waiting in &moving.outbox {
-            let (frames, volatile) = waiting.packet().ok_or(CannotAdopt)?;
-            outbox.push(frames, volatile, usize::MAX).map_err(|_| CannotAdopt)?;
-        }
+        let outbox = outbox(&moving.outbox).ok_or(CannotAdopt)?;
         let now = Instant::now();
         let due = |ms: u64| now + Duration::from_millis(ms);
         let state = State {
@@ -227,6 +324,38 @@ impl Waiting {
         });
         Some((frames.collect::<Option<SmallVec<_>>>()?, self.volatile))
     }
+}
+
+fn waiting(outbox: Outbox) -> Vec<Waiting> {
+    outbox.into_packets().map(|(frames, volatile)| Waiting::new(&frames, volatile)).collect()
+}
+
+fn outbox(packets: &[Waiting]) -> Option<Outbox> {
+    let mut outbox = Outbox::default();
+    for waiting in packets {
+        let (frames, volatile) = waiting.packet()?;
+        outbox.push(frames, volatile, usize::MAX).ok()?;
+    }
+    Some(outbox)
+}
+
+/// Reads what an owner has sent while its session moves.
+pub(in crate::engineio) fn read_sent(packets: &Bytes) -> Option<Outbox> {
+    outbox(&serde_json::from_slice::<Vec<Waiting>>(packets).ok()?)
+}
+
+/// The WebSocket messages of a client as they are passed on; those of text begin with the type of their packet.
+pub(in crate::engineio) fn write_packets(messages: &[Message]) -> Bytes {
+    let packets = messages.iter().map(|message| match message {
+        Message::Text(text) => (false, BASE64_STANDARD.encode(text)),
+        Message::Binary(data) => (true, BASE64_STANDARD.encode(data)),
+    });
+    serde_json::to_vec(&packets.collect::<Vec<_>>()).unwrap_or_default().into()
+}
+
+fn read((is_binary, data): &(bool, String)) -> Option<Message> {
+    let data = Bytes::from(BASE64_STANDARD.decode(data).ok()?);
+    Some(if *is_binary { Message::Binary(data) } else { Message::Text(data) })
 }
 
 fn left(due: Instant) -> u64 {

@@ -11,15 +11,16 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::engineio::{Handshake, Session};
+use crate::engineio::{CloseReason, Connection as _, Handshake, Session};
 use crate::protocol::engineio::Message;
-use crate::protocol::packet::{Decoder, Parser};
+use crate::protocol::packet::{Decoder, Packet, Parser};
 use crate::sync::lock;
 
 use super::super::lane::Job;
 use super::super::rates::Allowance;
+use super::super::words::Word;
 use super::super::{DisconnectReason, Kept, Names, Newcomer, Socket, SocketExport, SocketIo};
-use super::{Client, Entry, State};
+use super::{Arriving, Client, Entry, State};
 
 /// How often it is looked whether everything under way is done. A session moves once in its life.
 const LOOK: Duration = Duration::from_millis(5);
@@ -30,6 +31,9 @@ pub struct ClientExport {
     msgpack: Option<bool>,
     /// The binary packet that is half received: its text and attachments.
     half: Vec<(bool, String)>,
+    /// What the client said while its session moved, in whole packets: before the half one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    aside: Vec<(bool, String)>,
     connects: u32,
     /// How many events and CONNECTs the session may still send. A node of an earlier release neither tells nor reads them.
     #[serde(default)]
@@ -75,6 +79,7 @@ impl Client {
             },
             msgpack: state.decoder.parser().map(|parser| parser == Parser::Msgpack),
             half: state.decoder.half().into_iter().map(write).collect(),
+            aside: state.aside.iter().cloned().map(write).collect(),
             connects: state.connects,
             events_left: Some(events_left),
             connects_left: Some(connects_left),
@@ -82,7 +87,47 @@ impl Client {
             sockets: exports,
         };
         state.entries.clear();
+        state.aside = Vec::new();
+        state.moved = true;
         serde_json::to_vec(&export).ok().map(Bytes::from)
+    }
+
+    /// What is under way may wait for an acknowledgement; the rest is for the next node. False: that has all of it already.
+    pub(super) fn take_while_moving(&self, session: &Arc<Session>, message: Message) -> bool {
+        let mut state = lock(&self.state);
+        if state.closed || state.moved {
+            return false;
+        }
+        let mut messages = state.decoder.half();
+        messages.push(message.clone());
+        let decoded = state.decoder.decode_each(message, &|nsp, event| self.io.list_of(nsp, event));
+        match decoded {
+            Ok(None) => {}
+            Ok(Some(Packet::Ack { nsp, id, args })) => {
+                let socket = state.entries.iter().find(|entry| entry.name() == &*nsp).and_then(Entry::socket);
+                // Under the lock, so that it is here or goes along.
+                if let Some(socket) = socket {
+                    socket.acknowledged(id, args);
+                }
+            }
+            Ok(Some(_)) => state.aside.append(&mut messages),
+            Err(error) => {
+                tracing::debug!(%error, "packet cannot be decoded");
+                drop(state);
+                session.close(CloseReason::ProtocolError);
+            }
+        }
+        true
+    }
+
+    /// What is still said to a socket on the node that has given it away.
+    pub(super) async fn hear_word(&self, word: Bytes) -> Option<Bytes> {
+        let Word { namespace, sid, what } = serde_json::from_slice(&word).ok()?;
+        while lock(&self.state).arriving.is_some() {
+            tokio::time::sleep(LOOK).await;
+        }
+        let socket = self.sockets().into_iter().find(|socket| socket.namespace().name() == namespace && socket.id() == sid)?;
+        socket.followed(what, &self.io.config).await
     }
 
     /// What this client is connected to goes on elsewhere, or nowhere; its keeper finds out.
@@ -113,7 +158,11 @@ impl Client {
     pub fn arriving(io: Arc<SocketIo>, exported: &Bytes) -> Option<Arc<Self>> {
         let export: ClientExport = serde_json::from_slice(exported).ok()?;
         let parser = export.msgpack.map(|msgpack| if msgpack { Parser::Msgpack } else { Parser::Text });
-        let half = export.half.iter().map(read).collect::<Option<Vec<_>>>()?;
+        let read_all = |messages: &[(bool, String)]| messages.iter().map(read).collect::<Option<Vec<_>>>();
+        let (mut half, mut said) = (read_all(&export.half)?, read_all(&export.aside)?);
+        if !said.is_empty() {
+            said.append(&mut half);
+        }
         let decoder = Decoder::resume(io.config.attachments, parser, half, &|nsp, event| io.list_of(nsp, event))?;
         let gone = export.gone.iter().map(|name| Some(Entry::Gone(io.namespaces.get(&**name)?.name())));
         let state = State {
@@ -123,8 +172,10 @@ impl Client {
             connects: export.connects,
             undecided: 0,
             closed: false,
+            moved: false,
             leaving: Vec::new(),
-            arriving: export.sockets,
+            arriving: Some(Arriving { sockets: export.sockets, said }),
+            aside: Vec::new(),
         };
         let HandshakeExport { address, query, user_agent } = export.handshake;
         Some(Self::with(io, Handshake { address, query, user_agent }, state))
@@ -132,13 +183,27 @@ impl Client {
 
     /// Each socket goes on. False: one cannot, and so the session cannot.
     pub(super) async fn take_up(&self, session: &Arc<Session>) -> bool {
-        let (arriving, parser) = {
+        let (Arriving { sockets, said }, parser) = {
             let mut state = lock(&self.state);
-            (std::mem::take(&mut state.arriving), state.decoder.parser().unwrap_or(Parser::Text))
+            let arriving = state.arriving.as_mut().map(|arriving| Arriving {
+                sockets: std::mem::take(&mut arriving.sockets),
+                said: std::mem::take(&mut arriving.said),
+            });
+            let Some(arriving) = arriving else { return false };
+            (arriving, state.decoder.parser().unwrap_or(Parser::Text))
         };
+        let resumed = self.take_up_sockets(session, parser, sockets).await;
+        lock(&self.state).arriving = None;
+        for message in said.into_iter().filter(|_| resumed) {
+            self.message(session, message);
+        }
+        resumed
+    }
+
+    async fn take_up_sockets(&self, session: &Arc<Session>, parser: Parser, arriving: Vec<SocketExport>) -> bool {
         for export in arriving {
             let Some(socket) = self.newcomer(session, parser, &export) else { return false };
-            socket.resume_acks(export.last_ack);
+            socket.resume_acks(export.last_ack, &export.awaited);
             let replay = match self.io.keeper.get() {
                 Some(keeper) => keeper.arrive(socket.clone(), export).await,
                 None => Some(Box::new(|| ()) as Box<dyn FnOnce() + Send>),

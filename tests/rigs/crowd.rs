@@ -79,7 +79,7 @@ async fn all_agree(nodes: &Nodes, sos: &str, members: &[Attendee], users: usize)
 async fn a_thousand_who_join_within_two_seconds_hear_of_each_other_at_a_bounded_cost() {
     let _alone = alone().await;
     let redis = Server::start(&[]);
-    let nodes = Nodes::start(2, &|_| redis.url(), &[("LOG_LEVEL", "warn"), ("PRESENCE_OFFLINE_SECONDS", "60")]).await;
+    let nodes = Nodes::start(2, &|_| redis.url(), &[("LOG_LEVEL", "warn,convoke::app=info"), ("PRESENCE_OFFLINE_SECONDS", "60")]).await;
     nodes.create_sos("crowd", "c").await;
     let addresses: Arc<Vec<String>> = Arc::new(nodes.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect());
     let started = Instant::now();
@@ -153,7 +153,7 @@ async fn positions_go_on_in_large_rooms_while_the_last_of_each_join() {
     let (rooms, size) = size();
     let last = 100.min(size / 2);
     let redis = Server::start(&[]);
-    let nodes = Nodes::start(2, &|_| redis.url(), &[("LOG_LEVEL", "warn")]).await;
+    let nodes = Nodes::start(2, &|_| redis.url(), &[("LOG_LEVEL", "warn,convoke::app=info")]).await;
     let addresses: Vec<String> = nodes.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect();
     for room in 0..rooms {
         nodes.create_sos(&format!("room-{room}"), &format!("c{room}")).await;

@@ -79,7 +79,8 @@ async fn all_agree(nodes: &Nodes, sos: &str, members: &[Attendee], users: usize)
 async fn a_thousand_who_join_within_two_seconds_hear_of_each_other_at_a_bounded_cost() {
     let _alone = alone().await;
     let redis = Server::start(&[]);
-    let nodes = Nodes::start(2, &|_| redis.url(), &[("LOG_LEVEL", "warn,convoke::app=info"), ("PRESENCE_OFFLINE_SECONDS", "60")]).await;
+    let nodes =
+        Nodes::start(2, &|_| redis.url(), &[("LOG_LEVEL", "warn,convoke::app=info"), ("PRESENCE_OFFLINE_SECONDS", "60")]).await;
     nodes.create_sos("crowd", "c").await;
     let addresses: Arc<Vec<String>> = Arc::new(nodes.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect());
     let started = Instant::now();

@@ -39,7 +39,8 @@ pub struct Connections(Mutex<HashMap<SocketAddr, Arc<Slot>>>);
 struct Slot {
     /// Held while connecting, so that there is one connection however many ask.
     sender: tokio::sync::Mutex<Option<Sender>>,
-    failed: Mutex<Option<Instant>>,
+    /// The last process, by its tag, that could not be reached at this address, and when that was.
+    failed: Mutex<Option<(Arc<str>, Instant)>>,
 }
 
 impl Connections {
@@ -50,12 +51,12 @@ impl Connections {
         let mut request = Some(request(to, path, body, &stamp, &head));
         // Once more if the connection turned out to be gone before anything was sent.
         while let Some(unsent) = request.take() {
-            let mut sender = slot.sender(to.address, anyway).await?;
+            let mut sender = slot.sender(to, anyway).await?;
             match sender.try_send_request(unsent).await {
                 Ok(response) => {
                     let answer = answer(seal, &stamp, response).await;
                     return answer.inspect_err(|error| {
-                        slot.note(*error);
+                        slot.note(to, *error);
                         tell(to, *error);
                     });
                 }
@@ -66,7 +67,7 @@ impl Connections {
                 }
             }
         }
-        slot.note(PeerError::Unreachable);
+        slot.note(to, PeerError::Unreachable);
         Err(PeerError::Unreachable)
     }
 
@@ -83,14 +84,15 @@ impl Connections {
 
 impl Slot {
     /// The connection that stands, or a new one.
-    async fn sender(&self, address: SocketAddr, anyway: bool) -> Result<Sender, PeerError> {
-        self.check(anyway)?;
+    async fn sender(&self, to: &Peer, anyway: bool) -> Result<Sender, PeerError> {
+        self.check(to, anyway)?;
         let mut sender = self.sender.lock().await;
         if let Some(sender) = sender.as_ref().filter(|sender| !sender.is_closed()) {
             return Ok(sender.clone());
         }
         // Whoever held the lock may have tried in vain.
-        self.check(anyway)?;
+        self.check(to, anyway)?;
+        let address = to.address;
         match tokio::time::timeout(CONNECT, connect(address)).await {
             Ok(Ok(made)) => {
                 *lock(&self.failed) = None;
@@ -106,23 +108,21 @@ impl Slot {
                     Some(times) => tracing::warn!(%address, why, times, "another node cannot be reached at its peer port"),
                     None => tracing::debug!(%address, why, "another node cannot be reached at its peer port"),
                 }
-                self.note(PeerError::Unreachable);
+                self.note(to, PeerError::Unreachable);
                 Err(PeerError::Unreachable)
             }
         }
     }
 
-    fn check(&self, anyway: bool) -> Result<(), PeerError> {
-        if !anyway && self.has_failed() { Err(PeerError::Unreachable) } else { Ok(()) }
+    /// A process that was started anew at this address is tried, whatever became of the one before it.
+    fn check(&self, to: &Peer, anyway: bool) -> Result<(), PeerError> {
+        let has_failed = lock(&self.failed).as_ref().is_some_and(|(tag, at)| *tag == to.tag && at.elapsed() < SKIP);
+        if !anyway && has_failed { Err(PeerError::Unreachable) } else { Ok(()) }
     }
 
-    fn has_failed(&self) -> bool {
-        lock(&self.failed).is_some_and(|at| at.elapsed() < SKIP)
-    }
-
-    fn note(&self, error: PeerError) {
+    fn note(&self, to: &Peer, error: PeerError) {
         if error == PeerError::Unreachable {
-            *lock(&self.failed) = Some(Instant::now());
+            *lock(&self.failed) = Some((to.tag.clone(), Instant::now()));
         }
     }
 
@@ -135,7 +135,7 @@ impl Slot {
 
     fn is_of_use(&self) -> bool {
         let connected = self.sender.try_lock().map_or(true, |sender| sender.as_ref().is_some_and(|sender| !sender.is_closed()));
-        connected || self.has_failed()
+        connected || lock(&self.failed).as_ref().is_some_and(|(_, at)| at.elapsed() < SKIP)
     }
 }
 

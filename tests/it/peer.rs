@@ -452,6 +452,23 @@ async fn a_peer_that_failed_is_skipped_for_two_seconds() {
     }
 }
 
+/// A restarted process gets its address again when it is in the host's network: its clients must not wait for it.
+#[tokio::test]
+async fn a_process_that_is_new_at_the_address_of_a_failed_one_is_called_at_once() {
+    let us = peers(SECRET, "a");
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    let old = Peer { node: "b.old".into(), tag: "old".into(), address };
+    assert_eq!(call(&us, &old, "/echo", "").await, Err(PeerError::Unreachable));
+    let peers = peers(SECRET, "new");
+    peers.on("/echo", |body| async move { Answer::ok(body) });
+    let listener = TcpListener::bind(address).await.unwrap();
+    let _port = AbortOnDropHandle::new(tokio::spawn(peers.serve(listener, CancellationToken::new())));
+    let new = Peer { node: "b.new".into(), tag: "new".into(), address };
+    assert_eq!(call(&us, &new, "/echo", "hello").await, Ok(Answer::ok("hello")));
+}
+
 #[tokio::test]
 async fn a_frozen_peer_fails_all_its_calls() {
     let port = port("b").await;

@@ -11,13 +11,13 @@ mod world;
 
 use std::time::{Duration, Instant};
 
-use convoke::ids::{ScopeId, ScopeKind};
+use convoke::cluster::scripts::Op;
+use convoke::cluster::scripts::scope::*;
+use convoke::core::ids::{ScopeId, ScopeKind};
+use convoke::features::sos::scripts::outbox::*;
+use convoke::features::sos::scripts::presence::*;
+use convoke::features::sos::scripts::*;
 use convoke::redis::script::Script;
-use convoke::redis::scripts::Op;
-use convoke::redis::scripts::outbox::*;
-use convoke::redis::scripts::presence::*;
-use convoke::redis::scripts::scope::*;
-use convoke::redis::scripts::sos::*;
 use convoke::redis::{Redis, RedisConfig, keys};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};

@@ -4,10 +4,8 @@
 //! asserts that). `ARCHITECTURE.md` draws the house.
 
 // L0
-pub mod drain;
-pub mod ids;
+pub mod core;
 pub mod settings;
-pub mod sync;
 pub mod telemetry;
 // L1
 pub mod net;

@@ -9,7 +9,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, Method, Response, StatusCode, redirect};
 use serde_json::{Map, Value};
 
-use crate::ids;
+use crate::core::ids;
 use crate::settings::{Secret, Settings};
 use crate::telemetry::due;
 

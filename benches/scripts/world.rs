@@ -3,10 +3,11 @@
 use std::cell::Cell;
 
 use bytes::Bytes;
-use convoke::ids::{ScopeId, StreamId};
-use convoke::redis::scripts::scope::*;
-use convoke::redis::scripts::sos::*;
-use convoke::redis::scripts::{Op, Retention, user_key};
+use convoke::cluster::scripts::scope::*;
+use convoke::cluster::scripts::{Op, Retention};
+use convoke::core::ids::{ScopeId, StreamId};
+use convoke::features::sos::scripts::*;
+use convoke::redis::keys::user_tag;
 use convoke::redis::{Redis, cmd, keys};
 use futures_util::future::join_all;
 
@@ -75,9 +76,9 @@ impl World {
         assert_eq!(batched.accepted as usize, fixes.len());
     }
 
-    /// The end of the citizen's window (ms since 1970), and whether a fix waits for it, as `lua/lib/location.lua` writes them.
+    /// The end of the citizen's window (ms since 1970), and whether a fix waits for it, as `lua/sos/lib/location.lua` writes them.
     pub async fn set_window(&self, window: &str) {
-        let (key, field) = (keys::sos_location(ID), format!("w:{}", user_key(CITIZEN.user)));
+        let (key, field) = (keys::sos_location(ID), format!("w:{}", user_tag(CITIZEN.user)));
         let set = cmd("HSET").arg(&key).arg(field).arg(format!("{window} - - - 0")).clone();
         self.redis.command(set, &key).await.expect("a window");
     }

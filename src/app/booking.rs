@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::{ServeError, probe};
 use crate::auth::{RecruiterVerifier, SessionsVerifier};
+use crate::features::bookings::{self, Sessions};
 use crate::features::interviews::{self, Interviews};
-use crate::features::sessions::{self, Sessions};
 use crate::http::guards::RateLimits;
 use crate::http::router::Router;
 use crate::http::routes;
@@ -42,7 +42,7 @@ impl Booking {
         let livekit = settings.livekit.as_ref().map(LiveKit::new).transpose()?;
         let sessions = store.clone().map(|store| {
             let (livekit, rules) = (livekit.clone(), settings.sessions.rules.clone());
-            Sessions::new(sessions::Parts { store, livekit, redis: redis.clone(), rules })
+            Sessions::new(bookings::Parts { store, livekit, redis: redis.clone(), rules })
         });
         let verifier = Arc::new(SessionsVerifier::from_settings(settings)?);
         let recruiters = Arc::new(RecruiterVerifier::from_settings(settings)?);

@@ -9,10 +9,10 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::cluster::Recovery;
 use crate::cluster::node::Node;
-use crate::drain::spread;
+use crate::core::drain::spread;
+use crate::core::ids::is_scope_id;
 use crate::engineio::{CloseReason, Engine};
 use crate::features::sos::Sos;
-use crate::ids::is_scope_id;
 use crate::peer::Answer;
 use crate::socketio::SocketIo;
 

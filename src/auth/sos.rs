@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::keys::{KeyRing, ends_at, id_text, sign};
 use super::{AuthError, FetchError, SetupError};
-use crate::ids;
+use crate::core::ids;
 use crate::settings::{Identity, Settings};
 
 /// What a person is to an incident.

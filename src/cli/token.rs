@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::Cli;
 use crate::auth::{self, Claims, Recruiter, RecruiterRole, Role};
-use crate::ids;
+use crate::core::ids;
 use crate::settings::{Settings, duration};
 
 /// Whose tokens.

@@ -7,15 +7,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use crate::ids::ScopeId;
+use crate::cluster::scripts::scope::{Cursor, Log, Member, scope_attach, scope_detach, scope_read};
+use crate::core::ids::ScopeId;
 use crate::redis::RedisError;
-use crate::redis::scripts::OnReader;
-use crate::redis::scripts::scope::{Cursor, Log, Member, scope_attach, scope_detach, scope_read};
+use crate::redis::script::OnReader;
 use crate::socketio::{Place, Socket};
 
 use super::scope::{LocalScope, Outcome, Reading, Registered};
 use super::{LocalMember, Scopes, fanout, reap};
-use crate::sync::lock;
+use crate::core::sync::lock;
 
 /// Logs that are read at once, so that the return of a Redis is not met with a storm.
 pub const PARALLEL_FILLS: usize = 64;

@@ -3,8 +3,8 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, LazyLock, OnceLock};
 
+use crate::core::ids::{ScopeId, StreamId};
 use crate::engineio::VolatileKey;
-use crate::ids::{ScopeId, StreamId};
 use crate::protocol::frame::Frames;
 use crate::protocol::packet::{Outgoing, Parser, encode};
 use crate::socketio::{Offset, Place, Socket};

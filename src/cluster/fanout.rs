@@ -8,8 +8,8 @@ use std::sync::{Arc, Weak};
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
+use crate::core::ids::ScopeId;
 use crate::engineio::Session;
-use crate::ids::ScopeId;
 use crate::redis::{Sink, keys};
 
 use super::message::Envelope;
@@ -144,7 +144,7 @@ fn flush_all(sessions: &[Arc<Session>]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::ScopeKind;
+    use crate::core::ids::ScopeKind;
 
     #[test]
     fn a_worker_has_room_for_so_many_messages_and_so_many_bytes() {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use crate::ids;
+use crate::core::ids;
 
 /// The node's name is its label and a random incarnation. A node that was declared dead and lives on takes a new incarnation;
 /// its tag stays, so that its sessions are still found.

@@ -9,7 +9,7 @@ use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 
-use crate::ids::StreamId;
+use crate::core::ids::StreamId;
 use crate::protocol::event::Args;
 
 /// Who of a scope's members gets a message.

@@ -20,6 +20,7 @@ pub mod recovery;
 pub mod registry;
 pub mod relay;
 pub mod scope;
+pub mod scripts;
 mod sequence;
 
 use std::collections::HashMap;
@@ -31,11 +32,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 
-use crate::ids::{ScopeId, ScopeKind};
-use crate::redis::scripts::scope::Cursor;
+use crate::cluster::scripts::scope::Cursor;
+use crate::core::ids::{ScopeId, ScopeKind};
+use crate::core::sync::lock;
 use crate::redis::{Redis, RedisError, keys};
 use crate::socketio::{BoxFuture, Place, Socket};
-use crate::sync::lock;
 
 pub use attach::Hold;
 use fanout::Worker;

@@ -18,7 +18,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::recovery::{self, OtherNodes};
 use super::registry::{Registry, StartError, WHO};
 use super::{Identity, Recovery, Scopes, nudge};
-use crate::ids;
+use crate::core::ids;
 use crate::peer::{Answer, Peers};
 use crate::redis::Redis;
 use crate::settings::Secret;

@@ -12,9 +12,9 @@ use hyper::StatusCode;
 
 use super::registry::Registry;
 use super::{Scopes, attach};
-use crate::ids::ScopeId;
+use crate::core::ids::ScopeId;
+use crate::core::sync::lock;
 use crate::peer::{Answer, Peers};
-use crate::sync::lock;
 
 const NUDGE: &str = "/nudge";
 const DEADLINE: Duration = Duration::from_secs(2);

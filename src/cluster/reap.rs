@@ -7,8 +7,8 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 
 use super::Scopes;
-use crate::ids::ScopeId;
-use crate::redis::scripts::scope::scope_reap;
+use crate::cluster::scripts::scope::scope_reap;
+use crate::core::ids::ScopeId;
 use crate::redis::{Redis, RedisError, Value, cmd, keys};
 
 /// Nobody waits longer for the hint to be written; then it is written later.

@@ -5,16 +5,16 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 
+use crate::cluster::scripts::scope::{Cursor, Log};
+use crate::core::ids::{ScopeId, StreamId};
 use crate::engineio::{CloseReason, Session};
-use crate::ids::{ScopeId, StreamId};
-use crate::redis::scripts::scope::{Cursor, Log};
 use crate::socketio::{Place, Socket};
 
 use super::LocalMember;
 use super::delivery::Delivery;
 use super::message::{Audience, Envelope, Message};
 use super::sequence::{Sequence, Verdict};
-use crate::sync::lock;
+use crate::core::sync::lock;
 
 /// Messages that may wait for one member that is about to get a snapshot.
 const MAX_HELD: usize = 4_096;
@@ -465,7 +465,7 @@ impl Inner {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::ScopeKind;
+    use crate::core::ids::ScopeKind;
 
     fn at(ms: u64) -> StreamId {
         StreamId { ms, seq: 0 }

@@ -20,10 +20,10 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::core::sync::lock;
 use crate::net::Hold;
 use crate::protocol::engineio::{Message, Packet};
 use crate::protocol::frame::Frame;
-use crate::sync::lock;
 
 use super::elsewhere::Taken;
 use super::session::{CannotAdopt, read_sent, write_packets};

@@ -13,7 +13,7 @@ use rand::Rng;
 use serde_json::json;
 use smallvec::smallvec;
 
-use crate::ids;
+use crate::core::ids;
 use crate::protocol::frame::Frame;
 
 use crate::telemetry::metrics::HANDSHAKES;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::time::MissedTickBehavior;
 
 use super::{Engine, Session};
-use crate::sync::lock;
+use crate::core::sync::lock;
 
 /// A session stands in at most one slot. What is due later than a whole turn is put back when its slot comes by.
 pub struct Wheel {

@@ -7,8 +7,8 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use super::Config;
+use crate::core::sync::lock;
 use crate::net::subscriber;
-use crate::sync::lock;
 
 /// Why a handshake is refused. All of them are answered with 503 and `Retry-After`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

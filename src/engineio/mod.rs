@@ -27,9 +27,9 @@ use futures_util::future::BoxFuture;
 use http_body_util::Full;
 use tokio_util::task::TaskTracker;
 
+use crate::core::sync::lock;
 use crate::net::{Budget, Patience};
 use crate::protocol::engineio::Message;
-use crate::sync::lock;
 
 pub use bucket::{Bucket, Rate};
 pub use close::CloseReason;

@@ -4,7 +4,7 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use crate::sync::lock;
+use crate::core::sync::lock;
 
 /// How long they are remembered.
 const MEMORY: Duration = Duration::from_secs(10);

@@ -25,7 +25,7 @@ use crate::telemetry::metrics::TRANSPORT_CLOSES;
 use super::elsewhere::Ticket;
 use super::outbox::{Outbox, VolatileKey};
 use super::{Bucket, CloseReason, Connection, Engine, PACKET_COST};
-use crate::sync::lock;
+use crate::core::sync::lock;
 
 use following::Following;
 pub(super) use handoff::{CannotAdopt, read_sent, write_packets};

@@ -24,10 +24,10 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::core::sync::lock;
 use crate::net::{self, Hold};
 use crate::protocol::engineio::{Message, Packet};
 use crate::protocol::frame::Frame;
-use crate::sync::lock;
 
 use super::crossing::Crossing;
 use super::elsewhere::{Elsewhere, Ticket};

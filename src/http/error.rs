@@ -10,8 +10,8 @@ use super::guards::{Overdrawn, rate};
 use super::json as respond_json;
 use crate::auth::AuthError;
 use crate::engineio::Body;
+use crate::features::bookings::error::{SessionError, StartRefusal};
 use crate::features::interviews::error::InterviewError;
-use crate::features::sessions::error::{SessionError, StartRefusal};
 use crate::features::sos::error::SosError;
 use crate::features::sos::{Bad, NO_SOS_ID};
 

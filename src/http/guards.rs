@@ -4,6 +4,7 @@ mod address;
 mod bearer;
 mod failures;
 mod internal;
+pub mod limit;
 mod origin;
 pub(super) mod rate;
 

@@ -18,10 +18,10 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::core::sync::lock;
 use crate::engineio::Body;
 use crate::net::{Budget, HeadBytes, LONGEST_HEAD, Patience, Stream, descriptors, subscriber};
 use crate::settings::Cidr;
-use crate::sync::lock;
 use crate::telemetry::due;
 
 /// Connections that are told at once why they are refused; further ones are just closed.

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::sync::lock;
+use crate::core::sync::lock;
 use crate::telemetry::due;
 
 use super::subscriber;

@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use super::seal::{Head, Seal, Stamp};
 use super::server::{HEAD, SEAL, TARGET};
 use super::{Answer, MAX_BODY, Peer, PeerError};
-use crate::sync::lock;
+use crate::core::sync::lock;
 use crate::telemetry::due;
 
 /// How long making a connection may take.

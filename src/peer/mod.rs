@@ -25,8 +25,8 @@ use hyper::StatusCode;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::core::sync::lock;
 use crate::settings::Secret;
-use crate::sync::lock;
 
 use client::Connections;
 use seal::Seal;

@@ -12,9 +12,9 @@ use aws_lc_rs::{digest, hmac};
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use hyper::StatusCode;
 
-use crate::ids;
+use crate::core::ids;
+use crate::core::sync::lock;
 use crate::settings::Secret;
-use crate::sync::lock;
 
 /// How far the clocks of two nodes may be apart.
 const SKEW_MS: u64 = 30_000;

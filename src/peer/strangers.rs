@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::sync::lock;
+use crate::core::sync::lock;
 
 /// Strangers at once.
 pub const MOST: usize = 64;

@@ -1,12 +1,12 @@
 //! Every Redis key is born here, and every slot is computed here. The table in the wire contract (§ 2) is this module's twin.
 //!
 //! Braces are literal: what they hold is the hash tag that puts all keys of one scope into one slot. Scope ids need no escaping
-//! (see [`crate::ids::is_scope_id`]); user ids may hold anything and so stand base64url-encoded.
+//! (see [`crate::core::ids::is_scope_id`]); user ids may hold anything and so stand base64url-encoded.
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use crc::{CRC_16_XMODEM, Crc, Table};
 
-use crate::ids::ScopeId;
+use crate::core::ids::ScopeId;
 
 /// The number of slots that a Redis Cluster shares out among its masters.
 pub const SLOTS: u16 = 16384;
@@ -180,7 +180,7 @@ fn scoped(prefix: &str, scope: &ScopeId) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::ScopeKind;
+    use crate::core::ids::ScopeKind;
 
     #[test]
     fn keys_of_one_scope_share_its_slot() {

@@ -22,7 +22,6 @@ pub mod keys;
 mod lane;
 mod refusals;
 pub mod script;
-pub mod scripts;
 pub mod subscriber;
 mod survey;
 mod topology;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use ::redis::{ErrorKind, RedisError, ServerError};
 
 use super::dial::Node;
-use crate::sync::lock;
+use crate::core::sync::lock;
 use crate::telemetry::due;
 use crate::telemetry::metrics::REDIS_REFUSALS;
 

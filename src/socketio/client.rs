@@ -24,8 +24,8 @@ use super::{
     Admitted, Code, ConnectError, ConnectRequest, DisconnectReason, Event, EventError, Kept, Names, Namespace, Newcomer, Socket,
     SocketExport, SocketIo,
 };
-use crate::ids;
-use crate::sync::lock;
+use crate::core::ids;
+use crate::core::sync::lock;
 
 /// How many CONNECT packets of one client may be decided at the same time: one that connects and gives up again and again must
 /// not pile up work.

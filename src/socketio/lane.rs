@@ -7,7 +7,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::turnstile::Turn;
 use super::{Config, DisconnectReason, Event};
-use crate::sync::lock;
+use crate::core::sync::lock;
 
 pub enum Job {
     /// With the newcomer's turn at the turnstile.

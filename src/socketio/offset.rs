@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::ids::{ScopeId, StreamId};
+use crate::core::ids::{ScopeId, StreamId};
 
 /// `<kind>:<scope id>.<epoch>.<stream id>`, and `+<n>` for the nth direct emit after it.
 #[derive(Clone, Debug, PartialEq, Eq)]

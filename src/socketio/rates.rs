@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use super::Config;
+use crate::core::sync::lock;
 use crate::engineio::{Bucket, Rate};
 use crate::settings::EVENT_BYTES;
-use crate::sync::lock;
 
 /// What an answer that refuses an event costs the client of its reading, bytes: who goes on beyond its limit is read more slowly,
 /// so that refusals have a bound as well.

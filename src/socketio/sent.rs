@@ -5,7 +5,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::Offset;
-use crate::ids::{ScopeId, StreamId};
+use crate::core::ids::{ScopeId, StreamId};
 use crate::protocol::event::Args;
 
 /// In the order of the queue.

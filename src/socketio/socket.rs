@@ -10,8 +10,8 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use smallvec::SmallVec;
 
+use crate::core::ids::{ScopeId, ScopeKind, StreamId};
 use crate::engineio::{CloseReason, Session, VolatileKey};
-use crate::ids::{ScopeId, ScopeKind, StreamId};
 use crate::protocol::event::Args;
 use crate::protocol::frame::Frames;
 use crate::protocol::packet::{Outgoing, Parser, encode};
@@ -29,7 +29,7 @@ use super::trail::{Place, Trail};
 use super::turnstile::hold;
 use super::words::{Sent, What};
 use super::{Code, Config, Event, EventError, Gate, Identity, Names, Namespace, Newcomer, Offset, Reply};
-use crate::sync::lock;
+use crate::core::sync::lock;
 
 /// Why a socket is no longer connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

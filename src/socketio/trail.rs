@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 use super::Offset;
 use super::sent::{SentDirect, SentEntry, SentLog};
-use crate::ids::{ScopeId, StreamId};
+use crate::core::ids::{ScopeId, StreamId};
 use crate::protocol::event::Args;
 
 /// What is kept of the sent, entries and bytes; the oldest go first.
@@ -102,7 +102,7 @@ impl Trail {
         self.rooms.iter().map(|room| room.scope.clone()).collect()
     }
 
-    pub fn is_in(&self, kind: crate::ids::ScopeKind, id: &str) -> bool {
+    pub fn is_in(&self, kind: crate::core::ids::ScopeKind, id: &str) -> bool {
         self.rooms.iter().any(|room| room.scope.kind == kind && *room.scope.id == *id)
     }
 
@@ -287,7 +287,7 @@ impl Sent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::ScopeKind;
+    use crate::core::ids::ScopeKind;
 
     fn at(ms: u64) -> StreamId {
         StreamId { ms, seq: 0 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use convoke::ids;
+use convoke::core::ids;
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;

@@ -109,7 +109,7 @@ async fn large_calls_do_not_share_a_pipeline() {
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_of_one_slot_keep_their_order() {
     for redis in both().await {
-        let name = format!("order:{}", convoke::ids::random(6));
+        let name = format!("order:{}", convoke::core::ids::random(6));
         // `join_all` polls its futures in order, so they are queued in order.
         let calls = (0..1000).map(async |n| redis.eval(&PUSH, &[&name], vec![arg(n)]).await);
         for (n, answer) in join_all(calls).await.into_iter().enumerate() {

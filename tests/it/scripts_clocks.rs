@@ -1,7 +1,8 @@
 //! Clocks of phones: none is compared with another, and none freezes a marker. Contract § 3 "Clocks are not compared".
 
-use convoke::redis::scripts::sos::*;
-use convoke::redis::scripts::{Op, user_key};
+use convoke::cluster::scripts::Op;
+use convoke::features::sos::scripts::*;
+use convoke::redis::keys::user_tag;
 use convoke::redis::{Redis, RedisError, cmd};
 
 use crate::scripts_world::*;
@@ -117,8 +118,8 @@ async fn beyond_the_devices_of_a_user_the_one_silent_longest_is_forgotten(redis:
 
 async fn what_the_release_before_wrote_is_understood(redis: Redis) {
     let world = World::new(redis).await;
-    let (now, key) = (world.snapshot().await.at, user_key("cit"));
-    let device = user_key("d");
+    let (now, key) = (world.snapshot().await.at, user_tag("cit"));
+    let device = user_tag("d");
     let fields = format!(r#""userId":"cit","role":"citizen",{}"#, fix(1.0, None).fields);
     let (location, track) = (format!("sos:location:{{{}}}", world.id), format!("sos:track:{{{}}}", world.id));
     let last = format!("{} {now} citizen {device}\n{fields}", now - 100);

@@ -1,6 +1,6 @@
 //! Quotas of callers: whole numbers, one bucket for all nodes. Contract § 7 "Rate limits".
 
-use convoke::redis::scripts::limit::*;
+use convoke::http::guards::limit::*;
 use convoke::redis::{Redis, Value, cmd, keys};
 use futures_util::future::join_all;
 

@@ -1,8 +1,8 @@
 //! Positions: the window, the last known fix, the track, backfill. Contract § 3 "Location".
 
+use convoke::features::sos::scripts::Refused;
+use convoke::features::sos::scripts::*;
 use convoke::redis::Redis;
-use convoke::redis::scripts::Refused;
-use convoke::redis::scripts::sos::*;
 
 use crate::scripts_world::*;
 
@@ -30,7 +30,7 @@ async fn now(world: &World) -> u64 {
 /// Lets a user's window end now.
 async fn end_window(world: &World, actor: Actor<'_>) {
     let key = format!("sos:location:{{{}}}", world.id);
-    let field = format!("w:{}", convoke::redis::scripts::user_key(actor.user));
+    let field = format!("w:{}", convoke::redis::keys::user_tag(actor.user));
     let redis::Value::BulkString(window) =
         world.redis.command(redis::cmd("HGET").arg(&key).arg(&field).clone(), &key).await.unwrap()
     else {
@@ -253,7 +253,7 @@ async fn the_room_hears_the_first_then_the_newest(redis: Redis) {
     end_window(&world, citizen()).await;
     assert_eq!(flush(&world).await.sent, 1);
     let log = world.log().await;
-    let key = convoke::redis::scripts::user_key("cit");
+    let key = convoke::redis::keys::user_tag("cit");
     for expected in [1.5, 3.5] {
         let message = channel.next().await;
         let (head, body) = message.split_once('\n').unwrap();

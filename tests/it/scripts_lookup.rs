@@ -1,6 +1,6 @@
 //! Look-ups of a provisional SOS: whose turn it is, and what answers without a record come to.
 
-use convoke::redis::scripts::sos::*;
+use convoke::features::sos::scripts::*;
 use convoke::redis::{Redis, cmd, keys};
 
 use crate::scripts_world::*;

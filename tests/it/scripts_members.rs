@@ -1,7 +1,7 @@
 //! Making, joining, leaving, presence, admission, expiry. Contract § 3 "Rights", "State".
 
-use convoke::redis::scripts::Refused;
-use convoke::redis::scripts::sos::*;
+use convoke::features::sos::scripts::Refused;
+use convoke::features::sos::scripts::*;
 use convoke::redis::{Redis, cmd, keys};
 
 use crate::scripts_world::*;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use convoke::features::sos::scripts::*;
 use convoke::redis::keys;
-use convoke::redis::scripts::sos::*;
 
 use crate::scripts_world::*;
 use crate::support::redis::cluster;
@@ -66,7 +66,7 @@ async fn a_slot_that_moves_key_by_key_loses_nothing() {
     for task in tasks {
         said.extend(task.await.unwrap());
     }
-    said.sort_by_key(|id| id.parse::<convoke::ids::StreamId>().unwrap());
+    said.sort_by_key(|id| id.parse::<convoke::core::ids::StreamId>().unwrap());
     let heard: Vec<String> = world
         .events("message:broadcast")
         .await

@@ -1,9 +1,9 @@
 //! What is announced of presence, when, and to whom it is owed. Contract § 3 "Presence".
 
-use convoke::redis::scripts::outbox::OutboxEntry;
-use convoke::redis::scripts::scope::{Cursor, Member, scope_attach, scope_reap};
-use convoke::redis::scripts::sos::*;
-use convoke::redis::scripts::user_key;
+use convoke::cluster::scripts::scope::{Cursor, Member, scope_attach, scope_reap};
+use convoke::features::sos::scripts::outbox::OutboxEntry;
+use convoke::features::sos::scripts::*;
+use convoke::redis::keys::user_tag;
 use convoke::redis::{Redis, cmd, keys};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -332,8 +332,8 @@ async fn members_that_a_node_of_the_release_before_has_written_count(redis: Redi
     let members = keys::scope_members(&world.scope());
     for number in 0..55 {
         let (user, now) = (user(number), 1_700_000_000_000_u64);
-        world.set(&members, &user, &format!("{} rescuer n0.z 1 {now} {now}", user_key(&user))).await;
-        world.set(&members, &format!("@{}", user_key(&user)), &format!("rescuer {now} 1 1 {user}")).await;
+        world.set(&members, &user, &format!("{} rescuer n0.z 1 {now} {now}", user_tag(&user))).await;
+        world.set(&members, &format!("@{}", user_tag(&user)), &format!("rescuer {now} 1 1 {user}")).await;
     }
     world.enters("a").await;
     let told = world.events("presence:update").await.pop().unwrap();

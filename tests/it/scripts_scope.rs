@@ -1,10 +1,11 @@
 //! The log, its channel, and the nodes and members of a scope.
 
 use bytes::Bytes;
-use convoke::ids::{ScopeId, ScopeKind, StreamId};
+use convoke::cluster::scripts::Op;
+use convoke::cluster::scripts::scope::*;
+use convoke::core::ids::{ScopeId, ScopeKind, StreamId};
 use convoke::redis::Redis;
-use convoke::redis::scripts::scope::*;
-use convoke::redis::scripts::{OnReader, Op};
+use convoke::redis::script::OnReader;
 
 use crate::scripts_world::*;
 

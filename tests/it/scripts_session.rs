@@ -1,10 +1,10 @@
 //! The record of a connection: who owns it, who may take it over, and how that is told from a repetition.
 
 use bytes::Bytes;
-use convoke::ids::{ScopeId, ScopeKind, StreamId};
+use convoke::cluster::scripts::scope::Cursor;
+use convoke::cluster::scripts::session::*;
+use convoke::core::ids::{ScopeId, ScopeKind, StreamId};
 use convoke::redis::Redis;
-use convoke::redis::scripts::scope::Cursor;
-use convoke::redis::scripts::session::*;
 
 use crate::scripts_world::*;
 

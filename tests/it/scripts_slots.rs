@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use convoke::redis::scripts::slots::*;
+use convoke::features::bookings::scripts::*;
 use convoke::redis::{Redis, Value, cmd, keys};
 use futures_util::future::join_all;
 use tokio::sync::{Mutex, MutexGuard};

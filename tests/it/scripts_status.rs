@@ -1,8 +1,8 @@
 //! Who may set which status, and what an end means. Contract § 3 "Status".
 
+use convoke::features::sos::scripts::Refused;
+use convoke::features::sos::scripts::*;
 use convoke::redis::Redis;
-use convoke::redis::scripts::Refused;
-use convoke::redis::scripts::sos::*;
 
 use crate::scripts_world::*;
 

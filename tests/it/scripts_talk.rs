@@ -1,11 +1,11 @@
 //! Messages, history, signals, the outbox and users' presence.
 
-use convoke::ids::StreamId;
+use convoke::core::ids::StreamId;
+use convoke::features::sos::scripts::Refused;
+use convoke::features::sos::scripts::outbox::*;
+use convoke::features::sos::scripts::presence::*;
+use convoke::features::sos::scripts::*;
 use convoke::redis::Redis;
-use convoke::redis::scripts::Refused;
-use convoke::redis::scripts::outbox::*;
-use convoke::redis::scripts::presence::*;
-use convoke::redis::scripts::sos::*;
 
 use crate::scripts_world::*;
 
@@ -96,7 +96,7 @@ async fn a_signal_goes_to_the_others_a_socket_or_a_user(redis: Redis) {
         let args = r#"["offer",{"x":1}]"#.into();
         sos_relay(&world.redis, &world.id, plain(), actor, to, "-", args).await.unwrap()
     };
-    let user = convoke::redis::scripts::user_key("res");
+    let user = convoke::redis::keys::user_tag("res");
     for (to, head) in [
         (Recipient::Others, "* s-cit - -".to_owned()),
         (Recipient::Named("s-res"), "s:s-res s-cit - -".to_owned()),
@@ -209,7 +209,7 @@ async fn without_an_sos_service_nothing_is_written_for_it(redis: Redis) {
     let world = World::new(redis).await;
     world.join(citizen()).await;
     let before = world.outbox().await.len();
-    let op = convoke::redis::scripts::Op { outbox: false, ..plain() };
+    let op = convoke::cluster::scripts::Op { outbox: false, ..plain() };
     let sent = sos_message(&world.redis, &world.id, op, citizen(), "hello").await.unwrap().unwrap();
     let located = sos_location(&world.redis, &world.id, op, citizen(), intake("c"), &fix(1.0, None)).await.unwrap().unwrap();
     let closed = sos_close(&world.redis, &world.id, op, dispatcher(), None).await.unwrap().unwrap();

@@ -5,12 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use convoke::ids::{ScopeId, ScopeKind};
+use convoke::cluster::scripts::scope::{Cursor, Log, scope_read};
+use convoke::cluster::scripts::{Op, Retention};
+use convoke::core::ids::{ScopeId, ScopeKind};
+use convoke::features::sos::scripts::Refused;
+use convoke::features::sos::scripts::snapshot::SosSnapshot;
+use convoke::features::sos::scripts::*;
+use convoke::redis::script::Eval;
 use convoke::redis::script::Script;
-use convoke::redis::scripts::scope::{Cursor, Log, scope_read};
-use convoke::redis::scripts::snapshot::SosSnapshot;
-use convoke::redis::scripts::sos::*;
-use convoke::redis::scripts::{Eval, Op, Refused, Retention};
 use convoke::redis::{Redis, RedisError, Sink, Value};
 use tokio::sync::mpsc;
 
@@ -187,8 +189,8 @@ impl World {
         self.outbox_entries().await.into_iter().map(|entry| entry.event).collect()
     }
 
-    pub async fn outbox_entries(&self) -> Vec<convoke::redis::scripts::outbox::OutboxEntry> {
-        use convoke::redis::scripts::outbox::{OutboxHead, outbox_claim, outbox_release};
+    pub async fn outbox_entries(&self) -> Vec<convoke::features::sos::scripts::outbox::OutboxEntry> {
+        use convoke::features::sos::scripts::outbox::{OutboxHead, outbox_claim, outbox_release};
         let head = outbox_claim(&self.redis, &self.id, "test", 5000, 1000).await.unwrap();
         outbox_release(&self.redis, &self.id, "test").await.unwrap();
         match head {

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use redis::cmd;
 use serde_json::{Value, json};
 
-use convoke::ids::{ScopeId, ScopeKind};
+use convoke::core::ids::{ScopeId, ScopeKind};
 use convoke::redis::keys;
 
 use super::support::client::Client;

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use redis::cmd;
 use serde_json::json;
 
-use convoke::ids::{ScopeId, ScopeKind};
+use convoke::core::ids::{ScopeId, ScopeKind};
 use convoke::redis::keys;
 
 use super::{alone, say};

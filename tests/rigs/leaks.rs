@@ -156,6 +156,6 @@ fn sos(incident: usize) -> String {
     format!("leak-{incident}")
 }
 
-fn scope(incident: usize) -> convoke::ids::ScopeId {
-    convoke::ids::ScopeId::new(convoke::ids::ScopeKind::Sos, &sos(incident)).expect("an id")
+fn scope(incident: usize) -> convoke::core::ids::ScopeId {
+    convoke::core::ids::ScopeId::new(convoke::core::ids::ScopeKind::Sos, &sos(incident)).expect("an id")
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use convoke::cluster::relay::{self, Directory};
-use convoke::ids;
+use convoke::core::ids;
 use convoke::peer::{Peer, Peers};
 use convoke::settings::Secret;
 use convoke::socketio::Namespace;

@@ -7,18 +7,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use convoke::ids::{ScopeId, ScopeKind, StreamId};
+use convoke::cluster::scripts::node::*;
+use convoke::cluster::scripts::scope::*;
+use convoke::cluster::scripts::session::*;
+use convoke::cluster::scripts::{Op, Retention};
+use convoke::core::ids::{ScopeId, ScopeKind, StreamId};
+use convoke::features::bookings::scripts::*;
+use convoke::features::sos::scripts::lookup::{LookupTurn, lookup_claim, sos_unknown};
+use convoke::features::sos::scripts::outbox::*;
+use convoke::features::sos::scripts::presence::*;
+use convoke::features::sos::scripts::*;
+use convoke::http::guards::limit::limit_take;
+use convoke::redis::keys::user_tag;
+use convoke::redis::script::Eval;
 use convoke::redis::script::Script;
-use convoke::redis::scripts::limit::limit_take;
-use convoke::redis::scripts::lookup::{LookupTurn, lookup_claim, sos_unknown};
-use convoke::redis::scripts::node::*;
-use convoke::redis::scripts::outbox::*;
-use convoke::redis::scripts::presence::*;
-use convoke::redis::scripts::scope::*;
-use convoke::redis::scripts::session::*;
-use convoke::redis::scripts::slots::*;
-use convoke::redis::scripts::sos::*;
-use convoke::redis::scripts::{Eval, Op, Retention, user_key};
 use convoke::redis::{Redis, RedisConfig, RedisError, Value, cmd, keys};
 
 use super::redis::Server;
@@ -227,7 +229,7 @@ impl Worst<'_> {
         let mut state = Vec::new();
         let (mut members, mut location) = (Vec::new(), Vec::new());
         for n in 0..MEMBERS {
-            let ((user, sid), key) = (person(n), user_key(&user(n)));
+            let ((user, sid), key) = (person(n), user_tag(&user(n)));
             state.push([format!("r:{key}"), format!("en_route {now} {now} 0 {user}")]);
             state.push([format!("ra:{key}"), now.to_string()]);
             state.push([format!("adm:{key}"), "rescuer".into()]);
@@ -244,7 +246,7 @@ impl Worst<'_> {
         // All at one moment.
         let fields = fix(user(0), 1).fields;
         let point = |n: usize| {
-            format!("{} {} {} {now}\n\"userId\":\"{}\",{fields}", user_key(&user(0)), user_key(&n.to_string()), now - 9, user(0))
+            format!("{} {} {} {now}\n\"userId\":\"{}\",{fields}", user_tag(&user(0)), user_tag(&n.to_string()), now - 9, user(0))
         };
         let track = (0..POINTS).map(|n| [(now - 9).to_string(), point(n)]).collect();
         self.put("ZADD", &keys::sos_track("worst"), &[], track).await;

@@ -6,9 +6,9 @@
 use std::sync::Arc;
 
 use super::{Held, REMEMBER, Recovery};
-use crate::redis::scripts::session::Session;
+use crate::cluster::scripts::session::Session;
+use crate::core::sync::lock;
 use crate::socketio::{Abandoned, Kept, Socket, SocketExport};
-use crate::sync::lock;
 
 impl Recovery {
     /// Stops a socket here, so that it can go on elsewhere with its queue: nothing is queued to it any more. `None` if it was

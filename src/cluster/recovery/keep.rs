@@ -8,10 +8,10 @@ use futures_util::StreamExt;
 use futures_util::stream;
 
 use super::{Held, Recovery, SHARDS, confirmed_place};
+use crate::cluster::scripts::session::{Owner, Session, session_end};
+use crate::core::sync::lock;
 use crate::engineio::CloseReason;
-use crate::redis::scripts::session::{Owner, Session, session_end};
 use crate::socketio::{BoxFuture, DisconnectReason, Kept, Socket};
-use crate::sync::lock;
 
 /// Each record is renewed so often.
 const RENEW: Duration = Duration::from_secs(30);

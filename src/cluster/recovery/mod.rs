@@ -27,15 +27,16 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
 use super::Scopes;
+use crate::cluster::scripts::scope::Cursor;
+use crate::cluster::scripts::session::{Owner, Session, session_write};
+use crate::core::ids;
+use crate::core::sync::lock;
 use crate::engineio::CloseReason;
 use crate::redis::RedisError;
-use crate::redis::scripts::scope::Cursor;
-use crate::redis::scripts::session::{Owner, Session, session_write};
+use crate::redis::keys;
 use crate::socketio::{
     Admitted, BoxFuture, ConnectError, DisconnectReason, Keeper, Kept, KeptRoom, Names, Newcomer, Socket, SocketExport,
 };
-use crate::sync::lock;
-use crate::{ids, redis::keys};
 
 pub use keep::Owners;
 use keep::REMEMBER;

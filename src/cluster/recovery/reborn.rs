@@ -6,11 +6,11 @@ use futures_util::StreamExt;
 use futures_util::stream;
 
 use super::Recovery;
+use crate::cluster::scripts::session::{Owner, session_write};
+use crate::core::sync::lock;
 use crate::engineio::CloseReason;
 use crate::redis::RedisError;
-use crate::redis::scripts::session::{Owner, session_write};
 use crate::socketio::Socket;
-use crate::sync::lock;
 
 /// Sockets that are claimed at once.
 const PARALLEL: usize = 64;

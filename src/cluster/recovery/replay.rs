@@ -6,10 +6,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::Recovery;
 use crate::cluster::delivery::Delivery;
 use crate::cluster::message::{Audience, Message};
+use crate::cluster::scripts::scope::{Cursor, scope_read};
 use crate::cluster::{NotRejoined, Rejoined};
-use crate::ids::ScopeId;
-use crate::redis::scripts::OnReader;
-use crate::redis::scripts::scope::{Cursor, scope_read};
+use crate::core::ids::ScopeId;
+use crate::redis::script::OnReader;
 use crate::socketio::{Offset, SentDirect, Socket};
 
 /// Entries read in one call.

@@ -7,15 +7,15 @@ use futures_util::future::join_all;
 use super::replay::Room;
 use super::{Held, Recovery, confirmed_place, queued_place};
 use crate::cluster::NotRejoined;
+use crate::cluster::scripts::scope::Cursor;
+use crate::cluster::scripts::session::{Claimed, Owner, SessionClaim, session_claim, session_end};
+use crate::core::ids::{ScopeId, StreamId};
+use crate::core::sync::lock;
 use crate::engineio::CloseReason;
-use crate::ids::{ScopeId, StreamId};
-use crate::redis::scripts::scope::Cursor;
-use crate::redis::scripts::session::{Claimed, Owner, SessionClaim, session_claim, session_end};
 use crate::socketio::{
     Abandoned, Admitted, ConnectError, DisconnectReason, Earlier, Identity, Kept, Missed, Names, Newcomer, Offset, Place,
     SentLog, Socket, SocketExport,
 };
-use crate::sync::lock;
 
 /// Characters of a pid: 15 bytes as base64url.
 const PID_LEN: usize = 20;

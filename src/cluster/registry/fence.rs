@@ -4,8 +4,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use crate::core::sync::lock;
 use crate::socketio::Gate;
-use crate::sync::lock;
 
 /// Less than a lease, by as much as clocks and answers may be late.
 const ACTS_FOR: Duration = Duration::from_secs(8);

@@ -13,9 +13,9 @@ use super::super::identity::label_of;
 use super::super::reap;
 use super::places::{Answers, is_majority};
 use super::{Known, LOOK_PAUSE, Registry, State, WHO};
+use crate::cluster::scripts::node::{CERTIFICATE_MS, LEASE_MS, Listing, node_list};
+use crate::core::sync::lock;
 use crate::peer::{Peer, PeerError};
-use crate::redis::scripts::node::{CERTIFICATE_MS, LEASE_MS, Listing, node_list};
-use crate::sync::lock;
 
 const LEASE: Duration = Duration::from_millis(LEASE_MS);
 /// How often a node looks.
@@ -142,7 +142,7 @@ impl Registry {
     }
 
     async fn forget(&self, node: &str) -> bool {
-        use crate::redis::scripts::node::node_forget;
+        use crate::cluster::scripts::node::node_forget;
         let answers = self.places.ask(&self.redis, |place| async move { node_forget(&self.redis, &place, node).await }).await;
         answers.iter().all(|(_, answer)| answer.is_some())
     }

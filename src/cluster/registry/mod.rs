@@ -25,9 +25,9 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{Notify, watch};
 
 use super::{Identity, Scopes};
+use crate::core::sync::lock;
 use crate::peer::{Peer, Peers};
 use crate::redis::Redis;
-use crate::sync::lock;
 
 pub use fence::Fence;
 use judge::Reach;

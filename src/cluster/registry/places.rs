@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
+use crate::core::sync::lock;
 use crate::redis::{Redis, RedisError, keys};
-use crate::sync::lock;
 
 /// A master that does not answer in so long counts as away.
 const PATIENCE: Duration = Duration::from_secs(1);

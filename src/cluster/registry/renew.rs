@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use super::super::identity::label_of;
 use super::Registry;
 use super::places::{Answers, agreed};
-use crate::redis::scripts::node::{Lease, Renewed, node_certify, node_renew};
+use crate::cluster::scripts::node::{Lease, Renewed, node_certify, node_renew};
 
 /// How often the lease is renewed …
 const EVERY: Duration = Duration::from_secs(3);

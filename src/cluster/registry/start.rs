@@ -11,8 +11,8 @@ use super::super::identity::label_of;
 use super::Registry;
 use super::judge::Who;
 use super::places::agreed;
+use crate::cluster::scripts::node::{Listed, Listing, Renewed};
 use crate::peer::Peer;
-use crate::redis::scripts::node::{Listed, Listing, Renewed};
 
 /// How often it is tried to get in.
 const RETRY: Duration = Duration::from_millis(200);

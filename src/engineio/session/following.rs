@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::super::elsewhere::{Elsewhere, Followed};
 use super::Session;
-use crate::sync::lock;
+use crate::core::sync::lock;
 
 /// How long a session may be on its way: so long it is asked for again.
 const ARRIVAL: Duration = Duration::from_secs(8);

@@ -26,9 +26,9 @@ use smallvec::SmallVec;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
+use crate::core::sync::lock;
 use crate::protocol::engineio::{Message, Packet};
 use crate::protocol::frame::{Frame, Frames};
-use crate::sync::lock;
 use crate::telemetry::metrics::MOVES;
 
 use super::super::elsewhere::{Taken, Ticket};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpStream;
 
-use crate::sync::lock;
+use crate::core::sync::lock;
 
 use super::super::elsewhere::Ticket;
 use super::{PollEnd, Session, Transport};

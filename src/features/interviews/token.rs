@@ -2,7 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::ids;
+use crate::core::ids;
 use crate::store::TokenHash;
 
 /// Of randomness.

@@ -9,10 +9,10 @@ use arc_swap::ArcSwap;
 use tokio::task::AbortHandle;
 
 use crate::auth::{Claims, Role};
-use crate::redis::scripts::sos::{Actor, Source};
+use crate::features::sos::scripts::{Actor, Source};
 use crate::socketio::Socket;
 
-use crate::sync::lock;
+use crate::core::sync::lock;
 
 /// A connected client: who it is, and where it is a member.
 pub struct Caller {

@@ -1,7 +1,7 @@
 //! How this feature says no: the one place where refusals of scripts and failures of Redis become codes.
 
+use crate::features::sos::scripts::Refused;
 use crate::redis::RedisError;
-use crate::redis::scripts::Refused;
 use crate::socketio::{Code, EventError};
 
 pub const INVALID_SOS_ID: Code = Code("INVALID_SOS_ID");

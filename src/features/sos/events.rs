@@ -7,11 +7,11 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::auth::Claims;
+use crate::features::sos::scripts::talk::{History, Recipient, Relayed, sos_history, sos_message, sos_relay};
+use crate::features::sos::scripts::{Judged, sos_acknowledge, sos_audit, sos_close, sos_status};
+use crate::features::sos::scripts::{Outcome, Refused, Written};
 use crate::protocol::event::Args;
 use crate::redis::RedisError;
-use crate::redis::scripts::sos::{Judged, sos_acknowledge, sos_audit, sos_close, sos_status};
-use crate::redis::scripts::talk::{History, Recipient, Relayed, sos_history, sos_message, sos_relay};
-use crate::redis::scripts::{Outcome, Refused, Written};
 use crate::socketio::{Code, Event, EventError, Reply, Socket};
 
 use super::caller::{actor, caller};
@@ -323,7 +323,7 @@ fn placeholders(json: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use crate::redis::scripts::talk::Message;
+    use crate::features::sos::scripts::talk::Message;
 
     use super::*;
 

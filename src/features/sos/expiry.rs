@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::json;
 
 use crate::auth::{AuthError, Claims};
-use crate::redis::scripts::members::Standing;
-use crate::redis::scripts::sos::sos_standing;
+use crate::features::sos::scripts::members::Standing;
+use crate::features::sos::scripts::sos_standing;
 use crate::socketio::{Code, Event, EventError, Reply, Socket};
 
 use super::Sos;

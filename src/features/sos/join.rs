@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use crate::auth::Claims;
 use crate::cluster::Hold;
-use crate::ids::{ScopeId, ScopeKind};
-use crate::protocol::event::Args;
-use crate::redis::RedisError;
-use crate::redis::scripts::scope::Cursor;
-use crate::redis::scripts::snapshot::SosSnapshot;
-use crate::redis::scripts::sos::{
+use crate::cluster::scripts::scope::Cursor;
+use crate::core::ids::{ScopeId, ScopeKind};
+use crate::features::sos::scripts::snapshot::SosSnapshot;
+use crate::features::sos::scripts::{
     Moved, Seat, SosJoin, SosJoined, Standing, sos_audit, sos_join, sos_leave, sos_share, sos_snapshot, sos_standing,
 };
+use crate::protocol::event::Args;
+use crate::redis::RedisError;
 use crate::socketio::Socket;
 
 use super::caller::{actor, caller};

@@ -8,8 +8,8 @@ use futures_util::{StreamExt, stream};
 use serde::Deserialize;
 
 use crate::cluster::{LocalMember, NotRejoined, Rejoined, ScopeListener};
-use crate::ids::{ScopeId, ScopeKind};
-use crate::redis::scripts::location::sos_locations;
+use crate::core::ids::{ScopeId, ScopeKind};
+use crate::features::sos::scripts::location::sos_locations;
 use crate::socketio::{BoxFuture, Socket};
 
 use super::Sos;

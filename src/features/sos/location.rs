@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::redis::scripts::location::{FLUSH_MOST, Intake, Placed, sos_batch, sos_flush, sos_location};
+use crate::features::sos::scripts::location::{FLUSH_MOST, Intake, Placed, sos_batch, sos_flush, sos_location};
 use crate::socketio::{Event, EventError, Reply, Socket};
 
 use super::Sos;

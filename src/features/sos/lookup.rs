@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::auth::Claims;
+use crate::cluster::scripts::scope::scope_publish_after;
 use crate::cluster::{Audience, Except, Message};
-use crate::ids::is_user_id;
-use crate::protocol::event::Args;
-use crate::redis::scripts::scope::scope_publish_after;
-use crate::redis::scripts::sos::{
+use crate::core::ids::is_user_id;
+use crate::features::sos::scripts::{
     LookupTurn, Record as Known, SosMade, lookup_claim, sos_complete, sos_provisional, sos_share, sos_standing, sos_unknown,
 };
+use crate::protocol::event::Args;
 
 use super::caller::actor;
 use super::error::SosError;
@@ -25,7 +25,7 @@ use super::seam::{LookupError, Record};
 use super::timers::longer;
 use super::{Sos, time};
 use super::{payload, rules};
-use crate::sync::lock;
+use crate::core::sync::lock;
 use crate::telemetry::due;
 
 /// How long a client waits for the SOS service: for one call, and a little for a place among those of this node.

@@ -25,6 +25,7 @@ mod presence;
 pub mod requests;
 mod resume;
 pub mod rules;
+pub mod scripts;
 pub mod seam;
 mod service;
 mod share;
@@ -41,12 +42,13 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::task::TaskTracker;
 
 use crate::cluster::Scopes;
-use crate::ids::ScopeKind;
+use crate::cluster::scripts::{Op, Retention};
+use crate::core::ids::ScopeKind;
+use crate::features::sos::scripts::Written;
+use crate::features::sos::scripts::members::Moved;
+use crate::features::sos::scripts::snapshot::SosSnapshot;
 use crate::protocol::event::Args;
 use crate::redis::Redis;
-use crate::redis::scripts::members::Moved;
-use crate::redis::scripts::snapshot::SosSnapshot;
-use crate::redis::scripts::{Op, Retention, Written};
 use crate::socketio::{Namespace, Socket};
 
 pub use fields::Bad;

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::ids::{StreamId, is_scope_id};
-use crate::redis::scripts::location::Fix;
+use crate::core::ids::{StreamId, is_scope_id};
+use crate::features::sos::scripts::location::Fix;
 use crate::socketio::{Code, EventError};
 
 use super::error::{INVALID_LOCATION, INVALID_MESSAGE, INVALID_SOS_ID, INVALID_STATUS};

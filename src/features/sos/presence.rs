@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::auth::Claims;
-use crate::redis::scripts::presence::{presence_remove, presence_set};
-use crate::redis::scripts::scope::{Member, scope_touch};
-use crate::redis::scripts::sos::{Actor, Seat, Source, sos_announce, sos_lost, sos_presence};
+use crate::cluster::scripts::scope::{Member, scope_touch};
+use crate::features::sos::scripts::presence::{presence_remove, presence_set};
+use crate::features::sos::scripts::{Actor, Seat, Source, sos_announce, sos_lost, sos_presence};
 use crate::socketio::Socket;
 
 use super::Sos;
 use super::caller::caller;
 use super::join::scope;
 use super::timers::longer;
-use crate::sync::lock;
+use crate::core::sync::lock;
 
 /// The index of users is a hint: nobody waits longer for it.
 const HINT_DEADLINE: Duration = Duration::from_secs(1);

@@ -1,7 +1,7 @@
 //! The bodies and queries of the internal API, validated. Contract § 3 "Internal API". Pure.
 
-use crate::ids::{StreamId, is_scope_id, is_user_id};
-use crate::redis::scripts::location::Fix;
+use crate::core::ids::{StreamId, is_scope_id, is_user_id};
+use crate::features::sos::scripts::location::Fix;
 
 use super::fields::{Bad, Fields, not_a_count};
 use super::payload::{self, MAX_CLIENT_MESSAGE_ID, MAX_NOTE, MAX_TEXT};

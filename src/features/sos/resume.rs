@@ -6,12 +6,12 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::auth::{Claims, Role};
+use crate::cluster::scripts::scope::{Cursor, Member, scope_join, scope_leave};
 use crate::cluster::{LocalMember, NotRejoined, Rejoined};
-use crate::ids::{ScopeId, ScopeKind};
+use crate::core::ids::{ScopeId, ScopeKind};
+use crate::features::sos::scripts::presence::presence_remove;
+use crate::features::sos::scripts::{SosJoin, sos_join, sos_standing};
 use crate::redis::RedisError;
-use crate::redis::scripts::presence::presence_remove;
-use crate::redis::scripts::scope::{Cursor, Member, scope_join, scope_leave};
-use crate::redis::scripts::sos::{SosJoin, sos_join, sos_standing};
 use crate::socketio::{Abandoned, Identity, Socket};
 
 use super::caller::{Caller, actor, caller};

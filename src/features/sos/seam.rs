@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 
 use crate::auth::{AuthError, SosVerifier, Verified};
-use crate::ids;
+use crate::core::ids;
 use crate::sos_service::SosService;
 pub use crate::sos_service::{Delivery, LookupError, Record};
 

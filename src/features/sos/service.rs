@@ -8,13 +8,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::Serialize;
 
-use crate::ids::StreamId;
-use crate::redis::scripts::location::{Track, sos_track};
-use crate::redis::scripts::presence::presence_read;
-use crate::redis::scripts::sos::{
+use crate::core::ids::StreamId;
+use crate::features::sos::scripts::location::{Track, sos_track};
+use crate::features::sos::scripts::presence::presence_read;
+use crate::features::sos::scripts::talk::sos_message;
+use crate::features::sos::scripts::{
     Actor, Judged, Record, Source, Trail, sos_admit, sos_close, sos_create, sos_events, sos_remove, sos_snapshot, sos_status,
 };
-use crate::redis::scripts::talk::sos_message;
 
 use super::Sos;
 use super::error::{SosError, settle};

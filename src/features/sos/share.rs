@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::error::SosError;
-use crate::sync::lock;
+use crate::core::sync::lock;
 
 /// After a read that took so long the next one waits this many times as long: at most a fifth of the time is spent on reads.
 const REST: u32 = 4;

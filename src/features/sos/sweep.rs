@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use rand::Rng;
 
-use crate::redis::scripts::sos::{Swept, Unacknowledged, sos_expire, sos_unacknowledged};
+use crate::features::sos::scripts::{Swept, Unacknowledged, sos_expire, sos_unacknowledged};
 use crate::redis::{cmd, keys};
 
 use super::error::SosError;

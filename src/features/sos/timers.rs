@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::sync::lock;
+use crate::core::sync::lock;
 
 /// Which timers are set. A timer is taken out *before* its work begins, so that what comes in meanwhile sets a new one.
 pub struct Pending<K>(Mutex<HashSet<K>>);

@@ -8,11 +8,11 @@ use futures_util::StreamExt;
 use futures_util::stream;
 
 use crate::auth::Claims;
+use crate::cluster::scripts::scope::{Cursor, Durability, Member, scope_join, scope_leave, scope_publish};
 use crate::cluster::{Audience, Except, Message};
-use crate::ids::ScopeId;
+use crate::core::ids::ScopeId;
+use crate::features::sos::scripts::{WatchCopy, WatchDebt, sos_snapshot, watch_left, watch_owed, watch_paid};
 use crate::protocol::event::Args;
-use crate::redis::scripts::scope::{Cursor, Durability, Member, scope_join, scope_leave, scope_publish};
-use crate::redis::scripts::sos::{WatchCopy, WatchDebt, sos_snapshot, watch_left, watch_owed, watch_paid};
 use crate::socketio::{Code, Event, EventError, Reply, Socket};
 
 use super::Sos;

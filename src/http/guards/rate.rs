@@ -10,9 +10,9 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::Overdrawn;
 use crate::engineio::Body;
+use crate::http::guards::limit::{Taken, limit_take};
 use crate::http::{HttpError, Shape};
 use crate::redis::Redis;
-use crate::redis::scripts::limit::{Taken, limit_take};
 
 const PERIOD_MS: u64 = 60_000;
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");

@@ -14,10 +14,10 @@ use super::super::router::{Answer, Call, Router};
 use super::super::{HttpError, Shape, json as respond_json, respond};
 use super::sos;
 use crate::auth::{self, Claims, Role};
+use crate::core::ids;
 use crate::engineio::Body;
-use crate::features::sessions::Sessions;
+use crate::features::bookings::Sessions;
 use crate::features::sos::{Bad, Sos};
-use crate::ids;
 use crate::settings::{Identity, LiveKit, Settings};
 
 /// How long a development token lasts.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hyper::header::HeaderValue;
 use serde_json::value::RawValue;
 
-use crate::redis::scripts::location::Track;
+use crate::features::sos::scripts::location::Track;
 
 pub const MEDIA_TYPE: &str = "application/geo+json";
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::router::Router;
 use super::super::{Shape, json as respond_json, router::Answer};
-use crate::drain::{Lifecycle, Phase};
+use crate::core::drain::{Lifecycle, Phase};
 use crate::engineio::Body;
 
 const SERVICE: &str = env!("CARGO_PKG_NAME");

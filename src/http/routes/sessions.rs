@@ -11,7 +11,7 @@ use super::super::router::{Answer, Call, Router};
 use super::super::{HttpError, Shape, json as respond_json, now_seconds};
 use crate::auth::{AuthError, Holder, SessionsVerifier};
 use crate::engineio::Body;
-use crate::features::sessions::Sessions;
+use crate::features::bookings::Sessions;
 use crate::features::sos::Bad;
 use crate::settings::{self, Secret};
 use crate::store::as_one_call;

@@ -11,12 +11,12 @@ use super::super::guards::InternalDoor;
 use super::super::router::{Answer, Call, Router};
 use super::super::{HttpError, Shape, json as respond_json, respond};
 use super::geojson;
+use crate::core::ids::{is_scope_id, is_user_id};
 use crate::engineio::Body;
 use crate::features::sos::requests::{
     Admission, Closing, EventsQuery, Faults, ListQuery, NewMessage, NewSos, StatusChange, TrackQuery,
 };
 use crate::features::sos::{Bad, Sos};
-use crate::ids::{is_scope_id, is_user_id};
 use crate::settings::Secret;
 
 struct Api {

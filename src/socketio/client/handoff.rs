@@ -11,10 +11,10 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::core::sync::lock;
 use crate::engineio::{CloseReason, Connection as _, Handshake, Session};
 use crate::protocol::engineio::Message;
 use crate::protocol::packet::{Decoder, Packet, Parser};
-use crate::sync::lock;
 
 use super::super::lane::Job;
 use super::super::rates::Allowance;

@@ -9,9 +9,9 @@ use super::super::Config;
 use super::super::acks::AckError;
 use super::super::words::{Sent, What, Word};
 use super::Socket;
+use crate::core::sync::lock;
 use crate::protocol::event::Args;
 use crate::protocol::packet::Outgoing;
-use crate::sync::lock;
 
 /// Nobody waits longer.
 const LONGEST: Duration = Duration::from_secs(30 * 86_400);

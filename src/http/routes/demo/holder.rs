@@ -13,7 +13,7 @@ use super::super::super::router::{Answer, Call, Router};
 use super::super::super::{HttpError, Shape, json as respond_json};
 use super::TOKEN_TTL;
 use crate::auth;
-use crate::features::sessions::Sessions;
+use crate::features::bookings::Sessions;
 use crate::features::sos::Bad;
 use crate::settings::Identity;
 

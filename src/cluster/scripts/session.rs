@@ -1,0 +1,154 @@
+//! What recovery needs of one connection: `session:{<pid>}`. Whoever holds the highest epoch owns it.
+
+use bytes::Bytes;
+
+use super::scope::Cursor;
+use crate::core::ids::{ScopeId, StreamId};
+use crate::redis::keys;
+use crate::redis::script::{Args, Eval, Reply, script};
+
+/// Who holds a connection: a write by anybody whom another has outdone does nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owner<'a> {
+    /// Node and incarnation, no spaces.
+    pub node: &'a str,
+    pub epoch: u64,
+}
+
+/// The record.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Session {
+    /// The Socket.IO id, which the connection keeps.
+    pub sid: String,
+    pub namespace: String,
+    pub user: String,
+    pub role: String,
+    /// When its token ends, seconds since 1970.
+    pub expires: Option<u64>,
+    /// The client knows of recovery.
+    pub told: bool,
+    /// Its transport is gone, and nobody is to be asked about it.
+    pub parked: bool,
+    /// Each scope, and a place up to which the client has surely had everything.
+    pub rooms: Vec<(ScopeId, Cursor)>,
+    /// What its last node had queued since then, in a form of the node's own; empty: nothing, or not known.
+    pub sent: Bytes,
+}
+
+/// What a claim has found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SessionClaim {
+    /// No such record: it has expired, or never was.
+    Missing,
+    /// It is another user's, or the user's in another role.
+    Other,
+    Claimed(Box<Claimed>),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimed {
+    /// The epoch from now on.
+    pub epoch: u64,
+    /// Whose it was, under which epoch.
+    pub old_node: String,
+    pub old_epoch: u64,
+    /// The client closed twice within 10 s when it was sent what follows its offset.
+    pub poisoned: bool,
+    pub session: Session,
+}
+
+/// Writes the record as it is now. With `poison` the client has closed by itself after a replay from that offset. False:
+/// somebody else has taken the connection over.
+pub async fn session_write<E: Eval>(
+    redis: &E,
+    pid: &str,
+    owner: Owner<'_>,
+    ttl_ms: u64,
+    session: &Session,
+    poison: Option<&str>,
+) -> Result<bool, E::Error> {
+    let mut args = Args::new().text(owner.node).int(owner.epoch).int(ttl_ms).text(poison.unwrap_or_default());
+    args = args.text("sid").text(&session.sid).text("nsp").text(&session.namespace);
+    args = args.text("user").text(&session.user).text("role").text(&session.role).text("told").flag(session.told);
+    if let Some(expires) = session.expires {
+        args = args.text("expires").int(expires);
+    }
+    if session.parked {
+        args = args.text("parked").flag(true);
+    }
+    if !session.sent.is_empty() {
+        args = args.text("sent").bytes(session.sent.clone());
+    }
+    for (scope, at) in &session.rooms {
+        args = args.owned(format!("r:{scope}")).owned(format!("{} {}", at.epoch, at.id));
+    }
+    let value = redis.eval(&WRITE, vec![keys::session(pid)], args.done()).await?;
+    Ok(Reply::new(WRITE.name, value)?.flag()?)
+}
+
+/// Takes the connection over, for a node. `op` is unique to this attempt.
+pub async fn session_claim<E: Eval>(
+    redis: &E,
+    pid: &str,
+    op: &str,
+    (user, role): (&str, &str),
+    node: &str,
+    ttl_ms: u64,
+    offset: Option<&str>,
+) -> Result<SessionClaim, E::Error> {
+    let args = Args::new().text(op).text(user).text(role).text(node).int(ttl_ms).text(offset.unwrap_or_default()).done();
+    let mut reply = Reply::new(CLAIM.name, redis.eval(&CLAIM, vec![keys::session(pid)], args).await?)?;
+    match reply.text()?.as_str() {
+        "missing" => return Ok(SessionClaim::Missing),
+        "other" => return Ok(SessionClaim::Other),
+        _ => {}
+    }
+    let mut claimed = Claimed {
+        epoch: reply.uint()?,
+        old_node: reply.text()?,
+        old_epoch: reply.uint()?,
+        poisoned: reply.flag()?,
+        session: Session { parked: reply.flag()?, ..Session::default() },
+    };
+    for (field, value) in reply.pairs()? {
+        claimed.session.set(&field, value);
+    }
+    Ok(SessionClaim::Claimed(Box::new(claimed)))
+}
+
+/// The connection has ended for good. False: it was somebody else's, or gone.
+pub async fn session_end<E: Eval>(redis: &E, pid: &str, owner: Owner<'_>) -> Result<bool, E::Error> {
+    let args = Args::new().text(owner.node).int(owner.epoch).done();
+    Ok(Reply::new(END.name, redis.eval(&END, vec![keys::session(pid)], args).await?)?.flag()?)
+}
+
+impl Session {
+    fn set(&mut self, field: &str, value: Bytes) {
+        let text = || String::from_utf8_lossy(&value).into_owned();
+        match field {
+            "sid" => self.sid = text(),
+            "nsp" => self.namespace = text(),
+            "user" => self.user = text(),
+            "role" => self.role = text(),
+            "expires" => self.expires = text().parse().ok(),
+            "told" => self.told = &value[..] == b"1",
+            "sent" => self.sent = value,
+            _ => {
+                if let Some(room) = field.strip_prefix("r:").and_then(|scope| room(scope, &text())) {
+                    self.rooms.push(room);
+                }
+            }
+        }
+    }
+}
+
+fn room(scope: &str, place: &str) -> Option<(ScopeId, Cursor)> {
+    let (kind, id) = scope.split_once(':')?;
+    let (epoch, at) = place.split_once(' ')?;
+    let at: StreamId = at.parse().ok()?;
+    Some((ScopeId::new(kind.parse().ok()?, id)?, Cursor { epoch: epoch.into(), id: at }))
+}
+
+script!(WRITE = "cluster" / "session_write");
+script!(CLAIM = "cluster" / "session_claim");
+script!(END = "cluster" / "session_end");

@@ -1,0 +1,160 @@
+//! Interview sessions (contract § 5): who may start one, what a start makes and takes back, and how one ends.
+//!
+//! ```text
+//!  read ─► reserve ─► room, agent ─► one transaction: judge, insert, sign ─► COMMIT ─► confirm ─► answer
+//!    │        │            │                        │                          │
+//!    no       no           └────── undo: room, slot ┘                          └─ nothing is undone any more
+//! ```
+//!
+//! Redis is the fast gate and may be wrong; PostgreSQL judges. Whatever a crash leaves behind at any point of this, the sweep
+//! of any node finds ([`sweep`]). It knows nothing of HTTP, and never asks a webhook whether a session is over: only `end`
+//! and time say so.
+
+mod cleanup;
+mod eligibility;
+pub mod error;
+mod fitness;
+mod jobs;
+mod names;
+mod read;
+mod rebuild;
+mod rooms;
+pub mod scripts;
+mod start;
+mod sweep;
+mod token;
+mod undo;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use self::error::SessionError;
+use self::fitness::Fitness;
+use self::names::Names;
+use self::rebuild::Rebuilding;
+use crate::livekit::LiveKit;
+use crate::redis::Redis;
+use crate::settings::SessionRules;
+use crate::store::{Limits, Store, StoreError};
+
+pub use eligibility::Eligibility;
+pub use names::may_be_id;
+pub use start::Started;
+pub use token::Pass;
+
+/// Starts that are under way on this node at once; more wait their turn.
+const STARTS_AT_ONCE: usize = 64;
+/// How long an answer waits for what follows on it: the slot, the room. It goes on without the answer after that.
+const AFTERMATH: Duration = Duration::from_secs(1);
+/// How long starts that are under way may take when the node stops. The sweep of another node ends what is left.
+const LAST_STARTS: Duration = Duration::from_secs(10);
+
+/// What the feature stands on.
+pub struct Parts {
+    pub store: Store,
+    /// `None`: no session starts and none gets a token.
+    pub livekit: Option<LiveKit>,
+    pub redis: Redis,
+    pub rules: SessionRules,
+}
+
+/// The interview sessions, as this node sees them: it keeps nothing of them in memory.
+pub struct Sessions {
+    store: Store,
+    livekit: Option<LiveKit>,
+    redis: Redis,
+    rules: SessionRules,
+    names: Names,
+    fitness: Fitness,
+    rebuilding: Rebuilding,
+    starts: Arc<Semaphore>,
+    /// Starts under way, and what outlives the request that caused it.
+    tasks: TaskTracker,
+    stopping: CancellationToken,
+}
+
+impl Sessions {
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let Parts { store, livekit, redis, rules } = parts;
+        Arc::new(Self {
+            names: Names::new(&rules),
+            store,
+            livekit,
+            redis,
+            rules,
+            fitness: Fitness::default(),
+            rebuilding: Rebuilding::default(),
+            starts: Arc::new(Semaphore::new(STARTS_AT_ONCE)),
+            tasks: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+        })
+    }
+
+    pub fn has_livekit(&self) -> bool {
+        self.livekit.is_some()
+    }
+
+    /// Whether this node's limits are those that all nodes have agreed on: those of the row in PostgreSQL.
+    pub fn limits_agree(&self) -> bool {
+        self.fitness.limits_agree()
+    }
+
+    /// Starts nothing more, and waits for the starts that are under way, though not for ever.
+    pub async fn stop(&self) {
+        self.stopping.cancel();
+        self.starts.close();
+        self.tasks.close();
+        if tokio::time::timeout(LAST_STARTS, self.tasks.wait()).await.is_err() {
+            tracing::warn!(left = self.tasks.len(), "interview sessions: left to the sweep of another node");
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        Limits { max_concurrent: self.rules.max_concurrent, max_per_user: self.rules.max_per_user }
+    }
+
+    /// Does something that outlives the request, and waits for it for a moment.
+    async fn finish(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let task = self.tasks.spawn(work);
+        let _ = tokio::time::timeout(AFTERMATH, task).await;
+    }
+}
+
+impl From<StoreError> for SessionError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) | StoreError::CommitUnknown(_) => {
+                tracing::warn!(error = error_chain(&error), "interview sessions: PostgreSQL is away");
+                Self::Unavailable
+            }
+            StoreError::Rejected(rejection, _) => {
+                tracing::warn!(error = error_chain(&error), "interview sessions: PostgreSQL does not take a value");
+                Self::Rejected(rejection)
+            }
+            StoreError::Internal(_) => {
+                tracing::error!(error = error_chain(&error), "interview sessions: PostgreSQL refused");
+                Self::Internal
+            }
+        }
+    }
+}
+
+/// An error with its causes, for the log.
+fn error_chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
+}
+
+/// ms, as Redis wants them.
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,46 @@
+//! A cold Redis: the table of slots is read from PostgreSQL, once for all who wait.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+
+use super::Sessions;
+use super::error::SessionError;
+use super::sweep::Held;
+use crate::features::bookings::scripts::slots_rebuild;
+
+/// How long a start waits for it.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// One rebuild at a time, and how many there have been.
+#[derive(Debug, Default)]
+pub(super) struct Rebuilding {
+    turn: Mutex<()>,
+    done: AtomicU64,
+}
+
+impl Sessions {
+    /// Fills the table, unless another start of this node has done so while this one waited.
+    ///
+    /// # Errors
+    /// `Unavailable`: PostgreSQL or Redis is away.
+    pub(super) async fn rebuild(&self) -> Result<(), SessionError> {
+        let before = self.rebuilding.done.load(Ordering::Acquire);
+        let _turn = self.rebuilding.turn.lock().await;
+        if self.rebuilding.done.load(Ordering::Acquire) != before {
+            return Ok(());
+        }
+        let held: Vec<_> = self.store.sessions_active().await?.iter().map(Held::new).collect();
+        let sessions: Vec<_> = held.iter().map(Held::session).collect();
+        let filled = slots_rebuild(&self.redis, &sessions).await.map_err(|error| {
+            tracing::warn!(%error, "interview sessions: the slots cannot be rebuilt");
+            SessionError::Unavailable
+        })?;
+        if filled {
+            tracing::info!(active = held.len(), "interview sessions: Redis was cold; the slots are rebuilt");
+        }
+        self.rebuilding.done.fetch_add(1, Ordering::Release);
+        Ok(())
+    }
+}

@@ -1,0 +1,65 @@
+//! Rooms that belong to nobody. LiveKit cannot revoke a token, and makes a deleted room anew when somebody joins: so whoever
+//! comes with the token of a session that is over is put out again by the deletion of the room.
+
+use futures_util::future::BoxFuture;
+use tokio::time::Instant;
+
+use super::Sessions;
+use super::cleanup::delete_room;
+use crate::features::bookings::scripts::slots_list;
+use crate::livekit::{RoomEvent, RoomListener};
+use crate::store::{Status, StoreError};
+
+/// How long the deletion of a room may take.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+
+impl Sessions {
+    /// Deletes a room of ours unless it has an active session whose time is not over, or a start that is making it.
+    /// True if it was deleted. When that cannot be known, the room stays until the next sweep.
+    pub(super) async fn delete_if_orphan(&self, room: &str) -> bool {
+        let (Some(livekit), Some(session)) = (&self.livekit, self.names.session_of(room)) else { return false };
+        match self.is_wanted(session).await {
+            Some(false) => {
+                tracing::info!(room, "a room without a session is deleted");
+                delete_room(livekit, room, Instant::now() + PATIENCE).await
+            }
+            Some(true) | None => false,
+        }
+    }
+
+    /// `None`: nobody knows. The row decides if there is one: an id that has a row is never reserved again. So a slot counts
+    /// only as long as there is none; and since a start reserves before it makes the room, it is there as long as the start.
+    async fn is_wanted(&self, session: &str) -> Option<bool> {
+        let slots = slots_list(&self.redis).await.ok();
+        match self.is_active(session).await {
+            Ok(Some(is_active)) => Some(is_active),
+            Ok(None) => slots.map(|slots| slots.slots.iter().any(|(id, _)| id == session)),
+            Err(error) => {
+                tracing::warn!(session, error = super::error_chain(&error), "nobody knows whether a room has a session");
+                None
+            }
+        }
+    }
+
+    /// Whether a session is active and its time is not over; `None`: there is no such session.
+    async fn is_active(&self, session: &str) -> Result<Option<bool>, StoreError> {
+        let rows = self.store.sessions_of_ids(&[session.to_owned()]).await?;
+        let Some((_, user, status)) = rows.into_iter().next() else { return Ok(None) };
+        if status != Status::Active {
+            return Ok(Some(false));
+        }
+        let standing = self.store.session_standing(user).await?;
+        Ok(Some(standing.active.iter().any(|active| active.id == session)))
+    }
+}
+
+impl RoomListener for Sessions {
+    fn on_room_event<'a>(&'a self, event: &'a RoomEvent) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            let Some(room) = event.room.as_deref() else { return };
+            if matches!(&*event.event, "room_started" | "participant_joined") && self.fitness.may_ask().is_ok() {
+                self.delete_if_orphan(room).await;
+            }
+        })
+    }
+}

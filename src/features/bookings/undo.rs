@@ -1,0 +1,45 @@
+//! Takes back what a start has made that did not come to its COMMIT: the room, then the slot.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Sessions;
+use super::cleanup::delete_room;
+use super::start::Slot;
+use crate::features::bookings::scripts::slot_release;
+
+/// How long the deletion of its room may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+impl Sessions {
+    /// The slot goes last: as long as it is held nobody else gets this id, so the room that is deleted is ours.
+    pub(super) async fn undo(&self, slot: &Slot) {
+        if slot.has_room() {
+            self.undo_room(slot).await;
+        }
+        if let Err(error) = slot_release(&self.redis, &slot.id, &slot.user, Some(slot.until_ms)).await {
+            tracing::warn!(session = slot.id, %error, "the slot of an undone start stays until its lease ends");
+        }
+    }
+
+    async fn undo_room(&self, slot: &Slot) {
+        let Some(livekit) = &self.livekit else { return };
+        match self.store.session_id_is_free(&slot.id, &slot.room).await {
+            // Past the lease the id may be somebody else's, and the room with it.
+            Ok(true) if Instant::now() < slot.lease_ends => {
+                delete_room(livekit, &slot.room, slot.lease_ends.min(Instant::now() + PATIENCE)).await;
+            }
+            Ok(true) => tracing::warn!(room = slot.room, "the room of an undone start is left to the sweep: its lease has ended"),
+            // Another start has got this name: it is that one's room.
+            Ok(false) => {}
+            Err(error) => {
+                tracing::warn!(
+                    room = slot.room,
+                    error = super::error_chain(&error),
+                    "the room of an undone start is left to the sweep"
+                );
+            }
+        }
+    }
+}

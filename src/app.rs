@@ -1,6 +1,7 @@
 //! The composition root: the only place that wires everything. Then it waits for a signal, and drains.
 
 mod booking;
+mod demo;
 mod drain;
 mod gauges;
 mod probe;
@@ -20,6 +21,7 @@ use crate::cluster::relay;
 use crate::cluster::scripts::Retention;
 use crate::core::drain::{Lifecycle, Phase, asked_to_stop};
 use crate::engineio::{self, Engine};
+use crate::features;
 use crate::features::sos::{self, Sos};
 use crate::http::guards::Guards;
 use crate::http::router::{Bodies, Router};
@@ -160,10 +162,10 @@ fn router(settings: &Settings, budget: &Arc<Budget>, sos: &Arc<Sos>, booking: &B
     let limit = settings.server.body_limit;
     let mut router = Router::new(Bodies { limit, patience: patience(settings), budget: budget.clone() });
     routes::health::routes(&mut router, health, node);
-    routes::sos::routes(&mut router, sos, settings.sos.internal_token.as_ref());
+    features::sos::routes::routes(&mut router, sos, settings.sos.internal_token.as_ref());
     booking.routes(&mut router, settings);
     if settings.server.demo {
-        routes::demo::routes(&mut router, settings, sos, booking.sessions());
+        demo::routes(&mut router, settings, sos, booking.sessions());
     }
     router
 }

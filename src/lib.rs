@@ -23,9 +23,9 @@ pub mod socketio;
 // L4
 pub mod cluster;
 // L5
-pub mod features;
-// L6
 pub mod http;
+// L6
+pub mod features;
 // L7
 pub mod app;
 // L8

@@ -69,23 +69,23 @@ impl Booking {
 
     /// Adds all routes, also of what is off.
     pub fn routes(&self, router: &mut Router, settings: &Settings) {
-        let parts = self.sessions.clone().map(|sessions| routes::sessions::Parts {
+        let parts = self.sessions.clone().map(|sessions| bookings::routes::Parts {
             sessions,
             verifier: self.verifier.clone(),
             limits: self.limits.clone(),
             settings: &settings.sessions,
             internal_token: settings.sos.internal_token.as_ref(),
         });
-        routes::sessions::routes(router, parts);
+        bookings::routes::routes(router, parts);
         let listener = |sessions: &Arc<Sessions>| -> Arc<dyn RoomListener> { sessions.clone() };
         routes::livekit::routes(router, self.livekit.as_ref(), self.sessions.iter().map(listener).collect());
-        let parts = self.interviews.clone().map(|interviews| routes::interviews::Parts {
+        let parts = self.interviews.clone().map(|interviews| interviews::routes::Parts {
             interviews,
             limits: self.limits.clone(),
             requests_per_minute: settings.interviews.requests_per_minute,
             internal_token: settings.sos.internal_token.as_ref(),
         });
-        routes::interviews::routes(router, parts);
+        interviews::routes::routes(router, parts);
     }
 
     /// What is named in `/ready` when it is away. Starts a task for each.

@@ -1,4 +1,4 @@
-//! The one map from what went wrong to a status and a body.
+//! The one map from what went wrong to a status and a body. What only a feature knows to refuse comes as data: [`Problem`].
 
 use std::borrow::Cow;
 
@@ -10,21 +10,17 @@ use super::guards::{Overdrawn, rate};
 use super::json as respond_json;
 use crate::auth::AuthError;
 use crate::engineio::Body;
-use crate::features::bookings::error::{SessionError, StartRefusal};
-use crate::features::interviews::error::InterviewError;
-use crate::features::sos::error::SosError;
-use crate::features::sos::{Bad, NO_SOS_ID};
+use crate::protocol::fields::Bad;
 
 /// The form in which a route says no, whatever the reason is. It is its surface's (contract §§ 3 to 5).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Shape {
-    /// `{success:false, error, code, message}`, and for fields `{success:false, errors}`: the internal API of incidents, and what
-    /// belongs to no surface.
+    /// `{success:false, error, code, message}`, and for fields `{success:false, errors}`: also for what belongs to no surface.
     #[default]
-    Sos,
-    /// `{error, message}`: interviews, and the start of a session.
+    Envelope,
+    /// `{error, message}`.
     Coded,
-    /// `{message}`: the other routes of sessions.
+    /// `{message}`.
     Message,
 }
 
@@ -49,8 +45,6 @@ pub enum HttpError {
     NotJson,
     /// Fields that are missing or do not fit.
     Invalid(Vec<Bad>),
-    /// An id in the path that no SOS can have.
-    InvalidSosId,
     /// A path that is no text once it is decoded.
     InvalidPath,
     /// `X-Internal-Token` is missing or wrong.
@@ -67,33 +61,38 @@ pub enum HttpError {
     RateLimited(Overdrawn),
     /// Something that the answer depends on cannot be reached.
     Unavailable,
-    /// What the SOS feature says no to.
-    Sos(SosError),
-    /// What the interview sessions say no to.
-    Session(SessionError),
-    /// What interviews say no to.
-    Interview(InterviewError),
+    /// What a feature refuses.
+    Problem(Problem),
     /// A feature without this setting.
     NotConfigured {
         setting: &'static str,
     },
 }
 
-impl From<SosError> for HttpError {
-    fn from(error: SosError) -> Self {
-        Self::Sos(error)
+/// Why a feature refuses a request, as the answer says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    pub status: StatusCode,
+    /// `code`, and `error` where there is no other word for it.
+    pub code: &'static str,
+    pub message: Cow<'static, str>,
+    /// What `error` says instead of the code in [`Shape::Envelope`].
+    pub error: Option<&'static str>,
+    /// The same request may succeed in a moment: `Retry-After: 1`.
+    pub retry: bool,
+    /// One more field of the body.
+    pub field: Option<(&'static str, Value)>,
+}
+
+impl Problem {
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, code, message: message.into(), error: None, retry: false, field: None }
     }
 }
 
-impl From<SessionError> for HttpError {
-    fn from(error: SessionError) -> Self {
-        Self::Session(error)
-    }
-}
-
-impl From<InterviewError> for HttpError {
-    fn from(error: InterviewError) -> Self {
-        Self::Interview(error)
+impl<P: Into<Problem>> From<P> for HttpError {
+    fn from(problem: P) -> Self {
+        Self::Problem(problem.into())
     }
 }
 
@@ -111,23 +110,14 @@ impl HttpError {
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::NotJson | Self::Invalid(_) | Self::InvalidSosId | Self::InvalidPath => StatusCode::BAD_REQUEST,
+            Self::NotJson | Self::Invalid(_) | Self::InvalidPath => StatusCode::BAD_REQUEST,
             Self::InvalidToken | Self::InvalidSignature | Self::SignedAtAnotherTime | Self::Unauthorized | Self::TokenTooLong => {
                 StatusCode::UNAUTHORIZED
             }
             Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::NotConfigured { .. } => StatusCode::NOT_IMPLEMENTED,
-            Self::Session(error) => session_status(error),
-            Self::Interview(error) => interview_status(error),
-            Self::Sos(error) => match error {
-                SosError::NotFound => StatusCode::NOT_FOUND,
-                SosError::Forbidden => StatusCode::FORBIDDEN,
-                SosError::InvalidStatus => StatusCode::BAD_REQUEST,
-                SosError::Closed | SosError::InvalidTransition | SosError::StatusConflict => StatusCode::CONFLICT,
-                SosError::Unavailable | SosError::Unconfirmed => StatusCode::SERVICE_UNAVAILABLE,
-                SosError::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            },
+            Self::Problem(problem) => problem.status,
         }
     }
 
@@ -136,13 +126,7 @@ impl HttpError {
         let mut response = respond_json(self.status(), self.body(shape).to_string());
         let headers = response.headers_mut();
         match self {
-            Self::Unavailable
-            | Self::Interview(InterviewError::Unavailable)
-            | Self::Sos(SosError::Unavailable | SosError::Unconfirmed)
-            | Self::Session(
-                SessionError::Unavailable
-                | SessionError::Start(StartRefusal::Unavailable | StartRefusal::ActiveExists { session: None, .. }),
-            ) => {
+            Self::Unavailable | Self::Problem(Problem { retry: true, .. }) => {
                 headers.insert(RETRY_AFTER, 1.into());
             }
             Self::RateLimited(overdrawn) => {
@@ -167,26 +151,19 @@ impl HttpError {
             (Self::InvalidToken, _) => return json!({"error": code, "message": message}),
             (Self::Unauthorized | Self::TokenTooLong, _) => return json!({"message": message}),
             (Self::RateLimited(_), Shape::Coded | Shape::Message) => json!({"error": "RATE_LIMIT", "message": message}),
-            (Self::Invalid(errors), Shape::Sos) => {
+            (Self::Invalid(errors), Shape::Envelope) => {
                 let errors: Vec<_> = errors.iter().map(|e| json!({"field": e.field, "message": e.why})).collect();
                 json!({"success": false, "errors": errors})
             }
-            // The SOS service of old looks at `error`, and expects these words.
-            (Self::Sos(SosError::NotFound), Shape::Sos) => {
-                json!({"success": false, "error": "SOS not found", "code": code, "message": message})
+            (Self::Problem(Problem { error: Some(error), .. }), Shape::Envelope) => {
+                json!({"success": false, "error": error, "code": code, "message": message})
             }
-            (_, Shape::Sos) => json!({"success": false, "error": code, "code": code, "message": message}),
+            (_, Shape::Envelope) => json!({"success": false, "error": code, "code": code, "message": message}),
             (_, Shape::Coded) => json!({"error": code, "message": message}),
             (_, Shape::Message) => json!({"message": message}),
         };
-        match self {
-            Self::Session(SessionError::Start(refusal)) => {
-                if let Some(session) = refusal.existing() {
-                    body["existingSessionId"] = session.into();
-                }
-            }
-            Self::Session(SessionError::Ended { status }) => body["status"] = json!(status),
-            _ => {}
+        if let Self::Problem(Problem { field: Some((name, value)), .. }) = self {
+            body[*name] = value.clone();
         }
         body
     }
@@ -200,16 +177,13 @@ impl HttpError {
             Self::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",
             Self::NotJson => "INVALID_JSON",
             Self::Invalid(_) => "INVALID_PAYLOAD",
-            Self::InvalidSosId => "INVALID_SOS_ID",
             Self::InvalidPath => "INVALID_PATH",
             Self::InvalidToken => "INVALID_TOKEN",
             Self::InvalidSignature | Self::SignedAtAnotherTime => "INVALID_SIGNATURE",
             Self::Unauthorized | Self::TokenTooLong => "UNAUTHORIZED",
             Self::RateLimited(_) => "RATE_LIMITED",
             Self::Unavailable => "UNAVAILABLE",
-            Self::Sos(error) => error.code().0,
-            Self::Session(error) => error.code(),
-            Self::Interview(error) => error.code(),
+            Self::Problem(problem) => problem.code,
             Self::NotConfigured { .. } => "NOT_CONFIGURED",
         }
     }
@@ -225,7 +199,6 @@ impl HttpError {
             Self::Invalid(errors) => {
                 errors.iter().map(|bad| format!("{} {}", bad.field, bad.why)).collect::<Vec<_>>().join("; ").into()
             }
-            Self::InvalidSosId => format!("an SOS id {NO_SOS_ID}").into(),
             Self::InvalidPath => "the path is not valid UTF-8 once it is decoded".into(),
             Self::InvalidToken => "X-Internal-Token is missing or wrong".into(),
             Self::InvalidSignature => "the signature is missing or not of our key".into(),
@@ -234,53 +207,9 @@ impl HttpError {
             Self::TokenTooLong => AuthError::TooLong.to_string().into(),
             Self::RateLimited(_) => "Too many requests, try again later".into(),
             Self::Unavailable => "Temporarily unavailable, try again".into(),
-            Self::Sos(error) => error.to_string().into(),
-            Self::Session(error) => error.to_string().into(),
-            Self::Interview(error) => error.to_string().into(),
+            Self::Problem(problem) => problem.message.clone(),
             Self::NotConfigured { setting } => format!("{setting} is not set").into(),
         }
-    }
-}
-
-const fn session_status(error: &SessionError) -> StatusCode {
-    match error {
-        SessionError::Start(refusal) => match refusal {
-            StartRefusal::UserNotFound | StartRefusal::NoResume | StartRefusal::ActiveExists { .. } => StatusCode::BAD_REQUEST,
-            StartRefusal::BetaLimit { .. } | StartRefusal::CapacityFull { .. } => StatusCode::CONFLICT,
-            StartRefusal::TokenFailed | StartRefusal::RoomFailed => StatusCode::BAD_GATEWAY,
-            StartRefusal::IdGenerationFailed | StartRefusal::CreateFailed => StatusCode::INTERNAL_SERVER_ERROR,
-            StartRefusal::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-        },
-        SessionError::NotFound | SessionError::NotFoundOrEnded | SessionError::TokenNotFound => StatusCode::NOT_FOUND,
-        SessionError::NoRoomName
-        | SessionError::NoSessionId
-        | SessionError::RoomNameFormat
-        | SessionError::ForeignRoom
-        | SessionError::Rejected(_) => StatusCode::BAD_REQUEST,
-        SessionError::Ended { .. } => StatusCode::FORBIDDEN,
-        SessionError::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-        SessionError::TokenFailed | SessionError::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-    }
-}
-
-/// Contract § 4 "Routes". What has ended is forbidden to candidates and recruiters.
-const fn interview_status(error: &InterviewError) -> StatusCode {
-    match error {
-        InterviewError::Invalid(_) => StatusCode::BAD_REQUEST,
-        InterviewError::MissingToken
-        | InterviewError::InvalidToken
-        | InterviewError::TokenTooLong(_)
-        | InterviewError::TokenExpired => StatusCode::UNAUTHORIZED,
-        InterviewError::Ended
-        | InterviewError::Forbidden
-        | InterviewError::InviteExpired
-        | InterviewError::InviteRevoked
-        | InterviewError::InviteUsed => StatusCode::FORBIDDEN,
-        InterviewError::NotFound | InterviewError::InviteNotFound => StatusCode::NOT_FOUND,
-        InterviewError::InvalidTransition { .. } => StatusCode::CONFLICT,
-        InterviewError::NotConfigured { .. } => StatusCode::NOT_IMPLEMENTED,
-        InterviewError::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-        InterviewError::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 
@@ -299,19 +228,16 @@ mod tests {
             HttpError::BodyTimeout,
             HttpError::UnsupportedMediaType,
             HttpError::NotJson,
-            HttpError::InvalidSosId,
             HttpError::InvalidPath,
             HttpError::InvalidSignature,
             HttpError::Unavailable,
             HttpError::NotConfigured { setting: "X" },
             HttpError::RateLimited(Overdrawn { limit: 1, retry_after: wait, reset: wait }),
-            HttpError::Sos(SosError::NotFound),
-            HttpError::Session(SessionError::NotFound),
-            HttpError::Interview(InterviewError::NotFound),
+            HttpError::Problem(Problem::new(StatusCode::CONFLICT, "TAKEN", "it is taken")),
         ];
         for error in errors {
             for (shape, expected) in [
-                (Shape::Sos, &["code", "error", "message", "success"][..]),
+                (Shape::Envelope, &["code", "error", "message", "success"][..]),
                 (Shape::Coded, &["error", "message"]),
                 (Shape::Message, &["message"]),
             ] {
@@ -332,7 +258,7 @@ mod tests {
     fn faulty_fields_are_told_in_the_shape_of_the_route() {
         let error = HttpError::Invalid(vec![Bad::new("a", "is bad"), Bad::new("b", "too")]);
         let list = json!([{"field": "a", "message": "is bad"}, {"field": "b", "message": "too"}]);
-        assert_eq!(error.body(Shape::Sos), json!({"success": false, "errors": list}));
+        assert_eq!(error.body(Shape::Envelope), json!({"success": false, "errors": list}));
         assert_eq!(error.body(Shape::Message), json!({"message": "a is bad; b too"}));
         assert_eq!(error.body(Shape::Coded), json!({"error": "INVALID_PAYLOAD", "message": "a is bad; b too"}));
     }

@@ -258,7 +258,7 @@ mod tests {
         let bodies = Bodies { limit: 1024, patience: Patience::default(), budget: Arc::default() };
         let mut router = Router::new(bodies);
         for path in paths {
-            router.route(Method::GET, path, Shape::Sos, |_| async { Err(HttpError::InvalidPath) });
+            router.route(Method::GET, path, Shape::Envelope, |_| async { Err(HttpError::InvalidPath) });
         }
         router
     }
@@ -296,7 +296,7 @@ mod tests {
     #[test]
     fn allow_names_every_method_of_the_path() {
         let mut router = router(&["/a"]);
-        router.route(Method::POST, "/a", Shape::Sos, |_| async { Err(HttpError::InvalidPath) });
+        router.route(Method::POST, "/a", Shape::Envelope, |_| async { Err(HttpError::InvalidPath) });
         assert_eq!(router.find("/a").unwrap().0.1.allow(), "GET, HEAD, OPTIONS, POST");
         assert!(router.find("/a").unwrap().0.1.find(&Method::HEAD).is_some());
         assert!(router.find("/a").unwrap().0.1.find(&Method::PUT).is_none());

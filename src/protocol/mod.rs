@@ -2,6 +2,7 @@
 
 pub mod engineio;
 pub mod event;
+pub mod fields;
 pub mod frame;
 pub mod intake;
 mod json;

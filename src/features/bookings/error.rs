@@ -1,5 +1,9 @@
 //! What this feature says no with. The texts are fixed, since clients show them; statuses are HTTP's business.
 
+use hyper::StatusCode;
+use serde_json::json;
+
+use crate::http::error::Problem;
 use crate::store::{Rejection, Status};
 
 /// Why a session was not started (`{error, message, existingSessionId?}`).
@@ -103,5 +107,42 @@ impl SessionError {
             Self::Unavailable => "UNAVAILABLE",
             Self::TokenFailed | Self::Internal => "INTERNAL",
         }
+    }
+}
+
+impl From<SessionError> for Problem {
+    fn from(error: SessionError) -> Self {
+        let retry = matches!(
+            error,
+            SessionError::Unavailable
+                | SessionError::Start(StartRefusal::Unavailable | StartRefusal::ActiveExists { session: None, .. })
+        );
+        let field = match &error {
+            SessionError::Start(refusal) => refusal.existing().map(|session| ("existingSessionId", session.into())),
+            SessionError::Ended { status } => Some(("status", json!(status))),
+            _ => None,
+        };
+        Self { retry, field, ..Self::new(session_status(&error), error.code(), error.to_string()) }
+    }
+}
+
+const fn session_status(error: &SessionError) -> StatusCode {
+    match error {
+        SessionError::Start(refusal) => match refusal {
+            StartRefusal::UserNotFound | StartRefusal::NoResume | StartRefusal::ActiveExists { .. } => StatusCode::BAD_REQUEST,
+            StartRefusal::BetaLimit { .. } | StartRefusal::CapacityFull { .. } => StatusCode::CONFLICT,
+            StartRefusal::TokenFailed | StartRefusal::RoomFailed => StatusCode::BAD_GATEWAY,
+            StartRefusal::IdGenerationFailed | StartRefusal::CreateFailed => StatusCode::INTERNAL_SERVER_ERROR,
+            StartRefusal::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        },
+        SessionError::NotFound | SessionError::NotFoundOrEnded | SessionError::TokenNotFound => StatusCode::NOT_FOUND,
+        SessionError::NoRoomName
+        | SessionError::NoSessionId
+        | SessionError::RoomNameFormat
+        | SessionError::ForeignRoom
+        | SessionError::Rejected(_) => StatusCode::BAD_REQUEST,
+        SessionError::Ended { .. } => StatusCode::FORBIDDEN,
+        SessionError::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        SessionError::TokenFailed | SessionError::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -19,6 +19,7 @@ mod names;
 mod read;
 mod rebuild;
 mod rooms;
+pub mod routes;
 pub mod scripts;
 mod start;
 mod sweep;

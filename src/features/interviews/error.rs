@@ -1,6 +1,9 @@
 //! How interviews say no (contract § 4 "Errors"): the codes and texts of every surface. Statuses are the business of HTTP.
 
+use hyper::StatusCode;
+
 use crate::auth::AuthError;
+use crate::http::error::Problem;
 use crate::livekit::LiveKitError;
 use crate::store::{InterviewStatus, StoreError};
 
@@ -104,5 +107,33 @@ impl From<LiveKitError> for InterviewError {
     fn from(error: LiveKitError) -> Self {
         tracing::error!(%error, "a token for the call cannot be signed");
         Self::Internal
+    }
+}
+
+impl From<InterviewError> for Problem {
+    fn from(error: InterviewError) -> Self {
+        let retry = matches!(error, InterviewError::Unavailable);
+        Self { retry, ..Self::new(interview_status(&error), error.code(), error.to_string()) }
+    }
+}
+
+/// Contract § 4 "Routes". What has ended is forbidden to candidates and recruiters.
+const fn interview_status(error: &InterviewError) -> StatusCode {
+    match error {
+        InterviewError::Invalid(_) => StatusCode::BAD_REQUEST,
+        InterviewError::MissingToken
+        | InterviewError::InvalidToken
+        | InterviewError::TokenTooLong(_)
+        | InterviewError::TokenExpired => StatusCode::UNAUTHORIZED,
+        InterviewError::Ended
+        | InterviewError::Forbidden
+        | InterviewError::InviteExpired
+        | InterviewError::InviteRevoked
+        | InterviewError::InviteUsed => StatusCode::FORBIDDEN,
+        InterviewError::NotFound | InterviewError::InviteNotFound => StatusCode::NOT_FOUND,
+        InterviewError::InvalidTransition { .. } => StatusCode::CONFLICT,
+        InterviewError::NotConfigured { .. } => StatusCode::NOT_IMPLEMENTED,
+        InterviewError::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        InterviewError::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

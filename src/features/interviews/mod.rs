@@ -7,6 +7,7 @@ mod form;
 mod invites;
 mod join;
 mod requests;
+pub mod routes;
 mod rules;
 mod token;
 mod view;

@@ -10,8 +10,8 @@ use crate::socketio::{Code, ConnectError, ConnectRequest, DisconnectReason, Sock
 use super::Sos;
 use super::caller::{Caller, caller};
 use super::error::{MISSING_TOKEN, NOT_CONFIGURED, SosError, TOKEN_EXPIRED};
-use super::fields::Fields;
 use super::join::Entered;
+use crate::protocol::fields::Fields;
 
 /// The token in an `auth` object or in the payload of `auth:refresh`.
 pub fn token<'a>(fields: &Fields<'a>) -> Result<std::borrow::Cow<'a, str>, AuthError> {

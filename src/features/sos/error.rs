@@ -1,6 +1,9 @@
 //! How this feature says no: the one place where refusals of scripts and failures of Redis become codes.
 
-use crate::features::sos::scripts::Refused;
+use hyper::StatusCode;
+
+use super::scripts::Refused;
+use crate::http::error::Problem;
 use crate::redis::RedisError;
 use crate::socketio::{Code, EventError};
 
@@ -93,6 +96,23 @@ impl From<RedisError> for SosError {
 impl From<SosError> for EventError {
     fn from(error: SosError) -> Self {
         Self::new(error.code(), error.to_string())
+    }
+}
+
+impl From<SosError> for Problem {
+    fn from(error: SosError) -> Self {
+        let status = match error {
+            SosError::NotFound => StatusCode::NOT_FOUND,
+            SosError::Forbidden => StatusCode::FORBIDDEN,
+            SosError::InvalidStatus => StatusCode::BAD_REQUEST,
+            SosError::Closed | SosError::InvalidTransition | SosError::StatusConflict => StatusCode::CONFLICT,
+            SosError::Unavailable | SosError::Unconfirmed => StatusCode::SERVICE_UNAVAILABLE,
+            SosError::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        // The SOS service of old looks at `error`, and expects these words.
+        let words = matches!(error, SosError::NotFound).then_some("SOS not found");
+        let retry = matches!(error, SosError::Unavailable | SosError::Unconfirmed);
+        Self { error: words, retry, ..Self::new(status, error.code().0, error.to_string()) }
     }
 }
 

@@ -16,9 +16,9 @@ use crate::socketio::{Code, Event, EventError, Reply, Socket};
 
 use super::caller::{actor, caller};
 use super::error::{SosError, TOKEN_EXPIRED, settle};
-use super::fields::Fields;
 use super::join::Entered;
 use super::{HINT_DEADLINE, Sos, payload, rules};
+use crate::protocol::fields::Fields;
 
 /// Characters of the socket or user to whom a signal goes.
 const MAX_TO: usize = 128;

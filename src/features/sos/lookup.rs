@@ -19,13 +19,13 @@ use crate::protocol::event::Args;
 
 use super::caller::actor;
 use super::error::SosError;
-use super::fields::{Bad, Fields};
 use super::join::scope;
 use super::seam::{LookupError, Record};
 use super::timers::longer;
 use super::{Sos, time};
 use super::{payload, rules};
 use crate::core::sync::lock;
+use crate::protocol::fields::{Bad, Fields};
 use crate::telemetry::due;
 
 /// How long a client waits for the SOS service: for one call, and a little for a place among those of this node.

@@ -14,7 +14,7 @@ mod connect;
 pub mod error;
 mod events;
 mod expiry;
-mod fields;
+mod geojson;
 mod join;
 mod listener;
 mod location;
@@ -24,6 +24,7 @@ mod payload;
 mod presence;
 pub mod requests;
 mod resume;
+pub mod routes;
 pub mod rules;
 pub mod scripts;
 pub mod seam;
@@ -51,7 +52,6 @@ use crate::protocol::event::Args;
 use crate::redis::Redis;
 use crate::socketio::{Namespace, Socket};
 
-pub use fields::Bad;
 pub use payload::NO_SOS_ID;
 pub use service::{Created, Listed, Posted, Presence, StatusResult};
 

@@ -7,8 +7,8 @@ use crate::features::sos::scripts::location::Fix;
 use crate::socketio::{Code, EventError};
 
 use super::error::{INVALID_LOCATION, INVALID_MESSAGE, INVALID_SOS_ID, INVALID_STATUS};
-use super::fields::{Bad, Fields, MAX_SAFE, is_sound};
 use super::{rules, time};
+use crate::protocol::fields::{Bad, Fields, MAX_SAFE, is_sound};
 
 /// Characters of a message.
 pub const MAX_TEXT: usize = 4000;

@@ -3,9 +3,9 @@
 use crate::core::ids::{StreamId, is_scope_id, is_user_id};
 use crate::features::sos::scripts::location::Fix;
 
-use super::fields::{Bad, Fields, not_a_count};
 use super::payload::{self, MAX_CLIENT_MESSAGE_ID, MAX_NOTE, MAX_TEXT};
 use super::rules::{self, Role};
+use crate::protocol::fields::{Bad, Fields, not_a_count};
 
 /// Everything that is wrong with a request, one entry a field.
 pub type Faults = Vec<Bad>;

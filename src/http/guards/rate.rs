@@ -92,7 +92,7 @@ mod tests {
         let taken = Taken { allowed: true, limit: 3, remaining: 2, retry_after_ms: 0, reset_ms: 19_001 };
         let not_found = HttpError::NotFound { path: "/".into() };
         for (answer, status) in [(Ok(Response::new(Body::default())), 200), (Err(not_found), 404)] {
-            let response = Quota(taken).on(Shape::Sos, answer);
+            let response = Quota(taken).on(Shape::Envelope, answer);
             assert_eq!(response.status(), status);
             let told = [LIMIT, REMAINING, RESET].map(|name| response.headers()[name].to_str().unwrap().to_owned());
             assert_eq!(told, ["3", "2", "20"]);

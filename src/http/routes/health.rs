@@ -82,16 +82,16 @@ pub fn routes(router: &mut Router, health: Health, node: &str) {
         "socketio": {"path": "/socket.io/", "transports": ["polling", "websocket"], "namespaces": ["/"]},
     });
     let info = info.to_string();
-    router.route(Method::GET, "/", Shape::Sos, move |_| ok(info.clone()));
+    router.route(Method::GET, "/", Shape::Envelope, move |_| ok(info.clone()));
     let alive = json!({"status": "ok", "service": SERVICE, "version": VERSION}).to_string();
     for path in ["/health", "/api/health", "/healthz", "/livez"] {
         let alive = alive.clone();
-        router.route(Method::GET, path, Shape::Sos, move |_| ok(alive.clone()));
+        router.route(Method::GET, path, Shape::Envelope, move |_| ok(alive.clone()));
     }
     let health = Arc::new(health);
     for path in ["/ready", "/readyz"] {
         let health = health.clone();
-        router.route(Method::GET, path, Shape::Sos, move |_| {
+        router.route(Method::GET, path, Shape::Envelope, move |_| {
             let answer = health.ready();
             async { Ok(answer) }
         });

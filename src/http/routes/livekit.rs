@@ -29,7 +29,7 @@ struct Door {
 pub fn routes(router: &mut Router, livekit: Option<&LiveKit>, listeners: Vec<Arc<dyn RoomListener>>) {
     let at_once = Semaphore::new(MOST_AT_ONCE);
     let door = livekit.cloned().map(|livekit| Arc::new(Door { livekit, listeners, at_once }));
-    router.route(Method::POST, "/livekit/webhook", Shape::Sos, move |call| {
+    router.route(Method::POST, "/livekit/webhook", Shape::Envelope, move |call| {
         let door = door.clone();
         async move { door.ok_or(HttpError::NotConfigured { setting: "LIVEKIT_WS_URL" })?.take(call).await }
     });

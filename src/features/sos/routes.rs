@@ -7,16 +7,20 @@ use hyper::{Method, Response, StatusCode};
 use serde::Serialize;
 use serde_json::json;
 
-use super::super::guards::InternalDoor;
-use super::super::router::{Answer, Call, Router};
-use super::super::{HttpError, Shape, json as respond_json, respond};
+use super::error::INVALID_SOS_ID;
 use super::geojson;
+use super::payload::NO_SOS_ID;
 use crate::core::ids::{is_scope_id, is_user_id};
 use crate::engineio::Body;
+use crate::features::sos::Sos;
 use crate::features::sos::requests::{
     Admission, Closing, EventsQuery, Faults, ListQuery, NewMessage, NewSos, StatusChange, TrackQuery,
 };
-use crate::features::sos::{Bad, Sos};
+use crate::http::error::Problem;
+use crate::http::guards::InternalDoor;
+use crate::http::router::{Answer, Call, Router};
+use crate::http::{HttpError, Shape, json as respond_json, respond};
+use crate::protocol::fields::Bad;
 use crate::settings::Secret;
 
 struct Api {
@@ -53,7 +57,7 @@ impl Table<'_> {
         F: Future<Output = Answer> + Send + 'static,
     {
         let api = self.api.clone();
-        self.router.route(method, path, Shape::Sos, move |call| {
+        self.router.route(method, path, Shape::Envelope, move |call| {
             let api = api.clone();
             async move {
                 api.door.admit(&call)?;
@@ -64,7 +68,7 @@ impl Table<'_> {
 }
 
 /// Makes an SOS, for the SOS service and for the demo page.
-pub(super) async fn create(sos: &Arc<Sos>, call: Call) -> Answer {
+pub async fn create(sos: &Arc<Sos>, call: Call) -> Answer {
     let new = NewSos::parse(&call.json().await?)?;
     let created = sos.create(new).await?;
     Ok(success(if created.created { StatusCode::CREATED } else { StatusCode::OK }, &created.state))
@@ -136,7 +140,11 @@ async fn presence(api: Arc<Api>, call: Call) -> Answer {
 
 fn sos_id(call: &Call) -> Result<String, HttpError> {
     let id = call.param("sos");
-    if is_scope_id(id) { Ok(id.into()) } else { Err(HttpError::InvalidSosId) }
+    if is_scope_id(id) { Ok(id.into()) } else { Err(invalid_id().into()) }
+}
+
+fn invalid_id() -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, INVALID_SOS_ID.0, format!("an SOS id {NO_SOS_ID}"))
 }
 
 fn user_id(call: &Call) -> Result<String, HttpError> {

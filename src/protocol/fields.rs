@@ -7,7 +7,7 @@ use serde::Deserializer as _;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::protocol::intake;
+use super::intake;
 
 /// What is wrong with one field.
 #[derive(Clone, Debug, PartialEq, Eq)]

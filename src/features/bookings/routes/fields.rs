@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::features::sos::Bad;
+use crate::protocol::fields::Bad;
 
 /// What `numeric(3,1)` holds.
 const MOST_SCORE: f64 = 99.9;

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use hyper::{Method, Response, StatusCode};
 use serde_json::json;
 
-use super::super::guards::{FailedAuth, InternalDoor, RateLimits, X_INTERNAL_TOKEN, bearer};
-use super::super::router::{Answer, Call, Router};
-use super::super::{HttpError, Shape, json as respond_json, now_seconds};
 use crate::auth::Recruiter;
 use crate::engineio::Body;
 use crate::features::interviews::error::InterviewError;
 use crate::features::interviews::{Caller, Interviews, InviteRequest, JoinRequest};
+use crate::http::guards::{FailedAuth, InternalDoor, RateLimits, X_INTERNAL_TOKEN, bearer};
+use crate::http::router::{Answer, Call, Router};
+use crate::http::{HttpError, Shape, json as respond_json, now_seconds};
 use crate::settings::Secret;
 use crate::store::as_one_call;
 

@@ -6,13 +6,13 @@ use hyper::{Method, Response, StatusCode};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::super::guards::{FailedAuth, InternalDoor, RateLimits, bearer};
-use super::super::router::{Answer, Call, Router};
-use super::super::{HttpError, Shape, json as respond_json, now_seconds};
 use crate::auth::{AuthError, Holder, SessionsVerifier};
 use crate::engineio::Body;
 use crate::features::bookings::Sessions;
-use crate::features::sos::Bad;
+use crate::http::guards::{FailedAuth, InternalDoor, RateLimits, bearer};
+use crate::http::router::{Answer, Call, Router};
+use crate::http::{HttpError, Shape, json as respond_json, now_seconds};
+use crate::protocol::fields::Bad;
 use crate::settings::{self, Secret};
 use crate::store::as_one_call;
 
@@ -147,7 +147,11 @@ impl Api {
 
 async fn start(api: Arc<Api>, holder: Holder, call: Call) -> Answer {
     call.ignore_body().await?;
-    let started = api.sessions.start(&holder).await.map_err(|refusal| HttpError::Session(refusal.into()))?;
+    let started = api
+        .sessions
+        .start(&holder)
+        .await
+        .map_err(|refusal| HttpError::from(crate::features::bookings::error::SessionError::from(refusal)))?;
     Ok(answer(StatusCode::CREATED, &started))
 }
 

@@ -9,12 +9,12 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::super::super::router::{Answer, Call, Router};
-use super::super::super::{HttpError, Shape, json as respond_json};
 use super::TOKEN_TTL;
 use crate::auth;
 use crate::features::bookings::Sessions;
-use crate::features::sos::Bad;
+use crate::http::router::{Answer, Call, Router};
+use crate::http::{HttpError, Shape, json as respond_json};
+use crate::protocol::fields::Bad;
 use crate::settings::Identity;
 
 /// What is known of each user who has uploaded one.
@@ -32,7 +32,7 @@ struct Asked {
 pub(super) fn route(router: &mut Router, identity: &Identity, sessions: Option<&Arc<Sessions>>) {
     let identity = Arc::new(identity.clone());
     let sessions = sessions.cloned();
-    router.route(Method::POST, "/demo/holder", Shape::Sos, move |call| {
+    router.route(Method::POST, "/demo/holder", Shape::Envelope, move |call| {
         let (identity, sessions) = (identity.clone(), sessions.clone());
         async move { sign_in(call, &identity, sessions.as_ref()).await }
     });

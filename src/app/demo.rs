@@ -10,14 +10,15 @@ use hyper::{Method, Response, StatusCode};
 use rust_embed::{EmbeddedFile, RustEmbed};
 use serde_json::json;
 
-use super::super::router::{Answer, Call, Router};
-use super::super::{HttpError, Shape, json as respond_json, respond};
-use super::sos;
 use crate::auth::{self, Claims, Role};
 use crate::core::ids;
 use crate::engineio::Body;
 use crate::features::bookings::Sessions;
-use crate::features::sos::{Bad, Sos};
+use crate::features::sos::Sos;
+use crate::features::sos::routes as sos;
+use crate::http::router::{Answer, Call, Router};
+use crate::http::{HttpError, Shape, json as respond_json, respond};
+use crate::protocol::fields::Bad;
 use crate::settings::{Identity, LiveKit, Settings};
 
 /// How long a development token lasts.
@@ -56,19 +57,19 @@ pub fn routes(router: &mut Router, settings: &Settings, sos: &Arc<Sos>, sessions
     let policy = policy(settings.livekit.as_ref());
     for path in ["/demo", "/demo/{*file}"] {
         let policy = policy.clone();
-        router.route(Method::GET, path, Shape::Sos, move |call| {
+        router.route(Method::GET, path, Shape::Envelope, move |call| {
             let answer = file(&call, &policy);
             async { Ok(answer) }
         });
     }
     holder::route(router, &settings.sessions.identity, sessions);
     let identity = Arc::new(settings.sos.identity.clone());
-    router.route(Method::GET, "/demo/token", Shape::Sos, move |call| {
+    router.route(Method::GET, "/demo/token", Shape::Envelope, move |call| {
         let answer = token(&call, &identity);
         async { answer }
     });
     let sos = sos.clone();
-    router.route(Method::POST, "/demo/sos", Shape::Sos, move |call| {
+    router.route(Method::POST, "/demo/sos", Shape::Envelope, move |call| {
         let sos = sos.clone();
         async move { sos::create(&sos, call).await }
     });

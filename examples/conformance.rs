@@ -148,7 +148,7 @@ async fn main() -> anyhow::Result<()> {
         [namespace("/"), namespace("/custom")],
     );
     if let Some(node) = &node {
-        io.set_keeper(node.recovery.keeper());
+        io.set_session_store(node.recovery.session_store());
     }
     let app = App { echo: Engine::new(config.clone(), Echo), socketio: Engine::new(config, EngineHandler(io)) };
     if let Some(node) = &node {

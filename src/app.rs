@@ -87,7 +87,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     });
     sos.start();
     let io = SocketIo::new(socketio_config(&settings, &node), [sos.namespace()]);
-    io.set_keeper(node.recovery.keeper());
+    io.set_session_store(node.recovery.session_store());
     let budget = Budget::new(settings.limits.memory_budget);
     let engine = Engine::new(engine_config(&settings, &node, &budget), EngineHandler(io.clone()));
     relay::wire_node(&node, &[("socket.io", &engine)]);

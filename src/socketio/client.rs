@@ -208,8 +208,8 @@ impl Client {
         self.io.sockets.fetch_sub(1, Ordering::Relaxed);
         let reason = if socket.is_frozen() { DisconnectReason::TakenOver } else { reason };
         socket.leave();
-        if let Some(keeper) = self.io.keeper.get() {
-            keeper.gone(socket, reason);
+        if let Some(store) = self.io.store.get() {
+            store.gone(socket, reason);
         }
         if let DisconnectReason::Transport(CloseReason::LostOwnership | CloseReason::Overload) = reason {
             socket.forget_events();
@@ -264,8 +264,8 @@ impl Client {
             parser,
             data,
         };
-        match self.io.keeper.get() {
-            Some(keeper) => keeper.admit(newcomer).await,
+        match self.io.store.get() {
+            Some(store) => store.admit(newcomer).await,
             None => {
                 let names = Names { sid: ids::random(15), ..Names::default() };
                 Ok(Admitted::new(Newcomer { told: false, ..newcomer }.socket(names)))
@@ -306,8 +306,8 @@ impl Client {
                     replay();
                 }
                 socket.push(job, &self.io.config);
-                if let Some(keeper) = self.io.keeper.get() {
-                    keeper.connected(&socket);
+                if let Some(store) = self.io.store.get() {
+                    store.connected(&socket);
                 }
             }
             Err(ConnectError::Refused { code, message }) => {
@@ -329,8 +329,8 @@ impl Client {
         let lost = DisconnectReason::Transport(CloseReason::ConnectionLost);
         let reason = if recovered { lost } else { DisconnectReason::Client };
         socket.leave();
-        if let Some(keeper) = self.io.keeper.get() {
-            keeper.gone(socket, reason);
+        if let Some(store) = self.io.store.get() {
+            store.gone(socket, reason);
         }
         if recovered {
             socket.push(Job::Disconnected(reason, Some(self.io.leaving.token())), &self.io.config);
@@ -378,8 +378,8 @@ impl Connection for Client {
     }
 
     fn pinging(&self, _session: &Arc<Session>) {
-        if let Some(keeper) = self.io.keeper.get() {
-            self.sockets().iter().for_each(|socket| keeper.pinging(socket));
+        if let Some(store) = self.io.store.get() {
+            self.sockets().iter().for_each(|socket| store.pinging(socket));
         }
     }
 

@@ -1,7 +1,7 @@
 //! Socket.IO v5 on top of Engine.IO: namespaces, sockets, events and acknowledgements.
 //!
 //! A feature registers its handlers in a [`Namespace`]; this layer decodes, orders, bounds and answers. It knows nothing of
-//! Redis, or of what the events mean; who keeps a connection beyond its transport stands behind [`Keeper`].
+//! Redis, or of what the events mean; who keeps a connection beyond its transport stands behind [`SessionStore`].
 
 mod acks;
 mod client;
@@ -9,13 +9,13 @@ mod error;
 mod event;
 mod gate;
 mod hello;
-mod keeper;
 mod kept;
 mod lane;
 mod namespace;
 mod offset;
 mod rates;
 mod sent;
+mod session_store;
 mod socket;
 mod trail;
 mod turnstile;
@@ -37,12 +37,12 @@ use client::Client;
 pub use error::{Code, ConnectError, EventError};
 pub use event::{Event, Reply};
 pub use gate::Gate;
-pub use keeper::{Admitted, Earlier, Identity, Keeper, Names, Newcomer};
 pub use kept::{Kept, KeptRoom, SocketExport};
 pub use namespace::{Abandoned, BoxFuture, ConnectRequest, Namespace};
 pub use offset::Offset;
 use rates::{UserAllowance, Users};
 pub use sent::{Missed, SentDirect, SentEntry, SentLog};
+pub use session_store::{Admitted, Earlier, Identity, Names, Newcomer, SessionStore};
 pub use socket::{DisconnectReason, Socket};
 pub use trail::Place;
 use turnstile::Turnstile;
@@ -100,7 +100,7 @@ pub struct SocketIo {
     config: Config,
     namespaces: HashMap<&'static str, Arc<Namespace>>,
     sockets: AtomicUsize,
-    keeper: OnceLock<Arc<dyn Keeper>>,
+    store: OnceLock<Arc<dyn SessionStore>>,
     turnstile: Turnstile,
     users: Users,
     /// Sockets that are gone, but not yet everything that follows on it.
@@ -116,16 +116,16 @@ impl SocketIo {
             config,
             namespaces,
             sockets: AtomicUsize::new(0),
-            keeper: OnceLock::new(),
+            store: OnceLock::new(),
             turnstile,
             users,
             leaving: TaskTracker::new(),
         })
     }
 
-    /// Who keeps connections beyond their transports. Once, before the first client.
-    pub fn set_keeper(&self, keeper: Arc<dyn Keeper>) {
-        let _ = self.keeper.set(keeper);
+    /// Where connections are kept beyond their transports. Once, before the first client.
+    pub fn set_session_store(&self, store: Arc<dyn SessionStore>) {
+        let _ = self.store.set(store);
     }
 
     pub fn config(&self) -> &Config {

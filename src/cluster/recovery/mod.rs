@@ -35,7 +35,7 @@ use crate::engineio::CloseReason;
 use crate::redis::RedisError;
 use crate::redis::keys;
 use crate::socketio::{
-    Admitted, BoxFuture, ConnectError, DisconnectReason, Keeper, Kept, KeptRoom, Names, Newcomer, Socket, SocketExport,
+    Admitted, BoxFuture, ConnectError, DisconnectReason, Kept, KeptRoom, Names, Newcomer, SessionStore, Socket, SocketExport,
 };
 
 pub use keep::Owners;
@@ -107,7 +107,7 @@ pub struct Recovery {
 
 impl Recovery {
     /// Starts to renew records. Must be called inside a Tokio runtime; hand it to
-    /// [`SocketIo::set_keeper`](crate::socketio::SocketIo::set_keeper) by [`Recovery::keeper`].
+    /// [`SocketIo::set_session_store`](crate::socketio::SocketIo::set_session_store) by [`Recovery::session_store`].
     pub fn new(scopes: &Arc<Scopes>, config: Config, owners: Arc<dyn Owners>) -> Arc<Self> {
         let recovery = Arc::new_cyclic(|me: &Weak<Self>| Self {
             me: me.clone(),
@@ -125,7 +125,7 @@ impl Recovery {
         recovery
     }
 
-    pub fn keeper(self: &Arc<Self>) -> Arc<dyn Keeper> {
+    pub fn session_store(self: &Arc<Self>) -> Arc<dyn SessionStore> {
         self.clone()
     }
 
@@ -248,7 +248,7 @@ impl Recovery {
     }
 }
 
-impl Keeper for Recovery {
+impl SessionStore for Recovery {
     fn admit(&self, mut newcomer: Newcomer) -> BoxFuture<Result<Admitted, ConnectError>> {
         let me = self.me.upgrade();
         Box::pin(async move {

@@ -151,7 +151,7 @@ impl Recovery {
     }
 
     /// A socket that has moved here with its queue: its record is claimed, its rooms are joined again, and what was logged
-    /// since they were left is read. What it returns queues that; then it is to be told [`connected`](super::Keeper::connected).
+    /// since they were left is read. What it returns queues that; then it is to be told [`connected`](super::SessionStore::connected).
     /// `None`: it cannot go on here.
     pub(super) async fn go_on_here(
         self: &Arc<Self>,

@@ -1,7 +1,7 @@
 //! A client that moves to another node in the middle of its upgrade, with all that it is connected to.
 //!
 //! Everything here is bounded by what a client may have under way: one half binary packet, as many sockets as there are
-//! namespaces, and of each what its keeper keeps.
+//! namespaces, and of each what its session store keeps.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -130,7 +130,7 @@ impl Client {
         socket.followed(what, &self.io.config).await
     }
 
-    /// What this client is connected to goes on elsewhere, or nowhere; its keeper finds out.
+    /// What this client is connected to goes on elsewhere, or nowhere; its session store finds out.
     pub(super) fn part(&self) {
         let leaving = std::mem::take(&mut lock(&self.state).leaving);
         for (socket, kept) in leaving {
@@ -138,8 +138,8 @@ impl Client {
             socket.leave();
             let leaving = Some(self.io.leaving.token());
             socket.push(Job::Disconnected(DisconnectReason::TakenOver, leaving), &self.io.config);
-            if let Some(keeper) = self.io.keeper.get() {
-                keeper.given_away(&socket, kept);
+            if let Some(store) = self.io.store.get() {
+                store.given_away(&socket, kept);
             }
         }
     }
@@ -204,8 +204,8 @@ impl Client {
         for export in arriving {
             let Some(socket) = self.newcomer(session, parser, &export) else { return false };
             socket.resume_acks(export.last_ack, &export.awaited);
-            let replay = match self.io.keeper.get() {
-                Some(keeper) => keeper.arrive(socket.clone(), export).await,
+            let replay = match self.io.store.get() {
+                Some(store) => store.arrive(socket.clone(), export).await,
                 None => Some(Box::new(|| ()) as Box<dyn FnOnce() + Send>),
             };
             let Some(replay) = replay else { return false };
@@ -219,8 +219,8 @@ impl Client {
             self.io.sockets.fetch_add(1, Ordering::Relaxed);
             replay();
             socket.push(Job::Resumed(None), &self.io.config);
-            if let Some(keeper) = self.io.keeper.get() {
-                keeper.connected(&socket);
+            if let Some(store) = self.io.store.get() {
+                store.connected(&socket);
             }
         }
         true
@@ -247,8 +247,8 @@ impl Client {
 
 impl SocketIo {
     fn freeze(&self, socket: &Arc<Socket>) -> Option<SocketExport> {
-        match self.keeper.get() {
-            Some(keeper) => keeper.freeze(socket),
+        match self.store.get() {
+            Some(store) => store.freeze(socket),
             None => socket.freeze().then(|| socket.export(Kept::default())),
         }
     }

@@ -1,5 +1,5 @@
-//! The seam to whoever keeps connections: gives them a `pid`, takes them over when their client comes back, and knows how
-//! far their scopes have come. Without a keeper every CONNECT makes a new socket that dies with its transport.
+//! The port to where connections are kept: it gives them a `pid`, gives them back when their client returns, and knows how far
+//! their scopes have come. Without one every CONNECT makes a new socket that dies with its transport.
 
 use std::sync::{Arc, Weak};
 
@@ -72,8 +72,8 @@ impl Admitted {
     }
 }
 
-/// Keeps connections. Only [`Keeper::admit`] may take time.
-pub trait Keeper: Send + Sync + 'static {
+/// Keeps connections. Only [`SessionStore::admit`] may take time.
+pub trait SessionStore: Send + Sync + 'static {
     /// Gives the newcomer its old connection, or a new one.
     fn admit(&self, newcomer: Newcomer) -> BoxFuture<Result<Admitted, ConnectError>>;
 
@@ -90,10 +90,10 @@ pub trait Keeper: Send + Sync + 'static {
     /// it is gone already.
     fn freeze(&self, socket: &Arc<Socket>) -> Option<SocketExport>;
 
-    /// A frozen socket has been given away, instead of [`Keeper::gone`]. Whether it arrived is not known yet.
+    /// A frozen socket has been given away, instead of [`SessionStore::gone`]. Whether it arrived is not known yet.
     fn given_away(&self, socket: &Arc<Socket>, kept: Kept);
 
     /// A socket of another node goes on here: in its rooms again, from where they were left. What comes out queues what it
-    /// missed meanwhile; [`Keeper::connected`] follows. `None` if it cannot go on.
+    /// missed meanwhile; [`SessionStore::connected`] follows. `None` if it cannot go on.
     fn arrive(&self, socket: Arc<Socket>, export: SocketExport) -> BoxFuture<Option<Box<dyn FnOnce() + Send>>>;
 }

@@ -21,8 +21,8 @@ use super::lane::Job;
 use super::rates::{self, Allowance};
 use super::turnstile::Turn;
 use super::{
-    Admitted, Code, ConnectError, ConnectRequest, DisconnectReason, Event, EventError, Kept, Names, Namespace, Newcomer, Socket,
-    SocketExport, SocketIo,
+    Admitted, Code, ConnectError, ConnectRequest, DisconnectReason, Event, EventError, Names, Namespace, Newcomer,
+    SessionSnapshot, Socket, SocketExport, SocketIo,
 };
 use crate::core::ids;
 use crate::core::sync::lock;
@@ -50,7 +50,7 @@ struct State {
     /// All of it has been given away.
     moved: bool,
     /// Sockets that have been stopped to go on elsewhere.
-    leaving: Vec<(Arc<Socket>, Kept)>,
+    leaving: Vec<(Arc<Socket>, SessionSnapshot)>,
     arriving: Option<Arriving>,
     /// While the session moves: packets that the next node is to handle, as they came.
     aside: Vec<Message>,

@@ -9,7 +9,7 @@ use crate::protocol::packet::Parser;
 use super::client::Client;
 use super::namespace::{BoxFuture, Data};
 use super::rates::UserAllowance;
-use super::{ConnectError, DisconnectReason, Kept, Namespace, Socket, SocketExport};
+use super::{ConnectError, DisconnectReason, Namespace, SessionSnapshot, Socket, SocketExport};
 
 /// Who a socket belongs to. A connection is only given back to the same user in the same role.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -91,7 +91,7 @@ pub trait SessionStore: Send + Sync + 'static {
     fn freeze(&self, socket: &Arc<Socket>) -> Option<SocketExport>;
 
     /// A frozen socket has been given away, instead of [`SessionStore::gone`]. Whether it arrived is not known yet.
-    fn given_away(&self, socket: &Arc<Socket>, kept: Kept);
+    fn given_away(&self, socket: &Arc<Socket>, snapshot: SessionSnapshot);
 
     /// A socket of another node goes on here: in its rooms again, from where they were left. What comes out queues what it
     /// missed meanwhile; [`SessionStore::connected`] follows. `None` if it cannot go on.

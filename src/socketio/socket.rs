@@ -18,7 +18,7 @@ use crate::protocol::packet::{Outgoing, Parser, encode};
 
 use super::acks::Acks;
 use super::client::Client;
-use super::kept::{Kept, KeptRoom, SocketExport};
+use super::snapshot::{SessionSnapshot, SnapshotRoom, SocketExport};
 use crate::telemetry::metrics::EVENTS;
 
 use super::lane::{Job, Lane, QueueFull};
@@ -163,15 +163,15 @@ impl Socket {
     }
 
     /// How far it has come.
-    pub fn kept(&self) -> Kept {
+    pub fn snapshot(&self) -> SessionSnapshot {
         let trail = lock(&self.trail);
-        let room = |(scope, at): (ScopeId, Place)| KeptRoom {
+        let room = |(scope, at): (ScopeId, Place)| SnapshotRoom {
             scope: scope.to_string(),
             epoch: at.epoch.to_string(),
             confirmed: at.id.to_string(),
             queued: None,
         };
-        Kept { rooms: trail.confirmed().into_iter().map(room).collect(), sent: trail.sent() }
+        SessionSnapshot { rooms: trail.confirmed().into_iter().map(room).collect(), sent: trail.sent() }
     }
 
     /// Each room, and the place up to which the client has surely had everything.
@@ -204,7 +204,7 @@ impl Socket {
     }
 
     /// The socket as it moves to another node; [`Socket::freeze`] it before.
-    pub fn export(&self, kept: Kept) -> SocketExport {
+    pub fn export(&self, snapshot: SessionSnapshot) -> SocketExport {
         let (last_ack, awaited) = lock(&self.acks).as_ref().map_or_else(Default::default, |acks| (acks.last_id, acks.awaited()));
         SocketExport {
             sid: self.id.to_string(),
@@ -213,7 +213,7 @@ impl Socket {
             epoch: self.epoch(),
             told: self.told,
             data: self.namespace.export(&self.data),
-            kept,
+            snapshot,
             last_ack,
             awaited,
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::{Held, REMEMBER, Recovery};
 use crate::cluster::scripts::session::Session;
 use crate::core::sync::lock;
-use crate::socketio::{Abandoned, Kept, Socket, SocketExport};
+use crate::socketio::{Abandoned, SessionSnapshot, Socket, SocketExport};
 
 impl Recovery {
     /// Stops a socket here, so that it can go on elsewhere with its queue: nothing is queued to it any more. `None` if it was
@@ -17,26 +17,26 @@ impl Recovery {
         if !socket.freeze() {
             return None;
         }
-        let mut kept = socket.kept();
+        let mut snapshot = socket.snapshot();
         for scope in socket.rooms() {
             let place = self.scopes.take(&scope, socket);
-            if let (Some(place), Some(room)) = (place, kept.rooms.iter_mut().find(|room| room.scope == scope.to_string())) {
+            if let (Some(place), Some(room)) = (place, snapshot.rooms.iter_mut().find(|room| room.scope == scope.to_string())) {
                 room.queued = Some(format!("{} {}", place.epoch, place.id));
             }
         }
         if !socket.pid().is_empty() {
             // Who comes back by pid meanwhile is told what was confirmed: the queue may never have reached the client.
-            let parked = Some(Arc::new(confirmed(&kept)));
+            let parked = Some(Arc::new(confirmed(&snapshot)));
             lock(self.shard(socket.pid())).insert(socket.pid().into(), Held::new(socket.epoch(), None, parked));
         }
-        Some(socket.export(kept))
+        Some(socket.export(snapshot))
     }
 
-    pub(super) fn see_off(&self, socket: &Arc<Socket>, kept: &Kept) {
+    pub(super) fn see_off(&self, socket: &Arc<Socket>, snapshot: &SessionSnapshot) {
         if socket.pid().is_empty() {
             return;
         }
-        let session = self.parked(socket, kept);
+        let session = self.parked(socket, snapshot);
         let (me, socket, node) = (self.me.clone(), socket.clone(), self.scopes.node().to_string());
         tokio::spawn(async move {
             tokio::time::sleep(REMEMBER).await;
@@ -54,8 +54,8 @@ impl Recovery {
     }
 }
 
-fn confirmed(kept: &Kept) -> Kept {
-    let mut kept = kept.clone();
-    kept.rooms.iter_mut().for_each(|room| room.queued = None);
-    kept
+fn confirmed(snapshot: &SessionSnapshot) -> SessionSnapshot {
+    let mut snapshot = snapshot.clone();
+    snapshot.rooms.iter_mut().for_each(|room| room.queued = None);
+    snapshot
 }

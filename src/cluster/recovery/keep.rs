@@ -11,7 +11,7 @@ use super::{Held, Recovery, SHARDS, confirmed_place};
 use crate::cluster::scripts::session::{Owner, Session, session_end};
 use crate::core::sync::lock;
 use crate::engineio::CloseReason;
-use crate::socketio::{BoxFuture, DisconnectReason, Kept, Socket};
+use crate::socketio::{BoxFuture, DisconnectReason, SessionSnapshot, Socket};
 
 /// Each record is renewed so often.
 const RENEW: Duration = Duration::from_secs(30);
@@ -30,12 +30,12 @@ const PARK_TRIES: u32 = 60;
 pub trait Owners: Send + Sync + 'static {
     /// Asks a node to give up a connection that is now held under this epoch: [`Recovery::give_up`]. `None`: it is dead, does
     /// not know it, or does not answer in time; then the record has to do.
-    fn give_up(&self, node: &str, pid: &str, epoch: u64) -> BoxFuture<Option<Kept>>;
+    fn give_up(&self, node: &str, pid: &str, epoch: u64) -> BoxFuture<Option<SessionSnapshot>>;
 }
 
 /// For a node that is alone.
 impl Owners for () {
-    fn give_up(&self, _node: &str, _pid: &str, _epoch: u64) -> BoxFuture<Option<Kept>> {
+    fn give_up(&self, _node: &str, _pid: &str, _epoch: u64) -> BoxFuture<Option<SessionSnapshot>> {
         Box::pin(async { None })
     }
 }
@@ -77,7 +77,7 @@ impl Recovery {
     }
 
     pub(super) fn note_gone(&self, socket: &Arc<Socket>, reason: DisconnectReason) {
-        let kept = Arc::new(socket.kept());
+        let snapshot = Arc::new(socket.snapshot());
         let is_mine = {
             let mut shard = lock(self.shard(socket.pid()));
             let held = shard.get_mut(socket.pid()).filter(|held| held.epoch == socket.epoch());
@@ -85,7 +85,7 @@ impl Recovery {
             if is_mine {
                 match reason {
                     DisconnectReason::Transport(_) => {
-                        shard.insert(socket.pid().into(), Held::new(socket.epoch(), None, Some(kept.clone())));
+                        shard.insert(socket.pid().into(), Held::new(socket.epoch(), None, Some(snapshot.clone())));
                     }
                     _ => drop(shard.remove(socket.pid())),
                 }
@@ -96,7 +96,7 @@ impl Recovery {
             DisconnectReason::TakenOver => {}
             _ if !is_mine => {}
             DisconnectReason::Client | DisconnectReason::Server => self.end_soon(socket),
-            DisconnectReason::Transport(reason) => self.park_soon(socket, kept, reason),
+            DisconnectReason::Transport(reason) => self.park_soon(socket, snapshot, reason),
         }
     }
 
@@ -110,14 +110,14 @@ impl Recovery {
     }
 
     /// The record as a client that comes back will need it, with what was sent to it alone.
-    pub(super) fn parked(&self, socket: &Socket, kept: &Kept) -> Session {
-        let sent = if kept.sent.is_empty() { Vec::new() } else { serde_json::to_vec(&kept.sent).unwrap_or_default() };
-        let rooms = kept.rooms.iter().filter_map(confirmed_place).collect();
+    pub(super) fn parked(&self, socket: &Socket, snapshot: &SessionSnapshot) -> Session {
+        let sent = if snapshot.sent.is_empty() { Vec::new() } else { serde_json::to_vec(&snapshot.sent).unwrap_or_default() };
+        let rooms = snapshot.rooms.iter().filter_map(confirmed_place).collect();
         Session { rooms, parked: true, sent: sent.into(), ..self.session(socket) }
     }
 
-    fn park_soon(&self, socket: &Arc<Socket>, kept: Arc<Kept>, reason: CloseReason) {
-        let session = self.parked(socket, &kept);
+    fn park_soon(&self, socket: &Arc<Socket>, snapshot: Arc<SessionSnapshot>, reason: CloseReason) {
+        let session = self.parked(socket, &snapshot);
         // Closed by the client itself, right after a replay: perhaps it cannot read what it was sent.
         let poison = socket.unproven_offset().filter(|_| reason == CloseReason::ClientClosed);
         let (me, socket) = (self.me.clone(), socket.clone());

@@ -35,7 +35,8 @@ use crate::engineio::CloseReason;
 use crate::redis::RedisError;
 use crate::redis::keys;
 use crate::socketio::{
-    Admitted, BoxFuture, ConnectError, DisconnectReason, Kept, KeptRoom, Names, Newcomer, SessionStore, Socket, SocketExport,
+    Admitted, BoxFuture, ConnectError, DisconnectReason, Names, Newcomer, SessionSnapshot, SessionStore, SnapshotRoom, Socket,
+    SocketExport,
 };
 
 pub use keep::Owners;
@@ -81,12 +82,12 @@ struct Held {
     /// `None` while it is being recovered, and after it is gone.
     socket: Option<Arc<Socket>>,
     /// Of one that is gone: how far it had come.
-    parked: Option<Arc<Kept>>,
+    parked: Option<Arc<SessionSnapshot>>,
     since: Instant,
 }
 
 impl Held {
-    fn new(epoch: u64, socket: Option<Arc<Socket>>, parked: Option<Arc<Kept>>) -> Self {
+    fn new(epoch: u64, socket: Option<Arc<Socket>>, parked: Option<Arc<SessionSnapshot>>) -> Self {
         Self { epoch, socket, parked, since: Instant::now() }
     }
 }
@@ -167,7 +168,7 @@ impl Recovery {
     }
 
     /// A connection of this node goes on elsewhere, under a higher epoch: it is closed here, and what it has come to is told.
-    pub fn give_up(&self, pid: &str, epoch: u64) -> Option<Kept> {
+    pub fn give_up(&self, pid: &str, epoch: u64) -> Option<SessionSnapshot> {
         let (socket, parked) = {
             let mut shard = lock(self.shard(pid));
             if shard.get(pid)?.epoch >= epoch {
@@ -188,17 +189,17 @@ impl Recovery {
         self.stop(socket);
     }
 
-    fn stop(&self, socket: &Arc<Socket>) -> Kept {
+    fn stop(&self, socket: &Arc<Socket>) -> SessionSnapshot {
         self.counters.taken_over.fetch_add(1, Relaxed);
         socket.freeze();
-        let kept = socket.kept();
+        let snapshot = socket.snapshot();
         for scope in socket.rooms() {
             self.scopes.take(&scope, socket);
         }
         // Closing calls up; the caller may hold what that needs.
         let session = socket.session().clone();
         tokio::spawn(async move { session.close(CloseReason::TakenOver) });
-        kept
+        snapshot
     }
 
     fn ttl_ms(&self) -> u64 {
@@ -296,8 +297,8 @@ impl SessionStore for Recovery {
         self.stop_to_move(socket)
     }
 
-    fn given_away(&self, socket: &Arc<Socket>, kept: Kept) {
-        self.see_off(socket, &kept);
+    fn given_away(&self, socket: &Arc<Socket>, snapshot: SessionSnapshot) {
+        self.see_off(socket, &snapshot);
     }
 
     fn arrive(&self, socket: Arc<Socket>, export: SocketExport) -> BoxFuture<Option<Box<dyn FnOnce() + Send>>> {
@@ -307,7 +308,7 @@ impl SessionStore for Recovery {
 }
 
 /// Up to where everything is on its way to the client, or has reached it.
-fn queued_place(room: &KeptRoom) -> Option<(ids::ScopeId, Cursor)> {
+fn queued_place(room: &SnapshotRoom) -> Option<(ids::ScopeId, Cursor)> {
     match room.queued.as_ref().and_then(|queued| queued.split_once(' ')) {
         Some((epoch, id)) => Some((scope(room)?, Cursor { epoch: epoch.into(), id: id.parse().ok()? })),
         None => confirmed_place(room),
@@ -315,11 +316,11 @@ fn queued_place(room: &KeptRoom) -> Option<(ids::ScopeId, Cursor)> {
 }
 
 /// Up to where everything has surely reached the client.
-fn confirmed_place(room: &KeptRoom) -> Option<(ids::ScopeId, Cursor)> {
+fn confirmed_place(room: &SnapshotRoom) -> Option<(ids::ScopeId, Cursor)> {
     Some((scope(room)?, Cursor { epoch: room.epoch.clone(), id: room.confirmed.parse().ok()? }))
 }
 
-fn scope(room: &KeptRoom) -> Option<ids::ScopeId> {
+fn scope(room: &SnapshotRoom) -> Option<ids::ScopeId> {
     let (kind, id) = room.scope.split_once(':')?;
     ids::ScopeId::new(kind.parse().ok()?, id)
 }

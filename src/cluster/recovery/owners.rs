@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Owners, Recovery};
 use crate::cluster::registry::Registry;
 use crate::peer::{Answer, Peers};
-use crate::socketio::{BoxFuture, Kept};
+use crate::socketio::{BoxFuture, SessionSnapshot};
 
 const TAKEOVER: &str = "/takeover";
 /// Then the record has to do.
@@ -28,7 +28,7 @@ pub struct OtherNodes {
 }
 
 impl Owners for OtherNodes {
-    fn give_up(&self, node: &str, pid: &str, epoch: u64) -> BoxFuture<Option<Kept>> {
+    fn give_up(&self, node: &str, pid: &str, epoch: u64) -> BoxFuture<Option<SessionSnapshot>> {
         let (peers, registry, node) = (self.peers.clone(), self.registry.clone(), node.to_owned());
         let takeover = serde_json::to_vec(&Takeover { pid: pid.to_owned(), epoch }).unwrap_or_default();
         Box::pin(async move {
@@ -50,7 +50,7 @@ pub fn wire(recovery: &Arc<Recovery>, peers: &Peers) {
                 return Answer::status(StatusCode::BAD_REQUEST);
             };
             match recovery.and_then(|recovery| recovery.give_up(&takeover.pid, takeover.epoch)) {
-                Some(kept) => Answer::ok(serde_json::to_vec(&kept).unwrap_or_default()),
+                Some(snapshot) => Answer::ok(serde_json::to_vec(&snapshot).unwrap_or_default()),
                 None => Answer::status(StatusCode::NOT_FOUND),
             }
         }

@@ -13,8 +13,8 @@ use crate::core::ids::{ScopeId, StreamId};
 use crate::core::sync::lock;
 use crate::engineio::CloseReason;
 use crate::socketio::{
-    Abandoned, Admitted, ConnectError, DisconnectReason, Earlier, Identity, Kept, Missed, Names, Newcomer, Offset, Place,
-    SentLog, Socket, SocketExport,
+    Abandoned, Admitted, ConnectError, DisconnectReason, Earlier, Identity, Missed, Names, Newcomer, Offset, Place, SentLog,
+    SessionSnapshot, Socket, SocketExport,
 };
 
 /// Characters of a pid: 15 bytes as base64url.
@@ -55,7 +55,7 @@ impl Recovery {
     }
 
     /// What the old owner, if it can be asked, knows better than the record.
-    async fn ask_old_owner(&self, pid: &str, claimed: &Claimed, node: &str) -> Option<Kept> {
+    async fn ask_old_owner(&self, pid: &str, claimed: &Claimed, node: &str) -> Option<SessionSnapshot> {
         if claimed.old_node == node {
             return self.give_up(pid, claimed.epoch);
         }
@@ -89,7 +89,7 @@ impl Recovery {
         newcomer: &Newcomer,
         pid: &str,
         claimed: &Claimed,
-        told: Option<Kept>,
+        told: Option<SessionSnapshot>,
         offset: Option<Offset>,
     ) -> Result<Option<Admitted>, ConnectError> {
         let session = &claimed.session;
@@ -160,7 +160,7 @@ impl Recovery {
     ) -> Option<Box<dyn FnOnce() + Send>> {
         socket.set_epoch(export.epoch + 1);
         // What is queued has not reached the client yet: should its link be cut now, it comes back from here.
-        for (scope, Cursor { epoch, id }) in export.kept.rooms.iter().filter_map(confirmed_place) {
+        for (scope, Cursor { epoch, id }) in export.snapshot.rooms.iter().filter_map(confirmed_place) {
             socket.enter(&scope, Place { epoch: epoch.into(), id });
         }
         if !socket.pid().is_empty() {
@@ -169,10 +169,10 @@ impl Recovery {
             }
             self.begin(socket.pid(), socket.epoch())?;
         }
-        let places = export.kept.rooms.iter().filter_map(queued_place).collect();
+        let places = export.snapshot.rooms.iter().filter_map(queued_place).collect();
         match self.rejoin_all(socket, places).await {
             Ok(rooms) => {
-                socket.adopt(&export.kept.sent);
+                socket.adopt(&export.snapshot.sent);
                 Some(self.replay(socket.clone(), rooms, Vec::new()))
             }
             Err(_) => {
@@ -185,9 +185,9 @@ impl Recovery {
 }
 
 /// Where the replay of each room begins, and what was sent to this socket alone.
-fn places(claimed: &Claimed, told: Option<Kept>, offset: Option<&Offset>) -> (Vec<(ScopeId, Cursor)>, Missed) {
+fn places(claimed: &Claimed, told: Option<SessionSnapshot>, offset: Option<&Offset>) -> (Vec<(ScopeId, Cursor)>, Missed) {
     let (mut places, sent): (Vec<(ScopeId, Cursor)>, SentLog) = match told {
-        Some(kept) => (kept.rooms.iter().filter_map(queued_place).collect(), kept.sent),
+        Some(snapshot) => (snapshot.rooms.iter().filter_map(queued_place).collect(), snapshot.sent),
         None => (claimed.session.rooms.clone(), serde_json::from_slice(&claimed.session.sent).unwrap_or_default()),
     };
     let missed = sent.after(offset);

@@ -19,7 +19,7 @@ use crate::protocol::packet::{Decoder, Packet, Parser};
 use super::super::lane::Job;
 use super::super::rates::Allowance;
 use super::super::words::Word;
-use super::super::{DisconnectReason, Kept, Names, Newcomer, Socket, SocketExport, SocketIo};
+use super::super::{DisconnectReason, Names, Newcomer, SessionSnapshot, Socket, SocketExport, SocketIo};
 use super::{Arriving, Client, Entry, State};
 
 /// How often it is looked whether everything under way is done. A session moves once in its life.
@@ -66,7 +66,7 @@ impl Client {
         for socket in sockets {
             // One that has just been taken over by its pid goes nowhere.
             let export = self.io.freeze(&socket)?;
-            state.leaving.push((socket, export.kept.clone()));
+            state.leaving.push((socket, export.snapshot.clone()));
             exports.push(export);
         }
         let (events_left, connects_left) = state.allowance.left(&self.io.config);
@@ -133,13 +133,13 @@ impl Client {
     /// What this client is connected to goes on elsewhere, or nowhere; its session store finds out.
     pub(super) fn part(&self) {
         let leaving = std::mem::take(&mut lock(&self.state).leaving);
-        for (socket, kept) in leaving {
+        for (socket, snapshot) in leaving {
             self.io.sockets.fetch_sub(1, Ordering::Relaxed);
             socket.leave();
             let leaving = Some(self.io.leaving.token());
             socket.push(Job::Disconnected(DisconnectReason::TakenOver, leaving), &self.io.config);
             if let Some(store) = self.io.store.get() {
-                store.given_away(&socket, kept);
+                store.given_away(&socket, snapshot);
             }
         }
     }
@@ -249,7 +249,7 @@ impl SocketIo {
     fn freeze(&self, socket: &Arc<Socket>) -> Option<SocketExport> {
         match self.store.get() {
             Some(store) => store.freeze(socket),
-            None => socket.freeze().then(|| socket.export(Kept::default())),
+            None => socket.freeze().then(|| socket.export(SessionSnapshot::default())),
         }
     }
 }

@@ -7,7 +7,7 @@ use super::SentLog;
 
 /// A scope of a socket that is to go on elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeptRoom {
+pub struct SnapshotRoom {
     /// `<kind>:<id>`
     pub scope: String,
     pub epoch: String,
@@ -20,8 +20,8 @@ pub struct KeptRoom {
 
 /// How far a socket has come.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Kept {
-    pub rooms: Vec<KeptRoom>,
+pub struct SessionSnapshot {
+    pub rooms: Vec<SnapshotRoom>,
     pub sent: SentLog,
 }
 
@@ -35,7 +35,8 @@ pub struct SocketExport {
     pub told: bool,
     /// What the namespace keeps with it, by [`Namespace::on_move`](super::Namespace::on_move).
     pub data: Value,
-    pub kept: Kept,
+    #[serde(rename = "kept")]
+    pub snapshot: SessionSnapshot,
     /// The number of the last emit that asked for an acknowledgement.
     pub last_ack: u64,
     /// The numbers of those that the node which gives the socket away still waits for.

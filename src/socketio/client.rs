@@ -21,7 +21,7 @@ use super::lane::Job;
 use super::rates::{self, Allowance};
 use super::turnstile::Turn;
 use super::{
-    Admitted, Code, ConnectError, ConnectRequest, DisconnectReason, Event, EventError, Names, Namespace, Newcomer,
+    Admitted, Code, ConnectError, ConnectRequest, DisconnectReason, Event, EventError, Names, Namespace, PendingSocket,
     SessionSnapshot, Socket, SocketExport, SocketIo,
 };
 use crate::core::ids;
@@ -253,7 +253,7 @@ impl Client {
         let hello = Hello::read(&request, config);
         let data = (namespace.connect)(request).await?;
         let identity = namespace.identify(&data);
-        let newcomer = Newcomer {
+        let pending = PendingSocket {
             user: self.io.user_of(namespace, identity.as_ref()),
             identity,
             namespace: namespace.clone(),
@@ -265,10 +265,10 @@ impl Client {
             data,
         };
         match self.io.store.get() {
-            Some(store) => store.admit(newcomer).await,
+            Some(store) => store.admit(pending).await,
             None => {
                 let names = Names { sid: ids::random(15), ..Names::default() };
-                Ok(Admitted::new(Newcomer { told: false, ..newcomer }.socket(names)))
+                Ok(Admitted::new(PendingSocket { told: false, ..pending }.socket(names)))
             }
         }
     }

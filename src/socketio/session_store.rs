@@ -39,7 +39,7 @@ pub struct Earlier {
 }
 
 /// A client that has authenticated and is to become a socket.
-pub struct Newcomer {
+pub struct PendingSocket {
     pub namespace: Arc<Namespace>,
     pub session: Arc<Session>,
     pub identity: Option<Identity>,
@@ -52,7 +52,7 @@ pub struct Newcomer {
     pub(super) user: Option<Arc<UserAllowance>>,
 }
 
-impl Newcomer {
+impl PendingSocket {
     /// Makes a socket of it.
     pub fn socket(&self, names: Names) -> Arc<Socket> {
         Socket::new(self, names)
@@ -74,8 +74,8 @@ impl Admitted {
 
 /// Keeps connections. Only [`SessionStore::admit`] may take time.
 pub trait SessionStore: Send + Sync + 'static {
-    /// Gives the newcomer its old connection, or a new one.
-    fn admit(&self, newcomer: Newcomer) -> BoxFuture<Result<Admitted, ConnectError>>;
+    /// Gives the client its previous connection, or a new one.
+    fn admit(&self, pending: PendingSocket) -> BoxFuture<Result<Admitted, ConnectError>>;
 
     /// CONNECT has been queued.
     fn connected(&self, socket: &Arc<Socket>);

@@ -28,7 +28,7 @@ use super::sent::{SentDirect, SentLog};
 use super::trail::{Place, Trail};
 use super::turnstile::hold;
 use super::words::{Sent, What};
-use super::{Code, Config, Event, EventError, Gate, Identity, Names, Namespace, Newcomer, Offset, Reply};
+use super::{Code, Config, Event, EventError, Gate, Identity, Names, Namespace, Offset, PendingSocket, Reply};
 use crate::core::sync::lock;
 
 /// Why a socket is no longer connected.
@@ -68,19 +68,19 @@ pub struct Socket {
 }
 
 impl Socket {
-    pub(super) fn new(newcomer: &Newcomer, names: Names) -> Arc<Self> {
+    pub(super) fn new(pending: &PendingSocket, names: Names) -> Arc<Self> {
         Arc::new(Self {
             id: names.sid.into(),
             pid: names.pid.into(),
             epoch: AtomicU64::new(names.epoch),
-            told: newcomer.told,
-            namespace: newcomer.namespace.clone(),
-            session: newcomer.session.clone(),
-            client: newcomer.client.clone(),
-            parser: newcomer.parser,
+            told: pending.told,
+            namespace: pending.namespace.clone(),
+            session: pending.session.clone(),
+            client: pending.client.clone(),
+            parser: pending.parser,
             gone: AtomicBool::new(false),
-            data: newcomer.data.clone(),
-            user: newcomer.user.clone(),
+            data: pending.data.clone(),
+            user: pending.user.clone(),
             lane: Lane::default(),
             acks: Mutex::new(None),
             trail: Mutex::default(),

@@ -35,8 +35,8 @@ use crate::engineio::CloseReason;
 use crate::redis::RedisError;
 use crate::redis::keys;
 use crate::socketio::{
-    Admitted, BoxFuture, ConnectError, DisconnectReason, Names, Newcomer, SessionSnapshot, SessionStore, SnapshotRoom, Socket,
-    SocketExport,
+    Admitted, BoxFuture, ConnectError, DisconnectReason, Names, PendingSocket, SessionSnapshot, SessionStore, SnapshotRoom,
+    Socket, SocketExport,
 };
 
 pub use keep::Owners;
@@ -234,14 +234,14 @@ impl Recovery {
     }
 
     /// A new connection, with a record.
-    async fn fresh(&self, newcomer: &Newcomer) -> Result<Admitted, ConnectError> {
+    async fn fresh(&self, pending: &PendingSocket) -> Result<Admitted, ConnectError> {
         let mut names = Names { sid: ids::random(15), pid: String::new(), epoch: 1 };
-        if newcomer.identity.is_some() {
+        if pending.identity.is_some() {
             let mut draws = (0..DRAWS).map(|_| ids::random(15));
             let answers = |pid: &String| self.scopes.redis().is_up(&keys::session(pid));
             names.pid = draws.find(answers).ok_or(ConnectError::TryAgain)?;
         }
-        let socket = newcomer.socket(names);
+        let socket = pending.socket(names);
         if !socket.pid().is_empty() && !matches!(self.write(&socket, &self.session(&socket), None).await, Ok(true)) {
             return Err(ConnectError::TryAgain);
         }
@@ -250,19 +250,19 @@ impl Recovery {
 }
 
 impl SessionStore for Recovery {
-    fn admit(&self, mut newcomer: Newcomer) -> BoxFuture<Result<Admitted, ConnectError>> {
+    fn admit(&self, mut pending: PendingSocket) -> BoxFuture<Result<Admitted, ConnectError>> {
         let me = self.me.upgrade();
         Box::pin(async move {
             let me = me.ok_or(ConnectError::TryAgain)?;
-            newcomer.told &= !me.config.window.is_zero() && newcomer.identity.is_some();
-            if let Some(earlier) = newcomer.earlier.take().filter(|_| newcomer.told) {
-                if let Some(admitted) = me.resume(&newcomer, &earlier).await? {
+            pending.told &= !me.config.window.is_zero() && pending.identity.is_some();
+            if let Some(earlier) = pending.earlier.take().filter(|_| pending.told) {
+                if let Some(admitted) = me.resume(&pending, &earlier).await? {
                     me.counters.recovered.fetch_add(1, Relaxed);
                     return Ok(admitted);
                 }
                 me.counters.refused.fetch_add(1, Relaxed);
             }
-            me.fresh(&newcomer).await
+            me.fresh(&pending).await
         })
     }
 

@@ -13,7 +13,7 @@ use crate::core::ids::{ScopeId, StreamId};
 use crate::core::sync::lock;
 use crate::engineio::CloseReason;
 use crate::socketio::{
-    Abandoned, Admitted, ConnectError, DisconnectReason, Earlier, Identity, Missed, Names, Newcomer, Offset, Place, SentLog,
+    Abandoned, Admitted, ConnectError, DisconnectReason, Earlier, Identity, Missed, Names, Offset, PendingSocket, Place, SentLog,
     SessionSnapshot, Socket, SocketExport,
 };
 
@@ -28,10 +28,10 @@ impl Recovery {
     /// `None`: a new connection, then; whatever there was of the old one is cleared away.
     pub(super) async fn resume(
         self: &Arc<Self>,
-        newcomer: &Newcomer,
+        pending: &PendingSocket,
         earlier: &Earlier,
     ) -> Result<Option<Admitted>, ConnectError> {
-        let Some(identity) = newcomer.identity.as_ref().filter(|_| is_pid(&earlier.pid)) else { return Ok(None) };
+        let Some(identity) = pending.identity.as_ref().filter(|_| is_pid(&earlier.pid)) else { return Ok(None) };
         let (pid, offset) = (&*earlier.pid, earlier.offset.as_deref().and_then(|text| text.parse::<Offset>().ok()));
         let (op, node) = (self.scopes.next_op(), self.scopes.node());
         let who = (&*identity.user, &*identity.role);
@@ -43,13 +43,13 @@ impl Recovery {
         };
         let told = self.ask_old_owner(pid, &claimed, &node).await;
         self.begin(pid, claimed.epoch).ok_or(ConnectError::TryAgain)?;
-        let result = self.go_on(newcomer, pid, &claimed, told, offset).await;
+        let result = self.go_on(pending, pid, &claimed, told, offset).await;
         if !matches!(result, Ok(Some(_))) {
             self.cancel(pid, claimed.epoch);
         }
         if let Ok(None) = result {
             tracing::debug!(sid = claimed.session.sid, "a connection cannot be given back");
-            self.abandon(newcomer, identity, pid, &claimed, &node).await;
+            self.abandon(pending, identity, pid, &claimed, &node).await;
         }
         result
     }
@@ -86,14 +86,14 @@ impl Recovery {
 
     async fn go_on(
         self: &Arc<Self>,
-        newcomer: &Newcomer,
+        pending: &PendingSocket,
         pid: &str,
         claimed: &Claimed,
         told: Option<SessionSnapshot>,
         offset: Option<Offset>,
     ) -> Result<Option<Admitted>, ConnectError> {
         let session = &claimed.session;
-        if claimed.poisoned || session.namespace != newcomer.namespace.name() || !session.told {
+        if claimed.poisoned || session.namespace != pending.namespace.name() || !session.told {
             return Ok(None);
         }
         // In a room the log tells what was missed, and the record where to begin. What a socket was sent in none, only its
@@ -104,7 +104,7 @@ impl Recovery {
             return Ok(None);
         }
         let names = Names { sid: session.sid.clone(), pid: pid.into(), epoch: claimed.epoch };
-        let socket = newcomer.socket(names);
+        let socket = pending.socket(names);
         socket.go_on_from(offset.as_ref());
         match self.rejoin_all(&socket, places).await {
             Ok(rooms) => {
@@ -135,7 +135,7 @@ impl Recovery {
         failed.map_or(Ok(joined), Err)
     }
 
-    async fn abandon(&self, newcomer: &Newcomer, identity: &Identity, pid: &str, claimed: &Claimed, node: &str) {
+    async fn abandon(&self, pending: &PendingSocket, identity: &Identity, pid: &str, claimed: &Claimed, node: &str) {
         for (node, epoch) in [(&*claimed.old_node, claimed.old_epoch), (node, claimed.epoch)] {
             let abandoned = Abandoned {
                 sid: claimed.session.sid.clone(),
@@ -145,7 +145,7 @@ impl Recovery {
                 epoch,
                 rooms: claimed.session.rooms.iter().map(|(scope, _)| scope.clone()).collect(),
             };
-            newcomer.namespace.abandon(abandoned).await;
+            pending.namespace.abandon(abandoned).await;
         }
         let _ = session_end(self.scopes.redis(), pid, Owner { node, epoch: claimed.epoch }).await;
     }

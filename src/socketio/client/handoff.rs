@@ -19,7 +19,7 @@ use crate::protocol::packet::{Decoder, Packet, Parser};
 use super::super::lane::Job;
 use super::super::rates::Allowance;
 use super::super::words::Word;
-use super::super::{DisconnectReason, Names, Newcomer, SessionSnapshot, Socket, SocketExport, SocketIo};
+use super::super::{DisconnectReason, Names, PendingSocket, SessionSnapshot, Socket, SocketExport, SocketIo};
 use super::{Arriving, Client, Entry, State};
 
 /// How often it is looked whether everything under way is done. A session moves once in its life.
@@ -202,7 +202,7 @@ impl Client {
 
     async fn take_up_sockets(&self, session: &Arc<Session>, parser: Parser, arriving: Vec<SocketExport>) -> bool {
         for export in arriving {
-            let Some(socket) = self.newcomer(session, parser, &export) else { return false };
+            let Some(socket) = self.arriving_socket(session, parser, &export) else { return false };
             socket.resume_acks(export.last_ack, &export.awaited);
             let replay = match self.io.store.get() {
                 Some(store) => store.arrive(socket.clone(), export).await,
@@ -226,11 +226,11 @@ impl Client {
         true
     }
 
-    fn newcomer(&self, session: &Arc<Session>, parser: Parser, export: &SocketExport) -> Option<Arc<Socket>> {
+    fn arriving_socket(&self, session: &Arc<Session>, parser: Parser, export: &SocketExport) -> Option<Arc<Socket>> {
         let namespace = self.io.namespaces.get(&*export.namespace)?.clone();
         let data = namespace.import(export.data.clone())?;
         let identity = namespace.identify(&data);
-        let newcomer = Newcomer {
+        let pending = PendingSocket {
             user: self.io.user_of(&namespace, identity.as_ref()),
             identity,
             namespace,
@@ -241,7 +241,7 @@ impl Client {
             parser,
             data,
         };
-        Some(newcomer.socket(Names { sid: export.sid.clone(), pid: export.pid.clone(), epoch: export.epoch }))
+        Some(pending.socket(Names { sid: export.sid.clone(), pid: export.pid.clone(), epoch: export.epoch }))
     }
 }
 

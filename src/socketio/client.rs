@@ -259,7 +259,7 @@ impl Client {
             namespace: namespace.clone(),
             session: session.clone(),
             told: hello.told,
-            earlier: hello.earlier,
+            previous: hello.previous,
             client: self.me.clone(),
             parser,
             data,

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Config, ConnectRequest, Earlier};
+use super::{Config, ConnectRequest, PreviousSession};
 
 /// The fields of `auth` that are this layer's; the user's own stand beside them.
 #[derive(Default, Deserialize)]
@@ -19,7 +19,7 @@ struct Auth {
 pub struct Hello {
     /// The client is to be given a pid and offsets.
     pub told: bool,
-    pub earlier: Option<Earlier>,
+    pub previous: Option<PreviousSession>,
 }
 
 impl Hello {
@@ -39,8 +39,8 @@ impl Hello {
             })
         });
         let text = |value: Value| value.as_str().map(Box::from);
-        let earlier = text(auth.pid).filter(|_| told).map(|pid| Earlier { pid, offset: text(auth.offset) });
-        Self { told, earlier }
+        let previous = text(auth.pid).filter(|_| told).map(|pid| PreviousSession { pid, offset: text(auth.offset) });
+        Self { told, previous }
     }
 }
 
@@ -86,9 +86,9 @@ mod tests {
     #[test]
     fn an_earlier_connection_is_named_by_those_who_know_of_recovery() {
         let said = r#"{"token":"t","pid":"p","offset":"o"}"#;
-        let earlier = Earlier { pid: "p".into(), offset: Some("o".into()) };
-        assert_eq!(hello(said, "recovery=1", None).earlier, Some(earlier));
-        assert_eq!(hello(said, "", None).earlier, None);
-        assert_eq!(hello(r#"{"pid":7,"offset":[]}"#, "recovery=1", None).earlier, None);
+        let previous = PreviousSession { pid: "p".into(), offset: Some("o".into()) };
+        assert_eq!(hello(said, "recovery=1", None).previous, Some(previous));
+        assert_eq!(hello(said, "", None).previous, None);
+        assert_eq!(hello(r#"{"pid":7,"offset":[]}"#, "recovery=1", None).previous, None);
     }
 }

@@ -41,7 +41,7 @@ pub use namespace::{Abandoned, BoxFuture, ConnectRequest, Namespace};
 pub use offset::Offset;
 use rates::{UserAllowance, Users};
 pub use sent::{Missed, SentDirect, SentEntry, SentLog};
-pub use session_store::{Admitted, Earlier, Identity, Names, PendingSocket, SessionStore};
+pub use session_store::{Admitted, Identity, Names, PendingSocket, PreviousSession, SessionStore};
 pub use snapshot::{SessionSnapshot, SnapshotRoom, SocketExport};
 pub use socket::{DisconnectReason, Socket};
 pub use trail::Place;

@@ -30,9 +30,9 @@ pub struct Names {
     pub epoch: u64,
 }
 
-/// What the client said of an earlier connection.
+/// What the client said of a connection before this one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Earlier {
+pub struct PreviousSession {
     pub pid: Box<str>,
     /// The last offset that it has had.
     pub offset: Option<Box<str>>,
@@ -45,7 +45,7 @@ pub struct PendingSocket {
     pub identity: Option<Identity>,
     /// The client knows of recovery: it gets a pid, and offsets.
     pub told: bool,
-    pub earlier: Option<Earlier>,
+    pub previous: Option<PreviousSession>,
     pub(super) client: Weak<Client>,
     pub(super) parser: Parser,
     pub(super) data: Data,

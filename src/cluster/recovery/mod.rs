@@ -255,8 +255,8 @@ impl SessionStore for Recovery {
         Box::pin(async move {
             let me = me.ok_or(ConnectError::TryAgain)?;
             pending.told &= !me.config.window.is_zero() && pending.identity.is_some();
-            if let Some(earlier) = pending.earlier.take().filter(|_| pending.told) {
-                if let Some(admitted) = me.resume(&pending, &earlier).await? {
+            if let Some(previous) = pending.previous.take().filter(|_| pending.told) {
+                if let Some(admitted) = me.resume(&pending, &previous).await? {
                     me.counters.recovered.fetch_add(1, Relaxed);
                     return Ok(admitted);
                 }

@@ -13,8 +13,8 @@ use crate::core::ids::{ScopeId, StreamId};
 use crate::core::sync::lock;
 use crate::engineio::CloseReason;
 use crate::socketio::{
-    Abandoned, Admitted, ConnectError, DisconnectReason, Earlier, Identity, Missed, Names, Offset, PendingSocket, Place, SentLog,
-    SessionSnapshot, Socket, SocketExport,
+    Abandoned, Admitted, ConnectError, DisconnectReason, Identity, Missed, Names, Offset, PendingSocket, Place, PreviousSession,
+    SentLog, SessionSnapshot, Socket, SocketExport,
 };
 
 /// Characters of a pid: 15 bytes as base64url.
@@ -29,10 +29,10 @@ impl Recovery {
     pub(super) async fn resume(
         self: &Arc<Self>,
         pending: &PendingSocket,
-        earlier: &Earlier,
+        previous: &PreviousSession,
     ) -> Result<Option<Admitted>, ConnectError> {
-        let Some(identity) = pending.identity.as_ref().filter(|_| is_pid(&earlier.pid)) else { return Ok(None) };
-        let (pid, offset) = (&*earlier.pid, earlier.offset.as_deref().and_then(|text| text.parse::<Offset>().ok()));
+        let Some(identity) = pending.identity.as_ref().filter(|_| is_pid(&previous.pid)) else { return Ok(None) };
+        let (pid, offset) = (&*previous.pid, previous.offset.as_deref().and_then(|text| text.parse::<Offset>().ok()));
         let (op, node) = (self.scopes.next_op(), self.scopes.node());
         let who = (&*identity.user, &*identity.role);
         let text = offset.as_ref().map(Offset::to_string);

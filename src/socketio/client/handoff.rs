@@ -236,7 +236,7 @@ impl Client {
             namespace,
             session: session.clone(),
             told: export.told,
-            earlier: None,
+            previous: None,
             client: self.me.clone(),
             parser,
             data,

@@ -33,7 +33,7 @@ impl Delivery {
 
     /// Queues it to a socket, live or as something missed; true when the caller owes a flush.
     pub fn queue(&self, scope: &ScopeId, socket: &Socket, missed: bool) -> bool {
-        if !self.logged || !socket.is_told() {
+        if !self.logged || !socket.recovery_enabled() {
             return socket.queue(self.frames(socket, None), self.key);
         }
         let offset = self.offset.get_or_init(|| Offset::of(scope, &self.epoch, self.at).into());

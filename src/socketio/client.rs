@@ -258,7 +258,7 @@ impl Client {
             identity,
             namespace: namespace.clone(),
             session: session.clone(),
-            told: hello.told,
+            recovery_enabled: hello.recovery_enabled,
             previous: hello.previous,
             client: self.me.clone(),
             parser,
@@ -268,7 +268,7 @@ impl Client {
             Some(store) => store.admit(pending).await,
             None => {
                 let names = Names { sid: ids::random(15), ..Names::default() };
-                Ok(Admitted::new(PendingSocket { told: false, ..pending }.socket(names)))
+                Ok(Admitted::new(PendingSocket { recovery_enabled: false, ..pending }.socket(names)))
             }
         }
     }
@@ -298,7 +298,7 @@ impl Client {
                 state.entries[at] = Entry::Connected(namespace.name(), socket.clone());
                 self.io.sockets.fetch_add(1, Ordering::Relaxed);
                 session.accepted();
-                let pid = if socket.is_told() { format!(r#","pid":"{}""#, socket.pid()) } else { String::new() };
+                let pid = if socket.recovery_enabled() { format!(r#","pid":"{}""#, socket.pid()) } else { String::new() };
                 socket.send(&Outgoing::Connect { json: &format!(r#"{{"sid":"{}"{pid}}}"#, socket.id()) });
                 let job = if replay.is_some() { Job::Resumed(turn) } else { Job::Connected(turn) };
                 // Still under the lock: no event of this client is handled before what it missed is queued.

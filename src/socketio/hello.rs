@@ -17,8 +17,8 @@ struct Auth {
 /// What CONNECT tells beside the user's own fields.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Hello {
-    /// The client is to be given a pid and offsets.
-    pub told: bool,
+    /// The client is to get a pid and offsets.
+    pub recovery_enabled: bool,
     pub previous: Option<PreviousSession>,
 }
 
@@ -30,8 +30,8 @@ impl Hello {
         let auth: Auth = serde_json::from_slice(&request.auth).unwrap_or_default();
         let mut pairs = request.handshake.query.split('&').filter_map(|pair| pair.strip_prefix("recovery="));
         let query = pairs.find(|said| !said.is_empty());
-        let told = said(&auth.recovery).or_else(|| query.and_then(|said| self::said(&said.into())));
-        let told = told.unwrap_or_else(|| {
+        let recovery_enabled = said(&auth.recovery).or_else(|| query.and_then(|said| self::said(&said.into())));
+        let recovery_enabled = recovery_enabled.unwrap_or_else(|| {
             let agent = request.handshake.user_agent.as_deref().map(str::to_ascii_lowercase);
             agent.is_some_and(|agent| {
                 let mut without = config.agents_without_recovery.iter();
@@ -39,14 +39,14 @@ impl Hello {
             })
         });
         let text = |value: Value| value.as_str().map(Box::from);
-        let previous = text(auth.pid).filter(|_| told).map(|pid| PreviousSession { pid, offset: text(auth.offset) });
-        Self { told, previous }
+        let previous = text(auth.pid).filter(|_| recovery_enabled).map(|pid| PreviousSession { pid, offset: text(auth.offset) });
+        Self { recovery_enabled, previous }
     }
 }
 
 fn said(value: &Value) -> Option<bool> {
     match value {
-        Value::Bool(told) => Some(*told),
+        Value::Bool(said) => Some(*said),
         Value::Number(number) => number.as_u64().map(|number| number != 0),
         Value::String(text) if matches!(&**text, "1" | "true") => Some(true),
         Value::String(text) if matches!(&**text, "0" | "false") => Some(false),
@@ -66,8 +66,8 @@ mod tests {
     }
 
     #[test]
-    fn who_is_told_is_said_or_known_by_the_agent() {
-        for (auth, query, agent, told) in [
+    fn whether_recovery_is_enabled_is_said_or_known_by_the_agent() {
+        for (auth, query, agent, recovery_enabled) in [
             ("{}", "EIO=4", Some("Mozilla/5.0"), true),
             ("{}", "EIO=4", None, false),
             ("{}", "EIO=4", Some("Python/3.13 aiohttp/3.9"), false),
@@ -79,7 +79,7 @@ mod tests {
             (r#"{"recovery":0}"#, "EIO=4&recovery=1", Some("Mozilla/5.0"), false),
             (r#"{"recovery":"perhaps"}"#, "EIO=4", Some("Mozilla/5.0"), true),
         ] {
-            assert_eq!(hello(auth, query, agent).told, told, "{auth} {query} {agent:?}");
+            assert_eq!(hello(auth, query, agent).recovery_enabled, recovery_enabled, "{auth} {query} {agent:?}");
         }
     }
 

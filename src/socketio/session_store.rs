@@ -44,7 +44,7 @@ pub struct PendingSocket {
     pub session: Arc<Session>,
     pub identity: Option<Identity>,
     /// The client knows of recovery: it gets a pid, and offsets.
-    pub told: bool,
+    pub recovery_enabled: bool,
     pub previous: Option<PreviousSession>,
     pub(super) client: Weak<Client>,
     pub(super) parser: Parser,

@@ -32,7 +32,8 @@ pub struct SocketExport {
     pub namespace: String,
     pub pid: String,
     pub epoch: u64,
-    pub told: bool,
+    #[serde(rename = "told")]
+    pub recovery_enabled: bool,
     /// What the namespace keeps with it, by [`Namespace::on_move`](super::Namespace::on_move).
     pub data: Value,
     #[serde(rename = "kept")]

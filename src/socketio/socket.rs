@@ -51,7 +51,7 @@ pub struct Socket {
     pid: Box<str>,
     epoch: AtomicU64,
     /// The client knows of recovery.
-    told: bool,
+    recovery_enabled: bool,
     namespace: Arc<Namespace>,
     session: Arc<Session>,
     client: Weak<Client>,
@@ -73,7 +73,7 @@ impl Socket {
             id: names.sid.into(),
             pid: names.pid.into(),
             epoch: AtomicU64::new(names.epoch),
-            told: pending.told,
+            recovery_enabled: pending.recovery_enabled,
             namespace: pending.namespace.clone(),
             session: pending.session.clone(),
             client: pending.client.clone(),
@@ -107,8 +107,8 @@ impl Socket {
     }
 
     /// Whether the client was given its pid, and gets offsets.
-    pub fn is_told(&self) -> bool {
-        self.told
+    pub fn recovery_enabled(&self) -> bool {
+        self.recovery_enabled
     }
 
     /// Whose it is, if its namespace says so.
@@ -211,7 +211,7 @@ impl Socket {
             namespace: self.namespace.name().into(),
             pid: self.pid.to_string(),
             epoch: self.epoch(),
-            told: self.told,
+            recovery_enabled: self.recovery_enabled,
             data: self.namespace.export(&self.data),
             snapshot,
             last_ack,
@@ -230,7 +230,7 @@ impl Socket {
 
     /// Sends an event; `args` is the whole array, the name included.
     pub fn emit_args(&self, args: &Args) {
-        if !self.told {
+        if !self.recovery_enabled {
             return self.send(&Outgoing::Event { id: None, args, offset: None });
         }
         let mut trail = lock(&self.trail);

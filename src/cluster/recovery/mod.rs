@@ -167,7 +167,7 @@ impl Recovery {
             .collect()
     }
 
-    /// A connection of this node goes on elsewhere, under a higher epoch: it is closed here, and what it has come to is told.
+    /// A connection of this node goes on elsewhere, under a higher epoch: it is closed here, and how far it has come is returned.
     pub fn give_up(&self, pid: &str, epoch: u64) -> Option<SessionSnapshot> {
         let (socket, parked) = {
             let mut shard = lock(self.shard(pid));
@@ -220,7 +220,7 @@ impl Recovery {
             user: identity.user,
             role: identity.role,
             expires: identity.expires,
-            told: socket.is_told(),
+            told: socket.recovery_enabled(),
             parked: false,
             rooms: socket.confirmed().into_iter().map(|(scope, place)| (scope, cursor(place))).collect(),
             sent: Default::default(),
@@ -254,8 +254,8 @@ impl SessionStore for Recovery {
         let me = self.me.upgrade();
         Box::pin(async move {
             let me = me.ok_or(ConnectError::TryAgain)?;
-            pending.told &= !me.config.window.is_zero() && pending.identity.is_some();
-            if let Some(previous) = pending.previous.take().filter(|_| pending.told) {
+            pending.recovery_enabled &= !me.config.window.is_zero() && pending.identity.is_some();
+            if let Some(previous) = pending.previous.take().filter(|_| pending.recovery_enabled) {
                 if let Some(admitted) = me.resume(&pending, &previous).await? {
                     me.counters.recovered.fetch_add(1, Relaxed);
                     return Ok(admitted);
@@ -280,7 +280,7 @@ impl SessionStore for Recovery {
     }
 
     fn pinging(&self, socket: &Arc<Socket>) {
-        if socket.is_told() {
+        if socket.recovery_enabled() {
             let rooms = socket.rooms().into_iter();
             let places = rooms.filter_map(|scope| self.scopes.place_at(&scope, socket).map(|place| (scope, place)));
             socket.mark(places.collect::<Vec<_>>());

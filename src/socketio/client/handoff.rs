@@ -235,7 +235,7 @@ impl Client {
             identity,
             namespace,
             session: session.clone(),
-            told: export.told,
+            recovery_enabled: export.recovery_enabled,
             previous: None,
             client: self.me.clone(),
             parser,

@@ -16,10 +16,10 @@ use crate::protocol::engineio::Message;
 use crate::protocol::intake::NOT_A_NUMBER;
 use crate::protocol::packet::{Decoder, Outgoing, Packet, Parser, encode};
 
+use super::connect_limiter::ConnectPermit;
 use super::hello::Hello;
 use super::lane::Job;
 use super::rates::{self, Allowance};
-use super::turnstile::Turn;
 use super::{
     Admitted, Code, ConnectError, ConnectRequest, DisconnectReason, Event, EventError, Names, Namespace, PendingSocket,
     SessionSnapshot, Socket, SocketExport, SocketIo,
@@ -227,11 +227,11 @@ impl Client {
     ) {
         let config = &self.io.config;
         let may_enter = config.gate.pass(config.gate_patience).await;
-        let Some(mut turn) = (if may_enter { self.io.turnstile.enter().await } else { None }) else {
+        let Some(mut permit) = (if may_enter { self.io.connect_limiter.enter().await } else { None }) else {
             return self.connected(&session, &namespace, Err(ConnectError::TryAgain), parser, number, None);
         };
         let answer = AssertUnwindSafe(self.admit(&session, &namespace, request, parser)).catch_unwind();
-        let result = match tokio::time::timeout(config.connect_timeout, turn.hold(answer)).await {
+        let result = match tokio::time::timeout(config.connect_timeout, permit.hold(answer)).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => {
                 tracing::error!(namespace = namespace.name(), "the handler of CONNECT panicked");
@@ -239,7 +239,7 @@ impl Client {
             }
             Err(_) => Err(ConnectError::TryAgain),
         };
-        self.connected(&session, &namespace, result, parser, number, Some(turn));
+        self.connected(&session, &namespace, result, parser, number, Some(permit));
     }
 
     async fn admit(
@@ -281,7 +281,7 @@ impl Client {
         result: Result<Admitted, ConnectError>,
         parser: Parser,
         number: u32,
-        turn: Option<Turn>,
+        permit: Option<ConnectPermit>,
     ) {
         let mut state = lock(&self.state);
         state.undecided -= 1;
@@ -300,7 +300,7 @@ impl Client {
                 session.accepted();
                 let pid = if socket.recovery_enabled() { format!(r#","pid":"{}""#, socket.pid()) } else { String::new() };
                 socket.send(&Outgoing::Connect { json: &format!(r#"{{"sid":"{}"{pid}}}"#, socket.id()) });
-                let job = if replay.is_some() { Job::Resumed(turn) } else { Job::Connected(turn) };
+                let job = if replay.is_some() { Job::Resumed(permit) } else { Job::Connected(permit) };
                 // Still under the lock: no event of this client is handled before what it missed is queued.
                 if let Some(replay) = replay {
                     replay();

@@ -5,15 +5,15 @@ use std::sync::Mutex;
 
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::turnstile::Turn;
+use super::connect_limiter::ConnectPermit;
 use super::{Config, DisconnectReason, Event};
 use crate::core::sync::lock;
 
 pub enum Job {
-    /// With the newcomer's turn at the turnstile.
-    Connected(Option<Turn>),
+    /// With the permit of its CONNECT.
+    Connected(Option<ConnectPermit>),
     /// Instead of `Connected`: it goes on where it was.
-    Resumed(Option<Turn>),
+    Resumed(Option<ConnectPermit>),
     Event(Event),
     /// Counted as leaving until it is done.
     Disconnected(DisconnectReason, Option<TaskTrackerToken>),

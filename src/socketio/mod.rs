@@ -5,6 +5,7 @@
 
 mod acks;
 mod client;
+mod connect_limiter;
 mod error;
 mod event;
 mod gate;
@@ -18,7 +19,6 @@ mod session_store;
 mod snapshot;
 mod socket;
 mod trail;
-mod turnstile;
 mod words;
 
 use std::collections::HashMap;
@@ -34,6 +34,7 @@ use crate::protocol::packet::Limits;
 
 pub use acks::AckError;
 use client::Client;
+use connect_limiter::ConnectLimiter;
 pub use error::{Code, ConnectError, EventError};
 pub use event::{Event, Reply};
 pub use gate::Gate;
@@ -45,7 +46,6 @@ pub use session_store::{Admitted, Identity, Names, PendingSocket, PreviousSessio
 pub use snapshot::{SessionSnapshot, SnapshotRoom, SocketExport};
 pub use socket::{DisconnectReason, Socket};
 pub use trail::Place;
-use turnstile::Turnstile;
 
 /// What a server may set.
 #[derive(Clone, Debug)]
@@ -64,7 +64,7 @@ pub struct Config {
     pub max_queued_events: usize,
     /// Server-to-client acknowledgements that one socket may owe.
     pub max_pending_acks: usize,
-    /// Clients whose CONNECT is decided, and what follows on it done, at the same moment; the others wait their turn.
+    /// Clients whose CONNECT is decided, and what follows on it done, at the same moment; the others wait for their turn.
     pub connects_at_once: usize,
     /// Bounds on binary attachments.
     pub attachments: Limits,
@@ -101,7 +101,7 @@ pub struct SocketIo {
     namespaces: HashMap<&'static str, Arc<Namespace>>,
     sockets: AtomicUsize,
     store: OnceLock<Arc<dyn SessionStore>>,
-    turnstile: Turnstile,
+    connect_limiter: ConnectLimiter,
     users: Users,
     /// Sockets that are gone, but not yet everything that follows on it.
     leaving: TaskTracker,
@@ -110,14 +110,14 @@ pub struct SocketIo {
 impl SocketIo {
     pub fn new(config: Config, namespaces: impl IntoIterator<Item = Namespace>) -> Arc<Self> {
         let namespaces = namespaces.into_iter().map(|namespace| (namespace.name(), Arc::new(namespace))).collect();
-        let turnstile = Turnstile::new(config.connects_at_once);
+        let connect_limiter = ConnectLimiter::new(config.connects_at_once);
         let users = Users::new(&config);
         Arc::new(Self {
             config,
             namespaces,
             sockets: AtomicUsize::new(0),
             store: OnceLock::new(),
-            turnstile,
+            connect_limiter,
             users,
             leaving: TaskTracker::new(),
         })

@@ -21,12 +21,12 @@ use super::client::Client;
 use super::snapshot::{SessionSnapshot, SnapshotRoom, SocketExport};
 use crate::telemetry::metrics::EVENTS;
 
+use super::connect_limiter::hold;
 use super::lane::{Job, Lane, QueueFull};
 use super::namespace::Data;
 use super::rates::{self, UserAllowance};
 use super::sent::{SentDirect, SentLog};
 use super::trail::{Place, Trail};
-use super::turnstile::hold;
 use super::words::{Sent, What};
 use super::{Code, Config, Event, EventError, Gate, Identity, Names, Namespace, Offset, PendingSocket, Reply};
 use crate::core::sync::lock;
@@ -425,8 +425,8 @@ impl Socket {
 
     async fn work(self: Arc<Self>, job: Job) {
         match job {
-            Job::Connected(turn) => hold(turn, (self.namespace.connected)(self.clone())).await,
-            Job::Resumed(turn) => hold(turn, (self.namespace.resumed)(self.clone())).await,
+            Job::Connected(permit) => hold(permit, (self.namespace.connected)(self.clone())).await,
+            Job::Resumed(permit) => hold(permit, (self.namespace.resumed)(self.clone())).await,
             Job::Disconnected(reason, _leaving) => (self.namespace.disconnected)(self.clone(), reason).await,
             Job::Event(event) => {
                 let (name, ack_id) = (event.name.clone(), event.ack_id);

@@ -1,0 +1,110 @@
+//! Bounds how many CONNECTs are worked on at the same moment, so that a storm of them does not starve the clients that are
+//! connected: authentication and joins wait for a permit here, not on the processor.
+//!
+//! A permit is given back after [`HOLD`] at the latest. A CONNECT that takes longer waits for something else, such as a master
+//! that is away, and is no load meanwhile; the others need not wait for that as well.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout, timeout_at};
+
+/// The longest time that a CONNECT keeps its permit.
+const HOLD: Duration = Duration::from_millis(250);
+/// CONNECTs that may wait for a permit; one more is sent to try again.
+const QUEUE: usize = 8_192;
+/// How long they wait; then they are sent to try again.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub struct ConnectLimiter {
+    permits: Arc<Semaphore>,
+    waiting: AtomicUsize,
+}
+
+/// Held from the decision on a CONNECT to the end of what follows on it.
+pub struct ConnectPermit {
+    permit: Option<OwnedSemaphorePermit>,
+    until: Instant,
+}
+
+impl ConnectLimiter {
+    pub fn new(permits: usize) -> Self {
+        Self { permits: Arc::new(Semaphore::new(permits.max(1))), waiting: AtomicUsize::new(0) }
+    }
+
+    /// Waits for a permit, first come, first served; `None` if too many wait already, or if it takes too long.
+    pub async fn enter(&self) -> Option<ConnectPermit> {
+        let permit = match self.permits.clone().try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_) => {
+                let waiting = Waiting(&self.waiting);
+                if waiting.0.fetch_add(1, Relaxed) >= QUEUE {
+                    return None;
+                }
+                timeout(PATIENCE, self.permits.clone().acquire_owned()).await.ok()?.ok()?
+            }
+        };
+        Some(ConnectPermit { permit: Some(permit), until: Instant::now() + HOLD })
+    }
+}
+
+/// Counts down however the waiting ends.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
+impl ConnectPermit {
+    /// Does a part of the work for which the permit was taken.
+    pub async fn hold<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = std::pin::pin!(work);
+        match timeout_at(self.until, &mut work).await {
+            Ok(done) => done,
+            Err(_) => {
+                self.permit = None;
+                work.await
+            }
+        }
+    }
+}
+
+/// [`ConnectPermit::hold`] with a permit, if there is one.
+pub async fn hold<T>(permit: Option<ConnectPermit>, work: impl Future<Output = T>) -> T {
+    match permit {
+        Some(mut permit) => permit.hold(work).await,
+        None => work.await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn connects_wait_for_a_permit_and_are_sent_away_when_it_takes_too_long() {
+        let limiter = ConnectLimiter::new(1);
+        let permit = limiter.enter().await.expect("a permit");
+        assert!(limiter.enter().await.is_none(), "no permit is given back");
+        drop(permit);
+        assert!(limiter.enter().await.is_some());
+        assert_eq!(limiter.waiting.load(Relaxed), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connect_that_takes_long_gives_its_permit_to_others_and_still_comes_to_its_end() {
+        let limiter = ConnectLimiter::new(1);
+        let mut permit = limiter.enter().await.expect("a permit");
+        let slow = permit.hold(async {
+            tokio::time::sleep(HOLD * 4).await;
+            "done"
+        });
+        let (done, next) = tokio::join!(slow, limiter.enter());
+        assert_eq!(done, "done");
+        assert!(next.is_some());
+    }
+}

@@ -16,9 +16,9 @@ use crate::protocol::engineio::Message;
 use crate::protocol::intake::NOT_A_NUMBER;
 use crate::protocol::packet::{Decoder, Outgoing, Packet, Parser, encode};
 
+use super::connect_auth::ConnectAuth;
 use super::connect_limiter::ConnectPermit;
-use super::hello::Hello;
-use super::lane::Job;
+use super::event_queue::Job;
 use super::rates::{self, Allowance};
 use super::{
     Admitted, Code, ConnectError, ConnectRequest, DisconnectReason, Event, EventError, Names, Namespace, PendingSocket,
@@ -250,7 +250,7 @@ impl Client {
         parser: Parser,
     ) -> Result<Admitted, ConnectError> {
         let config = &self.io.config;
-        let hello = Hello::read(&request, config);
+        let auth = ConnectAuth::read(&request, config);
         let data = (namespace.connect)(request).await?;
         let identity = namespace.identify(&data);
         let pending = PendingSocket {
@@ -258,8 +258,8 @@ impl Client {
             identity,
             namespace: namespace.clone(),
             session: session.clone(),
-            recovery_enabled: hello.recovery_enabled,
-            previous: hello.previous,
+            recovery_enabled: auth.recovery_enabled,
+            previous: auth.previous,
             client: self.me.clone(),
             parser,
             data,

@@ -1,4 +1,4 @@
-//! A gate before all lanes: while the node may not act (its lease has run out, or was never had), events wait here.
+//! A gate before all event queues: while the node may not act (its lease has run out, or was never had), events wait here.
 //!
 //! It is open *until* a moment, so that a process that was stopped finds it shut when it goes on, before anything else runs.
 

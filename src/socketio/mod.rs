@@ -5,12 +5,12 @@
 
 mod acks;
 mod client;
+mod connect_auth;
 mod connect_limiter;
 mod error;
 mod event;
+mod event_queue;
 mod gate;
-mod hello;
-mod lane;
 mod namespace;
 mod offset;
 mod rates;

@@ -22,7 +22,7 @@ use super::snapshot::{SessionSnapshot, SnapshotRoom, SocketExport};
 use crate::telemetry::metrics::EVENTS;
 
 use super::connect_limiter::hold;
-use super::lane::{Job, Lane, QueueFull};
+use super::event_queue::{EventQueue, Job, QueueFull};
 use super::namespace::Data;
 use super::rates::{self, UserAllowance};
 use super::sent::{SentDirect, SentLog};
@@ -60,7 +60,7 @@ pub struct Socket {
     data: Data,
     /// What its user may still send over all sockets, if its namespace says whose it is.
     user: Option<Arc<UserAllowance>>,
-    lane: Lane,
+    events: EventQueue,
     /// Made with the first emit that asks for an ack; an idle socket has none.
     acks: Mutex<Option<Box<Acks>>>,
     /// Held while something is queued, so that it knows the order of the queue.
@@ -81,7 +81,7 @@ impl Socket {
             gone: AtomicBool::new(false),
             data: pending.data.clone(),
             user: pending.user.clone(),
-            lane: Lane::default(),
+            events: EventQueue::default(),
             acks: Mutex::new(None),
             trail: Mutex::default(),
         })
@@ -348,7 +348,7 @@ impl Socket {
 
     /// Whether nothing is being done for it.
     pub(super) fn is_idle(&self) -> bool {
-        self.lane.is_idle()
+        self.events.is_idle()
     }
 
     /// The next emit that asks for an acknowledgement has a number that the last node did not use, and what that waits for is
@@ -366,7 +366,7 @@ impl Socket {
 
     pub(super) fn push_event(self: &Arc<Self>, event: Event, config: &Config) {
         let (name, ack_id) = (event.name.clone(), event.ack_id);
-        match self.lane.push_event(event, config) {
+        match self.events.push_event(event, config) {
             Ok(true) => self.run(config.gate.clone(), config.gate_patience),
             Ok(false) => {}
             Err(QueueFull) => self.refuse_for_rate(&name, ack_id),
@@ -380,16 +380,16 @@ impl Socket {
     }
 
     pub(super) fn push(self: &Arc<Self>, job: Job, config: &Config) {
-        if self.lane.push(job) {
+        if self.events.push(job) {
             self.run(config.gate.clone(), config.gate_patience);
         }
     }
 
-    /// Works the lane off. A handler that panics is answered with `INTERNAL`; its socket goes on.
+    /// Works the event queue off. A handler that panics is answered with `INTERNAL`; its socket goes on.
     fn run(self: &Arc<Self>, gate: Gate, patience: Duration) {
         let socket = self.clone();
         tokio::spawn(async move {
-            while let Some(job) = socket.lane.next() {
+            while let Some(job) = socket.events.next() {
                 if !matches!(job, Job::Disconnected(..)) && !gate.is_open() {
                     if !gate.pass(patience).await {
                         socket.turn_away(job);
@@ -409,7 +409,7 @@ impl Socket {
 
     /// Forgets the events that wait: this node has no right to act on them any more.
     pub(super) fn forget_events(&self) {
-        self.lane.forget_events();
+        self.events.forget_events();
     }
 
     /// The node may not act, and has not for a while.

@@ -16,7 +16,7 @@ use crate::engineio::{CloseReason, Connection as _, Handshake, Session};
 use crate::protocol::engineio::Message;
 use crate::protocol::packet::{Decoder, Packet, Parser};
 
-use super::super::lane::Job;
+use super::super::event_queue::Job;
 use super::super::rates::Allowance;
 use super::super::words::Word;
 use super::super::{DisconnectReason, Names, PendingSocket, SessionSnapshot, Socket, SocketExport, SocketIo};

@@ -25,7 +25,7 @@ pub struct QueueFull;
 
 /// A queue that a task works off; the task lives only while there is work.
 #[derive(Default)]
-pub struct Lane {
+pub struct EventQueue {
     state: Mutex<State>,
 }
 
@@ -35,8 +35,8 @@ struct State {
     running: bool,
 }
 
-impl Lane {
-    /// Adds an event; true when the caller owes a task that works the lane off.
+impl EventQueue {
+    /// Adds an event; true when the caller must spawn a task that works the queue off.
     pub fn push_event(&self, event: Event, config: &Config) -> Result<bool, QueueFull> {
         let mut state = lock(&self.state);
         if state.jobs.len() >= config.max_queued_events {
@@ -45,7 +45,7 @@ impl Lane {
         Ok(state.push(Job::Event(event)))
     }
 
-    /// Adds what is not the client's to limit; true when the caller owes a task.
+    /// Adds what is not the client's to limit; true when the caller must spawn a task.
     pub fn push(&self, job: Job) -> bool {
         lock(&self.state).push(job)
     }
@@ -91,13 +91,13 @@ mod tests {
     #[test]
     fn a_full_queue_refuses_events_but_takes_the_end() {
         let config = Config { max_queued_events: 1, ..Config::default() };
-        let lane = Lane::default();
-        lane.push_event(event(), &config).unwrap();
-        assert_eq!(lane.push_event(event(), &config), Err(QueueFull));
-        lane.push(Job::Disconnected(DisconnectReason::Client, None));
-        assert!(matches!(lane.next(), Some(Job::Event(_))));
-        assert!(matches!(lane.next(), Some(Job::Disconnected(..))));
-        assert!(lane.next().is_none());
-        assert!(lane.push(Job::Connected(None)), "an empty lane needs a new task");
+        let queue = EventQueue::default();
+        queue.push_event(event(), &config).unwrap();
+        assert_eq!(queue.push_event(event(), &config), Err(QueueFull));
+        queue.push(Job::Disconnected(DisconnectReason::Client, None));
+        assert!(matches!(queue.next(), Some(Job::Event(_))));
+        assert!(matches!(queue.next(), Some(Job::Disconnected(..))));
+        assert!(queue.next().is_none());
+        assert!(queue.push(Job::Connected(None)), "an empty queue needs a new task");
     }
 }

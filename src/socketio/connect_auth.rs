@@ -16,13 +16,13 @@ struct Auth {
 
 /// What CONNECT tells beside the user's own fields.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Hello {
+pub struct ConnectAuth {
     /// The client is to get a pid and offsets.
     pub recovery_enabled: bool,
     pub previous: Option<PreviousSession>,
 }
 
-impl Hello {
+impl ConnectAuth {
     /// A client says `recovery=0` or `1` in `auth` or in the query of its handshake; of one that says nothing the `User-Agent`
     /// decides. Without one it counts as a client that knows nothing of recovery: python's and Node's send none over
     /// WebSocket alone, and a trailing argument breaks the handlers of the former.
@@ -59,10 +59,10 @@ mod tests {
     use super::*;
     use crate::engineio::Handshake;
 
-    fn hello(auth: &str, query: &str, agent: Option<&str>) -> Hello {
+    fn read(auth: &str, query: &str, agent: Option<&str>) -> ConnectAuth {
         let handshake = Handshake { address: [127, 0, 0, 1].into(), query: query.into(), user_agent: agent.map(Into::into) };
         let request = ConnectRequest { auth: auth.to_owned().into(), handshake: handshake.into() };
-        Hello::read(&request, &Config::default())
+        ConnectAuth::read(&request, &Config::default())
     }
 
     #[test]
@@ -79,7 +79,7 @@ mod tests {
             (r#"{"recovery":0}"#, "EIO=4&recovery=1", Some("Mozilla/5.0"), false),
             (r#"{"recovery":"perhaps"}"#, "EIO=4", Some("Mozilla/5.0"), true),
         ] {
-            assert_eq!(hello(auth, query, agent).recovery_enabled, recovery_enabled, "{auth} {query} {agent:?}");
+            assert_eq!(read(auth, query, agent).recovery_enabled, recovery_enabled, "{auth} {query} {agent:?}");
         }
     }
 
@@ -87,8 +87,8 @@ mod tests {
     fn an_earlier_connection_is_named_by_those_who_know_of_recovery() {
         let said = r#"{"token":"t","pid":"p","offset":"o"}"#;
         let previous = PreviousSession { pid: "p".into(), offset: Some("o".into()) };
-        assert_eq!(hello(said, "recovery=1", None).previous, Some(previous));
-        assert_eq!(hello(said, "", None).previous, None);
-        assert_eq!(hello(r#"{"pid":7,"offset":[]}"#, "recovery=1", None).previous, None);
+        assert_eq!(read(said, "recovery=1", None).previous, Some(previous));
+        assert_eq!(read(said, "", None).previous, None);
+        assert_eq!(read(r#"{"pid":7,"offset":[]}"#, "recovery=1", None).previous, None);
     }
 }

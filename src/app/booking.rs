@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{ServeError, probe};
 use crate::auth::{RecruiterVerifier, SessionsVerifier};
-use crate::features::bookings::{self, Sessions};
+use crate::features::bookings::{self, Bookings};
 use crate::features::interviews::{self, Interviews};
 use crate::http::guards::RateLimits;
 use crate::http::router::Router;
@@ -25,7 +25,7 @@ pub struct Booking {
     livekit: Option<LiveKit>,
     verifier: Arc<SessionsVerifier>,
     /// Where there is a store.
-    sessions: Option<Arc<Sessions>>,
+    sessions: Option<Arc<Bookings>>,
     recruiters: Arc<RecruiterVerifier>,
     /// Where there is a store.
     interviews: Option<Arc<Interviews>>,
@@ -42,7 +42,7 @@ impl Booking {
         let livekit = settings.livekit.as_ref().map(LiveKit::new).transpose()?;
         let sessions = store.clone().map(|store| {
             let (livekit, rules) = (livekit.clone(), settings.sessions.rules.clone());
-            Sessions::new(bookings::Parts { store, livekit, redis: redis.clone(), rules })
+            Bookings::new(bookings::Parts { store, livekit, redis: redis.clone(), rules })
         });
         let verifier = Arc::new(SessionsVerifier::from_settings(settings)?);
         let recruiters = Arc::new(RecruiterVerifier::from_settings(settings)?);
@@ -56,7 +56,7 @@ impl Booking {
     }
 
     /// Interview sessions, where there is a store.
-    pub fn sessions(&self) -> Option<&Arc<Sessions>> {
+    pub fn sessions(&self) -> Option<&Arc<Bookings>> {
         self.sessions.as_ref()
     }
 
@@ -70,14 +70,14 @@ impl Booking {
     /// Adds all routes, also of what is off.
     pub fn routes(&self, router: &mut Router, settings: &Settings) {
         let parts = self.sessions.clone().map(|sessions| bookings::routes::Parts {
-            sessions,
+            bookings: sessions,
             verifier: self.verifier.clone(),
             limits: self.limits.clone(),
             settings: &settings.sessions,
             internal_token: settings.sos.internal_token.as_ref(),
         });
         bookings::routes::routes(router, parts);
-        let listener = |sessions: &Arc<Sessions>| -> Arc<dyn RoomListener> { sessions.clone() };
+        let listener = |sessions: &Arc<Bookings>| -> Arc<dyn RoomListener> { sessions.clone() };
         routes::livekit::routes(router, self.livekit.as_ref(), self.sessions.iter().map(listener).collect());
         let parts = self.interviews.clone().map(|interviews| interviews::routes::Parts {
             interviews,

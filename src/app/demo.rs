@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::auth::{self, Claims, Role};
 use crate::core::ids;
 use crate::engineio::Body;
-use crate::features::bookings::Sessions;
+use crate::features::bookings::Bookings;
 use crate::features::sos::Sos;
 use crate::features::sos::routes as sos;
 use crate::http::router::{Answer, Call, Router};
@@ -53,7 +53,7 @@ const NOT_BUILT: &str = "The demo page is not part of this binary: it was not bu
 struct Page;
 
 /// Adds everything under `/demo`.
-pub fn routes(router: &mut Router, settings: &Settings, sos: &Arc<Sos>, sessions: Option<&Arc<Sessions>>) {
+pub fn routes(router: &mut Router, settings: &Settings, sos: &Arc<Sos>, sessions: Option<&Arc<Bookings>>) {
     let policy = policy(settings.livekit.as_ref());
     for path in ["/demo", "/demo/{*file}"] {
         let policy = policy.clone();

@@ -101,7 +101,7 @@ impl Table {
     }
 
     async fn confirm(&self, id: &str, user: &str, ends_ms: u64) {
-        slot_confirm(&self.redis, ActiveSession { id, user, ends_ms }).await.unwrap();
+        slot_confirm(&self.redis, ActiveBooking { id, user, ends_ms }).await.unwrap();
     }
 
     async fn now(&self) -> u64 {
@@ -186,9 +186,9 @@ async fn a_repeated_reservation_gets_its_first_answer(table: Table) {
     assert_eq!(slot_reserve(&again, "b", &other, limits(1, 1), LEASE_MS).await.unwrap(), Reserved::Full);
     // All the others repeat themselves by nature.
     let ends_ms = table.now().await + HOUR_MS;
-    slot_confirm(&again, ActiveSession { id: "a", user: &user, ends_ms }).await.unwrap();
+    slot_confirm(&again, ActiveBooking { id: "a", user: &user, ends_ms }).await.unwrap();
     assert_eq!(table.slots().await, BTreeMap::from([("a".into(), ends_ms)]));
-    let b = ActiveSession { id: "b", user: &other, ends_ms };
+    let b = ActiveBooking { id: "b", user: &other, ends_ms };
     slots_repair(&again, &[b], &[Orphan { id: "a", user: Some(&user), ends_ms }]).await.unwrap();
     assert_eq!(table.ids().await, ["b"]);
     slot_release(&again, "b", &other, Some(ends_ms)).await.unwrap();
@@ -259,7 +259,7 @@ async fn starts_go_on_after_a_flush(table: Table) {
     table.confirm("old", &old, ends).await;
     table.flush().await;
     // One start commits before the rebuild, and is not among the rows that the rebuild has read; one after it.
-    let rows = [ActiveSession { id: "old", user: &old, ends_ms: ends }, ActiveSession { id: "over", user: &old, ends_ms: 5 }];
+    let rows = [ActiveBooking { id: "old", user: &old, ends_ms: ends }, ActiveBooking { id: "over", user: &old, ends_ms: 5 }];
     table.confirm("early", &early, ends).await;
     assert_eq!(table.reserve("x", &old, limits(5, 1)).await, Reserved::Cold, "a confirmed slot makes no table");
     assert!(slots_rebuild(&table.redis, &rows).await.unwrap());
@@ -269,7 +269,7 @@ async fn starts_go_on_after_a_flush(table: Table) {
         assert_eq!(table.reserve("x", user, limits(5, 1)).await, Reserved::UserFull, "{user}");
     }
     // Another node had the same idea.
-    assert!(!slots_rebuild(&table.redis, &[ActiveSession { id: "y", user: &old, ends_ms: ends }]).await.unwrap());
+    assert!(!slots_rebuild(&table.redis, &[ActiveBooking { id: "y", user: &old, ends_ms: ends }]).await.unwrap());
     assert_eq!(table.ids().await, ["early", "late", "old"]);
 }
 
@@ -297,7 +297,7 @@ async fn an_old_snapshot_is_repaired(table: Table) {
         // There is no row that could tell whose it is.
         Orphan { id: "strange", user: None, ends_ms: listed["strange"] },
     ];
-    let add = [ActiveSession { id: "here", user: &here, ends_ms: ends + 1 }];
+    let add = [ActiveBooking { id: "here", user: &here, ends_ms: ends + 1 }];
     assert_eq!(slots_repair(&table.redis, &add, &remove).await.unwrap(), 2);
     assert_eq!(table.slots().await, BTreeMap::from([("here".into(), ends + 1)]));
     assert_eq!(table.reserve("x", &here, limits(5, 1)).await, Reserved::UserFull);
@@ -314,7 +314,7 @@ async fn two_sweeps_do_what_one_does(table: Table) {
         table.confirm(user, user, ends_ms).await;
     }
     let remove: Vec<_> = orphans.iter().map(|user| Orphan { id: user, user: Some(user), ends_ms }).collect();
-    let add: Vec<_> = rows.iter().map(|user| ActiveSession { id: user, user, ends_ms }).collect();
+    let add: Vec<_> = rows.iter().map(|user| ActiveBooking { id: user, user, ends_ms }).collect();
     let (one, two) = tokio::join!(slots_repair(&table.redis, &add, &remove), slots_repair(&table.redis, &add, &remove));
     assert_eq!(one.unwrap() + two.unwrap(), 20);
     let mut expected = rows.to_vec();
@@ -335,10 +335,10 @@ async fn a_sweep_leaves_what_changed_since_it_looked(table: Table) {
     assert_eq!(table.reserve("b", &user, limits(5, 1)).await, Reserved::UserFull);
     // A row whose end is not the slot's: a reservation that was never confirmed.
     let Reserved::Ok { .. } = table.reserve("c", &other, limits(5, 1)).await else { panic!("there was a slot") };
-    slots_repair(&table.redis, &[ActiveSession { id: "c", user: &other, ends_ms: ends }], &[]).await.unwrap();
+    slots_repair(&table.redis, &[ActiveBooking { id: "c", user: &other, ends_ms: ends }], &[]).await.unwrap();
     assert_eq!(table.slots().await, BTreeMap::from([("a".into(), ends), ("c".into(), ends)]));
     // A row that ended while the sweep went on.
-    slots_repair(&table.redis, &[ActiveSession { id: "c", user: &other, ends_ms: 1 }], &[]).await.unwrap();
+    slots_repair(&table.redis, &[ActiveBooking { id: "c", user: &other, ends_ms: 1 }], &[]).await.unwrap();
     assert_eq!(table.ids().await, ["a"]);
 }
 

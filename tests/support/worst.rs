@@ -491,8 +491,8 @@ impl Worst<'_> {
         node_forget(&meter, "p", node).await.expect("an answer");
 
         let ids: Vec<_> = (0..SLOTS).map(|n| (format!("ABC-{n:04}-XYZ"), user(n % 700))).collect();
-        let session = |(id, user): &'_ (String, String)| -> ActiveSession<'static> {
-            ActiveSession { id: id.clone().leak(), user: user.clone().leak(), ends_ms: now + HOUR_MS }
+        let session = |(id, user): &'_ (String, String)| -> ActiveBooking<'static> {
+            ActiveBooking { id: id.clone().leak(), user: user.clone().leak(), ends_ms: now + HOUR_MS }
         };
         let active: Vec<_> = ids.iter().map(session).collect();
         assert!(slots_rebuild(&meter, &active).await.expect("an answer"));
@@ -503,7 +503,7 @@ impl Worst<'_> {
         let limits = SlotLimits { all: 1_000_000, per_user: 1_000 };
         let reserved = slot_reserve(&meter, "new", "u", limits, HOUR_MS).await.expect("an answer");
         assert!(matches!(reserved, Reserved::Ok { .. }), "{reserved:?}");
-        slot_confirm(&meter, ActiveSession { id: "new", user: "u", ends_ms: now + HOUR_MS }).await.expect("an answer");
+        slot_confirm(&meter, ActiveBooking { id: "new", user: "u", ends_ms: now + HOUR_MS }).await.expect("an answer");
         assert!(slot_release(&meter, "new", "u", None).await.expect("an answer"));
         let orphans: Vec<_> = active.iter().map(|of| Orphan { id: of.id, user: Some(of.user), ends_ms: of.ends_ms }).collect();
         slots_repair(&meter, &active[..500], &orphans[500..1500]).await.expect("an answer");

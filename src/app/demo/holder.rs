@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::TOKEN_TTL;
 use crate::auth;
-use crate::features::bookings::Sessions;
+use crate::features::bookings::Bookings;
 use crate::http::router::{Answer, Call, Router};
 use crate::http::{HttpError, Shape, json as respond_json};
 use crate::protocol::fields::Bad;
@@ -29,7 +29,7 @@ struct Asked {
 }
 
 /// Adds `POST /demo/holder {name, resume?}`, answered 200 `{token, userId, email, expiresAt}`.
-pub(super) fn route(router: &mut Router, identity: &Identity, sessions: Option<&Arc<Sessions>>) {
+pub(super) fn route(router: &mut Router, identity: &Identity, sessions: Option<&Arc<Bookings>>) {
     let identity = Arc::new(identity.clone());
     let sessions = sessions.cloned();
     router.route(Method::POST, "/demo/holder", Shape::Envelope, move |call| {
@@ -38,7 +38,7 @@ pub(super) fn route(router: &mut Router, identity: &Identity, sessions: Option<&
     });
 }
 
-async fn sign_in(call: Call, identity: &Identity, sessions: Option<&Arc<Sessions>>) -> Answer {
+async fn sign_in(call: Call, identity: &Identity, sessions: Option<&Arc<Bookings>>) -> Answer {
     let sessions = sessions.ok_or(HttpError::NotConfigured { setting: "DATABASE_URL" })?;
     let asked: Asked =
         serde_json::from_str(&call.json().await?).map_err(|_| bad("name", "must be text; resume true or false"))?;

@@ -7,27 +7,27 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, stream};
 use tokio::time::Instant;
 
-use super::Sessions;
+use super::Bookings;
 use crate::features::bookings::scripts::slot_release;
 use crate::livekit::LiveKit;
 use crate::store::Ended;
 
-/// Sessions that are cleared at once.
+/// Bookings whose slots and rooms are cleared at the same time.
 const AT_ONCE: usize = 8;
 /// For all tries to delete a room.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-impl Sessions {
+impl Bookings {
     /// Clears what has ended, in a task of its own; waits for it for a moment, so that who has ended a session may start the
     /// next one at once.
     pub(super) async fn clear(self: &Arc<Self>, ended: Vec<Ended>) {
         if ended.is_empty() {
             return;
         }
-        let sessions = self.clone();
+        let bookings = self.clone();
         self.finish(async move {
-            let sessions = &sessions;
-            stream::iter(ended).for_each_concurrent(AT_ONCE, |ended| async move { sessions.clear_one(&ended).await }).await;
+            let bookings = &bookings;
+            stream::iter(ended).for_each_concurrent(AT_ONCE, |ended| async move { bookings.clear_one(&ended).await }).await;
         })
         .await;
     }

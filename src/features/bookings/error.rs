@@ -61,7 +61,7 @@ impl StartRefusal {
 
 /// Why a request about a session failed (`{message}`, but for a start).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SessionError {
+pub enum BookingError {
     #[error(transparent)]
     Start(#[from] StartRefusal),
     #[error("Session not found")]
@@ -74,7 +74,7 @@ pub enum SessionError {
     NoSessionId,
     #[error("Invalid room name format")]
     RoomNameFormat,
-    /// [`SessionError::NotFound`], where a token was asked for.
+    /// [`BookingError::NotFound`], where a token was asked for.
     #[error("Interview session not found")]
     TokenNotFound,
     #[error("Interview session has ended")]
@@ -94,7 +94,7 @@ pub enum SessionError {
     Internal,
 }
 
-impl SessionError {
+impl BookingError {
     /// The code, where a surface shows one.
     pub const fn code(&self) -> &'static str {
         match self {
@@ -110,39 +110,39 @@ impl SessionError {
     }
 }
 
-impl From<SessionError> for Problem {
-    fn from(error: SessionError) -> Self {
+impl From<BookingError> for Problem {
+    fn from(error: BookingError) -> Self {
         let retry = matches!(
             error,
-            SessionError::Unavailable
-                | SessionError::Start(StartRefusal::Unavailable | StartRefusal::ActiveExists { session: None, .. })
+            BookingError::Unavailable
+                | BookingError::Start(StartRefusal::Unavailable | StartRefusal::ActiveExists { session: None, .. })
         );
         let field = match &error {
-            SessionError::Start(refusal) => refusal.existing().map(|session| ("existingSessionId", session.into())),
-            SessionError::Ended { status } => Some(("status", json!(status))),
+            BookingError::Start(refusal) => refusal.existing().map(|session| ("existingSessionId", session.into())),
+            BookingError::Ended { status } => Some(("status", json!(status))),
             _ => None,
         };
-        Self { retry, field, ..Self::new(session_status(&error), error.code(), error.to_string()) }
+        Self { retry, field, ..Self::new(booking_status(&error), error.code(), error.to_string()) }
     }
 }
 
-const fn session_status(error: &SessionError) -> StatusCode {
+const fn booking_status(error: &BookingError) -> StatusCode {
     match error {
-        SessionError::Start(refusal) => match refusal {
+        BookingError::Start(refusal) => match refusal {
             StartRefusal::UserNotFound | StartRefusal::NoResume | StartRefusal::ActiveExists { .. } => StatusCode::BAD_REQUEST,
             StartRefusal::BetaLimit { .. } | StartRefusal::CapacityFull { .. } => StatusCode::CONFLICT,
             StartRefusal::TokenFailed | StartRefusal::RoomFailed => StatusCode::BAD_GATEWAY,
             StartRefusal::IdGenerationFailed | StartRefusal::CreateFailed => StatusCode::INTERNAL_SERVER_ERROR,
             StartRefusal::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         },
-        SessionError::NotFound | SessionError::NotFoundOrEnded | SessionError::TokenNotFound => StatusCode::NOT_FOUND,
-        SessionError::NoRoomName
-        | SessionError::NoSessionId
-        | SessionError::RoomNameFormat
-        | SessionError::ForeignRoom
-        | SessionError::Rejected(_) => StatusCode::BAD_REQUEST,
-        SessionError::Ended { .. } => StatusCode::FORBIDDEN,
-        SessionError::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-        SessionError::TokenFailed | SessionError::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        BookingError::NotFound | BookingError::NotFoundOrEnded | BookingError::TokenNotFound => StatusCode::NOT_FOUND,
+        BookingError::NoRoomName
+        | BookingError::NoSessionId
+        | BookingError::RoomNameFormat
+        | BookingError::ForeignRoom
+        | BookingError::Rejected(_) => StatusCode::BAD_REQUEST,
+        BookingError::Ended { .. } => StatusCode::FORBIDDEN,
+        BookingError::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        BookingError::TokenFailed | BookingError::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

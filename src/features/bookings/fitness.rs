@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use super::error::SessionError;
+use super::error::BookingError;
 
 /// Starts as unprepared.
 #[derive(Debug, Default)]
@@ -25,8 +25,8 @@ impl Fitness {
 
     /// # Errors
     /// `Unavailable` until PostgreSQL has answered once.
-    pub(super) fn may_ask(&self) -> Result<(), SessionError> {
-        if self.0.load(Ordering::Relaxed) == UNPREPARED { Err(SessionError::Unavailable) } else { Ok(()) }
+    pub(super) fn may_ask(&self) -> Result<(), BookingError> {
+        if self.0.load(Ordering::Relaxed) == UNPREPARED { Err(BookingError::Unavailable) } else { Ok(()) }
     }
 
     pub(super) fn may_start(&self) -> bool {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rand::Rng as _;
 use tokio::time::{sleep, timeout};
 
-use super::{Sessions, error_chain};
+use super::{Bookings, error_chain};
 use crate::store::Limits;
 use crate::telemetry::{due, metrics::SESSION_TIMEOUTS};
 
@@ -21,16 +21,16 @@ const LIMITS_EVERY: Duration = Duration::from_secs(4);
 /// Until PostgreSQL is asked again whether it is there.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-impl Sessions {
+impl Bookings {
     /// Starts them. Waits a moment for PostgreSQL, so that a node whose PostgreSQL is there serves from its first request on.
     pub async fn start_jobs(self: &Arc<Self>) {
-        let (sessions, stopping) = (self.clone(), self.stopping.clone());
+        let (bookings, stopping) = (self.clone(), self.stopping.clone());
         let prepared = Arc::new(tokio::sync::Notify::new());
         let told = prepared.clone();
         tokio::spawn(stopping.run_until_cancelled_owned(async move {
-            sessions.prepare().await;
+            bookings.prepare().await;
             told.notify_one();
-            tokio::join!(sessions.rounds(), sessions.watch_limits());
+            tokio::join!(bookings.rounds(), bookings.watch_limits());
         }));
         let _ = timeout(FIRST_LOOK, prepared.notified()).await;
     }

@@ -33,7 +33,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::error::SessionError;
+use self::error::BookingError;
 use self::fitness::Fitness;
 use self::names::Names;
 use self::rebuild::Rebuilding;
@@ -63,8 +63,8 @@ pub struct Parts {
     pub rules: SessionRules,
 }
 
-/// The interview sessions, as this node sees them: it keeps nothing of them in memory.
-pub struct Sessions {
+/// The bookings of interview sessions, as this node sees them: it keeps nothing of them in memory.
+pub struct Bookings {
     store: Store,
     livekit: Option<LiveKit>,
     redis: Redis,
@@ -78,7 +78,7 @@ pub struct Sessions {
     stopping: CancellationToken,
 }
 
-impl Sessions {
+impl Bookings {
     pub fn new(parts: Parts) -> Arc<Self> {
         let Parts { store, livekit, redis, rules } = parts;
         Arc::new(Self {
@@ -125,7 +125,7 @@ impl Sessions {
     }
 }
 
-impl From<StoreError> for SessionError {
+impl From<StoreError> for BookingError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(_) | StoreError::CommitUnknown(_) => {

@@ -1,33 +1,33 @@
-//! Sessions looked at and ended. Each look first completes what has run out of time, by the statement of the job itself.
+//! Reading and ending a booking. Each read first completes what has run out of time, by the statement of the job itself.
 
 use std::sync::Arc;
 
 use uuid::Uuid;
 
 use super::eligibility::{Eligibility, judge};
-use super::error::SessionError;
-use super::{Sessions, may_be_id};
+use super::error::BookingError;
+use super::{Bookings, may_be_id};
 use crate::store::{Session, User};
 
-impl Sessions {
+impl Bookings {
     /// A session of this user.
     ///
     /// # Errors
     /// `NotFound`, also for one of another user and for an id that none can have; `Unavailable`, `Internal`.
-    pub async fn session(self: &Arc<Self>, user: Uuid, id: &str) -> Result<Session, SessionError> {
+    pub async fn session(self: &Arc<Self>, user: Uuid, id: &str) -> Result<Session, BookingError> {
         self.fitness.may_ask()?;
         if !may_be_id(id) {
-            return Err(SessionError::NotFound);
+            return Err(BookingError::NotFound);
         }
         self.complete_expired_of(user).await?;
-        self.store.session_get(id, user).await?.ok_or(SessionError::NotFound)
+        self.store.session_get(id, user).await?.ok_or(BookingError::NotFound)
     }
 
     /// Whether this user could start a session now.
     ///
     /// # Errors
     /// `Unavailable`, `Internal`.
-    pub async fn eligibility(self: &Arc<Self>, user: Uuid) -> Result<Eligibility, SessionError> {
+    pub async fn eligibility(self: &Arc<Self>, user: Uuid) -> Result<Eligibility, BookingError> {
         self.fitness.may_ask()?;
         self.complete_expired_of(user).await?;
         Ok(Eligibility::new(judge(&self.store.session_standing(user).await?, &self.rules)))
@@ -37,10 +37,10 @@ impl Sessions {
     ///
     /// # Errors
     /// `NotFoundOrEnded`, `Unavailable`, `Internal`.
-    pub async fn end(self: &Arc<Self>, user: Uuid, id: &str) -> Result<(), SessionError> {
+    pub async fn end(self: &Arc<Self>, user: Uuid, id: &str) -> Result<(), BookingError> {
         self.fitness.may_ask()?;
         if !may_be_id(id) {
-            return Err(SessionError::NotFoundOrEnded);
+            return Err(BookingError::NotFoundOrEnded);
         }
         let expired = self.store.sessions_complete_expired_of(user).await?;
         let was_expired = expired.iter().any(|ended| ended.id == id);
@@ -48,7 +48,7 @@ impl Sessions {
         if was_expired {
             return Ok(());
         }
-        let ended = self.store.session_end(id, user).await?.ok_or(SessionError::NotFoundOrEnded)?;
+        let ended = self.store.session_end(id, user).await?.ok_or(BookingError::NotFoundOrEnded)?;
         self.clear(vec![ended]).await;
         Ok(())
     }
@@ -57,24 +57,24 @@ impl Sessions {
     ///
     /// # Errors
     /// `NotFound`, `Unavailable`, `Internal`.
-    pub async fn score(&self, id: &str, score: Option<f64>, summary: Option<&str>) -> Result<Session, SessionError> {
+    pub async fn score(&self, id: &str, score: Option<f64>, summary: Option<&str>) -> Result<Session, BookingError> {
         self.fitness.may_ask()?;
         if !may_be_id(id) {
-            return Err(SessionError::NotFound);
+            return Err(BookingError::NotFound);
         }
-        self.store.session_score(id, score, summary).await?.ok_or(SessionError::NotFound)
+        self.store.session_score(id, score, summary).await?.ok_or(BookingError::NotFound)
     }
 
     /// Makes or changes a user; never the count of interviews.
     ///
     /// # Errors
     /// `Unavailable`, `Internal`.
-    pub async fn put_user(&self, id: Uuid, email: Option<&str>, resume_id: Option<&str>) -> Result<User, SessionError> {
+    pub async fn put_user(&self, id: Uuid, email: Option<&str>, resume_id: Option<&str>) -> Result<User, BookingError> {
         self.fitness.may_ask()?;
         Ok(self.store.user_put(id, email, resume_id).await?)
     }
 
-    pub(super) async fn complete_expired_of(self: &Arc<Self>, user: Uuid) -> Result<(), SessionError> {
+    pub(super) async fn complete_expired_of(self: &Arc<Self>, user: Uuid) -> Result<(), BookingError> {
         let ended = self.store.sessions_complete_expired_of(user).await?;
         self.clear(ended).await;
         Ok(())

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 
-use super::Sessions;
-use super::error::SessionError;
+use super::Bookings;
+use super::error::BookingError;
 use super::sweep::Held;
 use crate::features::bookings::scripts::slots_rebuild;
 
@@ -20,22 +20,22 @@ pub(super) struct Rebuilding {
     done: AtomicU64,
 }
 
-impl Sessions {
+impl Bookings {
     /// Fills the table, unless another start of this node has done so while this one waited.
     ///
     /// # Errors
     /// `Unavailable`: PostgreSQL or Redis is away.
-    pub(super) async fn rebuild(&self) -> Result<(), SessionError> {
+    pub(super) async fn rebuild(&self) -> Result<(), BookingError> {
         let before = self.rebuilding.done.load(Ordering::Acquire);
         let _turn = self.rebuilding.turn.lock().await;
         if self.rebuilding.done.load(Ordering::Acquire) != before {
             return Ok(());
         }
         let held: Vec<_> = self.store.sessions_active().await?.iter().map(Held::new).collect();
-        let sessions: Vec<_> = held.iter().map(Held::session).collect();
-        let filled = slots_rebuild(&self.redis, &sessions).await.map_err(|error| {
+        let bookings: Vec<_> = held.iter().map(Held::session).collect();
+        let filled = slots_rebuild(&self.redis, &bookings).await.map_err(|error| {
             tracing::warn!(%error, "interview sessions: the slots cannot be rebuilt");
-            SessionError::Unavailable
+            BookingError::Unavailable
         })?;
         if filled {
             tracing::info!(active = held.len(), "interview sessions: Redis was cold; the slots are rebuilt");

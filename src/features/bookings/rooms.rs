@@ -4,7 +4,7 @@
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
-use super::Sessions;
+use super::Bookings;
 use super::cleanup::delete_room;
 use crate::features::bookings::scripts::slots_list;
 use crate::livekit::{RoomEvent, RoomListener};
@@ -13,7 +13,7 @@ use crate::store::{Status, StoreError};
 /// How long the deletion of a room may take.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 
-impl Sessions {
+impl Bookings {
     /// Deletes a room of ours unless it has an active session whose time is not over, or a start that is making it.
     /// True if it was deleted. When that cannot be known, the room stays until the next sweep.
     pub(super) async fn delete_if_orphan(&self, room: &str) -> bool {
@@ -53,7 +53,7 @@ impl Sessions {
     }
 }
 
-impl RoomListener for Sessions {
+impl RoomListener for Bookings {
     fn on_room_event<'a>(&'a self, event: &'a RoomEvent) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             let Some(room) = event.room.as_deref() else { return };

@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 
 use crate::auth::{AuthError, Holder, SessionsVerifier};
 use crate::engineio::Body;
-use crate::features::bookings::Sessions;
+use crate::features::bookings::Bookings;
+use crate::features::bookings::error::BookingError;
 use crate::http::guards::{FailedAuth, InternalDoor, RateLimits, bearer};
 use crate::http::router::{Answer, Call, Router};
 use crate::http::{HttpError, Shape, json as respond_json, now_seconds};
@@ -20,7 +21,7 @@ mod fields;
 
 /// What the routes stand on.
 pub struct Parts<'a> {
-    pub sessions: Arc<Sessions>,
+    pub bookings: Arc<Bookings>,
     pub verifier: Arc<SessionsVerifier>,
     pub limits: RateLimits,
     pub settings: &'a settings::Sessions,
@@ -32,7 +33,7 @@ pub fn routes(router: &mut Router, parts: Option<Parts<'_>>) {
     let rates = parts.as_ref().map(|parts| Rates::new(parts.settings)).unwrap_or_default();
     let api = parts.map(|parts| {
         Arc::new(Api {
-            sessions: parts.sessions,
+            bookings: parts.bookings,
             verifier: parts.verifier,
             limits: parts.limits,
             failures: FailedAuth::default(),
@@ -68,7 +69,7 @@ impl Rates {
 }
 
 struct Api {
-    sessions: Arc<Sessions>,
+    bookings: Arc<Bookings>,
     verifier: Arc<SessionsVerifier>,
     limits: RateLimits,
     failures: FailedAuth,
@@ -101,7 +102,7 @@ impl Table<'_> {
             let api = api.clone();
             async move {
                 let api = api.ok_or(HttpError::NotConfigured { setting: "DATABASE_URL" })?;
-                if route.needs_livekit && !api.sessions.has_livekit() {
+                if route.needs_livekit && !api.bookings.has_livekit() {
                     return Err(HttpError::NotConfigured { setting: "LIVEKIT_WS_URL" });
                 }
                 let holder = api.authenticate(&call).await?;
@@ -147,46 +148,42 @@ impl Api {
 
 async fn start(api: Arc<Api>, holder: Holder, call: Call) -> Answer {
     call.ignore_body().await?;
-    let started = api
-        .sessions
-        .start(&holder)
-        .await
-        .map_err(|refusal| HttpError::from(crate::features::bookings::error::SessionError::from(refusal)))?;
+    let started = api.bookings.start(&holder).await.map_err(BookingError::from)?;
     Ok(answer(StatusCode::CREATED, &started))
 }
 
 async fn eligibility(api: Arc<Api>, holder: Holder, _: Call) -> Answer {
-    Ok(answer(StatusCode::OK, &api.sessions.eligibility(holder.user_id).await?))
+    Ok(answer(StatusCode::OK, &api.bookings.eligibility(holder.user_id).await?))
 }
 
 async fn get(api: Arc<Api>, holder: Holder, call: Call) -> Answer {
-    Ok(answer(StatusCode::OK, &api.sessions.session(holder.user_id, call.param("id")).await?))
+    Ok(answer(StatusCode::OK, &api.bookings.session(holder.user_id, call.param("id")).await?))
 }
 
 async fn end(api: Arc<Api>, holder: Holder, call: Call) -> Answer {
     let id = call.param("id").to_owned();
     call.ignore_body().await?;
-    api.sessions.end(holder.user_id, &id).await?;
+    api.bookings.end(holder.user_id, &id).await?;
     Ok(respond_json(StatusCode::OK, r#"{"success":true,"message":"Session ended successfully"}"#))
 }
 
 async fn token(api: Arc<Api>, holder: Holder, call: Call) -> Answer {
     let body = object(call).await?;
     let field = |name: &str| body.get(name).and_then(Value::as_str);
-    Ok(answer(StatusCode::OK, &api.sessions.token(&holder, field("roomName"), field("sessionId")).await?))
+    Ok(answer(StatusCode::OK, &api.bookings.token(&holder, field("roomName"), field("sessionId")).await?))
 }
 
 async fn score(api: Arc<Api>, call: Call) -> Answer {
     let id = call.param("id").to_owned();
     let fields::Scoring { score, summary } = fields::Scoring::parse(&object(call).await?)?;
-    Ok(answer(StatusCode::OK, &api.sessions.score(&id, score, summary.as_deref()).await?))
+    Ok(answer(StatusCode::OK, &api.bookings.score(&id, score, summary.as_deref()).await?))
 }
 
 async fn user(api: Arc<Api>, call: Call) -> Answer {
     let id = call.param("id").parse().map_err(|_| vec![Bad::new("id", "must be a UUID")]);
     let id = id.map_err(HttpError::from)?;
     let fields::User { email, resume_id } = fields::User::parse(&object(call).await?)?;
-    Ok(answer(StatusCode::OK, &api.sessions.put_user(id, email.as_deref(), resume_id.as_deref()).await?))
+    Ok(answer(StatusCode::OK, &api.bookings.put_user(id, email.as_deref(), resume_id.as_deref()).await?))
 }
 
 /// The body. What is no object has no fields.

@@ -48,7 +48,7 @@ pub struct SlotLimits {
 
 /// A session that PostgreSQL says is active.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ActiveSession<'a> {
+pub struct ActiveBooking<'a> {
     pub id: &'a str,
     /// A UUID.
     pub user: &'a str,
@@ -102,7 +102,7 @@ pub async fn slot_reserve<E: Eval>(
 
 /// The session's row is committed: its slot ends when it does. It is there afterwards whether or not the reservation still
 /// was, since PostgreSQL has judged; but a session that is over already has none.
-pub async fn slot_confirm<E: Eval>(redis: &E, session: ActiveSession<'_>) -> Result<(), E::Error> {
+pub async fn slot_confirm<E: Eval>(redis: &E, session: ActiveBooking<'_>) -> Result<(), E::Error> {
     let args = Args::new().text(session.id).int(session.ends_ms).done();
     redis.eval(&CONFIRM, of(session.user), args).await?;
     Ok(())
@@ -115,7 +115,7 @@ pub async fn slot_release<E: Eval>(redis: &E, id: &str, user: &str, ends_ms: Opt
     Ok(Reply::new(RELEASE.name, redis.eval(&RELEASE, of(user), args).await?)?.flag()?)
 }
 
-/// Sessions that one script puts or removes: nobody else is served meanwhile.
+/// Bookings that one script puts or removes: nobody else is served meanwhile.
 const PART: usize = 64;
 /// Slots that one script reads.
 const LIST_PAGE: usize = 1000;
@@ -123,7 +123,7 @@ const LIST_PAGE: usize = 1000;
 /// Fills a cold table, which is cold until all of it is there: the active sessions are those read *before* this call. False
 /// if it was not cold, or somebody else has filled it meanwhile: then what was written is what they have written, too. What
 /// starts confirmed since the flush stays.
-pub async fn slots_rebuild<E: Eval>(redis: &E, active: &[ActiveSession<'_>]) -> Result<bool, E::Error> {
+pub async fn slots_rebuild<E: Eval>(redis: &E, active: &[ActiveBooking<'_>]) -> Result<bool, E::Error> {
     let parts = active.len().div_ceil(PART).max(1);
     for part in 0..parts {
         let mut at = vec![keys::SLOTS_ACTIVE.into(), keys::SLOTS_READY.into()];
@@ -160,7 +160,7 @@ pub async fn slots_list<E: Eval>(redis: &E) -> Result<Slots, E::Error> {
 
 /// The sweep: adds slots of active sessions, or sets when they end, and removes orphans that still end when they were listed
 /// to end; says how many. Several at once do no harm.
-pub async fn slots_repair<E: Eval>(redis: &E, add: &[ActiveSession<'_>], remove: &[Orphan<'_>]) -> Result<u64, E::Error> {
+pub async fn slots_repair<E: Eval>(redis: &E, add: &[ActiveBooking<'_>], remove: &[Orphan<'_>]) -> Result<u64, E::Error> {
     let mut removed = 0;
     for part in 0..add.len().max(remove.len()).div_ceil(PART) {
         let of_part = |length: usize| (part * PART).min(length)..((part + 1) * PART).min(length);

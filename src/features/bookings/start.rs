@@ -14,11 +14,11 @@ use tokio::time::{Instant, sleep, timeout_at};
 use uuid::Uuid;
 
 use super::eligibility::{judge, refused};
-use super::error::{SessionError, StartRefusal};
+use super::error::{BookingError, StartRefusal};
 use super::token::{AGENT, Pass, metadata, sign};
-use super::{Sessions, error_chain, ms, rebuild};
+use super::{Bookings, error_chain, ms, rebuild};
 use crate::auth::Holder;
-use crate::features::bookings::scripts::{ActiveSession, Reserved, SlotLimits, slot_confirm, slot_release, slot_reserve};
+use crate::features::bookings::scripts::{ActiveBooking, Reserved, SlotLimits, slot_confirm, slot_release, slot_reserve};
 use crate::livekit::LiveKit;
 use crate::store::{NewSession, Session, Status, StoreError, Time, Verdict};
 use crate::telemetry::metrics::{SESSION_START_SECONDS, SESSION_STARTS};
@@ -40,12 +40,12 @@ const CONFIRMING: Duration = Duration::from_secs(10);
 #[derive(Debug, Serialize)]
 pub struct Started {
     success: bool,
-    session: StartedSession,
+    session: StartedBooking,
     livekit: Pass,
 }
 
 #[derive(Debug, Serialize)]
-struct StartedSession {
+struct StartedBooking {
     id: String,
     room_name: String,
     status: Status,
@@ -94,17 +94,17 @@ impl From<StartRefusal> for Failure {
 }
 
 /// PostgreSQL is away, or has refused what it should not.
-impl From<SessionError> for StartRefusal {
-    fn from(error: SessionError) -> Self {
+impl From<BookingError> for StartRefusal {
+    fn from(error: BookingError) -> Self {
         match error {
-            SessionError::Start(refusal) => refusal,
-            SessionError::Internal | SessionError::Rejected(_) => Self::CreateFailed,
+            BookingError::Start(refusal) => refusal,
+            BookingError::Internal | BookingError::Rejected(_) => Self::CreateFailed,
             _ => Self::Unavailable,
         }
     }
 }
 
-impl Sessions {
+impl Bookings {
     /// Starts a session for this user.
     ///
     /// # Errors
@@ -125,7 +125,7 @@ impl Sessions {
         let (livekit, turn) = self.turn(until).await?;
         let (answer, answered) = oneshot::channel();
         let (user, email, answer) = (holder.user_id, holder.email.clone(), Some(answer));
-        self.tasks.spawn(Start { sessions: self.clone(), livekit, user, email, until, answer }.run(turn));
+        self.tasks.spawn(Start { bookings: self.clone(), livekit, user, email, until, answer }.run(turn));
         // It ends without an answer only by a panic.
         answered.await.unwrap_or(Err(StartRefusal::CreateFailed))
     }
@@ -144,7 +144,7 @@ impl Sessions {
 
 /// One start on its way.
 struct Start {
-    sessions: Arc<Sessions>,
+    bookings: Arc<Bookings>,
     livekit: LiveKit,
     user: Uuid,
     /// As the token has it; PostgreSQL's wins.
@@ -170,7 +170,7 @@ impl Start {
 
     async fn attempts(&mut self) -> Result<Started, StartRefusal> {
         let mut last = StartRefusal::IdGenerationFailed;
-        for _ in 0..=self.sessions.rules.creation_retries {
+        for _ in 0..=self.bookings.rules.creation_retries {
             let email = timeout_at(self.until, self.admit()).await.unwrap_or(Err(StartRefusal::Unavailable))?;
             let Some(slot) = self.reserve().await? else {
                 last = StartRefusal::IdGenerationFailed;
@@ -195,8 +195,8 @@ impl Start {
 
     /// Who is refused may start again at once, if all can be taken back in time; but nobody waits for that.
     async fn undo(&mut self, slot: &Slot, refusal: &StartRefusal) {
-        let sessions = self.sessions.clone();
-        let mut undone = std::pin::pin!(sessions.undo(slot));
+        let bookings = self.bookings.clone();
+        let mut undone = std::pin::pin!(bookings.undo(slot));
         if timeout_at(self.until + UNDOING, &mut undone).await.is_err() {
             self.tell(Err(refusal.clone()));
             undone.await;
@@ -205,30 +205,30 @@ impl Start {
 
     /// Refuses early what PostgreSQL would refuse later. The user's address, if one is known.
     async fn admit(&self) -> Result<Option<String>, StartRefusal> {
-        let sessions = &self.sessions;
-        sessions.complete_expired_of(self.user).await?;
-        let standing = sessions.store.session_standing(self.user).await.map_err(SessionError::from)?;
-        let user = judge(&standing, &sessions.rules)?;
+        let bookings = &self.bookings;
+        bookings.complete_expired_of(self.user).await?;
+        let standing = bookings.store.session_standing(self.user).await.map_err(BookingError::from)?;
+        let user = judge(&standing, &bookings.rules)?;
         Ok(user.email.clone().or_else(|| self.email.clone()))
     }
 
     /// A slot under an id that is free in PostgreSQL and in Redis. `None`: no such id was found.
     async fn reserve(&self) -> Result<Option<Slot>, StartRefusal> {
-        let (sessions, user) = (&self.sessions, self.user.to_string());
-        let rules = &sessions.rules;
+        let (bookings, user) = (&self.bookings, self.user.to_string());
+        let rules = &bookings.rules;
         let limits = SlotLimits { all: rules.max_concurrent, per_user: rules.max_per_user };
         let cold_until = Instant::now() + rebuild::PATIENCE;
         let mut ids = 0;
-        let mut id = sessions.names.draw();
+        let mut id = bookings.names.draw();
         while ids < rules.id_retries {
-            let room = sessions.names.room(&id);
-            if !sessions.store.session_id_is_free(&id, &room).await.map_err(SessionError::from)? {
+            let room = bookings.names.room(&id);
+            if !bookings.store.session_id_is_free(&id, &room).await.map_err(BookingError::from)? {
                 ids += 1;
-                id = sessions.names.draw();
+                id = bookings.names.draw();
                 continue;
             }
             let asked = Instant::now();
-            let reserved = slot_reserve(&sessions.redis, &id, &user, limits, ms(rules.start_lease)).await;
+            let reserved = slot_reserve(&bookings.redis, &id, &user, limits, ms(rules.start_lease)).await;
             match reserved.map_err(|error| away("no slot can be reserved", &error))? {
                 Reserved::Ok { until_ms } => {
                     return Ok(Some(Slot {
@@ -241,13 +241,13 @@ impl Start {
                         room_asked: AtomicBool::new(false),
                     }));
                 }
-                Reserved::Cold => match timeout_at(cold_until, sessions.rebuild()).await {
+                Reserved::Cold => match timeout_at(cold_until, bookings.rebuild()).await {
                     Ok(rebuilt) => rebuilt?,
                     Err(_) => return Err(StartRefusal::Unavailable),
                 },
                 Reserved::IdTaken => {
                     ids += 1;
-                    id = sessions.names.draw();
+                    id = bookings.names.draw();
                 }
                 Reserved::UserFull => return Err(self.who_is_in_the_way().await?),
                 Reserved::Full => return Err(StartRefusal::CapacityFull { limit: rules.max_concurrent }),
@@ -258,11 +258,11 @@ impl Start {
 
     /// The user has all slots that one may have: by sessions that are committed meanwhile, or by starts under way.
     async fn who_is_in_the_way(&self) -> Result<StartRefusal, StartRefusal> {
-        let sessions = &self.sessions;
-        let standing = sessions.store.session_standing(self.user).await.map_err(SessionError::from)?;
-        Ok(match judge(&standing, &sessions.rules) {
+        let bookings = &self.bookings;
+        let standing = bookings.store.session_standing(self.user).await.map_err(BookingError::from)?;
+        Ok(match judge(&standing, &bookings.rules) {
             Ok(_) | Err(StartRefusal::CapacityFull { .. }) => {
-                StartRefusal::ActiveExists { session: None, limit: sessions.rules.max_per_user }
+                StartRefusal::ActiveExists { session: None, limit: bookings.rules.max_per_user }
             }
             Err(refusal) => refusal,
         })
@@ -270,27 +270,27 @@ impl Start {
 
     /// From the slot to the COMMIT, and what follows on it.
     async fn build(&self, slot: &Slot, email: Option<&str>) -> Result<Started, Failure> {
-        let sessions = &self.sessions;
+        let bookings = &self.bookings;
         self.make_room(slot, email).await?;
         self.still_asked()?;
         let new = NewSession {
             id: &slot.id,
             user_id: self.user,
             room: &slot.room,
-            duration: sessions.rules.duration,
-            beta_limit: sessions.rules.beta_limit,
+            duration: bookings.rules.duration,
+            beta_limit: bookings.rules.beta_limit,
         };
         // Signed while the transaction is open, and the last moment to find that nobody waits for it.
         let sign = |row: &Session| {
             self.still_asked()?;
             self.sign(row, email)
         };
-        match sessions.store.session_start(new, slot.deadline, sign).await {
+        match bookings.store.session_start(new, slot.deadline, sign).await {
             Ok((verdict, ended)) => {
-                let _ = timeout_at(self.until, sessions.clear(ended)).await;
+                let _ = timeout_at(self.until, bookings.clear(ended)).await;
                 match verdict? {
                     Verdict::Started { session, made } => Ok(self.committed(session, made).await),
-                    Verdict::Refused(refusal) => Err(refused(refusal, &sessions.rules).into()),
+                    Verdict::Refused(refusal) => Err(refused(refusal, &bookings.rules).into()),
                     Verdict::IdTaken => Err(Failure::IdTaken),
                 }
             }
@@ -299,7 +299,7 @@ impl Start {
                 let pass = self.sign(&session, email).map_err(|_| Failure::Unsettled)?;
                 Ok(self.committed(session, pass).await)
             }
-            Err(error) => Err(StartRefusal::from(SessionError::from(error)).into()),
+            Err(error) => Err(StartRefusal::from(BookingError::from(error)).into()),
         }
     }
 
@@ -311,7 +311,7 @@ impl Start {
         };
         slot.room_asked.store(true, Ordering::Relaxed);
         let (livekit, deadline) = (&self.livekit, slot.deadline);
-        livekit.create_room(&slot.room, self.sessions.rules.duration, deadline).await.map_err(failed)?;
+        livekit.create_room(&slot.room, self.bookings.rules.duration, deadline).await.map_err(failed)?;
         self.still_asked()?;
         let metadata = metadata(&slot.id, self.user, email);
         livekit.dispatch_agent(&slot.room, AGENT, &metadata, deadline).await.map_err(failed)?;
@@ -334,7 +334,7 @@ impl Start {
     async fn settle(&self, slot: &Slot) -> Result<Session, Failure> {
         let until = Instant::now() + SETTLING;
         loop {
-            match timeout_at(until, self.sessions.store.session_settle(&slot.id, self.user)).await {
+            match timeout_at(until, self.bookings.store.session_settle(&slot.id, self.user)).await {
                 Ok(Ok(Some(session))) => return Ok(session),
                 Ok(Ok(None)) => return Err(StartRefusal::Unavailable.into()),
                 Ok(Err(error)) if Instant::now() + BETWEEN_TRIES < until => {
@@ -351,13 +351,13 @@ impl Start {
 
     /// The session is there. Nothing is undone any more.
     async fn committed(&self, session: Session, livekit: Pass) -> Started {
-        let sessions = self.sessions.clone();
+        let bookings = self.bookings.clone();
         let (id, user, ends_ms) = (session.id.clone(), self.user, session.server_end_time.as_ms());
-        let confirmed = self.sessions.finish(async move { sessions.confirm(&id, user, ends_ms).await });
+        let confirmed = self.bookings.finish(async move { bookings.confirm(&id, user, ends_ms).await });
         let _ = timeout_at(self.until, confirmed).await;
         Started {
             success: true,
-            session: StartedSession {
+            session: StartedBooking {
                 id: session.id,
                 room_name: session.livekit_room_name,
                 status: session.status,
@@ -369,12 +369,12 @@ impl Start {
     }
 }
 
-impl Sessions {
+impl Bookings {
     /// Makes the slot last as long as the session; what fails here the sweep does.
     async fn confirm(&self, id: &str, user: Uuid, ends_ms: u64) {
         let (user, until) = (user.to_string(), Instant::now() + CONFIRMING);
         let mut is_late = false;
-        while let Err(error) = slot_confirm(&self.redis, ActiveSession { id, user: &user, ends_ms }).await {
+        while let Err(error) = slot_confirm(&self.redis, ActiveBooking { id, user: &user, ends_ms }).await {
             if Instant::now() + BETWEEN_TRIES >= until {
                 tracing::warn!(session = id, %error, "the slot is left to the sweep");
                 return;

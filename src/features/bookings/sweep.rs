@@ -8,8 +8,8 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::names::Names;
-use super::{Sessions, error_chain, ms};
-use crate::features::bookings::scripts::{ActiveSession, Orphan, Slots, slots_list, slots_repair};
+use super::{Bookings, error_chain, ms};
+use crate::features::bookings::scripts::{ActiveBooking, Orphan, Slots, slots_list, slots_repair};
 use crate::store::{Active, Status};
 use crate::telemetry::metrics::{SESSION_SLOTS, SESSION_SWEPT};
 
@@ -25,16 +25,16 @@ impl Held {
         Self { id: active.id.clone(), user: active.user_id.to_string(), ends_ms: active.ends.as_ms() }
     }
 
-    pub fn session(&self) -> ActiveSession<'_> {
-        ActiveSession { id: &self.id, user: &self.user, ends_ms: self.ends_ms }
+    pub fn session(&self) -> ActiveBooking<'_> {
+        ActiveBooking { id: &self.id, user: &self.user, ends_ms: self.ends_ms }
     }
 }
 
 /// What is to be put right.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Findings<'a> {
-    /// Sessions without a slot, or with one that ends at another moment.
-    unheld: Vec<ActiveSession<'a>>,
+    /// Bookings without a slot, or with one that ends at another moment.
+    unheld: Vec<ActiveBooking<'a>>,
     /// Slots of nobody.
     orphans: Vec<Orphan<'a>>,
     /// Rooms of nobody.
@@ -61,7 +61,7 @@ fn compare<'a>(rooms: &'a [String], slots: &'a Slots, held: &'a [Held], lease_ms
     }
 }
 
-impl Sessions {
+impl Bookings {
     /// One round. What cannot be read now is read in the next one.
     pub(super) async fn sweep(self: &Arc<Self>) {
         let rooms = self.rooms().await;
@@ -116,7 +116,7 @@ impl Sessions {
     }
 
     /// A session that ended between the reading of the rows and the adding of its slot has released it in vain.
-    async fn take_back(&self, added: &[ActiveSession<'_>]) {
+    async fn take_back(&self, added: &[ActiveBooking<'_>]) {
         if added.is_empty() {
             return;
         }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::Sessions;
-use super::error::SessionError;
+use super::Bookings;
+use super::error::BookingError;
 use crate::auth::Holder;
 use crate::livekit::{Agent, Grant, LiveKit, LiveKitError};
 use crate::store::{Session, Status};
@@ -56,7 +56,7 @@ pub(super) fn sign(livekit: &LiveKit, session: &Session, email: Option<&str>) ->
     Ok(Pass { token, room_name: session.livekit_room_name.clone(), ws_url: livekit.ws_url().into() })
 }
 
-impl Sessions {
+impl Bookings {
     /// `POST /api/livekit/token`: another token for an active session, for a client that comes back. The fields are as they
     /// came, if they were texts.
     ///
@@ -67,26 +67,26 @@ impl Sessions {
         holder: &Holder,
         room: Option<&str>,
         session: Option<&str>,
-    ) -> Result<Pass, SessionError> {
-        let room = room.filter(|room| !room.is_empty()).ok_or(SessionError::NoRoomName)?;
-        let session = session.filter(|session| !session.is_empty()).ok_or(SessionError::NoSessionId)?;
+    ) -> Result<Pass, BookingError> {
+        let room = room.filter(|room| !room.is_empty()).ok_or(BookingError::NoRoomName)?;
+        let session = session.filter(|session| !session.is_empty()).ok_or(BookingError::NoSessionId)?;
         if !self.names.begins_as_room(room) {
-            return Err(SessionError::RoomNameFormat);
+            return Err(BookingError::RoomNameFormat);
         }
-        let livekit = self.livekit.as_ref().ok_or(SessionError::Unavailable)?;
+        let livekit = self.livekit.as_ref().ok_or(BookingError::Unavailable)?;
         let session = match self.session(holder.user_id, session).await {
-            Err(SessionError::NotFound) => return Err(SessionError::TokenNotFound),
+            Err(BookingError::NotFound) => return Err(BookingError::TokenNotFound),
             found => found?,
         };
         if session.status != Status::Active {
-            return Err(SessionError::Ended { status: session.status });
+            return Err(BookingError::Ended { status: session.status });
         }
         if session.livekit_room_name != room {
-            return Err(SessionError::ForeignRoom);
+            return Err(BookingError::ForeignRoom);
         }
         sign(livekit, &session, holder.email.as_deref()).map_err(|error| {
             tracing::error!(session = session.id, error = super::error_chain(&error), "a token could not be signed");
-            SessionError::TokenFailed
+            BookingError::TokenFailed
         })
     }
 }

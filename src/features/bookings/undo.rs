@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Sessions;
+use super::Bookings;
 use super::cleanup::delete_room;
 use super::start::Slot;
 use crate::features::bookings::scripts::slot_release;
@@ -12,7 +12,7 @@ use crate::features::bookings::scripts::slot_release;
 /// How long the deletion of its room may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-impl Sessions {
+impl Bookings {
     /// The slot goes last: as long as it is held nobody else gets this id, so the room that is deleted is ours.
     pub(super) async fn undo(&self, slot: &Slot) {
         if slot.has_room() {

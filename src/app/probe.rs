@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::auth::{FetchError, SosVerifier};
+use crate::core::error::chain;
 use crate::http::routes::health::Dependency;
 use crate::sos_service::SosService;
 
@@ -79,13 +80,7 @@ pub(super) fn fetched(keys: Option<Result<usize, FetchError>>) -> Result<(), Str
     keys.map_or(Ok(()), |keys| keys.map(|_| ()).map_err(why))
 }
 
-/// An error with its causes: those of HTTP clients say nothing without. None of ours shows a secret.
+/// Why a probe found nothing. No error of ours shows a secret.
 pub(super) fn why(error: impl std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
+    chain(&error)
 }

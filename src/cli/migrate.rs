@@ -4,14 +4,15 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 
+use crate::features::bookings::store::{BookingStore, Limits, Migrated};
 use crate::settings::Settings;
-use crate::store::{Limits, Migrated, Store};
+use crate::store::Store;
 
 pub(super) fn migrate(settings: &Settings) -> anyhow::Result<ExitCode> {
     let given = settings.store.as_ref().context("DATABASE_URL is not set")?;
     let rules = &settings.sessions.rules;
     let limits = Limits { max_concurrent: rules.max_concurrent, max_per_user: rules.max_per_user };
-    let store = Store::new(given)?;
+    let store = BookingStore::new(Store::new(given)?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no thread to run on")?;
     let migrated = runtime.block_on(store.migrate(limits))?;
     for line in lines(&migrated, limits) {

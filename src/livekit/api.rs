@@ -11,8 +11,9 @@ use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, StatusCode, Url, redirect};
 use serde::Deserialize;
 
-use super::error::{chain, is_refusal};
+use super::error::is_refusal;
 use super::{LiveKitError, SetupError};
+use crate::core::error::chain;
 
 const PROTOBUF: &str = "application/protobuf";
 

@@ -2,6 +2,8 @@
 
 use livekit_api::access_token::AccessTokenError;
 
+use crate::core::error::chain;
+
 /// Why no client could be made.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
@@ -53,17 +55,6 @@ pub(super) fn is_refusal(code: &str) -> bool {
         "unimplemented",
     ]
     .contains(&code)
-}
-
-/// An error with its causes: those of HTTP clients say nothing without.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 /// Why a webhook was not taken.

@@ -94,22 +94,6 @@ pub fn user_presence(user: &str) -> String {
     format!("user:presence:{{{}}}", user_tag(user))
 }
 
-/// Sorted set: the slots of interview sessions, by when they end. All keys of slots share one hash tag.
-pub const SLOTS_ACTIVE: &str = "{interviews}:active";
-
-/// String: the slots are rebuilt; absent: they are cold.
-pub const SLOTS_READY: &str = "{interviews}:ready";
-
-/// Sorted set: a user's slots. The user is a UUID.
-pub fn slots_of_user(user: &str) -> String {
-    format!("{{interviews}}:user:{user}")
-}
-
-/// String: a reservation that was made, so that its repeat is told so. Lives a minute.
-pub fn slots_operation(id: &str) -> String {
-    format!("{{interviews}}:op:{id}")
-}
-
 /// String: what a caller has left of the requests that it may send to a route.
 pub fn limit(route: &str, caller: &str) -> String {
     format!("limit:{route}:{{{}}}", user_tag(caller))

@@ -1,10 +1,11 @@
 //! What can go wrong between us and PostgreSQL, told by what the caller may conclude from it.
 
-use std::error::Error as _;
 use std::path::PathBuf;
 
 use deadpool_postgres::PoolError;
 use tokio_postgres::error::{Severity, SqlState};
+
+use crate::core::error::chain;
 
 /// Why a call has no answer. No text holds the URL, a password or a value of a row.
 ///
@@ -79,7 +80,7 @@ pub enum SetupError {
 }
 
 /// What an error of the client says about the statement that met it.
-pub(super) enum Fate {
+pub enum Fate {
     /// The server answered, and did not do it.
     Refused(StoreError),
     /// The connection is gone; nobody knows.
@@ -87,6 +88,7 @@ pub(super) enum Fate {
 }
 
 impl Fate {
+    /// What may be concluded from it.
     pub fn of(error: &tokio_postgres::Error) -> Self {
         let Some(db) = error.as_db_error() else { return Self::Lost(text(error)) };
         let (code, text) = (db.code().code(), text(error));
@@ -132,13 +134,7 @@ pub(super) fn text(error: &tokio_postgres::Error) -> Box<str> {
     if let Some(db) = error.as_db_error() {
         return format!("{} ({})", db.message(), db.code().code()).into();
     }
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text.into()
+    chain(error).into()
 }
 
 impl From<PoolError> for StoreError {

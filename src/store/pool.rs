@@ -22,7 +22,8 @@ use super::error::{Fate, SetupError, StoreError, text};
 use super::tls;
 use crate::settings;
 
-pub(super) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
+/// What a statement is given for `$1`, `$2`, ….
+pub type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 /// A connection that lay idle longer is asked whether it still works before it is used: the server may have restarted.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
@@ -39,19 +40,23 @@ pub async fn as_one_call<T>(work: impl Future<Output = T>) -> T {
     LEFT.scope(Cell::new(None), work).await
 }
 
+/// PostgreSQL, as its users reach it. Cheap to clone: all clones share one pool.
 #[derive(Clone)]
-pub(super) struct Connections {
+pub struct Store {
     pool: Pool,
-    /// Starts wait for one another in PostgreSQL, with a connection in hand. Half of the pool is kept for everybody else.
-    starts: Arc<Semaphore>,
+    /// Who waits for a lock in PostgreSQL does so with a connection in hand. Half of the pool is kept for everybody else.
+    turns: Arc<Semaphore>,
     /// For connections outside of the pool.
     outside: Arc<(tokio_postgres::Config, MakeRustlsConnect)>,
     /// For one call.
     deadline: Duration,
 }
 
-impl Connections {
-    /// Connects nowhere yet.
+impl Store {
+    /// Connects nowhere yet: PostgreSQL may be down.
+    ///
+    /// # Errors
+    /// If a setting makes no sense.
     pub fn new(settings: &settings::Store) -> Result<Self, SetupError> {
         let mut config: tokio_postgres::Config = settings.url.expose().parse().map_err(|_| SetupError::Url)?;
         let (mode, tls) = tls::connector(settings.tls, settings.ca_file.as_deref())?;
@@ -69,10 +74,16 @@ impl Connections {
             .post_create(prepare_session(settings.deadline))
             .pre_recycle(prove_alive())
             .build()?;
-        let starts = Arc::new(Semaphore::new((settings.pool_size / 2).max(1)));
-        Ok(Self { pool, starts, outside, deadline: settings.deadline })
+        let turns = Arc::new(Semaphore::new((settings.pool_size / 2).max(1)));
+        Ok(Self { pool, turns, outside, deadline: settings.deadline })
     }
 
+    /// Whether PostgreSQL answers.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.read("SELECT", &[]).await.map(drop)
+    }
+
+    /// By when a call that begins now must have ended.
     pub fn in_time(&self) -> Instant {
         Instant::now() + self.left()
     }
@@ -89,14 +100,15 @@ impl Connections {
         }
     }
 
-    /// A turn among the starts of this node, by the deadline, until it is dropped.
+    /// A turn among the transactions of this node that wait for each other's locks, by the deadline, until it is dropped: they take
+    /// at most half of the pool.
     pub async fn turn(&self, deadline: Instant) -> Result<SemaphorePermit<'_>, StoreError> {
-        let no_turn = || StoreError::Unavailable("other starts took all the time".into());
-        timeout_at(deadline, self.starts.acquire()).await.ok().and_then(Result::ok).ok_or_else(no_turn)
+        let no_turn = || StoreError::Unavailable("other transactions took all the time".into());
+        timeout_at(deadline, self.turns.acquire()).await.ok().and_then(Result::ok).ok_or_else(no_turn)
     }
 
     /// A connection outside of the pool, with the server's own time-outs. It ends with its task.
-    pub async fn connect(&self) -> Result<(Client, JoinHandle<()>), StoreError> {
+    pub(super) async fn connect(&self) -> Result<(Client, JoinHandle<()>), StoreError> {
         let (config, tls) = &*self.outside;
         match timeout_at(self.in_time(), config.connect(tls.clone())).await {
             Ok(Ok((client, connection))) => {
@@ -139,7 +151,7 @@ impl Connections {
 }
 
 /// A connection in use. Dropped without [`Lease::give_back`] it is closed.
-pub(super) struct Lease {
+pub struct Lease {
     object: Option<Object>,
     deadline: Instant,
     /// What one call may take.
@@ -147,6 +159,7 @@ pub(super) struct Lease {
 }
 
 impl Lease {
+    /// To prepare and to send with. Wait for the answers by [`Lease::ask`].
     pub fn client(&self) -> &ClientWrapper {
         self.object.as_ref().expect("a lease has its connection until it is consumed")
     }

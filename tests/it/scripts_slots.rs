@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use convoke::features::bookings::keys;
 use convoke::features::bookings::scripts::*;
-use convoke::redis::{Redis, Value, cmd, keys};
+use convoke::redis::{Redis, Value, cmd};
 use futures_util::future::join_all;
 use tokio::sync::{Mutex, MutexGuard};
 

@@ -3,7 +3,8 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use convoke::store::{NewSession, Store, StoreError, Verdict, as_one_call};
+use convoke::features::bookings::store::{BookingStore, NewBooking, Verdict};
+use convoke::store::{StoreError, as_one_call};
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
@@ -18,22 +19,22 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const OPEN: &str = "SELECT count(*) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle' AND backend_type = 'client backend'";
 
-fn new(id: &str, user: Uuid) -> NewSession<'_> {
-    NewSession { id, user_id: user, room: id, duration: Duration::from_secs(900), beta_limit: 9 }
+fn new(id: &str, user: Uuid) -> NewBooking<'_> {
+    NewBooking { id, user_id: user, room: id, duration: Duration::from_secs(900), beta_limit: 9 }
 }
 
-async fn start_within(store: &Store, id: &str, user: Uuid, within: Duration) -> Result<bool, StoreError> {
-    let made = store.session_start(new(id, user), Instant::now() + within, |_| Ok::<_, Infallible>(()));
+async fn start_within(store: &BookingStore, id: &str, user: Uuid, within: Duration) -> Result<bool, StoreError> {
+    let made = store.start(new(id, user), Instant::now() + within, |_| Ok::<_, Infallible>(()));
     let (verdict, _) = timeout(PATIENCE, made).await.expect("it does not hang")?;
     Ok(matches!(verdict.unwrap(), Verdict::Started { .. }))
 }
 
 /// A store that reaches the database through a proxy, and one that reaches it directly.
-async fn through_proxy(env: &[(&str, &str)]) -> (Proxy, String, Store, Store, Uuid) {
+async fn through_proxy(env: &[(&str, &str)]) -> (Proxy, String, BookingStore, BookingStore, Uuid) {
     let url = database().await;
     let direct = prepared(&url).await;
     let user = Uuid::new_v4();
-    direct.user_put(user, None, Some("resume")).await.unwrap();
+    direct.put_user(user, None, Some("resume")).await.unwrap();
     let proxy = Proxy::start(server().address()).await;
     let proxied = store_with(&url.replacen(&server().address(), &proxy.address.to_string(), 1), env);
     (proxy, url, direct, proxied, user)
@@ -42,32 +43,32 @@ async fn through_proxy(env: &[(&str, &str)]) -> (Proxy, String, Store, Store, Uu
 #[tokio::test]
 async fn a_commit_whose_answer_is_lost_is_unknown_and_found_by_settling() {
     let (proxy, url, direct, proxied, user) = through_proxy(&[]).await;
-    let made = proxied.session_start(new("A", user), Instant::now() + Duration::from_secs(1), |_| {
+    let made = proxied.start(new("A", user), Instant::now() + Duration::from_secs(1), |_| {
         proxy.set(Mode::SwallowAnswers);
         Ok::<_, Infallible>(())
     });
     let told = timeout(PATIENCE, made).await.expect("it does not hang");
     assert!(matches!(told, Err(StoreError::CommitUnknown(_))), "{told:?}");
-    let found = direct.session_settle("A", user).await.unwrap().expect("it was committed");
+    let found = direct.settle("A", user).await.unwrap().expect("it was committed");
     assert_eq!(found.id, "A");
     proxy.set(Mode::Pass);
-    assert_eq!(proxied.session_settle("A", user).await.unwrap(), Some(found), "another connection");
+    assert_eq!(proxied.settle("A", user).await.unwrap(), Some(found), "another connection");
     until(&url, OPEN, "0").await;
 }
 
 #[tokio::test]
 async fn a_commit_that_never_arrives_is_unknown_and_settling_waits_until_it_cannot() {
     let (proxy, url, direct, proxied, user) = through_proxy(&[]).await;
-    let made = proxied.session_start(new("A", user), Instant::now() + Duration::from_secs(2), |_| {
+    let made = proxied.start(new("A", user), Instant::now() + Duration::from_secs(2), |_| {
         proxy.set(Mode::Pause);
         Ok::<_, Infallible>(())
     });
     let told = timeout(PATIENCE, made).await.expect("it does not hang");
     assert!(matches!(told, Err(StoreError::CommitUnknown(_))), "{told:?}");
-    assert_eq!(direct.session_settle("A", user).await.unwrap(), None);
+    assert_eq!(direct.settle("A", user).await.unwrap(), None);
     // The transaction is over for good, not only unseen.
     until(&url, OPEN, "0").await;
-    assert!(direct.session_id_is_free("A", "none").await.unwrap());
+    assert!(direct.id_is_free("A", "none").await.unwrap());
     assert!(start_within(&direct, "B", user, PATIENCE).await.unwrap());
 }
 
@@ -80,7 +81,7 @@ async fn a_connection_that_breaks_before_the_commit_has_done_nothing() {
     let told = start_within(&proxied, "B", user, Duration::from_secs(1)).await;
     assert!(matches!(told, Err(StoreError::Unavailable(_))), "{told:?}");
     until(&url, OPEN, "0").await;
-    assert!(direct.session_id_is_free("B", "none").await.unwrap());
+    assert!(direct.id_is_free("B", "none").await.unwrap());
     assert_eq!(count_of(&url, user).await, "0", "nor was anything completed");
 }
 
@@ -89,12 +90,12 @@ async fn an_ending_whose_answer_is_lost_is_unknown_and_counted_once() {
     let (proxy, url, direct, proxied, user) = through_proxy(&[("DATABASE_DEADLINE_MS", "1000")]).await;
     assert!(start_within(&proxied, "A", user, PATIENCE).await.unwrap());
     // Prepared over this connection once, so that it is the ending itself that has no answer.
-    assert_eq!(proxied.session_end("A", Uuid::new_v4()).await.unwrap(), None);
+    assert_eq!(proxied.end("A", Uuid::new_v4()).await.unwrap(), None);
     proxy.set(Mode::SwallowAnswers);
-    let told = timeout(PATIENCE, proxied.session_end("A", user)).await.expect("it does not hang");
+    let told = timeout(PATIENCE, proxied.end("A", user)).await.expect("it does not hang");
     assert!(matches!(told, Err(StoreError::CommitUnknown(_))), "{told:?}");
     until(&url, "SELECT status FROM public.interview_sessions", "ended_early").await;
-    assert_eq!(direct.session_end("A", user).await.unwrap(), None);
+    assert_eq!(direct.end("A", user).await.unwrap(), None);
     assert_eq!(count_of(&url, user).await, "1");
 }
 
@@ -114,14 +115,14 @@ async fn a_start_that_waits_for_others_gives_up_at_its_deadline() {
     let url = database().await;
     let store = prepared(&url).await;
     let user = Uuid::new_v4();
-    store.user_put(user, None, Some("resume")).await.unwrap();
+    store.put_user(user, None, Some("resume")).await.unwrap();
     let holder = hold_capacity(&url).await;
     let told = start_within(&store, "A", user, Duration::from_millis(300)).await;
     assert!(matches!(told, Err(StoreError::Unavailable(_))), "{told:?}");
     // The server has stopped waiting as well.
     until(&url, WAITING, "0").await;
     drop(holder);
-    assert!(store.session_id_is_free("A", "none").await.unwrap());
+    assert!(store.id_is_free("A", "none").await.unwrap());
     assert!(start_within(&store, "A", user, PATIENCE).await.unwrap());
 }
 
@@ -131,7 +132,7 @@ async fn a_start_that_is_dropped_leaves_no_transaction_behind() {
     prepared(&url).await;
     let store = store_with(&url, &[("DATABASE_POOL_SIZE", "2")]);
     let user = Uuid::new_v4();
-    store.user_put(user, None, Some("resume")).await.unwrap();
+    store.put_user(user, None, Some("resume")).await.unwrap();
     let holder = hold_capacity(&url).await;
     for id in ["A", "B", "C"] {
         let starting = tokio::spawn({
@@ -155,14 +156,14 @@ async fn starts_that_wait_leave_connections_to_others() {
     prepared(&url).await;
     let store = store_with(&url, &[("DATABASE_POOL_SIZE", "4")]);
     let user = Uuid::new_v4();
-    store.user_put(user, None, Some("resume")).await.unwrap();
+    store.put_user(user, None, Some("resume")).await.unwrap();
     let holder = hold_capacity(&url).await;
     let starts = ["A", "B", "C", "D", "E", "F"].map(|id| {
         let store = store.clone();
         tokio::spawn(async move { start_within(&store, id, user, PATIENCE).await })
     });
     until(&url, WAITING, "2").await;
-    assert_eq!(store.session_standing(user).await.unwrap().active_total, 0);
+    assert_eq!(store.standing(user).await.unwrap().active_total, 0);
     let one_more = start_within(&store, "G", user, Duration::from_millis(100)).await;
     assert!(matches!(one_more, Err(StoreError::Unavailable(_))), "{one_more:?}");
     drop(holder);
@@ -171,9 +172,9 @@ async fn starts_that_wait_leave_connections_to_others() {
 }
 
 /// Until a ping is answered; each is answered, or refused, in time.
-async fn until_answers(store: &Store) {
+async fn until_answers(store: &BookingStore) {
     let start = std::time::Instant::now();
-    while timeout(PATIENCE, store.ping()).await.expect("it does not hang").is_err() {
+    while timeout(PATIENCE, store.postgres().ping()).await.expect("it does not hang").is_err() {
         assert!(start.elapsed() < PATIENCE, "it never answers again");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -185,18 +186,18 @@ async fn a_server_that_restarts_is_found_again() {
     let url = server.database().await;
     let store = prepared(&url).await;
     let (user, _) = started(&store, "A").await;
-    let lead = store.try_lead(1).await.unwrap().expect("the lead");
+    let lead = store.postgres().try_leader_lock(1).await.unwrap().expect("the lead");
     // Several connections lie in the pool.
-    futures_util::future::join_all((0..5).map(|_| store.session_standing(user))).await;
+    futures_util::future::join_all((0..5).map(|_| store.standing(user))).await;
     for _ in 0..3 {
         server.restart();
-        let told = timeout(PATIENCE, store.session_get("A", user)).await.expect("it does not hang");
+        let told = timeout(PATIENCE, store.get("A", user)).await.expect("it does not hang");
         assert!(matches!(told, Ok(Some(_)) | Err(StoreError::Unavailable(_))), "{told:?}");
         until_answers(&store).await;
-        assert_eq!(store.session_standing(user).await.unwrap().active.len(), 1);
+        assert_eq!(store.standing(user).await.unwrap().active.len(), 1);
     }
     assert!(!lead.holds());
-    assert!(store.try_lead(1).await.unwrap().is_some());
+    assert!(store.postgres().try_leader_lock(1).await.unwrap().is_some());
 }
 
 #[tokio::test]
@@ -206,7 +207,7 @@ async fn a_server_that_is_away_is_unavailable_and_then_there() {
     server.stop();
     let store = store_with(&url, &[("DATABASE_DEADLINE_MS", "500")]);
     for _ in 0..3 {
-        let told = timeout(PATIENCE, store.ping()).await.expect("it does not hang");
+        let told = timeout(PATIENCE, store.postgres().ping()).await.expect("it does not hang");
         assert!(matches!(told, Err(StoreError::Unavailable(_))), "{told:?}");
     }
     server.restart();
@@ -220,38 +221,38 @@ async fn a_server_that_hangs_keeps_nobody_waiting() {
     prepared(&url).await;
     let store = store_with(&url, &[("DATABASE_DEADLINE_MS", "500")]);
     let (user, _) = started(&store, "A").await;
-    assert_eq!(store.session_end("none", user).await.unwrap(), None);
+    assert_eq!(store.end("none", user).await.unwrap(), None);
     server.freeze();
-    let told = timeout(PATIENCE, store.session_get("A", user)).await.expect("it does not hang");
+    let told = timeout(PATIENCE, store.get("A", user)).await.expect("it does not hang");
     assert!(matches!(told, Err(StoreError::Unavailable(_))), "{told:?}");
-    let told = timeout(PATIENCE, store.session_end("A", user)).await.expect("it does not hang");
+    let told = timeout(PATIENCE, store.end("A", user)).await.expect("it does not hang");
     assert!(matches!(told, Err(StoreError::Unavailable(_) | StoreError::CommitUnknown(_))), "{told:?}");
-    assert!(timeout(PATIENCE, store.try_lead(1)).await.expect("it does not hang").is_err());
+    assert!(timeout(PATIENCE, store.postgres().try_leader_lock(1)).await.expect("it does not hang").is_err());
     server.thaw();
     until_answers(&store).await;
-    let total = store.session_standing(user).await.unwrap().active_total;
+    let total = store.standing(user).await.unwrap().active_total;
     assert!(total <= 1);
 }
 
 #[tokio::test]
 async fn the_calls_of_one_request_have_the_time_of_one_together() {
     let (proxy, _url, _direct, proxied, _user) = through_proxy(&[("DATABASE_DEADLINE_MS", "6000")]).await;
-    proxied.ping().await.unwrap();
+    proxied.postgres().ping().await.unwrap();
     let began = Instant::now();
     let told = as_one_call(async {
         proxy.set(Mode::Pause);
-        let first = tokio::join!(proxied.ping(), async {
+        let first = tokio::join!(proxied.postgres().ping(), async {
             tokio::time::sleep(Duration::from_secs(3)).await;
             proxy.set(Mode::Pass);
         });
         first.0.expect("it answers in the end");
         proxy.set(Mode::Pause);
-        proxied.ping().await
+        proxied.postgres().ping().await
     });
     let told = timeout(PATIENCE, told).await.expect("it does not hang");
     assert!(matches!(told, Err(StoreError::Unavailable(_))), "{told:?}");
     // The second alone might have taken another six seconds.
     assert!(began.elapsed() < Duration::from_millis(8_500), "{:?}", began.elapsed());
     proxy.set(Mode::Pass);
-    proxied.ping().await.expect("outside of the request each has its own time");
+    proxied.postgres().ping().await.expect("outside of the request each has its own time");
 }

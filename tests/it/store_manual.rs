@@ -37,6 +37,6 @@ async fn the_commands_of_the_manual_work() {
     let node = store(&admin.replacen("//postgres@", "//convoke_node@", 1));
     assert_eq!(node.prepare(LIMITS).await.unwrap(), LIMITS);
     let (user, _) = started(&node, "A").await;
-    assert!(node.session_end("A", user).await.unwrap().is_some());
+    assert!(node.end("A", user).await.unwrap().is_some());
     assert!(run(&commands[1]).contains("MAX_CONCURRENT_INTERVIEWS=50"));
 }

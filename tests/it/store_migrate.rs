@@ -3,7 +3,9 @@
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use convoke::store::{Limits, MigrateError, StoreError, Verdict};
+use convoke::features::bookings::store::{Limits, PrepareError, Verdict};
+use convoke::features::interviews::store::InterviewStore;
+use convoke::store::{MigrateError, StoreError};
 use futures_util::future::join_all;
 use uuid::Uuid;
 
@@ -56,13 +58,14 @@ async fn role(url: &str) -> (String, String) {
 #[tokio::test]
 async fn before_the_tables_are_there_everything_is_unavailable_rather_than_broken() {
     let store = store(&database().await);
-    let interview = store.interview_get(Uuid::new_v4()).await;
+    let interviews = InterviewStore::new(store.postgres().clone());
+    let interview = interviews.get(Uuid::new_v4()).await;
     assert!(matches!(interview, Err(StoreError::Unavailable(_))), "{interview:?}");
-    let session = store.session_get("ABC-123-XYZ", Uuid::new_v4()).await;
+    let session = store.get("ABC-123-XYZ", Uuid::new_v4()).await;
     assert!(matches!(session, Err(StoreError::Unavailable(_))), "{session:?}");
     store.prepare(LIMITS).await.expect("the schema");
-    assert!(store.session_get("ABC-123-XYZ", Uuid::new_v4()).await.expect("an answer").is_none());
-    assert!(store.interview_get(Uuid::new_v4()).await.expect("an answer").is_none());
+    assert!(store.get("ABC-123-XYZ", Uuid::new_v4()).await.expect("an answer").is_none());
+    assert!(interviews.get(Uuid::new_v4()).await.expect("an answer").is_none());
 }
 
 #[tokio::test]
@@ -104,13 +107,13 @@ async fn the_seeds_tables_on_supabase_go_on_working_for_the_role_that_owns_them(
     )
     .await;
     let store = prepared(&its_url).await;
-    let standing = store.session_standing(user).await.unwrap();
+    let standing = store.standing(user).await.unwrap();
     assert_eq!(standing.user.unwrap().resume_id, Some(resume.to_string()));
     assert!(matches!(start(&store, user, "A").await, Verdict::Started { .. }));
     expire(&its_url, "A").await;
-    assert_eq!(store.sessions_complete_expired(10).await.unwrap().len(), 1);
+    assert_eq!(store.complete_expired(10).await.unwrap().len(), 1);
     assert!(matches!(start(&store, user, "B").await, Verdict::Started { .. }));
-    assert!(store.session_end("B", user).await.unwrap().is_some());
+    assert!(store.end("B", user).await.unwrap().is_some());
     assert_eq!(count_of(&url, user).await, "2");
     let types = "SELECT string_agg(format_type(atttypid, atttypmod), ' ' ORDER BY attnum) FROM pg_attribute
         WHERE attrelid = 'public.users'::regclass AND attnum > 0";
@@ -147,7 +150,7 @@ async fn tables_that_cannot_serve_are_refused_and_left_alone() {
         let url = database().await;
         sql(&url, &format!("CREATE TABLE public.users ({columns})")).await;
         match store(&url).prepare(LIMITS).await {
-            Err(MigrateError::Migration(text)) => assert!(text.contains(expected), "{columns}: {text}"),
+            Err(PrepareError::Migrate(MigrateError::Migration(text))) => assert!(text.contains(expected), "{columns}: {text}"),
             other => panic!("{columns}: {other:?}"),
         }
         assert_eq!(value(&url, "SELECT to_regclass('public.interview_sessions') IS NULL").await, "t");
@@ -169,7 +172,7 @@ async fn a_role_that_may_make_nothing_uses_what_another_has_made() {
     .await;
     let store = prepared(&its_url).await;
     let (user, _) = started(&store, "A").await;
-    assert!(store.session_end("A", user).await.unwrap().is_some());
+    assert!(store.end("A", user).await.unwrap().is_some());
     let refused = store.migrate(Limits { max_concurrent: 6, ..LIMITS }).await.unwrap_err();
     assert!(refused.to_string().contains("permission denied"), "{refused}");
 }
@@ -220,7 +223,7 @@ async fn limits_are_changed_by_migrate_alone() {
     let (user, _) = started(&store, "A").await;
     assert!(matches!(start(&store, user, "B").await, Verdict::Started { .. }));
     let refused = store.migrate(LIMITS).await.unwrap_err();
-    assert!(matches!(refused, MigrateError::TooManyActive), "{refused}");
+    assert!(matches!(refused, PrepareError::TooManyActive), "{refused}");
     assert_eq!(store.prepare(LIMITS).await.unwrap(), two, "as before");
 
     expire(&url, "A").await;
@@ -300,5 +303,5 @@ async fn a_server_that_is_away_is_told_from_a_schema_that_is_wrong() {
     let store = store("postgres://u@127.0.0.1:1/d");
     let patience = Duration::from_secs(20);
     let told = tokio::time::timeout(patience, store.prepare(LIMITS)).await.expect("it does not hang");
-    assert!(matches!(told, Err(MigrateError::Store(StoreError::Unavailable(_)))), "{told:?}");
+    assert!(matches!(told, Err(PrepareError::Migrate(MigrateError::Store(StoreError::Unavailable(_))))), "{told:?}");
 }

@@ -3,7 +3,8 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use convoke::store::{Limits, NewSession, Refusal, Store, Verdict};
+use convoke::features::bookings::error::StartRefusal;
+use convoke::features::bookings::store::{BookingStore, Limits, NewBooking, Verdict};
 use futures_util::future::join_all;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -11,9 +12,9 @@ use uuid::Uuid;
 use super::store_sessions::{count_of, expire, start, started};
 use super::support::postgres::{database, prepared, sql, value};
 
-async fn user(store: &Store) -> Uuid {
+async fn user(store: &BookingStore) -> Uuid {
     let user = Uuid::new_v4();
-    store.user_put(user, None, Some("resume")).await.expect("a user");
+    store.put_user(user, None, Some("resume")).await.expect("a user");
     user
 }
 
@@ -31,19 +32,19 @@ async fn starts_are_refused_for_the_first_reason_that_holds() {
         other => panic!("{other:?}"),
     };
     let user = Uuid::new_v4();
-    assert_eq!(refused(start(&store, user, "A").await), Refusal::UserNotFound);
-    store.user_put(user, None, None).await.unwrap();
-    assert_eq!(refused(start(&store, user, "A").await), Refusal::NoResume);
-    store.user_put(user, None, Some("")).await.unwrap();
-    assert_eq!(refused(start(&store, user, "A").await), Refusal::NoResume);
-    store.user_put(user, None, Some("r")).await.unwrap();
+    assert_eq!(refused(start(&store, user, "A").await), StartRefusal::UserNotFound);
+    store.put_user(user, None, None).await.unwrap();
+    assert_eq!(refused(start(&store, user, "A").await), StartRefusal::NoResume);
+    store.put_user(user, None, Some("")).await.unwrap();
+    assert_eq!(refused(start(&store, user, "A").await), StartRefusal::NoResume);
+    store.put_user(user, None, Some("r")).await.unwrap();
     sql(&url, "UPDATE public.users SET completed_interviews_count = 100").await;
-    assert_eq!(refused(start(&store, user, "A").await), Refusal::BetaLimit { completed: 100 });
+    assert_eq!(refused(start(&store, user, "A").await), StartRefusal::BetaLimit { completed: 100, limit: 100 });
     sql(&url, "UPDATE public.users SET completed_interviews_count = NULL").await;
     assert!(matches!(start(&store, user, "A").await, Verdict::Started { .. }));
-    assert_eq!(refused(start(&store, user, "B").await), Refusal::ActiveExists { id: "A".into() });
+    assert_eq!(refused(start(&store, user, "B").await), StartRefusal::ActiveExists { session: Some("A".into()), limit: 1 });
     let other = self::user(&store).await;
-    assert_eq!(refused(start(&store, other, "B").await), Refusal::CapacityFull);
+    assert_eq!(refused(start(&store, other, "B").await), StartRefusal::CapacityFull { limit: 1 });
     store.migrate(Limits { max_concurrent: 2, max_per_user: 1 }).await.unwrap();
     assert_eq!(start(&store, other, "A").await, Verdict::IdTaken);
     assert!(matches!(start(&store, other, "B").await, Verdict::Started { .. }));
@@ -55,11 +56,11 @@ async fn an_id_is_taken_for_good_and_so_is_a_room() {
     let url = database().await;
     let store = prepared(&url).await;
     let (ann, _) = started(&store, "A").await;
-    store.session_end("A", ann).await.unwrap();
+    store.end("A", ann).await.unwrap();
     let other = user(&store).await;
     assert_eq!(start(&store, other, "A").await, Verdict::IdTaken);
-    let same_room = NewSession { id: "B", user_id: other, room: "INTERVIEW-A", duration: Duration::from_secs(1), beta_limit: 1 };
-    let (verdict, _) = store.session_start(same_room, in_time(), |_| Ok::<_, Infallible>(())).await.unwrap();
+    let same_room = NewBooking { id: "B", user_id: other, room: "INTERVIEW-A", duration: Duration::from_secs(1), beta_limit: 1 };
+    let (verdict, _) = store.start(same_room, in_time(), |_| Ok::<_, Infallible>(())).await.unwrap();
     assert_eq!(verdict.unwrap(), Verdict::IdTaken);
 }
 
@@ -69,13 +70,13 @@ async fn what_has_expired_is_completed_and_counted_before_the_judgement() {
     let store = prepared(&url).await;
     let (ann, _) = started(&store, "A").await;
     expire(&url, "A").await;
-    let new = NewSession { id: "B", user_id: ann, room: "R-B", duration: Duration::from_secs(900), beta_limit: 1 };
-    let (verdict, ended) = store.session_start(new, in_time(), |_| Ok::<_, Infallible>(())).await.unwrap();
-    assert_eq!(verdict.unwrap(), Verdict::Refused(Refusal::BetaLimit { completed: 1 }));
+    let new = NewBooking { id: "B", user_id: ann, room: "R-B", duration: Duration::from_secs(900), beta_limit: 1 };
+    let (verdict, ended) = store.start(new, in_time(), |_| Ok::<_, Infallible>(())).await.unwrap();
+    assert_eq!(verdict.unwrap(), Verdict::Refused(StartRefusal::BetaLimit { completed: 1, limit: 1 }));
     assert_eq!(ended.iter().map(|ended| &*ended.room).collect::<Vec<_>>(), ["INTERVIEW-A"]);
     assert_eq!(count_of(&url, ann).await, "1", "committed with the refusal");
-    let again = NewSession { beta_limit: 2, ..new };
-    let (verdict, ended) = store.session_start(again, in_time(), |_| Ok::<_, Infallible>(())).await.unwrap();
+    let again = NewBooking { beta_limit: 2, ..new };
+    let (verdict, ended) = store.start(again, in_time(), |_| Ok::<_, Infallible>(())).await.unwrap();
     assert!(matches!(verdict.unwrap(), Verdict::Started { .. }) && ended.is_empty());
 }
 
@@ -85,18 +86,18 @@ async fn a_row_whose_token_cannot_be_made_is_not_made() {
     let store = prepared(&url).await;
     let (ann, _) = started(&store, "A").await;
     expire(&url, "A").await;
-    let new = NewSession { id: "B", user_id: ann, room: "R-B", duration: Duration::from_secs(900), beta_limit: 9 };
+    let new = NewBooking { id: "B", user_id: ann, room: "R-B", duration: Duration::from_secs(900), beta_limit: 9 };
     let (verdict, ended) = store
-        .session_start(new, in_time(), |row| {
+        .start(new, in_time(), |row| {
             assert_eq!((&*row.id, row.user_id), ("B", ann));
             Err::<(), _>("no key")
         })
         .await
         .unwrap();
     assert_eq!((verdict, ended.len()), (Err("no key"), 1));
-    assert!(store.session_id_is_free("B", "none").await.unwrap());
+    assert!(store.id_is_free("B", "none").await.unwrap());
     assert_eq!(count_of(&url, ann).await, "1");
-    let (verdict, _) = store.session_start(new, in_time(), |row| Ok::<_, ()>(row.server_end_time)).await.unwrap();
+    let (verdict, _) = store.start(new, in_time(), |row| Ok::<_, ()>(row.server_end_time)).await.unwrap();
     match verdict {
         Ok(Verdict::Started { session, made }) => assert_eq!(made, session.server_end_time),
         other => panic!("{other:?}"),
@@ -118,7 +119,7 @@ async fn of_many_starts_of_one_user_one_is_let_through() {
         let verdicts: Vec<_> = join_all(starts).await.into_iter().map(|verdict| verdict.unwrap()).collect();
         let through = verdicts.iter().filter(|verdict| matches!(verdict, Verdict::Started { .. })).count();
         assert_eq!(through, expected);
-        let refused = |verdict: &&Verdict<()>| matches!(verdict, Verdict::Refused(Refusal::ActiveExists { .. }));
+        let refused = |verdict: &&Verdict<()>| matches!(verdict, Verdict::Refused(StartRefusal::ActiveExists { .. }));
         assert_eq!(verdicts.iter().filter(refused).count(), 30 - expected);
     }
 }
@@ -140,15 +141,15 @@ async fn at_capacity_nobody_is_over_while_sessions_start_end_and_expire() {
                 let id = format!("{n}-{round}");
                 if let Verdict::Started { .. } = start(&store, ann, &id).await {
                     if round % 2 == 0 {
-                        assert!(store.session_end(&id, ann).await.unwrap().is_some());
+                        assert!(store.end(&id, ann).await.unwrap().is_some());
                     } else {
                         expire(&url, &id).await;
-                        store.sessions_complete_expired(2).await.unwrap();
-                        store.sessions_complete_expired_of(ann).await.unwrap();
+                        store.complete_expired(2).await.unwrap();
+                        store.complete_expired_of(ann).await.unwrap();
                     }
                     ended += 1;
                 }
-                assert!(store.session_standing(ann).await.unwrap().active_total <= 4);
+                assert!(store.standing(ann).await.unwrap().active_total <= 4);
             }
             ended
         })
@@ -165,9 +166,9 @@ async fn a_user_whom_the_identity_provider_does_not_know_is_not_found() {
     sql(&url, "CREATE SCHEMA auth; CREATE TABLE auth.users (id uuid PRIMARY KEY)").await;
     let store = prepared(&url).await;
     let ann = user(&store).await;
-    assert_eq!(start(&store, ann, "A").await, Verdict::Refused(Refusal::UserNotFound));
+    assert_eq!(start(&store, ann, "A").await, Verdict::Refused(StartRefusal::UserNotFound));
     sql(&url, &format!("INSERT INTO auth.users VALUES ('{ann}')")).await;
     assert!(matches!(start(&store, ann, "A").await, Verdict::Started { .. }));
     sql(&url, "DELETE FROM auth.users").await;
-    assert!(store.session_id_is_free("A", "none").await.unwrap(), "the user's sessions go with the user");
+    assert!(store.id_is_free("A", "none").await.unwrap(), "the user's sessions go with the user");
 }

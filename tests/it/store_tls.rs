@@ -9,7 +9,7 @@ use super::support::postgres::{PASSWORD, Server, certificate, settings, store_wi
 /// The outcome of a call with this `sslmode` and CA file.
 async fn ping(url: &str, ca_file: Option<&Path>) -> Result<(), StoreError> {
     let ca_file = ca_file.map_or("", |path| path.to_str().expect("a path of ours"));
-    store_with(url, &[("DATABASE_CA_FILE", ca_file)]).ping().await
+    store_with(url, &[("DATABASE_CA_FILE", ca_file)]).postgres().ping().await
 }
 
 #[tokio::test]

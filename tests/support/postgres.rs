@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
+use convoke::features::bookings::store::{BookingStore, Limits};
 use convoke::settings::{Settings, Source};
-use convoke::store::{Limits, Store};
+use convoke::store::Store;
 use tempfile::TempDir;
 use tokio_postgres::{NoTls, SimpleQueryMessage};
 
@@ -35,17 +36,17 @@ pub fn server() -> &'static Server {
 }
 
 /// The hub's own store on this database; it has not looked at the schema yet.
-pub fn store(url: &str) -> Store {
+pub fn store(url: &str) -> BookingStore {
     store_with(url, &[])
 }
 
 /// [`store`] with other settings.
-pub fn store_with(url: &str, env: &[(&str, &str)]) -> Store {
-    Store::new(&settings(url, env)).expect("a store")
+pub fn store_with(url: &str, env: &[(&str, &str)]) -> BookingStore {
+    BookingStore::new(Store::new(&settings(url, env)).expect("a store"))
 }
 
 /// [`store`] with the schema, and the limits that the settings have by default.
-pub async fn prepared(url: &str) -> Store {
+pub async fn prepared(url: &str) -> BookingStore {
     let store = store(url);
     store.prepare(LIMITS).await.expect("the schema");
     store

@@ -12,6 +12,7 @@ use convoke::cluster::scripts::scope::*;
 use convoke::cluster::scripts::session::*;
 use convoke::cluster::scripts::{Op, Retention};
 use convoke::core::ids::{ScopeId, ScopeKind, StreamId};
+use convoke::features::bookings::keys::slots_of_user;
 use convoke::features::bookings::scripts::*;
 use convoke::features::sos::scripts::lookup::{LookupTurn, lookup_claim, sos_unknown};
 use convoke::features::sos::scripts::outbox::*;
@@ -499,7 +500,7 @@ impl Worst<'_> {
         assert_eq!(slots_list(&meter).await.expect("an answer").slots.len(), SLOTS);
         // Removed by somebody who did not know whose they were.
         let unknown: Vec<_> = (0..400).map(|n| [(now + HOUR_MS).to_string(), format!("gone-{n}")]).collect();
-        self.put("ZADD", &keys::slots_of_user("u"), &[], unknown).await;
+        self.put("ZADD", &slots_of_user("u"), &[], unknown).await;
         let limits = SlotLimits { all: 1_000_000, per_user: 1_000 };
         let reserved = slot_reserve(&meter, "new", "u", limits, HOUR_MS).await.expect("an answer");
         assert!(matches!(reserved, Reserved::Ok { .. }), "{reserved:?}");

@@ -4,9 +4,10 @@ use tokio::time::timeout;
 
 use super::{Finding, PATIENCE, judge_keys};
 use crate::auth::{RecruiterVerifier, SessionsVerifier};
+use crate::features::bookings::store::{BookingStore, Limits};
 use crate::livekit::LiveKit;
 use crate::settings::{SessionRules, Settings};
-use crate::store::{Limits, Store, Survey};
+use crate::store::{Preflight, Store, StoreError};
 
 /// The oldest that the tests run against.
 const LEAST_POSTGRES: u32 = 15;
@@ -26,15 +27,17 @@ async fn postgres(settings: &Settings) -> Vec<Finding> {
         Ok(store) => store,
         Err(error) => return vec![Finding::Bad(error.to_string())],
     };
-    match timeout(PATIENCE, store.survey()).await {
-        Ok(Ok(survey)) => judge(&survey, &settings.sessions.rules),
+    let store = BookingStore::new(store);
+    let asked = async { Ok::<_, StoreError>((store.postgres().preflight().await?, store.limits_if_prepared().await?)) };
+    match timeout(PATIENCE, asked).await {
+        Ok(Ok((preflight, limits))) => judge(&preflight, limits, &settings.sessions.rules),
         Ok(Err(error)) => vec![Finding::Bad(error.to_string())],
         Err(_) => vec![Finding::Bad("PostgreSQL does not answer".into())],
     }
 }
 
-fn judge(survey: &Survey, rules: &SessionRules) -> Vec<Finding> {
-    let Survey { version, major, pending, limits } = survey;
+fn judge(preflight: &Preflight, limits: Option<Limits>, rules: &SessionRules) -> Vec<Finding> {
+    let Preflight { version, major, pending } = preflight;
     if *major < LEAST_POSTGRES {
         return vec![Finding::Bad(format!("PostgreSQL has version {version}; at least {LEAST_POSTGRES} is needed"))];
     }
@@ -44,15 +47,15 @@ fn judge(survey: &Survey, rules: &SessionRules) -> Vec<Finding> {
         pending => Finding::Note(format!("migrations that a start or `convoke migrate` will run: {}", pending.join(", "))),
     });
     let ours = Limits { max_concurrent: rules.max_concurrent, max_per_user: rules.max_per_user };
-    let named = |limits: &Limits| {
+    let named = |limits: Limits| {
         format!("MAX_CONCURRENT_INTERVIEWS={}, MAX_ACTIVE_SESSIONS_PER_USER={}", limits.max_concurrent, limits.max_per_user)
     };
     findings.push(match limits {
-        None => Finding::Note(format!("the first start will write these limits for all nodes: {}", named(&ours))),
-        Some(limits) if *limits == ours => Finding::Good(format!("limits of sessions: {}", named(limits))),
+        None => Finding::Note(format!("the first start will write these limits for all nodes: {}", named(ours))),
+        Some(limits) if limits == ours => Finding::Good(format!("limits of sessions: {}", named(limits))),
         Some(limits) => Finding::Bad(format!(
             "no session would start: here {}, in PostgreSQL {}; `convoke migrate` writes those from here",
-            named(&ours),
+            named(ours),
             named(limits)
         )),
     });
@@ -104,11 +107,13 @@ mod tests {
         let settings = Settings::from_source(&[("MAX_CONCURRENT_INTERVIEWS", "7")].into_iter().collect()).unwrap();
         let rules = &settings.sessions.rules;
         let limits = Limits { max_concurrent: 7, max_per_user: 1 };
-        let survey = Survey { version: "15.1".into(), major: 15, pending: Vec::new(), limits: Some(limits) };
-        assert!(judge(&survey, rules).iter().all(|finding| matches!(finding, Finding::Good(_))));
-        let old = Survey { version: "14.9".into(), major: 14, ..survey.clone() };
-        assert!(matches!(judge(&old, rules).as_slice(), [Finding::Bad(_)]));
-        let other = Survey { limits: Some(Limits { max_concurrent: 8, max_per_user: 1 }), ..survey };
-        assert!(matches!(judge(&other, rules).last(), Some(Finding::Bad(text)) if text.contains("=7,") && text.contains("=8,")));
+        let preflight = Preflight { version: "15.1".into(), major: 15, pending: Vec::new() };
+        assert!(judge(&preflight, Some(limits), rules).iter().all(|finding| matches!(finding, Finding::Good(_))));
+        let old = Preflight { version: "14.9".into(), major: 14, ..preflight.clone() };
+        assert!(matches!(judge(&old, Some(limits), rules).as_slice(), [Finding::Bad(_)]));
+        let other = Limits { max_concurrent: 8, max_per_user: 1 };
+        assert!(
+            matches!(judge(&preflight, Some(other), rules).last(), Some(Finding::Bad(text)) if text.contains("=7,") && text.contains("=8,"))
+        );
     }
 }

@@ -8,9 +8,10 @@ use futures_util::{StreamExt as _, stream};
 use tokio::time::Instant;
 
 use super::Bookings;
+use super::store::Ended;
+use crate::core::error::chain;
 use crate::features::bookings::scripts::slot_release;
 use crate::livekit::LiveKit;
-use crate::store::Ended;
 
 /// Bookings whose slots and rooms are cleared at the same time.
 const AT_ONCE: usize = 8;
@@ -47,7 +48,7 @@ impl Bookings {
 pub(super) async fn delete_room(livekit: &LiveKit, room: &str, deadline: Instant) -> bool {
     let deleted = livekit.delete_room(room, deadline).await;
     if let Err(error) = &deleted {
-        tracing::warn!(room, error = super::error_chain(error), "the room is left to the sweep");
+        tracing::warn!(room, error = chain(error), "the room is left to the sweep");
     }
     deleted.is_ok()
 }

@@ -1,10 +1,11 @@
-//! Who may start a session: the order of refusals, judged from what PostgreSQL says.
+//! The answer to the question whether a user could start a session now.
 
 use serde::Serialize;
 
+use super::Bookings;
 use super::error::StartRefusal;
-use crate::settings::SessionRules;
-use crate::store::{Refusal, Standing, User};
+use super::rules::{Applicant, Facts, judge};
+use super::store::{Standing, User};
 
 /// The answer to `GET /api/interviews/eligibility`.
 #[derive(Debug, Serialize)]
@@ -33,33 +34,20 @@ impl Eligibility {
     }
 }
 
-/// Whether a user of this standing may start. The transaction of a start judges the same again, under locks.
-pub(super) fn judge<'a>(standing: &'a Standing, rules: &SessionRules) -> Result<&'a User, StartRefusal> {
-    let user = standing.user.as_ref().ok_or(StartRefusal::UserNotFound)?;
-    if user.resume_id.as_deref().is_none_or(str::is_empty) {
-        return Err(StartRefusal::NoResume);
-    }
-    let completed = user.completed_interviews_count;
-    if completed >= rules.beta_limit {
-        return Err(StartRefusal::BetaLimit { completed, limit: rules.beta_limit });
-    }
-    if standing.active.len() >= rules.max_per_user as usize {
-        let session = standing.active.first().map(|active| active.id.clone());
-        return Err(StartRefusal::ActiveExists { session, limit: rules.max_per_user });
-    }
-    if standing.active_total >= rules.max_concurrent {
-        return Err(StartRefusal::CapacityFull { limit: rules.max_concurrent });
-    }
-    Ok(user)
-}
-
-/// What the transaction said no to.
-pub(super) fn refused(refusal: Refusal, rules: &SessionRules) -> StartRefusal {
-    match refusal {
-        Refusal::UserNotFound => StartRefusal::UserNotFound,
-        Refusal::NoResume => StartRefusal::NoResume,
-        Refusal::BetaLimit { completed } => StartRefusal::BetaLimit { completed, limit: rules.beta_limit },
-        Refusal::ActiveExists { id } => StartRefusal::ActiveExists { session: Some(id), limit: rules.max_per_user },
-        Refusal::CapacityFull => StartRefusal::CapacityFull { limit: rules.max_concurrent },
+impl Bookings {
+    /// Whether a user of this standing may start, by this node's limits. The transaction of a start judges again, by those in
+    /// PostgreSQL.
+    pub(super) fn judge<'a>(&self, standing: &'a Standing) -> Result<&'a User, StartRefusal> {
+        let user = standing.user.as_ref();
+        let applicant =
+            |user: &'a User| Applicant { resume: user.resume_id.as_deref(), completed: user.completed_interviews_count };
+        let facts = Facts {
+            user: user.map(applicant),
+            oldest_active: standing.active.first().map(|active| &*active.id),
+            active: standing.active.len(),
+            active_total: standing.active_total,
+        };
+        judge(facts, self.limits(), self.rules.beta_limit)?;
+        user.ok_or(StartRefusal::UserNotFound)
     }
 }

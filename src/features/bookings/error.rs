@@ -3,8 +3,9 @@
 use hyper::StatusCode;
 use serde_json::json;
 
+use super::store::Status;
 use crate::http::error::Problem;
-use crate::store::{Rejection, Status};
+use crate::store::Rejection;
 
 /// Why a session was not started (`{error, message, existingSessionId?}`).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

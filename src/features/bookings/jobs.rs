@@ -6,8 +6,9 @@ use std::time::Duration;
 use rand::Rng as _;
 use tokio::time::{sleep, timeout};
 
-use super::{Bookings, error_chain};
-use crate::store::Limits;
+use super::Bookings;
+use super::store::Limits;
+use crate::core::error::chain;
 use crate::telemetry::{due, metrics::SESSION_TIMEOUTS};
 
 /// Rows that one statement completes.
@@ -42,7 +43,7 @@ impl Bookings {
             match self.store.prepare(self.limits()).await {
                 Ok(row) => return self.compare_limits(row),
                 Err(error) if !std::mem::replace(&mut is_told, true) => {
-                    let error = error_chain(&error);
+                    let error = chain(&error);
                     tracing::warn!(error, "interview sessions: PostgreSQL is not prepared; trying again");
                 }
                 Err(_) => {}
@@ -75,7 +76,7 @@ impl Bookings {
                 Ok(None) => self.prepare().await,
                 Err(error) => {
                     if let Some(times) = due("limits of sessions cannot be read") {
-                        let error = error_chain(&error);
+                        let error = chain(&error);
                         tracing::warn!(times, error, "interview sessions: the limits cannot be read");
                     }
                 }
@@ -86,10 +87,10 @@ impl Bookings {
     async fn rounds(self: &Arc<Self>) {
         loop {
             self.complete_expired().await;
-            match self.store.try_lead(SWEEP).await {
-                Ok(Some(_lead)) => self.sweep().await,
+            match self.store.postgres().try_leader_lock(SWEEP).await {
+                Ok(Some(_lock)) => self.sweep().await,
                 Ok(None) => {}
-                Err(error) => tracing::warn!(error = error_chain(&error), "interview sessions: no sweep without PostgreSQL"),
+                Err(error) => tracing::warn!(error = chain(&error), "interview sessions: no sweep without PostgreSQL"),
             }
             // So that nodes that were started together do not stay together.
             let jitter = rand::rng().random_range(0.9..1.1);
@@ -100,7 +101,7 @@ impl Bookings {
     /// Any node may do so at any time: a row is completed once.
     async fn complete_expired(self: &Arc<Self>) {
         loop {
-            match self.store.sessions_complete_expired(AT_ONCE).await {
+            match self.store.complete_expired(AT_ONCE).await {
                 Ok(ended) => {
                     let number = ended.len();
                     metrics::counter!(SESSION_TIMEOUTS).increment(number as u64);
@@ -110,7 +111,7 @@ impl Bookings {
                     }
                 }
                 Err(error) => {
-                    return tracing::warn!(error = error_chain(&error), "interview sessions: no time-outs without PostgreSQL");
+                    return tracing::warn!(error = chain(&error), "interview sessions: no time-outs without PostgreSQL");
                 }
             }
         }

@@ -15,13 +15,16 @@ mod eligibility;
 pub mod error;
 mod fitness;
 mod jobs;
+pub mod keys;
 mod names;
 mod read;
 mod rebuild;
 mod rooms;
 pub mod routes;
+mod rules;
 pub mod scripts;
 mod start;
+pub mod store;
 mod sweep;
 mod token;
 mod undo;
@@ -37,10 +40,12 @@ use self::error::BookingError;
 use self::fitness::Fitness;
 use self::names::Names;
 use self::rebuild::Rebuilding;
+use self::store::{BookingStore, Limits};
+use crate::core::error::chain;
 use crate::livekit::LiveKit;
 use crate::redis::Redis;
 use crate::settings::SessionRules;
-use crate::store::{Limits, Store, StoreError};
+use crate::store::{Store, StoreError};
 
 pub use eligibility::Eligibility;
 pub use names::may_be_id;
@@ -65,7 +70,7 @@ pub struct Parts {
 
 /// The bookings of interview sessions, as this node sees them: it keeps nothing of them in memory.
 pub struct Bookings {
-    store: Store,
+    store: BookingStore,
     livekit: Option<LiveKit>,
     redis: Redis,
     rules: SessionRules,
@@ -83,7 +88,7 @@ impl Bookings {
         let Parts { store, livekit, redis, rules } = parts;
         Arc::new(Self {
             names: Names::new(&rules),
-            store,
+            store: BookingStore::new(store),
             livekit,
             redis,
             rules,
@@ -129,30 +134,19 @@ impl From<StoreError> for BookingError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(_) | StoreError::CommitUnknown(_) => {
-                tracing::warn!(error = error_chain(&error), "interview sessions: PostgreSQL is away");
+                tracing::warn!(error = chain(&error), "interview sessions: PostgreSQL is away");
                 Self::Unavailable
             }
             StoreError::Rejected(rejection, _) => {
-                tracing::warn!(error = error_chain(&error), "interview sessions: PostgreSQL does not take a value");
+                tracing::warn!(error = chain(&error), "interview sessions: PostgreSQL does not take a value");
                 Self::Rejected(rejection)
             }
             StoreError::Internal(_) => {
-                tracing::error!(error = error_chain(&error), "interview sessions: PostgreSQL refused");
+                tracing::error!(error = chain(&error), "interview sessions: PostgreSQL refused");
                 Self::Internal
             }
         }
     }
-}
-
-/// An error with its causes, for the log.
-fn error_chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
 }
 
 /// ms, as Redis wants them.

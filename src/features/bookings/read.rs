@@ -4,23 +4,23 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::eligibility::{Eligibility, judge};
+use super::eligibility::Eligibility;
 use super::error::BookingError;
+use super::store::{Booking, User};
 use super::{Bookings, may_be_id};
-use crate::store::{Session, User};
 
 impl Bookings {
     /// A session of this user.
     ///
     /// # Errors
     /// `NotFound`, also for one of another user and for an id that none can have; `Unavailable`, `Internal`.
-    pub async fn session(self: &Arc<Self>, user: Uuid, id: &str) -> Result<Session, BookingError> {
+    pub async fn session(self: &Arc<Self>, user: Uuid, id: &str) -> Result<Booking, BookingError> {
         self.fitness.may_ask()?;
         if !may_be_id(id) {
             return Err(BookingError::NotFound);
         }
         self.complete_expired_of(user).await?;
-        self.store.session_get(id, user).await?.ok_or(BookingError::NotFound)
+        self.store.get(id, user).await?.ok_or(BookingError::NotFound)
     }
 
     /// Whether this user could start a session now.
@@ -30,7 +30,7 @@ impl Bookings {
     pub async fn eligibility(self: &Arc<Self>, user: Uuid) -> Result<Eligibility, BookingError> {
         self.fitness.may_ask()?;
         self.complete_expired_of(user).await?;
-        Ok(Eligibility::new(judge(&self.store.session_standing(user).await?, &self.rules)))
+        Ok(Eligibility::new(self.judge(&self.store.standing(user).await?)))
     }
 
     /// Ends an active session, as its user wishes. One whose time has just run out ends as such, which is what was wished.
@@ -42,13 +42,13 @@ impl Bookings {
         if !may_be_id(id) {
             return Err(BookingError::NotFoundOrEnded);
         }
-        let expired = self.store.sessions_complete_expired_of(user).await?;
+        let expired = self.store.complete_expired_of(user).await?;
         let was_expired = expired.iter().any(|ended| ended.id == id);
         self.clear(expired).await;
         if was_expired {
             return Ok(());
         }
-        let ended = self.store.session_end(id, user).await?.ok_or(BookingError::NotFoundOrEnded)?;
+        let ended = self.store.end(id, user).await?.ok_or(BookingError::NotFoundOrEnded)?;
         self.clear(vec![ended]).await;
         Ok(())
     }
@@ -57,12 +57,12 @@ impl Bookings {
     ///
     /// # Errors
     /// `NotFound`, `Unavailable`, `Internal`.
-    pub async fn score(&self, id: &str, score: Option<f64>, summary: Option<&str>) -> Result<Session, BookingError> {
+    pub async fn score(&self, id: &str, score: Option<f64>, summary: Option<&str>) -> Result<Booking, BookingError> {
         self.fitness.may_ask()?;
         if !may_be_id(id) {
             return Err(BookingError::NotFound);
         }
-        self.store.session_score(id, score, summary).await?.ok_or(BookingError::NotFound)
+        self.store.score(id, score, summary).await?.ok_or(BookingError::NotFound)
     }
 
     /// Makes or changes a user; never the count of interviews.
@@ -71,11 +71,11 @@ impl Bookings {
     /// `Unavailable`, `Internal`.
     pub async fn put_user(&self, id: Uuid, email: Option<&str>, resume_id: Option<&str>) -> Result<User, BookingError> {
         self.fitness.may_ask()?;
-        Ok(self.store.user_put(id, email, resume_id).await?)
+        Ok(self.store.put_user(id, email, resume_id).await?)
     }
 
     pub(super) async fn complete_expired_of(self: &Arc<Self>, user: Uuid) -> Result<(), BookingError> {
-        let ended = self.store.sessions_complete_expired_of(user).await?;
+        let ended = self.store.complete_expired_of(user).await?;
         self.clear(ended).await;
         Ok(())
     }

@@ -31,7 +31,7 @@ impl Bookings {
         if self.rebuilding.done.load(Ordering::Acquire) != before {
             return Ok(());
         }
-        let held: Vec<_> = self.store.sessions_active().await?.iter().map(Held::new).collect();
+        let held: Vec<_> = self.store.active().await?.iter().map(Held::new).collect();
         let bookings: Vec<_> = held.iter().map(Held::session).collect();
         let filled = slots_rebuild(&self.redis, &bookings).await.map_err(|error| {
             tracing::warn!(%error, "interview sessions: the slots cannot be rebuilt");

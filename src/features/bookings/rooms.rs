@@ -6,9 +6,11 @@ use tokio::time::Instant;
 
 use super::Bookings;
 use super::cleanup::delete_room;
+use super::store::Status;
+use crate::core::error::chain;
 use crate::features::bookings::scripts::slots_list;
 use crate::livekit::{RoomEvent, RoomListener};
-use crate::store::{Status, StoreError};
+use crate::store::StoreError;
 
 /// How long the deletion of a room may take.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
@@ -35,7 +37,7 @@ impl Bookings {
             Ok(Some(is_active)) => Some(is_active),
             Ok(None) => slots.map(|slots| slots.slots.iter().any(|(id, _)| id == session)),
             Err(error) => {
-                tracing::warn!(session, error = super::error_chain(&error), "nobody knows whether a room has a session");
+                tracing::warn!(session, error = chain(&error), "nobody knows whether a room has a session");
                 None
             }
         }
@@ -43,12 +45,12 @@ impl Bookings {
 
     /// Whether a session is active and its time is not over; `None`: there is no such session.
     async fn is_active(&self, session: &str) -> Result<Option<bool>, StoreError> {
-        let rows = self.store.sessions_of_ids(&[session.to_owned()]).await?;
+        let rows = self.store.of_ids(&[session.to_owned()]).await?;
         let Some((_, user, status)) = rows.into_iter().next() else { return Ok(None) };
         if status != Status::Active {
             return Ok(Some(false));
         }
-        let standing = self.store.session_standing(user).await?;
+        let standing = self.store.standing(user).await?;
         Ok(Some(standing.active.iter().any(|active| active.id == session)))
     }
 }

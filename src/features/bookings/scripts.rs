@@ -10,8 +10,8 @@
 //! many refuse one until the sweep has repaired the table. Hence [`slot_confirm`] does not ask for the reservation, and
 //! nothing here undoes a session.
 
+use super::keys;
 use crate::core::ids;
-use crate::redis::keys;
 use crate::redis::script::{Args, Eval, Reply, script};
 
 /// How long a reservation is remembered for its repeat.

@@ -13,14 +13,15 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::{Instant, sleep, timeout_at};
 use uuid::Uuid;
 
-use super::eligibility::{judge, refused};
 use super::error::{BookingError, StartRefusal};
+use super::store::{Booking, NewBooking, Status, Verdict};
 use super::token::{AGENT, Pass, metadata, sign};
-use super::{Bookings, error_chain, ms, rebuild};
+use super::{Bookings, ms, rebuild};
 use crate::auth::Holder;
+use crate::core::error::chain;
 use crate::features::bookings::scripts::{ActiveBooking, Reserved, SlotLimits, slot_confirm, slot_release, slot_reserve};
 use crate::livekit::LiveKit;
-use crate::store::{NewSession, Session, Status, StoreError, Time, Verdict};
+use crate::store::{StoreError, Time};
 use crate::telemetry::metrics::{SESSION_START_SECONDS, SESSION_STARTS};
 
 /// How long a start waits for its turn on this node.
@@ -207,8 +208,8 @@ impl Start {
     async fn admit(&self) -> Result<Option<String>, StartRefusal> {
         let bookings = &self.bookings;
         bookings.complete_expired_of(self.user).await?;
-        let standing = bookings.store.session_standing(self.user).await.map_err(BookingError::from)?;
-        let user = judge(&standing, &bookings.rules)?;
+        let standing = bookings.store.standing(self.user).await.map_err(BookingError::from)?;
+        let user = bookings.judge(&standing)?;
         Ok(user.email.clone().or_else(|| self.email.clone()))
     }
 
@@ -222,7 +223,7 @@ impl Start {
         let mut id = bookings.names.draw();
         while ids < rules.id_retries {
             let room = bookings.names.room(&id);
-            if !bookings.store.session_id_is_free(&id, &room).await.map_err(BookingError::from)? {
+            if !bookings.store.id_is_free(&id, &room).await.map_err(BookingError::from)? {
                 ids += 1;
                 id = bookings.names.draw();
                 continue;
@@ -259,8 +260,8 @@ impl Start {
     /// The user has all slots that one may have: by sessions that are committed meanwhile, or by starts under way.
     async fn who_is_in_the_way(&self) -> Result<StartRefusal, StartRefusal> {
         let bookings = &self.bookings;
-        let standing = bookings.store.session_standing(self.user).await.map_err(BookingError::from)?;
-        Ok(match judge(&standing, &bookings.rules) {
+        let standing = bookings.store.standing(self.user).await.map_err(BookingError::from)?;
+        Ok(match bookings.judge(&standing) {
             Ok(_) | Err(StartRefusal::CapacityFull { .. }) => {
                 StartRefusal::ActiveExists { session: None, limit: bookings.rules.max_per_user }
             }
@@ -273,7 +274,7 @@ impl Start {
         let bookings = &self.bookings;
         self.make_room(slot, email).await?;
         self.still_asked()?;
-        let new = NewSession {
+        let new = NewBooking {
             id: &slot.id,
             user_id: self.user,
             room: &slot.room,
@@ -281,16 +282,16 @@ impl Start {
             beta_limit: bookings.rules.beta_limit,
         };
         // Signed while the transaction is open, and the last moment to find that nobody waits for it.
-        let sign = |row: &Session| {
+        let sign = |row: &Booking| {
             self.still_asked()?;
             self.sign(row, email)
         };
-        match bookings.store.session_start(new, slot.deadline, sign).await {
+        match bookings.store.start(new, slot.deadline, sign).await {
             Ok((verdict, ended)) => {
                 let _ = timeout_at(self.until, bookings.clear(ended)).await;
                 match verdict? {
                     Verdict::Started { session, made } => Ok(self.committed(session, made).await),
-                    Verdict::Refused(refusal) => Err(refused(refusal, &bookings.rules).into()),
+                    Verdict::Refused(refusal) => Err(refusal.into()),
                     Verdict::IdTaken => Err(Failure::IdTaken),
                 }
             }
@@ -306,7 +307,7 @@ impl Start {
     async fn make_room(&self, slot: &Slot, email: Option<&str>) -> Result<(), Failure> {
         self.still_asked()?;
         let failed = |error| {
-            tracing::warn!(room = slot.room, error = error_chain(&error), "no room for an interview session");
+            tracing::warn!(room = slot.room, error = chain(&error), "no room for an interview session");
             StartRefusal::RoomFailed
         };
         slot.room_asked.store(true, Ordering::Relaxed);
@@ -318,9 +319,9 @@ impl Start {
         Ok(())
     }
 
-    fn sign(&self, row: &Session, email: Option<&str>) -> Result<Pass, Failure> {
+    fn sign(&self, row: &Booking, email: Option<&str>) -> Result<Pass, Failure> {
         sign(&self.livekit, row, email).map_err(|error| {
-            tracing::error!(session = row.id, error = error_chain(&error), "a token could not be signed");
+            tracing::error!(session = row.id, error = chain(&error), "a token could not be signed");
             StartRefusal::TokenFailed.into()
         })
     }
@@ -331,14 +332,14 @@ impl Start {
     }
 
     /// COMMIT was sent and not answered: what the row says counts, read under the lock that the transaction held.
-    async fn settle(&self, slot: &Slot) -> Result<Session, Failure> {
+    async fn settle(&self, slot: &Slot) -> Result<Booking, Failure> {
         let until = Instant::now() + SETTLING;
         loop {
-            match timeout_at(until, self.bookings.store.session_settle(&slot.id, self.user)).await {
+            match timeout_at(until, self.bookings.store.settle(&slot.id, self.user)).await {
                 Ok(Ok(Some(session))) => return Ok(session),
                 Ok(Ok(None)) => return Err(StartRefusal::Unavailable.into()),
                 Ok(Err(error)) if Instant::now() + BETWEEN_TRIES < until => {
-                    tracing::warn!(session = slot.id, error = error_chain(&error), "the outcome of a start is not known yet");
+                    tracing::warn!(session = slot.id, error = chain(&error), "the outcome of a start is not known yet");
                     sleep(BETWEEN_TRIES).await;
                 }
                 Ok(Err(_)) | Err(_) => {
@@ -350,7 +351,7 @@ impl Start {
     }
 
     /// The session is there. Nothing is undone any more.
-    async fn committed(&self, session: Session, livekit: Pass) -> Started {
+    async fn committed(&self, session: Booking, livekit: Pass) -> Started {
         let bookings = self.bookings.clone();
         let (id, user, ends_ms) = (session.id.clone(), self.user, session.server_end_time.as_ms());
         let confirmed = self.bookings.finish(async move { bookings.confirm(&id, user, ends_ms).await });
@@ -384,7 +385,7 @@ impl Bookings {
         }
         // Meanwhile the session may have been ended, and its slot released in vain.
         if is_late {
-            let ended = self.store.sessions_of_ids(&[id.to_owned()]).await;
+            let ended = self.store.of_ids(&[id.to_owned()]).await;
             if ended.is_ok_and(|rows| rows.iter().any(|(_, _, status)| *status != Status::Active)) {
                 let _ = slot_release(&self.redis, id, &user, Some(ends_ms)).await;
             }

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::names::Names;
-use super::{Bookings, error_chain, ms};
+use super::store::{Active, Status};
+use super::{Bookings, ms};
+use crate::core::error::chain;
 use crate::features::bookings::scripts::{ActiveBooking, Orphan, Slots, slots_list, slots_repair};
-use crate::store::{Active, Status};
 use crate::telemetry::metrics::{SESSION_SLOTS, SESSION_SWEPT};
 
 /// An active session, as Redis wants to know it.
@@ -73,9 +74,9 @@ impl Bookings {
         if !slots.ready {
             let _ = self.rebuild().await;
         }
-        let held: Vec<_> = match self.store.sessions_active().await {
+        let held: Vec<_> = match self.store.active().await {
             Ok(active) => active.iter().map(Held::new).collect(),
-            Err(error) => return tracing::warn!(error = error_chain(&error), "interview sessions: no sweep without PostgreSQL"),
+            Err(error) => return tracing::warn!(error = chain(&error), "interview sessions: no sweep without PostgreSQL"),
         };
         metrics::gauge!(SESSION_SLOTS).set(slots.slots.len() as f64);
         let found = compare(&rooms, &slots, &held, ms(self.rules.start_lease), &self.names);
@@ -109,7 +110,7 @@ impl Bookings {
         match livekit.list_rooms(Instant::now() + self.rules.start_deadline).await {
             Ok(rooms) => rooms.into_iter().map(|room| room.name).filter(|room| self.names.session_of(room).is_some()).collect(),
             Err(error) => {
-                tracing::warn!(error = error_chain(&error), "interview sessions: no sweep of rooms without LiveKit");
+                tracing::warn!(error = chain(&error), "interview sessions: no sweep of rooms without LiveKit");
                 Vec::new()
             }
         }
@@ -121,7 +122,7 @@ impl Bookings {
             return;
         }
         let ids: Vec<_> = added.iter().map(|session| session.id.to_owned()).collect();
-        let Ok(rows) = self.store.sessions_of_ids(&ids).await else { return };
+        let Ok(rows) = self.store.of_ids(&ids).await else { return };
         let active: HashSet<_> = rows.iter().filter(|(_, _, status)| *status == Status::Active).map(|(id, _, _)| &**id).collect();
         let over = added.iter().filter(|session| !active.contains(session.id));
         let over: Vec<_> = over.map(|s| Orphan { id: s.id, user: Some(s.user), ends_ms: s.ends_ms }).collect();

@@ -7,9 +7,10 @@ use uuid::Uuid;
 
 use super::Bookings;
 use super::error::BookingError;
+use super::store::{Booking, Status};
 use crate::auth::Holder;
+use crate::core::error::chain;
 use crate::livekit::{Agent, Grant, LiveKit, LiveKitError};
-use crate::store::{Session, Status};
 
 /// The interviewer that LiveKit sends into the room.
 pub(super) const AGENT: &str = "ai-interviewer";
@@ -41,7 +42,7 @@ pub(super) fn metadata(session: &str, user: Uuid, email: Option<&str>) -> String
 }
 
 /// Signs a token for a session's room. Should the room be gone when it is used, the join makes it anew, agent included.
-pub(super) fn sign(livekit: &LiveKit, session: &Session, email: Option<&str>) -> Result<Pass, LiveKitError> {
+pub(super) fn sign(livekit: &LiveKit, session: &Booking, email: Option<&str>) -> Result<Pass, LiveKitError> {
     let metadata = metadata(&session.id, session.user_id, email);
     let token = livekit.token(&Grant {
         room: &session.livekit_room_name,
@@ -85,7 +86,7 @@ impl Bookings {
             return Err(BookingError::ForeignRoom);
         }
         sign(livekit, &session, holder.email.as_deref()).map_err(|error| {
-            tracing::error!(session = session.id, error = super::error_chain(&error), "a token could not be signed");
+            tracing::error!(session = session.id, error = chain(&error), "a token could not be signed");
             BookingError::TokenFailed
         })
     }

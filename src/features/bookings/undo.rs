@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::Bookings;
 use super::cleanup::delete_room;
 use super::start::Slot;
+use crate::core::error::chain;
 use crate::features::bookings::scripts::slot_release;
 
 /// How long the deletion of its room may take.
@@ -25,7 +26,7 @@ impl Bookings {
 
     async fn undo_room(&self, slot: &Slot) {
         let Some(livekit) = &self.livekit else { return };
-        match self.store.session_id_is_free(&slot.id, &slot.room).await {
+        match self.store.id_is_free(&slot.id, &slot.room).await {
             // Past the lease the id may be somebody else's, and the room with it.
             Ok(true) if Instant::now() < slot.lease_ends => {
                 delete_room(livekit, &slot.room, slot.lease_ends.min(Instant::now() + PATIENCE)).await;
@@ -34,11 +35,7 @@ impl Bookings {
             // Another start has got this name: it is that one's room.
             Ok(false) => {}
             Err(error) => {
-                tracing::warn!(
-                    room = slot.room,
-                    error = super::error_chain(&error),
-                    "the room of an undone start is left to the sweep"
-                );
+                tracing::warn!(room = slot.room, error = chain(&error), "the room of an undone start is left to the sweep");
             }
         }
     }

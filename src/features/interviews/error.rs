@@ -5,7 +5,9 @@ use hyper::StatusCode;
 use crate::auth::AuthError;
 use crate::http::error::Problem;
 use crate::livekit::LiveKitError;
-use crate::store::{InterviewStatus, StoreError};
+use crate::store::StoreError;
+
+use super::store::InterviewStatus;
 
 /// Why something about an interview did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

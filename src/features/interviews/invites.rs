@@ -3,11 +3,12 @@
 use uuid::Uuid;
 
 use crate::auth::Recruiter;
-use crate::store::{Interview, Invite, NewInvite, Time, TokenHash};
+use crate::store::Time;
 
 use super::error::InterviewError;
 use super::requests::InviteRequest;
 use super::rules::{self, InviteUse};
+use super::store::{Interview, Invite, NewInvite, TokenHash};
 use super::token::Token;
 use super::{Interviews, uuid};
 
@@ -37,7 +38,7 @@ impl Interviews {
             created_by: &by.user_id,
             lasts: request.lasts,
         };
-        let expires_at = self.store.invite_create(&new).await?;
+        let expires_at = self.store.create_invite(&new).await?;
         Ok(Invited { id, token: token.text, expires_at })
     }
 
@@ -45,7 +46,7 @@ impl Interviews {
     pub async fn revoke(&self, by: &Recruiter, interview: &str, invite: &str) -> Result<(), InterviewError> {
         let interview = self.managed(by, interview).await?;
         let invite = uuid(invite).ok_or(InterviewError::InviteNotFound)?;
-        match self.store.invite_revoke(interview.id, invite).await? {
+        match self.store.revoke_invite(interview.id, invite).await? {
             true => Ok(()),
             false => Err(InterviewError::InviteNotFound),
         }
@@ -54,7 +55,7 @@ impl Interviews {
     /// Opens an invite for a participant. Its first use binds it to them; of two at once, on whatever nodes, one wins.
     pub(super) async fn open_invite(&self, invite: &Invite, token: &TokenHash, participant: &str) -> Result<(), InterviewError> {
         if rules::judge_invite(invite, participant)? == InviteUse::Reopen
-            || self.store.invite_bind(invite.id, participant).await?
+            || self.store.bind_invite(invite.id, participant).await?
         {
             return Ok(());
         }

@@ -2,11 +2,11 @@
 
 use crate::auth::Recruiter;
 use crate::livekit::Grant;
-use crate::store::{Interview, Pass, TokenHash};
 
 use super::error::InterviewError;
 use super::requests::JoinRequest;
 use super::rules::{self, CallRole};
+use super::store::{Interview, Pass, TokenHash};
 use super::{Interviews, interview_id, token};
 
 /// Who asks for a token.
@@ -62,7 +62,7 @@ impl Interviews {
         if matches!(caller, Caller::Candidate { pass, .. } if pass.interview != id) {
             return Err(InterviewError::NotFound);
         }
-        let interview = self.store.interview_get(id).await?.ok_or(InterviewError::NotFound)?;
+        let interview = self.store.get(id).await?.ok_or(InterviewError::NotFound)?;
         let participant = participant(caller, &interview, request)?;
         let invite = match caller {
             Caller::Candidate { token, pass: Pass { invite: Some(invite), .. } } => Some((invite, token)),

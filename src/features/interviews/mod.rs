@@ -9,6 +9,7 @@ mod join;
 mod requests;
 pub mod routes;
 mod rules;
+pub mod store;
 mod token;
 mod view;
 
@@ -19,9 +20,10 @@ use uuid::Uuid;
 
 use crate::auth::{Recruiter, RecruiterVerifier};
 use crate::livekit::LiveKit;
-use crate::store::{Interview, InterviewStatus, Store};
+use crate::store::Store;
 
 use self::error::InterviewError;
+use self::store::{Interview, InterviewStatus, InterviewStore};
 use self::token::Token;
 
 pub use invites::Invited;
@@ -41,7 +43,7 @@ pub struct Parts {
 
 /// The interviews, as this node sees them: it keeps nothing of them in memory.
 pub struct Interviews {
-    store: Store,
+    store: InterviewStore,
     livekit: Option<LiveKit>,
     recruiters: Arc<RecruiterVerifier>,
     open_signalling: bool,
@@ -59,7 +61,7 @@ pub struct Created {
 impl Interviews {
     pub fn new(parts: Parts) -> Arc<Self> {
         let Parts { store, livekit, recruiters, open_signalling } = parts;
-        Arc::new(Self { store, livekit, recruiters, open_signalling })
+        Arc::new(Self { store: InterviewStore::new(store), livekit, recruiters, open_signalling })
     }
 
     /// Whether anybody can get a token for a call.
@@ -71,7 +73,7 @@ impl Interviews {
     pub async fn create(&self, body: &str) -> Result<Created, InterviewError> {
         let new = requests::new_interview(body)?;
         let (id, token) = (Uuid::new_v4(), Token::new());
-        self.store.interview_create(id, &token.hash, &new).await?;
+        self.store.create(id, &token.hash, &new).await?;
         Ok(Created { id, join_token: token.text, status: InterviewStatus::Scheduled })
     }
 
@@ -102,10 +104,10 @@ impl Interviews {
         let id = interview_id(id)?;
         let change = requests::interview_change(body)?;
         let from = change.status.map_or(&InterviewStatus::ALL[..], rules::ways_to);
-        if let Some(interview) = self.store.interview_change(id, &change, from).await? {
+        if let Some(interview) = self.store.change(id, &change, from).await? {
             return self.whole(interview).await;
         }
-        let interview = self.store.interview_get(id).await?.ok_or(InterviewError::NotFound)?;
+        let interview = self.store.get(id).await?.ok_or(InterviewError::NotFound)?;
         // Only the status can have stood in the way.
         let to = change.status.unwrap_or(interview.status);
         Err(InterviewError::InvalidTransition { from: interview.status, to })
@@ -121,11 +123,11 @@ impl Interviews {
     }
 
     async fn find(&self, id: &str) -> Result<Interview, InterviewError> {
-        self.store.interview_get(interview_id(id)?).await?.ok_or(InterviewError::NotFound)
+        self.store.get(interview_id(id)?).await?.ok_or(InterviewError::NotFound)
     }
 
     async fn whole(&self, interview: Interview) -> Result<Value, InterviewError> {
-        let template = self.store.interview_template(interview.id).await?.ok_or(InterviewError::Internal)?;
+        let template = self.store.template(interview.id).await?.ok_or(InterviewError::Internal)?;
         Ok(view::whole(&interview, &template))
     }
 }

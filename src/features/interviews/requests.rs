@@ -3,11 +3,10 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::store::{Candidate, InterviewChange, InterviewStatus, NewInterview, Question, Template};
-
 use super::error::InterviewError;
 use super::form::{Form, MAX_ID, read};
 use super::rules::CallRole;
+use super::store::{Candidate, InterviewChange, InterviewStatus, NewInterview, Question, Template};
 
 const MAX_NAME: usize = 200;
 const MAX_TITLE: usize = 200;

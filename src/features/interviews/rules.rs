@@ -1,9 +1,9 @@
 //! Who may do what with an interview, and what an invite is worth. Pure.
 
 use crate::auth::{Recruiter, RecruiterRole};
-use crate::store::{Interview, InterviewStatus, Invite};
 
 use super::error::InterviewError;
+use super::store::{Interview, InterviewStatus, Invite};
 
 /// What someone is in the call of an interview. It is the first part of the identity at LiveKit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

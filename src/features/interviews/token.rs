@@ -2,8 +2,8 @@
 
 use sha2::{Digest as _, Sha256};
 
+use super::store::TokenHash;
 use crate::core::ids;
-use crate::store::TokenHash;
 
 /// Of randomness.
 const BYTES: usize = 32;

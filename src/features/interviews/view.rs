@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::store::{Interview, Template};
+use super::store::{Interview, Template};
 
 /// The interview with its template. Questions are counted over all assessments from 1, as the candidate will see them.
 pub fn whole(interview: &Interview, template: &Template) -> Value {

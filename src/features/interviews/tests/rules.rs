@@ -1,8 +1,9 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::super::store::Candidate;
 use super::*;
-use crate::store::{Candidate, Time};
+use crate::store::Time;
 
 fn interview() -> Interview {
     let candidate = Candidate { id: "c".into(), name: "Ada".into(), email: "ada@example.com".into() };

@@ -17,13 +17,13 @@ use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 use uuid::Uuid;
 
-use super::error::Fate;
-use super::pool::{Lease, Params};
-use super::sessions::{COMPLETE_EXPIRED_OF, one, session_columns};
-use super::{Ended, Limits, Session, Store, StoreError, column, count, locks};
+use super::{Booking, BookingStore, CAPACITY, COMPLETE_EXPIRED_OF, Ended, Limits, one, session_columns, user_lock};
+use crate::features::bookings::error::StartRefusal;
+use crate::features::bookings::rules::{Applicant, Facts, judge};
+use crate::store::{Fate, Lease, Params, StoreError, column, count};
 
 #[derive(Clone, Copy, Debug)]
-pub struct NewSession<'a> {
+pub struct NewBooking<'a> {
     pub id: &'a str,
     pub user_id: Uuid,
     pub room: &'a str,
@@ -38,27 +38,12 @@ pub struct NewSession<'a> {
 pub enum Verdict<T> {
     /// Committed. `made` is what the caller made of the row before.
     Started {
-        session: Session,
+        session: Booking,
         made: T,
     },
-    Refused(Refusal),
+    Refused(StartRefusal),
     /// A row has this id, or this room.
     IdTaken,
-}
-
-/// Why a user may not start, in the order of the judgement.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    UserNotFound,
-    NoResume,
-    BetaLimit {
-        completed: u32,
-    },
-    /// The oldest of the user's active sessions.
-    ActiveExists {
-        id: String,
-    },
-    CapacityFull,
 }
 
 const LOCK_USER: &str = "
@@ -85,23 +70,23 @@ const INSERT: &str = concat!(
 
 const GET: &str = concat!("SELECT ", session_columns!(), " FROM public.interview_sessions WHERE id = $1 AND user_id = $2");
 
-impl Store {
+impl BookingStore {
     /// Judges and makes a session in one transaction, which ends by the deadline. `make` gets the row before the COMMIT; if it
     /// fails, the session is not made. The sessions that were completed on the way (the user's own, which had expired) are
     /// returned, whatever the verdict: their completion is committed with it.
     ///
     /// # Errors
-    /// [`StoreError::CommitUnknown`] when COMMIT was sent and no answer came: see [`Store::session_settle`]. After every other
+    /// [`StoreError::CommitUnknown`] when COMMIT was sent and no answer came: see [`BookingStore::settle`]. After every other
     /// error, and when the future is dropped before COMMIT was sent, nothing has happened.
-    pub async fn session_start<T, E>(
+    pub async fn start<T, E>(
         &self,
-        new: NewSession<'_>,
+        new: NewBooking<'_>,
         deadline: Instant,
-        make: impl FnOnce(&Session) -> Result<T, E> + Send,
+        make: impl FnOnce(&Booking) -> Result<T, E> + Send,
     ) -> Result<(Result<Verdict<T>, E>, Vec<Ended>), StoreError> {
-        let _turn = self.connections.turn(deadline).await?;
-        let lease = self.connections.lease(deadline).await?;
-        let (ended, judgement) = judge(&lease, &new).await?;
+        let _turn = self.postgres.turn(deadline).await?;
+        let lease = self.postgres.lease(deadline).await?;
+        let (ended, judgement) = lock_and_judge(&lease, &new).await?;
         let verdict = match judgement {
             Err(refused) => Ok(refused),
             Ok(()) => match insert(&lease, &new).await? {
@@ -121,10 +106,10 @@ impl Store {
 
     /// What came of a start whose COMMIT had no answer: the row, if it was committed. This waits for that transaction to end,
     /// by its user's lock.
-    pub async fn session_settle(&self, id: &str, user: Uuid) -> Result<Option<Session>, StoreError> {
-        let lease = self.connections.lease(self.connections.in_time()).await?;
+    pub async fn settle(&self, id: &str, user: Uuid) -> Result<Option<Booking>, StoreError> {
+        let lease = self.postgres.lease(self.postgres.in_time()).await?;
         let get = lease.prepare(GET).await?;
-        let begin = format!("{} SELECT pg_advisory_xact_lock({})", lease.begin_sql(), locks::user(user));
+        let begin = format!("{} SELECT pg_advisory_xact_lock({})", lease.begin_sql(), user_lock(user));
         let client = lease.client();
         let params: Params<'_> = &[&id, &user];
         let told = try_join(client.batch_execute(&begin), client.query(&get, params));
@@ -136,14 +121,14 @@ impl Store {
 }
 
 /// Takes the locks, completes what has expired, and judges.
-async fn judge<T>(lease: &Lease, new: &NewSession<'_>) -> Result<(Vec<Ended>, Result<(), Verdict<T>>), StoreError> {
+async fn lock_and_judge<T>(lease: &Lease, new: &NewBooking<'_>) -> Result<(Vec<Ended>, Result<(), Verdict<T>>), StoreError> {
     let (complete, user, facts) =
         (lease.prepare(COMPLETE_EXPIRED_OF).await?, lease.prepare(LOCK_USER).await?, lease.prepare(FACTS).await?);
-    let (class, capacity) = locks::CAPACITY;
+    let (class, capacity) = CAPACITY;
     let begin = format!(
         "{} SELECT pg_advisory_xact_lock({class}, {capacity}); SELECT pg_advisory_xact_lock({})",
         lease.begin_sql(),
-        locks::user(new.user_id)
+        user_lock(new.user_id)
     );
     let client = lease.client();
     let (by_user, by_all): (Params<'_>, Params<'_>) = (&[&new.user_id], &[&new.user_id, &new.id, &new.room]);
@@ -158,43 +143,25 @@ async fn judge<T>(lease: &Lease, new: &NewSession<'_>) -> Result<(Vec<Ended>, Re
     Ok((Ended::all(&ended)?, verdict(new, user.as_ref(), &facts)?))
 }
 
-fn verdict<T>(new: &NewSession<'_>, user: Option<&Row>, facts: &Row) -> Result<Result<(), Verdict<T>>, StoreError> {
+fn verdict<T>(new: &NewBooking<'_>, user: Option<&Row>, facts: &Row) -> Result<Result<(), Verdict<T>>, StoreError> {
     let limits = Limits { max_concurrent: count(facts, "max_concurrent")?, max_per_user: count(facts, "max_per_user")? };
-    let known = user
-        .map(|row| Ok::<_, StoreError>((column::<Option<String>>(row, "resume_id")?, count(row, "completed")?)))
-        .transpose()?;
-    let refusal = refusal(known, new.beta_limit, column(facts, "active")?, count(facts, "active_total")?, limits);
-    Ok(match refusal {
-        Some(refusal) => Err(Verdict::Refused(refusal)),
-        None if column(facts, "taken")? => Err(Verdict::IdTaken),
-        None => Ok(()),
+    let resume: Option<String> = user.map(|row| column(row, "resume_id")).transpose()?.flatten();
+    let completed = user.map(|row| count(row, "completed")).transpose()?;
+    let active: Vec<String> = column(facts, "active")?;
+    let known = Facts {
+        user: completed.map(|completed| Applicant { resume: resume.as_deref(), completed }),
+        oldest_active: active.first().map(String::as_str),
+        active: active.len(),
+        active_total: count(facts, "active_total")?,
+    };
+    Ok(match judge(known, limits, new.beta_limit) {
+        Err(refusal) => Err(Verdict::Refused(refusal)),
+        Ok(()) if column(facts, "taken")? => Err(Verdict::IdTaken),
+        Ok(()) => Ok(()),
     })
 }
 
-/// The contract's order of refusals. `user`: résumé and completed interviews; `active`: the user's own, oldest first.
-fn refusal(
-    user: Option<(Option<String>, u32)>,
-    beta_limit: u32,
-    active: Vec<String>,
-    active_total: u32,
-    limits: Limits,
-) -> Option<Refusal> {
-    let Some((resume, completed)) = user else { return Some(Refusal::UserNotFound) };
-    if resume.is_none_or(|resume| resume.is_empty()) {
-        return Some(Refusal::NoResume);
-    }
-    if completed >= beta_limit {
-        return Some(Refusal::BetaLimit { completed });
-    }
-    if active.len() >= limits.max_per_user as usize
-        && let Some(id) = active.into_iter().next()
-    {
-        return Some(Refusal::ActiveExists { id });
-    }
-    (active_total >= limits.max_concurrent).then_some(Refusal::CapacityFull)
-}
-
-async fn insert<T>(lease: &Lease, new: &NewSession<'_>) -> Result<Result<Session, Verdict<T>>, StoreError> {
+async fn insert<T>(lease: &Lease, new: &NewBooking<'_>) -> Result<Result<Booking, Verdict<T>>, StoreError> {
     let statement = lease.prepare(INSERT).await?;
     let duration = i64::try_from(new.duration.as_millis()).unwrap_or(i64::MAX);
     let client = lease.client();
@@ -210,14 +177,14 @@ async fn insert<T>(lease: &Lease, new: &NewSession<'_>) -> Result<Result<Session
     let unknown_user = |error: &tokio_postgres::Error| error.code() == Some(&SqlState::FOREIGN_KEY_VIOLATION);
     let answer = lease.ask(async {
         match inserted.await {
-            Err(error) if unknown_user(&error) => Ok(Err(Verdict::Refused(Refusal::UserNotFound))),
+            Err(error) if unknown_user(&error) => Ok(Err(Verdict::Refused(StartRefusal::UserNotFound))),
             Err(error) => Err(error),
             Ok(Some(row)) => Ok(Ok(row)),
             Ok(None) => Ok(Err(Verdict::IdTaken)),
         }
     });
     match answer.await.map_err(Fate::of_no_effect)? {
-        Ok(row) => Session::from_row(&row).map(Ok),
+        Ok(row) => Booking::from_row(&row).map(Ok),
         Err(refused) => {
             back_to_savepoint(lease).await?;
             Ok(Err(refused))
@@ -228,31 +195,4 @@ async fn insert<T>(lease: &Lease, new: &NewSession<'_>) -> Result<Result<Session
 async fn back_to_savepoint(lease: &Lease) -> Result<(), StoreError> {
     let undo = lease.client().batch_execute("ROLLBACK TO SAVEPOINT before_session");
     lease.ask(undo).await.map_err(Fate::of_no_effect)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn refusals_come_in_the_order_of_the_contract() {
-        let limits = Limits { max_concurrent: 2, max_per_user: 1 };
-        let user = |resume: &str, completed| Some((Some(resume.to_owned()), completed));
-        let mine = || vec!["old".to_owned(), "new".to_owned()];
-        let cases = [
-            (None, mine(), 2, Some(Refusal::UserNotFound)),
-            (Some((None, 9)), mine(), 2, Some(Refusal::NoResume)),
-            (user("", 9), mine(), 2, Some(Refusal::NoResume)),
-            (user("r", 1), mine(), 2, Some(Refusal::BetaLimit { completed: 1 })),
-            (user("r", 0), mine(), 2, Some(Refusal::ActiveExists { id: "old".into() })),
-            (user("r", 0), vec![], 2, Some(Refusal::CapacityFull)),
-            (user("r", 0), vec![], 1, None),
-        ];
-        for (user, active, total, expected) in cases {
-            let shown = format!("{user:?} {active:?} {total}");
-            assert_eq!(refusal(user, 1, active, total, limits), expected, "{shown}");
-        }
-        let two = Limits { max_per_user: 2, ..limits };
-        assert_eq!(refusal(user("r", 0), 1, vec!["one".into()], 1, two), None);
-    }
 }

@@ -5,7 +5,8 @@ use serde::Serialize;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::{Store, StoreError, as_text, column, count};
+use super::BookingStore;
+use crate::store::{StoreError, as_text, column, count};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct User {
@@ -36,13 +37,13 @@ const PUT: &str = "
     SELECT id, email::text AS email, resume_id::text AS resume_id, coalesce(completed_interviews_count, 0)::int8 AS completed
     FROM (SELECT * FROM updated UNION ALL SELECT * FROM inserted) either";
 
-impl Store {
+impl BookingStore {
     /// Makes or updates a user; both values are replaced, `None` clears. The count is never touched.
     ///
     /// # Errors
     /// [`StoreError::Rejected`] if a column does not take its value.
-    pub async fn user_put(&self, id: Uuid, email: Option<&str>, resume_id: Option<&str>) -> Result<User, StoreError> {
-        let rows = self.connections.write(PUT, &[&id, &email, &resume_id]).await?;
+    pub async fn put_user(&self, id: Uuid, email: Option<&str>, resume_id: Option<&str>) -> Result<User, StoreError> {
+        let rows = self.postgres.write(PUT, &[&id, &email, &resume_id]).await?;
         let row = rows.first().ok_or_else(|| StoreError::Unavailable("the user was deleted meanwhile".into()))?;
         User::from_row(row, id)
     }

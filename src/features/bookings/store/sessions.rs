@@ -1,10 +1,11 @@
-//! Interview sessions (contract § 5): `public.interview_sessions`. Each statement that ends sessions also counts them.
+//! `public.interview_sessions`. Each statement that ends sessions also counts them.
 
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::{Rejection, Store, StoreError, Time, User, as_text, column, count};
+use super::{BookingStore, User};
+use crate::store::{Rejection, StoreError, Time, as_text, column, count};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -24,9 +25,9 @@ pub enum EndReason {
     Error,
 }
 
-/// A whole row; as JSON it has the twelve fields of contract § 5, null included.
+/// A whole row. As JSON it has the twelve fields of contract § 5, null included.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Session {
+pub struct Booking {
     pub id: String,
     #[serde(serialize_with = "as_text")]
     pub user_id: Uuid,
@@ -71,7 +72,7 @@ pub struct Standing {
     pub now: Time,
 }
 
-/// The columns of a [`Session`], as they are read. A macro, so that statements are put together at compile time.
+/// The columns of a [`Booking`], as they are read. A macro, so that statements are put together at compile time.
 macro_rules! session_columns {
     () => {
         "id, user_id, status, start_time, server_end_time, end_time, end_reason, livekit_room_name, \
@@ -171,10 +172,10 @@ const SCORE: &str = concat!(
     session_columns!()
 );
 
-impl Store {
+impl BookingStore {
     /// The user, the user's active sessions and the number of all, in one round trip. It locks nothing: a start judges again.
-    pub async fn session_standing(&self, user: Uuid) -> Result<Standing, StoreError> {
-        let rows = self.connections.read(STANDING, &[&user]).await?;
+    pub async fn standing(&self, user: Uuid) -> Result<Standing, StoreError> {
+        let rows = self.postgres.read(STANDING, &[&user]).await?;
         let first = rows.first().ok_or_else(|| StoreError::Internal("no standing".into()))?;
         let known: Option<Uuid> = column(first, "known")?;
         let active = rows.iter().filter_map(|row| match column::<Option<String>>(row, "session") {
@@ -191,44 +192,44 @@ impl Store {
     }
 
     /// Whether no row has this id or this room.
-    pub async fn session_id_is_free(&self, id: &str, room: &str) -> Result<bool, StoreError> {
+    pub async fn id_is_free(&self, id: &str, room: &str) -> Result<bool, StoreError> {
         let sql = "SELECT FROM public.interview_sessions WHERE id = $1 OR livekit_room_name = $2";
-        Ok(self.connections.read(sql, &[&id, &room]).await?.is_empty())
+        Ok(self.postgres.read(sql, &[&id, &room]).await?.is_empty())
     }
 
     /// A user's session, as it stands: one that has expired may still be called active. See
-    /// [`Store::sessions_complete_expired_of`].
-    pub async fn session_get(&self, id: &str, user: Uuid) -> Result<Option<Session>, StoreError> {
-        one(&self.connections.read(GET, &[&id, &user]).await?)
+    /// [`BookingStore::complete_expired_of`].
+    pub async fn get(&self, id: &str, user: Uuid) -> Result<Option<Booking>, StoreError> {
+        one(&self.postgres.read(GET, &[&id, &user]).await?)
     }
 
     /// Ends a user's active session, and counts it. `None`: there is none, or it has ended or expired.
-    pub async fn session_end(&self, id: &str, user: Uuid) -> Result<Option<Ended>, StoreError> {
-        let rows = self.connections.write(END, &[&id, &user]).await?;
+    pub async fn end(&self, id: &str, user: Uuid) -> Result<Option<Ended>, StoreError> {
+        let rows = self.postgres.write(END, &[&id, &user]).await?;
         rows.first().map(Ended::from_row).transpose()
     }
 
     /// Completes this user's expired sessions, and counts them. One that another transaction holds is waited for.
-    pub async fn sessions_complete_expired_of(&self, user: Uuid) -> Result<Vec<Ended>, StoreError> {
-        Ended::all(&self.connections.write(COMPLETE_EXPIRED_OF, &[&user]).await?)
+    pub async fn complete_expired_of(&self, user: Uuid) -> Result<Vec<Ended>, StoreError> {
+        Ended::all(&self.postgres.write(COMPLETE_EXPIRED_OF, &[&user]).await?)
     }
 
     /// Completes at most so many expired sessions of all users, and counts them. Several nodes may do this at once: each takes
     /// what no other holds.
-    pub async fn sessions_complete_expired(&self, most: u32) -> Result<Vec<Ended>, StoreError> {
-        Ended::all(&self.connections.write(COMPLETE_EXPIRED, &[&i64::from(most)]).await?)
+    pub async fn complete_expired(&self, most: u32) -> Result<Vec<Ended>, StoreError> {
+        Ended::all(&self.postgres.write(COMPLETE_EXPIRED, &[&i64::from(most)]).await?)
     }
 
     /// Every session that is active and not expired.
-    pub async fn sessions_active(&self) -> Result<Vec<Active>, StoreError> {
-        let rows = self.connections.read(ACTIVE, &[]).await?;
+    pub async fn active(&self) -> Result<Vec<Active>, StoreError> {
+        let rows = self.postgres.read(ACTIVE, &[]).await?;
         rows.iter().map(|row| active(row, column(row, "id")?, column(row, "user_id")?)).collect()
     }
 
     /// What is known of these ids: (id, user, status), in no order. Ids without a row are not in it.
-    pub async fn sessions_of_ids(&self, ids: &[String]) -> Result<Vec<(String, Uuid, Status)>, StoreError> {
+    pub async fn of_ids(&self, ids: &[String]) -> Result<Vec<(String, Uuid, Status)>, StoreError> {
         let sql = "SELECT id, user_id, status FROM public.interview_sessions WHERE id = ANY($1)";
-        let rows = self.connections.read(sql, &[&ids]).await?;
+        let rows = self.postgres.read(sql, &[&ids]).await?;
         rows.iter().map(|row| Ok((column(row, "id")?, column(row, "user_id")?, status(row)?))).collect()
     }
 
@@ -236,21 +237,16 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Rejected`] if the score does not fit the column, which holds up to 99.9 in steps of 0.1.
-    pub async fn session_score(
-        &self,
-        id: &str,
-        score: Option<f64>,
-        summary: Option<&str>,
-    ) -> Result<Option<Session>, StoreError> {
+    pub async fn score(&self, id: &str, score: Option<f64>, summary: Option<&str>) -> Result<Option<Booking>, StoreError> {
         if score.is_some_and(|score| !score.is_finite()) {
             return Err(StoreError::Rejected(Rejection::DoesNotFit, "a score is a number".into()));
         }
-        one(&self.connections.write(SCORE, &[&id, &score, &summary]).await?)
+        one(&self.postgres.write(SCORE, &[&id, &score, &summary]).await?)
     }
 }
 
-pub(super) fn one(rows: &[Row]) -> Result<Option<Session>, StoreError> {
-    rows.first().map(Session::from_row).transpose()
+pub(super) fn one(rows: &[Row]) -> Result<Option<Booking>, StoreError> {
+    rows.first().map(Booking::from_row).transpose()
 }
 
 fn active(row: &Row, id: String, user_id: Uuid) -> Result<Active, StoreError> {
@@ -278,7 +274,7 @@ fn end_reason(row: &Row) -> Result<Option<EndReason>, StoreError> {
     })
 }
 
-impl Session {
+impl Booking {
     pub(super) fn from_row(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
             id: column(row, "id")?,

@@ -1,4 +1,6 @@
-//! Interviews with their templates (contract § 4): tables `interviews`, `templates` and `questions` in schema `convoke`.
+//! What the feature keeps in PostgreSQL (contract § 4): tables `interviews`, `templates`, `questions` and `invites` in schema `convoke`.
+
+mod invites;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -6,7 +8,8 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-use super::{Store, StoreError, Time, column};
+pub use self::invites::{Invite, NewInvite, Pass};
+use crate::store::{Store, StoreError, Time, column};
 
 /// SHA-256 of a token that the hub has given out: the database holds no more of it.
 pub type TokenHash = [u8; 32];
@@ -54,7 +57,7 @@ pub struct Candidate {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Interview {
-    #[serde(serialize_with = "super::as_text")]
+    #[serde(serialize_with = "crate::store::as_text")]
     pub id: Uuid,
     pub organization_id: String,
     pub recruiter_ids: Vec<String>,
@@ -113,12 +116,22 @@ pub struct InterviewChange {
 const COLUMNS: &str = "id, organization_id, recruiter_ids, candidate_id, candidate_name, candidate_email, status, \
                        scheduled_at, created_at, updated_at";
 
-impl Store {
+/// The rows of interviews. Cheap to clone.
+#[derive(Clone)]
+pub struct InterviewStore {
+    postgres: Store,
+}
+
+impl InterviewStore {
+    pub fn new(postgres: Store) -> Self {
+        Self { postgres }
+    }
+
     /// Makes an interview with its template, all or nothing: it is one statement.
     ///
     /// # Errors
     /// [`StoreError::CommitUnknown`]: it may be there, but nobody has its token.
-    pub async fn interview_create(&self, id: Uuid, join_token: &TokenHash, new: &NewInterview) -> Result<(), StoreError> {
+    pub async fn create(&self, id: Uuid, join_token: &TokenHash, new: &NewInterview) -> Result<(), StoreError> {
         const SQL: &str = "
             WITH interview AS (
                 INSERT INTO convoke.interviews (id, organization_id, recruiter_ids, candidate_id, candidate_name,
@@ -136,7 +149,7 @@ impl Store {
         let column = |of: fn(&Question) -> &str| template.questions.iter().map(of).collect::<Vec<_>>();
         let assessments: Vec<i32> = template.questions.iter().map(|question| to_int(question.assessment)).collect();
         let (ids, texts, kinds) = (column(|q| &q.id), column(|q| &q.text), column(|q| &q.kind));
-        self.connections
+        self.postgres
             .write(
                 SQL,
                 &[
@@ -163,19 +176,19 @@ impl Store {
     }
 
     /// An interview without its template.
-    pub async fn interview_get(&self, id: Uuid) -> Result<Option<Interview>, StoreError> {
+    pub async fn get(&self, id: Uuid) -> Result<Option<Interview>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM convoke.interviews WHERE id = $1");
-        self.connections.read(&sql, &[&id]).await?.first().map(interview).transpose()
+        self.postgres.read(&sql, &[&id]).await?.first().map(interview).transpose()
     }
 
     /// What is asked in an interview.
-    pub async fn interview_template(&self, id: Uuid) -> Result<Option<Template>, StoreError> {
+    pub async fn template(&self, id: Uuid) -> Result<Option<Template>, StoreError> {
         const SQL: &str = "
             SELECT id, title, total_duration, assessments,
                 (SELECT jsonb_agg(jsonb_build_object('id', q.id, 'assessment', q.assessment, 'text', q.text, 'type', q.type)
                     ORDER BY q.position) FROM convoke.questions q WHERE q.interview_id = t.interview_id) AS questions
             FROM convoke.templates t WHERE interview_id = $1";
-        self.connections.read(SQL, &[&id]).await?.first().map(template).transpose()
+        self.postgres.read(SQL, &[&id]).await?.first().map(template).transpose()
     }
 
     /// Changes an interview if its status is one of `from`, by one compare-and-set; gives what it is now. `None`: it does not
@@ -183,7 +196,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::CommitUnknown`]: repeat it.
-    pub async fn interview_change(
+    pub async fn change(
         &self,
         id: Uuid,
         change: &InterviewChange,
@@ -209,7 +222,7 @@ impl Store {
         let recruiter_ids = &change.recruiter_ids;
         let params: [&(dyn ToSql + Sync); 9] =
             [&id, &from, &status, &moves, &scheduled_at, recruiter_ids, &candidate_id, &name, &email];
-        self.connections.write(&sql, &params).await?.first().map(interview).transpose()
+        self.postgres.write(&sql, &params).await?.first().map(interview).transpose()
     }
 }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::interviews::TokenHash;
-use super::{Store, StoreError, Time, column};
+use super::{InterviewStore, TokenHash};
+use crate::store::{StoreError, Time, column};
 
 /// What a token opens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub struct NewInvite<'a> {
     pub lasts: Duration,
 }
 
-impl Store {
+impl InterviewStore {
     /// What the token with this hash opens; `None`: nothing.
     pub async fn pass(&self, token: &TokenHash) -> Result<Option<Pass>, StoreError> {
         const SQL: &str = "
@@ -48,7 +48,7 @@ impl Store {
             UNION ALL
             SELECT interview_id, id, participant_id, expires_at <= now(), revoked_at IS NOT NULL
             FROM convoke.invites WHERE token_hash = $1";
-        let rows = self.connections.read(SQL, &[&token.as_slice()]).await?;
+        let rows = self.postgres.read(SQL, &[&token.as_slice()]).await?;
         let Some(row) = rows.first() else { return Ok(None) };
         let invite = match column(row, "id")? {
             Some(id) => Some(Invite {
@@ -66,13 +66,13 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::CommitUnknown`]: it may be there, but nobody has its token.
-    pub async fn invite_create(&self, new: &NewInvite<'_>) -> Result<Time, StoreError> {
+    pub async fn create_invite(&self, new: &NewInvite<'_>) -> Result<Time, StoreError> {
         const SQL: &str = "
             INSERT INTO convoke.invites (id, interview_id, token_hash, email, created_by, expires_at)
             VALUES ($1, $2, $3, $4, $5, now() + make_interval(secs => $6)) RETURNING expires_at";
         let NewInvite { id, interview, token, email, created_by, lasts } = new;
         let params = [id as _, interview as _, &token.as_slice() as _, email as _, created_by as _, &lasts.as_secs_f64() as _];
-        let rows = self.connections.write(SQL, &params).await?;
+        let rows = self.postgres.write(SQL, &params).await?;
         let row = rows.first().ok_or_else(|| StoreError::Internal("an invite was made without a row".into()))?;
         column(row, "expires_at")
     }
@@ -82,23 +82,23 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::CommitUnknown`]: repeat it.
-    pub async fn invite_bind(&self, id: Uuid, participant: &str) -> Result<bool, StoreError> {
+    pub async fn bind_invite(&self, id: Uuid, participant: &str) -> Result<bool, StoreError> {
         const SQL: &str = "
             UPDATE convoke.invites i SET participant_id = $2, used_at = coalesce(i.used_at, now())
             FROM convoke.interviews v
             WHERE i.id = $1 AND v.id = i.interview_id AND v.status IN ('SCHEDULED', 'ONGOING') AND i.revoked_at IS NULL
                 AND (i.participant_id = $2 OR (i.participant_id IS NULL AND i.expires_at > now()))
             RETURNING i.id";
-        Ok(!self.connections.write(SQL, &[&id, &participant]).await?.is_empty())
+        Ok(!self.postgres.write(SQL, &[&id, &participant]).await?.is_empty())
     }
 
     /// Revokes an invite of this interview; once more changes nothing. False: there is none.
     ///
     /// # Errors
     /// [`StoreError::CommitUnknown`]: repeat it.
-    pub async fn invite_revoke(&self, interview: Uuid, id: Uuid) -> Result<bool, StoreError> {
+    pub async fn revoke_invite(&self, interview: Uuid, id: Uuid) -> Result<bool, StoreError> {
         const SQL: &str = "
             UPDATE convoke.invites SET revoked_at = coalesce(revoked_at, now()) WHERE id = $1 AND interview_id = $2 RETURNING id";
-        Ok(!self.connections.write(SQL, &[&id, &interview]).await?.is_empty())
+        Ok(!self.postgres.write(SQL, &[&id, &interview]).await?.is_empty())
     }
 }

@@ -29,6 +29,11 @@ pub fn scope_members(scope: &ScopeId) -> String {
     scoped("scope:members:", scope)
 }
 
+/// Sorted set: the durable timers of a scope, by when they are due (ms).
+pub fn scope_due(scope: &ScopeId) -> String {
+    scoped("scope:due:", scope)
+}
+
 /// The sharded pub/sub channel of a scope. Channels are shared by all databases of a Redis, keys are not: so that two
 /// deployments on two databases do not wake each other, the channel carries the number of any but the first.
 pub fn scope_channel(scope: &ScopeId, database: u16) -> String {
@@ -132,6 +137,19 @@ pub fn scope_part(scope: &ScopeId) -> u16 {
     slot(scope.id.as_bytes()) % SCOPE_SETS
 }
 
+/// How many sorted sets tell which scopes have timers, so that they are spread over the masters.
+pub const TIMER_PARTS: u16 = 64;
+
+/// Sorted set: `kind:id` of the scopes of one part that have timers, by when to look there (ms): a hint.
+pub fn timers(part: u16) -> String {
+    format!("timers:{{{part}}}")
+}
+
+/// Which of these sets a scope belongs in.
+pub fn timer_part(scope: &ScopeId) -> u16 {
+    slot(scope.id.as_bytes()) % TIMER_PARTS
+}
+
 /// How a user id stands in keys and in hash fields: base64url without padding.
 pub fn user_tag(user: &str) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(user)
@@ -173,6 +191,7 @@ mod tests {
             scope_meta(&scope),
             scope_log(&scope),
             scope_members(&scope),
+            scope_due(&scope),
             scope_channel(&scope, 0),
             scope_channel(&scope, 5),
             sos_state("42"),

@@ -64,6 +64,8 @@ table! {
     OVERRUN: describe_counter = "convoke_overruns_total", "Messages that found no room on their way to the sockets; the log has them";
     REDIS_MASTERS: describe_gauge = "convoke_redis_masters", "Redis masters, by whether they answer";
     REDIS_REFUSALS: describe_counter = "convoke_redis_refusals_total", "Errors of Redis that refuse what the hub needs, and failed connections to it, by cause";
+    TIMERS_FIRED: describe_counter = "convoke_timers_fired_total", "Durable timers that this node has fired, by timer and outcome";
+    TIMER_LATE_SECONDS: describe_histogram = "convoke_timer_late_seconds", "How late durable timers were when this node fired them";
     SOS_OUTBOX_DEAD: describe_counter = "convoke_sos_outbox_dead_total", "Events that the SOS service refused for good";
     SESSION_STARTS: describe_counter = "convoke_session_starts_total", "Starts of interview sessions, by outcome: ok, or the code of the refusal";
     SESSION_START_SECONDS: describe_histogram = "convoke_session_start_seconds", "Time that a start of an interview session took, refused or not";

@@ -24,6 +24,8 @@ use convoke::redis::script::Eval;
 use convoke::redis::script::Script;
 use convoke::redis::{Redis, RedisConfig, RedisError, Value, cmd, keys};
 
+use convoke::rooms::timers::scripts::*;
+
 use super::redis::Server;
 
 const HOUR_MS: u64 = 3_600_000;
@@ -145,6 +147,7 @@ pub async fn measure() -> BTreeMap<&'static str, Cost> {
     worst.life().await;
     worst.members().await;
     worst.index().await;
+    worst.timers().await;
     worst.others().await;
     meter.worst.into_inner().expect("no panic")
 }
@@ -472,6 +475,23 @@ impl Worst<'_> {
         for _ in 0..12 {
             limit_take(&meter, "route", &"c".repeat(128), 1_000_000, 86_400_000).await.expect("an answer");
         }
+    }
+
+    async fn timers(&self) {
+        let (meter, now) = (self.meter, self.now().await);
+        let name = |n: usize| format!("sos:{n:0128}");
+        self.put("ZADD", &keys::timers(1), &[], (0..10_000).map(|n| [(now - 9_000).to_string(), name(n)]).collect()).await;
+        let taken = timers_take(&meter, 1, 64, Duration::from_millis(500)).await.expect("an answer");
+        assert_eq!(taken.len(), 64);
+        let settled: Vec<_> = taken.into_iter().map(|taken| Settled { taken, next: None }).collect();
+        assert_eq!(timers_settle(&meter, 1, &settled).await.expect("an answer"), 64);
+        let scope = scope_of("timers");
+        timers_hint(&meter, 1, &scope, Duration::ZERO).await.expect("an answer");
+        let row = |n: usize| format!("timer {}", user(n));
+        self.put("ZADD", &keys::scope_due(&scope), &[], (0..10_000).map(|n| [now.to_string(), row(n)]).collect()).await;
+        assert_eq!(due_read(&meter, &scope, 32).await.expect("an answer").rows.len(), 32);
+        due_set(&meter, &scope, &row(1), Some(Duration::ZERO)).await.expect("an answer");
+        due_set(&meter, &scope, &row(1), None).await.expect("an answer");
     }
 
     async fn others(&self) {

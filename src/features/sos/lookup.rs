@@ -19,7 +19,7 @@ use crate::protocol::event::Args;
 
 use super::caller::actor;
 use super::error::SosError;
-use super::join::scope;
+use super::kinds::scope;
 use super::seam::{LookupError, Record};
 use super::timers::longer;
 use super::{Sos, time};

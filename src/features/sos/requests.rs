@@ -1,6 +1,7 @@
 //! The bodies and queries of the internal API, validated. Contract § 3 "Internal API". Pure.
 
-use crate::core::ids::{StreamId, is_scope_id, is_user_id};
+use crate::core::StreamId;
+use crate::core::ids::{is_scope_id, is_user_id};
 use crate::features::sos::scripts::location::Fix;
 
 use super::payload::{self, MAX_CLIENT_MESSAGE_ID, MAX_NOTE, MAX_TEXT};

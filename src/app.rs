@@ -1,61 +1,64 @@
 //! The composition root: the only place that wires everything. Then it waits for a signal, and drains.
 
-mod booking;
+mod config;
 mod demo;
 mod drain;
 mod gauges;
-mod probe;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 
-use crate::auth::{self, SosVerifier};
 use crate::cluster::node::{self, Node};
 use crate::cluster::registry::StartError;
 use crate::cluster::relay;
-use crate::cluster::scripts::Retention;
 use crate::core::drain::{Lifecycle, Phase, asked_to_stop};
 use crate::engineio::{self, Engine};
+use crate::feature::{Feature, Parts, World, probe};
 use crate::features;
-use crate::features::sos::{self, Sos};
-use crate::http::guards::Guards;
+use crate::http::guards::{Guards, RateLimits};
 use crate::http::router::{Bodies, Router};
-use crate::http::routes::{self, health::Health};
-use crate::http::{Front, server};
+use crate::http::routes::health::{Dependency, Health};
+use crate::http::{Front, routes, server};
+use crate::livekit::{self, LiveKit};
 use crate::net::{Budget, Patience};
 use crate::protocol::packet;
 use crate::redis::{Redis, RedisConfig, RedisError};
 use crate::settings::Settings;
 use crate::socketio::{self, EngineHandler, SocketIo};
-use crate::sos_service::{self, SosService};
-use crate::{livekit, store};
+use crate::store::{self, Store};
 
-use booking::Booking;
+pub use config::{Config, tables, variable};
 
 /// How long the last requests may take once the node has drained.
 const LAST_REQUESTS: Duration = Duration::from_secs(2);
 
+/// How long the features may take to end what is under way.
+const LAST_WORK: Duration = Duration::from_secs(10);
+
 /// Clients that the kernel keeps until they are accepted, as far as it may: when a node has died, thousands come at once.
 const BACKLOG: u32 = 4_096;
+
+/// All features. They know nothing of each other, and nothing else in the hub knows one of them.
+pub const FEATURES: &[&dyn Feature] =
+    &[features::sos::feature::SOS, features::interviews::feature::INTERVIEWS, features::bookings::feature::BOOKINGS];
 
 /// Why a node did not start, or could not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     #[error("the configuration of Redis makes no sense")]
     Redis(#[from] RedisError),
-    #[error("tokens cannot be verified")]
-    Verifier(#[from] auth::SetupError),
-    #[error("the SOS service cannot be called")]
-    SosService(#[from] sos_service::SetupError),
     #[error("PostgreSQL cannot be used")]
     Store(#[from] store::SetupError),
     #[error("LiveKit cannot be used")]
     LiveKit(#[from] livekit::SetupError),
+    #[error(transparent)]
+    Feature(#[from] anyhow::Error),
     #[error("this node cannot join the cluster")]
     Cluster(#[from] StartError),
     #[error("cannot listen on {address}")]
@@ -69,30 +72,32 @@ pub enum ServeError {
 ///
 /// # Errors
 /// [`ServeError`], before anything is served.
-pub async fn serve(settings: Settings) -> Result<(), ServeError> {
+pub async fn serve(config: Config) -> Result<(), ServeError> {
     // First, so that no signal is lost while the rest starts.
     let stop_asked = tokio::spawn(asked_to_stop());
     let lifecycle = Lifecycle::default();
+    let Config { settings, features, .. } = config;
     let redis = Redis::connect(redis_config(&settings)).await?;
-    let verifier = Arc::new(SosVerifier::from_settings(&settings)?);
-    let sos_service = SosService::from_settings(&settings)?;
-    let booking = Booking::new(&settings, &redis)?;
     let node = Node::new(node_config(&settings), redis.clone());
-    let scopes = node.scopes.clone();
-    let sos = Sos::new(sos::Parts {
-        scopes: scopes.clone(),
-        config: sos_config(&settings),
-        verifier: verifier.clone(),
-        directory: Arc::new(sos_service.clone()),
-    });
-    sos.start();
-    let io = SocketIo::new(socketio_config(&settings, &node), [sos.namespace()]);
+    let world = World {
+        store: settings.store.as_ref().map(Store::new).transpose()?,
+        livekit: settings.livekit.as_ref().map(LiveKit::new).transpose()?,
+        limits: RateLimits::new(redis.clone()),
+        node: node.clone(),
+        redis: redis.clone(),
+        settings,
+    };
+    let settings = &world.settings;
+    let mut parts = features.iter().map(|feature| feature.build(&world)).collect::<Result<Vec<Parts>, _>>()?;
+    let namespaces: Vec<_> = parts.iter_mut().flat_map(|parts| std::mem::take(&mut parts.namespaces)).collect();
+    let io = SocketIo::new(socketio_config(settings, &node), namespaces);
     io.set_session_store(node.recovery.session_store());
     let budget = Budget::new(settings.limits.memory_budget);
-    let engine = Engine::new(engine_config(&settings, &node, &budget), EngineHandler(io.clone()));
+    let engine = Engine::new(engine_config(settings, &node, &budget), EngineHandler(io.clone()));
     relay::wire_node(&node, &[("socket.io", &engine)]);
 
-    gauges::spawn(engine.clone(), io.clone(), node.clone(), redis.clone());
+    let running: Vec<_> = parts.iter().map(|parts| parts.running.clone()).collect();
+    gauges::spawn(engine.clone(), io.clone(), node.clone(), redis.clone(), running.clone());
     let counted = engine.clone();
     node.registry.set_connections(move || counted.sessions());
     let claims = node.recovery.clone();
@@ -100,38 +105,21 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         let claims = claims.clone();
         Box::pin(async move { claims.reborn().await })
     }));
-    drain::wire(&node, &sos);
     node.start().await?;
-    booking.start().await;
+    for feature in &running {
+        feature.start().await;
+    }
 
-    let mut dependencies = probe::dependencies(sos_service, settings.sos.identity.jwks_url.is_some().then_some(verifier));
-    dependencies.extend(booking.dependencies(&settings));
-    let health = Health {
-        lifecycle: lifecycle.clone(),
-        refuses: Box::new({
-            let redis = redis.clone();
-            move || redis.refusals().present()
-        }),
-        masters: Box::new(move || redis.masters_up()),
-        fence: Box::new({
-            let registry = node.registry.clone();
-            move || registry.fence().reason()
-        }),
-        dependencies,
-    };
-    let front = Front {
-        guards: Guards::new(&settings),
-        router: router(&settings, &budget, &sos, &booking, health, &scopes.node()),
-        engine: engine.clone(),
-    };
+    let health = health(&lifecycle, &world, parts.iter_mut().flat_map(|parts| std::mem::take(&mut parts.dependencies)));
+    let front = Front { guards: Guards::new(settings), router: router(&world, &budget, parts, health), engine: engine.clone() };
     let listener = bind((settings.server.host, settings.server.port).into())?;
     let address = listener.local_addr().map_err(ServeError::Signals)?;
     let stop = CancellationToken::new();
-    let limits = server_limits(&settings, &budget);
+    let limits = server_limits(settings, &budget);
     let server = tokio::spawn(server::serve(listener, Arc::new(front), limits, stop.clone()));
     lifecycle.enter(Phase::Serving);
     // With PORT=0 this is how one learns the port.
-    tracing::info!(%address, node = &*scopes.node(), version = env!("CARGO_PKG_VERSION"), "listening");
+    tracing::info!(%address, node = &*node.scopes.node(), version = env!("CARGO_PKG_VERSION"), "listening");
 
     let signal = tokio::select! {
         signal = stop_asked => signal.map_err(io::Error::other).and_then(|signal| signal).map_err(ServeError::Signals)?,
@@ -140,32 +128,58 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     tracing::info!(signal, sessions = engine.sessions(), "draining");
     lifecycle.enter(Phase::Draining);
     node.registry.set_draining();
-    let plan = drain::Plan {
-        delay: settings.server.drain_delay,
-        over: settings.server.drain,
-        offline_after: settings.sos.offline_after,
-    };
-    let drained = drain::Drained { engine: engine.clone(), io, node: node.clone(), recovery: node.recovery.clone(), sos };
+    let plan = drain::Plan { delay: settings.server.drain_delay, over: settings.server.drain };
+    let drained = drain::Drained { engine: engine.clone(), io, node: node.clone(), running: running.clone() };
     tokio::select! {
         () = drain::drain(&drained, plan) => tracing::info!("drained"),
-        // Whoever asks twice does not want to wait.
+        // Who asks twice does not want to wait.
         _ = asked_to_stop() => tracing::warn!(sessions = engine.sessions(), "stopped before all sessions were closed"),
     }
-    booking.stop().await;
+    let by = tokio::time::Instant::now() + LAST_WORK;
+    join_all(running.iter().map(|feature| feature.stop(by))).await;
     node.leave().await;
     stop.cancel();
     let _ = tokio::time::timeout(LAST_REQUESTS, server).await;
     Ok(())
 }
 
-fn router(settings: &Settings, budget: &Arc<Budget>, sos: &Arc<Sos>, booking: &Booking, health: Health, node: &str) -> Router {
+fn health(lifecycle: &Lifecycle, world: &World, of_features: impl Iterator<Item = Dependency>) -> Health {
+    let mut dependencies = Vec::new();
+    if let Some(store) = world.store.clone() {
+        dependencies.push(probe::watched("postgres", probe::EVERY, move || {
+            let store = store.clone();
+            async move { store.ping().await.map_err(probe::why) }
+        }));
+    }
+    if let Some(livekit) = world.livekit.clone() {
+        dependencies.push(probe::watched("livekit", probe::EVERY, move || {
+            let livekit = livekit.clone();
+            async move { livekit.ping().await.map_err(probe::why) }
+        }));
+    }
+    dependencies.extend(of_features);
+    let (refusing, counted, registry) = (world.redis.clone(), world.redis.clone(), world.node.registry.clone());
+    Health {
+        lifecycle: lifecycle.clone(),
+        refuses: Box::new(move || refusing.refusals().present()),
+        masters: Box::new(move || counted.masters_up()),
+        fence: Box::new(move || registry.fence().reason()),
+        dependencies,
+    }
+}
+
+fn router(world: &World, budget: &Arc<Budget>, parts: Vec<Parts>, health: Health) -> Router {
+    let settings = &world.settings;
     let limit = settings.server.body_limit;
     let mut router = Router::new(Bodies { limit, patience: patience(settings), budget: budget.clone() });
-    routes::health::routes(&mut router, health, node);
-    features::sos::routes::routes(&mut router, sos, settings.sos.internal_token.as_ref());
-    booking.routes(&mut router, settings);
+    routes::health::routes(&mut router, health, &world.node.scopes.node());
+    let listeners = parts.iter().filter_map(|parts| parts.livekit.clone()).collect();
+    routes::livekit::routes(&mut router, world.livekit.as_ref(), listeners);
+    for parts in parts {
+        (parts.routes)(&mut router);
+    }
     if settings.server.demo {
-        demo::routes(&mut router, settings, sos, booking.sessions());
+        demo::routes(&mut router, settings.livekit.as_ref());
     }
     router
 }
@@ -196,28 +210,6 @@ fn node_config(settings: &Settings) -> node::Config {
         peer_port: settings.cluster.peer_port,
         address: settings.cluster.address,
         recovery_window: settings.transport.recovery_window,
-    }
-}
-
-fn sos_config(settings: &Settings) -> sos::Config {
-    let transport = &settings.transport;
-    let window = transport.recovery_window;
-    // A client may notice the loss of its link only after a whole heartbeat, and then has the window to come back.
-    let log = window + Duration::from_secs(30) + transport.ping_interval + transport.ping_timeout + settings.server.drain;
-    let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    sos::Config {
-        retention: Retention { window_ms: ms(window), log_ms: ms(log) },
-        ack_after: settings.sos.ack_after,
-        lookup_every: settings.sos.lookup_every,
-        sweep_every: settings.sos.sweep_every,
-        offline_after: settings.sos.offline_after,
-        presence_window: settings.sos.presence_window,
-        token_grace: settings.sos.token_grace,
-        devices: settings.sos.devices,
-        rooms: settings.limits.rooms_per_socket,
-        relay_bytes: settings.limits.relay_bytes,
-        state_bytes: settings.limits.state_bytes,
-        ..sos::Config::default()
     }
 }
 

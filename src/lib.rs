@@ -16,7 +16,6 @@ pub mod engineio;
 pub mod livekit;
 pub mod peer;
 pub mod redis;
-pub mod sos_service;
 pub mod store;
 // L3
 pub mod socketio;
@@ -24,10 +23,11 @@ pub mod socketio;
 pub mod cluster;
 // L5
 pub mod http;
-pub mod rooms;
 // L6
-pub mod features;
+pub mod feature;
 // L7
-pub mod app;
+pub mod features;
 // L8
+pub mod app;
+// L9
 pub mod cli;

@@ -2,13 +2,12 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-use convoke::{auth, cli::Cli};
+use convoke::{auth, cli};
 
 #[global_allocator]
 static ALLOC: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     auth::install_crypto_provider();
-    Cli::parse().run()
+    cli::run(std::env::args_os())
 }

@@ -4,9 +4,9 @@
 //! It knows nothing of what the settings are for; each part of the hub takes its own struct of the tree.
 
 mod database;
-mod identity;
-mod interviews;
-mod reader;
+pub mod identity;
+mod outside;
+pub mod reader;
 mod source;
 pub mod table;
 mod values;
@@ -15,13 +15,12 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use reader::Reader;
-use table::{self as t, Variable};
+use table as t;
 
 pub use database::DatabaseTls;
 pub use identity::Identity;
-pub use interviews::{Interviews, LiveKit, SessionRules, Sessions, Store};
-pub use reader::Fault;
+pub use outside::{LiveKit, Store};
+pub use reader::{Fault, Reader};
 pub use source::Source;
 pub use values::{Cidr, Origins, Secret, duration};
 
@@ -34,13 +33,12 @@ pub struct Settings {
     pub transport: Transport,
     pub limits: Limits,
     pub redis: Redis,
-    pub sos: Sos,
-    /// `None`: interviews and interview sessions are off.
+    /// Shared with the company's own services; without it nobody is let in at `/internal`.
+    pub internal_token: Option<Secret>,
+    /// `None`: what stands on PostgreSQL is off.
     pub store: Option<Store>,
-    /// `None`: nobody gets a token for a room, and no session starts.
+    /// `None`: what stands on LiveKit is off.
     pub livekit: Option<LiveKit>,
-    pub interviews: Interviews,
-    pub sessions: Sessions,
     pub telemetry: Telemetry,
 }
 
@@ -142,29 +140,6 @@ pub struct Redis {
     pub ack_replicas: u32,
 }
 
-/// The SOS surface (contract § 3).
-#[derive(Clone, Debug)]
-pub struct Sos {
-    pub identity: Identity,
-    /// Shared with the SOS service, both ways; without it the internal API is off.
-    pub internal_token: Option<Secret>,
-    /// Base URL of the SOS service, without a final slash. There is an `internal_token` then.
-    pub service_url: Option<Box<str>>,
-    /// After so long without acknowledgement an incident is announced as unacknowledged.
-    pub ack_after: Duration,
-    /// A provisional incident is looked up again so often.
-    pub lookup_every: Duration,
-    pub sweep_every: Duration,
-    /// After so long a lost connection is announced as offline.
-    pub offline_after: Duration,
-    /// Who is there is announced at most once in so long in one incident.
-    pub presence_window: Duration,
-    /// How long an expired token still opens its own incident; zero: not at all.
-    pub token_grace: Duration,
-    /// Devices of a user whose clocks an incident tells apart.
-    pub devices: u32,
-}
-
 /// Logs and metrics.
 #[derive(Clone, Debug)]
 pub struct Telemetry {
@@ -190,33 +165,34 @@ impl fmt::Display for Faults {
 /// Bytes of an event that count as one event more.
 pub const EVENT_BYTES: usize = 16_384;
 
-/// Characters of a secret of ours: a shorter one can be guessed.
-const LEAST_SECRET: usize = 16;
-
 impl Settings {
-    /// Reads every variable.
+    /// Reads every variable that belongs to no feature.
     ///
     /// # Errors
     /// [`Faults`] names all that is wrong, not the first thing only.
     pub fn from_source(source: &Source) -> Result<Self, Faults> {
         let mut read = Reader::new(source);
+        let settings = Self::read(&mut read);
+        read.finish().map(|()| settings)
+    }
+
+    /// The same, for those who read more; the faults are with the reader.
+    pub fn read(read: &mut Reader<'_>) -> Self {
         let mut settings = Self {
-            server: server(&mut read),
-            cluster: cluster(&mut read),
-            origins: origins(&mut read),
-            transport: transport(&mut read),
-            limits: limits(&mut read),
-            redis: redis(&mut read),
-            sos: sos(&mut read),
-            store: interviews::store(&mut read),
-            livekit: interviews::livekit(&mut read),
-            interviews: interviews::interviews(&mut read),
-            sessions: interviews::sessions(&mut read),
-            telemetry: telemetry(&mut read),
+            server: server(read),
+            cluster: cluster(read),
+            origins: origins(read),
+            transport: transport(read),
+            limits: limits(read),
+            redis: redis(read),
+            internal_token: read.own_secret(t::INTERNAL_AUTH_TOKEN),
+            store: outside::store(read),
+            livekit: outside::livekit(read),
+            telemetry: telemetry(read),
         };
         settings.raise_limits();
-        settings.check_together(&mut read);
-        if read.faults.is_empty() { Ok(settings) } else { Err(Faults(read.faults)) }
+        settings.check_together(read);
+        settings
     }
 
     /// A limit never stops what another one allows.
@@ -229,14 +205,6 @@ impl Settings {
 
     /// What fits alone but not together.
     fn check_together(&self, read: &mut Reader<'_>) {
-        if !self.server.development {
-            for variable in self.short_secrets() {
-                // It may have been given by its other name.
-                let long = (variable.name == t::JWT_SECRET.name).then_some(t::SOS_JWT_SECRET);
-                let variable = long.filter(|long| read.given(long).is_some()).unwrap_or(variable);
-                read.fault(variable, format!("must have at least {LEAST_SECRET} characters"));
-            }
-        }
         if self.telemetry.metrics_port.is_some_and(|port| port == self.server.port) {
             read.fault(t::METRICS_PORT, format!("must differ from the port of the server, {}", self.server.port));
         }
@@ -267,68 +235,17 @@ impl Settings {
             let why = format!("must be at least {least}: an event and its MAX_ATTACHMENTS come in one answer");
             read.fault(t::MAX_PACKETS_PER_PAYLOAD, why);
         }
-        identity::check_apart(
-            read,
-            [("SOS", &self.sos.identity), ("INTERVIEW", &self.interviews.identity), ("SESSIONS", &self.sessions.identity)],
-        );
-        if self.server.demo && self.sos.identity.secret.is_none() {
-            read.fault(t::DEMO, "needs JWT_SECRET: the page hands out tokens signed with it");
-        }
-        if read.given(t::SOS_MS_URL).is_some() && self.sos.internal_token.is_none() {
-            read.fault(t::SOS_MS_URL, "needs INTERNAL_AUTH_TOKEN: every call to the SOS service carries it");
-        }
-    }
-
-    /// The secrets of ours that can be guessed. Passwords of Redis and PostgreSQL are not ours to judge.
-    fn short_secrets(&self) -> impl Iterator<Item = &'static Variable> {
-        let secrets = [
-            (t::CLUSTER_SECRET, self.cluster.secret.as_ref()),
-            (t::JWT_SECRET, self.sos.identity.secret.as_ref()),
-            (t::INTERNAL_AUTH_TOKEN, self.sos.internal_token.as_ref()),
-            (t::INTERVIEW_JWT_SECRET, self.interviews.identity.secret.as_ref()),
-            (t::SESSIONS_JWT_SECRET, self.sessions.identity.secret.as_ref()),
-            (t::LIVEKIT_API_SECRET, self.livekit.as_ref().map(|livekit| &livekit.secret)),
-        ];
-        let is_short = |secret: &Secret| secret.expose().chars().count() < LEAST_SECRET;
-        secrets.into_iter().filter(move |(_, secret)| secret.is_some_and(is_short)).map(|(variable, _)| variable)
     }
 
     /// What is off because its settings are missing, and what is dangerous: one sentence each, to be logged once at start.
     pub fn notices(&self) -> Vec<String> {
-        let short = self.short_secrets();
-        let short =
-            short.map(|Variable { name, .. }| format!("{name} is shorter than {LEAST_SECRET} characters: never in production"));
         let notices = [
-            (!self.sos.identity.is_configured(), "incidents are off: none of JWT_SECRET, JWT_PUBLIC_KEY, SOS_JWKS_URL is set"),
             (self.cluster.secret.is_none(), "this node must stay the only one: CLUSTER_SECRET is not set"),
-            (self.sos.internal_token.is_none(), "the internal API is off: INTERNAL_AUTH_TOKEN is not set"),
-            (self.sos.service_url.is_none(), "incidents are neither looked up nor reported back: SOS_MS_URL is not set"),
-            (
-                self.sos.identity.secret.as_ref().is_some_and(|secret| secret.expose().len() < 32),
-                "JWT_SECRET is shorter than 32 bytes",
-            ),
-            (self.store.is_none(), "interviews and interview sessions are off: DATABASE_URL is not set"),
-            (
-                self.store.is_some() && self.livekit.is_none(),
-                "no session starts and nobody gets a token for a room: LIVEKIT_WS_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET are not set",
-            ),
-            (
-                self.store.is_some() && !self.sessions.identity.is_configured(),
-                "interview sessions are off: none of SESSIONS_JWT_SECRET, SESSIONS_JWT_PUBLIC_KEY, SESSIONS_JWKS_URL is set",
-            ),
-            (
-                self.store.is_some() && !self.interviews.identity.is_configured(),
-                "recruiters are off: none of INTERVIEW_JWT_SECRET, INTERVIEW_JWT_PUBLIC_KEY, INTERVIEW_JWKS_URL is set",
-            ),
-            (
-                self.interviews.open_signalling,
-                "INTERVIEW_OPEN_SIGNALLING is true: whoever knows an interview's id may join its call in any role",
-            ),
+            (self.internal_token.is_none(), "the internal API is off: INTERNAL_AUTH_TOKEN is not set"),
             (self.origins.any, "any web page may connect: CORS_ORIGIN or CLIENT_ORIGINS holds *"),
             (self.server.demo, "DEMO is on: anyone can get a token"),
         ];
-        let notices = notices.into_iter().filter(|(holds, _)| *holds).map(|(_, notice)| notice.to_owned());
-        notices.chain(short).collect()
+        notices.into_iter().filter(|(holds, _)| *holds).map(|(_, notice)| notice.to_owned()).collect()
     }
 }
 
@@ -361,7 +278,7 @@ fn cluster(read: &mut Reader<'_>) -> Cluster {
     Cluster {
         peer_port: read.integer(t::PEER_PORT, 0..=u16::MAX),
         address: read.parsed(t::POD_IP, "an IP address", |text| text.parse().ok()),
-        secret: read.secret(t::CLUSTER_SECRET),
+        secret: read.own_secret(t::CLUSTER_SECRET),
     }
 }
 
@@ -444,21 +361,6 @@ fn redis_url(read: &mut Reader<'_>) -> Secret {
     Secret::new(url.as_str())
 }
 
-fn sos(read: &mut Reader<'_>) -> Sos {
-    Sos {
-        identity: identity::sos(read),
-        internal_token: read.secret(t::INTERNAL_AUTH_TOKEN),
-        service_url: read.http_base(t::SOS_MS_URL),
-        ack_after: read.seconds(t::SOS_ACK_SECONDS, 1..=86_400),
-        lookup_every: read.seconds(t::SOS_LOOKUP_SECONDS, 1..=86_400),
-        sweep_every: read.seconds(t::SOS_SWEEP_SECONDS, 1..=86_400),
-        offline_after: read.seconds(t::PRESENCE_OFFLINE_SECONDS, 0..=3600),
-        presence_window: read.milliseconds(t::PRESENCE_WINDOW_MS, 0..=60_000),
-        token_grace: read.seconds(t::TOKEN_GRACE_SECONDS, 0..=31_536_000),
-        devices: read.integer(t::DEVICES_PER_USER, 1..=64),
-    }
-}
-
 fn telemetry(read: &mut Reader<'_>) -> Telemetry {
     let log_filter =
         read.parsed(t::LOG_LEVEL, "error, warn, info, debug, trace or a filter such as info,convoke=debug", |text| {
@@ -481,6 +383,3 @@ fn is_log_filter(text: &str) -> bool {
 fn is_node_id(text: &str) -> bool {
     (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
 }
-
-#[cfg(test)]
-mod tests;

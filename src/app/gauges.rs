@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::cluster::node::Node;
 use crate::engineio::Engine;
+use crate::feature::Running;
 use crate::redis::Redis;
 use crate::socketio::SocketIo;
 use crate::telemetry::metrics::{
@@ -17,12 +18,13 @@ use crate::telemetry::metrics::{
 const EVERY: Duration = Duration::from_secs(1);
 
 /// Copies the figures until the process ends.
-pub fn spawn(engine: Arc<Engine>, io: Arc<SocketIo>, node: Arc<Node>, redis: Redis) {
+pub fn spawn(engine: Arc<Engine>, io: Arc<SocketIo>, node: Arc<Node>, redis: Redis, features: Vec<Arc<dyn Running>>) {
     tokio::spawn(async move {
         let (scopes, registry) = (&node.scopes, &node.registry);
         let mut timer = tokio::time::interval(EVERY);
         loop {
             timer.tick().await;
+            features.iter().for_each(|feature| feature.sample());
             metrics::gauge!(CONNECTIONS).set(engine.sessions() as f64);
             metrics::gauge!(CLIENT_MEMORY).set(engine.config().budget.used() as f64);
             metrics::gauge!(SOCKETS).set(io.sockets() as f64);

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::keys::{KeyRing, id_text, sign};
 use super::{AuthError, FetchError, SetupError};
 use crate::core::ids;
-use crate::settings::{Identity, Settings};
+use crate::settings::Identity;
 
 /// What a person is to interviews.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -69,9 +69,9 @@ pub struct RecruiterVerifier {
 
 impl RecruiterVerifier {
     /// # Errors
-    /// If a key cannot be used. [`Settings::from_source`] has found unreadable ones already.
-    pub fn from_settings(settings: &Settings) -> Result<Self, SetupError> {
-        Ok(Self { keys: KeyRing::new(&settings.interviews.identity)? })
+    /// If a key cannot be used. Reading the settings has found unreadable ones already.
+    pub fn new(identity: &Identity) -> Result<Self, SetupError> {
+        Ok(Self { keys: KeyRing::new(identity)? })
     }
 
     /// `now_seconds` since 1970. Waits for a JWKS at most 3 s.

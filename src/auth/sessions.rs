@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::keys::{KeyRing, sign};
 use super::{AuthError, FetchError, SetupError};
-use crate::settings::{Identity, Settings};
+use crate::settings::Identity;
 
 /// The longest e-mail address that is passed on (RFC 3696, erratum 1690, rounded up).
 const LONGEST_EMAIL: usize = 320;
@@ -29,9 +29,9 @@ pub struct SessionsVerifier {
 
 impl SessionsVerifier {
     /// # Errors
-    /// If a key cannot be used. [`Settings::from_source`] has found unreadable ones already.
-    pub fn from_settings(settings: &Settings) -> Result<Self, SetupError> {
-        Ok(Self { keys: KeyRing::new(&settings.sessions.identity)? })
+    /// If a key cannot be used. Reading the settings has found unreadable ones already.
+    pub fn new(identity: &Identity) -> Result<Self, SetupError> {
+        Ok(Self { keys: KeyRing::new(identity)? })
     }
 
     /// `now_seconds` since 1970. Waits for a JWKS at most 3 s.

@@ -1,46 +1,23 @@
 //! `convoke check`: tries what a node will need, and says in one line each what it found. The settings were read before.
 
-mod booking;
-
-use std::fmt;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::time::timeout;
 
-use crate::auth::{FetchError, SosVerifier};
+use crate::app::Config;
+use crate::feature::Finding;
+use crate::feature::check::PATIENCE;
+use crate::livekit::LiveKit;
 use crate::redis::{Redis, RedisConfig, Trial};
 use crate::settings::Settings;
-use crate::sos_service::SosService;
 
 /// Sharded pub/sub came with Redis 7.
 const LEAST_REDIS: u32 = 7;
-/// Someone waits in front of a terminal.
-const PATIENCE: Duration = Duration::from_secs(5);
 
-/// One thing that was tried.
-#[derive(Debug, PartialEq, Eq)]
-enum Finding {
-    Good(String),
-    /// Off or risky, but nothing is broken.
-    Note(String),
-    Bad(String),
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Good(text) => write!(f, "ok    {text}"),
-            Self::Note(text) => write!(f, "note  {text}"),
-            Self::Bad(text) => write!(f, "BAD   {text}"),
-        }
-    }
-}
-
-pub(super) fn check(settings: &Settings) -> anyhow::Result<ExitCode> {
+pub(super) fn check(config: &Config) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no thread to run on")?;
-    let findings = runtime.block_on(findings(settings));
+    let findings = runtime.block_on(findings(config));
     for finding in &findings {
         println!("{finding}");
     }
@@ -48,13 +25,15 @@ pub(super) fn check(settings: &Settings) -> anyhow::Result<ExitCode> {
     Ok(if all_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn findings(settings: &Settings) -> Vec<Finding> {
+async fn findings(config: &Config) -> Vec<Finding> {
+    let Config { settings, features, .. } = config;
     let mut findings = vec![Finding::Good("settings".into())];
-    findings.extend(settings.notices().into_iter().map(Finding::Note));
+    findings.extend(config.notices().into_iter().map(Finding::Note));
     findings.extend(redis(settings).await);
-    findings.extend(published_keys(settings).await);
-    findings.extend(sos_service(settings).await);
-    findings.extend(booking::findings(settings).await);
+    findings.extend(livekit(settings).await);
+    for feature in features {
+        findings.extend(feature.check(settings).await);
+    }
     findings
 }
 
@@ -102,32 +81,16 @@ fn judge_version(address: &str, version: &str) -> Finding {
     }
 }
 
-async fn published_keys(settings: &Settings) -> Option<Finding> {
-    let url = settings.sos.identity.jwks_url.as_deref()?;
-    let verifier = match SosVerifier::from_settings(settings) {
-        Ok(verifier) => verifier,
+async fn livekit(settings: &Settings) -> Option<Finding> {
+    let settings = settings.livekit.as_ref()?;
+    let livekit = match LiveKit::new(settings) {
+        Ok(livekit) => livekit,
         Err(error) => return Some(Finding::Bad(error.to_string())),
     };
-    Some(judge_keys("SOS_JWKS_URL", url, verifier.fetch_published_keys().await?))
-}
-
-fn judge_keys(setting: &str, url: &str, fetched: Result<usize, FetchError>) -> Finding {
-    match fetched {
-        Ok(0) => Finding::Bad(format!("{setting} {url} holds no RS256 or ES256 key")),
-        Ok(keys) => Finding::Good(format!("{setting} {url}, keys: {keys}")),
-        Err(error) => Finding::Bad(format!("{setting} {url}: {:#}", anyhow::Error::from(error))),
-    }
-}
-
-async fn sos_service(settings: &Settings) -> Option<Finding> {
-    let url = settings.sos.service_url.as_deref()?;
-    let service = match SosService::from_settings(settings) {
-        Ok(service) => service?,
-        Err(error) => return Some(Finding::Bad(error.to_string())),
-    };
-    Some(match service.try_token().await {
-        Ok(()) => Finding::Good(format!("SOS service {url}")),
-        Err(error) => Finding::Bad(format!("SOS service {url}: {:#}", anyhow::Error::from(error))),
+    Some(match timeout(PATIENCE, livekit.ping()).await {
+        Ok(Ok(())) => Finding::Good(format!("LiveKit {}", settings.api_url)),
+        Ok(Err(error)) => Finding::Bad(format!("LiveKit {}: {error}", settings.api_url)),
+        Err(_) => Finding::Bad(format!("LiveKit {} does not answer", settings.api_url)),
     })
 }
 

@@ -4,12 +4,13 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 
-use crate::app;
+use crate::app::{self, Config, FEATURES};
 use crate::net::descriptors;
 use crate::settings::{Faults, Settings, Source};
 use crate::telemetry::{self, metrics::Metrics};
 
-pub(super) fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
+pub(super) fn serve(config: Config) -> anyhow::Result<ExitCode> {
+    let settings = &config.settings;
     telemetry::init(&settings.telemetry.log_filter, settings.telemetry.json)?;
     let files = descriptors::raise();
     let connections = settings.limits.connections;
@@ -19,10 +20,10 @@ pub(super) fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
              refused; raise its hard limit (ulimit -Hn, LimitNOFILE)"
         );
     }
-    for notice in settings.notices() {
+    for notice in config.notices() {
         tracing::warn!("{notice}");
     }
-    Ok(run(settings).map_or_else(
+    Ok(run(config).map_or_else(
         |error| {
             tracing::error!(error = format!("{error:#}"), "the node ends");
             ExitCode::FAILURE
@@ -42,11 +43,11 @@ pub(super) fn refuse(faults: &Faults, source: &Source) {
     tracing::error!(faults = faults.0.len(), "the node does not start with these settings");
 }
 
-fn run(settings: Settings) -> anyhow::Result<()> {
+fn run(config: Config) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no threads to run on")?;
     runtime.block_on(async {
-        serve_metrics(&settings).await?;
-        Ok(app::serve(settings).await?)
+        serve_metrics(&config.settings).await?;
+        Ok(app::serve(config).await?)
     })
 }
 
@@ -56,6 +57,6 @@ async fn serve_metrics(settings: &Settings) -> anyhow::Result<()> {
     let address = (settings.server.host, port);
     let listener =
         tokio::net::TcpListener::bind(address).await.with_context(|| format!("METRICS_PORT {port} cannot be opened"))?;
-    tokio::spawn(Metrics::install()?.serve(listener));
+    tokio::spawn(Metrics::install(FEATURES.iter().flat_map(|feature| feature.metrics()))?.serve(listener));
     Ok(())
 }

@@ -3,7 +3,6 @@
 pub mod engineio;
 pub mod event;
 pub mod fields;
-pub mod form;
 pub mod frame;
 pub mod intake;
 mod json;

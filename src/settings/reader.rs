@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::table::Variable;
-use super::{Secret, Source};
+use super::{Faults, Secret, Source};
 
 /// One thing that is wrong with the configuration. It never holds the value of a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,14 +29,19 @@ impl fmt::Display for Fault {
     }
 }
 
-pub(super) struct Reader<'a> {
+/// Reads variables and collects faults. A secret of ours that can be guessed is noted as well.
+pub struct Reader<'a> {
     source: &'a Source,
-    pub faults: Vec<Fault>,
+    faults: Vec<Fault>,
+    short_secrets: Vec<&'static Variable>,
 }
+
+/// Characters of a secret of ours: a shorter one can be guessed.
+pub const LEAST_SECRET: usize = 16;
 
 impl<'a> Reader<'a> {
     pub fn new(source: &'a Source) -> Self {
-        Self { source, faults: source.faults().to_vec() }
+        Self { source, faults: source.faults().to_vec(), short_secrets: Vec::new() }
     }
 
     pub fn fault(&mut self, variable: &Variable, message: impl Into<String>) {
@@ -56,6 +61,33 @@ impl<'a> Reader<'a> {
     pub fn secret(&self, variable: &Variable) -> Option<Secret> {
         // Not trimmed: a space may belong to a secret.
         self.source.get(variable.name).map(Secret::new)
+    }
+
+    /// A secret that the hub signs or is known with, so that it must not be short. Passwords of other systems are not ours to judge.
+    pub fn own_secret(&mut self, variable: &'static Variable) -> Option<Secret> {
+        let secret = self.secret(variable);
+        self.judge_secret(variable, secret.as_ref());
+        secret
+    }
+
+    /// Notes the variable if its secret is short.
+    pub fn judge_secret(&mut self, variable: &'static Variable, secret: Option<&Secret>) {
+        if secret.is_some_and(|secret| secret.expose().chars().count() < LEAST_SECRET) {
+            self.short_secrets.push(variable);
+        }
+    }
+
+    /// The variables of all short secrets that were read.
+    pub fn short_secrets(&self) -> &[&'static Variable] {
+        &self.short_secrets
+    }
+
+    /// Whether anything was wrong.
+    ///
+    /// # Errors
+    /// All faults, in the order in which they were found.
+    pub fn finish(self) -> Result<(), Faults> {
+        if self.faults.is_empty() { Ok(()) } else { Err(Faults(self.faults)) }
     }
 
     pub fn optional(&self, variable: &Variable) -> Option<Box<str>> {

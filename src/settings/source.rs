@@ -14,13 +14,13 @@ pub struct Source {
 
 impl Source {
     /// The environment of this process, the host's name, and in development the files of the working directory.
-    pub fn from_process() -> Self {
+    pub fn from_process(is_known: impl Fn(&str) -> bool) -> Self {
         let mut source = Self::default();
         for (name, value) in std::env::vars_os() {
             let Ok(name) = name.into_string() else { continue };
             match value.into_string() {
                 Ok(value) => source.set(&name, &value),
-                Err(_) if super::table::variable(&name).is_some() => source.faults.push(Fault::new(&name, "is not valid UTF-8")),
+                Err(_) if is_known(&name) => source.faults.push(Fault::new(&name, "is not valid UTF-8")),
                 Err(_) => {}
             }
         }

@@ -1,5 +1,5 @@
-//! Every variable of the environment that the hub reads, with its default and its meaning. `convoke serve --help` prints
-//! this table; nothing else in the code spells the name of a variable.
+//! The variables of the environment that belong to no feature, each with its default and its meaning. Each feature has a
+//! table of its own. `convoke serve --help` prints them all; nothing else in the code spells the name of a variable.
 
 /// One variable of the environment.
 #[derive(Debug)]
@@ -18,25 +18,39 @@ pub struct Group {
     pub variables: &'static [&'static Variable],
 }
 
-macro_rules! default {
-    (unset) => {
+/// Declares variables with their defaults and meanings, by groups: a constant for each, and `GROUPS`.
+///
+/// ```
+/// convoke::settings_table! {
+///     "Counter" {
+///         COUNTER_STEP = "1", "What one click adds";
+///         COUNTER_LABEL = unset, "What stands above it";
+///     }
+/// }
+/// assert_eq!(COUNTER_STEP.default, Some("1"));
+/// assert_eq!(GROUPS[0].variables.len(), 2);
+/// ```
+#[macro_export]
+macro_rules! settings_table {
+    (@default unset) => {
         None
     };
-    ($text:literal) => {
+    (@default $text:literal) => {
         Some($text)
     };
-}
-
-macro_rules! variables {
     ($($title:literal { $($name:ident = $default:tt, $meaning:literal;)+ })+) => {
-        $($(pub const $name: &Variable =
-            &Variable { name: stringify!($name), default: default!($default), meaning: $meaning };)+)+
+        $($(pub const $name: &$crate::settings::table::Variable = &$crate::settings::table::Variable {
+            name: stringify!($name),
+            default: $crate::settings_table!(@default $default),
+            meaning: $meaning,
+        };)+)+
         /// All variables, in the order in which the help text shows them.
-        pub const GROUPS: &[Group] = &[$(Group { title: $title, variables: &[$($name),+] }),+];
+        pub const GROUPS: &[$crate::settings::table::Group] =
+            &[$($crate::settings::table::Group { title: $title, variables: &[$($name),+] }),+];
     };
 }
 
-variables! {
+crate::settings_table! {
     "Server" {
         HOST = "0.0.0.0", "Address to listen on";
         PORT = "3000", "Port of HTTP and Socket.IO; 0 takes a free one";
@@ -100,24 +114,6 @@ variables! {
         REDIS_DEADLINE_MS = "5000", "How long a call to Redis may take in all, repeats included";
         ACK_REPLICAS = "1", "Replicas that must have a write before it is confirmed, where the master has any; 0 asks for none";
     }
-    "Incidents (SOS)" {
-        JWT_SECRET = unset, "HS256 secret of the tokens of citizens, rescuers, dispatchers and admins";
-        SOS_JWT_SECRET = unset, "Another name of JWT_SECRET";
-        JWT_PUBLIC_KEY = unset, "RS256 or ES256 public key of these tokens, as PEM; \\n stands for a line break";
-        SOS_JWT_PUBLIC_KEY = unset, "Another name of JWT_PUBLIC_KEY";
-        SOS_JWKS_URL = unset, "Where the public keys of these tokens (RS256, ES256) are published";
-        SOS_ISSUER = unset, "The `iss` that these tokens must carry";
-        SOS_AUDIENCE = unset, "The `aud` that these tokens must carry";
-        INTERNAL_AUTH_TOKEN = unset, "Shared secret with the SOS service, both ways; without it /internal is off";
-        SOS_MS_URL = unset, "Base URL of the SOS service; without it no incident is looked up and none is reported back";
-        SOS_ACK_SECONDS = "60", "An incident that nobody has acknowledged for so long is announced to the watchers";
-        SOS_LOOKUP_SECONDS = "30", "How often a provisional incident with members is looked up again";
-        SOS_SWEEP_SECONDS = "60", "How often each node looks over all incidents for what others have left undone";
-        PRESENCE_OFFLINE_SECONDS = "5", "How long a lost connection may stay unannounced";
-        PRESENCE_WINDOW_MS = "250", "Who comes to an incident and goes is announced at most once in so long, all changes together";
-        TOKEN_GRACE_SECONDS = "43200", "How long a citizen or rescuer keeps its incident after its token expired; 0 turns it off";
-        DEVICES_PER_USER = "8", "Devices of one user whose clocks an incident tells apart; the one silent longest is forgotten first";
-    }
     "PostgreSQL" {
         DATABASE_URL = unset, "postgres://…; interviews and interview sessions are off without it";
         DATABASE_CA_FILE = unset, "PEM file of the authority that signed the server's certificate; without it the system's are trusted";
@@ -132,41 +128,8 @@ variables! {
         LIVEKIT_TOKEN_TTL = "24h", "How long a token for a room lasts where no session ends earlier";
         LIVEKIT_DEADLINE_MS = "5000", "How long one call to LiveKit may take";
     }
-    "Interviews" {
-        INTERVIEW_JWT_SECRET = unset, "HS256 secret of the tokens of recruiters, interviewers, observers and admins";
-        INTERVIEW_JWT_PUBLIC_KEY = unset, "RS256 or ES256 public key of these tokens, as PEM; \\n stands for a line break";
-        INTERVIEW_JWKS_URL = unset, "Where the public keys of these tokens (RS256, ES256) are published";
-        INTERVIEW_ISSUER = unset, "The `iss` that these tokens must carry";
-        INTERVIEW_AUDIENCE = unset, "The `aud` that these tokens must carry";
-        INTERVIEW_OPEN_SIGNALLING = "false", "Anyone may take a token for the call of any interview: for clients that have none";
-        RATE_LIMIT_INTERVIEWS_PER_MINUTE = "20", "Requests a minute of one caller to each route of interviews";
-    }
-    "Interview sessions" {
-        SESSIONS_JWT_SECRET = unset, "HS256 secret of the tokens of those who hold sessions (Supabase: its JWT secret)";
-        SESSIONS_JWT_PUBLIC_KEY = unset, "RS256 or ES256 public key of these tokens, as PEM; \\n stands for a line break";
-        SESSIONS_JWKS_URL = unset, "Where the public keys of these tokens (RS256, ES256) are published";
-        SESSIONS_ISSUER = unset, "The `iss` that these tokens must carry";
-        SESSIONS_AUDIENCE = "authenticated", "The `aud` that these tokens must carry";
-        MAX_CONCURRENT_INTERVIEWS = "5", "Most sessions that are active at the same time, of all users together";
-        MAX_ACTIVE_SESSIONS_PER_USER = "1", "Most sessions that one user may have active";
-        INTERVIEW_DURATION_MINUTES = "30", "How long a session lasts";
-        BETA_INTERVIEWS_PER_USER = "1", "Sessions that a user may complete";
-        SESSION_ID_GENERATION_RETRIES = "5", "Ids that are tried in one attempt to start";
-        SESSION_CREATION_RETRIES = "3", "Further attempts to start when no free id was found";
-        TIMEOUT_ENFORCEMENT_INTERVAL_MS = "60000", "How often sessions whose time is over are completed, and what was left behind is swept";
-        SESSION_ID_SEGMENTS = "3", "Segments of a session's id: ABC-123-XYZ";
-        SESSION_ID_CHARS_PER_SEGMENT = "3", "Characters of each";
-        SESSION_ID_CHARSET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", "What they are drawn from";
-        SESSION_ID_SEPARATOR = "-", "What stands between them";
-        ROOM_NAME_PREFIX = "INTERVIEW", "What the name of a session's LiveKit room begins with: INTERVIEW-ABC-123-XYZ";
-        ROOM_NAME_SEPARATOR = "-", "What stands between that and the session's id";
-        START_LEASE_MS = "30000", "How long a slot is reserved for a session that is being started";
-        START_DEADLINE_MS = "20000", "How long a start may take in all until it is answered; less than START_LEASE_MS";
-        RATE_LIMIT_START_PER_MINUTE = "3", "Starts a minute of one user";
-        RATE_LIMIT_TOKEN_PER_MINUTE = "20", "LiveKit tokens a minute of one user";
-        RATE_LIMIT_SESSIONS_PER_MINUTE = "20", "Requests a minute of one user to each other route of sessions";
-    }
     "Keys" {
+        INTERNAL_AUTH_TOKEN = unset, "Shared secret with the SOS service, both ways; without it /internal is off";
         JWT_SHARED = "false", "Two surfaces may have the same key: a token of the one then opens the other";
     }
     "Telemetry" {
@@ -175,18 +138,13 @@ variables! {
     }
 }
 
-/// The variable of this name, if the hub reads it.
-pub fn variable(name: &str) -> Option<&'static Variable> {
-    GROUPS.iter().flat_map(|group| group.variables).copied().find(|variable| variable.name == name)
-}
-
-/// The table as text, for `--help`.
-pub fn help() -> String {
-    let names = GROUPS.iter().flat_map(|group| group.variables).map(|variable| variable.name.len());
+/// Tables as text, for `--help`.
+pub fn help<'a>(groups: impl Iterator<Item = &'a Group> + Clone) -> String {
+    let names = groups.clone().flat_map(|group| group.variables).map(|variable| variable.name.len());
     let column = names.max().unwrap_or_default() + 2;
     let mut text =
         String::from("Settings, from the environment (an empty value is an unset one; secrets have 16 characters or more):\n");
-    for group in GROUPS {
+    for group in groups {
         text.push_str(&format!("\n{}:\n", group.title));
         for Variable { name, default, meaning } in group.variables {
             let default = default.map_or_else(String::new, |value| format!(" [{value}]"));
@@ -201,24 +159,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_variable_is_listed_twice() {
-        let mut names: Vec<_> = GROUPS.iter().flat_map(|group| group.variables).map(|variable| variable.name).collect();
-        let all = names.len();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), all);
-    }
-
-    #[test]
     fn the_help_text_names_defaults_and_meanings() {
-        let help = help();
+        let help = help(GROUPS.iter());
         assert!(help.contains("  Port of HTTP and Socket.IO; 0 takes a free one [3000]\n"), "{help}");
         assert!(help.contains("\nRedis:\n"));
     }
 
     #[test]
     fn in_the_help_text_every_name_stands_apart_from_its_meaning() {
-        let help = help();
+        let help = help(GROUPS.iter());
         let mut columns = std::collections::BTreeSet::new();
         for Variable { name, meaning, .. } in GROUPS.iter().flat_map(|group| group.variables).copied() {
             let line = help.lines().find(|line| line.split_whitespace().next() == Some(name));

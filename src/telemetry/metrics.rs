@@ -1,6 +1,6 @@
-//! The names of all metrics, and the little server that Prometheus scrapes.
+//! The metrics that belong to no feature, and the little server that Prometheus scrapes.
 //!
-//! Names and meanings stand in one table. Labels must stay few: a label never holds an id of a user, a socket or an incident.
+//! Names and meanings stand in one table; each feature has its own. Labels must stay few: a label never holds an id of a user, a socket or an incident.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -25,18 +25,40 @@ const MOST_CONNECTIONS: usize = 16;
 /// Upper bounds in seconds of every histogram whose name ends in `_seconds`.
 const SECONDS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
 
-macro_rules! table {
+/// One metric: its name, its kind, and what it means.
+pub struct Metric {
+    pub name: &'static str,
+    /// Tells the recorder its help text.
+    pub describe: fn(),
+}
+
+/// Declares metrics: a constant for each name, and `METRICS`.
+///
+/// ```
+/// convoke::metrics_table! {
+///     CLICKS: describe_counter = "counter_clicks_total", "Clicks, by outcome";
+/// }
+/// assert_eq!((CLICKS, METRICS.len()), ("counter_clicks_total", 1));
+/// ```
+#[macro_export]
+macro_rules! metrics_table {
     ($($name:ident: $kind:ident = $text:literal, $meaning:literal;)+) => {
         $(#[doc = $meaning] pub const $name: &str = $text;)+
 
-        /// Gives every metric its help text.
-        fn describe() {
-            $(metrics::$kind!($text, $meaning);)+
-        }
+        /// All of this table.
+        pub const METRICS: &[$crate::telemetry::metrics::Metric] = &[$(
+            $crate::telemetry::metrics::Metric {
+                name: $text,
+                describe: || { $crate::telemetry::metrics::recorder::$kind!($text, $meaning); },
+            }
+        ),+];
     };
 }
 
-table! {
+/// The macros that tables of metrics use.
+pub use ::metrics as recorder;
+
+crate::metrics_table! {
     CONNECTIONS: describe_gauge = "convoke_connections", "Open Engine.IO sessions";
     SOCKETS: describe_gauge = "convoke_sockets", "Connected Socket.IO sockets, in all namespaces";
     HANDSHAKES: describe_counter = "convoke_handshakes_total", "Engine.IO handshakes, by outcome";
@@ -64,14 +86,6 @@ table! {
     OVERRUN: describe_counter = "convoke_overruns_total", "Messages that found no room on their way to the sockets; the log has them";
     REDIS_MASTERS: describe_gauge = "convoke_redis_masters", "Redis masters, by whether they answer";
     REDIS_REFUSALS: describe_counter = "convoke_redis_refusals_total", "Errors of Redis that refuse what the hub needs, and failed connections to it, by cause";
-    TIMERS_FIRED: describe_counter = "convoke_timers_fired_total", "Durable timers that this node has fired, by timer and outcome";
-    TIMER_LATE_SECONDS: describe_histogram = "convoke_timer_late_seconds", "How late durable timers were when this node fired them";
-    SOS_OUTBOX_DEAD: describe_counter = "convoke_sos_outbox_dead_total", "Events that the SOS service refused for good";
-    SESSION_STARTS: describe_counter = "convoke_session_starts_total", "Starts of interview sessions, by outcome: ok, or the code of the refusal";
-    SESSION_START_SECONDS: describe_histogram = "convoke_session_start_seconds", "Time that a start of an interview session took, refused or not";
-    SESSION_TIMEOUTS: describe_counter = "convoke_session_timeouts_total", "Interview sessions that this node's job has completed because their time was over";
-    SESSION_SLOTS: describe_gauge = "convoke_session_slots", "Slots of interview sessions, reservations included, as this node's last sweep found them";
-    SESSION_SWEPT: describe_counter = "convoke_session_swept_total", "What this node's sweeps have put right, by kind";
     HTTP_REQUESTS: describe_counter = "convoke_http_requests_total", "HTTP requests, by route, method and status";
     HTTP_REQUEST_SECONDS: describe_histogram = "convoke_http_request_seconds", "Time from a request's head to its answer, by route";
     CLIENT_MEMORY: describe_gauge = "convoke_client_memory_bytes", "Memory that clients hold with what is unfinished or unsent, of MEMORY_BUDGET_BYTES";
@@ -97,13 +111,13 @@ impl Metrics {
     ///
     /// # Errors
     /// [`MetricsError`].
-    pub fn install() -> Result<Self, MetricsError> {
+    pub fn install<'a>(features: impl Iterator<Item = &'a Metric>) -> Result<Self, MetricsError> {
         use metrics_exporter_prometheus::Matcher;
         let recorder =
             PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".into()), SECONDS)?.build_recorder();
         let handle = recorder.handle();
         metrics::set_global_recorder(recorder).map_err(|_| MetricsError::Installed)?;
-        describe();
+        METRICS.iter().chain(features).for_each(|metric| (metric.describe)());
         metrics::gauge!(BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
         Ok(Self(handle))
     }
@@ -173,7 +187,7 @@ mod tests {
         let recorder = PrometheusBuilder::new().build_recorder();
         let served = Metrics(recorder.handle());
         metrics::with_local_recorder(&recorder, || {
-            describe();
+            METRICS.iter().for_each(|metric| (metric.describe)());
             metrics::counter!(DELIVERIES).increment(3);
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

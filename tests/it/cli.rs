@@ -3,8 +3,9 @@
 use std::process::{Command, Output};
 
 use convoke::auth::{RecruiterRole, RecruiterVerifier, Role, SessionsVerifier, SosVerifier};
-use convoke::settings::Settings;
+use convoke::features::{bookings, interviews, sos};
 
+use crate::identity::settings;
 use crate::support::ports::free_port;
 use crate::support::stub_http::{Answer, StubHttp};
 use crate::support::{livekit, postgres, redis};
@@ -87,9 +88,12 @@ async fn a_token_from_the_command_line_opens_the_hub_that_has_the_secret() {
     let output =
         convoke(&["token", "--role", "Rescuer", "--user", "r1", "--sos", "s1", "--sos", "s2", "--ttl", "1h"], &environment);
     assert!(output.status.success(), "{}", text(&output.stderr));
-    let settings = Settings::from_source(&environment.into_iter().collect()).unwrap();
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-    let verified = SosVerifier::from_settings(&settings).unwrap().verify(text(&output.stdout).trim(), now).await.unwrap();
+    let verified = SosVerifier::new(&settings(&environment, sos::settings::Settings::read).identity)
+        .unwrap()
+        .verify(text(&output.stdout).trim(), now)
+        .await
+        .unwrap();
     assert_eq!((&*verified.claims.user_id, verified.claims.role), ("r1", Role::Rescuer));
     assert_eq!(verified.claims.sos_id.as_deref(), Some("s1"));
     assert_eq!(verified.claims.sos_ids.len(), 2);
@@ -120,13 +124,12 @@ async fn each_surface_has_tokens_of_its_own() {
     let interviews =
         token(&["token", "--surface", "interviews", "--role", "observer", "--user", "o1", "--org", "acme", "--ttl", "1h"]);
 
-    let settings = Settings::from_source(&environment.into_iter().collect()).unwrap();
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-    let holders = SessionsVerifier::from_settings(&settings).unwrap();
+    let holders = SessionsVerifier::new(&settings(&environment, bookings::settings::Settings::read).identity).unwrap();
     let holder = holders.verify(&sessions, now).await.unwrap();
     assert_eq!((holder.user_id.to_string().as_str(), holder.email.as_deref()), (USER, Some("a@b.c")));
     assert!(holder.expires_at.is_some_and(|at| (now + 3590..=now + 3601).contains(&at)));
-    let recruiters = RecruiterVerifier::from_settings(&settings).unwrap();
+    let recruiters = RecruiterVerifier::new(&settings(&environment, interviews::settings::Settings::read).identity).unwrap();
     let recruiter = recruiters.verify(&interviews, now).await.unwrap();
     assert_eq!((&*recruiter.user_id, recruiter.role), ("o1", RecruiterRole::Observer));
     assert_eq!(recruiter.org_id.as_deref(), Some("acme"));

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
-use convoke::settings::table::variable;
+use convoke::app::variable;
 
 use crate::support::node::root;
 

@@ -4,8 +4,10 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
+use convoke::app::Config;
 use convoke::auth::{self, AuthError, Claims, Role, SosVerifier, Verified};
-use convoke::settings::{Identity, Settings};
+use convoke::features::sos;
+use convoke::settings::{Identity, Reader};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
@@ -18,12 +20,21 @@ pub const SECRET: &str = "a secret of at least thirty-two bytes";
 pub static RSA: LazyLock<TestKey> = LazyLock::new(TestKey::rs256);
 pub static EC: LazyLock<TestKey> = LazyLock::new(TestKey::es256);
 
-pub fn settings(pairs: &[(&str, &str)]) -> Settings {
-    Settings::from_source(&pairs.iter().copied().collect()).unwrap()
+/// The settings of a feature.
+pub fn settings<T>(pairs: &[(&str, &str)], read: impl Fn(&mut Reader<'_>) -> T) -> T {
+    let source = pairs.iter().copied().collect();
+    let mut reader = Reader::new(&source);
+    let settings = read(&mut reader);
+    reader.finish().unwrap();
+    settings
+}
+
+fn identity(pairs: &[(&str, &str)]) -> Identity {
+    settings(pairs, sos::settings::Settings::read).identity
 }
 
 fn verifier(pairs: &[(&str, &str)]) -> SosVerifier {
-    SosVerifier::from_settings(&settings(pairs)).unwrap()
+    SosVerifier::new(&identity(pairs)).unwrap()
 }
 
 fn with_secret() -> SosVerifier {
@@ -183,7 +194,7 @@ async fn a_public_key_verifies_its_own_algorithm_only() {
 fn a_curve_that_es256_does_not_use_is_a_fault_of_the_settings() {
     let key = TestKey::es384();
     let source = [("JWT_PUBLIC_KEY", key.public_pem.as_str())].into_iter().collect();
-    assert!(Settings::from_source(&source).is_err());
+    assert!(Config::read(&source).is_err());
 }
 
 #[tokio::test]
@@ -231,7 +242,6 @@ async fn without_any_key_the_surface_is_not_configured() {
 
 #[tokio::test]
 async fn a_minted_token_says_what_it_was_asked_to_say() {
-    let identity = |pairs| settings(pairs).sos.identity;
     let full = [("JWT_SECRET", SECRET), ("SOS_ISSUER", "me"), ("SOS_AUDIENCE", "hub")];
     for sos_ids in [vec![], vec!["s1"], vec!["s1", "s2"]] {
         let sos_ids: Vec<Box<str>> = sos_ids.into_iter().map(Into::into).collect();

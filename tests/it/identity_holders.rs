@@ -10,8 +10,12 @@ use crate::support::stub_http::StubHttp;
 
 const USER: &str = "8d3f9c0e-5f6a-4b7e-9a51-3c2b1d0e4f5a";
 
+fn identity(pairs: &[(&str, &str)]) -> Identity {
+    settings(pairs, convoke::features::bookings::settings::Settings::read).identity
+}
+
 fn verifier(pairs: &[(&str, &str)]) -> SessionsVerifier {
-    SessionsVerifier::from_settings(&settings(pairs)).unwrap()
+    SessionsVerifier::new(&identity(pairs)).unwrap()
 }
 
 /// What Supabase writes into the token of a user, with some claims replaced or, by null, left out.
@@ -123,7 +127,7 @@ async fn an_address_that_makes_no_sense_is_none() {
 async fn a_minted_token_says_what_it_was_asked_to_say() {
     let full = [("SESSIONS_JWT_SECRET", SECRET), ("SESSIONS_ISSUER", "me"), ("SESSIONS_AUDIENCE", "hub")];
     for pairs in [&full[..], &full[..1]] {
-        let identity = settings(pairs).sessions.identity;
+        let identity = identity(pairs);
         for email in [Some("ada@example.com"), None] {
             let user = Uuid::parse_str(USER).unwrap();
             let token = auth::mint_holder(&identity, user, email, NOW + 3600, NOW).unwrap();

@@ -9,8 +9,12 @@ use crate::support::stub_http::StubHttp;
 
 use RecruiterRole::{Admin, Interviewer, Observer, Recruiter as Leads};
 
+fn identity(pairs: &[(&str, &str)]) -> Identity {
+    settings(pairs, convoke::features::interviews::settings::Settings::read).identity
+}
+
 fn verifier(pairs: &[(&str, &str)]) -> RecruiterVerifier {
-    RecruiterVerifier::from_settings(&settings(pairs)).unwrap()
+    RecruiterVerifier::new(&identity(pairs)).unwrap()
 }
 
 fn with_secret() -> RecruiterVerifier {
@@ -127,7 +131,7 @@ async fn a_minted_token_says_what_it_was_asked_to_say() {
     for role in [Leads, Interviewer, Observer, Admin] {
         for (org_id, expires_at) in [(Some("acme".into()), Some(NOW + 60)), (None, None)] {
             let recruiter = Recruiter { user_id: "r1".into(), role, org_id, expires_at };
-            let token = auth::mint_recruiter(&settings(&full).interviews.identity, &recruiter, NOW).unwrap();
+            let token = auth::mint_recruiter(&identity(&full), &recruiter, NOW).unwrap();
             assert_eq!(verifier.verify(&token, NOW).await, Ok(recruiter.clone()));
             assert_eq!(auth::mint_recruiter(&Identity::default(), &recruiter, NOW), Err(AuthError::NotConfigured));
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use convoke::auth::{AuthError, RecruiterVerifier, SessionsVerifier, SosVerifier, Verified};
-use convoke::settings::Settings;
+use convoke::features::{bookings, interviews, sos};
 use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 
@@ -24,11 +24,14 @@ enum Surface {
 }
 
 impl Surface {
-    fn new(name: &str, settings: &Settings) -> Self {
+    fn new(name: &str, pairs: &[(&str, &str)]) -> Self {
         match name {
-            "SOS" => Self::Sos(SosVerifier::from_settings(settings).unwrap()),
-            "INTERVIEW" => Self::Interviews(RecruiterVerifier::from_settings(settings).unwrap()),
-            _ => Self::Sessions(SessionsVerifier::from_settings(settings).unwrap()),
+            "SOS" => Self::Sos(SosVerifier::new(&settings(pairs, sos::settings::Settings::read).identity).unwrap()),
+            "INTERVIEW" => {
+                let identity = settings(pairs, interviews::settings::Settings::read).identity;
+                Self::Interviews(RecruiterVerifier::new(&identity).unwrap())
+            }
+            _ => Self::Sessions(SessionsVerifier::new(&settings(pairs, bookings::settings::Settings::read).identity).unwrap()),
         }
     }
 
@@ -36,7 +39,7 @@ impl Surface {
     fn with(name: &str, variables: &[(&str, &str)]) -> Self {
         let named: Vec<_> = variables.iter().map(|(variable, value)| (format!("{name}_{variable}"), *value)).collect();
         let pairs: Vec<_> = named.iter().map(|(variable, value)| (variable.as_str(), *value)).collect();
-        Self::new(name, &settings(&pairs))
+        Self::new(name, &pairs)
     }
 
     async fn verify(&self, token: &str) -> Result<(), AuthError> {
@@ -71,13 +74,12 @@ async fn a_token_of_one_surface_opens_no_other() {
     ];
     let names: Vec<_> = secrets.iter().map(|(name, _)| format!("{name}_JWT_SECRET")).collect();
     let pairs: Vec<_> = names.iter().zip(secrets).map(|(name, (_, secret))| (name.as_str(), secret)).collect();
-    let settings = settings(&pairs);
     // What its claims say makes no difference: they would do for all.
     for (of, secret) in secrets {
         let token = hs256(&claims(json!({})), secret);
         for at in SURFACES {
             let expected = if at == of { Ok(()) } else { Err(AuthError::Invalid) };
-            assert_eq!(Surface::new(at, &settings).verify(&token).await, expected, "of {of} at {at}");
+            assert_eq!(Surface::new(at, &pairs).verify(&token).await, expected, "of {of} at {at}");
         }
     }
 }

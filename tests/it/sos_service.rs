@@ -3,21 +3,14 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use convoke::settings::Settings;
-use convoke::sos_service::{Delivery, LookupError, SosService};
+use convoke::features::sos::service_client::{Delivery, LookupError, SosService};
+use convoke::settings::Secret;
 use serde_json::json;
 
 use crate::support::stub_http::{Answer, StubHttp};
 
 fn client(url: &str) -> SosService {
-    let source = [("SOS_MS_URL", url), ("INTERNAL_AUTH_TOKEN", "a token of the tests")].into_iter().collect();
-    SosService::from_settings(&Settings::from_source(&source).unwrap()).unwrap().expect("its settings are there")
-}
-
-#[test]
-fn without_its_address_there_is_no_client() {
-    let settings = Settings::from_source(&std::iter::empty::<(&str, &str)>().collect()).unwrap();
-    assert!(SosService::from_settings(&settings).unwrap().is_none());
+    SosService::new(url, &Secret::new("a token of the tests")).unwrap()
 }
 
 #[tokio::test]

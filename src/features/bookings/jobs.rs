@@ -7,9 +7,10 @@ use rand::Rng as _;
 use tokio::time::{sleep, timeout};
 
 use super::Bookings;
+use super::metrics::SESSION_TIMEOUTS;
 use super::store::Limits;
 use crate::core::error::chain;
-use crate::telemetry::{due, metrics::SESSION_TIMEOUTS};
+use crate::telemetry::due;
 
 /// Rows that one statement completes.
 const AT_ONCE: u32 = 100;

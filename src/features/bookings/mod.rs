@@ -10,12 +10,16 @@
 //! of any node finds ([`sweep`]). It knows nothing of HTTP, and never asks a webhook whether a session is over: only `end`
 //! and time say so.
 
+mod check;
 mod cleanup;
+mod demo;
 mod eligibility;
 pub mod error;
+pub mod feature;
 mod fitness;
 mod jobs;
 pub mod keys;
+mod metrics;
 mod names;
 mod read;
 mod rebuild;
@@ -23,6 +27,7 @@ mod rooms;
 pub mod routes;
 mod rules;
 pub mod scripts;
+pub mod settings;
 mod start;
 pub mod store;
 mod sweep;
@@ -40,11 +45,11 @@ use self::error::BookingError;
 use self::fitness::Fitness;
 use self::names::Names;
 use self::rebuild::Rebuilding;
+use self::settings::SessionRules;
 use self::store::{BookingStore, Limits};
 use crate::core::error::chain;
 use crate::livekit::LiveKit;
 use crate::redis::Redis;
-use crate::settings::SessionRules;
 use crate::store::{Store, StoreError};
 
 pub use eligibility::Eligibility;

@@ -2,8 +2,8 @@
 
 use rand::Rng;
 
+use super::settings::SessionRules;
 use crate::core::ids;
-use crate::settings::SessionRules;
 
 /// These mean something else behind `/api/interviews/`, so that a session of this name could not be asked for.
 const RESERVED: [&str; 5] = ["start", "eligibility", "join-token", ".", ".."];
@@ -92,10 +92,9 @@ pub fn may_be_id(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::Settings;
 
     fn names(settings: &[(&str, &str)]) -> Names {
-        Names::new(&Settings::from_source(&settings.iter().copied().collect()).unwrap().sessions.rules)
+        Names::new(&crate::features::bookings::settings::tests::rules(settings))
     }
 
     #[test]

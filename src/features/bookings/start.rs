@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use uuid::Uuid;
 
 use super::error::{BookingError, StartRefusal};
+use super::metrics::{SESSION_START_SECONDS, SESSION_STARTS};
 use super::store::{Booking, NewBooking, Status, Verdict};
 use super::token::{AGENT, Pass, metadata, sign};
 use super::{Bookings, ms, rebuild};
@@ -22,7 +23,6 @@ use crate::core::error::chain;
 use crate::features::bookings::scripts::{ActiveBooking, Reserved, SlotLimits, slot_confirm, slot_release, slot_reserve};
 use crate::livekit::LiveKit;
 use crate::store::{StoreError, Time};
-use crate::telemetry::metrics::{SESSION_START_SECONDS, SESSION_STARTS};
 
 /// How long a start waits for its turn on this node.
 const TURN: Duration = Duration::from_secs(5);

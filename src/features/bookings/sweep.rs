@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::metrics::{SESSION_SLOTS, SESSION_SWEPT};
 use super::names::Names;
 use super::store::{Active, Status};
 use super::{Bookings, ms};
 use crate::core::error::chain;
 use crate::features::bookings::scripts::{ActiveBooking, Orphan, Slots, slots_list, slots_repair};
-use crate::telemetry::metrics::{SESSION_SLOTS, SESSION_SWEPT};
 
 /// An active session, as Redis wants to know it.
 pub(super) struct Held {
@@ -135,7 +135,6 @@ impl Bookings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::Settings;
 
     const NOW: u64 = 1_000_000_000;
     const LEASE: u64 = 30_000;
@@ -143,7 +142,7 @@ mod tests {
 
     fn found(rooms: &[&str], slots: &[(&str, u64)], active: &[&str]) -> String {
         let settings = [("SESSION_ID_SEGMENTS", "1"), ("SESSION_ID_CHARS_PER_SEGMENT", "1"), ("ROOM_NAME_PREFIX", "R")];
-        let names = Names::new(&Settings::from_source(&settings.into_iter().collect()).unwrap().sessions.rules);
+        let names = Names::new(&crate::features::bookings::settings::tests::rules(&settings));
         let rooms: Vec<_> = rooms.iter().map(|room| (*room).to_owned()).collect();
         let slots = slots.iter().map(|(id, ends)| ((*id).to_owned(), *ends)).collect();
         let slots = Slots { ready: true, now_ms: NOW, slots };

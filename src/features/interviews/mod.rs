@@ -3,12 +3,14 @@
 //! They are not interview sessions (§ 5), and share no ids, rooms or slots with them. This knows nothing of HTTP.
 
 pub mod error;
+pub mod feature;
 mod form;
 mod invites;
 mod join;
 mod requests;
 pub mod routes;
 mod rules;
+pub mod settings;
 pub mod store;
 mod token;
 mod view;

@@ -11,15 +11,18 @@
 
 mod caller;
 mod connect;
+mod demo;
 pub mod error;
 mod events;
 mod expiry;
+pub mod feature;
 mod geojson;
+mod hand_over;
 mod join;
-pub mod kinds;
 mod listener;
 mod location;
 mod lookup;
+mod metrics;
 mod outbox;
 mod payload;
 mod presence;
@@ -30,6 +33,8 @@ pub mod rules;
 pub mod scripts;
 pub mod seam;
 mod service;
+pub mod service_client;
+pub mod settings;
 mod share;
 mod sweep;
 mod time;
@@ -45,6 +50,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::cluster::Scopes;
 use crate::cluster::scripts::{Op, Retention};
+use crate::core::ids::ScopeKind;
 use crate::features::sos::scripts::Written;
 use crate::features::sos::scripts::members::Moved;
 use crate::features::sos::scripts::snapshot::SosSnapshot;
@@ -203,8 +209,8 @@ impl Sos {
             losses: TaskTracker::new(),
             sweep_now: Arc::default(),
         });
-        for kind in [kinds::SOS, kinds::WATCH] {
-            sos.scopes.register(kind, Arc::new(Listener(Arc::downgrade(&sos))));
+        for kind in [ScopeKind::Sos, ScopeKind::Watch] {
+            sos.scopes.set_listener(kind, Arc::new(Listener(Arc::downgrade(&sos))));
         }
         sos
     }
@@ -311,7 +317,7 @@ impl Sos {
     /// What follows on every write: deaf nodes are noticed, the deliverer is woken, watchers get their copies.
     fn after(self: &Arc<Self>, sos: &str, written: &Written) {
         self.clock.learn(written.at);
-        self.scopes.written(&kinds::scope(sos), written.heard, written.listeners);
+        self.scopes.written(&join::scope(sos), written.heard, written.listeners);
         if written.outbox > 0 {
             self.deliver_soon(sos);
         }

@@ -12,9 +12,9 @@ use bytes::Bytes;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
+use super::metrics::SOS_OUTBOX_DEAD;
 use crate::features::sos::scripts::outbox::{OutboxEntry, OutboxHead, outbox_claim, outbox_dead, outbox_done, outbox_release};
 use crate::redis::{cmd, keys};
-use crate::telemetry::metrics::SOS_OUTBOX_DEAD;
 
 use super::Sos;
 use super::seam::Delivery;
@@ -188,7 +188,7 @@ fn body(sos: &str, id: &str, entry: &OutboxEntry) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::StreamId;
+    use crate::core::ids::StreamId;
 
     #[test]
     fn an_event_carries_the_rooms_payload_as_it_is() {

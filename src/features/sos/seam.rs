@@ -9,8 +9,8 @@ use bytes::Bytes;
 
 use crate::auth::{AuthError, SosVerifier, Verified};
 use crate::core::ids;
-use crate::sos_service::SosService;
-pub use crate::sos_service::{Delivery, LookupError, Record};
+use crate::features::sos::service_client::SosService;
+pub use crate::features::sos::service_client::{Delivery, LookupError, Record};
 
 /// A boxed future, so that the traits can stand behind `dyn`.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

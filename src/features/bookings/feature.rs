@@ -1,0 +1,161 @@
+//! Interview sessions as a feature of the hub: settings, checks, and what they give it.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Arg;
+use futures_util::future::BoxFuture;
+use tokio::time::{Instant, timeout_at};
+use uuid::Uuid;
+
+use super::settings::{self, Settings};
+use super::store::{BookingStore, Limits};
+use super::{Bookings, Parts as BookingParts, check, demo, metrics, routes};
+use crate::auth::{self, SessionsVerifier};
+use crate::feature::{Configured, Feature, Finding, NoToken, Parts, Running, Surface, TokenCommand, TokenWish, World, probe};
+use crate::http::routes::health::Dependency;
+use crate::livekit::RoomListener;
+use crate::settings::table::Group;
+use crate::settings::{Reader, Settings as Base};
+use crate::store::Store;
+use crate::telemetry::metrics::Metric;
+
+/// The feature.
+pub const BOOKINGS: &dyn Feature = &InterviewSessions;
+
+struct InterviewSessions;
+
+struct Set(Settings);
+
+struct AtWork(Arc<Bookings>);
+
+impl Feature for InterviewSessions {
+    fn settings(&self) -> &'static [Group] {
+        settings::GROUPS
+    }
+
+    fn metrics(&self) -> &'static [Metric] {
+        metrics::METRICS
+    }
+
+    fn tokens(&self) -> Option<TokenCommand> {
+        let email = Arg::new("email").long("email").help("The e-mail address of a user of sessions");
+        let about = "Interview sessions: those who hold them; --user is a UUID";
+        Some(TokenCommand { surface: "sessions", about, args: vec![email] })
+    }
+
+    fn read(&self, _: &Base, read: &mut Reader<'_>) -> Box<dyn Configured> {
+        Box::new(Set(Settings::read(read)))
+    }
+}
+
+impl Set {
+    fn limits(&self) -> Limits {
+        Limits { max_concurrent: self.0.rules.max_concurrent, max_per_user: self.0.rules.max_per_user }
+    }
+}
+
+impl Configured for Set {
+    fn surface(&self) -> Option<Surface<'_>> {
+        Some(Surface { name: "SESSIONS", identity: &self.0.identity })
+    }
+
+    fn notices(&self, base: &Base) -> Vec<String> {
+        let notices = [
+            (base.store.is_none(), "interview sessions are off: DATABASE_URL is not set"),
+            (
+                base.store.is_some() && base.livekit.is_none(),
+                "no session starts and nobody gets a token for a room: LIVEKIT_WS_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET are not set",
+            ),
+            (
+                base.store.is_some() && !self.0.identity.is_configured(),
+                "interview sessions are off: none of SESSIONS_JWT_SECRET, SESSIONS_JWT_PUBLIC_KEY, SESSIONS_JWKS_URL is set",
+            ),
+        ];
+        notices.into_iter().filter(|(holds, _)| *holds).map(|(_, notice)| notice.to_owned()).collect()
+    }
+
+    fn check<'a>(&'a self, base: &'a Base) -> BoxFuture<'a, Vec<Finding>> {
+        Box::pin(check::findings(&self.0, base))
+    }
+
+    fn migrate<'a>(&'a self, store: &'a Store) -> BoxFuture<'a, anyhow::Result<Vec<String>>> {
+        Box::pin(async move {
+            let limits = self.limits();
+            Ok(check::migrated(&BookingStore::new(store.clone()).migrate(limits).await?, limits))
+        })
+    }
+
+    fn token(&self, wish: &TokenWish<'_>) -> Result<String, NoToken> {
+        let user = Uuid::parse_str(wish.user).map_err(|_| NoToken::Words("--user must be a UUID"))?;
+        let email = wish.more.get_one::<String>("email").map(String::as_str);
+        auth::mint_holder(&self.0.identity, user, email, wish.expires_at, wish.now)
+            .context("a token is signed with SESSIONS_JWT_SECRET, which is not set")
+            .map_err(NoToken::Key)
+    }
+
+    fn build(&self, world: &World) -> anyhow::Result<Parts> {
+        let verifier = Arc::new(SessionsVerifier::new(&self.0.identity).context("tokens cannot be verified")?);
+        let Some(store) = world.store.clone() else {
+            let with_demo = world.settings.server.demo;
+            let identity = self.0.identity.clone();
+            return Ok(Parts {
+                routes: Box::new(move |router| {
+                    routes::routes(router, None);
+                    if with_demo {
+                        demo::route(router, &identity, None);
+                    }
+                }),
+                ..Parts::default()
+            });
+        };
+        let parts =
+            BookingParts { store, livekit: world.livekit.clone(), redis: world.redis.clone(), rules: self.0.rules.clone() };
+        let sessions = Bookings::new(parts);
+        let mut dependencies = Vec::new();
+        if self.0.identity.jwks_url.is_some() {
+            let verifier = verifier.clone();
+            dependencies.push(probe::published_keys("sessionsKeys", move || {
+                let verifier = verifier.clone();
+                async move { probe::fetched(verifier.fetch_published_keys().await) }
+            }));
+        }
+        let agreed = sessions.clone();
+        dependencies.push(Dependency { name: "sessionLimits", is_there: Box::new(move || agreed.limits_agree()) });
+        let (settings, token) = (self.0.clone(), world.settings.internal_token.clone());
+        let (limits, with_demo, routed) = (world.limits.clone(), world.settings.server.demo, sessions.clone());
+        let listener: Arc<dyn RoomListener> = sessions.clone();
+        Ok(Parts {
+            routes: Box::new(move |router| {
+                let parts = routes::Parts {
+                    bookings: routed.clone(),
+                    verifier,
+                    limits,
+                    settings: &settings,
+                    internal_token: token.as_ref(),
+                };
+                routes::routes(router, Some(parts));
+                if with_demo {
+                    demo::route(router, &settings.identity, Some(&routed));
+                }
+            }),
+            dependencies,
+            livekit: Some(listener),
+            running: Arc::new(AtWork(sessions)),
+            ..Parts::default()
+        })
+    }
+}
+
+impl Running for AtWork {
+    /// PostgreSQL may be down.
+    fn start(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.0.start_jobs())
+    }
+
+    fn stop(&self, by: Instant) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let _ = timeout_at(by, self.0.stop()).await;
+        })
+    }
+}

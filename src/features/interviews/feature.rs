@@ -1,0 +1,126 @@
+//! Interviews as a feature of the hub: settings, checks, and what they give it.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Arg;
+use futures_util::future::BoxFuture;
+
+use super::settings::{self, Settings};
+use super::{Interviews, Parts as InterviewParts, routes};
+use crate::auth::{self, Recruiter, RecruiterRole, RecruiterVerifier};
+use crate::core::ids;
+use crate::feature::check::judge_keys;
+use crate::feature::{Configured, Feature, Finding, NoToken, Parts, Surface, TokenCommand, TokenWish, World, probe};
+use crate::settings::table::Group;
+use crate::settings::{Reader, Settings as Base};
+
+/// The feature.
+pub const INTERVIEWS: &dyn Feature = &OfCompanies;
+
+struct OfCompanies;
+
+struct Set(Settings);
+
+impl Feature for OfCompanies {
+    fn settings(&self) -> &'static [Group] {
+        settings::GROUPS
+    }
+
+    fn tokens(&self) -> Option<TokenCommand> {
+        let org = Arg::new("org")
+            .long("org")
+            .help("The organization whose interviews are in sight")
+            .value_parser(|text: &str| ids::is_user_id(text).then(|| text.to_owned()).ok_or("not 1–128 characters"));
+        let about = "Interviews: recruiters and those beside them";
+        Some(TokenCommand { surface: "interviews", about, args: vec![org] })
+    }
+
+    fn read(&self, _: &Base, read: &mut Reader<'_>) -> Box<dyn Configured> {
+        Box::new(Set(Settings::read(read)))
+    }
+}
+
+impl Set {
+    fn verifier(&self) -> anyhow::Result<RecruiterVerifier> {
+        RecruiterVerifier::new(&self.0.identity).context("tokens cannot be verified")
+    }
+}
+
+impl Configured for Set {
+    fn surface(&self) -> Option<Surface<'_>> {
+        Some(Surface { name: "INTERVIEW", identity: &self.0.identity })
+    }
+
+    fn notices(&self, base: &Base) -> Vec<String> {
+        let notices = [
+            (base.store.is_none(), "interviews are off: DATABASE_URL is not set"),
+            (
+                base.store.is_some() && !self.0.identity.is_configured(),
+                "recruiters are off: none of INTERVIEW_JWT_SECRET, INTERVIEW_JWT_PUBLIC_KEY, INTERVIEW_JWKS_URL is set",
+            ),
+            (
+                self.0.open_signalling,
+                "INTERVIEW_OPEN_SIGNALLING is true: whoever knows an interview's id may join its call in any role",
+            ),
+        ];
+        notices.into_iter().filter(|(holds, _)| *holds).map(|(_, notice)| notice.to_owned()).collect()
+    }
+
+    fn check<'a>(&'a self, base: &'a Base) -> BoxFuture<'a, Vec<Finding>> {
+        Box::pin(async move {
+            let Some(url) = self.0.identity.jwks_url.as_deref().filter(|_| base.store.is_some()) else { return Vec::new() };
+            match self.verifier() {
+                Ok(verifier) => {
+                    let fetched = verifier.fetch_published_keys().await;
+                    fetched.map(|fetched| judge_keys("INTERVIEW_JWKS_URL", url, fetched)).into_iter().collect()
+                }
+                Err(error) => vec![Finding::Bad(format!("{error:#}"))],
+            }
+        })
+    }
+
+    fn token(&self, wish: &TokenWish<'_>) -> Result<String, NoToken> {
+        let role = wish.role.ok_or(NoToken::Words("--role is missing"))?;
+        let role: RecruiterRole = role.parse().map_err(|_| NoToken::Words("--role is not one of this surface"))?;
+        let recruiter = Recruiter {
+            user_id: wish.user.into(),
+            role,
+            org_id: wish.more.get_one::<String>("org").map(|org| org.as_str().into()),
+            expires_at: Some(wish.expires_at),
+        };
+        auth::mint_recruiter(&self.0.identity, &recruiter, wish.now)
+            .context("a token is signed with INTERVIEW_JWT_SECRET, which is not set")
+            .map_err(NoToken::Key)
+    }
+
+    fn build(&self, world: &World) -> anyhow::Result<Parts> {
+        let recruiters = Arc::new(self.verifier()?);
+        let Some(store) = world.store.clone() else {
+            return Ok(Parts { routes: Box::new(|router| routes::routes(router, None)), ..Parts::default() });
+        };
+        let interviews = Interviews::new(InterviewParts {
+            store,
+            livekit: world.livekit.clone(),
+            recruiters: recruiters.clone(),
+            open_signalling: self.0.open_signalling,
+        });
+        let mut dependencies = Vec::new();
+        if self.0.identity.jwks_url.is_some() {
+            dependencies.push(probe::published_keys("interviewKeys", move || {
+                let verifier = recruiters.clone();
+                async move { probe::fetched(verifier.fetch_published_keys().await) }
+            }));
+        }
+        let (limits, token) = (world.limits.clone(), world.settings.internal_token.clone());
+        let requests_per_minute = self.0.requests_per_minute;
+        Ok(Parts {
+            routes: Box::new(move |router| {
+                let parts = routes::Parts { interviews, limits, requests_per_minute, internal_token: token.as_ref() };
+                routes::routes(router, Some(parts));
+            }),
+            dependencies,
+            ..Parts::default()
+        })
+    }
+}

@@ -1,0 +1,68 @@
+//! What a node that goes away has left to do in incidents is handed to another one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::StatusCode;
+use tokio::time::{Instant, sleep};
+
+use super::Sos;
+use crate::cluster::registry::Registry;
+use crate::core::ids::is_scope_id;
+use crate::peer::{Answer, Peers};
+
+/// Where a node takes what another leaves: incidents, one a line.
+const INHERIT: &str = "/inherit";
+const INHERIT_DEADLINE: Duration = Duration::from_secs(2);
+/// Nodes that are asked to.
+const HEIRS: usize = 3;
+/// Without another node: how long this one waits beyond the grace of a lost connection.
+const AFTERMATH: Duration = Duration::from_secs(3);
+const LOOK: Duration = Duration::from_millis(10);
+
+/// The other nodes.
+pub struct Others {
+    pub peers: Arc<Peers>,
+    pub registry: Arc<Registry>,
+}
+
+/// Hands over what is left, once all connections are closed.
+pub async fn hand_over(sos: &Sos, others: &Others) {
+    let left = sos.owed();
+    if left.is_empty() || bequeath(&left, others).await {
+        return;
+    }
+    // No other node is there. Events for the SOS service wait in Redis for the next one that comes.
+    let deadline = Instant::now() + AFTERMATH + sos.config.offline_after;
+    while sos.unannounced() > 0 {
+        if Instant::now() >= deadline {
+            return tracing::warn!(incidents = sos.unannounced(), "lost connections are announced by the next sweep");
+        }
+        sleep(LOOK).await;
+    }
+}
+
+/// False if no node takes them.
+async fn bequeath(incidents: &[String], others: &Others) -> bool {
+    let body = Bytes::from(incidents.join("\n"));
+    for heir in others.registry.others().into_iter().take(HEIRS) {
+        match others.peers.call(&heir, INHERIT, body.clone(), INHERIT_DEADLINE).await {
+            Ok(answer) if answer.status.is_success() => return true,
+            refused => tracing::debug!(heir = %heir.node, ?refused, "does not take over"),
+        }
+    }
+    false
+}
+
+/// Answers nodes that leave something behind. To be called before the node starts.
+pub fn wire(peers: &Peers, sos: &Arc<Sos>) {
+    let sos = Arc::downgrade(sos);
+    peers.on(INHERIT, move |body| {
+        let taken = sos.upgrade().zip(std::str::from_utf8(&body).ok()).map(|(sos, ids)| {
+            ids.lines().filter(|id| is_scope_id(id)).for_each(|id| sos.inherit(id));
+        });
+        let status = taken.map_or(StatusCode::BAD_REQUEST, |()| StatusCode::NO_CONTENT);
+        async move { Answer::status(status) }
+    });
+}

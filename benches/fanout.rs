@@ -9,8 +9,8 @@ use std::time::Duration;
 use convoke::cluster::LocalMember;
 use convoke::cluster::message::{Audience, Envelope, Except, Message};
 use convoke::cluster::scope::{LocalScope, Outcome};
-use convoke::cluster::scripts::scope::{Cursor, Log};
-use convoke::core::ids::{ScopeId, StreamId};
+use convoke::cluster::scripts::scope::Log;
+use convoke::core::{Kind, Position, ScopeId, StreamId};
 use convoke::engineio::{self, Body, Engine};
 use convoke::http::server;
 use convoke::protocol::event::Args;
@@ -95,13 +95,13 @@ impl Crowd {
             .env(MEMBERS, count.to_string())
             .spawn()
             .expect("members");
-        let scope = LocalScope::new(ScopeId::watch());
+        let scope = LocalScope::new(ScopeId { kind: Kind::of("room"), id: "r".into() });
         while sockets.lock().expect("no panic").len() < count {
             std::thread::sleep(Duration::from_millis(5));
         }
         for socket in sockets.lock().expect("no panic").drain(..) {
             scope.register(LocalMember { socket: socket.clone(), user: "u".into(), role: "rescuer".into() });
-            scope.release(&socket, &Cursor { epoch: "e".into(), id: StreamId::default() });
+            scope.release(&socket, &Position::new("e", StreamId::default()));
         }
         scope.begin_attach();
         let log = Log {

@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 
 use convoke::cluster::scripts::Op;
 use convoke::cluster::scripts::scope::*;
-use convoke::core::ids::{ScopeId, ScopeKind};
+use convoke::core::Position;
+use convoke::features::sos::kinds;
 use convoke::features::sos::scripts::outbox::*;
 use convoke::features::sos::scripts::presence::*;
 use convoke::features::sos::scripts::*;
@@ -87,7 +88,7 @@ impl Scripts<'_> {
         let member = Member { sid: "s-new", user: "new", role: "dispatcher", node: "n2.a", session_epoch: 1 };
         let join = async |op: Op<'_>| assert!(scope_join(redis, scope, op, member).await.expect("an answer").first);
         let leave = async || assert!(scope_leave(redis, scope, member).await.expect("an answer"));
-        let attach = async |cursor: Option<&Cursor>| {
+        let attach = async |cursor: Option<&Position>| {
             let log = scope_attach(redis, scope, "n2.a", cursor, 100, &[member]).await.expect("a log");
             assert_eq!((log.reset, log.entries.len()), (false, if cursor.is_some() { 10 } else { 0 }));
         };
@@ -283,7 +284,7 @@ fn scripts(criterion: &mut Criterion) {
     // Between two benchmarks nothing runs here, so nothing may be due.
     let hour = Duration::from_millis(HOUR_MS);
     let config = RedisConfig { lazy: false, ping: hour, refresh: hour, ..RedisConfig::new(server.url()) };
-    let scope = ScopeId { kind: ScopeKind::Sos, id: ID.into() };
+    let scope = kinds::scope(ID);
     let redis = runtime.block_on(async {
         let redis = Redis::connect(config).await.expect("a working Redis");
         redis.subscriber().subscribe(&keys::scope_channel(&scope, 0)).await.expect("a subscription");

@@ -23,6 +23,7 @@ pub mod socketio;
 pub mod cluster;
 // L5
 pub mod http;
+pub mod rooms;
 // L6
 pub mod feature;
 // L7

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use bytes::Bytes;
 use convoke::cluster::scripts::scope::*;
 use convoke::cluster::scripts::{Op, Retention};
-use convoke::core::ids::{ScopeId, StreamId};
+use convoke::core::{Position, ScopeId, StreamId};
 use convoke::features::sos::scripts::*;
 use convoke::redis::keys::user_tag;
 use convoke::redis::{Redis, cmd, keys};
@@ -107,11 +107,11 @@ impl World {
     }
 
     /// Ten logged events ago.
-    pub async fn cursor(&self) -> Cursor {
-        let none = Cursor { epoch: String::new(), id: StreamId::default() };
+    pub async fn cursor(&self) -> Position {
+        let none = Position::new("", StreamId::default());
         let log = scope_read(&self.redis, &self.scope, &none, 1).await.expect("a log");
         join_all((0..10).map(|_| self.publish(plain(), Durability::Logged))).await;
-        Cursor { epoch: log.epoch, id: log.last }
+        Position::new(log.epoch, log.last)
     }
 
     pub async fn owed(&self) -> Vec<WatchDebt> {

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use crate::cluster::scripts::scope::{Cursor, Log, Member, scope_attach, scope_detach, scope_read};
-use crate::core::ids::ScopeId;
+use crate::cluster::scripts::scope::{Log, Member, scope_attach, scope_detach, scope_read};
+use crate::core::{Position, ScopeId};
 use crate::redis::RedisError;
 use crate::redis::script::OnReader;
-use crate::socketio::{Place, Socket};
+use crate::socketio::Socket;
 
 use super::scope::{LocalScope, Outcome, Reading, Registered};
 use super::{LocalMember, Scopes, fanout, reap};
@@ -42,13 +42,13 @@ impl Hold {
     }
 
     /// The join is written, at `position`: the membership is noted with the socket, and with who keeps it.
-    pub async fn joined(&self, position: &Cursor) {
+    pub async fn joined(&self, position: &Position) {
         self.note(position);
         self.scopes.keep(&self.socket).await;
     }
 
     /// The socket has this room, and its client has had everything up to `place`.
-    pub fn note(&self, place: &Cursor) {
+    pub fn note(&self, place: &Position) {
         self.socket.enter(&self.local.id, self.local.place_of(place));
     }
 
@@ -58,7 +58,7 @@ impl Hold {
     }
 
     /// Delivers what was held and came after `position`, and the socket is a member.
-    pub fn release(mut self, position: &Cursor) {
+    pub fn release(mut self, position: &Position) {
         self.released = true;
         self.note(position);
         self.local.release(&self.socket, position);
@@ -123,7 +123,6 @@ struct Missed {
 /// Registers this node as a listener, and reads what it missed, or the beginning of that.
 async fn read(scopes: &Scopes, local: &LocalScope) -> Result<Missed, RedisError> {
     let Reading { generation, cursor, base } = local.begin_read();
-    let cursor = cursor.map(cursor_at);
     let node = scopes.node();
     let members = local.members();
     let members: Vec<Member<'_>> = members
@@ -141,7 +140,7 @@ async fn read(scopes: &Scopes, local: &LocalScope) -> Result<Missed, RedisError>
         && cursor.epoch == log.epoch
     {
         // What others have confirmed may stand before our cursor: read again from where the two ways were surely one.
-        let log = scope_read(&OnReader(&scopes.redis), &local.id, &Cursor { id: base, ..cursor }, FILL_LIMIT).await?;
+        let log = scope_read(&OnReader(&scopes.redis), &local.id, &Position { id: base, ..cursor }, FILL_LIMIT).await?;
         if !log.reset {
             scopes.counters.forks.fetch_add(1, Relaxed);
             local.rewind(generation, base);
@@ -154,12 +153,8 @@ async fn read(scopes: &Scopes, local: &LocalScope) -> Result<Missed, RedisError>
 /// Reads on, over the connection on which no write waits. A reset says that the registration may be gone as well.
 async fn read_on(scopes: &Scopes, local: &LocalScope) -> Result<Option<Missed>, RedisError> {
     let Reading { generation, cursor: Some(place), .. } = local.begin_read() else { return Ok(None) };
-    let log = scope_read(&OnReader(&scopes.redis), &local.id, &cursor_at(place), FILL_LIMIT).await?;
+    let log = scope_read(&OnReader(&scopes.redis), &local.id, &place, FILL_LIMIT).await?;
     Ok((!log.reset).then_some(Missed { generation, log, forked: false }))
-}
-
-fn cursor_at(place: Place) -> Cursor {
-    Cursor { epoch: place.epoch.to_string(), id: place.id }
 }
 
 /// Delivers what was read; true when nothing is missing any more.

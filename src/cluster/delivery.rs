@@ -3,11 +3,11 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, LazyLock, OnceLock};
 
-use crate::core::ids::{ScopeId, StreamId};
+use crate::core::{Offset, Position, ScopeId, StreamId};
 use crate::engineio::VolatileKey;
 use crate::protocol::frame::Frames;
 use crate::protocol::packet::{Outgoing, Parser, encode};
-use crate::socketio::{Offset, Place, Socket};
+use crate::socketio::Socket;
 
 use super::LocalMember;
 use super::message::{Audience, Except, Message};
@@ -59,7 +59,8 @@ impl Delivery {
         self.at
     }
 
-    pub fn is_for(&self, member: &LocalMember) -> bool {
+    /// Whether a member of `scope` gets it.
+    pub fn is_for(&self, scope: &ScopeId, member: &LocalMember) -> bool {
         let included = match &self.message.audience {
             Audience::All => true,
             Audience::Roles(roles) => roles.iter().any(|role| **role == *member.role),
@@ -71,12 +72,13 @@ impl Delivery {
             && match &self.message.except {
                 Except::Nobody => true,
                 Except::Socket(sid) => **sid != *member.socket.id(),
-                Except::MembersOf(sos) => !member.socket.is_in_sos(sos),
+                Except::MembersOf(other) => !member.socket.is_in(other),
+                Except::MembersOfAny(id) => !member.socket.is_in_other(scope, id),
             }
     }
 
     /// Whether a member that joined at `position` still needs it. In another log everything is new.
-    pub fn is_after(&self, position: &Place) -> bool {
+    pub fn is_after(&self, position: &Position) -> bool {
         let beyond = if self.logged { self.at > position.id } else { self.at >= position.id };
         beyond || *self.epoch != *position.epoch
     }
@@ -93,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_member_needs_nothing_that_is_older_than_its_join() {
-        let joined = Place { epoch: "A".into(), id: at(10) };
+        let joined = Position { epoch: "A".into(), id: at(10) };
         let message = || Message::parse(&Bytes::from_static(b"* - - -\n[\"x\"]")).expect("a message");
         for (what, epoch, ms, logged, needed) in [
             ("read by a fill that began before the join", "A", 9, true, false),

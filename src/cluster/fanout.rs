@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use crate::core::ids::ScopeId;
+use crate::core::ScopeId;
 use crate::engineio::Session;
 use crate::redis::{Sink, keys};
 
@@ -144,12 +144,12 @@ fn flush_all(sessions: &[Arc<Session>]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::ids::ScopeKind;
+    use crate::core::Kind;
 
     #[test]
     fn a_worker_has_room_for_so_many_messages_and_so_many_bytes() {
         let offered =
-            |size| Incoming { scope: ScopeId { kind: ScopeKind::Sos, id: "s".into() }, payload: Bytes::from(vec![0; size]) };
+            |size| Incoming { scope: ScopeId { kind: Kind::of("room"), id: "s".into() }, payload: Bytes::from(vec![0; size]) };
         let (worker, mut receiver) = Worker::new();
         for _ in 0..QUEUE_BYTES >> 20 {
             assert!(worker.offer(offered(1 << 20)).is_ok());

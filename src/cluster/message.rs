@@ -9,7 +9,7 @@ use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 
-use crate::core::ids::StreamId;
+use crate::core::{ScopeId, StreamId};
 use crate::protocol::event::Args;
 
 /// Who of a scope's members gets a message.
@@ -28,8 +28,11 @@ pub enum Audience {
 pub enum Except {
     Nobody,
     Socket(Box<str>),
-    /// Sockets that are in that SOS, which have a copy from there.
-    MembersOf(Box<str>),
+    /// Sockets that are members of that scope, too, and have a copy from there: `@<kind>:<id>`.
+    MembersOf(ScopeId),
+    /// Sockets that are members of another scope with this id, of whatever kind: `@<id>`, as nodes of earlier releases write
+    /// and read it.
+    MembersOfAny(Box<str>),
 }
 
 /// One event for a scope.
@@ -83,7 +86,11 @@ impl Message {
         };
         let except = match words.next()? {
             "-" => Except::Nobody,
-            word => word.strip_prefix('@').map_or_else(|| Except::Socket(word.into()), |sos| Except::MembersOf(sos.into())),
+            word => match word.strip_prefix('@') {
+                None => Except::Socket(word.into()),
+                Some(scope) if scope.contains(':') => Except::MembersOf(scope.parse().ok()?),
+                Some(id) => Except::MembersOfAny(id.into()),
+            },
         };
         let key = words.next().filter(|key| *key != "-").map(Into::into);
         let lens: SmallVec<[usize; 4]> = match words.next()? {
@@ -124,9 +131,15 @@ impl Message {
         match &self.except {
             Except::Nobody => head.push('-'),
             Except::Socket(sid) => head.push_str(sid),
-            Except::MembersOf(sos) => {
+            Except::MembersOf(scope) => {
                 head.push('@');
-                head.push_str(sos);
+                head.push_str(scope.kind.as_str());
+                head.push(':');
+                head.push_str(&scope.id);
+            }
+            Except::MembersOfAny(id) => {
+                head.push('@');
+                head.push_str(id);
             }
         }
         head.push(' ');
@@ -180,7 +193,8 @@ mod tests {
             Audience::Nodes,
         ];
         for audience in audiences {
-            for except in [Except::Nobody, Except::Socket("s2".into()), Except::MembersOf("sos-1".into())] {
+            let other = Except::MembersOf("room:r.1".parse().unwrap());
+            for except in [Except::Nobody, Except::Socket("s2".into()), other, Except::MembersOfAny("r.1".into())] {
                 for args in [args(), Args::event("y", "{}")] {
                     let message = Message { audience: audience.clone(), except: except.clone(), key: Some("loc:1".into()), args };
                     assert_eq!(Message::parse(&message.body()), Some(message));
@@ -213,6 +227,8 @@ mod tests {
             "u:!! - - -\n[]",
             "* - - 5\n[]",
             "* - - x\n[]",
+            "* @Room:a - -\n[]",
+            "* @room:.. - -\n[]",
             "* - - 18446744073709551615,2\n[]",
         ] {
             assert_eq!(Message::parse(&Bytes::from(body)), None, "{body}");

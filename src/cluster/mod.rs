@@ -29,14 +29,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 
-use crate::cluster::scripts::scope::Cursor;
-use crate::core::ids::{ScopeId, ScopeKind};
 use crate::core::sync::lock;
+use crate::core::{Kind, Position, ScopeId};
 use crate::redis::{Redis, RedisError, keys};
-use crate::socketio::{BoxFuture, Place, Socket};
+use crate::socketio::{BoxFuture, Socket};
 
 pub use attach::Hold;
 use fanout::Worker;
@@ -83,7 +83,7 @@ pub trait ScopeListener: Send + Sync + 'static {
 /// A join of a socket that goes on, still holding.
 pub struct Rejoined {
     pub hold: Hold,
-    pub position: Cursor,
+    pub position: Position,
 }
 
 /// Why a socket is no member again.
@@ -121,7 +121,7 @@ pub struct Scopes {
     operations: AtomicU64,
     scopes: [Mutex<HashMap<ScopeId, Arc<LocalScope>>>; SHARDS],
     hasher: RandomState,
-    listeners: [OnceLock<Arc<dyn ScopeListener>>; 2],
+    listeners: ArcSwap<HashMap<Kind, Arc<dyn ScopeListener>>>,
     workers: OnceLock<Vec<Worker>>,
     fills: Semaphore,
     recovery: OnceLock<Weak<Recovery>>,
@@ -139,7 +139,7 @@ impl Scopes {
             operations: AtomicU64::new(0),
             scopes: std::array::from_fn(|_| Mutex::default()),
             hasher: RandomState::new(),
-            listeners: Default::default(),
+            listeners: ArcSwap::default(),
             workers: OnceLock::new(),
             fills: Semaphore::new(attach::PARALLEL_FILLS),
             recovery: OnceLock::new(),
@@ -208,18 +208,28 @@ impl Scopes {
         }
     }
 
-    /// Who is told of control messages and gaps in scopes of this kind. The first call counts.
-    pub fn set_listener(&self, kind: ScopeKind, listener: Arc<dyn ScopeListener>) {
-        let _ = self.listeners[kind as usize].set(listener);
+    /// A feature has scopes of this kind: its listener is told of control messages and gaps in them, and lets sockets in again.
+    /// What names a kind that is not registered is refused. The first call for a kind counts.
+    pub fn register(&self, kind: Kind, listener: Arc<dyn ScopeListener>) {
+        self.listeners.rcu(|known| {
+            let mut all = HashMap::clone(known);
+            all.entry(kind).or_insert_with(|| listener.clone());
+            all
+        });
     }
 
-    fn listener(&self, kind: ScopeKind) -> Option<&Arc<dyn ScopeListener>> {
-        self.listeners[kind as usize].get()
+    fn listener(&self, kind: Kind) -> Option<Arc<dyn ScopeListener>> {
+        self.listeners.load().get(&kind).cloned()
+    }
+
+    /// Whether a feature of this node has scopes of this kind.
+    fn is_known(&self, kind: Kind) -> bool {
+        self.listeners.load().contains_key(&kind)
     }
 
     /// A node is dead.
     fn bereaved(&self) {
-        self.listeners.iter().filter_map(OnceLock::get).for_each(|listener| listener.bereaved());
+        self.listeners.load().values().for_each(|listener| listener.bereaved());
     }
 
     fn set_recovery(&self, recovery: Weak<Recovery>) {
@@ -276,7 +286,7 @@ impl Scopes {
     }
 
     /// [`Scopes::leave`] of a socket that goes on elsewhere: says up to where everything was queued to it, and nothing beyond.
-    pub fn take(self: &Arc<Self>, scope: &ScopeId, socket: &Socket) -> Option<Place> {
+    pub fn take(self: &Arc<Self>, scope: &ScopeId, socket: &Socket) -> Option<Position> {
         let local = self.find(scope)?;
         let (place, is_empty) = local.take(socket)?;
         if is_empty {
@@ -286,12 +296,12 @@ impl Scopes {
     }
 
     /// Up to where everything has been queued to the members here; `None` without any.
-    pub fn place(&self, scope: &ScopeId) -> Option<Place> {
+    pub fn place(&self, scope: &ScopeId) -> Option<Position> {
         self.find(scope)?.place()
     }
 
     /// Up to where everything has been queued to this member.
-    pub fn place_at(&self, scope: &ScopeId, socket: &Socket) -> Option<Place> {
+    pub fn place_at(&self, scope: &ScopeId, socket: &Socket) -> Option<Position> {
         self.find(scope)?.place_at(socket)
     }
 

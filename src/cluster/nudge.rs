@@ -12,7 +12,7 @@ use hyper::StatusCode;
 
 use super::registry::Registry;
 use super::{Scopes, attach};
-use crate::core::ids::ScopeId;
+use crate::core::ScopeId;
 use crate::core::sync::lock;
 use crate::peer::{Answer, Peers};
 
@@ -71,9 +71,9 @@ impl Nudger {
 }
 
 fn nudged(scopes: &Weak<Scopes>, body: &[u8]) -> Answer {
-    let scope = std::str::from_utf8(body).ok().and_then(|text| text.parse().ok());
+    let scope = std::str::from_utf8(body).ok().and_then(|text| text.parse::<ScopeId>().ok());
     match (scopes.upgrade(), scope) {
-        (Some(scopes), Some(scope)) => {
+        (Some(scopes), Some(scope)) if scopes.is_known(scope.kind) => {
             attach::hear_again(&scopes, &scope);
             Answer::status(StatusCode::NO_CONTENT)
         }

@@ -8,7 +8,7 @@ use futures_util::{StreamExt, stream};
 
 use super::Scopes;
 use crate::cluster::scripts::scope::scope_reap;
-use crate::core::ids::ScopeId;
+use crate::core::ScopeId;
 use crate::redis::{Redis, RedisError, Value, cmd, keys};
 
 /// Nobody waits longer for the hint to be written; then it is written later.
@@ -69,15 +69,14 @@ async fn reap_part(scopes: &Arc<Scopes>, node: &str, part: u16, lost_at: u64, co
 }
 
 async fn reap_one(scopes: &Arc<Scopes>, node: &str, key: &str, name: String, lost_at: u64, count: &AtomicU64) -> bool {
-    // What this version does not know is left to one that does.
+    // A kind that no feature of this node has is left to a node that knows it.
     let Ok(scope) = name.parse::<ScopeId>() else { return false };
+    let Some(listener) = scopes.listener(scope.kind) else { return false };
     match scope_reap(&scopes.redis, &scope, node, lost_at).await {
         Ok(lost) => {
             tracing::debug!(%scope, node, lost, "reaped");
             count.fetch_add(1, Relaxed);
-            if let Some(listener) = scopes.listener(scope.kind) {
-                listener.reaped(&scope);
-            }
+            listener.reaped(&scope);
             scopes.redis.command_idempotent(cmd("SREM").arg(key).arg(&name).to_owned(), key).await.is_ok()
         }
         Err(error) => {

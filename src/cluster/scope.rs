@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 
-use crate::cluster::scripts::scope::{Cursor, Log};
-use crate::core::ids::{ScopeId, StreamId};
+use crate::cluster::scripts::scope::Log;
+use crate::core::{Position, ScopeId, StreamId};
 use crate::engineio::{CloseReason, Session};
-use crate::socketio::{Place, Socket};
+use crate::socketio::Socket;
 
 use super::LocalMember;
 use super::delivery::Delivery;
@@ -51,7 +51,7 @@ struct Member {
     local: LocalMember,
     /// A member from here on; `None`: it is joining. What was logged before may come all the same, from a channel or a log that
     /// is read later than the join was written.
-    since: Option<Place>,
+    since: Option<Position>,
     /// It joins, perhaps once more: what came since, which is to follow on the snapshot that it is about to get.
     held: Option<Vec<Arc<Delivery>>>,
 }
@@ -82,7 +82,7 @@ pub struct LocalScope {
 pub struct Reading {
     pub generation: u64,
     /// Up to where this node has delivered; `None` before the first read.
-    pub cursor: Option<Place>,
+    pub cursor: Option<Position>,
     /// Where to look for the way back if the cursor does not stand in the log any more.
     pub base: Option<StreamId>,
 }
@@ -143,7 +143,7 @@ impl LocalScope {
 
     /// Delivers what was held and is newer than `position`, or all of it to one that was a member before; from now on the member
     /// is live.
-    pub fn release(&self, socket: &Socket, position: &Cursor) {
+    pub fn release(&self, socket: &Socket, position: &Position) {
         let mut inner = lock(&self.inner);
         let Some(at) = inner.find(socket) else { return };
         let position = inner.place_of(position);
@@ -158,7 +158,7 @@ impl LocalScope {
 
     /// Takes a member out, at a place: everything up to there has been queued to it, and nothing beyond. And whether it was
     /// the last.
-    pub fn take(&self, socket: &Socket) -> Option<(Place, bool)> {
+    pub fn take(&self, socket: &Socket) -> Option<(Position, bool)> {
         let mut inner = lock(&self.inner);
         let at = inner.find(socket)?;
         inner.members[at].go_on(&self.id);
@@ -190,22 +190,22 @@ impl LocalScope {
     }
 
     /// Up to where everything has been queued to the members.
-    pub fn place(&self) -> Option<Place> {
+    pub fn place(&self) -> Option<Position> {
         lock(&self.inner).known_place()
     }
 
     /// Up to where everything has been queued to this member; `None` while something is held.
-    pub fn place_at(&self, socket: &Socket) -> Option<Place> {
+    pub fn place_at(&self, socket: &Socket) -> Option<Position> {
         let inner = lock(&self.inner);
         let holds = inner.find(socket).is_some_and(|at| inner.members[at].held.is_some());
         if holds { None } else { inner.known_place() }
     }
 
     /// A place that a script has told, which so exists; all who stand in the present log share its name.
-    pub fn place_of(&self, cursor: &Cursor) -> Place {
+    pub fn place_of(&self, place: &Position) -> Position {
         let mut inner = lock(&self.inner);
-        inner.sequence.born(&cursor.epoch);
-        inner.place_of(cursor)
+        inner.sequence.born(&place.epoch);
+        inner.place_of(place)
     }
 
     /// A socket as the audiences see it.
@@ -293,7 +293,7 @@ impl LocalScope {
         } else if log.reset || inner.sequence.epoch().is_empty() {
             // With a reset comes the whole of a log that began anew, or nothing.
             let from = if log.entries.is_empty() { log.last } else { StreamId::default() };
-            inner.sequence.reset(log.epoch.as_str().into(), from);
+            inner.sequence.reset(log.epoch.clone(), from);
         }
         for entry in log.entries {
             if entry.id > inner.sequence.cursor() {
@@ -347,7 +347,7 @@ impl Member {
     fn go_on(&mut self, scope: &ScopeId) {
         let Some(since) = &self.since else { return };
         let mut owes = false;
-        for delivery in self.held.take().iter().flatten().filter(|held| held.is_after(since) && held.is_for(&self.local)) {
+        for delivery in self.held.take().iter().flatten().filter(|held| held.is_after(since) && held.is_for(scope, &self.local)) {
             owes |= delivery.queue(scope, &self.local.socket, false);
         }
         if owes {
@@ -420,7 +420,7 @@ impl Inner {
         }
         let delivery = Delivery::new(message, self.sequence.epoch(), at, logged);
         for member in &mut self.members {
-            if !delivery.is_for(&member.local) {
+            if !delivery.is_for(scope, &member.local) {
                 continue;
             }
             match &mut member.held {
@@ -442,18 +442,18 @@ impl Inner {
         }
     }
 
-    fn known_place(&self) -> Option<Place> {
+    fn known_place(&self) -> Option<Position> {
         (!self.sequence.epoch().is_empty() && !self.sequence.is_unborn()).then(|| self.place())
     }
 
-    fn place(&self) -> Place {
-        Place { epoch: self.sequence.epoch().clone(), id: self.sequence.cursor() }
+    fn place(&self) -> Position {
+        Position { epoch: self.sequence.epoch().clone(), id: self.sequence.cursor() }
     }
 
-    fn place_of(&self, cursor: &Cursor) -> Place {
+    fn place_of(&self, place: &Position) -> Position {
         let known = self.sequence.epoch();
-        let epoch = if **known == *cursor.epoch { known.clone() } else { cursor.epoch.as_str().into() };
-        Place { epoch, id: cursor.id }
+        let epoch = if **known == *place.epoch { known } else { &place.epoch };
+        Position { epoch: epoch.clone(), id: place.id }
     }
 
     fn find(&self, socket: &Socket) -> Option<usize> {
@@ -465,7 +465,9 @@ impl Inner {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::ids::ScopeKind;
+    use crate::core::Kind;
+
+    const ROOM: Kind = Kind::of("room");
 
     fn at(ms: u64) -> StreamId {
         StreamId { ms, seq: 0 }
@@ -481,7 +483,7 @@ mod tests {
     }
 
     fn scope() -> Arc<LocalScope> {
-        let scope = LocalScope::new(ScopeId { kind: ScopeKind::Sos, id: "s".into() });
+        let scope = LocalScope::new(ScopeId { kind: ROOM, id: "s".into() });
         scope.begin_attach();
         assert!(scope.fill(scope.begin_read().generation, log("A", 10, false), &mut Outcome::default()));
         scope
@@ -499,7 +501,7 @@ mod tests {
 
     #[test]
     fn what_is_said_in_a_scope_that_begins_while_one_joins_is_delivered() {
-        let (scope, mut outcome) = (LocalScope::new(ScopeId { kind: ScopeKind::Sos, id: "s".into() }), Outcome::default());
+        let (scope, mut outcome) = (LocalScope::new(ScopeId { kind: ROOM, id: "s".into() }), Outcome::default());
         scope.begin_attach();
         assert!(scope.fill(scope.begin_read().generation, log("", 0, false), &mut outcome));
         assert_eq!(scope.place(), None, "there is no log to stand in");

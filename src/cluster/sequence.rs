@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::core::ids::StreamId;
+use crate::core::StreamId;
 
 /// How many ids behind the cursor are remembered, to tell a repetition from a fork.
 const TAIL: usize = 256;

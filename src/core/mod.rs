@@ -1,6 +1,15 @@
-//! What every layer may use: names that travel, the phases of a process, an error in one line, a lock that outlives a panic.
+//! What every layer may use: names that travel, places in a log, the phases of a process, an error in one line, a lock that
+//! outlives a panic.
 
 pub mod drain;
 pub mod error;
 pub mod ids;
+mod kind;
+mod position;
+mod scope;
 pub mod sync;
+mod text;
+
+pub use kind::Kind;
+pub use position::{Offset, Position, StreamId};
+pub use scope::ScopeId;

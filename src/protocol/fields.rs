@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::Deserializer as _;
 use serde::de::{MapAccess, Visitor};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::intake;
@@ -12,19 +13,14 @@ use super::intake;
 /// What is wrong with one field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bad {
-    pub field: &'static str,
+    pub field: Cow<'static, str>,
     /// Reads on from the field's name; where a limit was passed, it says which.
     pub why: Cow<'static, str>,
 }
 
 impl Bad {
-    pub fn new(field: &'static str, why: impl Into<Cow<'static, str>>) -> Self {
-        Self { field, why: why.into() }
-    }
-
-    /// More characters than it may have.
-    pub fn too_long(field: &'static str, most: usize) -> Self {
-        Self::new(field, format!("must have at most {most} characters"))
+    pub fn new(field: impl Into<Cow<'static, str>>, why: impl Into<Cow<'static, str>>) -> Self {
+        Self { field: field.into(), why: why.into() }
     }
 }
 
@@ -34,6 +30,7 @@ pub const MAX_SAFE: u64 = (1 << 53) - 1;
 const MAX_NUMBER: usize = 64;
 
 /// The fields of one object in their order; of a name that occurs twice the last counts, as in JavaScript.
+#[derive(Default)]
 pub struct Fields<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'a> Fields<'a> {
@@ -43,6 +40,12 @@ impl<'a> Fields<'a> {
         let fields = deserializer.deserialize_map(Collect).ok()?;
         deserializer.end().ok()?;
         Some(Self(fields))
+    }
+
+    /// [`Fields::parse`] of an object of which every value can be read, also those that nobody asks for: it is not nested too deeply,
+    /// no number is too large, and no text holds half of a character.
+    pub fn parse_readable(json: &'a str) -> Option<Self> {
+        serde_json::from_str::<Value>(json).ok().and_then(|_| Self::parse(json))
     }
 
     /// The raw value of a field; null counts as missing.
@@ -61,38 +64,38 @@ impl<'a> Fields<'a> {
     }
 
     /// A string of at most `max` characters, not empty; an empty one counts as missing.
-    pub fn text(&self, field: &'static str, max: usize) -> Result<Option<Cow<'a, str>>, Bad> {
+    pub fn text(&self, field: &str, max: usize) -> Result<Option<Cow<'a, str>>, Bad> {
         let Some(raw) = self.raw(field) else { return Ok(None) };
         let text: Cow<'a, str> = match serde_json::from_str::<&str>(raw) {
             Ok(text) => text.into(),
-            Err(_) => serde_json::from_str::<String>(raw).map_err(|_| Bad::new(field, "must be a string"))?.into(),
+            Err(_) => serde_json::from_str::<String>(raw).map_err(|_| Bad::new(field.to_owned(), "must be a string"))?.into(),
         };
         if text.chars().count() > max {
-            return Err(Bad::too_long(field, max));
+            return Err(Bad::new(field.to_owned(), format!("must have at most {max} characters")));
         }
         Ok(Some(text).filter(|text| !text.is_empty()))
     }
 
     /// A string of at most `max` characters that names something: an empty one names nothing, and does not count as missing.
-    pub fn name(&self, field: &'static str, max: usize) -> Result<Option<Cow<'a, str>>, Bad> {
+    pub fn name(&self, field: &str, max: usize) -> Result<Option<Cow<'a, str>>, Bad> {
         match self.text(field, max)? {
-            None if self.raw(field).is_some() => Err(Bad::new(field, "must not be empty")),
+            None if self.raw(field).is_some() => Err(Bad::new(field.to_owned(), "must not be empty")),
             text => Ok(text),
         }
     }
 
     /// A finite number between two bounds, as the client wrote it.
-    pub fn number(&self, field: &'static str, least: f64, most: f64) -> Result<Option<&'a str>, Bad> {
+    pub fn number(&self, field: &str, least: f64, most: f64) -> Result<Option<&'a str>, Bad> {
         let Some(raw) = self.raw(field) else { return Ok(None) };
-        let value = number(raw).ok_or_else(|| Bad::new(field, "must be a number"))?;
+        let value = number(raw).ok_or_else(|| Bad::new(field.to_owned(), "must be a number"))?;
         if value < least || value > most {
-            return Err(Bad::new(field, format!("must be from {least} to {most}")));
+            return Err(Bad::new(field.to_owned(), format!("must be from {least} to {most}")));
         }
         Ok(Some(raw))
     }
 
     /// How many of something: an integer from 1; what is above `most` counts as `most`.
-    pub fn count(&self, field: &'static str, most: u64) -> Result<Option<u64>, Bad> {
+    pub fn count(&self, field: &str, most: u64) -> Result<Option<u64>, Bad> {
         let Some(raw) = self.raw(field) else { return Ok(None) };
         match number(raw).filter(|value| *value >= 1.0 && value.fract() == 0.0) {
             // The cast saturates.
@@ -102,28 +105,28 @@ impl<'a> Fields<'a> {
     }
 
     /// A truth value.
-    pub fn flag(&self, field: &'static str) -> Result<Option<bool>, Bad> {
+    pub fn flag(&self, field: &str) -> Result<Option<bool>, Bad> {
         match self.raw(field) {
             None => Ok(None),
             Some("true") => Ok(Some(true)),
             Some("false") => Ok(Some(false)),
-            Some(_) => Err(Bad::new(field, "must be true or false")),
+            Some(_) => Err(Bad::new(field.to_owned(), "must be true or false")),
         }
     }
 
     /// An object within the field, as raw JSON of at most `max` bytes.
-    pub fn object(&self, field: &'static str, max: usize) -> Result<Option<&'a str>, Bad> {
+    pub fn object(&self, field: &str, max: usize) -> Result<Option<&'a str>, Bad> {
         match self.raw(field) {
-            Some(raw) if !raw.starts_with('{') => Err(Bad::new(field, "must be an object")),
-            Some(raw) if raw.len() > max => Err(Bad::new(field, format!("must have at most {max} bytes"))),
+            Some(raw) if !raw.starts_with('{') => Err(Bad::new(field.to_owned(), "must be an object")),
+            Some(raw) if raw.len() > max => Err(Bad::new(field.to_owned(), format!("must have at most {max} bytes"))),
             raw => Ok(raw),
         }
     }
 }
 
 /// What is no number of things.
-pub fn not_a_count(field: &'static str, most: u64) -> Bad {
-    Bad::new(field, format!("must be an integer from 1 (above {most} it counts as {most})"))
+pub fn not_a_count(field: &str, most: u64) -> Bad {
+    Bad::new(field.to_owned(), format!("must be an integer from 1 (above {most} it counts as {most})"))
 }
 
 /// Whether a JSON value that goes on as it is keeps the rules of the intake: what comes from elsewhere than a client's event

@@ -3,6 +3,7 @@
 pub mod engineio;
 pub mod event;
 pub mod fields;
+pub mod form;
 pub mod frame;
 pub mod intake;
 mod json;

@@ -6,7 +6,7 @@
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use crc::{CRC_16_XMODEM, Crc, Table};
 
-use crate::core::ids::ScopeId;
+use crate::core::ScopeId;
 
 /// The number of slots that a Redis Cluster shares out among its masters.
 pub const SLOTS: u16 = 16384;
@@ -27,6 +27,11 @@ pub fn scope_log(scope: &ScopeId) -> String {
 /// Hash: sid → who sits in this scope, and where.
 pub fn scope_members(scope: &ScopeId) -> String {
     scoped("scope:members:", scope)
+}
+
+/// Sorted set: the durable timers of a scope, by when they are due (ms).
+pub fn scope_due(scope: &ScopeId) -> String {
+    scoped("scope:due:", scope)
 }
 
 /// The sharded pub/sub channel of a scope. Channels are shared by all databases of a Redis, keys are not: so that two
@@ -114,9 +119,9 @@ pub fn trial(place: &str) -> String {
     format!("scope:trial:{{{place}}}")
 }
 
-/// See [`trial`]. No scope has this channel.
+/// See [`trial`]. No kind of scope has such a name, so that this is no scope's channel.
 pub fn trial_channel(place: &str) -> String {
-    format!("{CHANNEL}trial:{{{place}}}")
+    format!("{CHANNEL}~trial:{{{place}}}")
 }
 
 /// How many sets hold the scopes of one node, so that they are spread over the masters.
@@ -130,6 +135,19 @@ pub fn cluster_scopes(node: &str, part: u16) -> String {
 /// Which of these sets a scope belongs in.
 pub fn scope_part(scope: &ScopeId) -> u16 {
     slot(scope.id.as_bytes()) % SCOPE_SETS
+}
+
+/// How many sorted sets tell which scopes have timers, so that they are spread over the masters.
+pub const TIMER_PARTS: u16 = 64;
+
+/// Sorted set: `kind:id` of the scopes of one part that have timers, by when to look there (ms): a hint.
+pub fn timers(part: u16) -> String {
+    format!("timers:{{{part}}}")
+}
+
+/// Which of these sets a scope belongs in.
+pub fn timer_part(scope: &ScopeId) -> u16 {
+    slot(scope.id.as_bytes()) % TIMER_PARTS
 }
 
 /// How a user id stands in keys and in hash fields: base64url without padding.
@@ -158,21 +176,24 @@ const CHANNEL: &str = "scope:channel:";
 static CRC: Crc<u16, Table<16>> = Crc::<u16, Table<16>>::new(&CRC_16_XMODEM);
 
 fn scoped(prefix: &str, scope: &ScopeId) -> String {
-    format!("{prefix}{}:{{{}}}", scope.kind.as_str(), scope.id)
+    format!("{prefix}{}:{{{}}}", scope.kind, scope.id)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::ids::ScopeKind;
+    use crate::core::Kind;
+
+    const ROOM: Kind = Kind::of("room");
 
     #[test]
     fn keys_of_one_scope_share_its_slot() {
-        let scope = ScopeId::new(ScopeKind::Sos, "42").unwrap();
+        let scope = ScopeId::new(ROOM, "42").unwrap();
         let keys = [
             scope_meta(&scope),
             scope_log(&scope),
             scope_members(&scope),
+            scope_due(&scope),
             scope_channel(&scope, 0),
             scope_channel(&scope, 5),
             sos_state("42"),
@@ -183,7 +204,7 @@ mod tests {
             sos_outbox("42"),
             sos_outbox_dead("42"),
         ];
-        assert_eq!(keys[0], "scope:meta:sos:{42}");
+        assert_eq!(keys[0], "scope:meta:room:{42}");
         assert!(keys.iter().all(|key| slot(key.as_bytes()) == slot(b"42")), "{keys:?}");
     }
 
@@ -199,14 +220,14 @@ mod tests {
 
     #[test]
     fn a_channel_names_its_scope() {
-        for scope in [ScopeId::new(ScopeKind::Sos, "a.b-c_9").unwrap(), ScopeId::watch()] {
+        for scope in ["room:a.b-c_9", "sos:all", "interview:a"].map(|scope| scope.parse::<ScopeId>().unwrap()) {
             for database in [0, 1, 15, u16::MAX] {
                 assert_eq!(parse_channel(scope_channel(&scope, database).as_bytes()), Some(scope.clone()), "{database}");
             }
         }
         for other in [
             "scope:channel:sos:42",
-            "scope:channel:nobody:{42}",
+            "scope:channel:Room:{42}",
             "scope:channel:sos:{}",
             "x",
             "scope:channel:sos:{a}b",
@@ -217,8 +238,8 @@ mod tests {
         ] {
             assert_eq!(parse_channel(other.as_bytes()), None, "{other}");
         }
-        let first = scope_channel(&ScopeId::new(ScopeKind::Sos, "42").unwrap(), 0);
-        assert_eq!(first, "scope:channel:sos:{42}", "nodes of earlier releases listen here");
+        let first = scope_channel(&ScopeId::new(ROOM, "42").unwrap(), 0);
+        assert_eq!(first, "scope:channel:room:{42}", "nodes of earlier releases listen here");
     }
 
     #[test]

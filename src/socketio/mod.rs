@@ -12,7 +12,6 @@ mod event;
 mod event_queue;
 mod gate;
 mod namespace;
-mod offset;
 mod rates;
 mod sent;
 mod session_store;
@@ -39,13 +38,11 @@ pub use error::{Code, ConnectError, EventError};
 pub use event::{Event, Reply};
 pub use gate::Gate;
 pub use namespace::{Abandoned, BoxFuture, ConnectRequest, Namespace};
-pub use offset::Offset;
 use rates::{UserAllowance, Users};
 pub use sent::{Missed, SentDirect, SentEntry, SentLog};
 pub use session_store::{Admitted, Identity, Names, PendingSocket, PreviousSession, SessionStore};
 pub use snapshot::{SessionSnapshot, SnapshotRoom, SocketExport};
 pub use socket::{DisconnectReason, Socket};
-pub use trail::Place;
 
 /// What a server may set.
 #[derive(Clone, Debug)]

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::engineio::Handshake;
 
 use super::{Code, ConnectError, DisconnectReason, Event, EventError, Identity, Reply, Socket};
-use crate::core::ids::ScopeId;
+use crate::core::ScopeId;
 
 /// A future that can stand behind `dyn`.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;

@@ -4,114 +4,141 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::Offset;
-use crate::core::ids::{ScopeId, StreamId};
+use crate::core::{Offset, ScopeId, StreamId};
 use crate::protocol::event::Args;
 
 /// In the order of the queue.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Wire", into = "Wire")]
+#[serde(try_from = "Wire", into = "Wire")]
 pub struct SentLog {
-    /// The last offset: without its `+n`, and n.
-    pub last: Option<(String, u32)>,
+    /// The last offset.
+    pub last: Option<Offset>,
     pub entries: Vec<SentEntry>,
     /// The newest direct emit that is not kept because it was too much: its offset, empty if it had none.
     pub dropped: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SentEntry {
     /// Logged events of one scope in a row, by the ids of the first and the last.
     Run {
-        scope: String,
-        first: String,
-        last: String,
+        scope: ScopeId,
+        first: StreamId,
+        last: StreamId,
     },
     Direct(SentDirect),
 }
 
 /// An event for this socket alone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SentDirect {
-    /// Empty: it has no offset, since the socket was in no scope.
-    base: String,
-    n: u32,
-    json: String,
-    attachments: Vec<String>,
+    /// `None`: the socket was in no scope.
+    pub offset: Option<Offset>,
+    pub args: Args,
 }
 
 /// Emits without an offset stand apart, each with the number of entries before it: older nodes give every one that they find
 /// among the entries an offset.
 #[derive(Serialize, Deserialize)]
 struct Wire {
+    /// Without its `+n`, and n.
     #[serde(default)]
     last: Option<(String, u32)>,
     #[serde(default)]
-    entries: Vec<SentEntry>,
+    entries: Vec<WireEntry>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    loose: Vec<(usize, SentDirect)>,
+    loose: Vec<(usize, WireDirect)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     dropped: Option<String>,
 }
 
+#[derive(Serialize, Deserialize)]
+enum WireEntry {
+    Run { scope: ScopeId, first: StreamId, last: StreamId },
+    Direct(WireDirect),
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireDirect {
+    /// The offset without its `+n`; empty: none.
+    base: String,
+    n: u32,
+    json: String,
+    attachments: Vec<String>,
+}
+
+fn split(offset: &Offset) -> (String, u32) {
+    (Offset::of(&offset.scope, &offset.position.epoch, offset.position.id), offset.direct)
+}
+
+fn join(base: &str, n: u32) -> Result<Offset, Unreadable> {
+    let base: Offset = base.parse().map_err(|()| Unreadable)?;
+    Ok(Offset { direct: n, ..base })
+}
+
+/// Another release wrote it.
+#[derive(Debug, thiserror::Error)]
+#[error("what a socket was sent cannot be read")]
+struct Unreadable;
+
 impl From<SentLog> for Wire {
     fn from(log: SentLog) -> Self {
-        let mut wire = Self { last: log.last, entries: Vec::new(), loose: Vec::new(), dropped: log.dropped };
+        let last = log.last.as_ref().map(split);
+        let mut wire = Self { last, entries: Vec::new(), loose: Vec::new(), dropped: log.dropped };
         for entry in log.entries {
             match entry {
-                SentEntry::Direct(direct) if direct.base.is_empty() => wire.loose.push((wire.entries.len(), direct)),
-                entry => wire.entries.push(entry),
+                SentEntry::Direct(direct) if direct.offset.is_none() => wire.loose.push((wire.entries.len(), direct.into())),
+                SentEntry::Direct(direct) => wire.entries.push(WireEntry::Direct(direct.into())),
+                SentEntry::Run { scope, first, last } => wire.entries.push(WireEntry::Run { scope, first, last }),
             }
         }
         wire
     }
 }
 
-impl From<Wire> for SentLog {
-    fn from(wire: Wire) -> Self {
+impl TryFrom<Wire> for SentLog {
+    type Error = Unreadable;
+
+    fn try_from(wire: Wire) -> Result<Self, Unreadable> {
+        let last = wire.last.map(|(base, n)| join(&base, n)).transpose()?;
         let mut loose = wire.loose.into_iter().peekable();
         let mut entries = Vec::with_capacity(wire.entries.len() + loose.len());
         for (at, entry) in wire.entries.into_iter().enumerate() {
             while let Some((_, direct)) = loose.next_if(|(before, _)| *before <= at) {
-                entries.push(SentEntry::Direct(direct));
+                entries.push(SentEntry::Direct(direct.try_into()?));
             }
-            entries.push(entry);
+            entries.push(match entry {
+                WireEntry::Run { scope, first, last } => SentEntry::Run { scope, first, last },
+                WireEntry::Direct(direct) => SentEntry::Direct(direct.try_into()?),
+            });
         }
-        entries.extend(loose.map(|(_, direct)| SentEntry::Direct(direct)));
-        Self { last: wire.last, entries, dropped: wire.dropped }
+        for (_, direct) in loose {
+            entries.push(SentEntry::Direct(direct.try_into()?));
+        }
+        Ok(Self { last, entries, dropped: wire.dropped })
     }
 }
 
-impl SentDirect {
-    pub fn new(base: Option<&str>, n: u32, args: &Args) -> Self {
+impl From<SentDirect> for WireDirect {
+    fn from(direct: SentDirect) -> Self {
+        let (base, n) = direct.offset.as_ref().map(split).unwrap_or_default();
         Self {
-            base: base.unwrap_or_default().to_owned(),
+            base,
             n,
-            json: String::from_utf8_lossy(&args.json).into_owned(),
-            attachments: args.attachments.iter().map(|bytes| BASE64_STANDARD.encode(bytes)).collect(),
+            json: String::from_utf8_lossy(&direct.args.json).into_owned(),
+            attachments: direct.args.attachments.iter().map(|bytes| BASE64_STANDARD.encode(bytes)).collect(),
         }
     }
+}
 
-    pub fn args(&self) -> Args {
-        let attachments = self.attachments.iter().map(|text| BASE64_STANDARD.decode(text).unwrap_or_default().into());
-        Args { json: Bytes::copy_from_slice(self.json.as_bytes()), attachments: attachments.collect() }
-    }
+impl TryFrom<WireDirect> for SentDirect {
+    type Error = Unreadable;
 
-    pub fn base(&self) -> Option<&str> {
-        Some(&*self.base).filter(|base| !base.is_empty())
-    }
-
-    pub fn n(&self) -> u32 {
-        self.n
-    }
-
-    /// `None`: the socket was in no scope.
-    pub fn offset(&self) -> Option<String> {
-        self.base().map(|base| format!("{base}+{}", self.n))
-    }
-
-    fn parsed_offset(&self) -> Option<Offset> {
-        self.offset()?.parse().ok()
+    fn try_from(wire: WireDirect) -> Result<Self, Unreadable> {
+        let offset = if wire.base.is_empty() { None } else { Some(join(&wire.base, wire.n)?) };
+        let attachments = wire.attachments.iter().map(|text| BASE64_STANDARD.decode(text).map(Bytes::from));
+        let attachments = attachments.collect::<Result<_, _>>().map_err(|_| Unreadable)?;
+        Ok(Self { offset, args: Args { json: wire.json.into(), attachments } })
     }
 }
 
@@ -137,17 +164,15 @@ impl SentLog {
         let mut missed = Missed::default();
         let at = had.and_then(|had| self.find(had));
         for entry in &self.entries[..at.map_or(0, |at| at + 1)] {
-            if let SentEntry::Run { scope, last, .. } = entry
-                && let (Ok(scope), Ok(last)) = (scope.parse::<ScopeId>(), last.parse())
-            {
-                missed.starts.retain(|(known, _)| *known != scope);
-                missed.starts.push((scope, last));
+            if let SentEntry::Run { scope, last, .. } = entry {
+                missed.starts.retain(|(known, _)| known != scope);
+                missed.starts.push((scope.clone(), *last));
             }
         }
         if let Some(had) = had {
             // Its own run may go on beyond it.
             missed.starts.retain(|(known, _)| *known != had.scope);
-            missed.starts.push((had.scope.clone(), had.id));
+            missed.starts.push((had.scope.clone(), had.position.id));
         }
         let rest = &self.entries[at.map_or(0, |at| at + 1)..];
         missed.directs = rest
@@ -157,8 +182,8 @@ impl SentLog {
                 SentEntry::Run { .. } => None,
             })
             // In one scope the order of offsets tells, whatever of the log is left.
-            .filter(|direct| match (had, direct.parsed_offset()) {
-                (Some(had), Some(sent)) => is_beyond(&sent, had),
+            .filter(|direct| match (had, &direct.offset) {
+                (Some(had), Some(sent)) => is_beyond(sent, had),
                 _ => true,
             })
             .collect();
@@ -171,20 +196,16 @@ impl SentLog {
     }
 
     fn find(&self, had: &Offset) -> Option<usize> {
-        let (scope, text) = (had.scope.to_string(), had.to_string());
         self.entries.iter().position(|entry| match entry {
-            SentEntry::Run { scope: of, first, last } => {
-                let within = |first: StreamId, last: StreamId| (first..=last).contains(&had.id);
-                had.direct == 0
-                    && *of == scope
-                    && matches!((first.parse(), last.parse()), (Ok(first), Ok(last)) if within(first, last))
+            SentEntry::Run { scope, first, last } => {
+                had.direct == 0 && *scope == had.scope && (*first..=*last).contains(&had.position.id)
             }
-            SentEntry::Direct(direct) => had.direct > 0 && direct.offset().is_some_and(|offset| offset == text),
+            SentEntry::Direct(direct) => had.direct > 0 && direct.offset.as_ref() == Some(had),
         })
     }
 }
 
 /// Whether a client that has had one offset has not had the other, as far as they can be compared.
 fn is_beyond(sent: &Offset, had: &Offset) -> bool {
-    !sent.is_in(&had.scope, &had.epoch) || (sent.id, sent.direct) > (had.id, had.direct)
+    !sent.is_in(&had.scope, &had.position.epoch) || (sent.position.id, sent.direct) > (had.position.id, had.direct)
 }

@@ -4,18 +4,45 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::SentLog;
+use crate::core::{Position, ScopeId, StreamId};
 
 /// A scope of a socket that is to go on elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "RoomWire", into = "RoomWire")]
 pub struct SnapshotRoom {
-    /// `<kind>:<id>`
-    pub scope: String,
-    pub epoch: String,
-    /// The client has surely had everything up to this id.
-    pub confirmed: String,
-    /// `<epoch> <id>`: everything up to there was queued to the client; set when the queue goes along.
+    pub scope: ScopeId,
+    /// The client has surely had everything up to here.
+    pub confirmed: Position,
+    /// Everything up to here was queued to the client; set when the queue goes along.
+    pub queued: Option<Position>,
+}
+
+impl SnapshotRoom {
+    /// Up to where everything is on its way to the client, or has reached it.
+    pub fn queued_place(&self) -> (ScopeId, Position) {
+        (self.scope.clone(), self.queued.as_ref().unwrap_or(&self.confirmed).clone())
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct RoomWire {
+    scope: ScopeId,
+    epoch: String,
+    confirmed: StreamId,
     #[serde(default)]
-    pub queued: Option<String>,
+    queued: Option<Position>,
+}
+
+impl From<SnapshotRoom> for RoomWire {
+    fn from(SnapshotRoom { scope, confirmed: Position { epoch, id }, queued }: SnapshotRoom) -> Self {
+        Self { scope, epoch: epoch.to_string(), confirmed: id, queued }
+    }
+}
+
+impl From<RoomWire> for SnapshotRoom {
+    fn from(wire: RoomWire) -> Self {
+        Self { scope: wire.scope, confirmed: Position::new(wire.epoch, wire.confirmed), queued: wire.queued }
+    }
 }
 
 /// How far a socket has come.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use smallvec::SmallVec;
 
-use crate::core::ids::{ScopeId, ScopeKind, StreamId};
+use crate::core::{Offset, Position, ScopeId, StreamId};
 use crate::engineio::{CloseReason, Session, VolatileKey};
 use crate::protocol::event::Args;
 use crate::protocol::frame::Frames;
@@ -26,9 +26,9 @@ use super::event_queue::{EventQueue, Job, QueueFull};
 use super::namespace::Data;
 use super::rates::{self, UserAllowance};
 use super::sent::{SentDirect, SentLog};
-use super::trail::{Place, Trail};
+use super::trail::Trail;
 use super::words::{Sent, What};
-use super::{Code, Config, Event, EventError, Gate, Identity, Names, Namespace, Offset, PendingSocket, Reply};
+use super::{Code, Config, Event, EventError, Gate, Identity, Names, Namespace, PendingSocket, Reply};
 use crate::core::sync::lock;
 
 /// Why a socket is no longer connected.
@@ -138,13 +138,18 @@ impl Socket {
         lock(&self.trail).scopes()
     }
 
-    /// Whether this socket is a member of an SOS.
-    pub fn is_in_sos(&self, sos: &str) -> bool {
-        lock(&self.trail).is_in(ScopeKind::Sos, sos)
+    /// Whether this socket is a member of a scope, or joins it.
+    pub fn is_in(&self, scope: &ScopeId) -> bool {
+        lock(&self.trail).is_in(scope)
+    }
+
+    /// Whether it is in a scope with this id that is not `scope`.
+    pub fn is_in_other(&self, scope: &ScopeId, id: &str) -> bool {
+        lock(&self.trail).is_in_other(scope, id)
     }
 
     /// Notes a membership and the place where it begins; for the layer that holds them.
-    pub fn enter(&self, scope: &ScopeId, at: Place) {
+    pub fn enter(&self, scope: &ScopeId, at: Position) {
         lock(&self.trail).enter(scope, at);
     }
 
@@ -154,7 +159,7 @@ impl Socket {
     }
 
     /// A `ping` is about to be queued, after everything up to these places.
-    pub fn mark(&self, places: impl IntoIterator<Item = (ScopeId, Place)>) {
+    pub fn mark(&self, places: impl IntoIterator<Item = (ScopeId, Position)>) {
         lock(&self.trail).mark(places);
     }
 
@@ -165,17 +170,12 @@ impl Socket {
     /// How far it has come.
     pub fn snapshot(&self) -> SessionSnapshot {
         let trail = lock(&self.trail);
-        let room = |(scope, at): (ScopeId, Place)| SnapshotRoom {
-            scope: scope.to_string(),
-            epoch: at.epoch.to_string(),
-            confirmed: at.id.to_string(),
-            queued: None,
-        };
+        let room = |(scope, confirmed)| SnapshotRoom { scope, confirmed, queued: None };
         SessionSnapshot { rooms: trail.confirmed().into_iter().map(room).collect(), sent: trail.sent() }
     }
 
     /// Each room, and the place up to which the client has surely had everything.
-    pub fn confirmed(&self) -> Vec<(ScopeId, Place)> {
+    pub fn confirmed(&self) -> Vec<(ScopeId, Position)> {
         lock(&self.trail).confirmed()
     }
 
@@ -280,8 +280,8 @@ impl Socket {
 
     /// Queues a direct emit of the past again, under its own offset if it has one.
     pub fn queue_direct_again(&self, direct: &SentDirect) -> bool {
-        let (args, offset) = (direct.args(), direct.offset());
-        let frames = self.encode(&Outgoing::Event { id: None, args: &args, offset: offset.as_deref() });
+        let offset = direct.offset.as_ref().map(Offset::to_string);
+        let frames = self.encode(&Outgoing::Event { id: None, args: &direct.args, offset: offset.as_deref() });
         let mut trail = lock(&self.trail);
         trail.direct_again(direct);
         !trail.frozen && self.session.queue_missed(frames)

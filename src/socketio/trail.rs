@@ -8,9 +8,8 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::Offset;
 use super::sent::{SentDirect, SentEntry, SentLog};
-use crate::core::ids::{ScopeId, StreamId};
+use crate::core::{Offset, Position, ScopeId, StreamId};
 use crate::protocol::event::Args;
 
 /// What is kept of the sent, entries and bytes; the oldest go first.
@@ -19,17 +18,10 @@ const MAX_BYTES: usize = 64 * 1024;
 /// What an entry costs beside its payload.
 const ENTRY_BYTES: usize = 96;
 
-/// A place in a scope's log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    pub epoch: Arc<str>,
-    pub id: StreamId,
-}
-
 struct Room {
     scope: ScopeId,
     /// The client has had everything up to here.
-    confirmed: Place,
+    confirmed: Position,
     /// It will have had everything up to here when it answers the present `ping`.
     marked: StreamId,
     /// If it is not that of `confirmed`.
@@ -102,12 +94,16 @@ impl Trail {
         self.rooms.iter().map(|room| room.scope.clone()).collect()
     }
 
-    pub fn is_in(&self, kind: crate::core::ids::ScopeKind, id: &str) -> bool {
-        self.rooms.iter().any(|room| room.scope.kind == kind && *room.scope.id == *id)
+    pub fn is_in(&self, scope: &ScopeId) -> bool {
+        self.rooms.iter().any(|room| room.scope == *scope)
+    }
+
+    pub fn is_in_other(&self, scope: &ScopeId, id: &str) -> bool {
+        self.rooms.iter().any(|room| *room.scope.id == *id && room.scope != *scope)
     }
 
     /// A membership begins at a place. One that stands in the same log goes on from where it is.
-    pub fn enter(&mut self, scope: &ScopeId, at: Place) {
+    pub fn enter(&mut self, scope: &ScopeId, at: Position) {
         match self.rooms.iter_mut().find(|room| room.scope == *scope) {
             Some(room) if room.confirmed.epoch == at.epoch => {}
             Some(room) => {
@@ -161,21 +157,22 @@ impl Trail {
 
     /// A direct emit of the past is queued again, under its own offset.
     pub fn direct_again(&mut self, direct: &SentDirect) {
-        let base = direct.base().map(|base| match &self.last {
-            Some(last) if **last == *base => last.clone(),
-            _ => Arc::from(base),
+        let base = direct.offset.as_ref().map(|offset| {
+            let base = base_of(offset);
+            self.last.take().filter(|last| **last == *base).unwrap_or_else(|| base.into())
         });
+        let n = direct.offset.as_ref().map_or(0, |offset| offset.direct);
         if base.is_some() {
             self.last.clone_from(&base);
-            self.directs = direct.n();
+            self.directs = n;
         }
-        self.sent.get_or_insert_default().push(Entry::Direct { base, n: direct.n(), args: direct.args() });
+        self.sent.get_or_insert_default().push(Entry::Direct { base, n, args: direct.args.clone() });
     }
 
     /// The connection goes on from what its client has had last.
     pub fn recovered_from(&mut self, offset: Option<&Offset>) {
         let Some(offset) = offset else { return };
-        self.last = Some(Offset::of(&offset.scope, &offset.epoch, offset.id).into());
+        self.last = Some(base_of(offset).into());
         self.directs = offset.direct;
         self.sent.get_or_insert_default().recovered_from = Some(offset.to_string().into());
     }
@@ -186,7 +183,7 @@ impl Trail {
     }
 
     /// A `ping` is about to be queued, after everything up to these places.
-    pub fn mark(&mut self, places: impl IntoIterator<Item = (ScopeId, Place)>) {
+    pub fn mark(&mut self, places: impl IntoIterator<Item = (ScopeId, Position)>) {
         for (scope, place) in places {
             if let Some(room) = self.rooms.iter_mut().find(|room| room.scope == scope) {
                 room.marked = place.id;
@@ -203,7 +200,7 @@ impl Trail {
     pub fn answered(&mut self) {
         for room in &mut self.rooms {
             if let Some(epoch) = room.marked_epoch.take() {
-                room.confirmed = Place { epoch, id: room.marked };
+                room.confirmed = Position { epoch, id: room.marked };
             } else if room.marked > room.confirmed.id {
                 room.confirmed.id = room.marked;
             }
@@ -221,21 +218,21 @@ impl Trail {
     }
 
     /// Each room with its confirmed place.
-    pub fn confirmed(&self) -> Vec<(ScopeId, Place)> {
+    pub fn confirmed(&self) -> Vec<(ScopeId, Position)> {
         self.rooms.iter().map(|room| (room.scope.clone(), room.confirmed.clone())).collect()
     }
 
     /// What was queued since the last answered `ping`, as far as it is kept.
     pub fn sent(&self) -> SentLog {
         let entries = self.sent.iter().flat_map(|sent| &sent.entries).map(|entry| match entry {
-            Entry::Run { scope, first, last } => {
-                SentEntry::Run { scope: scope.to_string(), first: first.to_string(), last: last.to_string() }
+            Entry::Run { scope, first, last } => SentEntry::Run { scope: scope.clone(), first: *first, last: *last },
+            Entry::Direct { base, n, args } => {
+                SentEntry::Direct(SentDirect { offset: base.as_deref().and_then(|base| direct_of(base, *n)), args: args.clone() })
             }
-            Entry::Direct { base, n, args } => SentEntry::Direct(SentDirect::new(base.as_deref(), *n, args)),
         });
         let dropped = self.sent.as_ref().and_then(|sent| sent.dropped.as_ref().or(sent.dropped_before.as_ref()));
         SentLog {
-            last: self.last.as_ref().map(|last| (last.to_string(), self.directs)),
+            last: self.last.as_deref().and_then(|last| direct_of(last, self.directs)),
             entries: entries.collect(),
             dropped: dropped.map(|offset| offset.to_string()),
         }
@@ -247,20 +244,29 @@ impl Trail {
             match entry {
                 SentEntry::Direct(direct) => self.direct_again(direct),
                 SentEntry::Run { scope, first, last } => {
-                    if let (Ok(scope), Ok(first), Ok(last)) = (scope.parse(), first.parse(), last.parse()) {
-                        self.sent.get_or_insert_default().push(Entry::Run { scope, first, last });
-                    }
+                    let run = Entry::Run { scope: scope.clone(), first: *first, last: *last };
+                    self.sent.get_or_insert_default().push(run);
                 }
             }
         }
         if let Some(dropped) = &log.dropped {
             self.sent.get_or_insert_default().dropped.get_or_insert_with(|| dropped.as_str().into());
         }
-        if let Some((base, n)) = &log.last {
-            self.last = Some(Arc::from(&**base));
-            self.directs = *n;
+        if let Some(last) = &log.last {
+            self.last = Some(base_of(last).into());
+            self.directs = last.direct;
         }
     }
+}
+
+/// The logged event that an offset follows on.
+fn base_of(offset: &Offset) -> String {
+    Offset::of(&offset.scope, &offset.position.epoch, offset.position.id)
+}
+
+/// The offset of the nth direct emit after a logged event.
+fn direct_of(base: &str, n: u32) -> Option<Offset> {
+    Some(Offset { direct: n, ..base.parse().ok()? })
 }
 
 impl Sent {
@@ -287,18 +293,18 @@ impl Sent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::ids::ScopeKind;
+    use crate::core::Kind;
 
     fn at(ms: u64) -> StreamId {
         StreamId { ms, seq: 0 }
     }
 
     fn scope(id: &str) -> ScopeId {
-        ScopeId { kind: ScopeKind::Sos, id: id.into() }
+        ScopeId { kind: Kind::of("sos"), id: id.into() }
     }
 
-    fn place(ms: u64) -> Place {
-        Place { epoch: "e".into(), id: at(ms) }
+    fn place(ms: u64) -> Position {
+        Position { epoch: "e".into(), id: at(ms) }
     }
 
     fn log(trail: &mut Trail, id: &str, ms: u64) {
@@ -315,11 +321,14 @@ mod tests {
         let missed = sent.after(had.parse().ok().as_ref());
         assert!(!missed.incomplete);
         let starts = missed.starts.iter().map(|(scope, id)| (scope.id.to_string(), id.ms)).collect();
-        (starts, missed.directs.iter().map(|direct| direct.offset().unwrap_or_else(|| name(direct))).collect())
+        (
+            starts,
+            missed.directs.iter().map(|direct| direct.offset.as_ref().map_or_else(|| name(direct), Offset::to_string)).collect(),
+        )
     }
 
     fn name(direct: &SentDirect) -> String {
-        let args: serde_json::Value = serde_json::from_slice(&direct.args().json).unwrap();
+        let args: serde_json::Value = serde_json::from_slice(&direct.args.json).unwrap();
         args[0].as_str().unwrap().to_owned()
     }
 
@@ -435,7 +444,7 @@ mod tests {
     #[test]
     fn another_log_of_a_scope_takes_the_place_of_the_old_one() {
         let mut trail = in_two();
-        let new = |ms| Place { epoch: "f".into(), id: at(ms) };
+        let new = |ms| Position { epoch: "f".into(), id: at(ms) };
         trail.mark([(scope("a"), new(3))]);
         assert_eq!(trail.confirmed()[0].1, place(10));
         trail.answered();

@@ -86,6 +86,8 @@ crate::metrics_table! {
     OVERRUN: describe_counter = "convoke_overruns_total", "Messages that found no room on their way to the sockets; the log has them";
     REDIS_MASTERS: describe_gauge = "convoke_redis_masters", "Redis masters, by whether they answer";
     REDIS_REFUSALS: describe_counter = "convoke_redis_refusals_total", "Errors of Redis that refuse what the hub needs, and failed connections to it, by cause";
+    TIMERS_FIRED: describe_counter = "convoke_timers_fired_total", "Durable timers that this node has fired, by timer and outcome";
+    TIMER_LATE_SECONDS: describe_histogram = "convoke_timer_late_seconds", "How late durable timers were when this node fired them";
     HTTP_REQUESTS: describe_counter = "convoke_http_requests_total", "HTTP requests, by route, method and status";
     HTTP_REQUEST_SECONDS: describe_histogram = "convoke_http_request_seconds", "Time from a request's head to its answer, by route";
     CLIENT_MEMORY: describe_gauge = "convoke_client_memory_bytes", "Memory that clients hold with what is unfinished or unsent, of MEMORY_BUDGET_BYTES";

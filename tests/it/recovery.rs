@@ -332,6 +332,24 @@ async fn a_record_that_has_expired_or_went_with_everything_makes_a_new_connectio
 }
 
 #[tokio::test]
+async fn a_record_that_this_release_cannot_read_in_full_makes_a_new_connection() {
+    let redis = Server::start(&[]);
+    let url = redis.url();
+    let (a, b) = (Hub::start(&[("REDIS_URL", &url)]).await, Hub::start(&[("REDIS_URL", &url)]).await);
+    a.create_sos("rec-unknown", "c1").await;
+    for (field, value) in [("r:nobody:x", "e 1-0"), ("r:a room", "e 1-0"), ("r:sos:y", "e"), ("sent", "?")] {
+        let (client, mut memory) = returning(&a, "r1", "rec-unknown").await;
+        memory.cut(client);
+        let record = format!("session:{{{}}}", memory.pid);
+        let parked = redis::cmd("HGET").arg(&record).arg("parked").to_owned();
+        eventually("it is kept for its client", || redis.ask::<Option<u8>>(&parked) == Some(1)).await;
+        redis.ask::<()>(redis::cmd("HSET").arg(&record).arg(field).arg(value));
+        let client = memory.back_as_new(&b).await;
+        client.wait_count("sos:state", 1).await;
+    }
+}
+
+#[tokio::test]
 async fn who_has_left_gets_a_new_connection() {
     let Pair { a, b, .. } = pair().await;
     a.create_sos("rec-left", "c1").await;

@@ -67,15 +67,15 @@ async fn a_join_announces_once_and_gives_position_and_snapshot(redis: Redis) {
     let joined = world.join(citizen()).await;
     assert!(joined.first && joined.role == "citizen" && joined.written.listeners == 1);
     let log = world.log().await;
-    assert_eq!(joined.epoch, log.epoch);
-    assert!(log.entries.iter().all(|entry| entry.id > joined.position), "its own announcement is for it too");
+    assert_eq!(joined.position.epoch, log.epoch);
+    assert!(log.entries.iter().all(|entry| entry.id > joined.position.id), "its own announcement is for it too");
     assert_eq!(world.names().await, ["sos:init", "presence:update"]);
     assert_eq!(
         world.events("sos:init").await[0],
         serde_json::json!({"userId": "cit", "role": "citizen", "sosId": world.id, "action": "user_joined", "timestamp": joined.written.at})
     );
     let again = world.join(citizen()).await;
-    assert!(!again.first && again.position == log.last);
+    assert!(!again.first && again.position.id == log.last);
     assert_eq!(world.names().await.len(), 2);
     world.join(rescuer()).await;
     let presence = world.events("presence:update").await.pop().unwrap();
@@ -110,7 +110,7 @@ async fn a_token_makes_a_member_before_there_is_a_state(redis: Redis) {
     let made = sos_create(&world.redis, &world.id, plain(), World::record(), None).await.unwrap();
     assert!(made.created && made.snapshot.members.len() == 1 && made.snapshot.sockets.len() == 1);
     assert_eq!(world.outbox().await, ["sos:init"], "the service hears of it with the state");
-    assert_eq!(world.join(citizen()).await.epoch, joined.epoch);
+    assert_eq!(world.join(citizen()).await.position.epoch, joined.position.epoch);
 }
 
 async fn provisional(world: &World, actor: Actor<'_>) -> SosMade {

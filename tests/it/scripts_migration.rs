@@ -66,7 +66,7 @@ async fn a_slot_that_moves_key_by_key_loses_nothing() {
     for task in tasks {
         said.extend(task.await.unwrap());
     }
-    said.sort_by_key(|id| id.parse::<convoke::core::ids::StreamId>().unwrap());
+    said.sort_by_key(|id| id.parse::<convoke::core::StreamId>().unwrap());
     let heard: Vec<String> = world
         .events("message:broadcast")
         .await

@@ -2,6 +2,7 @@
 
 use convoke::cluster::scripts::node::*;
 use convoke::cluster::scripts::scope::{Member, scope_join, scope_reap};
+use convoke::core::{Kind, ScopeId};
 use convoke::features::sos::scripts::*;
 use convoke::redis::{Redis, cmd, keys};
 
@@ -140,7 +141,7 @@ async fn a_user_who_is_elsewhere_too_stays(redis: Redis) {
     let member = &presence["members"][0];
     assert_eq!((&member["userId"], &member["online"], &member["sockets"]), (&"cit".into(), &true.into(), &1.into()));
     // Also in a scope without rules.
-    let scope = convoke::core::ids::ScopeId::new(convoke::core::ids::ScopeKind::Watch, &unique("w")).unwrap();
+    let scope = ScopeId::new(Kind::of("room"), &unique("w")).unwrap();
     let member = Member { sid: "s", user: "u", role: "admin", node: "n2.b", session_epoch: 3 };
     scope_join(&world.redis, &scope, plain(), member).await.unwrap();
     assert_eq!(scope_reap(&world.redis, &scope, "n1.a", 0).await.unwrap(), 0);

@@ -1,6 +1,7 @@
 //! What is announced of presence, when, and to whom it is owed. Contract § 3 "Presence".
 
-use convoke::cluster::scripts::scope::{Cursor, Member, scope_attach, scope_reap};
+use convoke::cluster::scripts::scope::{Member, scope_attach, scope_reap};
+use convoke::core::Position;
 use convoke::features::sos::scripts::outbox::OutboxEntry;
 use convoke::features::sos::scripts::*;
 use convoke::redis::keys::user_tag;
@@ -260,7 +261,7 @@ async fn restored_members_are_announced_once(redis: Redis) {
     for key in [keys::scope_meta(&scope), keys::scope_log(&scope), keys::scope_members(&scope)] {
         world.redis.command(cmd("DEL").arg(&key).to_owned(), &key).await.unwrap();
     }
-    let old = Cursor { epoch: "old".into(), id: Default::default() };
+    let old = Position::new("old", Default::default());
     let names: Vec<String> = (0..3).map(user).collect();
     let members: Vec<_> =
         names.iter().map(|user| Member { sid: user, user, role: "rescuer", node: SEAT.node, session_epoch: 1 }).collect();

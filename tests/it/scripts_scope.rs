@@ -1,9 +1,11 @@
 //! The log, its channel, and the nodes and members of a scope.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use convoke::cluster::scripts::Op;
 use convoke::cluster::scripts::scope::*;
-use convoke::core::ids::{ScopeId, ScopeKind, StreamId};
+use convoke::core::{Kind, Position, ScopeId, StreamId};
 use convoke::redis::Redis;
 use convoke::redis::script::OnReader;
 
@@ -23,8 +25,8 @@ crate::on_both!(
     the_channel_carries_epoch_previous_id_and_body,
 );
 
-fn watch() -> ScopeId {
-    ScopeId { kind: ScopeKind::Watch, id: unique("all").into() }
+fn room() -> ScopeId {
+    ScopeId { kind: Kind::of("room"), id: unique("all").into() }
 }
 
 async fn publish(redis: &Redis, scope: &ScopeId, op: Op<'_>, durability: Durability, text: &str) -> Published {
@@ -32,8 +34,8 @@ async fn publish(redis: &Redis, scope: &ScopeId, op: Op<'_>, durability: Durabil
     scope_publish(redis, scope, op, "u", durability, body).await.unwrap()
 }
 
-async fn epoch(redis: &Redis, scope: &ScopeId) -> String {
-    let none = Cursor { epoch: String::new(), id: StreamId::default() };
+async fn epoch(redis: &Redis, scope: &ScopeId) -> Arc<str> {
+    let none = Position::new("", StreamId::default());
     scope_read(redis, scope, &none, 1).await.unwrap().epoch
 }
 
@@ -42,7 +44,7 @@ fn member(sid: &'static str, node: &'static str, session_epoch: u64) -> Member<'
 }
 
 async fn ids_rise_and_a_volatile_message_is_not_logged(redis: Redis) {
-    let scope = watch();
+    let scope = room();
     let mut last = StreamId::default();
     for i in 0..50 {
         let published = publish(&redis, &scope, plain(), Durability::Logged, &i.to_string()).await;
@@ -50,17 +52,17 @@ async fn ids_rise_and_a_volatile_message_is_not_logged(redis: Redis) {
         last = published.id.unwrap();
     }
     assert_eq!(publish(&redis, &scope, plain(), Durability::Volatile, "v").await.id, None);
-    let start = Cursor { epoch: epoch(&redis, &scope).await, id: StreamId::default() };
+    let start = Position::new(epoch(&redis, &scope).await, StreamId::default());
     let log = scope_read(&redis, &scope, &start, 100).await.unwrap();
     assert_eq!((log.entries.len(), log.last, log.more, log.reset), (50, last, false, false));
 }
 
 async fn a_cursor_gets_what_it_missed_in_bounded_pages(redis: Redis) {
-    let scope = watch();
+    let scope = room();
     for i in 0..7 {
         publish(&redis, &scope, plain(), Durability::Logged, &i.to_string()).await;
     }
-    let mut cursor = Cursor { epoch: epoch(&redis, &scope).await, id: StreamId::default() };
+    let mut cursor = Position::new(epoch(&redis, &scope).await, StreamId::default());
     let mut seen = Vec::new();
     loop {
         let log = scope_attach(&redis, &scope, "n1", Some(&cursor), 3, &[]).await.unwrap();
@@ -77,11 +79,11 @@ async fn a_cursor_gets_what_it_missed_in_bounded_pages(redis: Redis) {
 }
 
 async fn a_page_is_bounded_in_bytes_too(redis: Redis) {
-    let scope = watch();
+    let scope = room();
     for i in 0..200 {
         publish(&redis, &scope, plain(), Durability::Logged, &format!("{i} {}", "x".repeat(20_000))).await;
     }
-    let mut cursor = Cursor { epoch: epoch(&redis, &scope).await, id: StreamId::default() };
+    let mut cursor = Position::new(epoch(&redis, &scope).await, StreamId::default());
     let (mut seen, mut pages) = (Vec::new(), 0);
     loop {
         let log = scope_read(&OnReader(&redis), &scope, &cursor, 1_000).await.unwrap();
@@ -98,18 +100,18 @@ async fn a_page_is_bounded_in_bytes_too(redis: Redis) {
 }
 
 async fn another_epoch_a_trimmed_or_future_cursor_is_reset(redis: Redis) {
-    let scope = watch();
+    let scope = room();
     let first = publish(&redis, &scope, plain(), Durability::Logged, "a").await.id.unwrap();
     let epoch = epoch(&redis, &scope).await;
     let reset = async |epoch: &str, id| {
-        let cursor = Cursor { epoch: epoch.to_owned(), id };
+        let cursor = Position::new(epoch, id);
         scope_read(&redis, &scope, &cursor, 10).await.unwrap().reset
     };
     assert!(!reset(&epoch, first).await);
     assert!(reset("other", first).await);
     assert!(reset(&epoch, StreamId { seq: first.seq + 1, ..first }).await);
     // Kept for no time at all: the next trim takes what is older.
-    let meta = format!("scope:meta:watch:{{{}}}", scope.id);
+    let meta = format!("scope:meta:room:{{{}}}", scope.id);
     redis.command(redis::cmd("HSET").arg(&meta).arg("tt").arg(0).clone(), &meta).await.unwrap();
     until("the clock moved on", || async { now(&redis).await > first.ms + 20 }).await;
     let mut short = plain();
@@ -130,19 +132,19 @@ async fn now(redis: &Redis) -> u64 {
 }
 
 async fn a_repeat_publishes_once(redis: Redis) {
-    let scope = watch();
+    let scope = room();
     let (by_op, by_cmid) = (op("n1-7"), cmid("mine"));
     let a = publish(&redis, &scope, by_op, Durability::Logged, "a").await;
     assert_eq!(publish(&redis, &scope, by_op, Durability::Logged, "a").await, a);
     let b = publish(&redis, &scope, by_cmid, Durability::Logged, "b").await;
     let again = publish(&redis, &scope, by_cmid, Durability::Logged, "b").await;
     assert_eq!(again, Published { duplicate: true, ..b });
-    let start = Cursor { epoch: epoch(&redis, &scope).await, id: StreamId::default() };
+    let start = Position::new(epoch(&redis, &scope).await, StreamId::default());
     assert_eq!(scope_read(&redis, &scope, &start, 10).await.unwrap().entries.len(), 2);
 }
 
 async fn nodes_are_listeners_once_and_leave(redis: Redis) {
-    let scope = watch();
+    let scope = room();
     publish(&redis, &scope, plain(), Durability::Volatile, "x").await;
     for node in ["n1", "n2", "n1"] {
         scope_attach(&redis, &scope, node, None, 10, &[]).await.unwrap();
@@ -156,13 +158,13 @@ async fn nodes_are_listeners_once_and_leave(redis: Redis) {
 }
 
 async fn an_attach_makes_no_scope_but_for_members_that_were_lost(redis: Redis) {
-    let scope = watch();
+    let scope = room();
     let here = async || {
-        let all = ["meta", "log", "members"].map(|key| format!("scope:{key}:watch:{{{}}}", scope.id));
+        let all = ["meta", "log", "members"].map(|key| format!("scope:{key}:room:{{{}}}", scope.id));
         let found = redis.command(redis::cmd("EXISTS").arg(&all).clone(), &all[0]).await.unwrap();
         redis::from_redis_value::<u32>(found).unwrap()
     };
-    let cursor = Cursor { epoch: "gone".into(), id: StreamId { ms: 5, seq: 0 } };
+    let cursor = Position::new("gone", StreamId { ms: 5, seq: 0 });
     for (cursor, reset) in [(None, false), (Some(&cursor), true)] {
         let log = scope_attach(&redis, &scope, "n1", cursor, 10, &[]).await.unwrap();
         assert_eq!((&*log.epoch, log.last, log.reset, log.entries.len()), ("", StreamId::default(), reset, 0));
@@ -176,16 +178,16 @@ async fn an_attach_makes_no_scope_but_for_members_that_were_lost(redis: Redis) {
 }
 
 async fn members_come_back_only_after_a_loss(redis: Redis) {
-    let scope = watch();
+    let scope = room();
     let me = member("s1", "n1", 3);
     let joined = scope_join(&redis, &scope, plain(), me).await.unwrap();
     assert!(joined.first && !scope_join(&redis, &scope, plain(), me).await.unwrap().first);
     assert!(scope_leave(&redis, &scope, me).await.unwrap());
-    let cursor = Cursor { epoch: joined.epoch, id: joined.position };
+    let cursor = joined.position;
     scope_attach(&redis, &scope, "n1", Some(&cursor), 10, &[me]).await.unwrap();
     assert_eq!(scope_touch(&redis, &scope, &[me]).await.unwrap(), ["s1"], "in the same epoch it has left");
     for key in ["meta", "log", "members"] {
-        let key = format!("scope:{key}:watch:{{{}}}", scope.id);
+        let key = format!("scope:{key}:room:{{{}}}", scope.id);
         redis.command(redis::cmd("DEL").arg(&key).clone(), &key).await.unwrap();
     }
     // Another node was quicker: what it wrote into the new log is not lost on this one.
@@ -194,14 +196,14 @@ async fn members_come_back_only_after_a_loss(redis: Redis) {
     let log = scope_attach(&redis, &scope, "n1", Some(&cursor), 1, &[me]).await.unwrap();
     assert!(log.reset && log.more && log.epoch != cursor.epoch);
     assert_eq!(log.entries.len(), 1);
-    let cursor = Cursor { epoch: log.epoch, id: log.entries[0].id };
+    let cursor = Position::new(log.epoch, log.entries[0].id);
     let rest = scope_attach(&redis, &scope, "n1", Some(&cursor), 1, &[me]).await.unwrap();
     assert!(!rest.reset && !rest.more && rest.entries.len() == 1);
     assert!(scope_touch(&redis, &scope, &[me]).await.unwrap().is_empty());
 }
 
 async fn a_member_is_touched_and_left_only_by_its_holder(redis: Redis) {
-    let scope = watch();
+    let scope = room();
     scope_join(&redis, &scope, plain(), member("s1", "n1", 1)).await.unwrap();
     scope_join(&redis, &scope, plain(), member("s1", "n2", 2)).await.unwrap();
     assert!(!scope_leave(&redis, &scope, member("s1", "n1", 1)).await.unwrap());
@@ -211,8 +213,8 @@ async fn a_member_is_touched_and_left_only_by_its_holder(redis: Redis) {
 }
 
 async fn old_operation_ids_are_forgotten(redis: Redis) {
-    let scope = watch();
-    let meta = format!("scope:meta:watch:{{{}}}", scope.id);
+    let scope = room();
+    let meta = format!("scope:meta:room:{{{}}}", scope.id);
     for i in 0..100 {
         publish(&redis, &scope, op(&format!("op-{i}")), Durability::Volatile, "x").await;
     }
@@ -234,7 +236,7 @@ async fn old_operation_ids_are_forgotten(redis: Redis) {
 }
 
 async fn the_channel_carries_epoch_previous_id_and_body(redis: Redis) {
-    let scope = watch();
+    let scope = room();
     let mut channel = Channel::listen(&redis, &convoke::redis::keys::scope_channel(&scope, 0)).await;
     let first = publish(&redis, &scope, plain(), Durability::Logged, "a").await;
     let volatile = publish(&redis, &scope, plain(), Durability::Volatile, "v").await;

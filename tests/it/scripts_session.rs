@@ -1,9 +1,8 @@
 //! The record of a connection: who owns it, who may take it over, and how that is told from a repetition.
 
 use bytes::Bytes;
-use convoke::cluster::scripts::scope::Cursor;
 use convoke::cluster::scripts::session::*;
-use convoke::core::ids::{ScopeId, ScopeKind, StreamId};
+use convoke::core::{Kind, Position, ScopeId, StreamId};
 use convoke::redis::Redis;
 
 use crate::scripts_world::*;
@@ -21,7 +20,7 @@ crate::on_both!(
 const TTL: u64 = 60_000;
 
 fn session() -> Session {
-    let cursor = Cursor { epoch: "e_-1".into(), id: StreamId { ms: 5, seq: 2 } };
+    let cursor = Position::new("e_-1", StreamId { ms: 5, seq: 2 });
     Session {
         sid: "sid".into(),
         namespace: "/".into(),
@@ -30,7 +29,7 @@ fn session() -> Session {
         expires: Some(17),
         told: true,
         parked: true,
-        rooms: vec![(ScopeId::new(ScopeKind::Sos, "a.b").unwrap(), cursor)],
+        rooms: vec![(ScopeId::new(Kind::of("room"), "a.b").unwrap(), cursor)],
         sent: Bytes::from_static(b"{\"x\":1}"),
     }
 }
@@ -50,7 +49,8 @@ async fn what_is_claimed_is_what_was_written(redis: Redis) {
     let pid = unique("pid");
     assert!(write(&redis, &pid, "n1.a", 1).await);
     let claimed = claim(&redis, &pid, "op1", "n2.b").await;
-    let expected = Claimed { epoch: 2, old_node: "n1.a".into(), old_epoch: 1, poisoned: false, session: session() };
+    let expected =
+        Claimed { epoch: 2, old_node: "n1.a".into(), old_epoch: 1, poisoned: false, unreadable: false, session: session() };
     assert_eq!(claimed, expected);
 }
 

@@ -1,6 +1,6 @@
 //! Messages, history, signals, the outbox and users' presence.
 
-use convoke::core::ids::StreamId;
+use convoke::core::StreamId;
 use convoke::features::sos::scripts::Refused;
 use convoke::features::sos::scripts::outbox::*;
 use convoke::features::sos::scripts::presence::*;

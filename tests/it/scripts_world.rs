@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use convoke::cluster::scripts::scope::{Cursor, Log, scope_read};
+use convoke::cluster::scripts::scope::{Log, scope_read};
 use convoke::cluster::scripts::{Op, Retention};
-use convoke::core::ids::{ScopeId, ScopeKind};
+use convoke::core::{Position, ScopeId};
+use convoke::features::sos::kinds;
 use convoke::features::sos::scripts::Refused;
 use convoke::features::sos::scripts::snapshot::SosSnapshot;
 use convoke::features::sos::scripts::*;
@@ -124,7 +125,7 @@ impl World {
     }
 
     pub fn scope(&self) -> ScopeId {
-        ScopeId { kind: ScopeKind::Sos, id: self.id.as_str().into() }
+        kinds::scope(&self.id)
     }
 
     pub async fn join(&self, actor: Actor<'_>) -> SosJoined {
@@ -165,8 +166,8 @@ impl World {
 
     pub async fn log(&self) -> Log {
         // The epoch is learnt by a first read.
-        let at = |epoch: String| Cursor { epoch, id: Default::default() };
-        let epoch = scope_read(&self.redis, &self.scope(), &at(String::new()), 1).await.unwrap().epoch;
+        let at = |epoch: Arc<str>| Position::new(epoch, Default::default());
+        let epoch = scope_read(&self.redis, &self.scope(), &at("".into()), 1).await.unwrap().epoch;
         scope_read(&self.redis, &self.scope(), &at(epoch), 10_000).await.unwrap()
     }
 

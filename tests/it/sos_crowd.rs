@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use redis::cmd;
 use serde_json::{Value, json};
 
-use convoke::core::ids::{ScopeId, ScopeKind};
+use convoke::features::sos::kinds;
 use convoke::redis::keys;
 
 use super::support::client::Client;
@@ -56,7 +56,7 @@ impl Pair {
 
     /// The logged announcements: when, by Redis' clock, and what.
     fn announcements(&self, sos: &str) -> Vec<(u64, Value)> {
-        let key = keys::scope_log(&ScopeId { kind: ScopeKind::Sos, id: sos.into() });
+        let key = keys::scope_log(&kinds::scope(sos));
         let entries: Vec<(String, Vec<String>)> = self.redis.ask(cmd("XRANGE").arg(key).arg("-").arg("+"));
         let read = |(id, fields): &(String, Vec<String>)| {
             let (_, args) = fields[1].split_once('\n')?;

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use redis::cmd;
 use serde_json::json;
 
-use convoke::core::ids::{ScopeId, ScopeKind};
+use convoke::features::sos::kinds;
 use convoke::redis::keys;
 
 use super::{alone, say};
@@ -29,7 +29,7 @@ const EVERY: Duration = Duration::from_secs(2);
 
 /// The logged announcements of who is there: when (ms), and the payload.
 fn announcements(redis: &Server, sos: &str) -> Vec<(u64, String)> {
-    let key = keys::scope_log(&ScopeId { kind: ScopeKind::Sos, id: sos.into() });
+    let key = keys::scope_log(&kinds::scope(sos));
     let entries: Vec<(String, Vec<String>)> = redis.ask(cmd("XRANGE").arg(key).arg("-").arg("+"));
     let read = |(id, fields): &(String, Vec<String>)| {
         let payload = fields[1].split_once("[\"presence:update\",")?.1;

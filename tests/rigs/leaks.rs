@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use redis::cmd;
 use serde_json::json;
 
+use convoke::features::sos::kinds;
 use convoke::redis::keys;
 
 use super::{alone, say};
@@ -156,6 +157,6 @@ fn sos(incident: usize) -> String {
     format!("leak-{incident}")
 }
 
-fn scope(incident: usize) -> convoke::core::ids::ScopeId {
-    convoke::core::ids::ScopeId::new(convoke::core::ids::ScopeKind::Sos, &sos(incident)).expect("an id")
+fn scope(incident: usize) -> convoke::core::ScopeId {
+    kinds::scope(&sos(incident))
 }

@@ -1,6 +1,6 @@
 //! A client that knows of recovery: it loses its link and comes back with what it has had, as the official client does.
 
-use convoke::socketio::Offset;
+use convoke::core::Offset;
 use serde_json::{Value, json};
 
 use super::client::{Client, Received, Refusal};

@@ -11,9 +11,10 @@ use convoke::cluster::scripts::node::*;
 use convoke::cluster::scripts::scope::*;
 use convoke::cluster::scripts::session::*;
 use convoke::cluster::scripts::{Op, Retention};
-use convoke::core::ids::{ScopeId, ScopeKind, StreamId};
+use convoke::core::{Position, StreamId};
 use convoke::features::bookings::keys::slots_of_user;
 use convoke::features::bookings::scripts::*;
+use convoke::features::sos::kinds;
 use convoke::features::sos::scripts::lookup::{LookupTurn, lookup_claim, sos_unknown};
 use convoke::features::sos::scripts::outbox::*;
 use convoke::features::sos::scripts::presence::*;
@@ -23,6 +24,8 @@ use convoke::redis::keys::user_tag;
 use convoke::redis::script::Eval;
 use convoke::redis::script::Script;
 use convoke::redis::{Redis, RedisConfig, RedisError, Value, cmd, keys};
+
+use convoke::rooms::timers::scripts::*;
 
 use super::redis::Server;
 
@@ -145,6 +148,7 @@ pub async fn measure() -> BTreeMap<&'static str, Cost> {
     worst.life().await;
     worst.members().await;
     worst.index().await;
+    worst.timers().await;
     worst.others().await;
     meter.worst.into_inner().expect("no panic")
 }
@@ -184,10 +188,6 @@ fn fix(device: String, time: u64) -> Fix {
         time: Some(time),
         address: None,
     }
-}
-
-fn scope_of(sos: &str) -> ScopeId {
-    ScopeId { kind: ScopeKind::Sos, id: sos.into() }
 }
 
 const INTAKE: Intake<'static> = Intake { throttle_ms: 0, connection: "a-connection-of-20-c", devices: 64 };
@@ -242,7 +242,7 @@ impl Worst<'_> {
             location.push([format!("s:{key}"), format!("{key}:{now}:{now} .{key}:{now}:{now}")]);
         }
         self.put("HSET", &keys::sos_state("worst"), &[], state).await;
-        self.put("HSET", &keys::scope_members(&scope_of("worst")), &[], members).await;
+        self.put("HSET", &keys::scope_members(&kinds::scope("worst")), &[], members).await;
         self.put("HSET", &keys::sos_location("worst"), &[], location).await;
         // All at one moment.
         let fields = fix(user(0), 1).fields;
@@ -270,18 +270,18 @@ impl Worst<'_> {
         let owed = (0..64).map(|n| [format!("w:{n}-0"), "y".repeat(6_000)]);
         let listed = (0..64).map(|n| format!("{n}-0")).collect::<Vec<_>>().join(" ");
         let meta = remembered.chain(owed).chain([["wo".to_owned(), listed]]).collect();
-        self.put("HSET", &keys::scope_meta(&scope_of("worst")), &[], meta).await;
+        self.put("HSET", &keys::scope_meta(&kinds::scope("worst")), &[], meta).await;
         self.log("worst", now - 100_000, 2_000).await;
     }
 
     /// A log of signals of their full size.
     async fn log(&self, sos: &str, start: u64, count: usize) {
-        self.append(&keys::scope_log(&scope_of(sos)), start, count, |n| {
+        self.append(&keys::scope_log(&kinds::scope(sos)), start, count, |n| {
             vec![("b", format!("* - - -\n{}", "x".repeat(if n % 8 == 0 { 65_536 } else { 400 })))]
         })
         .await;
         let meta = vec![["last".to_owned(), format!("{}-0", start + count as u64 - 1)]];
-        self.put("HSET", &keys::scope_meta(&scope_of(sos)), &[], meta).await;
+        self.put("HSET", &keys::scope_meta(&kinds::scope(sos)), &[], meta).await;
     }
 
     async fn now(&self) -> u64 {
@@ -293,7 +293,7 @@ impl Worst<'_> {
     /// Copies the incident but for its logs of text, which these scripts do not read.
     async fn copy(&self, to: &str) {
         let key = |sos: &str| {
-            let scope = scope_of(sos);
+            let scope = kinds::scope(sos);
             let of_scope = [keys::scope_meta(&scope), keys::scope_members(&scope)];
             let of_sos = [keys::sos_state(sos), keys::sos_location(sos)];
             of_scope.into_iter().chain(of_sos).collect::<Vec<_>>()
@@ -352,10 +352,10 @@ impl Worst<'_> {
     }
 
     async fn scope(&self) {
-        let (meter, scope) = (self.meter, scope_of("worst"));
-        let none = Cursor { epoch: String::new(), id: StreamId::default() };
+        let (meter, scope) = (self.meter, kinds::scope("worst"));
+        let none = Position::new("", StreamId::default());
         let epoch = scope_read(&meter, &scope, &none, 1).await.expect("an answer").epoch;
-        let start = Cursor { epoch, id: StreamId::default() };
+        let start = Position::new(epoch, StreamId::default());
         assert!(!scope_read(&meter, &scope, &start, 1000).await.expect("an answer").entries.is_empty());
         let people: Vec<_> = (0..MEMBERS).map(person).collect();
         let member = |(user, sid): &'_ (String, String)| -> Member<'static> {
@@ -366,16 +366,16 @@ impl Worst<'_> {
         assert!(scope_touch(&meter, &scope, &members).await.expect("an answer").is_empty());
         assert!(!scope_attach(&meter, &scope, SEAT.node, Some(&start), 100, &members).await.expect("a log").reset);
         // In a Redis that came back empty.
-        let lost = scope_of("lost");
+        let lost = kinds::scope("lost");
         assert_eq!(scope_attach(&meter, &lost, SEAT.node, Some(&start), 100, &members).await.expect("a log").entries, []);
-        let watch = ScopeId::watch();
+        let watch = kinds::watch();
         scope_join(&meter, &watch, once(""), members[0]).await.expect("an answer");
         let body = Bytes::from(format!("* - - -\n[\"sos:created\",\"{}\"]", "x".repeat(393_216)));
         scope_publish(&meter, &watch, once("p"), "", Durability::Logged, body).await.expect("an answer");
         scope_leave(&meter, &watch, members[0]).await.expect("an answer");
         scope_detach(&meter, &watch, SEAT.node).await.expect("an answer");
         self.copy("reap").await;
-        scope_reap(&meter, &scope_of("reap"), SEAT.node, 0).await.expect("an answer");
+        scope_reap(&meter, &kinds::scope("reap"), SEAT.node, 0).await.expect("an answer");
     }
 
     async fn life(&self) {
@@ -433,7 +433,7 @@ impl Worst<'_> {
         assert!(sos_remove(&meter, "joined", once(""), &user(2), WINDOW_MS).await.expect("an answer").is_ok());
         // All are lost at once.
         self.copy("left").await;
-        scope_reap(&self.meter.redis, &scope_of("left"), SEAT.node, 1).await.expect("an answer");
+        scope_reap(&self.meter.redis, &kinds::scope("left"), SEAT.node, 1).await.expect("an answer");
         for _ in 0..6 {
             sos_presence(&meter, "left", once(""), 0, 0).await.expect("an answer");
         }
@@ -450,8 +450,7 @@ impl Worst<'_> {
         assert!(presence_read(&meter, "many").await.expect("an answer").sockets.len() >= 255);
         presence_remove(&meter, "many", "new", SEAT.node, 1).await.expect("an answer");
 
-        let at =
-            |n: usize| (scope_of(&format!("{n:0128}")), Cursor { epoch: "abcdefgh".into(), id: StreamId { ms: now, seq: 0 } });
+        let at = |n: usize| (kinds::scope(&format!("{n:0128}")), Position::new("abcdefgh", StreamId { ms: now, seq: 0 }));
         let session = Session {
             sid: "s".repeat(20),
             namespace: "/".into(),
@@ -472,6 +471,23 @@ impl Worst<'_> {
         for _ in 0..12 {
             limit_take(&meter, "route", &"c".repeat(128), 1_000_000, 86_400_000).await.expect("an answer");
         }
+    }
+
+    async fn timers(&self) {
+        let (meter, now) = (self.meter, self.now().await);
+        let name = |n: usize| format!("sos:{n:0128}");
+        self.put("ZADD", &keys::timers(1), &[], (0..10_000).map(|n| [(now - 9_000).to_string(), name(n)]).collect()).await;
+        let taken = timers_take(&meter, 1, 64, Duration::from_millis(500)).await.expect("an answer");
+        assert_eq!(taken.len(), 64);
+        let settled: Vec<_> = taken.into_iter().map(|taken| Settled { taken, next: None }).collect();
+        assert_eq!(timers_settle(&meter, 1, &settled).await.expect("an answer"), 64);
+        let scope = kinds::scope("timers");
+        timers_hint(&meter, 1, &scope, Duration::ZERO).await.expect("an answer");
+        let row = |n: usize| format!("timer {}", user(n));
+        self.put("ZADD", &keys::scope_due(&scope), &[], (0..10_000).map(|n| [now.to_string(), row(n)]).collect()).await;
+        assert_eq!(due_read(&meter, &scope, 32).await.expect("an answer").rows.len(), 32);
+        due_set(&meter, &scope, &row(1), Some(Duration::ZERO)).await.expect("an answer");
+        due_set(&meter, &scope, &row(1), None).await.expect("an answer");
     }
 
     async fn others(&self) {

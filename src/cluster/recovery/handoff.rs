@@ -20,8 +20,8 @@ impl Recovery {
         let mut snapshot = socket.snapshot();
         for scope in socket.rooms() {
             let place = self.scopes.take(&scope, socket);
-            if let (Some(place), Some(room)) = (place, snapshot.rooms.iter_mut().find(|room| room.scope == scope.to_string())) {
-                room.queued = Some(format!("{} {}", place.epoch, place.id));
+            if let (Some(place), Some(room)) = (place, snapshot.rooms.iter_mut().find(|room| room.scope == scope)) {
+                room.queued = Some(place);
             }
         }
         if !socket.pid().is_empty() {

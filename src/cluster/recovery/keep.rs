@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 use futures_util::stream;
 
-use super::{Held, Recovery, SHARDS, confirmed_place};
+use super::{Held, Recovery, SHARDS};
 use crate::cluster::scripts::session::{Owner, Session, session_end};
 use crate::core::sync::lock;
 use crate::engineio::CloseReason;
@@ -112,7 +112,7 @@ impl Recovery {
     /// The record as a client that comes back will need it, with what was sent to it alone.
     pub(super) fn parked(&self, socket: &Socket, snapshot: &SessionSnapshot) -> Session {
         let sent = if snapshot.sent.is_empty() { Vec::new() } else { serde_json::to_vec(&snapshot.sent).unwrap_or_default() };
-        let rooms = snapshot.rooms.iter().filter_map(confirmed_place).collect();
+        let rooms = snapshot.rooms.iter().map(|room| (room.scope.clone(), room.confirmed.clone())).collect();
         Session { rooms, parked: true, sent: sent.into(), ..self.session(socket) }
     }
 

@@ -27,7 +27,6 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
 use super::Scopes;
-use crate::cluster::scripts::scope::Cursor;
 use crate::cluster::scripts::session::{Owner, Session, session_write};
 use crate::core::ids;
 use crate::core::sync::lock;
@@ -35,8 +34,8 @@ use crate::engineio::CloseReason;
 use crate::redis::RedisError;
 use crate::redis::keys;
 use crate::socketio::{
-    Admitted, BoxFuture, ConnectError, DisconnectReason, Names, PendingSocket, SessionSnapshot, SessionStore, SnapshotRoom,
-    Socket, SocketExport,
+    Admitted, BoxFuture, ConnectError, DisconnectReason, Names, PendingSocket, SessionSnapshot, SessionStore, Socket,
+    SocketExport,
 };
 
 pub use keep::Owners;
@@ -213,7 +212,6 @@ impl Recovery {
     /// The record of a socket as it is now.
     fn session(&self, socket: &Socket) -> Session {
         let identity = socket.identity().unwrap_or_default();
-        let cursor = |place: crate::socketio::Place| Cursor { epoch: place.epoch.to_string(), id: place.id };
         Session {
             sid: socket.id().into(),
             namespace: socket.namespace().name().into(),
@@ -222,7 +220,7 @@ impl Recovery {
             expires: identity.expires,
             told: socket.recovery_enabled(),
             parked: false,
-            rooms: socket.confirmed().into_iter().map(|(scope, place)| (scope, cursor(place))).collect(),
+            rooms: socket.confirmed(),
             sent: Default::default(),
         }
     }
@@ -305,22 +303,4 @@ impl SessionStore for Recovery {
         let me = self.me.upgrade();
         Box::pin(async move { me?.go_on_here(&socket, &export).await })
     }
-}
-
-/// Up to where everything is on its way to the client, or has reached it.
-fn queued_place(room: &SnapshotRoom) -> Option<(ids::ScopeId, Cursor)> {
-    match room.queued.as_ref().and_then(|queued| queued.split_once(' ')) {
-        Some((epoch, id)) => Some((scope(room)?, Cursor { epoch: epoch.into(), id: id.parse().ok()? })),
-        None => confirmed_place(room),
-    }
-}
-
-/// Up to where everything has surely reached the client.
-fn confirmed_place(room: &SnapshotRoom) -> Option<(ids::ScopeId, Cursor)> {
-    Some((scope(room)?, Cursor { epoch: room.epoch.clone(), id: room.confirmed.parse().ok()? }))
-}
-
-fn scope(room: &SnapshotRoom) -> Option<ids::ScopeId> {
-    let (kind, id) = room.scope.split_once(':')?;
-    ids::ScopeId::new(kind.parse().ok()?, id)
 }

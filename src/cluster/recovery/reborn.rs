@@ -47,7 +47,7 @@ impl Recovery {
     /// It is a member here already, so that nothing is held; what it may have missed, the scopes read when they are attached anew.
     async fn rejoin_rooms(&self, socket: &Arc<Socket>) -> bool {
         for scope in socket.rooms() {
-            let Some(listener) = self.scopes.listener(scope.kind).cloned() else { return false };
+            let Some(listener) = self.scopes.listener(scope.kind) else { return false };
             if listener.rejoin(scope, socket.clone()).await.is_err() {
                 return false;
             }

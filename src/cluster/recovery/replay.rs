@@ -6,11 +6,11 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::Recovery;
 use crate::cluster::delivery::Delivery;
 use crate::cluster::message::{Audience, Message};
-use crate::cluster::scripts::scope::{Cursor, scope_read};
+use crate::cluster::scripts::scope::scope_read;
 use crate::cluster::{NotRejoined, Rejoined};
-use crate::core::ids::ScopeId;
+use crate::core::{Offset, Position, ScopeId};
 use crate::redis::script::OnReader;
-use crate::socketio::{Offset, SentDirect, Socket};
+use crate::socketio::{SentDirect, Socket};
 
 /// Entries read in one call.
 const PAGE: u32 = 500;
@@ -27,8 +27,8 @@ pub struct Room {
 
 impl Recovery {
     /// Joins a room again, and reads what its log holds between the client's place and the join.
-    pub(super) async fn catch_up(&self, socket: &Arc<Socket>, scope: ScopeId, had: Cursor) -> Result<Room, NotRejoined> {
-        let listener = self.scopes.listener(scope.kind).ok_or(NotRejoined::Refused)?.clone();
+    pub(super) async fn catch_up(&self, socket: &Arc<Socket>, scope: ScopeId, had: Position) -> Result<Room, NotRejoined> {
+        let listener = self.scopes.listener(scope.kind).ok_or(NotRejoined::Refused)?;
         let rejoined = listener.rejoin(scope.clone(), socket.clone()).await?;
         let end = &rejoined.position;
         if end.epoch != had.epoch || end.id < had.id {
@@ -36,7 +36,7 @@ impl Recovery {
             return Err(NotRejoined::Refused);
         }
         rejoined.hold.note(&had);
-        let epoch: Arc<str> = had.epoch.as_str().into();
+        let epoch = had.epoch.clone();
         let (mut at, mut missed, mut bytes) = (had, Vec::new(), 0);
         while at.id < end.id {
             let _permit = self.reads.acquire().await.map_err(|_| NotRejoined::Unavailable)?;
@@ -70,14 +70,12 @@ impl Recovery {
     pub(super) fn replay(&self, socket: Arc<Socket>, rooms: Vec<Room>, directs: Vec<SentDirect>) -> Box<dyn FnOnce() + Send> {
         let me = self.me.clone();
         Box::new(move || {
-            let mut directs: Vec<(Option<Offset>, SentDirect)> =
-                directs.into_iter().map(|direct| (direct.offset().and_then(|text| text.parse().ok()), direct)).collect();
-            let mut count = 0;
-            let again = |directs: &mut Vec<(Option<Offset>, SentDirect)>, goes: &dyn Fn(&Offset) -> bool| {
+            let (mut directs, mut count) = (directs, 0);
+            let again = |directs: &mut Vec<SentDirect>, goes: &dyn Fn(&Offset) -> bool| {
                 let mut one_waits = false;
-                directs.retain(|(offset, direct)| {
+                directs.retain(|direct| {
                     // One without an offset was queued in no scope, after those before it.
-                    let goes = offset.as_ref().map_or(!one_waits, goes);
+                    let goes = direct.offset.as_ref().map_or(!one_waits, goes);
                     one_waits |= !goes;
                     if goes {
                         socket.queue_direct_again(direct);
@@ -89,8 +87,8 @@ impl Recovery {
             again(&mut directs, &|offset| !rooms.iter().any(|room| offset.is_in(&room.scope, &room.rejoined.position.epoch)));
             for room in &rooms {
                 let Some(member) = room.rejoined.hold.member() else { continue };
-                for delivery in room.missed.iter().filter(|delivery| delivery.is_for(&member)) {
-                    again(&mut directs, &|offset| offset.scope == room.scope && offset.id < delivery.id());
+                for delivery in room.missed.iter().filter(|delivery| delivery.is_for(&room.scope, &member)) {
+                    again(&mut directs, &|offset| offset.scope == room.scope && offset.position.id < delivery.id());
                     delivery.queue(&room.scope, &socket, true);
                     count += 1;
                 }

@@ -5,16 +5,15 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 
 use super::replay::Room;
-use super::{Held, Recovery, confirmed_place, queued_place};
+use super::{Held, Recovery};
 use crate::cluster::NotRejoined;
-use crate::cluster::scripts::scope::Cursor;
 use crate::cluster::scripts::session::{Claimed, Owner, SessionClaim, session_claim, session_end};
-use crate::core::ids::{ScopeId, StreamId};
 use crate::core::sync::lock;
+use crate::core::{Offset, Position, ScopeId, StreamId};
 use crate::engineio::CloseReason;
 use crate::socketio::{
-    Abandoned, Admitted, ConnectError, DisconnectReason, Identity, Missed, Names, Offset, PendingSocket, Place, PreviousSession,
-    SentLog, SessionSnapshot, Socket, SocketExport,
+    Abandoned, Admitted, ConnectError, DisconnectReason, Identity, Missed, Names, PendingSocket, PreviousSession, SentLog,
+    SessionSnapshot, SnapshotRoom, Socket, SocketExport,
 };
 
 /// Characters of a pid: 15 bytes as base64url.
@@ -33,6 +32,7 @@ impl Recovery {
     ) -> Result<Option<Admitted>, ConnectError> {
         let Some(identity) = pending.identity.as_ref().filter(|_| is_pid(&previous.pid)) else { return Ok(None) };
         let (pid, offset) = (&*previous.pid, previous.offset.as_deref().and_then(|text| text.parse::<Offset>().ok()));
+        let offset = offset.filter(|offset| self.scopes.is_known(offset.scope.kind));
         let (op, node) = (self.scopes.next_op(), self.scopes.node());
         let who = (&*identity.user, &*identity.role);
         let text = offset.as_ref().map(Offset::to_string);
@@ -93,7 +93,7 @@ impl Recovery {
         offset: Option<Offset>,
     ) -> Result<Option<Admitted>, ConnectError> {
         let session = &claimed.session;
-        if claimed.poisoned || session.namespace != pending.namespace.name() || !session.told {
+        if claimed.poisoned || claimed.unreadable || session.namespace != pending.namespace.name() || !session.told {
             return Ok(None);
         }
         // In a room the log tells what was missed, and the record where to begin. What a socket was sent in none, only its
@@ -121,7 +121,7 @@ impl Recovery {
         }
     }
 
-    async fn rejoin_all(&self, socket: &Arc<Socket>, places: Vec<(ScopeId, Cursor)>) -> Result<Vec<Room>, NotRejoined> {
+    async fn rejoin_all(&self, socket: &Arc<Socket>, places: Vec<(ScopeId, Position)>) -> Result<Vec<Room>, NotRejoined> {
         let rooms = join_all(places.into_iter().map(|(scope, had)| self.catch_up(socket, scope, had))).await;
         let mut joined = Vec::with_capacity(rooms.len());
         let mut failed = None;
@@ -160,8 +160,8 @@ impl Recovery {
     ) -> Option<Box<dyn FnOnce() + Send>> {
         socket.set_epoch(export.epoch + 1);
         // What is queued has not reached the client yet: should its link be cut now, it comes back from here.
-        for (scope, Cursor { epoch, id }) in export.snapshot.rooms.iter().filter_map(confirmed_place) {
-            socket.enter(&scope, Place { epoch: epoch.into(), id });
+        for room in &export.snapshot.rooms {
+            socket.enter(&room.scope, room.confirmed.clone());
         }
         if !socket.pid().is_empty() {
             if !matches!(self.write(socket, &self.session(socket), None).await, Ok(true)) {
@@ -169,7 +169,7 @@ impl Recovery {
             }
             self.begin(socket.pid(), socket.epoch())?;
         }
-        let places = export.snapshot.rooms.iter().filter_map(queued_place).collect();
+        let places = export.snapshot.rooms.iter().map(SnapshotRoom::queued_place).collect();
         match self.rejoin_all(socket, places).await {
             Ok(rooms) => {
                 socket.adopt(&export.snapshot.sent);
@@ -185,15 +185,20 @@ impl Recovery {
 }
 
 /// Where the replay of each room begins, and what was sent to this socket alone.
-fn places(claimed: &Claimed, told: Option<SessionSnapshot>, offset: Option<&Offset>) -> (Vec<(ScopeId, Cursor)>, Missed) {
-    let (mut places, sent): (Vec<(ScopeId, Cursor)>, SentLog) = match told {
-        Some(snapshot) => (snapshot.rooms.iter().filter_map(queued_place).collect(), snapshot.sent),
-        None => (claimed.session.rooms.clone(), serde_json::from_slice(&claimed.session.sent).unwrap_or_default()),
+fn places(claimed: &Claimed, told: Option<SessionSnapshot>, offset: Option<&Offset>) -> (Vec<(ScopeId, Position)>, Missed) {
+    let (mut places, sent): (Vec<(ScopeId, Position)>, Option<SentLog>) = match told {
+        Some(snapshot) => (snapshot.rooms.iter().map(SnapshotRoom::queued_place).collect(), Some(snapshot.sent)),
+        None if claimed.session.sent.is_empty() => (claimed.session.rooms.clone(), Some(SentLog::default())),
+        None => (claimed.session.rooms.clone(), serde_json::from_slice(&claimed.session.sent).ok()),
+    };
+    let Some(sent) = sent else {
+        // Written in a form that this release does not know.
+        return (places, Missed { incomplete: true, ..Missed::default() });
     };
     let missed = sent.after(offset);
     for (scope, at) in &mut places {
         let known = |(of, id): &(ScopeId, StreamId)| (of == scope).then_some(*id);
-        let is_of_this_log = offset.is_none_or(|offset| offset.scope != *scope || *offset.epoch == *at.epoch);
+        let is_of_this_log = offset.is_none_or(|offset| offset.scope != *scope || offset.position.epoch == at.epoch);
         if let Some(id) = missed.starts.iter().find_map(known).filter(|_| is_of_this_log) {
             at.id = at.id.max(id);
         }

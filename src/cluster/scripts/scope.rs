@@ -3,20 +3,16 @@
 //! A message on `scope:channel:<kind>:{<id>}` is `<epoch> <prev> <id>\n<body>`, `~` in place of the id of a volatile one.
 //! The body is `<audience> <except> <key> <lens>\n<json args array><attachments…>`; the log holds it in field `b`.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::Op;
-use crate::core::ids::{ScopeId, StreamId, random};
+use crate::core::ids::random;
+use crate::core::{Position, ScopeId, StreamId};
 use crate::redis::keys;
 use crate::redis::keys::user_tag;
 use crate::redis::script::{Args, BadReply, Eval, Reply, script};
-
-/// The place of a node or a reader in a scope's log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cursor {
-    pub epoch: String,
-    pub id: StreamId,
-}
 
 /// One entry of a log, a control message (audience `!`) included.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +54,7 @@ pub struct Member<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
     /// Empty: there is no such scope.
-    pub epoch: String,
+    pub epoch: Arc<str>,
     /// Id of the newest logged event, `0-0` before the first.
     pub last: StreamId,
     /// Everything up to this id may be gone.
@@ -75,9 +71,8 @@ pub struct Log {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScopeJoined {
-    pub epoch: String,
     /// What is logged after this position is for the new member.
-    pub position: StreamId,
+    pub position: Position,
     /// False if this socket was a member already.
     pub first: bool,
     /// Nodes that listen, this one included.
@@ -155,7 +150,7 @@ pub async fn scope_attach<E: Eval>(
     redis: &E,
     scope: &ScopeId,
     node: &str,
-    cursor: Option<&Cursor>,
+    cursor: Option<&Position>,
     limit: u32,
     members: &[Member<'_>],
 ) -> Result<Log, E::Error> {
@@ -197,14 +192,14 @@ pub async fn scope_detach<E: Eval>(redis: &E, scope: &ScopeId, node: &str) -> Re
 
 /// Reads the log after `cursor`, at most `limit` entries, and changes nothing. A scope that does not exist (any more) is
 /// a reset with an empty epoch.
-pub async fn scope_read<E: Eval>(redis: &E, scope: &ScopeId, cursor: &Cursor, limit: u32) -> Result<Log, E::Error> {
+pub async fn scope_read<E: Eval>(redis: &E, scope: &ScopeId, cursor: &Position, limit: u32) -> Result<Log, E::Error> {
     let at = vec![keys::scope_meta(scope), keys::scope_log(scope)];
     let args = Args::new().text(&cursor.epoch).owned(cursor.id.to_string()).int(limit.into()).done();
     Ok(log(Reply::new(READ.name, redis.eval(&READ, at, args).await?)?)?)
 }
 
 fn log(mut reply: Reply) -> Result<Log, BadReply> {
-    let epoch = reply.text()?;
+    let epoch = reply.text()?.into();
     let mut log = Log {
         epoch,
         last: parse_id(&mut reply)?,
@@ -219,15 +214,14 @@ fn log(mut reply: Reply) -> Result<Log, BadReply> {
     Ok(log)
 }
 
-/// Makes a socket a member of a scope without rules of its own (`watch:all`) and registers its node as a listener.
+/// Makes a socket a member of a scope without rules of its own, and registers its node as a listener.
 pub async fn scope_join<E: Eval>(redis: &E, scope: &ScopeId, op: Op<'_>, member: Member<'_>) -> Result<ScopeJoined, E::Error> {
     let at = vec![keys::scope_meta(scope), keys::scope_log(scope), keys::scope_members(scope)];
     let args = head(op, scope).text(member.sid).owned(user_tag(member.user)).text(member.user).text(member.role);
     let args = args.text(member.node).int(member.session_epoch).done();
     let mut reply = Reply::new(JOIN.name, redis.eval(&JOIN, at, args).await?)?;
     Ok(ScopeJoined {
-        epoch: reply.text()?,
-        position: parse_id(&mut reply)?,
+        position: Position::new(reply.text()?, parse_id(&mut reply)?),
         first: reply.flag()?,
         listeners: reply.uint()? as u32,
     })

@@ -2,8 +2,7 @@
 
 use bytes::Bytes;
 
-use super::scope::Cursor;
-use crate::core::ids::{ScopeId, StreamId};
+use crate::core::{Position, ScopeId};
 use crate::redis::keys;
 use crate::redis::script::{Args, Eval, Reply, script};
 
@@ -30,7 +29,7 @@ pub struct Session {
     /// Its transport is gone, and nobody is to be asked about it.
     pub parked: bool,
     /// Each scope, and a place up to which the client has surely had everything.
-    pub rooms: Vec<(ScopeId, Cursor)>,
+    pub rooms: Vec<(ScopeId, Position)>,
     /// What its last node had queued since then, in a form of the node's own; empty: nothing, or not known.
     pub sent: Bytes,
 }
@@ -54,6 +53,8 @@ pub struct Claimed {
     pub old_epoch: u64,
     /// The client closed twice within 10 s when it was sent what follows its offset.
     pub poisoned: bool,
+    /// A room of it cannot be read: another release wrote it.
+    pub unreadable: bool,
     pub session: Session,
 }
 
@@ -80,7 +81,7 @@ pub async fn session_write<E: Eval>(
         args = args.text("sent").bytes(session.sent.clone());
     }
     for (scope, at) in &session.rooms {
-        args = args.owned(format!("r:{scope}")).owned(format!("{} {}", at.epoch, at.id));
+        args = args.owned(format!("r:{scope}")).owned(at.to_string());
     }
     let value = redis.eval(&WRITE, vec![keys::session(pid)], args.done()).await?;
     Ok(Reply::new(WRITE.name, value)?.flag()?)
@@ -108,10 +109,11 @@ pub async fn session_claim<E: Eval>(
         old_node: reply.text()?,
         old_epoch: reply.uint()?,
         poisoned: reply.flag()?,
+        unreadable: false,
         session: Session { parked: reply.flag()?, ..Session::default() },
     };
     for (field, value) in reply.pairs()? {
-        claimed.session.set(&field, value);
+        claimed.unreadable |= !claimed.session.set(&field, value);
     }
     Ok(SessionClaim::Claimed(Box::new(claimed)))
 }
@@ -123,7 +125,8 @@ pub async fn session_end<E: Eval>(redis: &E, pid: &str, owner: Owner<'_>) -> Res
 }
 
 impl Session {
-    fn set(&mut self, field: &str, value: Bytes) {
+    /// False: it cannot be read.
+    fn set(&mut self, field: &str, value: Bytes) -> bool {
         let text = || String::from_utf8_lossy(&value).into_owned();
         match field {
             "sid" => self.sid = text(),
@@ -134,19 +137,13 @@ impl Session {
             "told" => self.told = &value[..] == b"1",
             "sent" => self.sent = value,
             _ => {
-                if let Some(room) = field.strip_prefix("r:").and_then(|scope| room(scope, &text())) {
-                    self.rooms.push(room);
-                }
+                let Some(scope) = field.strip_prefix("r:") else { return true };
+                let (Ok(scope), Ok(at)) = (scope.parse(), text().parse()) else { return false };
+                self.rooms.push((scope, at));
             }
         }
+        true
     }
-}
-
-fn room(scope: &str, place: &str) -> Option<(ScopeId, Cursor)> {
-    let (kind, id) = scope.split_once(':')?;
-    let (epoch, at) = place.split_once(' ')?;
-    let at: StreamId = at.parse().ok()?;
-    Some((ScopeId::new(kind.parse().ok()?, id)?, Cursor { epoch: epoch.into(), id: at }))
 }
 
 script!(WRITE = "cluster" / "session_write");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hyper::{Method, Response, StatusCode};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::settings;
 use crate::auth::{AuthError, Holder, SessionsVerifier};
@@ -14,7 +14,7 @@ use crate::features::bookings::error::BookingError;
 use crate::http::guards::{FailedAuth, InternalDoor, RateLimits, bearer};
 use crate::http::router::{Answer, Call, Router};
 use crate::http::{HttpError, Shape, json as respond_json, now_seconds};
-use crate::protocol::fields::Bad;
+use crate::protocol::fields::{Bad, Fields};
 use crate::settings::Secret;
 use crate::store::as_one_call;
 
@@ -169,32 +169,33 @@ async fn end(api: Arc<Api>, holder: Holder, call: Call) -> Answer {
 }
 
 async fn token(api: Arc<Api>, holder: Holder, call: Call) -> Answer {
-    let body = object(call).await?;
-    let field = |name: &str| body.get(name).and_then(Value::as_str);
-    Ok(answer(StatusCode::OK, &api.bookings.token(&holder, field("roomName"), field("sessionId")).await?))
+    let body = call.json().await?;
+    let body = fields_of(&body)?;
+    let field = |name: &str| body.raw(name).and_then(|raw| serde_json::from_str::<String>(raw).ok());
+    let (room, session) = (field("roomName"), field("sessionId"));
+    Ok(answer(StatusCode::OK, &api.bookings.token(&holder, room.as_deref(), session.as_deref()).await?))
 }
 
 async fn score(api: Arc<Api>, call: Call) -> Answer {
     let id = call.param("id").to_owned();
-    let fields::Scoring { score, summary } = fields::Scoring::parse(&object(call).await?)?;
+    let fields::Scoring { score, summary } = fields::Scoring::parse(fields_of(&call.json().await?)?)?;
     Ok(answer(StatusCode::OK, &api.bookings.score(&id, score, summary.as_deref()).await?))
 }
 
 async fn user(api: Arc<Api>, call: Call) -> Answer {
     let id = call.param("id").parse().map_err(|_| vec![Bad::new("id", "must be a UUID")]);
     let id = id.map_err(HttpError::from)?;
-    let fields::User { email, resume_id } = fields::User::parse(&object(call).await?)?;
+    let fields::User { email, resume_id } = fields::User::parse(fields_of(&call.json().await?)?)?;
     Ok(answer(StatusCode::OK, &api.bookings.put_user(id, email.as_deref(), resume_id.as_deref()).await?))
 }
 
-/// The body. What is no object has no fields.
-async fn object(call: Call) -> Result<Map<String, Value>, HttpError> {
-    let text = call.json().await?;
-    match serde_json::from_str(&text) {
-        Ok(Value::Object(fields)) => Ok(fields),
-        Ok(_) => Ok(Map::new()),
-        // Nested too deeply for a tree.
-        Err(_) => Err(HttpError::NotJson),
+/// The fields of a body. What is no object has none.
+fn fields_of(body: &str) -> Result<Fields<'_>, HttpError> {
+    match Fields::parse_readable(body) {
+        Some(fields) => Ok(fields),
+        None if serde_json::from_str::<Value>(body).is_ok() => Ok(Fields::default()),
+        // Nested too deeply, or with something else in it that cannot be read.
+        None => Err(HttpError::NotJson),
     }
 }
 

@@ -3,10 +3,14 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use super::error::InterviewError;
-use super::form::{Form, MAX_ID, read};
+use super::form::read;
 use super::rules::CallRole;
 use super::store::{Candidate, InterviewChange, InterviewStatus, NewInterview, Question, Template};
+use crate::protocol::form::{Form, MAX_ID};
+use crate::store::Time;
 
 const MAX_NAME: usize = 200;
 const MAX_TITLE: usize = 200;
@@ -44,17 +48,17 @@ impl JoinRequest {
     /// [`InterviewError::Invalid`] names every field that is wrong.
     pub fn parse(json: &str) -> Result<Self, InterviewError> {
         read(json, |form| {
-            let interview_id = form.required("interviewId", MAX_ID);
-            let role = form.text("role", MAX_KIND).and_then(|role| CallRole::parse(&role));
+            let interview_id = form.filled("interviewId", MAX_ID);
+            let role = form.storable("role", MAX_KIND).and_then(|role| CallRole::parse(&role));
             if role.is_none() {
                 form.fault("role", "must be candidate, recruiter, interviewer, observer or admin");
             }
             Self {
                 interview_id,
-                participant_id: form.text("participantId", MAX_ID),
+                participant_id: form.storable("participantId", MAX_ID),
                 // The one that may do least; with the fault it goes nowhere.
                 role: role.unwrap_or(CallRole::Observer),
-                display_name: form.text("displayName", MAX_NAME),
+                display_name: form.storable("displayName", MAX_NAME),
             }
         })
     }
@@ -78,10 +82,10 @@ impl InviteRequest {
 /// [`InterviewError::Invalid`] names every field that is wrong.
 pub fn new_interview(json: &str) -> Result<NewInterview, InterviewError> {
     read(json, |form| NewInterview {
-        organization_id: form.required("organizationId", MAX_ID),
+        organization_id: form.filled("organizationId", MAX_ID),
         recruiter_ids: form.ids("recruiterIds", MAX_RECRUITERS).unwrap_or_default(),
         candidate: candidate(&form.object("candidate")),
-        scheduled_at: form.time("scheduledAt"),
+        scheduled_at: form.time("scheduledAt").map(Time),
         template: template(&form.object("template")),
     })
 }
@@ -92,13 +96,13 @@ pub fn new_interview(json: &str) -> Result<NewInterview, InterviewError> {
 /// [`InterviewError::Invalid`] names every field that is wrong.
 pub fn interview_change(json: &str) -> Result<InterviewChange, InterviewError> {
     read(json, |form| {
-        let status = form.text("status", MAX_KIND).and_then(|status| InterviewStatus::parse(&status));
+        let status = form.storable("status", MAX_KIND).and_then(|status| InterviewStatus::parse(&status));
         if status.is_none() && form.has("status") {
             form.fault("status", "must be SCHEDULED, ONGOING, COMPLETED, EXPIRED or CANCELLED");
         }
         InterviewChange {
             status,
-            scheduled_at: form.mentions("scheduledAt").then(|| form.time("scheduledAt")),
+            scheduled_at: form.mentions("scheduledAt").then(|| form.time("scheduledAt").map(Time)),
             recruiter_ids: form.ids("recruiterIds", MAX_RECRUITERS),
             candidate: form.has("candidate").then(|| candidate(&form.object("candidate"))),
         }
@@ -106,7 +110,7 @@ pub fn interview_change(json: &str) -> Result<InterviewChange, InterviewError> {
 }
 
 fn candidate(form: &Form<'_>) -> Candidate {
-    let (id, name) = (form.required("id", MAX_ID), form.required("name", MAX_NAME));
+    let (id, name) = (form.filled("id", MAX_ID), form.filled("name", MAX_NAME));
     let email = form.email("email");
     if email.is_none() {
         form.fault("email", "is required");
@@ -116,8 +120,8 @@ fn candidate(form: &Form<'_>) -> Candidate {
 
 fn template(form: &Form<'_>) -> Template {
     let mut template = Template {
-        id: form.id(),
-        title: form.required("title", MAX_TITLE),
+        id: id_of(form),
+        title: form.filled("title", MAX_TITLE),
         total_duration: 0,
         assessments: Vec::new(),
         questions: Vec::new(),
@@ -128,13 +132,13 @@ fn template(form: &Form<'_>) -> Template {
     }
     let mut ids = HashSet::new();
     for (number, assessment) in (1..).zip(form.objects("assessments", MAX_ASSESSMENTS)) {
-        template.assessments.push(assessment.required("title", MAX_TITLE));
+        template.assessments.push(assessment.filled("title", MAX_TITLE));
         for question in assessment.objects("questions", MAX_QUESTIONS) {
-            let id = question.id();
+            let id = id_of(&question);
             if !ids.insert(id.clone()) {
                 question.fault("id", "occurs twice");
             }
-            let (text, kind) = (question.required("text", MAX_QUESTION), question.required("type", MAX_KIND));
+            let (text, kind) = (question.filled("text", MAX_QUESTION), question.filled("type", MAX_KIND));
             template.questions.push(Question { id, assessment: number, text, kind });
         }
     }
@@ -142,6 +146,11 @@ fn template(form: &Form<'_>) -> Template {
         form.fault("assessments", format!("must have at most {MAX_QUESTIONS} questions in all"));
     }
     template
+}
+
+/// The `id` that was given, or a new one.
+fn id_of(form: &Form<'_>) -> String {
+    form.storable("id", MAX_ID).unwrap_or_else(|| Uuid::new_v4().to_string())
 }
 
 #[cfg(test)]

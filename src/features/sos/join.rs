@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use crate::auth::Claims;
 use crate::cluster::Hold;
-use crate::cluster::scripts::scope::Cursor;
-use crate::core::ids::{ScopeId, ScopeKind};
+use crate::core::Position;
 use crate::features::sos::scripts::snapshot::SosSnapshot;
 use crate::features::sos::scripts::{
     Moved, Seat, SosJoin, SosJoined, Standing, sos_audit, sos_join, sos_leave, sos_share, sos_snapshot, sos_standing,
@@ -17,12 +16,13 @@ use crate::socketio::Socket;
 
 use super::caller::{actor, caller};
 use super::error::SosError;
+use super::kinds::scope;
 use super::{HINT_DEADLINE, Sos};
 
 /// What became of a join.
 pub enum Entered {
     /// A member, as soon as the hold is released: that is to happen after the state has been queued. `None`: there is none yet.
-    Joined { state: Option<Arc<RoomState>>, hold: Hold, position: Cursor },
+    Joined { state: Option<Arc<RoomState>>, hold: Hold, position: Position },
     /// The SOS is over: the state is the answer, and the socket did not join.
     Ended(Arc<RoomState>),
 }
@@ -46,11 +46,6 @@ impl RoomState {
     fn is_for(&self, socket: &Socket) -> bool {
         self.ended || self.sids.contains(socket.id())
     }
-}
-
-/// The scope of an SOS, whose id was checked before.
-pub fn scope(sos: &str) -> ScopeId {
-    ScopeId { kind: ScopeKind::Sos, id: sos.into() }
 }
 
 impl Sos {
@@ -111,7 +106,7 @@ impl Sos {
                     caller.entered(sos, &joined.role);
                     self.after_join(sos, &joined);
                     let joined = *joined;
-                    let position = Cursor { epoch: joined.epoch, id: joined.position };
+                    let position = joined.position;
                     let state = match joined.snapshot {
                         Some(snapshot) => Some(self.room_state(snapshot)),
                         None if joined.has_state && wanted => match self.shared_state(sos).await {
@@ -172,7 +167,7 @@ impl Sos {
 
     /// The join is over: what was held comes after the state. If that says that the SOS has ended meanwhile, so does what is
     /// held, and the room is left.
-    pub(super) fn settle_in(&self, socket: &Arc<Socket>, sos: &str, state: Option<&RoomState>, hold: Hold, position: &Cursor) {
+    pub(super) fn settle_in(&self, socket: &Arc<Socket>, sos: &str, state: Option<&RoomState>, hold: Hold, position: &Position) {
         hold.release(position);
         if state.is_some_and(|state| state.ended) {
             self.scopes.leave(&scope(sos), socket);

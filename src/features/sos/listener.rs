@@ -8,7 +8,7 @@ use futures_util::{StreamExt, stream};
 use serde::Deserialize;
 
 use crate::cluster::{LocalMember, NotRejoined, Rejoined, ScopeListener};
-use crate::core::ids::{ScopeId, ScopeKind};
+use crate::core::ScopeId;
 use crate::features::sos::scripts::location::sos_locations;
 use crate::socketio::{BoxFuture, Socket};
 
@@ -16,6 +16,7 @@ use super::Sos;
 use super::caller::caller;
 use super::error::SosError;
 use super::join::Entered;
+use super::kinds;
 use super::timers::longer;
 
 /// How long the watchers' copy of an event may take.
@@ -60,7 +61,7 @@ impl ScopeListener for Listener {
 
     fn refilled(&self, scope: &ScopeId, members: Vec<LocalMember>, reset: bool) {
         let Some(feature) = self.0.upgrade() else { return };
-        if scope.kind != ScopeKind::Sos || members.is_empty() {
+        if scope.kind != kinds::SOS || members.is_empty() {
             return;
         }
         let sos = scope.id.clone();
@@ -75,7 +76,7 @@ impl ScopeListener for Listener {
     }
 
     fn reaped(&self, scope: &ScopeId) {
-        let Some(feature) = self.0.upgrade().filter(|_| scope.kind == ScopeKind::Sos) else { return };
+        let Some(feature) = self.0.upgrade().filter(|_| scope.kind == kinds::SOS) else { return };
         let sos = scope.id.clone();
         tokio::spawn(async move { feature.take_over(&sos).await });
     }

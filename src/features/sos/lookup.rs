@@ -19,7 +19,7 @@ use crate::protocol::event::Args;
 
 use super::caller::actor;
 use super::error::SosError;
-use super::join::scope;
+use super::kinds::scope;
 use super::seam::{LookupError, Record};
 use super::timers::longer;
 use super::{Sos, time};
@@ -122,7 +122,7 @@ impl Drop for Flight<'_> {
 fn or_told<T>(field: Result<Option<T>, Bad>) -> Option<T> {
     field.unwrap_or_else(|bad| {
         if let Some(times) = due("a field of the SOS service's records does not fit") {
-            tracing::warn!(times, field = bad.field, why = %bad.why, "a field of the SOS service's records is left out");
+            tracing::warn!(times, field = &*bad.field, why = %bad.why, "a field of the SOS service's records is left out");
         }
         None
     })

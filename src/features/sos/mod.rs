@@ -19,6 +19,7 @@ pub mod feature;
 mod geojson;
 mod hand_over;
 mod join;
+pub mod kinds;
 mod listener;
 mod location;
 mod lookup;
@@ -50,7 +51,6 @@ use tokio_util::task::TaskTracker;
 
 use crate::cluster::Scopes;
 use crate::cluster::scripts::{Op, Retention};
-use crate::core::ids::ScopeKind;
 use crate::features::sos::scripts::Written;
 use crate::features::sos::scripts::members::Moved;
 use crate::features::sos::scripts::snapshot::SosSnapshot;
@@ -209,8 +209,8 @@ impl Sos {
             losses: TaskTracker::new(),
             sweep_now: Arc::default(),
         });
-        for kind in [ScopeKind::Sos, ScopeKind::Watch] {
-            sos.scopes.set_listener(kind, Arc::new(Listener(Arc::downgrade(&sos))));
+        for kind in [kinds::SOS, kinds::WATCH] {
+            sos.scopes.register(kind, Arc::new(Listener(Arc::downgrade(&sos))));
         }
         sos
     }
@@ -317,7 +317,7 @@ impl Sos {
     /// What follows on every write: deaf nodes are noticed, the deliverer is woken, watchers get their copies.
     fn after(self: &Arc<Self>, sos: &str, written: &Written) {
         self.clock.learn(written.at);
-        self.scopes.written(&join::scope(sos), written.heard, written.listeners);
+        self.scopes.written(&kinds::scope(sos), written.heard, written.listeners);
         if written.outbox > 0 {
             self.deliver_soon(sos);
         }

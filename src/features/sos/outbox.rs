@@ -188,7 +188,7 @@ fn body(sos: &str, id: &str, entry: &OutboxEntry) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::ids::StreamId;
+    use crate::core::StreamId;
 
     #[test]
     fn an_event_carries_the_rooms_payload_as_it_is() {

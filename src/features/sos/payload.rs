@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use crate::core::ids::{StreamId, is_scope_id};
+use crate::core::StreamId;
+use crate::core::ids::is_scope_id;
 use crate::features::sos::scripts::location::Fix;
 use crate::socketio::{Code, EventError};
 

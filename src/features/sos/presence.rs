@@ -11,7 +11,7 @@ use crate::socketio::Socket;
 
 use super::Sos;
 use super::caller::caller;
-use super::join::scope;
+use super::kinds::scope;
 use super::timers::longer;
 use crate::core::sync::lock;
 

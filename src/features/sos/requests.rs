@@ -1,11 +1,13 @@
 //! The bodies and queries of the internal API, validated. Contract § 3 "Internal API". Pure.
 
-use crate::core::ids::{StreamId, is_scope_id, is_user_id};
+use crate::core::StreamId;
+use crate::core::ids::{is_scope_id, is_user_id};
 use crate::features::sos::scripts::location::Fix;
 
 use super::payload::{self, MAX_CLIENT_MESSAGE_ID, MAX_NOTE, MAX_TEXT};
 use super::rules::{self, Role};
 use crate::protocol::fields::{Bad, Fields, not_a_count};
+use crate::protocol::form::{Form, read};
 
 /// Everything that is wrong with a request, one entry a field.
 pub type Faults = Vec<Bad>;
@@ -89,144 +91,90 @@ pub struct ListQuery {
     pub limit: u32,
 }
 
-/// Collects faults, so that all are told at once.
-struct Form<'a> {
-    fields: Fields<'a>,
-    faults: Faults,
-}
-
-impl<'a> Form<'a> {
-    fn open(json: &'a str) -> Result<Self, Faults> {
-        let fields = Fields::parse(json).ok_or_else(|| vec![Bad::new("body", "must be a JSON object")])?;
-        Ok(Self { fields, faults: Vec::new() })
-    }
-
-    fn take<T: Default>(&mut self, result: Result<T, Bad>) -> T {
-        result.unwrap_or_else(|bad| {
-            self.faults.push(bad);
-            T::default()
-        })
-    }
-
-    fn text(&mut self, field: &'static str, max: usize) -> Option<String> {
-        let text = self.fields.text(field, max).map(|text| text.map(Into::into));
-        self.take(text)
-    }
-
-    /// A required text; the faults hold it if it is missing.
-    fn required(&mut self, field: &'static str, max: usize) -> String {
-        let before = self.faults.len();
-        let text = self.text(field, max);
-        if text.is_none() && self.faults.len() == before {
-            self.faults.push(Bad::new(field, "is required"));
-        }
-        text.unwrap_or_default()
-    }
-
-    /// A text that may be left out, but not be empty.
-    fn name(&mut self, field: &'static str, max: usize) -> Option<String> {
-        let name = self.fields.name(field, max).map(|name| name.map(Into::into));
-        self.take(name)
-    }
-
-    fn fault(&mut self, field: &'static str, why: &'static str) {
-        if !self.faults.iter().any(|bad| bad.field == field) {
-            self.faults.push(Bad::new(field, why));
-        }
-    }
-
-    fn close<T>(self, value: T) -> Result<T, Faults> {
-        if self.faults.is_empty() { Ok(value) } else { Err(self.faults) }
-    }
+/// Reads a body; unknown fields are ignored.
+fn form<T>(json: &str, parse: impl FnOnce(&Form<'_>) -> T) -> Result<T, Faults> {
+    let fields = Fields::parse(json).ok_or_else(|| vec![Bad::new("body", "must be a JSON object")])?;
+    read(fields, parse)
 }
 
 impl NewSos {
-    /// Reads a body; unknown fields are ignored.
     pub fn parse(json: &str) -> Result<Self, Faults> {
-        let mut form = Form::open(json)?;
-        let sos_id = form.required("sosId", 128);
-        if !sos_id.is_empty() && !is_scope_id(&sos_id) {
-            form.fault("sosId", payload::NO_SOS_ID);
-        }
-        let citizen_id = form.required("citizenId", 128);
-        let location = form.fields.object("location", payload::MAX_FIX);
-        let location = form.take(location).and_then(|raw| {
-            let fields = Fields::parse(raw)?;
-            let fix = payload::fix(&fields).map(Some);
-            form.take(fix)
-        });
-        let (address, kind, so_no) =
-            (payload::address(&form.fields), payload::kind(&form.fields, "type"), payload::kind(&form.fields, "soNo"));
-        let address = form.take(address).map(str::to_owned);
-        let (kind, so_no) = (form.take(kind), form.take(so_no));
-        form.close(Self { sos_id, citizen_id, location, address, kind, so_no })
+        form(json, |form| {
+            let sos_id = form.required("sosId", 128);
+            if !sos_id.is_empty() && !is_scope_id(&sos_id) {
+                form.fault("sosId", payload::NO_SOS_ID);
+            }
+            let citizen_id = form.required("citizenId", 128);
+            let fields = form.fields();
+            let location = form.take(fields.object("location", payload::MAX_FIX)).and_then(|raw| {
+                let fields = Fields::parse(raw)?;
+                form.take(payload::fix(&fields).map(Some))
+            });
+            let address = form.take(payload::address(fields)).map(str::to_owned);
+            let (kind, so_no) = (form.take(payload::kind(fields, "type")), form.take(payload::kind(fields, "soNo")));
+            Self { sos_id, citizen_id, location, address, kind, so_no }
+        })
     }
 }
 
 impl Closing {
-    /// Reads a body; unknown fields are ignored.
     pub fn parse(json: &str) -> Result<Self, Faults> {
-        let mut form = Form::open(json)?;
-        let (closed_by, reason) = (form.required("closedBy", 128), form.text("reason", MAX_NOTE));
-        form.close(Self { closed_by, reason })
+        form(json, |form| Self { closed_by: form.required("closedBy", 128), reason: form.text("reason", MAX_NOTE) })
     }
 }
 
 impl StatusChange {
-    /// Reads a body; unknown fields are ignored.
     pub fn parse(json: &str) -> Result<Self, Faults> {
-        let mut form = Form::open(json)?;
-        let (status, updated_by) = (form.required("status", 64), form.required("updatedBy", 128));
-        let old_status = form.text("oldStatus", 64);
-        let force = form.fields.flag("force");
-        let force = form.take(force).unwrap_or(true);
-        let known = rules::status(&status);
-        if known.is_none() {
-            form.fault("status", "is not a known status");
-        }
-        let old_status = old_status.and_then(|old| {
-            let known = rules::status(&old);
-            if known.is_none() {
-                form.fault("oldStatus", "is not a known status");
-            }
-            known
-        });
-        form.close(Self { status: known.unwrap_or_default(), updated_by, old_status, force })
+        form(json, |form| {
+            let (status, updated_by) = (form.required("status", 64), form.required("updatedBy", 128));
+            let old_status = form.text("oldStatus", 64);
+            let force = form.take(form.fields().flag("force")).unwrap_or(true);
+            let known = |field, status: &str| {
+                let known = rules::status(status);
+                if known.is_none() {
+                    form.fault(field, "is not a known status");
+                }
+                known
+            };
+            let status = known("status", &status).unwrap_or_default();
+            let old_status = old_status.and_then(|old| known("oldStatus", &old));
+            Self { status, updated_by, old_status, force }
+        })
     }
 }
 
 impl NewMessage {
-    /// Reads a body; unknown fields are ignored.
     pub fn parse(json: &str) -> Result<Self, Faults> {
-        let mut form = Form::open(json)?;
-        let text = form.required("text", MAX_TEXT);
-        if !text.is_empty() && text.trim().is_empty() {
-            form.fault("text", "is required");
-        }
-        let (user_id, role) = (form.name("userId", 128), form.text("role", 32));
-        let client_message_id = form.text("clientMessageId", MAX_CLIENT_MESSAGE_ID);
-        let role = match role.as_deref() {
-            None => "system",
-            Some(role) if role.eq_ignore_ascii_case("system") => "system",
-            Some(role) => role.parse().map(Role::as_str).unwrap_or_else(|()| {
-                form.fault("role", "is not a known role");
-                "system"
-            }),
-        };
-        form.close(Self { text, user_id, role, client_message_id })
+        form(json, |form| {
+            let text = form.required("text", MAX_TEXT);
+            if text.trim().is_empty() {
+                form.fault("text", "is required");
+            }
+            let (user_id, role) = (form.name("userId", 128), form.text("role", 32));
+            let client_message_id = form.text("clientMessageId", MAX_CLIENT_MESSAGE_ID);
+            let role = match role.as_deref() {
+                None => "system",
+                Some(role) if role.eq_ignore_ascii_case("system") => "system",
+                Some(role) => role.parse().map(Role::as_str).unwrap_or_else(|()| {
+                    form.fault("role", "is not a known role");
+                    "system"
+                }),
+            };
+            Self { text, user_id, role, client_message_id }
+        })
     }
 }
 
 impl Admission {
-    /// Reads a body; unknown fields are ignored.
     pub fn parse(json: &str) -> Result<Self, Faults> {
-        let mut form = Form::open(json)?;
-        let (user_id, role) = (form.required("userId", 128), form.required("role", 32));
-        let role = role.parse().unwrap_or_else(|()| {
-            form.fault("role", "is not a known role");
-            Role::Citizen
-        });
-        form.close(Self { user_id, role })
+        form(json, |form| {
+            let (user_id, role) = (form.required("userId", 128), form.required("role", 32));
+            let role = role.parse().unwrap_or_else(|()| {
+                form.fault("role", "is not a known role");
+                Role::Citizen
+            });
+            Self { user_id, role }
+        })
     }
 }
 

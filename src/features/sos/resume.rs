@@ -6,9 +6,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::auth::{Claims, Role};
-use crate::cluster::scripts::scope::{Cursor, Member, scope_join, scope_leave};
+use crate::cluster::scripts::scope::{Member, scope_join, scope_leave};
 use crate::cluster::{LocalMember, NotRejoined, Rejoined};
-use crate::core::ids::{ScopeId, ScopeKind};
+use crate::core::ScopeId;
 use crate::features::sos::scripts::presence::presence_remove;
 use crate::features::sos::scripts::{SosJoin, sos_join, sos_standing};
 use crate::redis::RedisError;
@@ -17,7 +17,7 @@ use crate::socketio::{Abandoned, Identity, Socket};
 use super::caller::{Caller, actor, caller};
 use super::presence::Lost;
 use super::watch::member;
-use super::{HINT_DEADLINE, Sos, rules};
+use super::{HINT_DEADLINE, Sos, kinds, rules};
 
 /// Whose a socket is.
 pub fn identity(caller: &Caller) -> Identity {
@@ -58,19 +58,20 @@ impl Sos {
         let caller = caller(&socket).ok_or(NotRejoined::Refused)?;
         let claims = caller.claims();
         let is_open = match scope.kind {
-            ScopeKind::Sos => !caller.in_grace() || claims.names(&scope.id),
-            ScopeKind::Watch => !caller.in_grace() && rules::may(claims.role, "sos:watch"),
+            kinds::SOS => !caller.in_grace() || claims.names(&scope.id),
+            kinds::WATCH => !caller.in_grace() && rules::may(claims.role, "sos:watch"),
+            _ => false,
         };
-        if !is_open || scope.kind == ScopeKind::Sos && !self.may_return(&socket, &claims, &scope.id).await? {
+        if !is_open || scope.kind == kinds::SOS && !self.may_return(&socket, &claims, &scope.id).await? {
             return Err(NotRejoined::Refused);
         }
         let hold = self.scopes.hold(&scope, &socket, &claims.user_id, claims.role.as_str()).await.map_err(failed)?;
         let (op, node) = (self.scopes.next_op(), self.scopes.node());
-        if scope.kind == ScopeKind::Watch {
+        if scope.kind == kinds::WATCH {
             let member = member(&socket, &claims, &node);
             let joined = scope_join(self.redis(), &scope, self.op(&op, ""), member).await.map_err(failed)?;
             caller.watch(true);
-            return Ok(Rejoined { hold, position: Cursor { epoch: joined.epoch, id: joined.position } });
+            return Ok(Rejoined { hold, position: joined.position });
         }
         let sos = &*scope.id;
         let (actor, seat) = (actor(&claims, sos, socket.id()), Self::seat(&node, &socket, claims.names(sos), true));
@@ -80,7 +81,7 @@ impl Sos {
                 self.scopes.set_role(&scope, socket.id(), &joined.role);
                 caller.entered(sos, &joined.role);
                 self.after_join(sos, &joined);
-                Ok(Rejoined { hold, position: Cursor { epoch: joined.epoch, id: joined.position } })
+                Ok(Rejoined { hold, position: joined.position })
             }
             SosJoin::Missing | SosJoin::Forbidden | SosJoin::Ended(_) => Err(NotRejoined::Refused),
         }
@@ -115,7 +116,7 @@ impl Sos {
         let Abandoned { sid, user, role, node, epoch, rooms } = &gone;
         for room in rooms {
             match room.kind {
-                ScopeKind::Sos => self.lost(Lost {
+                kinds::SOS => self.lost(Lost {
                     sid: sid.clone(),
                     user: user.clone(),
                     role: role.clone(),
@@ -123,10 +124,11 @@ impl Sos {
                     epoch: *epoch,
                     sos: room.id.to_string(),
                 }),
-                ScopeKind::Watch => {
+                kinds::WATCH => {
                     let member = Member { sid, user, role, node, session_epoch: *epoch };
                     let _ = tokio::time::timeout(HINT_DEADLINE, scope_leave(self.redis(), room, member)).await;
                 }
+                _ => {}
             }
         }
         let _ = tokio::time::timeout(HINT_DEADLINE, presence_remove(self.redis(), user, sid, node, *epoch)).await;

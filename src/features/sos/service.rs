@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::Serialize;
 
-use crate::core::ids::StreamId;
+use crate::core::StreamId;
 use crate::features::sos::scripts::location::{Track, sos_track};
 use crate::features::sos::scripts::presence::presence_read;
 use crate::features::sos::scripts::talk::sos_message;

@@ -8,9 +8,8 @@ use futures_util::StreamExt;
 use futures_util::stream;
 
 use crate::auth::Claims;
-use crate::cluster::scripts::scope::{Cursor, Durability, Member, scope_join, scope_leave, scope_publish};
+use crate::cluster::scripts::scope::{Durability, Member, scope_join, scope_leave, scope_publish};
 use crate::cluster::{Audience, Except, Message};
-use crate::core::ids::ScopeId;
 use crate::features::sos::scripts::{WatchCopy, WatchDebt, sos_snapshot, watch_left, watch_owed, watch_paid};
 use crate::protocol::event::Args;
 use crate::socketio::{Code, Event, EventError, Reply, Socket};
@@ -18,7 +17,7 @@ use crate::socketio::{Code, Event, EventError, Reply, Socket};
 use super::Sos;
 use super::caller::caller;
 use super::error::{SosError, TOKEN_EXPIRED};
-use super::rules;
+use super::{kinds, rules};
 
 /// States that are read at once.
 const PARALLEL: usize = 16;
@@ -33,13 +32,13 @@ impl Sos {
     pub(super) async fn on_watch(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Result<Reply, EventError> {
         event.object()?;
         let claims = self.watcher(&socket, "sos:watch")?;
-        let scope = ScopeId::watch();
+        let scope = kinds::watch();
         let fail = |error| EventError::from(SosError::from(error));
         let hold = self.scopes.hold(&scope, &socket, &claims.user_id, claims.role.as_str()).await.map_err(fail)?;
         let (op, node) = (self.scopes.next_op(), self.scopes.node());
         let member = member(&socket, &claims, &node);
         let joined = scope_join(self.redis(), &scope, self.op(&op, ""), member).await.map_err(fail)?;
-        let position = Cursor { epoch: joined.epoch, id: joined.position };
+        let position = joined.position;
         hold.joined(&position).await;
         if let Some(caller) = caller(&socket) {
             caller.watch(true);
@@ -91,7 +90,7 @@ impl Sos {
 
     /// Ends a watcher's membership. An entry in Redis that cannot be ended now does no harm: the room is read by nobody.
     pub(super) async fn unwatch(self: &Arc<Self>, socket: &Arc<Socket>, claims: &Claims) {
-        let scope = ScopeId::watch();
+        let scope = kinds::watch();
         self.scopes.leave(&scope, socket);
         let _ = scope_leave(self.redis(), &scope, member(socket, claims, &self.scopes.node())).await;
     }
@@ -153,7 +152,7 @@ impl Sos {
     }
 
     async fn pay_debts(&self, sos: &str, debts: Vec<WatchDebt>) -> Result<(), SosError> {
-        let scope = ScopeId::watch();
+        let scope = kinds::watch();
         for debt in debts {
             let body = match debt.copy {
                 WatchCopy::Body(body) => Some(body),

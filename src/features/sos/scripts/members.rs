@@ -4,7 +4,7 @@ use super::snapshot::SosSnapshot;
 use super::{Actor, HUB, INTERNAL, all_keys, head, read_written, scope};
 use super::{Outcome, Refused, Written};
 use crate::cluster::scripts::Op;
-use crate::core::ids::StreamId;
+use crate::core::{Position, StreamId};
 use crate::redis::keys;
 use crate::redis::keys::user_tag;
 use crate::redis::script::{Args, BadReply, Eval, Reply, script};
@@ -45,8 +45,7 @@ pub struct SosJoined {
     /// There is one, made without a record.
     pub provisional: bool,
     /// Release what was held with an id above this one.
-    pub position: StreamId,
-    pub epoch: String,
+    pub position: Position,
     /// False if this socket was a member already; nothing was announced then.
     pub first: bool,
     /// The role that counts in this SOS (an admission may have replaced the token's).
@@ -85,13 +84,12 @@ pub async fn sos_join<E: Eval>(
 }
 
 fn joined(sos: &str, written: Written, reply: &mut Reply) -> Result<SosJoined, BadReply> {
-    let (first, position, epoch, role) = (reply.flag()?, reply.parsed()?, reply.text()?, reply.text()?);
+    let (first, id, epoch, role) = (reply.flag()?, reply.parsed()?, reply.text()?, reply.text()?);
     let (announce, state) = (reply.int()?, reply.int()?);
     Ok(SosJoined {
         written,
         first,
-        position,
-        epoch,
+        position: Position::new(epoch, id),
         role,
         announce_ms: u64::try_from(announce).ok(),
         has_state: state > 0,

@@ -12,8 +12,8 @@ pub mod snapshot;
 pub mod talk;
 pub mod trail;
 
+use super::kinds::scope;
 use crate::cluster::scripts::Op;
-use crate::core::ids::{ScopeId, ScopeKind};
 use crate::redis::keys;
 use crate::redis::keys::user_tag;
 use crate::redis::script::{Args, BadReply, Eval, Reply, script};
@@ -408,10 +408,6 @@ script!(SNAPSHOT = "sos" / "sos_snapshot", "sos/lib/snapshot");
 
 pub(super) const INTERNAL: Actor<'static> = Actor { user: "", role: "system", named: false, sid: "", source: Source::Internal };
 pub(super) const HUB: Actor<'static> = Actor { user: "system", source: Source::Hub, ..INTERNAL };
-
-pub(super) fn scope(sos: &str) -> ScopeId {
-    ScopeId { kind: ScopeKind::Sos, id: sos.into() }
-}
 
 /// All keys of an SOS in the order of `lua/sos/lib/sos.lua`.
 pub(super) fn all_keys(sos: &str) -> Vec<String> {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::scope;
-use crate::core::ids::StreamId;
+use crate::core::StreamId;
 use crate::redis::keys;
 use crate::redis::script::{Args, BadReply, Eval, Reply, script};
 

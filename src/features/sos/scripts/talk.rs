@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::{Actor, all_keys, head, read_written, scope};
 use super::{Outcome, Refused, Written};
 use crate::cluster::scripts::Op;
-use crate::core::ids::StreamId;
+use crate::core::StreamId;
 use crate::redis::keys;
 use crate::redis::keys::user_tag;
 use crate::redis::script::{Args, Eval, Reply, script};

@@ -1,6 +1,8 @@
+use std::borrow::Cow;
+
 use super::*;
 
-fn faults<T: std::fmt::Debug>(result: Result<T, Faults>) -> Vec<&'static str> {
+fn faults<T: std::fmt::Debug>(result: Result<T, Faults>) -> Vec<Cow<'static, str>> {
     result.expect_err("it was taken").into_iter().map(|bad| bad.field).collect()
 }
 

@@ -12,7 +12,7 @@ use crate::socketio::Socket;
 use super::LocalMember;
 use super::message::{Audience, Except, Message};
 
-/// A message on its way to members: encoded at most once for each parser, with and without its offset.
+/// A message on its way to members: encoded at most once for each namespace and parser, with and without its offset.
 pub struct Delivery {
     message: Message,
     /// Of a logged message its id, of a volatile one the id before it.
@@ -21,14 +21,29 @@ pub struct Delivery {
     epoch: Arc<str>,
     key: Option<VolatileKey>,
     offset: OnceLock<Arc<str>>,
+    encoded: OnceLock<Encoded>,
+}
+
+/// What is encoded for the sockets of one namespace, and behind it for those of others. Members of one scope are nearly always
+/// of one namespace, whose frames stand here without an allocation of their own.
+struct Encoded {
+    namespace: &'static str,
+    /// By parser, without and with an offset.
     frames: [OnceLock<Frames>; 4],
+    next: OnceLock<Box<Encoded>>,
+}
+
+impl Encoded {
+    fn new(namespace: &'static str) -> Self {
+        Self { namespace, frames: Default::default(), next: OnceLock::new() }
+    }
 }
 
 impl Delivery {
     pub fn new(message: Message, epoch: &Arc<str>, at: StreamId, logged: bool) -> Arc<Self> {
         static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
         let key = (!logged).then(|| HASHER.hash_one(message.key.as_deref().unwrap_or_default()));
-        Arc::new(Self { message, at, logged, epoch: epoch.clone(), key, offset: OnceLock::new(), frames: Default::default() })
+        Arc::new(Self { message, at, logged, epoch: epoch.clone(), key, offset: OnceLock::new(), encoded: OnceLock::new() })
     }
 
     /// Queues it to a socket, live or as something missed; true when the caller owes a flush.
@@ -50,9 +65,18 @@ impl Delivery {
             Parser::Text => 0,
             Parser::Msgpack => 1,
         };
-        let slot = &self.frames[2 * parser + usize::from(offset.is_some())];
+        let namespace = socket.namespace().name();
+        let slot = &self.encoded_for(namespace).frames[2 * parser + usize::from(offset.is_some())];
         let event = Outgoing::Event { id: None, args: &self.message.args, offset };
-        slot.get_or_init(|| encode(socket.parser(), socket.namespace().name(), &event)).clone()
+        slot.get_or_init(|| encode(socket.parser(), namespace, &event)).clone()
+    }
+
+    fn encoded_for(&self, namespace: &'static str) -> &Encoded {
+        let mut encoded = self.encoded.get_or_init(|| Encoded::new(namespace));
+        while encoded.namespace != namespace {
+            encoded = encoded.next.get_or_init(|| Box::new(Encoded::new(namespace)));
+        }
+        encoded
     }
 
     pub fn id(&self) -> StreamId {

@@ -16,6 +16,7 @@ mod engineio_polling;
 mod engineio_upgrade;
 mod engineio_websocket;
 mod failover_hubs;
+mod fanout;
 mod guarantees;
 mod http_demo;
 mod http_doors;

@@ -119,11 +119,11 @@ pub struct Limits {
     pub read_bytes_per_second: usize,
     /// Bytes queued for one client.
     pub outbox_bytes: usize,
-    /// Incidents that one socket may be in.
+    /// Rooms that one socket may be in.
     pub rooms_per_socket: usize,
     /// Bytes of the payload of a signal.
     pub relay_bytes: usize,
-    /// Bytes of the state of an incident, as clients get it.
+    /// Bytes of the state of a room, as clients get it.
     pub state_bytes: usize,
     /// Bytes that all clients may hold.
     pub memory_budget: usize,

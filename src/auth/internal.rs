@@ -1,4 +1,4 @@
-//! The `X-Internal-Token` between the SOS service and the hub.
+//! The `X-Internal-Token` between the company's own services and the hub.
 
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;

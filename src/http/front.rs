@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_path_is_cut_where_it_becomes_a_nuisance() {
-        assert_eq!(&*cut("/internal/realtime/sos/init"), "/internal/realtime/sos/init");
+        assert_eq!(&*cut("/internal/rooms/a/init"), "/internal/rooms/a/init");
         assert_eq!(cut(&format!("/{}", "é".repeat(60_000))).chars().count(), LONGEST_PATH + 1);
     }
 }

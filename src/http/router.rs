@@ -265,18 +265,18 @@ mod tests {
 
     #[test]
     fn static_segments_win_over_parameters() {
-        let router = router(&["/sos", "/sos/init", "/sos/{id}/close", "/sos/{id}/members/{user}", "/demo/{*file}"]);
+        let router = router(&["/rooms", "/rooms/init", "/rooms/{id}/close", "/rooms/{id}/members/{user}", "/demo/{*file}"]);
         for (path, expected) in [
-            ("/sos", Some("/sos")),
-            ("/sos/", Some("/sos")),
-            ("/sos/init", Some("/sos/init")),
-            // An SOS may be called so.
-            ("/sos/init/close", Some("/sos/{id}/close")),
-            ("/sos/init/members/u", Some("/sos/{id}/members/{user}")),
-            ("/sos/a/close/", Some("/sos/{id}/close")),
-            ("/sos/a", None),
-            ("/sos//close", None),
-            ("/sos/a/close//", None),
+            ("/rooms", Some("/rooms")),
+            ("/rooms/", Some("/rooms")),
+            ("/rooms/init", Some("/rooms/init")),
+            // A room may be called so.
+            ("/rooms/init/close", Some("/rooms/{id}/close")),
+            ("/rooms/init/members/u", Some("/rooms/{id}/members/{user}")),
+            ("/rooms/a/close/", Some("/rooms/{id}/close")),
+            ("/rooms/a", None),
+            ("/rooms//close", None),
+            ("/rooms/a/close//", None),
             ("/demo/a/b.js", Some("/demo/{*file}")),
             ("/demo", None),
             ("/", None),

@@ -90,14 +90,13 @@ async fn at(dial: &Dial, node: &Node, slot: u16) -> Trial {
     trial
 }
 
-/// A memory limit at which Redis throws out keys makes incidents vanish without an error.
+/// A memory limit at which Redis throws out keys makes rooms vanish without an error.
 async fn evicts(con: &mut MultiplexedConnection) -> Option<String> {
     let memory = ask(con, cmd("INFO").arg("memory")).await.ok()?;
     let limited = field(&memory, "maxmemory").is_some_and(|bytes| bytes != "0");
     let policy = field(&memory, "maxmemory_policy").filter(|policy| policy != "noeviction")?;
-    limited.then(|| {
-        format!("maxmemory-policy is {policy}: at its limit it loses incidents silently; noeviction refuses writes instead")
-    })
+    limited
+        .then(|| format!("maxmemory-policy is {policy}: at its limit it loses data silently; noeviction refuses writes instead"))
 }
 
 /// The answer, or the error in Redis' words.

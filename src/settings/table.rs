@@ -100,9 +100,9 @@ crate::settings_table! {
         CONNECTS_PER_MINUTE = "30", "Times a minute that one connection may connect to namespaces before it is closed";
         READ_BYTES_PER_SECOND = "2000000", "Bytes a second that one connection is read with for long; never less than MAX_PAYLOAD, nor than 16 KiB for each of EVENTS_PER_SECOND";
         OUTBOX_BYTES = "2097152", "Bytes that may wait for one slow client before its connection is closed; at least twice MAX_PAYLOAD";
-        ROOMS_PER_SOCKET = "200", "Incidents that one socket may be in at the same time";
+        ROOMS_PER_SOCKET = "200", "Rooms that one socket may be in at the same time";
         MAX_RELAY_BYTES = "65536", "Largest payload of a signal between members, attachments included, in bytes";
-        MAX_STATE_BYTES = "393216", "Largest state of an incident that a client is sent, in bytes; a larger one is cut and says so (truncated)";
+        MAX_STATE_BYTES = "393216", "Largest state of a room that a client is sent, in bytes; a larger one is cut and says so (truncated)";
         MEMORY_BUDGET_BYTES = "1073741824", "Memory that all clients together may hold with what is unfinished or unsent; over it newcomers get 503 and the largest holders are closed";
     }
     "Redis" {
@@ -129,7 +129,7 @@ crate::settings_table! {
         LIVEKIT_DEADLINE_MS = "5000", "How long one call to LiveKit may take";
     }
     "Keys" {
-        INTERNAL_AUTH_TOKEN = unset, "Shared secret with the SOS service, both ways; without it /internal is off";
+        INTERNAL_AUTH_TOKEN = unset, "Shared secret with the company's own services, both ways; without it /internal is off";
         JWT_SHARED = "false", "Two surfaces may have the same key: a token of the one then opens the other";
     }
     "Telemetry" {

@@ -33,7 +33,7 @@ impl fmt::Display for Code {
 pub struct EventError {
     pub code: Code,
     pub message: Cow<'static, str>,
-    /// Further fields of the `error` event, such as `sosId`.
+    /// Further fields of the `error` event, such as the id of what was meant.
     pub fields: Map<String, Value>,
 }
 

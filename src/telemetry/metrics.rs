@@ -1,6 +1,6 @@
 //! The metrics that belong to no feature, and the little server that Prometheus scrapes.
 //!
-//! Names and meanings stand in one table; each feature has its own. Labels must stay few: a label never holds an id of a user, a socket or an incident.
+//! Names and meanings stand in one table; each feature has its own. Labels must stay few: a label never holds an id of a user, a socket or a scope.
 
 use std::convert::Infallible;
 use std::time::Duration;

@@ -17,6 +17,7 @@ mod engineio_upgrade;
 mod engineio_websocket;
 mod failover_hubs;
 mod fanout;
+mod features;
 mod guarantees;
 mod http_demo;
 mod http_doors;

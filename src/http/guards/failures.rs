@@ -1,7 +1,7 @@
 //! Failed authentication, counted by address.
 //!
 //! The right token always passes, even from an address that has failed too often: behind a proxy that is not trusted,
-//! everyone has the same address, and a stranger's guesses must not lock the SOS service out. What the limit bounds is the
+//! everyone has the same address, and a stranger's guesses must not lock the own services out. What the limit bounds is the
 //! noise; a secret that could be guessed online would not be saved by it.
 
 use std::collections::HashMap;

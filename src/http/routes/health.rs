@@ -108,14 +108,14 @@ mod tests {
 
     use super::*;
 
-    async fn judge(phase: Phase, masters: (usize, usize), sos_service: bool) -> (u16, Value) {
-        judge_fenced(phase, masters, sos_service, None, Vec::new()).await
+    async fn judge(phase: Phase, masters: (usize, usize), service: bool) -> (u16, Value) {
+        judge_fenced(phase, masters, service, None, Vec::new()).await
     }
 
     async fn judge_fenced(
         phase: Phase,
         masters: (usize, usize),
-        sos_service: bool,
+        service: bool,
         fence: Option<&'static str>,
         refuses: Vec<&'static str>,
     ) -> (u16, Value) {
@@ -124,7 +124,7 @@ mod tests {
             masters: Box::new(move || masters),
             refuses: Box::new(move || refuses.clone()),
             fence: Box::new(move || fence),
-            dependencies: vec![Dependency { name: "sosService", is_there: Box::new(move || sos_service) }],
+            dependencies: vec![Dependency { name: "someService", is_there: Box::new(move || service) }],
         };
         health.lifecycle.enter(phase);
         let (head, body) = health.ready().into_parts();
@@ -171,8 +171,8 @@ mod tests {
                 json!({
                     "status": "ready",
                     "degraded": true,
-                    "away": ["redis", "sosService"],
-                    "checks": {"redis": {"up": 2, "masters": 3}, "sosService": {"up": false}},
+                    "away": ["redis", "someService"],
+                    "checks": {"redis": {"up": 2, "masters": 3}, "someService": {"up": false}},
                 })
             )
         );

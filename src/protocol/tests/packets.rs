@@ -202,12 +202,12 @@ fn an_offset_is_the_last_argument() {
     let attached =
         Args { json: Bytes::from_static(br#"["a",{"_placeholder":true,"num":0}]"#), attachments: vec![Bytes::from_static(b"x")] };
     for (args, json) in [
-        (Args::from_json(r#"["a"]"#), r#"["a","sos:1.e.2-3"]"#),
-        (Args::event("a", r#"{"b":[]}"#), r#"["a",{"b":[]},"sos:1.e.2-3"]"#),
-        (attached, r#"["a",{"_placeholder":true,"num":0},"sos:1.e.2-3"]"#),
+        (Args::from_json(r#"["a"]"#), r#"["a","room:1.e.2-3"]"#),
+        (Args::event("a", r#"{"b":[]}"#), r#"["a",{"b":[]},"room:1.e.2-3"]"#),
+        (attached, r#"["a",{"_placeholder":true,"num":0},"room:1.e.2-3"]"#),
     ] {
         for parser in [Parser::Text, Parser::Msgpack] {
-            let packet = Outgoing::Event { id: None, args: &args, offset: Some("sos:1.e.2-3") };
+            let packet = Outgoing::Event { id: None, args: &args, offset: Some("room:1.e.2-3") };
             let Ok(Packet::Event { args: received, .. }) = decode(sent(parser, "/", &packet)) else { panic!() };
             assert_eq!((&received.json[..], &received.attachments), (json.as_bytes(), &args.attachments), "{parser:?}");
         }

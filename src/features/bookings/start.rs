@@ -4,25 +4,27 @@
 //! that hangs up later finds its session by `existingSessionId`. PostgreSQL has the last word on everything that was read or
 //! reserved before.
 
+mod commit;
+mod slot;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
+use super::Bookings;
 use super::error::{BookingError, StartRefusal};
 use super::metrics::{SESSION_START_SECONDS, SESSION_STARTS};
-use super::store::{Booking, NewBooking, Status, Verdict};
-use super::token::{AGENT, Pass, metadata, sign};
-use super::{Bookings, ms, rebuild};
+use super::store::Status;
+use super::token::Pass;
 use crate::auth::Holder;
-use crate::core::error::chain;
-use crate::features::bookings::scripts::{ActiveBooking, Reserved, SlotLimits, slot_confirm, slot_release, slot_reserve};
 use crate::livekit::LiveKit;
-use crate::store::{StoreError, Time};
+use crate::store::Time;
+
+pub(super) use self::slot::Slot;
 
 /// How long a start waits for its turn on this node.
 const TURN: Duration = Duration::from_secs(5);
@@ -30,13 +32,6 @@ const TURN: Duration = Duration::from_secs(5);
 const UNDOING: Duration = Duration::from_millis(250);
 /// … and any start, whatever it waits for.
 const LAST_MOMENTS: Duration = Duration::from_millis(500);
-/// How long the outcome of a COMMIT is asked for.
-const SETTLING: Duration = Duration::from_secs(5);
-/// Between two tries to learn it, or to confirm a slot.
-const BETWEEN_TRIES: Duration = Duration::from_millis(250);
-/// How long a slot is tried to be confirmed.
-const CONFIRMING: Duration = Duration::from_secs(10);
-
 /// The answer to `POST /api/interviews/start`.
 #[derive(Debug, Serialize)]
 pub struct Started {
@@ -52,28 +47,6 @@ struct StartedBooking {
     status: Status,
     start_time: Time,
     server_end_time: Time,
-}
-
-/// A reserved slot, and what hangs on it.
-pub(super) struct Slot {
-    pub id: String,
-    pub room: String,
-    /// The user, as it stands in Redis.
-    pub user: String,
-    /// When the reservation ends, by Redis' clock (ms since 1970): how our own is told from another's.
-    pub until_ms: u64,
-    /// The same, surely not later, by our own clock.
-    pub lease_ends: Instant,
-    /// For LiveKit and PostgreSQL together.
-    deadline: Instant,
-    /// LiveKit was asked to make the room, whatever it answered.
-    room_asked: AtomicBool,
-}
-
-impl Slot {
-    pub fn has_room(&self) -> bool {
-        self.room_asked.load(Ordering::Relaxed)
-    }
 }
 
 /// Why an attempt that holds a slot came to nothing.
@@ -212,188 +185,4 @@ impl Start {
         let user = bookings.judge(&standing)?;
         Ok(user.email.clone().or_else(|| self.email.clone()))
     }
-
-    /// A slot under an id that is free in PostgreSQL and in Redis. `None`: no such id was found.
-    async fn reserve(&self) -> Result<Option<Slot>, StartRefusal> {
-        let (bookings, user) = (&self.bookings, self.user.to_string());
-        let rules = &bookings.rules;
-        let limits = SlotLimits { all: rules.max_concurrent, per_user: rules.max_per_user };
-        let cold_until = Instant::now() + rebuild::PATIENCE;
-        let mut ids = 0;
-        let mut id = bookings.names.draw();
-        while ids < rules.id_retries {
-            let room = bookings.names.room(&id);
-            if !bookings.store.id_is_free(&id, &room).await.map_err(BookingError::from)? {
-                ids += 1;
-                id = bookings.names.draw();
-                continue;
-            }
-            let asked = Instant::now();
-            let reserved = slot_reserve(&bookings.redis, &id, &user, limits, ms(rules.start_lease)).await;
-            match reserved.map_err(|error| away("no slot can be reserved", &error))? {
-                Reserved::Ok { until_ms } => {
-                    return Ok(Some(Slot {
-                        id,
-                        room,
-                        user,
-                        until_ms,
-                        lease_ends: asked + rules.start_lease,
-                        deadline: self.until,
-                        room_asked: AtomicBool::new(false),
-                    }));
-                }
-                Reserved::Cold => match timeout_at(cold_until, bookings.rebuild()).await {
-                    Ok(rebuilt) => rebuilt?,
-                    Err(_) => return Err(StartRefusal::Unavailable),
-                },
-                Reserved::IdTaken => {
-                    ids += 1;
-                    id = bookings.names.draw();
-                }
-                Reserved::UserFull => return Err(self.who_is_in_the_way().await?),
-                Reserved::Full => return Err(StartRefusal::CapacityFull { limit: rules.max_concurrent }),
-            }
-        }
-        Ok(None)
-    }
-
-    /// The user has all slots that one may have: by sessions that are committed meanwhile, or by starts under way.
-    async fn who_is_in_the_way(&self) -> Result<StartRefusal, StartRefusal> {
-        let bookings = &self.bookings;
-        let standing = bookings.store.standing(self.user).await.map_err(BookingError::from)?;
-        Ok(match bookings.judge(&standing) {
-            Ok(_) | Err(StartRefusal::CapacityFull { .. }) => {
-                StartRefusal::ActiveExists { session: None, limit: bookings.rules.max_per_user }
-            }
-            Err(refusal) => refusal,
-        })
-    }
-
-    /// From the slot to the COMMIT, and what follows on it.
-    async fn build(&self, slot: &Slot, email: Option<&str>) -> Result<Started, Failure> {
-        let bookings = &self.bookings;
-        self.make_room(slot, email).await?;
-        self.still_asked()?;
-        let new = NewBooking {
-            id: &slot.id,
-            user_id: self.user,
-            room: &slot.room,
-            duration: bookings.rules.duration,
-            beta_limit: bookings.rules.beta_limit,
-        };
-        // Signed while the transaction is open, and the last moment to find that nobody waits for it.
-        let sign = |row: &Booking| {
-            self.still_asked()?;
-            self.sign(row, email)
-        };
-        match bookings.store.start(new, slot.deadline, sign).await {
-            Ok((verdict, ended)) => {
-                let _ = timeout_at(self.until, bookings.clear(ended)).await;
-                match verdict? {
-                    Verdict::Started { session, made } => Ok(self.committed(session, made).await),
-                    Verdict::Refused(refusal) => Err(refusal.into()),
-                    Verdict::IdTaken => Err(Failure::IdTaken),
-                }
-            }
-            Err(StoreError::CommitUnknown(_)) => {
-                let session = self.settle(slot).await?;
-                let pass = self.sign(&session, email).map_err(|_| Failure::Unsettled)?;
-                Ok(self.committed(session, pass).await)
-            }
-            Err(error) => Err(StartRefusal::from(BookingError::from(error)).into()),
-        }
-    }
-
-    async fn make_room(&self, slot: &Slot, email: Option<&str>) -> Result<(), Failure> {
-        self.still_asked()?;
-        let failed = |error| {
-            tracing::warn!(room = slot.room, error = chain(&error), "no room for an interview session");
-            StartRefusal::RoomFailed
-        };
-        slot.room_asked.store(true, Ordering::Relaxed);
-        let (livekit, deadline) = (&self.livekit, slot.deadline);
-        livekit.create_room(&slot.room, self.bookings.rules.duration, deadline).await.map_err(failed)?;
-        self.still_asked()?;
-        let metadata = metadata(&slot.id, self.user, email);
-        livekit.dispatch_agent(&slot.room, AGENT, &metadata, deadline).await.map_err(failed)?;
-        Ok(())
-    }
-
-    fn sign(&self, row: &Booking, email: Option<&str>) -> Result<Pass, Failure> {
-        sign(&self.livekit, row, email).map_err(|error| {
-            tracing::error!(session = row.id, error = chain(&error), "a token could not be signed");
-            StartRefusal::TokenFailed.into()
-        })
-    }
-
-    fn still_asked(&self) -> Result<(), Failure> {
-        let is_asked = self.answer.as_ref().is_some_and(|answer| !answer.is_closed());
-        if is_asked { Ok(()) } else { Err(Failure::HungUp) }
-    }
-
-    /// COMMIT was sent and not answered: what the row says counts, read under the lock that the transaction held.
-    async fn settle(&self, slot: &Slot) -> Result<Booking, Failure> {
-        let until = Instant::now() + SETTLING;
-        loop {
-            match timeout_at(until, self.bookings.store.settle(&slot.id, self.user)).await {
-                Ok(Ok(Some(session))) => return Ok(session),
-                Ok(Ok(None)) => return Err(StartRefusal::Unavailable.into()),
-                Ok(Err(error)) if Instant::now() + BETWEEN_TRIES < until => {
-                    tracing::warn!(session = slot.id, error = chain(&error), "the outcome of a start is not known yet");
-                    sleep(BETWEEN_TRIES).await;
-                }
-                Ok(Err(_)) | Err(_) => {
-                    tracing::warn!(session = slot.id, "the outcome of a start is unknown: left to the sweep");
-                    return Err(Failure::Unsettled);
-                }
-            }
-        }
-    }
-
-    /// The session is there. Nothing is undone any more.
-    async fn committed(&self, session: Booking, livekit: Pass) -> Started {
-        let bookings = self.bookings.clone();
-        let (id, user, ends_ms) = (session.id.clone(), self.user, session.server_end_time.as_ms());
-        let confirmed = self.bookings.finish(async move { bookings.confirm(&id, user, ends_ms).await });
-        let _ = timeout_at(self.until, confirmed).await;
-        Started {
-            success: true,
-            session: StartedBooking {
-                id: session.id,
-                room_name: session.livekit_room_name,
-                status: session.status,
-                start_time: session.start_time,
-                server_end_time: session.server_end_time,
-            },
-            livekit,
-        }
-    }
-}
-
-impl Bookings {
-    /// Makes the slot last as long as the session; what fails here the sweep does.
-    async fn confirm(&self, id: &str, user: Uuid, ends_ms: u64) {
-        let (user, until) = (user.to_string(), Instant::now() + CONFIRMING);
-        let mut is_late = false;
-        while let Err(error) = slot_confirm(&self.redis, ActiveBooking { id, user: &user, ends_ms }).await {
-            if Instant::now() + BETWEEN_TRIES >= until {
-                tracing::warn!(session = id, %error, "the slot is left to the sweep");
-                return;
-            }
-            is_late = true;
-            sleep(BETWEEN_TRIES).await;
-        }
-        // Meanwhile the session may have been ended, and its slot released in vain.
-        if is_late {
-            let ended = self.store.of_ids(&[id.to_owned()]).await;
-            if ended.is_ok_and(|rows| rows.iter().any(|(_, _, status)| *status != Status::Active)) {
-                let _ = slot_release(&self.redis, id, &user, Some(ends_ms)).await;
-            }
-        }
-    }
-}
-
-fn away(what: &'static str, error: &crate::redis::RedisError) -> StartRefusal {
-    tracing::warn!(%error, "interview sessions: {what}");
-    StartRefusal::Unavailable
 }

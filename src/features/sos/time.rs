@@ -1,5 +1,8 @@
 //! Times of fixes and in a record of the SOS service: numbers, or ISO 8601 text. Pure.
 
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Unit};
 use serde_json::Value;
 
 /// ms since 1970.
@@ -11,51 +14,13 @@ pub fn millis(value: &Value) -> Option<u64> {
     }
 }
 
-/// `YYYY-MM-DDThh:mm[:ss[.fff]](Z|±hh:mm)`; without a zone it counts as UTC.
+/// `YYYY-MM-DDThh:mm[:ss[.fff]](Z|±hh:mm)`, to the nearest millisecond; without a zone it counts as UTC.
 pub fn iso(text: &str) -> Option<u64> {
-    let digits = |from: usize, to: usize| -> Option<i64> {
-        let part = text.get(from..to)?;
-        part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse().ok()).flatten()
-    };
-    let (year, month, day) = (digits(0, 4)?, digits(5, 7)?, digits(8, 10)?);
-    let (hour, minute) = (digits(11, 13)?, digits(14, 16)?);
-    let separators = [4, 7, 13].map(|at| text.as_bytes().get(at).copied());
-    let fits = separators == [Some(b'-'), Some(b'-'), Some(b':')]
-        && (1..=12).contains(&month)
-        && (1..=31).contains(&day)
-        && hour < 24
-        && minute < 60;
-    if !fits {
-        return None;
-    }
-    let mut rest = text.get(16..)?;
-    let mut ms = 0;
-    if let Some(seconds) = rest.strip_prefix(':') {
-        let end = seconds.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(seconds.len());
-        let value: f64 = seconds[..end].parse().ok().filter(|value| (0.0..61.0).contains(value))?;
-        ms = (value * 1000.0).round() as i64;
-        rest = &seconds[end..];
-    }
-    let offset = match rest.as_bytes() {
-        [] | [b'Z' | b'z'] => 0,
-        [sign @ (b'+' | b'-'), zone @ ..] => {
-            let zone: String = zone.iter().filter(|b| **b != b':').map(|b| *b as char).collect();
-            let zone: i64 = (zone.len() == 4).then(|| zone.parse().ok()).flatten()?;
-            (zone / 100 * 60 + zone % 100) * if *sign == b'-' { -1 } else { 1 }
-        }
-        _ => return None,
-    };
-    let minutes = (days(year, month, day) * 24 + hour) * 60 + minute - offset;
-    u64::try_from(minutes * 60_000 + ms).ok()
-}
-
-/// Days since 1970 in the Gregorian calendar (<https://howardhinnant.github.io/date_algorithms.html#days_from_civil>).
-fn days(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let of_era = year.rem_euclid(400);
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+    // The day alone is no moment.
+    text.get(..16).filter(|start| start.as_bytes()[13] == b':')?;
+    let zoned = text.parse::<Timestamp>();
+    let moment = zoned.or_else(|_| Ok::<_, jiff::Error>(text.parse::<DateTime>()?.to_zoned(TimeZone::UTC)?.timestamp())).ok()?;
+    u64::try_from(moment.round(Unit::Millisecond).ok()?.as_millisecond()).ok()
 }
 
 #[cfg(test)]
@@ -72,6 +37,12 @@ mod tests {
             (json!("2024-02-29T12:30:15.250Z"), Some(1_709_209_815_250)),
             (json!("2024-02-29T12:30:15+02:00"), Some(1_709_202_615_000)),
             (json!("2024-02-29T12:30"), Some(1_709_209_800_000)),
+            (json!("2024-02-29T12:30:15.2504999+0200"), Some(1_709_202_615_250)),
+            (json!("2024-02-29 12:30:15.9996"), Some(1_709_209_816_000)),
+            (json!("2016-12-31T23:59:60Z"), Some(1_483_228_799_000)),
+            (json!("2024-02-29"), None),
+            (json!("2023-02-29T12:30:15Z"), None),
+            (json!("1969-12-31T23:59:59Z"), None),
             (json!("yesterday"), None),
             (json!("2024-13-01T00:00:00Z"), None),
             (json!("2024-02-29T12:30:15 CET"), None),

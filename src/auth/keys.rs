@@ -41,7 +41,7 @@ impl BoundKey {
 }
 
 /// All that verifies the tokens of one surface.
-pub(super) struct KeyRing {
+pub struct KeyRing {
     own: Vec<BoundKey>,
     jwks: Option<Jwks>,
     issuer: Option<Box<str>>,
@@ -87,7 +87,7 @@ impl KeyRing {
     }
 
     /// Verifies everything but what the claims mean to the surface.
-    pub async fn open(&self, token: &str, now_seconds: u64) -> Result<Opened, AuthError> {
+    pub(super) async fn open(&self, token: &str, now_seconds: u64) -> Result<Opened, AuthError> {
         if self.own.is_empty() && self.jwks.is_none() {
             return Err(AuthError::NotConfigured);
         }
@@ -106,7 +106,22 @@ impl KeyRing {
         self.check_standard_claims(claims, now_seconds)
     }
 
-    /// `None` if there is no JWKS.
+    /// Verifies a token, and reads from its claims and its end (seconds since 1970) whom it speaks for. Waits for a JWKS at most 3 s.
+    ///
+    /// # Errors
+    /// All of [`AuthError`]; [`AuthError::Invalid`] also if `read` makes nothing of the claims.
+    pub async fn verify<T>(
+        &self,
+        token: &str,
+        now_seconds: u64,
+        read: impl FnOnce(&Map<String, Value>, Option<u64>) -> Option<T>,
+    ) -> Result<T, AuthError> {
+        let opened = self.open(token, now_seconds).await?;
+        let read = read(&opened.claims, opened.expires_at).ok_or(AuthError::Invalid)?;
+        if opened.expired { Err(AuthError::Expired) } else { Ok(read) }
+    }
+
+    /// Fetches the JWKS now and says how many keys it holds. `None` if none is configured.
     pub async fn fetch_published(&self) -> Option<Result<usize, FetchError>> {
         match &self.jwks {
             Some(jwks) => Some(jwks.fetch().await.map(|keys| keys.len())),
@@ -157,7 +172,7 @@ impl KeyRing {
 ///
 /// # Errors
 /// [`AuthError::NotConfigured`] without a secret.
-pub(super) fn sign(identity: &Identity, mut claims: Value) -> Result<String, AuthError> {
+pub fn sign(identity: &Identity, mut claims: Value) -> Result<String, AuthError> {
     let secret = identity.secret.as_ref().ok_or(AuthError::NotConfigured)?;
     for (name, value) in [("iss", &identity.issuer), ("aud", &identity.audience)] {
         if let Some(value) = value {
@@ -178,7 +193,7 @@ fn header(token: &str) -> Option<Header> {
 }
 
 /// An id in a genuine token: text, or a whole number, which counts as its decimal text. Issuers with numeric keys write those.
-pub(super) fn id_text(value: &Value) -> Option<Cow<'_, str>> {
+pub fn id_text(value: &Value) -> Option<Cow<'_, str>> {
     match value {
         Value::String(text) => Some(text.as_str().into()),
         Value::Number(number) if number.is_u64() || number.is_i64() => Some(number.to_string().into()),

@@ -5,15 +5,12 @@
 mod internal;
 mod jwks;
 mod keys;
-mod recruiter;
-mod sessions;
 mod sos;
 
 pub use internal::InternalToken;
 pub use jwks::FetchError;
 use keys::LONGEST_TOKEN;
-pub use recruiter::{Recruiter, RecruiterRole, RecruiterVerifier, mint_recruiter};
-pub use sessions::{Holder, SessionsVerifier, mint_holder};
+pub use keys::{KeyRing, id_text, sign};
 pub use sos::{Claims, Role, SosVerifier, Verified, mint};
 
 /// Why a token was not accepted.

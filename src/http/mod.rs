@@ -6,6 +6,7 @@ pub mod guards;
 pub mod router;
 pub mod routes;
 pub mod server;
+pub mod table;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -17,6 +18,7 @@ use crate::engineio::Body;
 
 pub use error::{HttpError, Shape};
 pub use front::Front;
+pub use table::Table;
 
 /// An answer that no cache may keep.
 pub fn respond(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Body> {

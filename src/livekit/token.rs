@@ -114,7 +114,7 @@ mod tests {
 
     fn grant<'a>() -> Grant<'a> {
         Grant {
-            room: "INTERVIEW-AAA-BBB-CCC",
+            room: "a-room",
             identity: "ann",
             name: None,
             can_publish: true,
@@ -142,10 +142,10 @@ mod tests {
 
     #[test]
     fn a_token_holds_what_the_grant_says_and_nothing_else() {
-        let video = json!({"room": "INTERVIEW-AAA-BBB-CCC", "roomJoin": true, "canPublish": true, "canSubscribe": true});
+        let video = json!({"room": "a-room", "roomJoin": true, "canPublish": true, "canSubscribe": true});
         assert_eq!(claims(&grant()), json!({"iss": "key", "sub": "ann", "nbf": null, "exp": LATER, "video": video}));
 
-        let agents = [Agent { name: "ai-interviewer", metadata: "{\"kind\":\"ai-interview\"}" }];
+        let agents = [Agent { name: "an-agent", metadata: "{\"kind\":\"a-call\"}" }];
         let observer = Grant {
             name: Some("ann@example.com"),
             can_publish: false,
@@ -156,18 +156,18 @@ mod tests {
         let claims = claims(&observer);
         assert_eq!(claims["name"], "ann@example.com");
         assert_eq!((&claims["video"]["canPublish"], &claims["video"]["canPublishData"]), (&json!(false), &json!(false)));
-        let agent = json!({"agentName": "ai-interviewer", "metadata": "{\"kind\":\"ai-interview\"}"});
+        let agent = json!({"agentName": "an-agent", "metadata": "{\"kind\":\"a-call\"}"});
         assert_eq!(claims["roomConfig"], json!({"agents": [agent]}));
     }
 
     #[test]
     fn livekits_own_crate_reads_it() {
-        let agents = [Agent { name: "ai-interviewer", metadata: "m" }];
+        let agents = [Agent { name: "an-agent", metadata: "m" }];
         let token = signed(&Grant { agents: &agents, ..grant() });
         let claims = TokenVerifier::with_api_key("key", SECRET).verify(&token).unwrap();
         assert_eq!((claims.sub.as_str(), claims.exp as u64), ("ann", LATER));
         assert!(claims.video.room_join && claims.video.can_publish_data && !claims.video.room_admin);
-        assert_eq!(claims.room_config.unwrap().agents[0].agent_name, "ai-interviewer");
+        assert_eq!(claims.room_config.unwrap().agents[0].agent_name, "an-agent");
         TokenVerifier::with_api_key("other", SECRET).verify(&token).unwrap_err();
     }
 

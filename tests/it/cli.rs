@@ -2,7 +2,9 @@
 
 use std::process::{Command, Output};
 
-use convoke::auth::{RecruiterRole, RecruiterVerifier, Role, SessionsVerifier, SosVerifier};
+use convoke::auth::{Role, SosVerifier};
+use convoke::features::bookings::holder::HolderVerifier;
+use convoke::features::interviews::recruiter::{RecruiterRole, RecruiterVerifier};
 use convoke::features::{bookings, interviews, sos};
 
 use crate::identity::settings;
@@ -125,7 +127,7 @@ async fn each_surface_has_tokens_of_its_own() {
         token(&["token", "--surface", "interviews", "--role", "observer", "--user", "o1", "--org", "acme", "--ttl", "1h"]);
 
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-    let holders = SessionsVerifier::new(&settings(&environment, bookings::settings::Settings::read).identity).unwrap();
+    let holders = HolderVerifier::new(&settings(&environment, bookings::settings::Settings::read).identity).unwrap();
     let holder = holders.verify(&sessions, now).await.unwrap();
     assert_eq!((holder.user_id.to_string().as_str(), holder.email.as_deref()), (USER, Some("a@b.c")));
     assert!(holder.expires_at.is_some_and(|at| (now + 3590..=now + 3601).contains(&at)));

@@ -1,6 +1,7 @@
 //! Tokens of those who hold interview sessions: what Supabase writes, and what makes no holder.
 
-use convoke::auth::{self, AuthError, Holder, SessionsVerifier};
+use convoke::auth::AuthError;
+use convoke::features::bookings::holder::{self, Holder, HolderVerifier};
 use convoke::settings::Identity;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -14,8 +15,8 @@ fn identity(pairs: &[(&str, &str)]) -> Identity {
     settings(pairs, convoke::features::bookings::settings::Settings::read).identity
 }
 
-fn verifier(pairs: &[(&str, &str)]) -> SessionsVerifier {
-    SessionsVerifier::new(&identity(pairs)).unwrap()
+fn verifier(pairs: &[(&str, &str)]) -> HolderVerifier {
+    HolderVerifier::new(&identity(pairs)).unwrap()
 }
 
 /// What Supabase writes into the token of a user, with some claims replaced or, by null, left out.
@@ -130,11 +131,11 @@ async fn a_minted_token_says_what_it_was_asked_to_say() {
         let identity = identity(pairs);
         for email in [Some("ada@example.com"), None] {
             let user = Uuid::parse_str(USER).unwrap();
-            let token = auth::mint_holder(&identity, user, email, NOW + 3600, NOW).unwrap();
+            let token = holder::mint(&identity, user, email, NOW + 3600, NOW).unwrap();
             let expected = Holder { email: email.map(Into::into), ..ada() };
             assert_eq!(verifier(pairs).verify(&token, NOW).await, Ok(expected));
         }
     }
-    let minted = auth::mint_holder(&Identity::default(), Uuid::nil(), None, NOW, NOW);
+    let minted = holder::mint(&Identity::default(), Uuid::nil(), None, NOW, NOW);
     assert_eq!(minted, Err(AuthError::NotConfigured));
 }

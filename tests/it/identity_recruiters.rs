@@ -1,6 +1,7 @@
 //! Tokens of recruiters and those beside them: where their roles stand, in what Supabase and Keycloak write.
 
-use convoke::auth::{self, AuthError, Recruiter, RecruiterRole, RecruiterVerifier};
+use convoke::auth::AuthError;
+use convoke::features::interviews::recruiter::{self, Recruiter, RecruiterRole, RecruiterVerifier};
 use convoke::settings::Identity;
 use serde_json::{Value, json};
 
@@ -131,9 +132,9 @@ async fn a_minted_token_says_what_it_was_asked_to_say() {
     for role in [Leads, Interviewer, Observer, Admin] {
         for (org_id, expires_at) in [(Some("acme".into()), Some(NOW + 60)), (None, None)] {
             let recruiter = Recruiter { user_id: "r1".into(), role, org_id, expires_at };
-            let token = auth::mint_recruiter(&identity(&full), &recruiter, NOW).unwrap();
+            let token = recruiter::mint(&identity(&full), &recruiter, NOW).unwrap();
             assert_eq!(verifier.verify(&token, NOW).await, Ok(recruiter.clone()));
-            assert_eq!(auth::mint_recruiter(&Identity::default(), &recruiter, NOW), Err(AuthError::NotConfigured));
+            assert_eq!(recruiter::mint(&Identity::default(), &recruiter, NOW), Err(AuthError::NotConfigured));
         }
     }
 }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
-use convoke::auth::{AuthError, RecruiterVerifier, SessionsVerifier, SosVerifier, Verified};
+use convoke::auth::{AuthError, SosVerifier, Verified};
+use convoke::features::bookings::holder::HolderVerifier;
+use convoke::features::interviews::recruiter::RecruiterVerifier;
 use convoke::features::{bookings, interviews, sos};
 use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
@@ -20,7 +22,7 @@ const SURFACES: [&str; 3] = ["SOS", "INTERVIEW", "SESSIONS"];
 enum Surface {
     Sos(SosVerifier),
     Interviews(RecruiterVerifier),
-    Sessions(SessionsVerifier),
+    Sessions(HolderVerifier),
 }
 
 impl Surface {
@@ -31,7 +33,7 @@ impl Surface {
                 let identity = settings(pairs, interviews::settings::Settings::read).identity;
                 Self::Interviews(RecruiterVerifier::new(&identity).unwrap())
             }
-            _ => Self::Sessions(SessionsVerifier::new(&settings(pairs, bookings::settings::Settings::read).identity).unwrap()),
+            _ => Self::Sessions(HolderVerifier::new(&settings(pairs, bookings::settings::Settings::read).identity).unwrap()),
         }
     }
 

@@ -3,7 +3,8 @@
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use convoke::auth::{self, Recruiter};
+use convoke::auth;
+use convoke::features::interviews::recruiter::{self, Recruiter};
 use convoke::settings::{Identity, Secret};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -98,7 +99,7 @@ pub fn recruiter_until(role: &str, user: &str, org: Option<&str>, expires_at: u6
     let identity = Identity { secret: Some(Secret::new(INTERVIEW_SECRET)), ..Identity::default() };
     let role = role.parse().expect("a role");
     let recruiter = Recruiter { user_id: user.into(), role, org_id: org.map(Into::into), expires_at: Some(expires_at) };
-    auth::mint_recruiter(&identity, &recruiter, now_seconds()).expect("a token")
+    recruiter::mint(&identity, &recruiter, now_seconds()).expect("a token")
 }
 
 /// A new invite, as a recruiter of the organization gives it out: its id and its token.

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use convoke::auth;
+use convoke::features::bookings::holder;
 use convoke::livekit::LiveKit;
 use convoke::settings::{Identity, Secret};
 use reqwest::{Method, RequestBuilder};
@@ -266,7 +267,7 @@ pub fn holder_token(user: Uuid, email: Option<&str>, expires_at: u64) -> String 
     auth::install_crypto_provider();
     let identity =
         Identity { secret: Some(Secret::new(SESSIONS_SECRET)), audience: Some("authenticated".into()), ..Identity::default() };
-    auth::mint_holder(&identity, user, email, expires_at, now_seconds()).expect("a token")
+    holder::mint(&identity, user, email, expires_at, now_seconds()).expect("a token")
 }
 
 /// What a LiveKit token claims. It is not verified here: LiveKit does that.

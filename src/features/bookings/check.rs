@@ -2,9 +2,9 @@
 
 use tokio::time::timeout;
 
+use super::holder::HolderVerifier;
 use super::settings::{SessionRules, Settings};
 use super::store::{BookingStore, Limits, Migrated};
-use crate::auth::SessionsVerifier;
 use crate::feature::Finding;
 use crate::feature::check::{PATIENCE, judge_keys};
 use crate::settings::Settings as Base;
@@ -27,7 +27,7 @@ pub(super) async fn findings(settings: &Settings, base: &Base) -> Vec<Finding> {
         Err(_) => vec![Finding::Bad("PostgreSQL does not answer".into())],
     };
     if let Some(url) = settings.identity.jwks_url.as_deref() {
-        match SessionsVerifier::new(&settings.identity) {
+        match HolderVerifier::new(&settings.identity) {
             Ok(verifier) => {
                 let fetched = verifier.fetch_published_keys().await;
                 findings.extend(fetched.map(|fetched| judge_keys("SESSIONS_JWKS_URL", url, fetched)));

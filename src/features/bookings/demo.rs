@@ -9,8 +9,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::Bookings;
-use crate::auth;
+use super::{Bookings, holder};
 use crate::http::router::{Answer, Call, Router};
 use crate::http::{HttpError, Shape, json as respond_json};
 use crate::protocol::fields::Bad;
@@ -52,7 +51,7 @@ async fn sign_in(call: Call, identity: &Identity, sessions: Option<&Arc<Bookings
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let expires_at = (now + TOKEN_TTL).as_secs();
     // The only way to fail is a hub without a secret: one that knows public keys only cannot sign.
-    let token = auth::mint_holder(identity, user, Some(&email), expires_at, now.as_secs())
+    let token = holder::mint(identity, user, Some(&email), expires_at, now.as_secs())
         .map_err(|_| HttpError::NotConfigured { setting: "SESSIONS_JWT_SECRET" })?;
     if let Some(has_resume) = asked.resume {
         sessions.put_user(user, Some(&email), has_resume.then_some(RESUME)).await?;

@@ -8,10 +8,10 @@ use futures_util::future::BoxFuture;
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
+use super::holder::{self, HolderVerifier};
 use super::settings::{self, Settings};
 use super::store::{BookingStore, Limits};
 use super::{Bookings, Parts as BookingParts, check, demo, metrics, routes};
-use crate::auth::{self, SessionsVerifier};
 use crate::feature::{Configured, Feature, Finding, NoToken, Parts, Running, Surface, TokenCommand, TokenWish, World, probe};
 use crate::http::routes::health::Dependency;
 use crate::livekit::RoomListener;
@@ -89,13 +89,13 @@ impl Configured for Set {
     fn token(&self, wish: &TokenWish<'_>) -> Result<String, NoToken> {
         let user = Uuid::parse_str(wish.user).map_err(|_| NoToken::Words("--user must be a UUID"))?;
         let email = wish.more.get_one::<String>("email").map(String::as_str);
-        auth::mint_holder(&self.0.identity, user, email, wish.expires_at, wish.now)
+        holder::mint(&self.0.identity, user, email, wish.expires_at, wish.now)
             .context("a token is signed with SESSIONS_JWT_SECRET, which is not set")
             .map_err(NoToken::Key)
     }
 
     fn build(&self, world: &World) -> anyhow::Result<Parts> {
-        let verifier = Arc::new(SessionsVerifier::new(&self.0.identity).context("tokens cannot be verified")?);
+        let verifier = Arc::new(HolderVerifier::new(&self.0.identity).context("tokens cannot be verified")?);
         let Some(store) = world.store.clone() else {
             let with_demo = world.settings.server.demo;
             let identity = self.0.identity.clone();

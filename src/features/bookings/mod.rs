@@ -17,6 +17,7 @@ mod eligibility;
 pub mod error;
 pub mod feature;
 mod fitness;
+pub mod holder;
 mod jobs;
 pub mod keys;
 mod metrics;

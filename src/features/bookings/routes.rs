@@ -6,24 +6,25 @@ use hyper::{Method, Response, StatusCode};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::holder::{Holder, HolderVerifier};
 use super::settings;
-use crate::auth::{AuthError, Holder, SessionsVerifier};
+use crate::auth::AuthError;
 use crate::engineio::Body;
 use crate::features::bookings::Bookings;
 use crate::features::bookings::error::BookingError;
 use crate::http::guards::{FailedAuth, InternalDoor, RateLimits, bearer};
 use crate::http::router::{Answer, Call, Router};
+use crate::http::table::{self, Table};
 use crate::http::{HttpError, Shape, json as respond_json, now_seconds};
 use crate::protocol::fields::{Bad, Fields};
 use crate::settings::Secret;
-use crate::store::as_one_call;
 
 mod fields;
 
 /// What the routes stand on.
 pub struct Parts<'a> {
     pub bookings: Arc<Bookings>,
-    pub verifier: Arc<SessionsVerifier>,
+    pub verifier: Arc<HolderVerifier>,
     pub limits: RateLimits,
     pub settings: &'a settings::Settings,
     pub internal_token: Option<&'a Secret>,
@@ -32,25 +33,23 @@ pub struct Parts<'a> {
 /// Adds the routes of § 5. `None`: there is no PostgreSQL, and all of them answer 501.
 pub fn routes(router: &mut Router, parts: Option<Parts<'_>>) {
     let rates = parts.as_ref().map(|parts| Rates::new(parts.settings)).unwrap_or_default();
-    let api = parts.map(|parts| {
-        Arc::new(Api {
-            bookings: parts.bookings,
-            verifier: parts.verifier,
-            limits: parts.limits,
-            failures: FailedAuth::default(),
-            door: InternalDoor::new(parts.internal_token),
-        })
+    let api = parts.map(|parts| Api {
+        bookings: parts.bookings,
+        verifier: parts.verifier,
+        limits: parts.limits,
+        failures: FailedAuth::default(),
+        door: InternalDoor::new(parts.internal_token),
     });
-    let mut table = Table { router, api };
+    let table = &mut Table::new(router, Shape::Message, api.ok_or("DATABASE_URL"));
     let Rates { starts, tokens, others } = rates;
     let plain = |name| Route { name, per_minute: others, needs_livekit: false, shape: Shape::Message };
     let with_livekit = |name, per_minute, shape| Route { name, per_minute, needs_livekit: true, shape };
-    table.add(Method::POST, "/api/interviews/start", with_livekit("sessions-start", starts, Shape::Coded), start);
-    table.add(Method::GET, "/api/interviews/eligibility", plain("sessions-eligibility"), eligibility);
-    table.add(Method::GET, "/api/interviews/{id}", plain("sessions-get"), get);
-    table.add(Method::GET, "/api/interviews/{id}/status", plain("sessions-status"), get);
-    table.add(Method::POST, "/api/interviews/{id}/end", plain("sessions-end"), end);
-    table.add(Method::POST, "/api/livekit/token", with_livekit("sessions-token", tokens, Shape::Message), token);
+    for_user(table, Method::POST, "/api/interviews/start", with_livekit("sessions-start", starts, Shape::Coded), start);
+    for_user(table, Method::GET, "/api/interviews/eligibility", plain("sessions-eligibility"), eligibility);
+    for_user(table, Method::GET, "/api/interviews/{id}", plain("sessions-get"), get);
+    for_user(table, Method::GET, "/api/interviews/{id}/status", plain("sessions-status"), get);
+    for_user(table, Method::POST, "/api/interviews/{id}/end", plain("sessions-end"), end);
+    for_user(table, Method::POST, "/api/livekit/token", with_livekit("sessions-token", tokens, Shape::Message), token);
     table.add_internal(Method::PATCH, "/internal/interview-sessions/{id}", score);
     table.add_internal(Method::PUT, "/internal/users/{id}", user);
 }
@@ -71,7 +70,7 @@ impl Rates {
 
 struct Api {
     bookings: Arc<Bookings>,
-    verifier: Arc<SessionsVerifier>,
+    verifier: Arc<HolderVerifier>,
     limits: RateLimits,
     failures: FailedAuth,
     door: InternalDoor,
@@ -87,45 +86,29 @@ struct Route {
     shape: Shape,
 }
 
-struct Table<'a> {
-    router: &'a mut Router,
-    api: Option<Arc<Api>>,
+/// A route of a user: the token first, then the limit, then everything else.
+fn for_user<F>(
+    table: &mut Table<'_, Api>,
+    method: Method,
+    path: &'static str,
+    route: Route,
+    handler: fn(Arc<Api>, Holder, Call) -> F,
+) where
+    F: Future<Output = Answer> + Send + 'static,
+{
+    table.add_shaped(method, path, route.shape, move |api: Arc<Api>, call| async move {
+        if route.needs_livekit && !api.bookings.has_livekit() {
+            return Err(HttpError::NotConfigured { setting: "LIVEKIT_WS_URL" });
+        }
+        let holder = api.authenticate(&call).await?;
+        let quota = api.limits.take(route.name, &holder.user_id.to_string(), route.per_minute).await?;
+        Ok(quota.on(route.shape, handler(api, holder, call).await))
+    });
 }
 
-impl Table<'_> {
-    /// A route of a user: the token first, then the limit, then everything else.
-    fn add<F>(&mut self, method: Method, path: &'static str, route: Route, handler: fn(Arc<Api>, Holder, Call) -> F)
-    where
-        F: Future<Output = Answer> + Send + 'static,
-    {
-        let api = self.api.clone();
-        self.router.route(method, path, route.shape, move |call| {
-            let api = api.clone();
-            async move {
-                let api = api.ok_or(HttpError::NotConfigured { setting: "DATABASE_URL" })?;
-                if route.needs_livekit && !api.bookings.has_livekit() {
-                    return Err(HttpError::NotConfigured { setting: "LIVEKIT_WS_URL" });
-                }
-                let holder = api.authenticate(&call).await?;
-                let quota = api.limits.take(route.name, &holder.user_id.to_string(), route.per_minute).await?;
-                Ok(quota.on(route.shape, as_one_call(handler(api, holder, call)).await))
-            }
-        });
-    }
-
-    fn add_internal<F>(&mut self, method: Method, path: &'static str, handler: fn(Arc<Api>, Call) -> F)
-    where
-        F: Future<Output = Answer> + Send + 'static,
-    {
-        let api = self.api.clone();
-        self.router.route(method, path, Shape::Message, move |call| {
-            let api = api.clone();
-            async move {
-                let api = api.ok_or(HttpError::NotConfigured { setting: "DATABASE_URL" })?;
-                api.door.admit(&call)?;
-                as_one_call(handler(api, call)).await
-            }
-        });
+impl table::Api for Api {
+    fn door(&self) -> &InternalDoor {
+        &self.door
     }
 }
 

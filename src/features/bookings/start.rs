@@ -17,10 +17,10 @@ use uuid::Uuid;
 
 use super::Bookings;
 use super::error::{BookingError, StartRefusal};
+use super::holder::Holder;
 use super::metrics::{SESSION_START_SECONDS, SESSION_STARTS};
 use super::store::Status;
 use super::token::Pass;
-use crate::auth::Holder;
 use crate::livekit::LiveKit;
 use crate::store::Time;
 

@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::Bookings;
 use super::error::BookingError;
+use super::holder::Holder;
 use super::store::{Booking, Status};
-use crate::auth::Holder;
 use crate::core::error::chain;
 use crate::livekit::{Agent, Grant, LiveKit, LiveKitError};
 

@@ -6,9 +6,9 @@ use anyhow::Context as _;
 use clap::Arg;
 use futures_util::future::BoxFuture;
 
+use super::recruiter::{self, Recruiter, RecruiterRole, RecruiterVerifier};
 use super::settings::{self, Settings};
 use super::{Interviews, Parts as InterviewParts, routes};
-use crate::auth::{self, Recruiter, RecruiterRole, RecruiterVerifier};
 use crate::core::ids;
 use crate::feature::check::judge_keys;
 use crate::feature::{Configured, Feature, Finding, NoToken, Parts, Surface, TokenCommand, TokenWish, World, probe};
@@ -89,7 +89,7 @@ impl Configured for Set {
             org_id: wish.more.get_one::<String>("org").map(|org| org.as_str().into()),
             expires_at: Some(wish.expires_at),
         };
-        auth::mint_recruiter(&self.0.identity, &recruiter, wish.now)
+        recruiter::mint(&self.0.identity, &recruiter, wish.now)
             .context("a token is signed with INTERVIEW_JWT_SECRET, which is not set")
             .map_err(NoToken::Key)
     }

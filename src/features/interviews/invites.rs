@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::auth::Recruiter;
+use super::recruiter::Recruiter;
 use crate::store::Time;
 
 use super::error::InterviewError;

@@ -1,6 +1,6 @@
 //! Tokens for the call of an interview: one LiveKit room for both sides.
 
-use crate::auth::Recruiter;
+use super::recruiter::Recruiter;
 use crate::livekit::Grant;
 
 use super::error::InterviewError;

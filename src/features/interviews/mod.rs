@@ -7,6 +7,7 @@ pub mod feature;
 mod form;
 mod invites;
 mod join;
+pub mod recruiter;
 mod requests;
 pub mod routes;
 mod rules;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::auth::{Recruiter, RecruiterVerifier};
+use self::recruiter::{Recruiter, RecruiterVerifier};
 use crate::livekit::LiveKit;
 use crate::store::Store;
 

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use hyper::{Method, Response, StatusCode};
 use serde_json::json;
 
-use crate::auth::Recruiter;
+use super::recruiter::Recruiter;
 use crate::engineio::Body;
 use crate::features::interviews::error::InterviewError;
 use crate::features::interviews::{Caller, Interviews, InviteRequest, JoinRequest};
 use crate::http::guards::{FailedAuth, InternalDoor, RateLimits, X_INTERNAL_TOKEN, bearer};
 use crate::http::router::{Answer, Call, Router};
+use crate::http::table::{self, Table};
 use crate::http::{HttpError, Shape, json as respond_json, now_seconds};
 use crate::settings::Secret;
-use crate::store::as_one_call;
 
 /// What the routes stand on.
 pub struct Parts<'a> {
@@ -26,51 +26,28 @@ pub struct Parts<'a> {
 
 /// Adds the routes of § 4. `None`: there is no PostgreSQL, and all of them answer 501.
 pub fn routes(router: &mut Router, parts: Option<Parts<'_>>) {
-    let api = parts.map(|parts| {
-        Arc::new(Api {
-            interviews: parts.interviews,
-            limits: parts.limits,
-            per_minute: parts.requests_per_minute,
-            failures: FailedAuth::default(),
-            door: InternalDoor::new(parts.internal_token),
-        })
+    let api = parts.map(|parts| Api {
+        interviews: parts.interviews,
+        limits: parts.limits,
+        per_minute: parts.requests_per_minute,
+        failures: FailedAuth::default(),
+        door: InternalDoor::new(parts.internal_token),
     });
-    let mut table = Table { router, api };
+    let mut table = Table::new(router, Shape::Coded, api.ok_or("DATABASE_URL"));
     table.add(Method::POST, "/api/interviews/join-token", join_token);
-    table.add(Method::POST, "/api/interviews/{id}/invites", |api, call| async move {
+    table.add(Method::POST, "/api/interviews/{id}/invites", |api: Arc<Api>, call| async move {
         let recruiter = api.recruiter(&call).await?;
         let quota = api.limits.take("interviews-invite", &bucket_of(&recruiter), api.per_minute).await?;
         Ok(quota.on(Shape::Coded, invite(api, recruiter, call).await))
     });
-    table.add(Method::DELETE, "/api/interviews/{id}/invites/{invite}", |api, call| async move {
+    table.add(Method::DELETE, "/api/interviews/{id}/invites/{invite}", |api: Arc<Api>, call| async move {
         let recruiter = api.recruiter(&call).await?;
         let quota = api.limits.take("interviews-revoke", &bucket_of(&recruiter), api.per_minute).await?;
         Ok(quota.on(Shape::Coded, revoke(api, recruiter, call).await))
     });
-    table.add(Method::POST, "/internal/interviews", create);
-    table.add(Method::GET, "/internal/interviews/{id}", read);
-    table.add(Method::PATCH, "/internal/interviews/{id}", change);
-}
-
-struct Table<'a> {
-    router: &'a mut Router,
-    api: Option<Arc<Api>>,
-}
-
-impl Table<'_> {
-    fn add<F>(&mut self, method: Method, path: &'static str, handler: fn(Arc<Api>, Call) -> F)
-    where
-        F: Future<Output = Answer> + Send + 'static,
-    {
-        let api = self.api.clone();
-        self.router.route(method, path, Shape::Coded, move |call| {
-            let api = api.clone();
-            async move {
-                let api = api.ok_or(HttpError::NotConfigured { setting: "DATABASE_URL" })?;
-                as_one_call(handler(api, call)).await
-            }
-        });
-    }
+    table.add_internal(Method::POST, "/internal/interviews", create);
+    table.add_internal(Method::GET, "/internal/interviews/{id}", read);
+    table.add_internal(Method::PATCH, "/internal/interviews/{id}", change);
 }
 
 struct Api {
@@ -79,6 +56,12 @@ struct Api {
     per_minute: u32,
     failures: FailedAuth,
     door: InternalDoor,
+}
+
+impl table::Api for Api {
+    fn door(&self) -> &InternalDoor {
+        &self.door
+    }
 }
 
 impl Api {
@@ -159,19 +142,16 @@ async fn revoke(api: Arc<Api>, recruiter: Recruiter, call: Call) -> Answer {
 }
 
 async fn create(api: Arc<Api>, call: Call) -> Answer {
-    api.door.admit(&call)?;
     let created = api.interviews.create(&call.json().await?).await?;
     let body = json!({"id": created.id.to_string(), "joinToken": created.join_token, "status": created.status});
     Ok(respond_json(StatusCode::CREATED, body.to_string()))
 }
 
 async fn read(api: Arc<Api>, call: Call) -> Answer {
-    api.door.admit(&call)?;
     Ok(respond_json(StatusCode::OK, api.interviews.read(call.param("id")).await?.to_string()))
 }
 
 async fn change(api: Arc<Api>, call: Call) -> Answer {
-    api.door.admit(&call)?;
     let id = call.param("id").to_owned();
     Ok(respond_json(StatusCode::OK, api.interviews.change(&id, &call.json().await?).await?.to_string()))
 }

@@ -1,6 +1,6 @@
 //! Who may do what with an interview, and what an invite is worth. Pure.
 
-use crate::auth::{Recruiter, RecruiterRole};
+use super::recruiter::{Recruiter, RecruiterRole};
 
 use super::error::InterviewError;
 use super::store::{Interview, InterviewStatus, Invite};

@@ -19,6 +19,7 @@ use crate::features::sos::requests::{
 use crate::http::error::Problem;
 use crate::http::guards::InternalDoor;
 use crate::http::router::{Answer, Call, Router};
+use crate::http::table::{self, Table};
 use crate::http::{HttpError, Shape, json as respond_json, respond};
 use crate::protocol::fields::Bad;
 use crate::settings::Secret;
@@ -28,43 +29,27 @@ struct Api {
     door: InternalDoor,
 }
 
+impl table::Api for Api {
+    fn door(&self) -> &InternalDoor {
+        &self.door
+    }
+}
+
 /// Adds every route under `/internal/realtime`.
 pub fn routes(router: &mut Router, sos: &Arc<Sos>, token: Option<&Secret>) {
-    let api = Arc::new(Api { sos: sos.clone(), door: InternalDoor::new(token) });
-    let mut table = Table { router, api };
-    table.add(Method::POST, "/internal/realtime/sos/init", init);
-    table.add(Method::GET, "/internal/realtime/sos", list);
-    table.add(Method::POST, "/internal/realtime/sos/{sos}/close", close);
-    table.add(Method::POST, "/internal/realtime/sos/{sos}/status", status);
-    table.add(Method::GET, "/internal/realtime/sos/{sos}/state", state);
-    table.add(Method::GET, "/internal/realtime/sos/{sos}/track", track);
-    table.add(Method::GET, "/internal/realtime/sos/{sos}/events", events);
-    table.add(Method::POST, "/internal/realtime/sos/{sos}/messages", message);
-    table.add(Method::POST, "/internal/realtime/sos/{sos}/members", admit);
-    table.add(Method::DELETE, "/internal/realtime/sos/{sos}/members/{user}", remove);
-    table.add(Method::GET, "/internal/realtime/users/{user}/presence", presence);
-}
-
-struct Table<'a> {
-    router: &'a mut Router,
-    api: Arc<Api>,
-}
-
-impl Table<'_> {
-    /// Every route asks for the token before anything else is looked at.
-    fn add<F>(&mut self, method: Method, path: &'static str, handler: fn(Arc<Api>, Call) -> F)
-    where
-        F: Future<Output = Answer> + Send + 'static,
-    {
-        let api = self.api.clone();
-        self.router.route(method, path, Shape::Envelope, move |call| {
-            let api = api.clone();
-            async move {
-                api.door.admit(&call)?;
-                handler(api, call).await
-            }
-        });
-    }
+    let api = Api { sos: sos.clone(), door: InternalDoor::new(token) };
+    let mut table = Table::new(router, Shape::Envelope, Ok(api));
+    table.add_internal(Method::POST, "/internal/realtime/sos/init", init);
+    table.add_internal(Method::GET, "/internal/realtime/sos", list);
+    table.add_internal(Method::POST, "/internal/realtime/sos/{sos}/close", close);
+    table.add_internal(Method::POST, "/internal/realtime/sos/{sos}/status", status);
+    table.add_internal(Method::GET, "/internal/realtime/sos/{sos}/state", state);
+    table.add_internal(Method::GET, "/internal/realtime/sos/{sos}/track", track);
+    table.add_internal(Method::GET, "/internal/realtime/sos/{sos}/events", events);
+    table.add_internal(Method::POST, "/internal/realtime/sos/{sos}/messages", message);
+    table.add_internal(Method::POST, "/internal/realtime/sos/{sos}/members", admit);
+    table.add_internal(Method::DELETE, "/internal/realtime/sos/{sos}/members/{user}", remove);
+    table.add_internal(Method::GET, "/internal/realtime/users/{user}/presence", presence);
 }
 
 /// Makes an SOS, for the SOS service and for the demo page.

@@ -4,8 +4,7 @@
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::keys::{KeyRing, sign};
-use super::{AuthError, FetchError, SetupError};
+use crate::auth::{AuthError, FetchError, KeyRing, SetupError, sign};
 use crate::settings::Identity;
 
 /// The longest e-mail address that is passed on (RFC 3696, erratum 1690, rounded up).
@@ -23,11 +22,11 @@ pub struct Holder {
 }
 
 /// Verifies the tokens of those who hold sessions.
-pub struct SessionsVerifier {
+pub struct HolderVerifier {
     keys: KeyRing,
 }
 
-impl SessionsVerifier {
+impl HolderVerifier {
     /// # Errors
     /// If a key cannot be used. Reading the settings has found unreadable ones already.
     pub fn new(identity: &Identity) -> Result<Self, SetupError> {
@@ -39,9 +38,7 @@ impl SessionsVerifier {
     /// # Errors
     /// All of [`AuthError`].
     pub async fn verify(&self, token: &str, now_seconds: u64) -> Result<Holder, AuthError> {
-        let opened = self.keys.open(token, now_seconds).await?;
-        let holder = holder(&opened.claims, opened.expires_at).ok_or(AuthError::Invalid)?;
-        if opened.expired { Err(AuthError::Expired) } else { Ok(holder) }
+        self.keys.verify(token, now_seconds, holder).await
     }
 
     /// Fetches the JWKS now and says how many keys it holds: for `convoke check`. `None` if none is configured.
@@ -62,7 +59,7 @@ fn holder(claims: &Map<String, Value>, expires_at: Option<u64>) -> Option<Holder
 ///
 /// # Errors
 /// [`AuthError::NotConfigured`] without a secret.
-pub fn mint_holder(
+pub fn mint(
     identity: &Identity,
     user: Uuid,
     email: Option<&str>,

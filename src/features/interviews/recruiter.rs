@@ -5,8 +5,7 @@ use std::str::FromStr;
 
 use serde_json::{Map, Value, json};
 
-use super::keys::{KeyRing, id_text, sign};
-use super::{AuthError, FetchError, SetupError};
+use crate::auth::{AuthError, FetchError, KeyRing, SetupError, id_text, sign};
 use crate::core::ids;
 use crate::settings::Identity;
 
@@ -79,9 +78,7 @@ impl RecruiterVerifier {
     /// # Errors
     /// All of [`AuthError`].
     pub async fn verify(&self, token: &str, now_seconds: u64) -> Result<Recruiter, AuthError> {
-        let opened = self.keys.open(token, now_seconds).await?;
-        let recruiter = recruiter(&opened.claims, opened.expires_at).ok_or(AuthError::Invalid)?;
-        if opened.expired { Err(AuthError::Expired) } else { Ok(recruiter) }
+        self.keys.verify(token, now_seconds, recruiter).await
     }
 
     /// Fetches the JWKS now and says how many keys it holds: for `convoke check`. `None` if none is configured.
@@ -118,7 +115,7 @@ fn role(claims: &Map<String, Value>) -> Option<RecruiterRole> {
 ///
 /// # Errors
 /// [`AuthError::NotConfigured`] without a secret.
-pub fn mint_recruiter(identity: &Identity, recruiter: &Recruiter, now_seconds: u64) -> Result<String, AuthError> {
+pub fn mint(identity: &Identity, recruiter: &Recruiter, now_seconds: u64) -> Result<String, AuthError> {
     let mut claims = json!({ "sub": recruiter.user_id, "role": recruiter.role.as_str(), "iat": now_seconds });
     if let Some(org_id) = &recruiter.org_id {
         claims["orgId"] = (&**org_id).into();

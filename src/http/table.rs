@@ -1,0 +1,69 @@
+//! The routes of one feature: what all of them stand on, and the doors that a request passes before its handler.
+
+use std::sync::Arc;
+
+use hyper::Method;
+
+use super::guards::InternalDoor;
+use super::router::{Answer, Call, Router};
+use super::{HttpError, Shape};
+use crate::store::as_one_call;
+
+/// What the routes of a feature stand on.
+pub trait Api: Send + Sync + 'static {
+    /// In front of its routes for the company's own services.
+    fn door(&self) -> &InternalDoor;
+}
+
+/// Adds the routes of one feature. All that a request asks of PostgreSQL may take together what one call may take.
+pub struct Table<'a, A> {
+    router: &'a mut Router,
+    shape: Shape,
+    api: Result<Arc<A>, &'static str>,
+}
+
+impl<'a, A: Api> Table<'a, A> {
+    /// Routes that say no in this shape. `Err`: the feature is off without this setting, and all of them answer 501.
+    pub fn new(router: &'a mut Router, shape: Shape, api: Result<A, &'static str>) -> Self {
+        Self { router, shape, api: api.map(Arc::new) }
+    }
+
+    /// A route that judges by itself who may use it.
+    pub fn add<F>(&mut self, method: Method, path: &'static str, handler: impl Fn(Arc<A>, Call) -> F + Send + Sync + 'static)
+    where
+        F: Future<Output = Answer> + Send + 'static,
+    {
+        self.add_shaped(method, path, self.shape, handler);
+    }
+
+    /// [`Table::add`] for a route that says no in a shape of its own.
+    pub fn add_shaped<F>(
+        &mut self,
+        method: Method,
+        path: &'static str,
+        shape: Shape,
+        handler: impl Fn(Arc<A>, Call) -> F + Send + Sync + 'static,
+    ) where
+        F: Future<Output = Answer> + Send + 'static,
+    {
+        let api = self.api.clone();
+        self.router.route(method, path, shape, move |call| {
+            let handled = match &api {
+                Ok(api) => Ok(handler(api.clone(), call)),
+                Err(setting) => Err(HttpError::NotConfigured { setting }),
+            };
+            async move { as_one_call(handled?).await }
+        });
+    }
+
+    /// A route for the company's own services: `X-Internal-Token` is asked for before anything else is looked at.
+    pub fn add_internal<F>(&mut self, method: Method, path: &'static str, handler: fn(Arc<A>, Call) -> F)
+    where
+        F: Future<Output = Answer> + Send + 'static,
+    {
+        self.add(method, path, move |api: Arc<A>, call| async move {
+            api.door().admit(&call)?;
+            handler(api, call).await
+        });
+    }
+}

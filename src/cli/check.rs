@@ -43,7 +43,7 @@ async fn redis(settings: &Settings) -> Vec<Finding> {
         Ok(redis) => redis,
         Err(error) => return vec![Finding::Bad(format!("Redis: {error}"))],
     };
-    // Whoever waits in vain is told what stood in the way.
+    // An operator who waits in vain is told what stood in the way.
     let mut changes = redis.watch();
     let _ = timeout(deadline, async { while !redis.healthy() && changes.changed().await.is_ok() {} }).await;
     let mut findings: Vec<_> = redis.try_out().await.into_iter().flat_map(judge_redis).collect();

@@ -64,7 +64,7 @@ impl Front {
     }
 }
 
-/// Labels come from tables of ours only: what a client makes up would fill the memory of whoever stores them.
+/// Labels come from tables of ours only: what a client makes up would fill the memory of the system that stores them.
 fn count(route: &'static str, method: &'static str, status: StatusCode, began: Instant) {
     let code = status.as_u16().to_string();
     metrics::counter!(HTTP_REQUESTS, "route" => route, "method" => method, "status" => code).increment(1);

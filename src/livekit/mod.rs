@@ -151,7 +151,7 @@ impl LiveKit {
         }
     }
 
-    /// All rooms of the server, whoever made them.
+    /// All rooms of the server, also those that this hub has not made.
     ///
     /// # Errors
     /// [`LiveKitError`].

@@ -149,7 +149,7 @@ impl Budget {
         }
     }
 
-    /// Whom to close so that an eighth of the budget is free: of whoever holds most in all the largest, and so on.
+    /// Whom to close so that an eighth of the budget is free: of the client that holds most in all the largest, and so on.
     fn offenders(&self) -> Vec<Arc<Holder>> {
         let holders: Vec<_> = lock(&self.holders).values().filter_map(Weak::upgrade).collect();
         let needed = self.used().saturating_add(self.wanted.swap(0, Relaxed));

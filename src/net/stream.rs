@@ -20,7 +20,7 @@ pub const LONGEST_HEAD: usize = 32 << 10;
 /// As much of a head as the first read buffer takes.
 const FIRST_BUFFER: usize = 8 << 10;
 
-/// Bytes that have come since the last request was whole. Shared with whoever answers requests, who sets it back.
+/// Bytes that have come since the last request was whole. Shared with the code that answers requests, which sets it back.
 #[derive(Clone, Default)]
 pub struct HeadBytes(Arc<AtomicUsize>);
 

@@ -90,7 +90,7 @@ impl Slot {
         if let Some(sender) = sender.as_ref().filter(|sender| !sender.is_closed()) {
             return Ok(sender.clone());
         }
-        // Whoever held the lock may have tried in vain.
+        // The task that held the lock may have tried in vain.
         self.check(to, anyway)?;
         let address = to.address;
         match tokio::time::timeout(CONNECT, connect(address)).await {

@@ -122,7 +122,7 @@ impl Peers {
         tokio::time::timeout(deadline, call).await.unwrap_or(Err(PeerError::TimedOut))
     }
 
-    /// [`Peers::call`], tried even if that peer has just failed: for whoever wants to know whether it is there.
+    /// [`Peers::call`], tried even if that peer has just failed: for callers that want to know whether it is there.
     pub async fn probe(&self, to: &Peer, path: &'static str, body: Bytes, deadline: Duration) -> Result<Answer, PeerError> {
         let call = self.connections.call(&self.seal, to, path, body, true);
         tokio::time::timeout(deadline, call).await.unwrap_or(Err(PeerError::TimedOut))

@@ -45,7 +45,7 @@ const UNPROVED_BODY: usize = 2 << 20;
 /// How long a body may take: of a peer, and of anybody else.
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
 const UNPROVED_DEADLINE: Duration = Duration::from_secs(3);
-/// Whoever connects has to say something believable in so long …
+/// A connection has to say something believable in so long …
 const FIRST_CALL: Duration = Duration::from_secs(5);
 /// … and who has said something else is given so long to hear the answer.
 const LAST_WORD: Duration = Duration::from_secs(1);

@@ -108,7 +108,7 @@ impl fmt::Display for Nsp {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Attachments of one packet. The official decoder takes no more than 10 from version 4.2.6 on, so that more would
-    /// disconnect whoever receives them.
+    /// disconnect the client that receives them.
     pub attachments: u32,
     /// Bytes of one packet, its attachments included.
     pub bytes: u32,

@@ -20,6 +20,8 @@ use convoke::features::sos::scripts::presence::*;
 use convoke::features::sos::scripts::*;
 use convoke::redis::script::Script;
 use convoke::redis::{Redis, RedisConfig, keys};
+use convoke::rooms::history::HistoryQuery;
+use convoke::rooms::relay::{Recipient, SignalBody};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
 use futures_util::future::join_all;
@@ -214,12 +216,16 @@ impl Scripts<'_> {
             join_all((0..50).map(|_| world.say(plain()))).await;
         };
         self.on("sos_history, 50 messages", said, async |_, _| {
-            let history = sos_history(redis, ID, RESCUER, None, 50).await.expect("an answer").expect("a member");
+            let history = sos_history(redis, ID, RESCUER, HistoryQuery { before: None, limit: 50 })
+                .await
+                .expect("an answer")
+                .expect("a member");
             assert_eq!(history.messages.len(), 50);
         });
         self.repeat("sos_relay", async |op| {
             let to = Recipient::Named("cit");
-            let relayed = sos_relay(redis, ID, op, RESCUER, to, "-", SIGNAL.into()).await.expect("an answer");
+            let body = SignalBody { lengths: "-".into(), bytes: SIGNAL.into() };
+            let relayed = sos_relay(redis, ID, op, RESCUER, to, &body).await.expect("an answer");
             assert!(matches!(relayed, Ok(Relayed::Sent(_))));
         });
     }

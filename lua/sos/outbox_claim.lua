@@ -3,18 +3,15 @@
 -- ARGV 1 owner   2 lease (ms)   3 limit   4 bytes after which the answer ends early
 -- Returns { 0, ms to the end of another's lease } or { 1, length, { id, event, user, data, time }, … }
 -- scope:meta holds the lease in `ob` as `<until> <owner>`.
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local stop, owner = string.match(redis.call('HGET', KEYS[1], 'ob') or '', '^(%d+) (.*)$')
-if stop and owner ~= ARGV[1] and tonumber(stop) > now then return { 0, stop - now } end
+local now = lease_now()
+local owner, stop = lease_of(KEYS[1], 'ob')
+if owner and owner ~= ARGV[1] and stop > now then return { 0, stop - now } end
 local length = redis.call('XLEN', KEYS[2])
 if length == 0 then
-  if stop then redis.call('HDEL', KEYS[1], 'ob') end
+  if owner then redis.call('HDEL', KEYS[1], 'ob') end
   return { 1, 0 }
 end
-redis.call('HSET', KEYS[1], 'ob', now + ARGV[2] .. ' ' .. ARGV[1])
--- The outbox may outlive the scope: a lease must not leave a meta behind for ever.
-if redis.call('PTTL', KEYS[1]) == -1 then redis.call('PEXPIRE', KEYS[1], 90000000) end
+lease_put(KEYS[1], 'ob', ARGV[1], now, ARGV[2])
 local CHUNK = 4 -- entries that are read at once
 local result, bytes, from = { 1, length }, 0, '-'
 repeat

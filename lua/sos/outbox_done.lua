@@ -2,8 +2,7 @@
 -- KEYS 1 scope:meta   2 sos:outbox   3 sos:state   4 sos:outbox:dead
 -- ARGV 1 owner   2 id   3 why it is dead ('' delivered)
 -- Returns { entries left } or { -1 } if the lease is another's
-local owner = string.match(redis.call('HGET', KEYS[1], 'ob') or '', '^%d+ (.*)$')
-if owner ~= ARGV[1] then return { -1 } end
+if lease_of(KEYS[1], 'ob') ~= ARGV[1] then return { -1 } end
 if ARGV[3] ~= '' then
   local entry = redis.call('XRANGE', KEYS[2], ARGV[2], ARGV[2])[1]
   if entry then

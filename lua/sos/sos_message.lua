@@ -16,9 +16,9 @@ if FINAL[state[1]] then return refuse('closed', 'message:send') end
 if SOURCE ~= 'internal' and call('HEXISTS', MEMBERS, SID) == 0 then return refuse('not_member', 'message:send') end
 ensure()
 local id = next_id() -- the same in both streams
-local data = '{"sosId":"' .. SOS .. '","messageId":"' .. id .. '","clientMessageId":' .. json(ARGV[2]) .. ',"userId":' ..
-  json(USER) .. ',"role":' .. json(ROLE) .. ',"text":' .. cjson.encode(ARGV[14]) .. ',"timestamp":' .. now .. '}'
-call('XADD', MESSAGES, 'MAXLEN', '~', 5000, id, 'u', USER, 'r', ROLE, 't', ARGV[14], 'c', ARGV[2], 's', now)
+local sender = '"userId":' .. json(USER) .. ',"role":' .. json(ROLE)
+local data = message_json('"sosId":"' .. SOS .. '"', id, ARGV[2], sender, ARGV[14])
+add_message(MESSAGES, id, USER, ROLE, ARGV[14], ARGV[2])
 broadcast('message:broadcast', data)
 outbox('message', USER, data)
 call('HSET', STATE, 'touched', now)

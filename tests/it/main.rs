@@ -53,6 +53,7 @@ mod redis_outage;
 mod redis_refusals;
 mod redis_subscriber;
 mod redis_tls;
+mod rooms;
 mod scripts_clocks;
 mod scripts_cost;
 mod scripts_limit;

@@ -3,6 +3,7 @@
 use convoke::features::sos::scripts::Refused;
 use convoke::features::sos::scripts::*;
 use convoke::redis::{Redis, cmd, keys};
+use convoke::rooms::relay::Recipient;
 
 use crate::scripts_world::*;
 
@@ -373,7 +374,7 @@ async fn every_write_repeated_has_one_effect(redis: Redis) {
     twice!(sos_acknowledge(redis, id, op("4"), rescuer()));
     twice!(sos_message(redis, id, op("5"), citizen(), "hello"));
     twice!(sos_message(redis, id, op("6"), person("nobody", "citizen"), "hello"));
-    twice!(sos_relay(redis, id, op("7"), citizen(), Recipient::Others, "-", r#"["offer",{}]"#.into()));
+    twice!(sos_relay(redis, id, op("7"), citizen(), Recipient::Others, &signal(r#"["offer",{}]"#)));
     twice!(sos_admit(redis, id, op("8"), "x", "rescuer", 0));
     twice!(sos_remove(redis, id, op("9"), "x", 0));
     twice!(sos_location(redis, id, op("10"), citizen(), intake("c"), &fix(1.0, None)));

@@ -245,7 +245,7 @@ async fn an_end_empties_the_room_and_is_final(redis: Redis) {
     assert_eq!(ack, Err(Refused::Closed));
     let admitted = sos_admit(&world.redis, &world.id, plain(), "x", "rescuer", 0).await.unwrap();
     assert_eq!(admitted, Err(Refused::Closed));
-    let history = sos_history(&world.redis, &world.id, rescuer(), None, 10).await.unwrap();
+    let history = sos_history(&world.redis, &world.id, rescuer(), newest(10)).await.unwrap();
     assert!(history.is_ok(), "history is open to all with rights");
     assert_eq!(world.names().await.len(), length, "nothing was broadcast");
 

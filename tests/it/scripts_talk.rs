@@ -5,7 +5,10 @@ use convoke::features::sos::scripts::Refused;
 use convoke::features::sos::scripts::outbox::*;
 use convoke::features::sos::scripts::presence::*;
 use convoke::features::sos::scripts::*;
+use convoke::features::sos::wire;
 use convoke::redis::Redis;
+use convoke::rooms::history::HistoryQuery;
+use convoke::rooms::relay::Recipient;
 
 use crate::scripts_world::*;
 
@@ -37,8 +40,9 @@ async fn only_members_speak_and_all_hear_the_same(redis: Redis) {
             "role": "citizen", "text": text, "timestamp": sent.timestamp})]
     );
     assert_eq!(world.outbox().await.pop().unwrap(), "message");
-    let history = sos_history(&world.redis, &world.id, citizen(), None, 50).await.unwrap().unwrap();
-    assert_eq!(serde_json::to_value(&history.messages).unwrap(), serde_json::Value::Array(heard));
+    let history = sos_history(&world.redis, &world.id, citizen(), newest(50)).await.unwrap().unwrap();
+    let read: Vec<_> = history.messages.iter().map(|kept| wire::Message::new(&world.id, kept)).collect();
+    assert_eq!(serde_json::to_value(read).unwrap(), serde_json::Value::Array(heard));
     let missing = World::nothing(world.redis).say(citizen(), "x").await;
     assert_eq!(missing, Err(Refused::Missing));
 }
@@ -76,7 +80,7 @@ async fn history_is_read_backwards_in_pages(redis: Redis) {
     }
     let (mut before, mut pages) = (None::<StreamId>, Vec::new());
     loop {
-        let page = sos_history(&world.redis, &world.id, citizen(), before, 3).await.unwrap().unwrap();
+        let page = sos_history(&world.redis, &world.id, citizen(), HistoryQuery { before, limit: 3 }).await.unwrap().unwrap();
         pages.push(page.messages.iter().map(|message| message.text.clone()).collect::<String>());
         match page.next_before {
             Some(next) => before = Some(next.parse().unwrap()),
@@ -84,7 +88,7 @@ async fn history_is_read_backwards_in_pages(redis: Redis) {
         }
     }
     assert_eq!(pages, ["456", "123", "0"]);
-    let stranger = sos_history(&world.redis, &world.id, rescuer(), None, 3).await.unwrap();
+    let stranger = sos_history(&world.redis, &world.id, rescuer(), newest(3)).await.unwrap();
     assert_eq!(stranger, Err(Refused::NotMember), "for members while it lasts");
 }
 
@@ -93,8 +97,8 @@ async fn a_signal_goes_to_the_others_a_socket_or_a_user(redis: Redis) {
     world.join(citizen()).await;
     world.join(rescuer()).await;
     let relay = async |actor, to| {
-        let args = r#"["offer",{"x":1}]"#.into();
-        sos_relay(&world.redis, &world.id, plain(), actor, to, "-", args).await.unwrap()
+        let body = signal(r#"["offer",{"x":1}]"#);
+        sos_relay(&world.redis, &world.id, plain(), actor, to, &body).await.unwrap()
     };
     let user = convoke::redis::keys::user_tag("res");
     for (to, head) in [

@@ -15,6 +15,9 @@ use convoke::features::sos::scripts::*;
 use convoke::redis::script::Eval;
 use convoke::redis::script::Script;
 use convoke::redis::{Redis, RedisError, Sink, Value};
+use convoke::rooms::audit::AuditEntry;
+use convoke::rooms::history::HistoryQuery;
+use convoke::rooms::relay::SignalBody;
 use tokio::sync::mpsc;
 
 /// Runs each fact on a single Redis and on a cluster of three masters.
@@ -61,6 +64,16 @@ pub fn op(id: &str) -> Op<'_> {
 
 pub fn cmid(id: &str) -> Op<'_> {
     Op { client_message_id: id, ..plain() }
+}
+
+/// A signal without attachments.
+pub fn signal(args: &'static str) -> SignalBody {
+    SignalBody { lengths: "-".into(), bytes: Bytes::from_static(args.as_bytes()) }
+}
+
+/// The newest page of a history.
+pub fn newest(limit: u32) -> HistoryQuery {
+    HistoryQuery { before: None, limit }
 }
 
 /// A person whose token names the SOS; its socket is `s-<user>`.

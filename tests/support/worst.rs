@@ -24,6 +24,11 @@ use convoke::redis::keys::user_tag;
 use convoke::redis::script::Eval;
 use convoke::redis::script::Script;
 use convoke::redis::{Redis, RedisConfig, RedisError, Value, cmd, keys};
+use convoke::rooms::audit::{Line, room_audit, room_events};
+use convoke::rooms::history::{HistoryQuery, Message, room_history, room_message};
+use convoke::rooms::lease::{lease_release, lease_take};
+use convoke::rooms::relay::{Recipient, Relayed, SignalBody, room_relay};
+use convoke::rooms::scripts::Sender;
 
 use convoke::rooms::timers::scripts::*;
 
@@ -144,6 +149,7 @@ pub async fn measure() -> BTreeMap<&'static str, Cost> {
     worst.gather().await;
     worst.positions().await;
     worst.talk().await;
+    worst.rooms().await;
     worst.scope().await;
     worst.life().await;
     worst.members().await;
@@ -334,9 +340,10 @@ impl Worst<'_> {
         let actor = Actor { user: &name, role: "rescuer", named: true, sid: &sid, source: Source::Socket };
         let sent = sos_message(&meter, "worst", once("m"), actor, &LONG.repeat(4000)).await;
         assert!(sent.expect("an answer").is_ok());
-        assert!(sos_history(&meter, "worst", actor, None, 100).await.expect("an answer").is_ok());
+        assert!(sos_history(&meter, "worst", actor, HistoryQuery { before: None, limit: 100 }).await.expect("an answer").is_ok());
         let signal = format!(r#"["signal",{{"payload":"{}"}}]"#, "x".repeat(65_536));
-        let relayed = sos_relay(&meter, "worst", once("r"), actor, Recipient::Named(&user(999)), "-", signal.into()).await;
+        let body = SignalBody { lengths: "-".into(), bytes: signal.into() };
+        let relayed = sos_relay(&meter, "worst", once("r"), actor, Recipient::Named(&user(999)), &body).await;
         assert!(relayed.expect("an answer").is_ok());
         assert!(sos_events(&meter, "worst", None, 1000).await.expect("an answer").is_some());
         sos_audit(&meter, "worst", actor, "location:update", "RATE_LIMITED").await.expect("an answer");
@@ -349,6 +356,31 @@ impl Worst<'_> {
         let debts = watch_owed(&meter, "worst").await.expect("an answer");
         assert!(watch_left(&meter, "worst").await.expect("an answer").len() >= 64);
         watch_paid(&meter, "worst", &debts.iter().map(|debt| &*debt.id).collect::<Vec<_>>()).await.expect("an answer");
+    }
+
+    /// The scripts of rooms without rules of their own, in the same scope.
+    async fn rooms(&self) {
+        let (meter, scope) = (self.meter, kinds::scope("worst"));
+        let ((name, sid), other) = (person(0), user(999));
+        let sender = Sender { user: &name, role: "rescuer", sid: &sid, source: "socket" };
+        let body = SignalBody { lengths: "-".into(), bytes: "x".repeat(65_600).into() };
+        let relayed = room_relay(&meter, &scope, once("r"), sender, Recipient::Named(&other), body).await;
+        assert!(matches!(relayed, Ok(Relayed::Sent(_))));
+        let text = LONG.repeat(4000);
+        let message = Message { event: "message", head: r#""room":"worst""#, sender: r#""userId":"x""#, text: &text };
+        let stream = keys::sos_messages("worst");
+        let sent = room_message(&meter, &scope, &stream, once("m"), sender, message, true).await.expect("an answer");
+        assert!(sent.is_some());
+        let query = HistoryQuery { before: None, limit: 100 };
+        assert!(room_history(&meter, &scope, &stream, Some(&sid), query).await.expect("an answer").is_some());
+        let trail = keys::sos_events("worst");
+        let line = Line { event: "status", note: "note", ..Line::default() };
+        for refused in [false, true] {
+            room_audit(&meter, &scope, &trail, sender, line, refused).await.expect("an answer");
+        }
+        assert!(room_events(&meter, &trail, None, 1000).await.expect("an answer").more);
+        lease_take(&meter, &scope, "lease:x", "me", HOUR_MS, None).await.expect("an answer");
+        assert!(lease_release(&meter, &scope, "lease:x", "me").await.expect("an answer"));
     }
 
     async fn scope(&self) {

@@ -9,8 +9,10 @@
 -- without a record) lu (last looked up since) nf (answers 404 in a row) ch (a client changed the status since) unack refusals (how many) · adm:<user key> → role, or '-' once
 -- removed · r:<user key> → `<status> <assigned> <acknowledged> <arrived> <user>` (0: not yet) · ra:<user key> (acknowledged before).
 
-local SOS, USER, KEY, ROLE, NAMED, SID = ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11] == '1', ARGV[12]
-local SOURCE, OFF = string.match(ARGV[13] or '', '^(%S*)(.*)$')
+-- USER, ROLE, SID and SOURCE are declared by rooms/lib/audit, which stands in front.
+local SOS, KEY, NAMED, OFF = ARGV[7], ARGV[9], ARGV[11] == '1'
+USER, ROLE, SID = ARGV[8], ARGV[10], ARGV[12]
+SOURCE, OFF = string.match(ARGV[13] or '', '^(%S*)(.*)$')
 local appended, owed = false, 0
 local FINAL = { cancelled = true, rejected = true, fake = true, closed = true }
 
@@ -26,17 +28,6 @@ end
 local function json(text)
   if not text or text == '' then return 'null' end
   return cjson.encode(text)
-end
-
-local function audit(event, note, status, old, who)
-  who = who or { USER, ROLE, SID }
-  call('XADD', EVENTS, 'MAXLEN', '~', 20000, '*', 'e', event, 'u', who[1], 'r', who[2], 's', who[3], 'c', SOURCE, 't', now,
-    'n', note or '', 'st', status or '', 'o', old or '')
-end
-
--- Who has no rights shall not push the rest out of the trail: half of it at most are refusals.
-local function audit_refusal(note, who, status, old)
-  if call('HINCRBY', STATE, 'refusals', 1) <= 10000 then audit('refusal', note, status, old, who) end
 end
 
 local function to_outbox()

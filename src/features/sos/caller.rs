@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use tokio::task::AbortHandle;
 
 use crate::auth::{Claims, Role};
 use crate::features::sos::scripts::{Actor, Source};
 use crate::socketio::Socket;
 
 use crate::core::sync::lock;
+use crate::rooms::coalesce::LastWindow;
+use crate::rooms::expiry::ExpiryTimer;
 
 /// A connected client: who it is, and where it is a member.
 pub struct Caller {
@@ -25,9 +25,10 @@ pub struct Caller {
     watching: AtomicBool,
     /// When `lastSeen` was written (ms by this node's clock).
     touched: AtomicU64,
-    expiry: Mutex<Option<AbortHandle>>,
-    /// Of the SOS of its last broadcast location: when the window of that broadcast ends.
-    window: Mutex<Option<(Box<str>, Instant)>>,
+    /// The timer of its token's end.
+    pub expiry: ExpiryTimer,
+    /// The window of its last broadcast location.
+    pub window: LastWindow,
 }
 
 impl Caller {
@@ -39,8 +40,8 @@ impl Caller {
             rooms: Mutex::default(),
             watching: AtomicBool::new(false),
             touched: AtomicU64::new(0),
-            expiry: Mutex::default(),
-            window: Mutex::default(),
+            expiry: ExpiryTimer::default(),
+            window: LastWindow::default(),
         }
     }
 
@@ -69,21 +70,7 @@ impl Caller {
     /// The socket has ended: its timer goes with it.
     pub fn end(&self) {
         self.gone.store(true, Ordering::Release);
-        if let Some(timer) = lock(&self.expiry).take() {
-            timer.abort();
-        }
-    }
-
-    /// Replaces the timer of the token's end. A timer that comes after the end is stopped at once.
-    pub fn set_expiry(&self, timer: Option<AbortHandle>) {
-        let mut expiry = lock(&self.expiry);
-        let old = match (self.is_gone(), timer) {
-            (true, timer) => timer,
-            (false, timer) => std::mem::replace(&mut *expiry, timer),
-        };
-        if let Some(old) = old {
-            old.abort();
-        }
+        self.expiry.end();
     }
 
     /// It is a member, with this role. (The token's stands in for one that this version does not know.)
@@ -113,21 +100,6 @@ impl Caller {
 
     pub fn is_watching(&self) -> bool {
         self.watching.load(Ordering::Acquire)
-    }
-
-    /// A location was broadcast, and the next one may be at `end`, not earlier by Redis' clock.
-    pub fn window_until(&self, sos: &str, end: Instant) {
-        match &mut *lock(&self.window) {
-            Some((known, at)) if **known == *sos => *at = end,
-            window => *window = Some((sos.into(), end)),
-        }
-    }
-
-    /// How much is left of the window, if one is open. (A sleep of no time at all would cost a round of the timer.)
-    pub fn window_left(&self, sos: &str) -> Option<Duration> {
-        let window = lock(&self.window);
-        let (_, end) = window.as_ref().filter(|(known, _)| **known == *sos)?;
-        end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
     }
 
     /// How many SOSs it is a member of.

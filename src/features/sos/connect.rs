@@ -5,35 +5,19 @@ use std::sync::Arc;
 use crate::auth::{AuthError, Claims};
 use crate::engineio::CloseReason;
 use crate::redis::keys;
-use crate::socketio::{Code, ConnectError, ConnectRequest, DisconnectReason, Socket};
+use crate::rooms::expiry;
+use crate::socketio::{ConnectError, ConnectRequest, DisconnectReason, Socket};
 
 use super::Sos;
 use super::caller::{Caller, caller};
-use super::error::{MISSING_TOKEN, NOT_CONFIGURED, SosError, TOKEN_EXPIRED};
+use super::error::SosError;
 use super::join::Entered;
 use crate::protocol::fields::Fields;
-
-/// The token in an `auth` object or in the payload of `auth:refresh`.
-pub fn token<'a>(fields: &Fields<'a>) -> Result<std::borrow::Cow<'a, str>, AuthError> {
-    // How long it may be is for the verifier to say.
-    fields.text("token", usize::MAX).map_err(|_| AuthError::Invalid)?.ok_or(AuthError::Missing)
-}
-
-/// The code of a token that is not accepted.
-pub fn token_code(error: AuthError) -> Code {
-    match error {
-        AuthError::Missing => MISSING_TOKEN,
-        AuthError::Invalid | AuthError::TooLong => Code::INVALID_TOKEN,
-        AuthError::Expired => TOKEN_EXPIRED,
-        AuthError::NotConfigured => NOT_CONFIGURED,
-        AuthError::Unavailable => Code::UNAVAILABLE,
-    }
-}
 
 fn refused(error: AuthError) -> ConnectError {
     match error {
         AuthError::Unavailable => ConnectError::TryAgain,
-        error => ConnectError::refused(token_code(error), error.to_string()),
+        error => ConnectError::refused(expiry::code(error), error.to_string()),
     }
 }
 
@@ -42,7 +26,7 @@ impl Sos {
     pub(super) async fn admit_socket(self: Arc<Self>, request: ConnectRequest) -> Result<Caller, ConnectError> {
         let verified = {
             let auth = std::str::from_utf8(&request.auth).ok().and_then(Fields::parse);
-            let token = auth.map_or(Err(AuthError::Missing), |fields| token(&fields)).map_err(refused)?;
+            let token = auth.map_or(Err(AuthError::Missing), |fields| expiry::token(&fields)).map_err(refused)?;
             self.verifier.verify(&token).await.map_err(refused)?
         };
         let claims = verified.claims;

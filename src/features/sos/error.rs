@@ -5,6 +5,7 @@ use hyper::StatusCode;
 use super::scripts::Refused;
 use crate::http::error::Problem;
 use crate::redis::RedisError;
+use crate::rooms::share::ReadEnded;
 use crate::socketio::{Code, EventError};
 
 pub const INVALID_SOS_ID: Code = Code("INVALID_SOS_ID");
@@ -15,9 +16,6 @@ pub const INVALID_TRANSITION: Code = Code("INVALID_TRANSITION");
 pub const STATUS_CONFLICT: Code = Code("STATUS_CONFLICT");
 pub const INVALID_LOCATION: Code = Code("INVALID_LOCATION");
 pub const INVALID_MESSAGE: Code = Code("INVALID_MESSAGE");
-pub const MISSING_TOKEN: Code = Code("MISSING_TOKEN");
-pub const TOKEN_EXPIRED: Code = Code("TOKEN_EXPIRED");
-pub const NOT_CONFIGURED: Code = Code("NOT_CONFIGURED");
 
 /// Why an operation on an SOS did not succeed, whoever asked for it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -90,6 +88,12 @@ impl From<RedisError> for SosError {
                 Self::Internal
             }
         }
+    }
+}
+
+impl From<ReadEnded> for SosError {
+    fn from(_: ReadEnded) -> Self {
+        Self::Internal
     }
 }
 

@@ -3,29 +3,24 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::auth::Claims;
-use crate::features::sos::scripts::talk::{History, Recipient, Relayed, sos_history, sos_message, sos_relay};
+use crate::features::sos::scripts::talk::{Relayed, sos_history, sos_message, sos_relay};
 use crate::features::sos::scripts::{Judged, sos_acknowledge, sos_audit, sos_close, sos_status};
 use crate::features::sos::scripts::{Outcome, Refused, Written};
 use crate::protocol::event::Args;
 use crate::redis::RedisError;
+use crate::rooms::expiry::TOKEN_EXPIRED;
+use crate::rooms::history::{HistoryQuery, PAGE_BYTES};
+use crate::rooms::relay::{Recipient, Signal};
 use crate::socketio::{Code, Event, EventError, Reply, Socket};
 
 use super::caller::{actor, caller};
-use super::error::{SosError, TOKEN_EXPIRED, settle};
+use super::error::{SosError, settle};
 use super::join::Entered;
-use super::{HINT_DEADLINE, Sos, payload, rules};
+use super::{HINT_DEADLINE, Sos, payload, rules, wire};
 use crate::protocol::fields::Fields;
-
-/// Characters of the socket or user to whom a signal goes.
-const MAX_TO: usize = 128;
-/// An answer to `message:history` is smaller than this, in bytes: its reader must not be closed by it.
-const MAX_HISTORY_BYTES: usize = 256 * 1024;
-/// What such an answer has beside the messages, at most.
-const HISTORY_FRAME: usize = 256;
 
 type Handled = Result<Reply, EventError>;
 
@@ -209,55 +204,30 @@ impl Sos {
 
     pub(super) async fn on_history(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Handled {
         let asked = self.ask(&socket, &event)?;
-        let query = payload::history(&asked.fields)?;
+        let query = HistoryQuery::read(&asked.fields)?;
         self.permit(&socket, &asked, "message:history").await?;
         let history = self
             .attempt(&socket, &asked, || async {
                 let actor = actor(&asked.claims, &asked.sos, socket.id());
-                sos_history(self.redis(), &asked.sos, actor, query.before, query.limit).await
+                sos_history(self.redis(), &asked.sos, actor, query).await
             })
             .await?;
-        Ok(Reply::Object(page(history, MAX_HISTORY_BYTES - HISTORY_FRAME)))
+        Ok(Reply::Object(history.page(PAGE_BYTES, |kept| wire::Message::new(&asked.sos, kept).to_json())))
     }
 
     /// `offer`, `answer`, `iceCandidate`, `signal`: the payload goes on as it came, attachments included.
     pub(super) async fn on_signal(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Handled {
-        let invalid = |message| EventError::new(Code::INVALID_PAYLOAD, message);
         let asked = self.ask_in(&socket, event.args.payload().get())?;
-        let payload = asked.fields.raw_or_null("payload").ok_or_else(|| invalid("payload is required"))?;
-        let to =
-            asked.fields.name("to", MAX_TO).map_err(|_| invalid("to must be a socketId or a userId, of 1–128 characters"))?;
-        let attachments = &event.args.attachments;
-        let bytes = payload.len() + attachments.iter().map(Bytes::len).sum::<usize>();
-        if bytes > self.config.relay_bytes {
-            let limit = format!("payload must have at most {} bytes, attachments included", self.config.relay_bytes);
-            return Err(EventError::new(Code::INVALID_PAYLOAD, limit));
-        }
-        if !attachments.is_empty() && placeholders(payload) != attachments.len() {
-            return Err(invalid("binary data may only stand in payload"));
-        }
+        let signal = Signal::read(&asked.fields, &event.args.attachments, self.config.relay_bytes)?;
         self.permit(&socket, &asked, &event.name).await?;
-        let body = json!({ "socketId": socket.id(), "userId": asked.claims.user_id }).to_string();
-        let body = format!(r#"{},"payload":{payload}}}"#, body.trim_end_matches('}'));
-        let args = Args::event(&event.name, &body);
-        let lens = match attachments.as_slice() {
-            [] => "-".to_owned(),
-            some => some.iter().map(|data| data.len().to_string()).collect::<Vec<_>>().join(","),
-        };
-        let bytes = match attachments.as_slice() {
-            [] => args.json,
-            some => {
-                let parts = std::iter::once(&args.json[..]).chain(some.iter().map(|data| &data[..]));
-                Bytes::from(parts.collect::<Vec<_>>().concat())
-            }
-        };
-        let recipient = to.as_deref().map_or(Recipient::Others, Recipient::Named);
+        let body = signal.body(&event.name, &wire::signal_sender(socket.id(), &asked.claims.user_id));
+        let recipient = signal.to.as_deref().map_or(Recipient::Others, Recipient::Named);
         let relayed = self
             .attempt(&socket, &asked, || async {
                 let op = self.scopes.next_op();
                 let op = self.op(&op, &asked.client_message_id);
                 let actor = actor(&asked.claims, &asked.sos, socket.id());
-                sos_relay(self.redis(), &asked.sos, op, actor, recipient, &lens, bytes.clone()).await
+                sos_relay(self.redis(), &asked.sos, op, actor, recipient, &body).await
             })
             .await?;
         match relayed {
@@ -265,7 +235,7 @@ impl Sos {
                 self.after(&asked.sos, &written);
                 Ok(accepted(json!({}), false, &written))
             }
-            Relayed::NoSuchMember => Err(invalid("to names no member").with("sosId", &*asked.sos)),
+            Relayed::NoSuchMember => Err(EventError::new(Code::INVALID_PAYLOAD, "to names no member").with("sosId", &*asked.sos)),
         }
     }
 
@@ -288,70 +258,5 @@ impl Sos {
         socket.emit("heartbeat:ack", &timestamp.to_string());
         self.touch(&socket).await;
         Ok(accepted(timestamp, false, &Written::default()))
-    }
-}
-
-/// The newest messages of a page that fit into so many bytes, and where the next page begins.
-fn page(history: History, most: usize) -> String {
-    let (mut bytes, mut next, mut fitting) = (0, history.next_before, Vec::new());
-    for message in history.messages.iter().rev() {
-        // Nothing of it could fail to be JSON.
-        let text = serde_json::to_string(message).unwrap_or_default();
-        bytes += text.len() + 1;
-        if bytes > most && !fitting.is_empty() {
-            next = fitting.last().map(|(id, _): &(&String, String)| (*id).clone());
-            break;
-        }
-        fitting.push((&message.message_id, text));
-    }
-    let texts: Vec<_> = fitting.into_iter().rev().map(|(_, text)| text).collect();
-    format!(r#"{{"ok":true,"messages":[{}],"nextBefore":{}}}"#, texts.join(","), Value::from(next))
-}
-
-/// How many attachments a JSON text refers to.
-fn placeholders(json: &str) -> usize {
-    fn count(value: &Value) -> usize {
-        match value {
-            Value::Object(fields) if fields.get("_placeholder") == Some(&Value::Bool(true)) => 1,
-            Value::Object(fields) => fields.values().map(count).sum(),
-            Value::Array(items) => items.iter().map(count).sum(),
-            _ => 0,
-        }
-    }
-    serde_json::from_str(json).map_or(0, |value| count(&value))
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::features::sos::scripts::talk::Message;
-
-    use super::*;
-
-    #[test]
-    fn a_page_of_long_messages_ends_early_and_says_where_the_next_begins() {
-        let message = |id: usize| Message {
-            sos_id: "s".into(),
-            message_id: format!("{id}-0"),
-            client_message_id: None,
-            user_id: None,
-            role: "citizen".into(),
-            text: "\u{1}".repeat(4000),
-            timestamp: 1,
-        };
-        let history = || History { messages: (1..=100).map(message).collect(), next_before: None };
-        let answer = page(history(), MAX_HISTORY_BYTES);
-        assert!(answer.len() < MAX_HISTORY_BYTES + HISTORY_FRAME && answer.len() > MAX_HISTORY_BYTES / 2);
-        let answer: Value = serde_json::from_str(&answer).expect("JSON");
-        let ids: Vec<_> = answer["messages"].as_array().expect("a list").iter().map(|message| &message["messageId"]).collect();
-        assert_eq!((ids.len(), ids[0], ids[9]), (10, &"91-0".into(), &"100-0".into()));
-        assert_eq!(answer["nextBefore"], "91-0");
-        let one: Value = serde_json::from_str(&page(history(), 1)).expect("JSON");
-        assert_eq!((one["messages"].as_array().map(Vec::len), &one["nextBefore"]), (Some(1), &"100-0".into()));
-    }
-
-    #[test]
-    fn attachments_are_counted_wherever_they_stand() {
-        assert_eq!(placeholders(r#"{"a":[{"_placeholder":true,"num":0},{"b":{"_placeholder":true,"num":1}}],"c":null}"#), 2);
-        assert_eq!(placeholders(r#"{"_placeholder":false}"#), 0);
     }
 }

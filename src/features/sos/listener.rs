@@ -17,7 +17,7 @@ use super::caller::caller;
 use super::error::SosError;
 use super::join::Entered;
 use super::kinds;
-use super::timers::longer;
+use crate::rooms::pending::longer;
 
 /// How long the watchers' copy of an event may take.
 const WATCHERS_COPY: Duration = Duration::from_secs(10);

@@ -13,13 +13,21 @@ use super::Sos;
 use super::caller::{actor, caller};
 use super::error::{INVALID_LOCATION, SosError};
 use super::payload;
-use super::timers::longer;
+use crate::rooms::coalesce::Windows;
 
 /// A client that sends once a second is now and then a little early. Its fix would be stored now and sent by a second call
 /// when the window ends; to wait until then makes one call of the two, and the broadcast is not a moment later.
 const EARLY: Duration = Duration::from_millis(50);
-/// A flush that fails is tried again, so often; then it is the sweep's.
+/// A flush that fails is tried again, so often and after such waits; then it is the sweep's.
 const FLUSH_TRIES: u32 = 6;
+const FLUSH_RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// Windows of a user's positions in an SOS; without a user, of everybody's.
+pub type Flushes = Windows<Arc<(Box<str>, Option<Box<str>>)>>;
+
+pub fn flushes() -> Flushes {
+    Windows::new(FLUSH_TRIES, FLUSH_RETRY)
+}
 
 impl Sos {
     pub(super) async fn location_update(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Result<Reply, EventError> {
@@ -28,7 +36,7 @@ impl Sos {
         self.permit(&socket, &asked, "location:update").await?;
         let (sos, claims) = (&asked.sos, &asked.claims);
         let caller = caller(&socket);
-        let left = caller.and_then(|caller| caller.window_left(sos)).filter(|left| *left <= EARLY);
+        let left = caller.and_then(|caller| caller.window.left(sos)).filter(|left| *left <= EARLY);
         if let Some(left) = left {
             tokio::time::sleep(left).await;
         }
@@ -47,7 +55,7 @@ impl Sos {
             }
             Placed::Published => {
                 if let Some(caller) = caller {
-                    caller.window_until(sos, Instant::now() + self.config.throttle);
+                    caller.window.until(sos, Instant::now() + self.config.throttle);
                 }
                 ""
             }
@@ -109,34 +117,33 @@ impl Sos {
 
     /// Sends a user's pending fix when its window ends: one timer for each user and SOS on this node. `None`: everybody's.
     pub(super) fn flush_in(self: &Arc<Self>, sos: &str, user: Option<&str>, wait: Duration) {
-        let key = (Box::from(sos), user.map(Box::from));
-        if !self.flushes.add(key.clone()) {
-            return;
-        }
         let weak = Arc::downgrade(self);
-        tokio::spawn(async move {
-            tokio::time::sleep(wait).await;
-            let (sos, user): (&str, Option<&str>) = (&key.0, key.1.as_deref());
-            let mut pause = Duration::from_millis(100);
-            for _ in 0..FLUSH_TRIES {
-                let Some(feature) = weak.upgrade() else { return };
-                feature.flushes.take(&key);
-                let op = feature.scopes.next_op();
-                let op = feature.op(&op, "");
-                match sos_flush(feature.redis(), sos, op, feature.throttle_ms(), user).await {
-                    Ok(flushed) => {
-                        feature.after(sos, &flushed.written);
-                        if let Some(next) = flushed.next_ms {
-                            feature.flush_in(sos, user, Duration::from_millis(next));
-                        }
-                        return;
-                    }
-                    Err(error) => tracing::debug!(sos, %error, "a pending location cannot be sent yet"),
+        self.flushes.end_in(Arc::new((sos.into(), user.map(Box::from))), wait, move |window| {
+            let feature = weak.upgrade();
+            async move {
+                match feature {
+                    Some(feature) => feature.flush(&window.0, window.1.as_deref()).await,
+                    None => true,
                 }
-                drop(feature);
-                tokio::time::sleep(pause).await;
-                pause = longer(pause, Duration::from_secs(5));
             }
         });
+    }
+
+    /// True if that was done.
+    async fn flush(self: &Arc<Self>, sos: &str, user: Option<&str>) -> bool {
+        let op = self.scopes.next_op();
+        match sos_flush(self.redis(), sos, self.op(&op, ""), self.throttle_ms(), user).await {
+            Ok(flushed) => {
+                self.after(sos, &flushed.written);
+                if let Some(next) = flushed.next_ms {
+                    self.flush_in(sos, user, Duration::from_millis(next));
+                }
+                true
+            }
+            Err(error) => {
+                tracing::debug!(sos, %error, "a pending location cannot be sent yet");
+                false
+            }
+        }
     }
 }

@@ -21,11 +21,11 @@ use super::caller::actor;
 use super::error::SosError;
 use super::kinds::scope;
 use super::seam::{LookupError, Record};
-use super::timers::longer;
 use super::{Sos, time};
 use super::{payload, rules};
 use crate::core::sync::lock;
 use crate::protocol::fields::{Bad, Fields};
+use crate::rooms::pending::longer;
 use crate::telemetry::due;
 
 /// How long a client waits for the SOS service: for one call, and a little for a place among those of this node.

@@ -36,11 +36,10 @@ pub mod seam;
 mod service;
 pub mod service_client;
 pub mod settings;
-mod share;
 mod sweep;
 mod time;
-mod timers;
 mod watch;
+pub mod wire;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -56,18 +55,21 @@ use crate::features::sos::scripts::members::Moved;
 use crate::features::sos::scripts::snapshot::SosSnapshot;
 use crate::protocol::event::Args;
 use crate::redis::Redis;
+use crate::rooms::clock::Clock;
+use crate::rooms::coalesce::Windows;
+use crate::rooms::pending::Pending;
+use crate::rooms::share::Shared;
 use crate::socketio::{Namespace, Socket};
 
 pub use payload::NO_SOS_ID;
 pub use service::{Created, Listed, Posted, Presence, StatusResult};
 
+use error::SosError;
 use join::RoomState;
 use listener::Listener;
 use lookup::Flights;
 use outbox::Deliverers;
 use seam::{Directory, Verifier};
-use share::Shared;
-use timers::{Clock, Pending};
 
 /// Nobody waits longer for an index that is only a hint.
 const HINT_DEADLINE: Duration = Duration::from_secs(1);
@@ -164,16 +166,16 @@ pub struct Sos {
     heirs: Semaphore,
     deliverers: Deliverers,
     /// Timers by SOS (and user), at most one of each kind.
-    flushes: Pending<(Box<str>, Option<Box<str>>)>,
+    flushes: location::Flushes,
     alarms: Pending<String>,
     offline: Pending<String>,
-    windows: Pending<String>,
+    windows: Windows<String>,
     repeats: Pending<String>,
     debts: Pending<String>,
     /// Snapshots of large rooms, for all who join together.
-    states: Arc<Shared<String, Option<Arc<RoomState>>>>,
+    states: Arc<Shared<String, Option<Arc<RoomState>>, SosError>>,
     /// What is answered to all who begin to watch together.
-    lists: Arc<Shared<(), Args>>,
+    lists: Arc<Shared<(), Args, SosError>>,
     /// Lost connections that are being noted.
     losses: TaskTracker,
     /// A sweep is wanted out of turn.
@@ -198,10 +200,10 @@ impl Sos {
             payers: Semaphore::new(PARALLEL_PAYERS),
             heirs: Semaphore::new(PARALLEL_HEIRS),
             deliverers: Deliverers::default(),
-            flushes: Pending::default(),
+            flushes: location::flushes(),
             alarms: Pending::default(),
             offline: Pending::default(),
-            windows: Pending::default(),
+            windows: presence::windows(),
             repeats: Pending::default(),
             debts: Pending::default(),
             states: Arc::default(),
@@ -244,7 +246,7 @@ impl Sos {
             .not_a_number("message:send", error::INVALID_MESSAGE)
             .judge_each("location:batch", "points");
         events!(namespace,
-            "auth:refresh" => refresh,
+            "auth:refresh" => on_refresh,
             "sos:init" => on_init,
             "sos:leave" => on_leave,
             "sos:close" => on_close,
@@ -279,7 +281,7 @@ impl Sos {
     pub fn owed(&self) -> Vec<String> {
         let mut owed = self.offline.keys();
         owed.extend(self.windows.keys());
-        owed.extend(self.deliverers.running());
+        owed.extend(self.deliverers.workers.running());
         owed.sort_unstable();
         owed.dedup();
         owed

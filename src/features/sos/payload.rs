@@ -2,7 +2,6 @@
 
 use serde_json::Value;
 
-use crate::core::StreamId;
 use crate::core::ids::is_scope_id;
 use crate::features::sos::scripts::location::Fix;
 use crate::socketio::{Code, EventError};
@@ -27,9 +26,6 @@ pub const MAX_CLIENT_MESSAGE_ID: usize = 64;
 pub const MAX_FIX: usize = 16_384;
 /// Points of one `location:batch`.
 pub const MAX_POINTS: usize = 500;
-/// Messages of one page of history: the most, and those nobody asked for.
-pub const MAX_HISTORY: u64 = 100;
-const HISTORY: u64 = 50;
 
 /// What is wrong with an id that no SOS can have.
 pub const NO_SOS_ID: &str = "must have 1–128 of A–Z, a–z, 0–9, _, . and -, and not be . or ..";
@@ -49,13 +45,6 @@ pub struct StatusUpdate {
     /// Lower case.
     pub status: &'static str,
     pub note: Option<String>,
-}
-
-/// `message:history`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HistoryQuery {
-    pub before: Option<StreamId>,
-    pub limit: u32,
 }
 
 /// `location:batch`
@@ -110,15 +99,6 @@ pub fn message(fields: &Fields<'_>) -> Result<String, EventError> {
         return Err(invalid(Bad::new("text", "is required")));
     }
     Ok(text.into_owned())
-}
-
-/// `{before?, limit?}`; a limit above the most is the most.
-pub fn history(fields: &Fields<'_>) -> Result<HistoryQuery, EventError> {
-    let invalid = refuse(Code::INVALID_PAYLOAD);
-    let before = fields.name("before", 64).map_err(&invalid)?;
-    let before = before.map(|id| id.parse().map_err(|()| invalid(Bad::new("before", "must be a messageId"))));
-    let limit = fields.count("limit", MAX_HISTORY).map_err(&invalid)?.unwrap_or(HISTORY);
-    Ok(HistoryQuery { before: before.transpose()?, limit: limit as u32 })
 }
 
 /// The fields of a `location:update`.

@@ -12,8 +12,9 @@ use crate::socketio::Socket;
 use super::Sos;
 use super::caller::caller;
 use super::kinds::scope;
-use super::timers::longer;
 use crate::core::sync::lock;
+use crate::rooms::coalesce::Windows;
+use crate::rooms::pending::longer;
 
 /// The index of users is a hint: nobody waits longer for it.
 const HINT_DEADLINE: Duration = Duration::from_secs(1);
@@ -25,7 +26,11 @@ const LOST_RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from
 const LOST_TRIES: u32 = 120;
 /// What is owed of presence and cannot be written is tried again, so often; then it is the sweep's.
 const ANNOUNCE_TRIES: u32 = 6;
-const ANNOUNCE_RETRY: Duration = Duration::from_millis(100);
+const ANNOUNCE_RETRY: (Duration, Duration) = (Duration::from_millis(100), LOST_RETRY.1);
+
+pub fn windows() -> Windows<String> {
+    Windows::new(ANNOUNCE_TRIES, ANNOUNCE_RETRY)
+}
 
 /// A place in an SOS whose connection is lost.
 pub struct Lost {
@@ -193,21 +198,15 @@ impl Sos {
     /// Announces what has changed when the presence window ends: one timer for each SOS on this node. Should it not come to
     /// it, the next change does, or whoever takes over.
     pub(super) fn announce_in(self: &Arc<Self>, sos: &str, wait_ms: Option<u64>) {
-        let Some(wait) = wait_ms.filter(|_| self.windows.add(sos.to_owned())).map(Duration::from_millis) else { return };
-        let (weak, sos) = (Arc::downgrade(self), sos.to_owned());
-        tokio::spawn(async move {
-            tokio::time::sleep(wait).await;
-            let mut pause = ANNOUNCE_RETRY;
-            for _ in 0..ANNOUNCE_TRIES {
-                let Some(feature) = weak.upgrade() else { return };
-                let may_act = feature.scopes.may_act().await;
-                feature.windows.take(&sos);
-                if may_act && feature.announce_changes(&sos).await {
-                    return;
+        let Some(wait) = wait_ms.map(Duration::from_millis) else { return };
+        let weak = Arc::downgrade(self);
+        self.windows.end_in(sos.to_owned(), wait, move |sos| {
+            let feature = weak.upgrade();
+            async move {
+                match feature {
+                    Some(feature) => feature.scopes.may_act().await && feature.announce_changes(&sos).await,
+                    None => true,
                 }
-                drop(feature);
-                tokio::time::sleep(pause).await;
-                pause = longer(pause, LOST_RETRY.1);
             }
         });
     }

@@ -3,7 +3,6 @@
 //! Both are traits, so that everything here can be tried without keys and without a service.
 
 use std::pin::Pin;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 
@@ -11,6 +10,7 @@ use crate::auth::{AuthError, SosVerifier, Verified};
 use crate::core::ids;
 use crate::features::sos::service_client::SosService;
 pub use crate::features::sos::service_client::{Delivery, LookupError, Record};
+use crate::rooms::expiry::now_seconds;
 
 /// A boxed future, so that the traits can stand behind `dyn`.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -31,11 +31,6 @@ pub trait Directory: Send + Sync + 'static {
 
     /// `POST {SOS_MS_URL}/internal/realtime/event`; `id` is the `Idempotency-Key`.
     fn deliver<'a>(&'a self, id: &'a str, event: Bytes) -> Answer<'a, Delivery>;
-}
-
-/// Seconds since 1970 by this node's clock: what `exp` is compared with.
-pub fn now_seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 impl Verifier for SosVerifier {

@@ -13,8 +13,10 @@ use crate::features::sos::scripts::location::{Track, sos_track};
 use crate::features::sos::scripts::presence::presence_read;
 use crate::features::sos::scripts::talk::sos_message;
 use crate::features::sos::scripts::{
-    Actor, Judged, Record, Source, Trail, sos_admit, sos_close, sos_create, sos_events, sos_remove, sos_snapshot, sos_status,
+    Actor, Judged, Record, Source, sos_admit, sos_close, sos_create, sos_events, sos_remove, sos_snapshot, sos_status,
 };
+
+use crate::rooms::audit::AuditPage;
 
 use super::Sos;
 use super::error::{SosError, settle};
@@ -135,7 +137,7 @@ impl Sos {
     }
 
     /// `GET …/:sosId/events`: the audit trail after an entry, ascending.
-    pub async fn audit_trail(&self, sos: &str, after: Option<StreamId>, limit: u32) -> Result<Trail, SosError> {
+    pub async fn audit_trail(&self, sos: &str, after: Option<StreamId>, limit: u32) -> Result<AuditPage, SosError> {
         sos_events(self.redis(), sos, after, limit).await?.ok_or(SosError::NotFound)
     }
 

@@ -12,11 +12,12 @@ use crate::cluster::scripts::scope::{Durability, Member, scope_join, scope_leave
 use crate::cluster::{Audience, Except, Message};
 use crate::features::sos::scripts::{WatchCopy, WatchDebt, sos_snapshot, watch_left, watch_owed, watch_paid};
 use crate::protocol::event::Args;
+use crate::rooms::expiry::TOKEN_EXPIRED;
 use crate::socketio::{Code, Event, EventError, Reply, Socket};
 
 use super::Sos;
 use super::caller::caller;
-use super::error::{SosError, TOKEN_EXPIRED};
+use super::error::SosError;
 use super::{kinds, rules};
 
 /// States that are read at once.

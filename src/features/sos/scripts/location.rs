@@ -299,9 +299,9 @@ impl Page {
     }
 }
 
-script!(LOCATION = "sos" / "sos_location", "scope/lib/scope", "sos/lib/sos", "sos/lib/location");
-script!(BATCH = "sos" / "sos_batch", "scope/lib/scope", "sos/lib/sos", "sos/lib/location");
-script!(FLUSH = "sos" / "sos_flush", "scope/lib/scope", "sos/lib/sos", "sos/lib/location");
+script!(LOCATION = "sos" / "sos_location", "scope/lib/scope", "rooms/lib/audit", "sos/lib/sos", "sos/lib/location");
+script!(BATCH = "sos" / "sos_batch", "scope/lib/scope", "rooms/lib/audit", "sos/lib/sos", "sos/lib/location");
+script!(FLUSH = "sos" / "sos_flush", "scope/lib/scope", "rooms/lib/audit", "sos/lib/sos", "sos/lib/location");
 script!(LOCATIONS = "sos" / "sos_locations");
 script!(TRACK = "sos" / "sos_track");
 

@@ -35,12 +35,13 @@ pub async fn sos_unknown<E: Eval>(redis: &E, sos: &str, op: Op<'_>, is_404: bool
     Ok(read_written(&mut reply)?.ok().filter(|(outcome, _)| outcome == "ok").map(|(_, written)| written))
 }
 
-script!(CLAIM = "sos" / "lookup_claim", "scope/lib/scope", "sos/lib/sos");
+script!(CLAIM = "sos" / "lookup_claim", "scope/lib/scope", "rooms/lib/audit", "sos/lib/sos");
 script!(
     UNKNOWN = "sos" / "sos_unknown",
     "scope/lib/scope",
     "scope/lib/log",
     "scope/lib/members",
+    "rooms/lib/audit",
     "sos/lib/sos",
     "sos/lib/snapshot",
     "sos/lib/room",

@@ -276,6 +276,7 @@ script!(
     "scope/lib/scope",
     "scope/lib/log",
     "scope/lib/members",
+    "rooms/lib/audit",
     "sos/lib/sos",
     "sos/lib/snapshot",
     "sos/lib/room",
@@ -287,6 +288,7 @@ script!(
     "scope/lib/scope",
     "scope/lib/log",
     "scope/lib/members",
+    "rooms/lib/audit",
     "sos/lib/sos",
     "sos/lib/snapshot",
     "sos/lib/room",
@@ -298,6 +300,7 @@ script!(
     "scope/lib/scope",
     "scope/lib/log",
     "scope/lib/members",
+    "rooms/lib/audit",
     "sos/lib/sos",
     "sos/lib/snapshot",
     "sos/lib/room",
@@ -309,9 +312,10 @@ script!(
     "scope/lib/scope",
     "scope/lib/log",
     "scope/lib/members",
+    "rooms/lib/audit",
     "sos/lib/sos",
     "sos/lib/snapshot",
     "sos/lib/room",
     "sos/lib/presence"
 );
-script!(STANDING = "sos" / "sos_standing", "scope/lib/scope", "sos/lib/sos");
+script!(STANDING = "sos" / "sos_standing", "scope/lib/scope", "rooms/lib/audit", "sos/lib/sos");

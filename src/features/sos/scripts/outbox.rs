@@ -82,6 +82,6 @@ fn at(sos: &str) -> Vec<String> {
     vec![keys::scope_meta(&scope(sos)), keys::sos_outbox(sos), keys::sos_state(sos), keys::sos_outbox_dead(sos)]
 }
 
-script!(CLAIM = "sos" / "outbox_claim");
-script!(DONE = "sos" / "outbox_done");
-script!(RELEASE = "sos" / "outbox_release");
+script!(CLAIM = "sos" / "outbox_claim", "rooms/lib/lease");
+script!(DONE = "sos" / "outbox_done", "rooms/lib/lease");
+script!(RELEASE = "sos" / "outbox_release", "rooms/lib/lease");

@@ -5,7 +5,8 @@ use bytes::Bytes;
 use super::{Actor, scope};
 use crate::core::StreamId;
 use crate::redis::keys;
-use crate::redis::script::{Args, BadReply, Eval, Reply, script};
+use crate::redis::script::{Args, Eval, Reply, script};
+use crate::rooms::audit::{self, AuditPage};
 
 /// Appends a refusal to the audit trail (of an event whose script did not run), if there is a state.
 pub async fn sos_audit<E: Eval>(redis: &E, sos: &str, actor: Actor<'_>, event: &str, code: &str) -> Result<(), E::Error> {
@@ -15,77 +16,15 @@ pub async fn sos_audit<E: Eval>(redis: &E, sos: &str, actor: Actor<'_>, event: &
     Ok(())
 }
 
-/// One line of the audit trail.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct AuditEntry {
-    pub id: String,
-    /// `created`, `join`, `leave`, `status`, `assignment`, `acknowledgement`, `refusal`, `close`, `admit`, `remove`.
-    pub event: String,
-    pub user_id: Option<String>,
-    pub role: Option<String>,
-    pub socket: Option<String>,
-    /// `socket`, `internal` or `hub`.
-    pub source: String,
-    pub time: u64,
-    pub note: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub status: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub old_status: Option<String>,
-}
-
-/// A page of the audit trail.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Trail {
-    pub entries: Vec<AuditEntry>,
-    /// There is more after the last of them.
-    pub more: bool,
-}
-
-/// Entries that one script reads, and bytes of notes after which it stops: nobody else is served meanwhile.
-const EVENTS_PART: (usize, usize) = (256, 128 * 1024);
-/// Bytes of the notes of one page; it ends early then.
-const EVENTS_BYTES: usize = 1024 * 1024;
-
-/// The audit trail after `after`, ascending; `None` if there is no state.
-pub async fn sos_events<E: Eval>(redis: &E, sos: &str, after: Option<StreamId>, limit: u32) -> Result<Option<Trail>, E::Error> {
-    let at = vec![keys::sos_state(sos), keys::sos_events(sos)];
-    let (mut trail, mut bytes, limit) = (Trail::default(), 0, limit as usize);
-    let mut after = after.unwrap_or_default().to_string();
-    loop {
-        let part = EVENTS_PART.0.min(limit - trail.entries.len());
-        let args = Args::new().owned(after).int(part as u64).int(EVENTS_PART.1 as u64).done();
-        let mut reply = Reply::new(EVENTS.name, redis.eval(&EVENTS, at.clone(), args).await?)?;
-        if !reply.flag()? {
-            return Ok(None);
-        }
-        trail.more = reply.flag()?;
-        while reply.len() > 0 {
-            let entry = audit_entry(reply.list()?)?;
-            bytes += entry.note.as_ref().map_or(0, String::len);
-            trail.entries.push(entry);
-        }
-        if !trail.more || trail.entries.len() >= limit || bytes >= EVENTS_BYTES {
-            return Ok(Some(trail));
-        }
-        after = trail.entries.last().map(|entry| entry.id.clone()).unwrap_or_default();
-    }
-}
-
-fn audit_entry(mut list: Reply) -> Result<AuditEntry, BadReply> {
-    Ok(AuditEntry {
-        id: list.text()?,
-        event: list.text()?,
-        user_id: list.some()?,
-        role: list.some()?,
-        socket: list.some()?,
-        source: list.text()?,
-        time: list.uint()?,
-        note: list.some()?,
-        status: list.some()?,
-        old_status: list.some()?,
-    })
+/// The audit trail after `after`, ascending; `None` if there is no state. Its events are `created`, `join`, `leave`, `status`,
+/// `assignment`, `acknowledgement`, `refusal`, `close`, `admit`, `remove`; its sources `socket`, `internal`, `hub`.
+pub async fn sos_events<E: Eval>(
+    redis: &E,
+    sos: &str,
+    after: Option<StreamId>,
+    limit: u32,
+) -> Result<Option<AuditPage>, E::Error> {
+    audit::read_page(redis, &EVENTS, vec![keys::sos_state(sos), keys::sos_events(sos)], after, limit).await
 }
 
 /// A copy that those who watch every SOS are owed.
@@ -158,7 +97,7 @@ pub async fn watch_paid<E: Eval>(redis: &E, sos: &str, ids: &[&str]) -> Result<(
     Ok(())
 }
 
-script!(AUDIT = "sos" / "sos_audit", "scope/lib/scope", "sos/lib/sos");
-script!(EVENTS = "sos" / "sos_events");
+script!(AUDIT = "sos" / "sos_audit", "scope/lib/scope", "rooms/lib/audit", "sos/lib/sos");
+script!(EVENTS = "sos" / "sos_events", "rooms/lib/audit_page");
 script!(OWED = "sos" / "watch_owed");
 script!(PAID = "sos" / "watch_paid");

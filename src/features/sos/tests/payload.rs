@@ -71,24 +71,6 @@ fn a_message_has_1_to_4000_characters_that_are_not_all_white() {
 }
 
 #[test]
-fn history_gives_50_and_at_most_100_messages() {
-    let read = |json| taken(json, history);
-    assert_eq!(read("{}"), HistoryQuery { before: None, limit: 50 });
-    assert_eq!(read(r#"{"limit":1000,"before":"5-1"}"#), HistoryQuery { before: "5-1".parse().ok(), limit: 100 });
-    for json in [
-        r#"{"limit":0}"#,
-        r#"{"limit":-1}"#,
-        r#"{"limit":1.5}"#,
-        r#"{"limit":"5"}"#,
-        r#"{"before":"x"}"#,
-        r#"{"before":""}"#,
-        r#"{"before":5}"#,
-    ] {
-        assert_eq!(code(json, history), "INVALID_PAYLOAD", "{json}");
-    }
-}
-
-#[test]
 fn a_fix_keeps_the_numbers_as_they_were_written() {
     let fix = taken(
         r#"{"latitude":0,"longitude":-0.10000000000000001,"accuracy":5,"deviceId":"a\"b","timestamp":1700000000000,"address":{"city":"x"}}"#,

@@ -1,5 +1,6 @@
-//! Reads that many want at the same time. Who asks gets what was read after it asked, and shares it with all who asked before
-//! that read began: a crowd that comes together costs a few reads, not one each.
+//! Reads that many want at the same time, such as the state of a large room for all who join together. A caller gets a
+//! result that was read after it asked, and shares it with all who asked before that read began. So a crowd that comes
+//! together costs a few reads, not one for each.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -8,33 +9,37 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::error::SosError;
 use crate::core::sync::lock;
 
 /// After a read that took so long the next one waits this many times as long: at most a fifth of the time is spent on reads.
 const REST: u32 = 4;
 
-type Waiting<T> = Vec<oneshot::Sender<Result<T, SosError>>>;
+/// The read that a caller waited for has ended without a result: it panicked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadEnded;
+
+type Waiting<T, E> = Vec<oneshot::Sender<Result<T, E>>>;
 
 /// Reads by key, one at a time for each.
-pub struct Shared<K, T>(Mutex<HashMap<K, Waiting<T>>>);
+pub struct Shared<K, T, E>(Mutex<HashMap<K, Waiting<T, E>>>);
 
-impl<K, T> Default for Shared<K, T> {
+impl<K, T, E> Default for Shared<K, T, E> {
     fn default() -> Self {
         Self(Mutex::default())
     }
 }
 
-impl<K, T> Shared<K, T>
+impl<K, T, E> Shared<K, T, E>
 where
     K: Eq + Hash + Clone + Send + 'static,
     T: Clone + Send + 'static,
+    E: Clone + From<ReadEnded> + Send + 'static,
 {
-    /// What the next read gives. The first who asks has it begin at once; the one after begins no sooner than `pause` later.
-    pub async fn get<R, F>(self: &Arc<Self>, key: K, pause: Duration, read: R) -> Result<T, SosError>
+    /// The result of the next read. The first caller starts it at once; the read after it starts no sooner than `pause` later.
+    pub async fn get<R, F>(self: &Arc<Self>, key: K, pause: Duration, read: R) -> Result<T, E>
     where
         R: Fn() -> F + Send + 'static,
-        F: Future<Output = Result<T, SosError>> + Send + 'static,
+        F: Future<Output = Result<T, E>> + Send + 'static,
     {
         let (sender, receiver) = oneshot::channel();
         let is_first = {
@@ -50,22 +55,22 @@ where
         if is_first {
             tokio::spawn(Turn { shared: self.clone(), key, ended: false }.serve(pause, read));
         }
-        receiver.await.unwrap_or(Err(SosError::Internal))
+        receiver.await.unwrap_or(Err(ReadEnded.into()))
     }
 }
 
-/// Whoever reads for all. With it goes the key, also if a read panics: who waits then is told so.
-struct Turn<K: Eq + Hash, T> {
-    shared: Arc<Shared<K, T>>,
+/// The task that reads for all. It takes the key with it when it ends, also if a read panics; who waits then is told so.
+struct Turn<K: Eq + Hash, T, E> {
+    shared: Arc<Shared<K, T, E>>,
     key: K,
     ended: bool,
 }
 
-impl<K: Eq + Hash, T: Clone> Turn<K, T> {
+impl<K: Eq + Hash, T: Clone, E: Clone> Turn<K, T, E> {
     async fn serve<R, F>(mut self, pause: Duration, read: R)
     where
         R: Fn() -> F,
-        F: Future<Output = Result<T, SosError>>,
+        F: Future<Output = Result<T, E>>,
     {
         while let Some(waiting) = self.waiting() {
             let begun = Instant::now();
@@ -77,8 +82,8 @@ impl<K: Eq + Hash, T: Clone> Turn<K, T> {
         }
     }
 
-    /// Who waits now; `None`, and the turn is over, if nobody does.
-    fn waiting(&mut self) -> Option<Waiting<T>> {
+    /// Those who wait now. `None` if there are none: the turn is over.
+    fn waiting(&mut self) -> Option<Waiting<T, E>> {
         let mut all = lock(&self.shared.0);
         let waiting = all.get_mut(&self.key)?;
         waiting.retain(|sender| !sender.is_closed());
@@ -91,9 +96,9 @@ impl<K: Eq + Hash, T: Clone> Turn<K, T> {
     }
 }
 
-impl<K: Eq + Hash, T> Drop for Turn<K, T> {
+impl<K: Eq + Hash, T, E> Drop for Turn<K, T, E> {
     fn drop(&mut self) {
-        // After its end the key is another's.
+        // After its end the key belongs to another turn.
         if !self.ended {
             lock(&self.shared.0).remove(&self.key);
         }
@@ -126,7 +131,7 @@ mod tests {
     }
 
     impl Reads {
-        fn read(&self) -> impl Fn() -> std::pin::Pin<Box<dyn Future<Output = Result<usize, SosError>> + Send>> + Send + 'static {
+        fn read(&self) -> impl Fn() -> std::pin::Pin<Box<dyn Future<Output = Result<usize, ReadEnded>> + Send>> + Send + 'static {
             let reads = self.clone();
             move || {
                 let reads = reads.clone();
@@ -183,8 +188,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_read_that_panics_is_told_to_those_who_wait_and_to_nobody_later() {
         let (shared, reads) = (Arc::new(Shared::default()), Reads::default());
-        let panics = || -> std::future::Ready<Result<usize, SosError>> { panic!("as asked") };
-        assert_eq!(shared.get("a", NO_PAUSE, panics).await, Err(SosError::Internal));
+        let panics = || -> std::future::Ready<Result<usize, ReadEnded>> { panic!("as asked") };
+        assert_eq!(shared.get("a", NO_PAUSE, panics).await, Err(ReadEnded));
         reads.leave.0.add_permits(1);
         assert_eq!(shared.get("a", NO_PAUSE, reads.read()).await, Ok(1));
     }

@@ -1,0 +1,59 @@
+//! What the scripts in `lua/rooms` have in common: who acts, and what a write did beside its own result.
+
+use crate::cluster::scripts::Op;
+use crate::core::ScopeId;
+use crate::redis::keys;
+use crate::redis::keys::user_tag;
+use crate::redis::script::{Args, BadReply, Reply};
+
+/// Who acts in a room.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sender<'a> {
+    /// Empty: the hub.
+    pub user: &'a str,
+    pub role: &'a str,
+    /// Its socket; empty: none.
+    pub sid: &'a str,
+    /// By which way it came, in the feature's words: for the audit trail.
+    pub source: &'a str,
+}
+
+/// What a write did beside its own result.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Told {
+    /// How many subscribers heard the message; `None` if nothing was published.
+    pub heard: Option<u32>,
+    /// How many nodes listen. More than `heard`: see [`Scopes::written`](crate::cluster::Scopes::written).
+    pub listeners: u32,
+    /// Redis' clock (ms since 1970): the `timestamp` of what was published.
+    pub at: u64,
+    /// The answer is that of an earlier call with the same `client_message_id`.
+    pub duplicate: bool,
+}
+
+/// The arguments with which every write begins.
+pub(super) fn head(op: Op<'_>, scope: &ScopeId, sender: Sender<'_>) -> Args {
+    crate::cluster::scripts::scope::head(op, scope)
+        .text(sender.user)
+        .owned(user_tag(sender.user))
+        .text(sender.role)
+        .text(sender.sid)
+        .text(sender.source)
+}
+
+/// The keys with which every write begins.
+pub(super) fn scope_keys(scope: &ScopeId) -> Vec<String> {
+    vec![keys::scope_meta(scope), keys::scope_log(scope), keys::scope_members(scope)]
+}
+
+/// The head of every write's answer: its outcome, and what it did.
+pub(super) fn told(reply: &mut Reply) -> Result<(String, Told), BadReply> {
+    let outcome = reply.text()?;
+    let told = Told {
+        heard: u32::try_from(reply.int()?).ok(),
+        listeners: u32::try_from(reply.uint()?).unwrap_or(u32::MAX),
+        at: reply.uint()?,
+        duplicate: reply.flag()?,
+    };
+    Ok((outcome, told))
+}

@@ -1,0 +1,162 @@
+//! What the rooms of every feature share, on a scope that belongs to none: relay, history, audit trail, leases.
+
+use std::collections::HashSet;
+
+use convoke::cluster::scripts::scope::{Member, scope_join, scope_read};
+use convoke::core::{Kind, Position, ScopeId, StreamId};
+use convoke::redis::Redis;
+use convoke::rooms::audit::{Line, room_audit, room_events};
+use convoke::rooms::history::{HistoryQuery, Message, Sent, room_history, room_message};
+use convoke::rooms::lease::{Lease, lease_release, lease_take, lease_take_over};
+use convoke::rooms::relay::{Recipient, Relayed, room_relay};
+use convoke::rooms::scripts::Sender;
+use serde_json::{Value, json};
+
+use crate::scripts_world::{Heard, cmid, newest, op, plain, signal, unique};
+
+crate::on_both!(
+    a_signal_goes_to_the_others_to_a_socket_or_to_a_user_and_only_from_a_member,
+    a_message_reaches_all_is_kept_and_a_repeat_is_answered_with_the_first_answer,
+    a_history_is_read_backwards_in_pages_by_members,
+    the_trail_keeps_who_did_what_and_what_was_refused_of_whom,
+    of_many_owners_one_holds_a_lease_and_a_dead_ones_is_taken_over_at_once,
+);
+
+struct Room {
+    redis: Redis,
+    scope: ScopeId,
+    messages: String,
+    trail: String,
+}
+
+const ANN: Sender<'static> = Sender { user: "ann", role: "host", sid: "s-ann", source: "socket" };
+const BEN: Sender<'static> = Sender { user: "ben", role: "guest", sid: "s-ben", source: "socket" };
+
+impl Room {
+    async fn new(redis: Redis) -> Self {
+        let scope = ScopeId { kind: Kind::of("chat"), id: unique("room").into() };
+        let key = |what: &str| format!("chat:{what}:{{{}}}", scope.id);
+        let room = Self { redis, messages: key("messages"), trail: key("trail"), scope };
+        for Sender { user, role, sid, .. } in [ANN, BEN] {
+            let member = Member { sid, user, role, node: "n1.a", session_epoch: 1 };
+            scope_join(&room.redis, &room.scope, plain(), member).await.unwrap();
+        }
+        room
+    }
+
+    async fn heard(&self) -> Vec<Heard> {
+        let start = |epoch: &str| Position::new(epoch, StreamId::default());
+        let epoch = scope_read(&self.redis, &self.scope, &start(""), 1).await.unwrap().epoch;
+        let log = scope_read(&self.redis, &self.scope, &start(&epoch), 1000).await.unwrap();
+        log.entries.iter().map(|entry| Heard::parse(&entry.body)).collect()
+    }
+
+    async fn say(&self, client_message_id: &str, sender: Sender<'_>, text: &str) -> Option<Sent> {
+        let (head, fields) = (format!(r#""room":"{}""#, self.scope.id), format!(r#""by":"{}""#, sender.user));
+        let message = Message { event: "chat:message", head: &head, sender: &fields, text };
+        let op = cmid(client_message_id);
+        room_message(&self.redis, &self.scope, &self.messages, op, sender, message, true).await.unwrap()
+    }
+}
+
+async fn a_signal_goes_to_the_others_to_a_socket_or_to_a_user_and_only_from_a_member(redis: Redis) {
+    let room = Room::new(redis).await;
+    let relay = async |id: &'static str, sender, to| {
+        room_relay(&room.redis, &room.scope, op(id), sender, to, signal(r#"["offer",{}]"#)).await.unwrap()
+    };
+    let user = format!("u:{} s-ann - -", convoke::redis::keys::user_tag("ben"));
+    let cases = [
+        (Recipient::Others, "* s-ann - -"),
+        (Recipient::Named("s-ben"), "s:s-ben s-ann - -"),
+        (Recipient::Named("ben"), &user),
+        (Recipient::Socket("s-ben"), "s:s-ben s-ann - -"),
+    ];
+    for (to, head) in cases {
+        assert!(matches!(relay("", ANN, to).await, Relayed::Sent(_)));
+        assert_eq!(room.heard().await.pop().unwrap().head, head);
+    }
+    let count = room.heard().await.len();
+    for nobody in [Recipient::Named("nobody"), Recipient::Named("_"), Recipient::Named("@ben"), Recipient::Socket("ben")] {
+        assert_eq!(relay("", ANN, nobody).await, Relayed::NoSuchMember, "{nobody:?}");
+    }
+    assert_eq!(relay("", Sender { sid: "s-x", ..ANN }, Recipient::Others).await, Relayed::NotMember);
+    assert_eq!(relay("once", ANN, Recipient::Others).await, relay("once", ANN, Recipient::Others).await);
+    assert_eq!(room.heard().await.len(), count + 1, "a repeated call publishes once");
+}
+
+async fn a_message_reaches_all_is_kept_and_a_repeat_is_answered_with_the_first_answer(redis: Redis) {
+    let room = Room::new(redis).await;
+    let text = "quote \" slash / nul \u{0} line\u{2028} 🚑";
+    let sent = room.say("c-1", ANN, text).await.unwrap();
+    let payload = json!({"room": &*room.scope.id, "messageId": sent.message_id, "clientMessageId": "c-1", "by": "ann",
+        "text": text, "timestamp": sent.timestamp});
+    let heard = room.heard().await.pop().unwrap();
+    assert_eq!((heard.name, heard.data, heard.head), ("chat:message".into(), payload.clone(), "* - - -".into()));
+    let history = room_history(&room.redis, &room.scope, &room.messages, Some("s-ben"), newest(50)).await.unwrap().unwrap();
+    let head = format!(r#""room":"{}""#, room.scope.id);
+    let page: Value = serde_json::from_str(&history.page(1 << 20, |kept| kept.payload(&head))).unwrap();
+    assert_eq!(page, json!({"ok": true, "messages": [payload], "nextBefore": null}));
+
+    let repeats = futures_util::future::join_all((0..50).map(|_| room.say("same", ANN, "hello"))).await;
+    let repeats: Vec<_> = repeats.into_iter().map(Option::unwrap).collect();
+    assert_eq!(repeats.iter().filter(|sent| !sent.told.duplicate).count(), 1);
+    assert_eq!(repeats.iter().map(|sent| &sent.message_id).collect::<HashSet<_>>().len(), 1);
+    assert!(!room.say("same", BEN, "hello").await.unwrap().told.duplicate, "an id belongs to its user");
+    assert_eq!(room.say("x", Sender { sid: "s-x", ..ANN }, "hello").await, None, "for members only");
+}
+
+async fn a_history_is_read_backwards_in_pages_by_members(redis: Redis) {
+    let room = Room::new(redis).await;
+    for text in ["0", "1", "2", "3", "4", "5", "6"] {
+        room.say("", ANN, text).await.unwrap();
+    }
+    let (mut before, mut pages) = (None, Vec::new());
+    loop {
+        let query = HistoryQuery { before, limit: 3 };
+        let page = room_history(&room.redis, &room.scope, &room.messages, None, query).await.unwrap().unwrap();
+        pages.push(page.messages.iter().map(|message| message.text.clone()).collect::<String>());
+        match page.next_before {
+            Some(next) => before = Some(next.parse().unwrap()),
+            None => break,
+        }
+    }
+    assert_eq!(pages, ["456", "123", "0"]);
+    let stranger = room_history(&room.redis, &room.scope, &room.messages, Some("s-x"), newest(3)).await.unwrap();
+    assert_eq!(stranger, None);
+}
+
+async fn the_trail_keeps_who_did_what_and_what_was_refused_of_whom(redis: Redis) {
+    let room = Room::new(redis).await;
+    let line = Line { event: "moved", note: "why", status: "b", old_status: "a" };
+    room_audit(&room.redis, &room.scope, &room.trail, ANN, line, false).await.unwrap();
+    let refused = Line { event: "moved", note: "FORBIDDEN", ..Line::default() };
+    room_audit(&room.redis, &room.scope, &room.trail, BEN, refused, true).await.unwrap();
+    let page = room_events(&room.redis, &room.trail, None, 10).await.unwrap();
+    let lines: Vec<_> =
+        page.entries.iter().map(|entry| (&*entry.event, entry.user_id.as_deref(), entry.note.as_deref())).collect();
+    assert_eq!(lines, [("moved", Some("ann"), Some("why")), ("refusal", Some("ben"), Some("moved FORBIDDEN"))]);
+    let first = &page.entries[0];
+    let said = (first.status.as_deref(), first.old_status.as_deref(), &*first.source, first.socket.as_deref());
+    assert_eq!(said, (Some("b"), Some("a"), "socket", Some("s-ann")));
+    let after = room_events(&room.redis, &room.trail, first.id.parse().ok(), 10).await.unwrap();
+    assert_eq!((after.entries.len(), after.more), (1, false));
+    let short = room_events(&room.redis, &room.trail, None, 1).await.unwrap();
+    assert_eq!((short.entries.len(), short.more), (1, true));
+}
+
+async fn of_many_owners_one_holds_a_lease_and_a_dead_ones_is_taken_over_at_once(redis: Redis) {
+    let room = Room::new(redis).await;
+    let take = async |owner: &str, ms| lease_take(&room.redis, &room.scope, "lease:work", owner, ms, None).await.unwrap();
+    assert_eq!((take("a", 60_000).await, take("a", 60_000).await), (Lease::Held, Lease::Held), "it is renewed");
+    assert!(matches!(take("b", 60_000).await, Lease::Busy { for_ms: 50_000.., owner } if owner == "a"));
+    let other = lease_take(&room.redis, &room.scope, "lease:other", "b", 60_000, None).await.unwrap();
+    assert_eq!(other, Lease::Held, "each kind of work has its own");
+    let take_over =
+        async |is_live: bool| lease_take_over(&room.redis, &room.scope, "lease:work", "b", 60_000, |_| is_live).await.unwrap();
+    assert!(matches!(take_over(true).await, Lease::Busy { .. }));
+    assert_eq!(take_over(false).await, Lease::Held);
+    assert!(!lease_release(&room.redis, &room.scope, "lease:work", "a").await.unwrap(), "it is another's by now");
+    assert!(lease_release(&room.redis, &room.scope, "lease:work", "b").await.unwrap());
+    assert_eq!(take("c", 0).await, Lease::Held);
+    assert_eq!(take("d", 60_000).await, Lease::Held, "a lease ends by itself");
+}

@@ -29,6 +29,7 @@ use crate::livekit::{self, LiveKit};
 use crate::net::{Budget, Patience};
 use crate::protocol::packet;
 use crate::redis::{Redis, RedisConfig, RedisError};
+use crate::rooms::timers::Timers;
 use crate::settings::Settings;
 use crate::socketio::{self, EngineHandler, SocketIo};
 use crate::store::{self, Store};
@@ -84,6 +85,7 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
         livekit: settings.livekit.as_ref().map(LiveKit::new).transpose()?,
         limits: RateLimits::new(redis.clone()),
         node: node.clone(),
+        timers: Timers::new(node.scopes.clone()),
         redis: redis.clone(),
         settings,
     };
@@ -109,6 +111,7 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     for feature in &running {
         feature.start().await;
     }
+    world.timers.start();
 
     let health = health(&lifecycle, &world, parts.iter_mut().flat_map(|parts| std::mem::take(&mut parts.dependencies)));
     let front = Front { guards: Guards::new(settings), router: router(&world, &budget, parts, health), engine: engine.clone() };

@@ -1,6 +1,7 @@
 //! One SOS in a private Redis, its five members, and what they do.
 
 use std::cell::Cell;
+use std::time::Duration;
 
 use bytes::Bytes;
 use convoke::cluster::scripts::scope::*;
@@ -13,6 +14,7 @@ use futures_util::future::join_all;
 
 pub const ID: &str = "bench";
 pub const HOUR_MS: u64 = 3_600_000;
+pub const TIMERS: FirstTimers = FirstTimers { ack: Duration::from_secs(60), lookup: Some(Duration::from_secs(30)) };
 pub const NODE: &str = "n1.a";
 pub const SEAT: Seat<'static> = Seat { node: NODE, session_epoch: 1, from_connect: false, recovered: false };
 pub const CITIZEN: Actor<'static> = person("cit", "citizen", "s-cit");
@@ -56,7 +58,7 @@ impl World {
 
     pub async fn create(&self, op: Op<'_>) {
         let record = Record { citizen: Some("cit"), ..Record::default() };
-        assert!(sos_create(&self.redis, ID, op, record, None).await.expect("an answer").created);
+        assert!(sos_create(&self.redis, ID, op, record, None, TIMERS).await.expect("an answer").created);
     }
 
     pub async fn join(&self, op: Op<'_>, actor: Actor<'_>) {

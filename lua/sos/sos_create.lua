@@ -1,18 +1,20 @@
 -- Makes the state of an SOS, or adds to one that stands.
--- KEYS all nine of lib/sos.lua
+-- KEYS all nine of lib/sos.lua   10 scope:due
 -- ARGV 1–13 as in lib/sos.lua
 --   14 how: init (internal API), record (look-up), provisional (from the actor's token, which names this SOS)
 --   15 citizenId   16 status   17 type   18 soNo   19 address (17–19 raw JSON)   20 createdAt (0: now)
---   21 citizen's user key   22–27 the citizen's fix as in lib/location.lua (only if there is one)
+--   21 citizen's user key   22 ms until somebody should have acknowledged it   23 ms until a provisional one is looked up again
+--   ('' never)   24–29 the citizen's fix as in lib/location.lua (only if there is one)
 --   '' means not given.
--- Returns { 'created', 'completed' (it was provisional) or 'stood', …, snapshot }
+-- Returns { 'created', 'completed' (it was provisional) or 'stood', …, ms until the earliest timer that this call set or -1,
+-- snapshot }
 all_keys()
 local repeated = open(KEY, 7)
 if repeated then return with_snapshot(repeated) end
 local how, status = ARGV[14], ARGV[16]
 local fields = { citizen = ARGV[15], type = ARGV[17], soNo = ARGV[18], address = ARGV[19] }
 local state = call('HMGET', STATE, 'status', 'prov', 'ch', 'citizen', 'type', 'soNo', 'address')
-local stands = state[1]
+local stands, due = state[1], -1
 
 local function set(...) call('HSET', STATE, 'touched', now, 'updatedAt', now, ...) end
 
@@ -60,6 +62,9 @@ local function make()
     put('kt', now + 1e10)
   else
     owe(now .. '-0c', '')
+    due_open(KEYS[10])
+    due = due_at('ack', now + ARGV[22])
+    if prov ~= '' and ARGV[23] ~= '' then due = math.min(due, due_at('lookup', now + ARGV[23])) end
   end
 end
 
@@ -92,14 +97,14 @@ end
 
 -- The citizen's first fix; what it sent itself since is newer.
 local function place()
-  local key, fix, usable = ARGV[21], fix_time(ARGV[26])
+  local key, fix, usable = ARGV[21], fix_time(ARGV[28])
   local u = load_user(key)
   if u.f then return end
   local s = source_of(u, '-', 1)
   s.last, s.highest = usable and math.min(fix, now) or 0, fix
-  local fields_json = '"userId":' .. json(ARGV[15]) .. ',"role":"citizen",' .. ARGV[22]
+  local fields_json = '"userId":' .. json(ARGV[15]) .. ',"role":"citizen",' .. ARGV[24]
   track(u, fields_json, '-', fix)
-  set_last(u, ARGV[15], 'citizen', fields_json, ARGV[23], ARGV[24], '-', fix)
+  set_last(u, ARGV[15], 'citizen', fields_json, ARGV[25], ARGV[26], '-', fix)
   send_location(u, 1000)
   save_user(u)
 end
@@ -115,9 +120,9 @@ elseif not FINAL[stands] and how == 'init' then
   fill()
 end
 local final = FINAL[call('HGET', STATE, 'status')]
-if ARGV[22] and not final and ARGV[15] ~= '' then place() end
+if ARGV[24] and not final and ARGV[15] ~= '' then place() end
 if not final then keep_all() end
-local result = answer(outcome)
+local result = answer(outcome, due)
 done(result)
 if final and not FINAL[stands] then last_hour() end
 return with_snapshot(result)

@@ -1,5 +1,5 @@
 -- The sweep: ends a state that was last written so long ago. Renews the TTLs of one that lives.
--- KEYS all nine of lib/sos.lua
+-- KEYS all nine of lib/sos.lua   10 scope:due
 -- ARGV 1–13 as in lib/sos.lua   14 idle (ms)
 -- Returns { 'ok', … } ended by this call; { 'wait', …, ms, provisional }; { 'ended', … }; { 'missing' }
 all_keys()
@@ -13,6 +13,8 @@ local left = touched + ARGV[14] - now
 if left > 0 then
   keep(touched, META, LOG, MEMBERS, STATE, LOCATION, TRACK, MESSAGES, EVENTS)
   commit()
+  due_open(KEYS[10])
+  due_ensure()
   return answer('wait', left, state[3] and 1 or 0)
 end
 finish('closed', state[1], 'system', 'expired', nil, true)

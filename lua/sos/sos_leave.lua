@@ -1,8 +1,8 @@
 -- A socket leaves by sos:leave, or its connection was lost.
--- KEYS all nine of lib/sos.lua
+-- KEYS all nine of lib/sos.lua   10 scope:due
 -- ARGV 1–13 as in lib/sos.lua   14 node   15 session epoch   16 lost ('1') or left ('')   17 lost at (ms, 0: now)
---      18 presence window (ms)
--- Returns { 'ok', …, ms to the end of the presence window or -1 }, or { 'nothing', … } if it was no member of this node and
+--      18 presence window (ms)   19 grace (ms): after so long it is announced who was lost
+-- Returns { 'ok', …, ms to the end of the presence window or -1, ms until the timer `offline` that this call set or -1 }, or { 'nothing', … } if it was no member of this node and
 -- session epoch
 -- Who left vanishes with the last socket, at once; who was lost is announced by sos_presence, after the grace.
 all_keys()
@@ -17,5 +17,7 @@ if not lost and call('EXISTS', STATE) == 1 then
   audit('leave')
   if entry and entry.sockets == 0 then last_to_outbox(key, USER) end
 end
+due_open(KEYS[10])
+local due = lost and due_by('offline', at + ARGV[19]) or -1
 local window = presence(ARGV[18], not lost and differs(key))
-return done(answer('ok', window))
+return done(answer('ok', window, due))

@@ -1,14 +1,19 @@
 -- Announces what is owed of presence; and those whose last connection was lost longer than the grace ago, once.
--- KEYS all nine of lib/sos.lua
+-- KEYS all nine of lib/sos.lua   10 scope:due
 -- ARGV 1–13 as in lib/sos.lua   14 grace (ms; '' asks for nobody)   15 presence window (ms)
--- Returns { 'ok' or 'nothing', …, ms until somebody else is due or -1, ms to the end of the presence window or -1 }
+-- Returns { 'ok' or 'nothing', …, ms until somebody else is due or -1 (the timer `offline` is set to then),
+--         ms to the end of the presence window or -1 }
 all_keys()
 local first = open(KEY, 7)
 if first then return first end
 local state = call('HGET', STATE, 'status')
-if FINAL[state] then return answer('nothing', -1, -1) end
-local GONE = 100 -- at once; the others are due at once
 local gone, wait, grace = 0, -1, tonumber(ARGV[14])
+due_open(KEYS[10])
+if FINAL[state] then
+  if grace then due_clear('offline') end
+  return answer('nothing', -1, -1)
+end
+local GONE = 100 -- at once; the others are due at once
 local all = grace and call('HGETALL', MEMBERS) or {}
 for i = 1, #all, 2 do
   local entry = string.byte(all[i]) == 64 and user_of(all[i + 1]) -- '@'
@@ -28,6 +33,8 @@ for i = 1, #all, 2 do
     end
   end
 end
+-- Not more often than there are announcements: each look is over all members.
+if grace then wait = wait < 0 and due_clear('offline') or due_at('offline', now + math.max(wait + 1, tonumber(ARGV[15]))) end
 -- A user with other sockets was never due; once nobody is, what was noted of it goes out.
 local rest = grace and wait < 0 and tonumber(call('HGET', META, 'pt') or 0) > tonumber(call('HGET', META, 'ph') or 0)
 local window = presence(ARGV[15], gone > 0 or rest)

@@ -33,6 +33,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 
+use crate::cluster::scripts::scope::LostTimer;
 use crate::core::sync::lock;
 use crate::core::{Kind, Position, ScopeId};
 use crate::redis::{Redis, RedisError, keys};
@@ -72,8 +73,12 @@ pub trait ScopeListener: Send + Sync + 'static {
     fn rejoin(&self, scope: ScopeId, socket: Arc<Socket>) -> BoxFuture<Result<Rejoined, NotRejoined>>;
 
     /// A dead node was a listener of this scope, which may have no member here: its members count as lost, and what it had
-    /// taken upon itself is left to others. Several nodes may be told so.
-    fn reaped(&self, scope: &ScopeId);
+    /// taken upon itself is left to others. Several nodes may be told so. `due_in`: then the timer is due that
+    /// [`lost_timer`](Self::lost_timer) names; the scope is noted as the dead node's until the future is done.
+    fn reaped(&self, scope: &ScopeId, due_in: Option<Duration>) -> BoxFuture<()>;
+
+    /// The timer that is set when a connection in this scope is lost.
+    fn lost_timer(&self, scope: &ScopeId) -> Option<LostTimer>;
 
     /// A node is dead, as every other node learns: what it had taken upon itself in scopes where it had no member (any more) is
     /// left to others.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 
 use super::Scopes;
-use crate::cluster::scripts::scope::scope_reap;
+use crate::cluster::scripts::scope::{Reaped, scope_reap};
 use crate::core::ScopeId;
 use crate::redis::{Redis, RedisError, Value, cmd, keys};
 
@@ -72,11 +72,11 @@ async fn reap_one(scopes: &Arc<Scopes>, node: &str, key: &str, name: String, los
     // A kind that no feature of this node has is left to a node that knows it.
     let Ok(scope) = name.parse::<ScopeId>() else { return false };
     let Some(listener) = scopes.listener(scope.kind) else { return false };
-    match scope_reap(&scopes.redis, &scope, node, lost_at).await {
-        Ok(lost) => {
+    match scope_reap(&scopes.redis, &scope, node, lost_at, listener.lost_timer(&scope)).await {
+        Ok(Reaped { lost, due_in }) => {
             tracing::debug!(%scope, node, lost, "reaped");
             count.fetch_add(1, Relaxed);
-            listener.reaped(&scope);
+            listener.reaped(&scope, due_in).await;
             scopes.redis.command_idempotent(cmd("SREM").arg(key).arg(&name).to_owned(), key).await.is_ok()
         }
         Err(error) => {

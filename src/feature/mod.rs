@@ -23,6 +23,7 @@ use crate::http::router::Router;
 use crate::http::routes::health::Dependency;
 use crate::livekit::{LiveKit, RoomListener};
 use crate::redis::Redis;
+use crate::rooms::timers::Timers;
 use crate::settings::table::Group;
 use crate::settings::{Identity, Reader, Settings};
 use crate::socketio::Namespace;
@@ -133,6 +134,8 @@ pub struct World {
     pub settings: Settings,
     pub redis: Redis,
     pub node: Arc<Node>,
+    /// They fire once all features have started.
+    pub timers: Arc<Timers>,
     /// `None`: no PostgreSQL is configured.
     pub store: Option<Store>,
     /// `None`: no LiveKit is configured.

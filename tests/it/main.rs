@@ -56,6 +56,7 @@ mod redis_tls;
 mod rooms;
 mod scripts_clocks;
 mod scripts_cost;
+mod scripts_due;
 mod scripts_limit;
 mod scripts_location;
 mod scripts_lookup;

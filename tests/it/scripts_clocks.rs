@@ -45,7 +45,7 @@ async fn points(world: &World) -> usize {
 
 async fn a_slow_clock_is_shown_after_an_init_with_a_location(redis: Redis) {
     let world = World::nothing(redis);
-    sos_create(&world.redis, &world.id, plain(), World::record(), Some(&bare(1.0, None))).await.unwrap();
+    sos_create(&world.redis, &world.id, plain(), World::record(), Some(&bare(1.0, None)), TIMERS).await.unwrap();
     let slow = world.snapshot().await.at - 120_000;
     for (n, latitude) in [2.0, 3.0].into_iter().enumerate() {
         assert_ne!(send(&world, "a", &bare(latitude, Some(slow + n as u64))).await, Placed::Old);

@@ -273,6 +273,6 @@ async fn the_room_hears_the_first_then_the_newest(redis: Redis) {
 async fn an_init_does_not_overrule_what_the_citizen_sent(redis: Redis) {
     let world = World::new(redis).await;
     world.locate(citizen(), &fix(5.0, None)).await.unwrap();
-    sos_create(&world.redis, &world.id, plain(), World::record(), Some(&fix(1.0, None))).await.unwrap();
+    sos_create(&world.redis, &world.id, plain(), World::record(), Some(&fix(1.0, None)), TIMERS).await.unwrap();
     assert_eq!(latitude(&world).await, 5.0);
 }

@@ -110,9 +110,9 @@ async fn a_dead_nodes_members_are_lost_and_announced_once(redis: Redis) {
     let events = world.names().await.len();
     // By three nodes at the same time.
     let lost_at = 1_600_000_000_000;
-    let reap = || scope_reap(&world.redis, &scope, "n2.b", lost_at);
+    let reap = || scope_reap(&world.redis, &scope, "n2.b", lost_at, None);
     let (a, b, c) = tokio::join!(reap(), reap(), reap());
-    assert_eq!(a.unwrap() + b.unwrap() + c.unwrap(), 1);
+    assert_eq!(a.unwrap().lost + b.unwrap().lost + c.unwrap().lost, 1);
     for announced in [true, false] {
         let written = sos_presence(&world.redis, &world.id, plain(), 5_000, 0).await.unwrap().written;
         assert_eq!(written.is_some(), announced);
@@ -126,7 +126,7 @@ async fn a_dead_nodes_members_are_lost_and_announced_once(redis: Redis) {
     assert_eq!(again.written.listeners, 1);
     // A scope that is gone.
     let nothing = World::nothing(world.redis.clone());
-    assert_eq!(scope_reap(&nothing.redis, &nothing.scope(), "n2.b", 0).await.unwrap(), 0);
+    assert_eq!(scope_reap(&nothing.redis, &nothing.scope(), "n2.b", 0, None).await.unwrap().lost, 0);
 }
 
 async fn a_user_who_is_elsewhere_too_stays(redis: Redis) {
@@ -134,7 +134,7 @@ async fn a_user_who_is_elsewhere_too_stays(redis: Redis) {
     world.join(citizen()).await;
     let second = Actor { sid: "second", ..citizen() };
     sos_join(&world.redis, &world.id, plain(), second, Seat { node: "n2.b", ..SEAT }, 0, true).await.unwrap();
-    assert_eq!(scope_reap(&world.redis, &world.scope(), "n2.b", 0).await.unwrap(), 1);
+    assert_eq!(scope_reap(&world.redis, &world.scope(), "n2.b", 0, None).await.unwrap().lost, 1);
     // It has one socket fewer, and is there.
     assert!(sos_presence(&world.redis, &world.id, plain(), 0, 0).await.unwrap().written.is_some());
     let presence = world.events("presence:update").await.pop().unwrap();
@@ -144,6 +144,6 @@ async fn a_user_who_is_elsewhere_too_stays(redis: Redis) {
     let scope = ScopeId::new(Kind::of("room"), &unique("w")).unwrap();
     let member = Member { sid: "s", user: "u", role: "admin", node: "n2.b", session_epoch: 3 };
     scope_join(&world.redis, &scope, plain(), member).await.unwrap();
-    assert_eq!(scope_reap(&world.redis, &scope, "n1.a", 0).await.unwrap(), 0);
-    assert_eq!(scope_reap(&world.redis, &scope, "n2.b", 0).await.unwrap(), 1);
+    assert_eq!(scope_reap(&world.redis, &scope, "n1.a", 0, None).await.unwrap().lost, 0);
+    assert_eq!(scope_reap(&world.redis, &scope, "n2.b", 0, None).await.unwrap().lost, 1);
 }

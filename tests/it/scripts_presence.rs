@@ -62,7 +62,7 @@ impl World {
 
     async fn loses(&self, user: &str, sid: &str) -> Option<u64> {
         let actor = Actor { user, role: "rescuer", named: true, sid, source: Source::Socket };
-        sos_lost(&self.redis, &self.id, plain(), actor, SEAT, None, WINDOW).await.unwrap().unwrap().announce_ms
+        sos_lost(&self.redis, &self.id, plain(), actor, SEAT, Loss::default(), WINDOW).await.unwrap().unwrap().announce_ms
     }
 
     /// The window ends now.
@@ -228,11 +228,11 @@ async fn a_change_tells_every_number_of_sockets_right(redis: Redis) {
         assert_eq!(world.loses("u0001", "second").await, None);
         assert_eq!(world.loses("u0002", "u0002").await, None);
         let early = sos_presence(&world.redis, &world.id, plain(), 60_000, WINDOW).await.unwrap();
-        assert!(early.written.is_none() && early.next_ms.is_some());
+        assert!(early.written.is_none() && early.next.is_some());
         assert_eq!(world.returns("u0002", "u0002").await, None, "as it was: nobody is told");
         world.window_ends().await;
         let due = sos_presence(&world.redis, &world.id, plain(), 60_000, WINDOW).await.unwrap();
-        assert!(due.written.is_some() && due.next_ms.is_none());
+        assert!(due.written.is_some() && due.next.is_none());
         assert_eq!(world.heard_list().await.members(), Roster::of(&world.state().await).members(), "{size}");
         assert_eq!(world.heard_list().await.members()["u0001"].2, 1);
     }
@@ -286,7 +286,7 @@ async fn the_members_of_a_dead_node_go_in_parts(redis: Redis) {
     }))
     .await;
     while !world.announced().await.is_empty() {}
-    assert_eq!(scope_reap(&world.redis, &world.scope(), "n2.b", 1_600_000_000_000).await.unwrap(), 650);
+    assert_eq!(scope_reap(&world.redis, &world.scope(), "n2.b", 1_600_000_000_000, None).await.unwrap().lost, 650);
     let mut gone = 0;
     loop {
         world.window_ends().await;
@@ -295,7 +295,7 @@ async fn the_members_of_a_dead_node_go_in_parts(redis: Redis) {
         gone += 1;
         let after = world.audited().await.iter().filter(|event| *event == "leave").count();
         assert!(after - before <= 100, "{}", after - before);
-        if announced.next_ms.is_none() {
+        if announced.next.is_none() {
             break;
         }
     }
@@ -339,7 +339,7 @@ async fn members_that_a_node_of_the_release_before_has_written_count(redis: Redi
     world.enters("a").await;
     let told = world.events("presence:update").await.pop().unwrap();
     assert_eq!((users(&told["joined"]), &told["count"]), (vec!["a"], &json!(56)));
-    assert_eq!(scope_reap(&world.redis, &world.scope(), "n0.z", 1).await.unwrap(), 55);
+    assert_eq!(scope_reap(&world.redis, &world.scope(), "n0.z", 1, None).await.unwrap().lost, 55);
     sos_presence(&world.redis, &world.id, plain(), 5_000, WINDOW).await.unwrap();
     let told = world.announced().await;
     assert_eq!((told[0]["joined"].as_array().unwrap().len(), &told[0]["joined"][0]["online"]), (55, &json!(false)));

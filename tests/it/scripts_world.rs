@@ -41,6 +41,9 @@ macro_rules! on_both {
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
+/// When the timers of an SOS are due that is made.
+pub const TIMERS: FirstTimers = FirstTimers { ack: Duration::from_secs(60), lookup: Some(Duration::from_secs(30)) };
+
 pub fn unique(what: &str) -> String {
     format!("{what}-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
@@ -128,7 +131,7 @@ impl World {
     /// An SOS of citizen `cit`, made by the internal API.
     pub async fn new(redis: Redis) -> Self {
         let world = Self::nothing(redis);
-        let made = sos_create(&world.redis, &world.id, plain(), Self::record(), None).await.unwrap();
+        let made = sos_create(&world.redis, &world.id, plain(), Self::record(), None, TIMERS).await.unwrap();
         assert!(made.created);
         world
     }

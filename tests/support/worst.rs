@@ -198,6 +198,8 @@ fn fix(device: String, time: u64) -> Fix {
 
 const INTAKE: Intake<'static> = Intake { throttle_ms: 0, connection: "a-connection-of-20-c", devices: 64 };
 const SEAT: Seat<'static> = Seat { node: "node-1.abcdefgh", session_epoch: 1, from_connect: false, recovered: false };
+const TIMERS: FirstTimers = FirstTimers { ack: Duration::from_secs(60), lookup: Some(Duration::from_secs(30)) };
+const LOST: LostTimer = LostTimer { name: "offline", after: Duration::from_secs(5) };
 const DISPATCHER: Actor<'static> =
     Actor { user: "dispatcher", role: "dispatcher", named: false, sid: "s-dispatcher", source: Source::Socket };
 
@@ -232,7 +234,7 @@ impl Worst<'_> {
     async fn gather(&self) {
         let now = self.now().await;
         let record = Record { citizen: Some("0000"), ..Record::default() };
-        sos_create(&self.meter.redis, "worst", plain(), record, None).await.expect("an answer");
+        sos_create(&self.meter.redis, "worst", plain(), record, None, TIMERS).await.expect("an answer");
         let mut state = Vec::new();
         let (mut members, mut location) = (Vec::new(), Vec::new());
         for n in 0..MEMBERS {
@@ -407,7 +409,7 @@ impl Worst<'_> {
         scope_leave(&meter, &watch, members[0]).await.expect("an answer");
         scope_detach(&meter, &watch, SEAT.node).await.expect("an answer");
         self.copy("reap").await;
-        scope_reap(&meter, &kinds::scope("reap"), SEAT.node, 0).await.expect("an answer");
+        scope_reap(&meter, &kinds::scope("reap"), SEAT.node, 0, Some(LOST)).await.expect("an answer");
     }
 
     async fn life(&self) {
@@ -442,12 +444,12 @@ impl Worst<'_> {
         self.meter.ask(&["DEL", &keys::sos_state("made")]).await;
         let address = format!(r#"{{"city":"{}"}}"#, "ä".repeat(200));
         let record = Record { citizen: Some("0000"), address: Some(&address), ..Record::default() };
-        let made = sos_create(&meter, "made", once(""), record, Some(&fix(String::new(), 1))).await.expect("an answer");
+        let made = sos_create(&meter, "made", once(""), record, Some(&fix(String::new(), 1)), TIMERS).await.expect("an answer");
         assert!(made.created);
         self.copy("over").await;
         self.meter.ask(&["HSET", &keys::sos_state("over"), "prov", "1"]).await;
         let record = Record { status: Some("closed"), ..record };
-        assert!(sos_complete(&meter, "over", once(""), record).await.expect("an answer").completed);
+        assert!(sos_complete(&meter, "over", once(""), record, TIMERS).await.expect("an answer").completed);
     }
 
     async fn members(&self) {
@@ -465,7 +467,7 @@ impl Worst<'_> {
         assert!(sos_remove(&meter, "joined", once(""), &user(2), WINDOW_MS).await.expect("an answer").is_ok());
         // All are lost at once.
         self.copy("left").await;
-        scope_reap(&self.meter.redis, &kinds::scope("left"), SEAT.node, 1).await.expect("an answer");
+        scope_reap(&self.meter.redis, &kinds::scope("left"), SEAT.node, 1, Some(LOST)).await.expect("an answer");
         for _ in 0..6 {
             sos_presence(&meter, "left", once(""), 0, 0).await.expect("an answer");
         }

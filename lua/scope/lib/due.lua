@@ -7,11 +7,21 @@ local DUE_KEEP_MS = 90000000 -- beyond the latest timer: as long as the other ke
 
 local function due_open(key) DUE = key end
 
+-- The key exists, and lives as long as it is needed.
+local function due_keep(left)
+  if call('PTTL', DUE) < left + DUE_KEEP_MS - 3600000 then call('PEXPIRE', DUE, left + DUE_KEEP_MS) end
+end
+
+local function due_ensure()
+  call('ZADD', DUE, 'NX', '+inf', '')
+  due_keep(0)
+end
+
 -- Sets a timer, in place of the moment to which it was set. Returns ms until then.
 local function due_at(row, at)
   local left = math.max(at - now, 0)
   call('ZADD', DUE, at, row, '+inf', '')
-  if call('PTTL', DUE) < left + DUE_KEEP_MS - 3600000 then call('PEXPIRE', DUE, left + DUE_KEEP_MS) end
+  due_keep(left)
   return left
 end
 
@@ -22,7 +32,7 @@ local function due_by(row, at)
   return due_at(row, at)
 end
 
--- Returns -1, as nothing is due any more.
+-- Clears a timer. Returns -1: it is not due any more.
 local function due_clear(row)
   call('ZREM', DUE, row)
   return -1

@@ -4,6 +4,7 @@
 //! The body is `<audience> <except> <key> <lens>\n<json args array><attachments…>`; the log holds it in field `b`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -85,7 +86,7 @@ script!(DETACH = "scope" / "scope_detach", "scope/lib/scope");
 script!(READ = "scope" / "scope_read", "scope/lib/scope", "scope/lib/log");
 script!(JOIN = "scope" / "scope_join", "scope/lib/scope", "scope/lib/log", "scope/lib/members");
 script!(LEAVE = "scope" / "scope_leave", "scope/lib/scope", "scope/lib/members");
-script!(REAP = "scope" / "scope_reap", "scope/lib/scope", "scope/lib/members");
+script!(REAP = "scope" / "scope_reap", "scope/lib/scope", "scope/lib/due", "scope/lib/members");
 script!(TOUCH = "scope" / "scope_touch", "scope/lib/scope", "scope/lib/members");
 
 /// Publishes one message whose body the caller has built. `user` is the sender (empty: the hub), to whom the
@@ -234,16 +235,44 @@ pub async fn scope_leave<E: Eval>(redis: &E, scope: &ScopeId, member: Member<'_>
     Ok(Reply::new(LEAVE.name, redis.eval(&LEAVE, at, args).await?)?.flag()?)
 }
 
-/// A node is dead: it listens no longer, and its members count as lost at `lost_at` (ms; 0: now). Returns how many they were.
-pub async fn scope_reap<E: Eval>(redis: &E, scope: &ScopeId, node: &str, lost_at: u64) -> Result<u64, E::Error> {
-    let mut lost = 0;
+/// A durable timer that is set when a connection is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LostTimer {
+    pub name: &'static str,
+    /// How long after the loss it is due.
+    pub after: Duration,
+}
+
+/// What [`scope_reap`] did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reaped {
+    /// Members that were lost.
+    pub lost: u64,
+    /// In so long the timer is due that was set, by this call or an earlier one.
+    pub due_in: Option<Duration>,
+}
+
+/// A node is dead: it listens no longer, and its members count as lost at `lost_at` (ms; 0: now). If there were any, a timer is
+/// set in the same step.
+pub async fn scope_reap<E: Eval>(
+    redis: &E,
+    scope: &ScopeId,
+    node: &str,
+    lost_at: u64,
+    timer: Option<LostTimer>,
+) -> Result<Reaped, E::Error> {
+    let mut reaped = Reaped::default();
+    let (name, after) = timer.map_or(("", Duration::ZERO), |timer| (timer.name, timer.after));
     loop {
-        let at = vec![keys::scope_meta(scope), keys::scope_members(scope)];
-        let mut reply = Reply::new(REAP.name, redis.eval(&REAP, at, Args::new().text(node).int(lost_at).done()).await?)?;
-        lost += reply.uint()?;
+        let at = vec![keys::scope_meta(scope), keys::scope_members(scope), keys::scope_due(scope)];
+        let args = Args::new().text(node).int(lost_at).text(name).int(after.as_millis() as u64).done();
+        let mut reply = Reply::new(REAP.name, redis.eval(&REAP, at, args).await?)?;
+        reaped.lost += reply.uint()?;
         let _listeners = reply.uint()?;
-        if !reply.flag()? {
-            return Ok(lost);
+        let is_more = reply.flag()?;
+        reaped.due_in = reply.wait()?;
+        if !is_more {
+            return Ok(reaped);
         }
     }
 }

@@ -166,6 +166,7 @@ impl Configured for Set {
         let (verifier, service) = (Arc::new(self.verifier()?), self.service(world.settings.internal_token.as_ref())?);
         let sos = Sos::new(SosParts {
             scopes: world.node.scopes.clone(),
+            timers: world.timers.clone(),
             config: self.config(&world.settings),
             verifier: verifier.clone(),
             directory: Arc::new(service.clone()),

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::StatusCode;
-use tokio::time::{Instant, sleep};
 
 use super::Sos;
 use crate::cluster::registry::Registry;
@@ -17,9 +16,6 @@ const INHERIT: &str = "/inherit";
 const INHERIT_DEADLINE: Duration = Duration::from_secs(2);
 /// Nodes that are asked to.
 const HEIRS: usize = 3;
-/// Without another node: how long this one waits beyond the grace of a lost connection.
-const AFTERMATH: Duration = Duration::from_secs(3);
-const LOOK: Duration = Duration::from_millis(10);
 
 /// The other nodes.
 pub struct Others {
@@ -30,16 +26,9 @@ pub struct Others {
 /// Hands over what is left, once all connections are closed.
 pub async fn hand_over(sos: &Sos, others: &Others) {
     let left = sos.owed();
-    if left.is_empty() || bequeath(&left, others).await {
-        return;
-    }
-    // No other node is there. Events for the SOS service wait in Redis for the next one that comes.
-    let deadline = Instant::now() + AFTERMATH + sos.config.offline_after;
-    while sos.unannounced() > 0 {
-        if Instant::now() >= deadline {
-            return tracing::warn!(incidents = sos.unannounced(), "lost connections are announced by the next sweep");
-        }
-        sleep(LOOK).await;
+    if !left.is_empty() && !bequeath(&left, others).await {
+        // All of it waits in Redis for the next node that comes.
+        tracing::debug!(incidents = left.len(), "no other node takes over what is left to do");
     }
 }
 

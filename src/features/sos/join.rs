@@ -139,13 +139,6 @@ impl Sos {
         }
     }
 
-    /// A member has come here: what the incident waits for, this node waits for as well.
-    fn take_part(self: &Arc<Self>, sos: &str, is_provisional: bool) {
-        if is_provisional {
-            self.look_up_again(sos);
-        }
-    }
-
     fn room_state(&self, snapshot: SosSnapshot) -> Arc<RoomState> {
         Arc::new(RoomState {
             event: Args::event("sos:state", &self.state_json(&snapshot)),
@@ -178,8 +171,7 @@ impl Sos {
     }
 
     pub(super) fn after_join(self: &Arc<Self>, sos: &str, joined: &SosJoined) {
-        self.after_move(sos, &Moved { written: joined.written, announce_ms: joined.announce_ms });
-        self.take_part(sos, joined.provisional);
+        self.after_move(sos, &Moved { written: joined.written, announce_ms: joined.announce_ms, due_in: None });
     }
 
     /// A member whose rights have changed: its entry gets the role that counts now, or it goes.

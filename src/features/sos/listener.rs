@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use serde::Deserialize;
 
+use crate::cluster::scripts::scope::LostTimer;
 use crate::cluster::{LocalMember, NotRejoined, Rejoined, ScopeListener};
 use crate::core::ScopeId;
 use crate::features::sos::scripts::location::sos_locations;
@@ -14,6 +15,7 @@ use crate::socketio::{BoxFuture, Socket};
 
 use super::Sos;
 use super::caller::caller;
+use super::due::OFFLINE;
 use super::error::SosError;
 use super::join::Entered;
 use super::kinds;
@@ -75,10 +77,22 @@ impl ScopeListener for Listener {
         });
     }
 
-    fn reaped(&self, scope: &ScopeId) {
-        let Some(feature) = self.0.upgrade().filter(|_| scope.kind == kinds::SOS) else { return };
-        let sos = scope.id.clone();
-        tokio::spawn(async move { feature.take_over(&sos).await });
+    fn reaped(&self, scope: &ScopeId, due_in: Option<Duration>) -> BoxFuture<()> {
+        let feature = self.0.upgrade().filter(|_| scope.kind == kinds::SOS);
+        let scope = scope.clone();
+        Box::pin(async move {
+            let Some(feature) = feature else { return };
+            if let Some(wait) = due_in {
+                feature.timers.expect(&scope, wait).await;
+                feature.timers.set(&scope, Some(wait));
+            }
+            tokio::spawn(async move { feature.take_over(&scope.id).await });
+        })
+    }
+
+    fn lost_timer(&self, scope: &ScopeId) -> Option<LostTimer> {
+        let feature = self.0.upgrade().filter(|_| scope.kind == kinds::SOS)?;
+        Some(LostTimer { name: OFFLINE, after: feature.config.offline_after })
     }
 
     fn bereaved(&self) {
@@ -89,11 +103,10 @@ impl ScopeListener for Listener {
 }
 
 impl Sos {
-    /// What the dead node would have done: its lost members are announced, what it was to send is sent. Whoever comes first
-    /// does it; the others find nothing to do.
+    /// What the dead node would have done at once: what it was to send is sent. Whoever comes first does it; the others find
+    /// nothing to do.
     async fn take_over(self: &Arc<Self>, sos: &str) {
         let _permit = self.heirs.acquire().await;
-        self.announce_lost(sos).await;
         if let Err(error) = self.sweep_one(sos).await {
             tracing::debug!(sos, %error, "what a dead node has left is the sweep's");
         }

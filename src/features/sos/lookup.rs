@@ -25,13 +25,12 @@ use super::{Sos, time};
 use super::{payload, rules};
 use crate::core::sync::lock;
 use crate::protocol::fields::{Bad, Fields};
-use crate::rooms::pending::longer;
 use crate::telemetry::due;
 
 /// How long a client waits for the SOS service: for one call, and a little for a place among those of this node.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// The shortest and the longest wait before a timer whose work could not be done is tried again.
-const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// When to come again for a look-up for which no place was free.
+const BUSY: Duration = Duration::from_secs(1);
 /// So often the state of a busy room is read again before it is published as it is.
 const PUBLISH_TRIES: u32 = 10;
 
@@ -138,16 +137,16 @@ impl Sos {
             return Ok(());
         }
         let found = self.ask_service(sos).await;
-        let op = self.scopes.next_op();
+        let (op, timers) = (self.scopes.next_op(), self.first_timers());
         let made = match found {
             Ok(record) => {
-                self.remember(sos).await;
-                sos_complete(self.redis(), sos, self.op(&op, ""), Read::new(&record).known()).await?
+                tokio::join!(self.remember(sos), self.expect_timers(sos));
+                sos_complete(self.redis(), sos, self.op(&op, ""), Read::new(&record).known(), timers).await?
             }
             Err(LookupError::NotFound) => return Err(SosError::NotFound),
             Err(LookupError::Unavailable) if claims.names(sos) => {
-                self.remember(sos).await;
-                sos_provisional(self.redis(), sos, self.op(&op, ""), actor(claims, sos, "")).await?
+                tokio::join!(self.remember(sos), self.expect_timers(sos));
+                sos_provisional(self.redis(), sos, self.op(&op, ""), actor(claims, sos, ""), timers).await?
             }
             Err(LookupError::Unavailable) => return Err(SosError::Unavailable),
         };
@@ -174,15 +173,10 @@ impl Sos {
         tokio::time::timeout(PATIENCE, found).await.unwrap_or(Err(LookupError::Unavailable))
     }
 
-    /// What follows on a state that was made, completed or touched: timers, and the state itself for those who waited for it.
+    /// What follows on a state that was made, completed or touched: its timers, and the state itself for those who waited for it.
     pub(super) async fn made(self: &Arc<Self>, sos: &str, made: &SosMade) {
         self.after(sos, &made.written);
-        if made.snapshot.provisional {
-            self.look_up_again(sos);
-        }
-        if made.created && !made.snapshot.ended {
-            self.ask_for_acknowledgement(sos, self.config.ack_after);
-        }
+        self.timer_set(sos, made.due_in);
         let news = made.created || made.completed && !made.snapshot.ended;
         if news
             && !made.snapshot.sockets.is_empty()
@@ -209,86 +203,46 @@ impl Sos {
         Ok(())
     }
 
-    /// A provisional state is looked up again as long as it has members, on whatever node. The nodes take turns: whoever
-    /// calls this makes sure that one of them does it.
-    pub(super) fn look_up_again(self: &Arc<Self>, sos: &str) {
-        if !self.directory.is_configured() || !self.repeats.add(sos.to_owned()) {
-            return;
+    /// Looks a provisional state up, if it is time. The nodes take turns. When to come again; `None`: there is nothing to look
+    /// up any more.
+    pub(super) async fn look_up_again(self: &Arc<Self>, sos: &str) -> Result<Option<Duration>, SosError> {
+        let every = self.config.lookup_every;
+        if !self.directory.is_configured() {
+            return Ok(Some(every));
         }
-        let (weak, sos) = (Arc::downgrade(self), sos.to_owned());
+        // The turn is left to a node that has a place for it.
+        let Ok(place) = self.repeated_lookups.clone().try_acquire_owned() else { return Ok(Some(BUSY)) };
+        match lookup_claim(self.redis(), sos, every.as_millis() as u64).await? {
+            LookupTurn::Taken => {}
+            LookupTurn::In(wait) => return Ok(Some(wait)),
+            LookupTurn::Over => return Ok(None),
+        }
+        let (feature, sos) = (self.clone(), sos.to_owned());
         tokio::spawn(async move {
-            loop {
-                let Some(feature) = weak.upgrade() else { return };
-                feature.repeats.take(&sos);
-                let Some(wait) = feature.complete(&sos).await else { return };
-                if !feature.repeats.add(sos.clone()) {
-                    return;
-                }
-                drop(feature);
-                tokio::time::sleep(wait).await;
-            }
+            feature.complete(&sos).await;
+            drop(place);
         });
+        Ok(Some(every))
     }
 
-    /// Looks a provisional state up, if it is time. When to come again; `None`: there is nothing to look up any more.
-    async fn complete(self: &Arc<Self>, sos: &str) -> Option<Duration> {
-        let every = self.config.lookup_every;
-        if !self.scopes.may_act().await {
-            return Some(RETRY.0);
-        }
-        match lookup_claim(self.redis(), sos, every.as_millis() as u64).await {
-            Ok(LookupTurn::Taken) => {}
-            Ok(LookupTurn::In(ms)) => return Some(Duration::from_millis(ms.max(1))),
-            Ok(LookupTurn::Over) => return None,
-            Err(_) => return Some(RETRY.1),
-        }
-        let found = {
-            let _permit = self.repeated_lookups.acquire().await;
-            self.directory.lookup(sos).await
-        };
+    /// Asks the service about a provisional state, and notes the answer. What cannot be noted is asked again at the next turn.
+    async fn complete(self: &Arc<Self>, sos: &str) {
+        let found = self.directory.lookup(sos).await;
         let op = self.scopes.next_op();
         match found {
             Ok(record) => {
-                let made = sos_complete(self.redis(), sos, self.op(&op, ""), Read::new(&record).known()).await;
-                let Ok(made) = made else { return Some(every) };
-                self.made(sos, &made).await;
+                let (op, timers) = (self.op(&op, ""), self.first_timers());
+                if let Ok(made) = sos_complete(self.redis(), sos, op, Read::new(&record).known(), timers).await {
+                    self.made(sos, &made).await;
+                }
             }
             Err(error) => {
                 let unknown = sos_unknown(self.redis(), sos, self.op(&op, ""), error == LookupError::NotFound).await;
-                let Ok(Some(ended)) = unknown else { return Some(every) };
-                self.after(sos, &ended);
-            }
-        }
-        None
-    }
-
-    /// Tells watchers and the SOS service, once, if nobody acknowledges in time.
-    pub(super) fn ask_for_acknowledgement(self: &Arc<Self>, sos: &str, wait: Duration) {
-        if !self.alarms.add(sos.to_owned()) {
-            return;
-        }
-        let (weak, sos) = (Arc::downgrade(self), sos.to_owned());
-        tokio::spawn(async move {
-            let (mut wait, mut pause) = (wait, RETRY.0);
-            loop {
-                tokio::time::sleep(wait).await;
-                let Some(feature) = weak.upgrade() else { return };
-                feature.alarms.take(&sos);
-                let checked = match feature.scopes.may_act().await {
-                    true => feature.check_acknowledgement(&sos).await,
-                    false => Err(SosError::Unavailable),
-                };
-                wait = match checked {
-                    Ok(Some(next)) => next,
-                    Ok(None) => return,
-                    Err(_) => pause,
-                };
-                pause = longer(pause, RETRY.1);
-                if !feature.alarms.add(sos.clone()) {
-                    return;
+                if let Ok(Some(ended)) = unknown {
+                    self.after(sos, &ended);
                 }
             }
-        });
+        }
     }
 }
 

@@ -12,6 +12,7 @@
 mod caller;
 mod connect;
 mod demo;
+mod due;
 pub mod error;
 mod events;
 mod expiry;
@@ -59,6 +60,7 @@ use crate::rooms::clock::Clock;
 use crate::rooms::coalesce::Windows;
 use crate::rooms::pending::Pending;
 use crate::rooms::share::Shared;
+use crate::rooms::timers::Timers;
 use crate::socketio::{Namespace, Socket};
 
 pub use payload::NO_SOS_ID;
@@ -144,6 +146,8 @@ impl Default for Config {
 /// What [`Sos::new`] puts together.
 pub struct Parts {
     pub scopes: Arc<Scopes>,
+    /// Not started yet.
+    pub timers: Arc<Timers>,
     pub config: Config,
     pub verifier: Arc<dyn Verifier>,
     pub directory: Arc<dyn Directory>,
@@ -160,17 +164,16 @@ pub struct Sos {
     sockets: Mutex<HashMap<Box<str>, Arc<Socket>>>,
     flights: Flights,
     lookups: Semaphore,
-    repeated_lookups: Semaphore,
+    repeated_lookups: Arc<Semaphore>,
     refills: Semaphore,
     payers: Semaphore,
     heirs: Semaphore,
     deliverers: Deliverers,
-    /// Timers by SOS (and user), at most one of each kind.
+    /// What outlives this node: who is lost, who did not acknowledge, what is looked up again.
+    timers: Arc<Timers>,
+    /// What this node does in a moment, by SOS (and user), at most one of each kind.
     flushes: location::Flushes,
-    alarms: Pending<String>,
-    offline: Pending<String>,
     windows: Windows<String>,
-    repeats: Pending<String>,
     debts: Pending<String>,
     /// Snapshots of large rooms, for all who join together.
     states: Arc<Shared<String, Option<Arc<RoomState>>, SosError>>,
@@ -185,7 +188,7 @@ pub struct Sos {
 impl Sos {
     /// Puts the feature together and listens to its scopes. Must be called inside a Tokio runtime.
     pub fn new(parts: Parts) -> Arc<Self> {
-        let Parts { scopes, config, verifier, directory } = parts;
+        let Parts { scopes, timers, config, verifier, directory } = parts;
         let sos = Arc::new(Self {
             scopes,
             config,
@@ -195,16 +198,14 @@ impl Sos {
             sockets: Mutex::default(),
             flights: Flights::default(),
             lookups: Semaphore::new(PARALLEL_LOOKUPS),
-            repeated_lookups: Semaphore::new(PARALLEL_REPEATED_LOOKUPS),
+            repeated_lookups: Arc::new(Semaphore::new(PARALLEL_REPEATED_LOOKUPS)),
             refills: Semaphore::new(PARALLEL_REFILLS),
             payers: Semaphore::new(PARALLEL_PAYERS),
             heirs: Semaphore::new(PARALLEL_HEIRS),
             deliverers: Deliverers::default(),
+            timers,
             flushes: location::flushes(),
-            alarms: Pending::default(),
-            offline: Pending::default(),
             windows: presence::windows(),
-            repeats: Pending::default(),
             debts: Pending::default(),
             states: Arc::default(),
             lists: Arc::default(),
@@ -214,6 +215,7 @@ impl Sos {
         for kind in [kinds::SOS, kinds::WATCH] {
             sos.scopes.register(kind, Arc::new(Listener(Arc::downgrade(&sos))));
         }
+        sos.handle_timers();
         sos
     }
 
@@ -272,15 +274,9 @@ impl Sos {
         self.losses.len()
     }
 
-    /// SOSs in which this node will announce who has not come back once the grace is over.
-    pub fn unannounced(&self) -> usize {
-        self.offline.keys().len()
-    }
-
     /// SOSs for which this node has something left to do, which any other may do in its place.
     pub fn owed(&self) -> Vec<String> {
-        let mut owed = self.offline.keys();
-        owed.extend(self.windows.keys());
+        let mut owed = self.windows.keys();
         owed.extend(self.deliverers.workers.running());
         owed.sort_unstable();
         owed.dedup();
@@ -332,5 +328,6 @@ impl Sos {
     fn after_move(self: &Arc<Self>, sos: &str, moved: &Moved) {
         self.after(sos, &moved.written);
         self.announce_in(sos, moved.announce_ms);
+        self.timer_set(sos, moved.due_in);
     }
 }

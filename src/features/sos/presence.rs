@@ -6,11 +6,12 @@ use std::time::Duration;
 use crate::auth::Claims;
 use crate::cluster::scripts::scope::{Member, scope_touch};
 use crate::features::sos::scripts::presence::{presence_remove, presence_set};
-use crate::features::sos::scripts::{Actor, Seat, Source, sos_announce, sos_lost, sos_presence};
+use crate::features::sos::scripts::{Actor, Loss, Seat, Source, sos_announce, sos_lost, sos_presence};
 use crate::socketio::Socket;
 
 use super::Sos;
 use super::caller::caller;
+use super::error::SosError;
 use super::kinds::scope;
 use crate::core::sync::lock;
 use crate::rooms::coalesce::Windows;
@@ -137,11 +138,12 @@ impl Sos {
                 let actor = Actor { user, role, named: false, sid, source: Source::Socket };
                 let seat = Seat { node, session_epoch: *epoch, from_connect: false, recovered: false };
                 let window = feature.presence_window_ms();
-                match sos_lost(feature.redis(), sos, feature.op(&op, ""), actor, seat, Some(at), window).await {
+                let loss = Loss { at: Some(at), grace: feature.config.offline_after };
+                feature.timers.expect(&scope(sos), loss.grace).await;
+                match sos_lost(feature.redis(), sos, feature.op(&op, ""), actor, seat, loss, window).await {
                     Ok(moved) => {
                         if let Some(moved) = moved {
                             feature.after_move(sos, &moved);
-                            feature.announce_lost_in(sos, feature.config.offline_after);
                         }
                         return;
                     }
@@ -154,41 +156,15 @@ impl Sos {
         });
     }
 
-    /// Announces, after the grace, whoever has not come back.
-    pub(super) fn announce_lost_in(self: &Arc<Self>, sos: &str, wait: Duration) {
-        if !self.offline.add(sos.to_owned()) {
-            return;
-        }
-        let (weak, sos) = (Arc::downgrade(self), sos.to_owned());
-        tokio::spawn(async move {
-            tokio::time::sleep(wait).await;
-            let Some(feature) = weak.upgrade() else { return };
-            let may_act = feature.scopes.may_act().await;
-            feature.offline.take(&sos);
-            if may_act {
-                feature.announce_lost(&sos).await;
-            } else {
-                feature.announce_lost_in(&sos, LOST_RETRY.0);
-            }
-        });
-    }
-
-    /// Announces whoever has been away for longer than the grace, and sets a timer for the next one.
-    pub(super) async fn announce_lost(self: &Arc<Self>, sos: &str) {
+    /// Announces whoever has been away for longer than the grace. Returns when the next one is due.
+    pub(super) async fn announce_lost(self: &Arc<Self>, sos: &str) -> Result<Option<Duration>, SosError> {
         let (op, grace) = (self.scopes.next_op(), self.config.offline_after.as_millis() as u64);
-        match sos_presence(self.redis(), sos, self.op(&op, ""), grace, self.presence_window_ms()).await {
-            Ok(announced) => {
-                if let Some(written) = announced.written {
-                    self.after(sos, &written);
-                }
-                if let Some(next) = announced.next_ms {
-                    // Not more often than they are announced: each look is over all members.
-                    self.announce_lost_in(sos, Duration::from_millis(next + 1).max(self.config.presence_window));
-                }
-                self.announce_in(sos, announced.announce_ms);
-            }
-            Err(_) => self.announce_lost_in(sos, LOST_RETRY.0),
+        let announced = sos_presence(self.redis(), sos, self.op(&op, ""), grace, self.presence_window_ms()).await?;
+        if let Some(written) = announced.written {
+            self.after(sos, &written);
         }
+        self.announce_in(sos, announced.announce_ms);
+        Ok(announced.next)
     }
 
     pub(super) fn presence_window_ms(&self) -> u64 {

@@ -85,7 +85,7 @@ fn internal<'a>(user: &'a str, role: &'static str) -> Actor<'a> {
 impl Sos {
     /// `POST …/init`: makes the state, or fills the null fields of one that stands.
     pub async fn create(self: &Arc<Self>, new: NewSos) -> Result<Created, SosError> {
-        self.remember(&new.sos_id).await;
+        tokio::join!(self.remember(&new.sos_id), self.expect_timers(&new.sos_id));
         let record = Record {
             citizen: Some(&new.citizen_id),
             kind: new.kind.as_deref(),
@@ -94,7 +94,8 @@ impl Sos {
             ..Record::default()
         };
         let op = self.scopes.next_op();
-        let made = sos_create(self.redis(), &new.sos_id, self.op(&op, ""), record, new.location.as_ref()).await?;
+        let (op, timers) = (self.op(&op, ""), self.first_timers());
+        let made = sos_create(self.redis(), &new.sos_id, op, record, new.location.as_ref(), timers).await?;
         self.made(&new.sos_id, &made).await;
         Ok(Created { created: made.created, state: self.state_json(&made.snapshot) })
     }

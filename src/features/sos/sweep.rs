@@ -57,16 +57,14 @@ impl Sos {
         if let Swept::Expired(written) = &swept {
             self.after(sos, written);
         }
-        // What is due is done; what is not is left to this node's timers, whoever had promised it.
+        // What is due is done. What is not has its timer set and hinted at again: a failover may have taken that back.
         if let Swept::Alive { provisional, .. } = swept {
-            if let Some(wait) = self.check_acknowledgement(sos).await? {
-                self.ask_for_acknowledgement(sos, wait);
-            }
+            self.timer_set(sos, self.check_acknowledgement(sos).await?);
             if provisional {
-                self.look_up_again(sos);
+                self.timer_set(sos, self.look_up_again(sos).await?);
             }
             self.flush_due(sos).await?;
-            self.announce_lost_in(sos, Duration::ZERO);
+            self.timer_set(sos, self.announce_lost(sos).await?);
         }
         if let Swept::Ended = swept {
             // Of very many the end itself did not tell all.
@@ -83,7 +81,7 @@ impl Sos {
         Ok(())
     }
 
-    /// Tells watchers and the SOS service if nobody has acknowledged in time. Returns when to ask again.
+    /// Tells watchers and the SOS service, once, if nobody has acknowledged in time. Returns when to ask again.
     pub(super) async fn check_acknowledgement(self: &Arc<Self>, sos: &str) -> Result<Option<Duration>, SosError> {
         let (op, deadline) = (self.scopes.next_op(), self.config.ack_after.as_millis() as u64);
         Ok(match sos_unacknowledged(self.redis(), sos, self.op(&op, ""), deadline).await? {
@@ -91,7 +89,7 @@ impl Sos {
                 self.after(sos, &written);
                 None
             }
-            Unacknowledged::NotYet(ms) => Some(Duration::from_millis(ms.max(1))),
+            Unacknowledged::NotYet(wait) => Some(wait),
             Unacknowledged::Done => None,
         })
     }

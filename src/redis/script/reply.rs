@@ -1,6 +1,7 @@
 //! Reading what a script answered, and writing what it is asked.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use bytes::Bytes;
 use redis::Value;
@@ -62,6 +63,11 @@ impl Reply {
 
     pub fn uint(&mut self) -> Result<u64, BadReply> {
         Ok(self.int()?.max(0).unsigned_abs())
+    }
+
+    /// ms from now; below 0: none.
+    pub fn wait(&mut self) -> Result<Option<Duration>, BadReply> {
+        Ok(u64::try_from(self.int()?).ok().map(Duration::from_millis))
     }
 
     pub fn flag(&mut self) -> Result<bool, BadReply> {

@@ -44,7 +44,7 @@ pub struct Settled {
 pub async fn due_read<E: Eval>(redis: &E, scope: &ScopeId, most: usize) -> Result<DueTimers, E::Error> {
     let args = Args::new().int(most as u64).done();
     let mut reply = Reply::new(READ.name, redis.eval(&READ, vec![keys::scope_due(scope)], args).await?)?;
-    let next = due_in(reply.int()?);
+    let next = reply.wait()?;
     let mut rows = Vec::with_capacity(reply.len() / 2);
     while reply.len() > 0 {
         rows.push(DueRow { row: reply.text()?, late: Duration::from_millis(reply.uint()?) });
@@ -85,11 +85,6 @@ pub async fn timers_settle<E: Eval>(redis: &E, part: u16, settled: &[Settled]) -
     let args = settled.iter().fold(Args::new(), add).done();
     let mut reply = Reply::new(SETTLE.name, redis.eval(&SETTLE, vec![keys::timers(part)], args).await?)?;
     Ok(reply.uint()?)
-}
-
-/// What a script says that has set a timer: in how many ms it is due; below 0, it has set none.
-pub fn due_in(ms: i64) -> Option<Duration> {
-    u64::try_from(ms).ok().map(Duration::from_millis)
 }
 
 /// In whole ms, rather later than earlier.

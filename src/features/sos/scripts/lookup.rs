@@ -1,5 +1,7 @@
 //! Look-ups of a provisional SOS at the SOS service: whose turn it is, and what comes of an answer without a record.
 
+use std::time::Duration;
+
 use super::Written;
 use super::{HUB, all_keys, head, read_written, scope};
 use crate::cluster::scripts::Op;
@@ -10,19 +12,21 @@ use crate::redis::script::{Args, Eval, Reply, script};
 pub enum LookupTurn {
     /// Ask the service now; nobody else does.
     Taken,
-    /// The next turn comes in so many ms.
-    In(u64),
-    /// There is nothing to look up (any more): no provisional state, or nobody is in it.
+    /// The next turn comes then, or nobody is in it for whom to ask.
+    In(Duration),
+    /// There is nothing to look up (any more).
     Over,
 }
 
-/// Takes the next turn to look a provisional SOS up. There is one in `every_ms` for all nodes together.
+/// Takes the next turn to look a provisional SOS up. There is one in `every_ms` for all nodes together, and
+/// the timer is set to the next one.
 pub async fn lookup_claim<E: Eval>(redis: &E, sos: &str, every_ms: u64) -> Result<LookupTurn, E::Error> {
-    let at = vec![keys::sos_state(sos), keys::scope_members(&scope(sos))];
+    let scope = scope(sos);
+    let at = vec![keys::sos_state(sos), keys::scope_members(&scope), keys::scope_due(&scope)];
     let mut reply = Reply::new(CLAIM.name, redis.eval(&CLAIM, at, Args::new().int(every_ms).done()).await?)?;
     Ok(match reply.int()? {
         1 => LookupTurn::Taken,
-        0 => LookupTurn::In(reply.uint()?),
+        0 => LookupTurn::In(reply.wait()?.unwrap_or_default()),
         _ => LookupTurn::Over,
     })
 }
@@ -35,7 +39,7 @@ pub async fn sos_unknown<E: Eval>(redis: &E, sos: &str, op: Op<'_>, is_404: bool
     Ok(read_written(&mut reply)?.ok().filter(|(outcome, _)| outcome == "ok").map(|(_, written)| written))
 }
 
-script!(CLAIM = "sos" / "lookup_claim", "scope/lib/scope", "rooms/lib/audit", "sos/lib/sos");
+script!(CLAIM = "sos" / "lookup_claim", "scope/lib/scope", "scope/lib/due", "rooms/lib/audit", "sos/lib/sos");
 script!(
     UNKNOWN = "sos" / "sos_unknown",
     "scope/lib/scope",

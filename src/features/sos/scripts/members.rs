@@ -1,7 +1,9 @@
 //! Who is in an SOS, and by what right: joins, leaves, presence, admissions. Contract § 3 "Rights".
 
+use std::time::Duration;
+
 use super::snapshot::SosSnapshot;
-use super::{Actor, HUB, INTERNAL, all_keys, head, read_written, scope};
+use super::{Actor, HUB, INTERNAL, all_keys, head, keys_with_due, read_written, scope};
 use super::{Outcome, Refused, Written};
 use crate::cluster::scripts::Op;
 use crate::core::{Position, StreamId};
@@ -113,6 +115,17 @@ pub struct Moved {
     pub written: Written,
     /// Presence is to be announced in so many ms, by [`sos_announce`].
     pub announce_ms: Option<u64>,
+    /// In so long the timer is due that this call has set.
+    pub due_in: Option<Duration>,
+}
+
+/// A connection that was lost.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Loss {
+    /// ms; `None`: now.
+    pub at: Option<u64>,
+    /// So long after that it is announced.
+    pub grace: Duration,
 }
 
 /// Leaves by `sos:leave`, for one socket: the user vanishes from the members with its last socket.
@@ -128,18 +141,17 @@ pub async fn sos_leave<E: Eval>(
     left(redis, sos, op, actor, seat, None, window).await
 }
 
-/// A connection was lost at `lost_at` (ms; `None`: now). Nothing is announced yet: call [`sos_presence`] when
-/// the grace is over.
+/// A connection was lost. Nothing is announced yet: a timer is set for [`sos_presence`] when the grace is over.
 pub async fn sos_lost<E: Eval>(
     redis: &E,
     sos: &str,
     op: Op<'_>,
     actor: Actor<'_>,
     seat: Seat<'_>,
-    lost_at: Option<u64>,
+    loss: Loss,
     window: PresenceWindow,
 ) -> Result<Option<Moved>, E::Error> {
-    left(redis, sos, op, actor, seat, Some(lost_at.unwrap_or(0)), window).await
+    left(redis, sos, op, actor, seat, Some(loss), window).await
 }
 
 async fn left<E: Eval>(
@@ -148,28 +160,32 @@ async fn left<E: Eval>(
     op: Op<'_>,
     actor: Actor<'_>,
     seat: Seat<'_>,
-    lost: Option<u64>,
+    lost: Option<Loss>,
     window: PresenceWindow,
 ) -> Result<Option<Moved>, E::Error> {
+    let Loss { at, grace } = lost.unwrap_or_default();
     let args = head(op, sos, actor).text(seat.node).int(seat.session_epoch);
-    let args = args.flag(lost.is_some()).int(lost.unwrap_or(0)).int(window).done();
-    let mut reply = Reply::new(LEAVE.name, redis.eval_write(&LEAVE, all_keys(sos), args).await?)?;
+    let args = args.flag(lost.is_some()).int(at.unwrap_or(0)).int(window).int(grace.as_millis() as u64).done();
+    let mut reply = Reply::new(LEAVE.name, redis.eval_write(&LEAVE, keys_with_due(sos), args).await?)?;
     match read_written(&mut reply)? {
-        Ok((outcome, written)) if outcome == "ok" => Ok(Some(moved(written, &mut reply)?)),
+        Ok((outcome, written)) if outcome == "ok" => {
+            let moved = moved(written, &mut reply)?;
+            Ok(Some(Moved { due_in: reply.wait()?, ..moved }))
+        }
         _ => Ok(None),
     }
 }
 
 fn moved(written: Written, reply: &mut Reply) -> Result<Moved, BadReply> {
-    Ok(Moved { written, announce_ms: u64::try_from(reply.int()?).ok() })
+    Ok(Moved { written, announce_ms: u64::try_from(reply.int()?).ok(), due_in: None })
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Announced {
     /// `None`: nobody's presence changed.
     pub written: Option<Written>,
-    /// Somebody else will be due in so many ms.
-    pub next_ms: Option<u64>,
+    /// Somebody else will be due then: the timer is set to it.
+    pub next: Option<Duration>,
     /// Presence is to be announced in so many ms, by [`sos_announce`].
     pub announce_ms: Option<u64>,
 }
@@ -199,11 +215,11 @@ async fn announce<E: Eval>(
 ) -> Result<Announced, E::Error> {
     let grace = grace_ms.map(|ms| ms.to_string()).unwrap_or_default();
     let args = head(op, sos, HUB).owned(grace).int(window).done();
-    let mut reply = Reply::new(PRESENCE.name, redis.eval(&PRESENCE, all_keys(sos), args).await?)?;
+    let mut reply = Reply::new(PRESENCE.name, redis.eval(&PRESENCE, keys_with_due(sos), args).await?)?;
     let (outcome, written) = read_written(&mut reply)?.map_err(|refused| reply.bad(format!("{refused:?}")))?;
     Ok(Announced {
         written: (outcome == "ok").then_some(written),
-        next_ms: u64::try_from(reply.int()?).ok(),
+        next: reply.wait()?,
         announce_ms: u64::try_from(reply.int()?).ok(),
     })
 }
@@ -286,6 +302,7 @@ script!(SHARE = "sos" / "sos_share", "sos/lib/snapshot");
 script!(
     LEAVE = "sos" / "sos_leave",
     "scope/lib/scope",
+    "scope/lib/due",
     "scope/lib/log",
     "scope/lib/members",
     "rooms/lib/audit",
@@ -298,6 +315,7 @@ script!(
 script!(
     PRESENCE = "sos" / "sos_presence",
     "scope/lib/scope",
+    "scope/lib/due",
     "scope/lib/log",
     "scope/lib/members",
     "rooms/lib/audit",

@@ -12,6 +12,8 @@ pub mod snapshot;
 pub mod talk;
 pub mod trail;
 
+use std::time::Duration;
+
 use super::kinds::scope;
 use crate::cluster::scripts::Op;
 use crate::redis::keys;
@@ -146,6 +148,17 @@ pub struct SosMade {
     pub completed: bool,
     pub snapshot: SosSnapshot,
     pub written: Written,
+    /// In so long the earliest timer is due that this call has set.
+    pub due_in: Option<Duration>,
+}
+
+/// When the timers of an SOS that is made are due.
+#[derive(Debug, Clone, Copy)]
+pub struct FirstTimers {
+    /// Somebody should have acknowledged it by then.
+    pub ack: Duration,
+    /// A provisional one is looked up again; `None`: there is nobody to ask.
+    pub lookup: Option<Duration>,
 }
 
 /// `POST …/init`: makes the state, or fills null fields of one that stands, or completes a provisional one.
@@ -156,22 +169,36 @@ pub async fn sos_create<E: Eval>(
     op: Op<'_>,
     record: Record<'_>,
     fix: Option<&Fix>,
+    timers: FirstTimers,
 ) -> Result<SosMade, E::Error> {
-    make(redis, sos, op, INTERNAL, "init", record, fix).await
+    make(redis, sos, op, INTERNAL, "init", record, fix, timers).await
 }
 
 /// The SOS service does not answer and the actor's token names this SOS: it gets in with a provisional state.
 /// A state that stands is left alone.
-pub async fn sos_provisional<E: Eval>(redis: &E, sos: &str, op: Op<'_>, actor: Actor<'_>) -> Result<SosMade, E::Error> {
-    make(redis, sos, op, actor, "provisional", Record::default(), None).await
+pub async fn sos_provisional<E: Eval>(
+    redis: &E,
+    sos: &str,
+    op: Op<'_>,
+    actor: Actor<'_>,
+    timers: FirstTimers,
+) -> Result<SosMade, E::Error> {
+    make(redis, sos, op, actor, "provisional", Record::default(), None, timers).await
 }
 
 /// The look-up's record: makes the state, or replaces every field of a provisional one (the status unless a client
 /// has changed it; a final one ends the SOS). A state that stands is left alone.
-pub async fn sos_complete<E: Eval>(redis: &E, sos: &str, op: Op<'_>, record: Record<'_>) -> Result<SosMade, E::Error> {
-    make(redis, sos, op, INTERNAL, "record", record, None).await
+pub async fn sos_complete<E: Eval>(
+    redis: &E,
+    sos: &str,
+    op: Op<'_>,
+    record: Record<'_>,
+    timers: FirstTimers,
+) -> Result<SosMade, E::Error> {
+    make(redis, sos, op, INTERNAL, "record", record, None, timers).await
 }
 
+#[expect(clippy::too_many_arguments, reason = "one for each part of the script's arguments")]
 async fn make<E: Eval>(
     redis: &E,
     sos: &str,
@@ -180,18 +207,22 @@ async fn make<E: Eval>(
     how: &str,
     record: Record<'_>,
     fix: Option<&Fix>,
+    timers: FirstTimers,
 ) -> Result<SosMade, E::Error> {
+    let ms = |wait: Duration| wait.as_millis() as u64;
     let args = head(op, sos, actor).text(how).text(record.citizen.unwrap_or("")).text(record.status.unwrap_or(""));
     let args = args.text(record.kind.unwrap_or("")).text(record.so_no.unwrap_or("")).text(record.address.unwrap_or(""));
     let args = args.int(record.created_at.unwrap_or(0)).owned(user_tag(record.citizen.unwrap_or("")));
+    let args = args.int(ms(timers.ack)).owned(timers.lookup.map(|wait| ms(wait).to_string()).unwrap_or_default());
     let args = match fix {
         Some(fix) => fix.push(args),
         None => args,
     };
-    let mut reply = Reply::new(CREATE.name, redis.eval_write(&CREATE, all_keys(sos), args.done()).await?)?;
+    let mut reply = Reply::new(CREATE.name, redis.eval_write(&CREATE, keys_with_due(sos), args.done()).await?)?;
     let (outcome, written) = read_written(&mut reply)?.map_err(|refused| reply.bad(format!("{refused:?}")))?;
     let (created, completed) = (outcome == "created", outcome == "completed");
-    Ok(SosMade { created, completed, written, snapshot: SosSnapshot::read(sos, &mut reply)? })
+    let due_in = reply.wait()?;
+    Ok(SosMade { created, completed, written, due_in, snapshot: SosSnapshot::read(sos, &mut reply)? })
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -289,8 +320,8 @@ pub async fn sos_acknowledge<E: Eval>(redis: &E, sos: &str, op: Op<'_>, actor: A
 pub enum Unacknowledged {
     /// Watchers and outbox are told, this once.
     Announced(Written),
-    /// Ask again in so many ms.
-    NotYet(u64),
+    /// Ask again then: the timer is set to it.
+    NotYet(Duration),
     /// Acknowledged, over, announced already, or no state.
     Done,
 }
@@ -298,12 +329,12 @@ pub enum Unacknowledged {
 /// Announces `sos:unacknowledged`, once, if nobody acknowledged within `deadline_ms` of the beginning.
 pub async fn sos_unacknowledged<E: Eval>(redis: &E, sos: &str, op: Op<'_>, deadline_ms: u64) -> Result<Unacknowledged, E::Error> {
     let args = head(op, sos, HUB).int(deadline_ms).done();
-    let mut reply = Reply::new(UNACKNOWLEDGED.name, redis.eval(&UNACKNOWLEDGED, all_keys(sos), args).await?)?;
+    let mut reply = Reply::new(UNACKNOWLEDGED.name, redis.eval(&UNACKNOWLEDGED, keys_with_due(sos), args).await?)?;
     Ok(match read_written(&mut reply)? {
         Err(_) => Unacknowledged::Done,
         Ok((outcome, written)) => match outcome.as_str() {
             "ok" => Unacknowledged::Announced(written),
-            "wait" => Unacknowledged::NotYet(reply.uint()?),
+            "wait" => Unacknowledged::NotYet(reply.wait()?.unwrap_or_default()),
             _ => Unacknowledged::Done,
         },
     })
@@ -324,7 +355,7 @@ pub enum Swept {
 /// The minute sweep: ends an SOS that was last written `idle_ms` (24 h) ago.
 pub async fn sos_expire<E: Eval>(redis: &E, sos: &str, op: Op<'_>, idle_ms: u64) -> Result<Swept, E::Error> {
     let args = head(op, sos, HUB).int(idle_ms).done();
-    let mut reply = Reply::new(EXPIRE.name, redis.eval_write(&EXPIRE, all_keys(sos), args).await?)?;
+    let mut reply = Reply::new(EXPIRE.name, redis.eval_write(&EXPIRE, keys_with_due(sos), args).await?)?;
     Ok(match read_written(&mut reply)? {
         Err(_) => Swept::Missing,
         Ok((outcome, written)) => match outcome.as_str() {
@@ -345,6 +376,7 @@ pub async fn sos_snapshot<E: Eval>(redis: &E, sos: &str) -> Result<Option<SosSna
 script!(
     CREATE = "sos" / "sos_create",
     "scope/lib/scope",
+    "scope/lib/due",
     "scope/lib/log",
     "scope/lib/members",
     "rooms/lib/audit",
@@ -381,6 +413,7 @@ script!(
 script!(
     EXPIRE = "sos" / "sos_expire",
     "scope/lib/scope",
+    "scope/lib/due",
     "scope/lib/log",
     "scope/lib/members",
     "rooms/lib/audit",
@@ -403,6 +436,7 @@ script!(
 script!(
     UNACKNOWLEDGED = "sos" / "sos_unacknowledged",
     "scope/lib/scope",
+    "scope/lib/due",
     "scope/lib/log",
     "scope/lib/members",
     "rooms/lib/audit",
@@ -429,6 +463,13 @@ pub(super) fn all_keys(sos: &str) -> Vec<String> {
         keys::sos_events(sos),
         keys::sos_outbox(sos),
     ]
+}
+
+/// [`all_keys`] and that of its timers.
+pub(super) fn keys_with_due(sos: &str) -> Vec<String> {
+    let mut keys = all_keys(sos);
+    keys.push(keys::scope_due(&scope(sos)));
+    keys
 }
 
 /// The arguments with which every SOS write begins.

@@ -12,12 +12,14 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::net::{TcpListener, TcpSocket};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::node::{self, Node};
 use crate::cluster::registry::StartError;
 use crate::cluster::relay;
 use crate::core::drain::{Lifecycle, Phase, asked_to_stop};
+use crate::core::error::chain;
 use crate::engineio::{self, Engine};
 use crate::feature::{Feature, Parts, World, probe};
 use crate::features;
@@ -41,6 +43,9 @@ const LAST_REQUESTS: Duration = Duration::from_secs(2);
 
 /// How long the features may take to end what is under way.
 const LAST_WORK: Duration = Duration::from_secs(10);
+
+/// Until PostgreSQL is asked again whether it is there.
+const PREPARE_AGAIN: Duration = Duration::from_secs(1);
 
 /// Clients that the kernel keeps until they are accepted, as far as it may: when a node has died, thousands come at once.
 const BACKLOG: u32 = 4_096;
@@ -108,6 +113,9 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
         Box::pin(async move { claims.reborn().await })
     }));
     node.start().await?;
+    if let Some(store) = world.store.clone() {
+        tokio::spawn(prepare(store));
+    }
     for feature in &running {
         feature.start().await;
     }
@@ -144,6 +152,17 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     stop.cancel();
     let _ = tokio::time::timeout(LAST_REQUESTS, server).await;
     Ok(())
+}
+
+/// Brings the schema in PostgreSQL up to date, as soon as PostgreSQL is there. Until then the features answer that it is not.
+async fn prepare(store: Store) {
+    let mut is_told = false;
+    while let Err(error) = store.prepare().await {
+        if !std::mem::replace(&mut is_told, true) {
+            tracing::warn!(error = chain(&error), "the schema in PostgreSQL cannot be brought up to date; trying again");
+        }
+        sleep(PREPARE_AGAIN).await;
+    }
 }
 
 fn health(lifecycle: &Lifecycle, world: &World, of_features: impl Iterator<Item = Dependency>) -> Health {

@@ -11,9 +11,12 @@ use crate::feature::check::PATIENCE;
 use crate::livekit::LiveKit;
 use crate::redis::{Redis, RedisConfig, Trial};
 use crate::settings::Settings;
+use crate::store::{Preflight, Store};
 
 /// Sharded pub/sub came with Redis 7.
 const LEAST_REDIS: u32 = 7;
+/// The oldest that the tests run against.
+const LEAST_POSTGRES: u32 = 15;
 
 pub(super) fn check(config: &Config) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no thread to run on")?;
@@ -30,6 +33,7 @@ async fn findings(config: &Config) -> Vec<Finding> {
     let mut findings = vec![Finding::Good("settings".into())];
     findings.extend(config.notices().into_iter().map(Finding::Note));
     findings.extend(redis(settings).await);
+    findings.extend(postgres(settings).await);
     findings.extend(livekit(settings).await);
     for feature in features {
         findings.extend(feature.check(settings).await);
@@ -81,6 +85,30 @@ fn judge_version(address: &str, version: &str) -> Finding {
     }
 }
 
+async fn postgres(settings: &Settings) -> Vec<Finding> {
+    let Some(settings) = &settings.store else { return Vec::new() };
+    let store = match Store::new(settings) {
+        Ok(store) => store,
+        Err(error) => return vec![Finding::Bad(error.to_string())],
+    };
+    match timeout(PATIENCE, store.preflight()).await {
+        Ok(Ok(preflight)) => judge_postgres(&preflight),
+        Ok(Err(error)) => vec![Finding::Bad(error.to_string())],
+        Err(_) => vec![Finding::Bad("PostgreSQL does not answer".into())],
+    }
+}
+
+fn judge_postgres(Preflight { version, major, pending }: &Preflight) -> Vec<Finding> {
+    if *major < LEAST_POSTGRES {
+        return vec![Finding::Bad(format!("PostgreSQL has version {version}; at least {LEAST_POSTGRES} is needed"))];
+    }
+    let schema = match pending.as_slice() {
+        [] => Finding::Good("the schema in PostgreSQL is up to date".into()),
+        pending => Finding::Note(format!("migrations that a start or `convoke migrate` will run: {}", pending.join(", "))),
+    };
+    vec![Finding::Good(format!("PostgreSQL, version {version}")), schema]
+}
+
 async fn livekit(settings: &Settings) -> Option<Finding> {
     let settings = settings.livekit.as_ref()?;
     let livekit = match LiveKit::new(settings) {
@@ -114,5 +142,14 @@ mod tests {
         for old in ["6.2.14", "unknown", ""] {
             assert!(matches!(judge_version("db:6379", old), Finding::Bad(_)), "{old}");
         }
+    }
+    #[test]
+    fn an_old_postgres_is_refused() {
+        let preflight = Preflight { version: "15.1".into(), major: 15, pending: vec!["V2__b".into()] };
+        assert!(
+            matches!(judge_postgres(&preflight).as_slice(), [Finding::Good(_), Finding::Note(text)] if text.ends_with("V2__b"))
+        );
+        let old = Preflight { version: "14.9".into(), major: 14, ..preflight };
+        assert!(matches!(judge_postgres(&old).as_slice(), [Finding::Bad(_)]));
     }
 }

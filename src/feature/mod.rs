@@ -27,7 +27,7 @@ use crate::rooms::timers::Timers;
 use crate::settings::table::Group;
 use crate::settings::{Identity, Reader, Settings};
 use crate::socketio::Namespace;
-use crate::store::Store;
+use crate::store::{Schema, Store};
 use crate::telemetry::metrics::Metric;
 
 pub use check::Finding;
@@ -107,9 +107,10 @@ pub trait Configured: Send + Sync {
         Box::pin(async { Vec::new() })
     }
 
-    /// Brings what it keeps in PostgreSQL up to date, and says what was done.
-    fn migrate<'a>(&'a self, store: &'a Store) -> BoxFuture<'a, anyhow::Result<Vec<String>>> {
-        let _ = store;
+    /// Brings what it keeps in PostgreSQL beyond the tables up to date, and says what was done. All migrations have run, and no other
+    /// node migrates meanwhile.
+    fn migrate<'a>(&'a self, schema: &'a Schema) -> BoxFuture<'a, anyhow::Result<Vec<String>>> {
+        let _ = schema;
         Box::pin(async { Ok(Vec::new()) })
     }
 

@@ -48,6 +48,11 @@ pub struct Schema {
 }
 
 impl Store {
+    /// Brings the schema up to date.
+    pub async fn prepare(&self) -> Result<(), MigrateError> {
+        self.schema().await?.apply().await.map(drop)
+    }
+
     /// Takes the migration lock; another node that holds it is waited for.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use convoke::store::{StoreError, as_one_call};
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
-use super::store_sessions::{count_of, expire, started, until};
+use super::store_bookings::{count_of, expire, started, until};
 use super::support::postgres::{Server, database, prepared, server, store_with, value};
 use super::support::proxy::{Mode, Proxy};
 

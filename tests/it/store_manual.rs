@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::store_sessions::started;
+use super::store_bookings::started;
 use super::support::node::root;
 use super::support::postgres::{LIMITS, Server, sql, store, value};
 

@@ -9,8 +9,8 @@ use convoke::store::{MigrateError, StoreError};
 use futures_util::future::join_all;
 use uuid::Uuid;
 
-use super::store_sessions::{count_of, expire, start, started, until};
-use super::support::postgres::{LIMITS, database, prepared, server, sql, store, value};
+use super::store_bookings::{count_of, expire, start, started, until};
+use super::support::postgres::{LIMITS, database, migrate, prepared, server, sql, store, value};
 
 /// What a project on Supabase has before the hub comes: users of the identity provider, a table of its own for them, the seed's
 /// DDL as it stands there, row level security; all of it owned by a role that is no superuser.
@@ -72,14 +72,14 @@ async fn before_the_tables_are_there_everything_is_unavailable_rather_than_broke
 async fn from_nothing_everything_is_made_once() {
     let url = database().await;
     let store = store(&url);
-    let migrated = store.migrate(LIMITS).await.unwrap();
-    assert!(migrated.applied[0].contains("interview_sessions"), "{migrated:?}");
-    assert_eq!((migrated.limits_before, migrated.completed), (None, 0));
-    let again = store.migrate(LIMITS).await.unwrap();
-    assert_eq!((again.applied.len(), again.limits_before, again.completed), (0, Some(LIMITS), 0));
+    let (applied, written) = migrate(&store, LIMITS).await.unwrap();
+    assert!(applied[0].contains("interview_sessions"), "{applied:?}");
+    assert_eq!((written.before, written.completed), (None, 0));
+    let (applied, written) = migrate(&store, LIMITS).await.unwrap();
+    assert_eq!((applied.len(), written.before, written.completed), (0, Some(LIMITS), 0));
     assert_eq!(store.prepare(LIMITS).await.unwrap(), LIMITS);
     sql(&url, "DROP INDEX public.interview_sessions_one_active").await;
-    store.migrate(LIMITS).await.unwrap();
+    migrate(&store, LIMITS).await.unwrap();
     assert_eq!(value(&url, INDEX).await, "t");
     let indexes = "SELECT string_agg(indexname, ' ' ORDER BY indexname) FROM pg_indexes WHERE tablename = 'interview_sessions'";
     assert_eq!(
@@ -173,7 +173,7 @@ async fn a_role_that_may_make_nothing_uses_what_another_has_made() {
     let store = prepared(&its_url).await;
     let (user, _) = started(&store, "A").await;
     assert!(store.end("A", user).await.unwrap().is_some());
-    let refused = store.migrate(Limits { max_concurrent: 6, ..LIMITS }).await.unwrap_err();
+    let refused = migrate(&store, Limits { max_concurrent: 6, ..LIMITS }).await.unwrap_err();
     assert!(refused.to_string().contains("permission denied"), "{refused}");
 }
 
@@ -216,19 +216,19 @@ async fn limits_are_changed_by_migrate_alone() {
     let store = prepared(&url).await;
     let two = Limits { max_concurrent: 9, max_per_user: 2 };
     assert_eq!(store.prepare(two).await.unwrap(), LIMITS, "a start finds some");
-    assert_eq!(store.migrate(two).await.unwrap().limits_before, Some(LIMITS));
+    assert_eq!(migrate(&store, two).await.unwrap().1.before, Some(LIMITS));
     assert_eq!(value(&url, INDEX).await, "f");
     assert_eq!(store.prepare(LIMITS).await.unwrap(), two);
 
     let (user, _) = started(&store, "A").await;
     assert!(matches!(start(&store, user, "B").await, Verdict::Started { .. }));
-    let refused = store.migrate(LIMITS).await.unwrap_err();
+    let refused = migrate(&store, LIMITS).await.unwrap_err();
     assert!(matches!(refused, PrepareError::TooManyActive), "{refused}");
     assert_eq!(store.prepare(LIMITS).await.unwrap(), two, "as before");
 
     expire(&url, "A").await;
-    let migrated = store.migrate(LIMITS).await.unwrap();
-    assert_eq!((migrated.limits_before, migrated.completed), (Some(two), 1));
+    let (_, written) = migrate(&store, LIMITS).await.unwrap();
+    assert_eq!((written.before, written.completed), (Some(two), 1));
     assert_eq!(count_of(&url, user).await, "1");
     assert_eq!(value(&url, INDEX).await, "t");
     // Whoever writes rows past the hub is held to it too.
@@ -251,13 +251,13 @@ async fn changing_limits_waits_for_endings_and_loses_none() {
     held.execute("UPDATE public.interview_sessions SET status = 'completed' WHERE id = 'A'", &[]).await.unwrap();
     let changing = tokio::spawn({
         let store = store.clone();
-        async move { store.migrate(Limits { max_concurrent: 7, ..LIMITS }).await }
+        async move { migrate(&store, Limits { max_concurrent: 7, ..LIMITS }).await }
     });
     let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
     until(&url, waits, "1").await;
     held.execute("UPDATE public.users SET completed_interviews_count = 1", &[]).await.unwrap();
     held.commit().await.unwrap();
-    assert_eq!(changing.await.unwrap().unwrap().completed, 0);
+    assert_eq!(changing.await.unwrap().unwrap().1.completed, 0);
     assert_eq!(count_of(&url, user).await, "1");
 }
 

@@ -9,8 +9,8 @@ use futures_util::future::join_all;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::store_sessions::{count_of, expire, start, started};
-use super::support::postgres::{database, prepared, sql, value};
+use super::store_bookings::{count_of, expire, start, started};
+use super::support::postgres::{database, migrate, prepared, sql, value};
 
 async fn user(store: &BookingStore) -> Uuid {
     let user = Uuid::new_v4();
@@ -26,7 +26,7 @@ fn in_time() -> Instant {
 async fn starts_are_refused_for_the_first_reason_that_holds() {
     let url = database().await;
     let store = prepared(&url).await;
-    store.migrate(Limits { max_concurrent: 1, max_per_user: 1 }).await.unwrap();
+    migrate(&store, Limits { max_concurrent: 1, max_per_user: 1 }).await.unwrap();
     let refused = |verdict| match verdict {
         Verdict::Refused(refusal) => refusal,
         other => panic!("{other:?}"),
@@ -45,7 +45,7 @@ async fn starts_are_refused_for_the_first_reason_that_holds() {
     assert_eq!(refused(start(&store, user, "B").await), StartRefusal::ActiveExists { session: Some("A".into()), limit: 1 });
     let other = self::user(&store).await;
     assert_eq!(refused(start(&store, other, "B").await), StartRefusal::CapacityFull { limit: 1 });
-    store.migrate(Limits { max_concurrent: 2, max_per_user: 1 }).await.unwrap();
+    migrate(&store, Limits { max_concurrent: 2, max_per_user: 1 }).await.unwrap();
     assert_eq!(start(&store, other, "A").await, Verdict::IdTaken);
     assert!(matches!(start(&store, other, "B").await, Verdict::Started { .. }));
     assert_eq!(value(&url, "SELECT count(*) FROM public.interview_sessions").await, "2");
@@ -110,7 +110,7 @@ async fn of_many_starts_of_one_user_one_is_let_through() {
     let nodes = [prepared(&url).await, prepared(&url).await, prepared(&url).await];
     // With more room for each user there is no index that would help.
     for (per_user, expected) in [(1, 1), (3, 3)] {
-        nodes[0].migrate(Limits { max_concurrent: 100, max_per_user: per_user }).await.unwrap();
+        migrate(&nodes[0], Limits { max_concurrent: 100, max_per_user: per_user }).await.unwrap();
         let ann = user(&nodes[0]).await;
         let starts = (0..30).map(|n| {
             let store = nodes[n % 3].clone();
@@ -128,7 +128,7 @@ async fn of_many_starts_of_one_user_one_is_let_through() {
 async fn at_capacity_nobody_is_over_while_sessions_start_end_and_expire() {
     let url = database().await;
     let nodes = [prepared(&url).await, prepared(&url).await, prepared(&url).await];
-    nodes[0].migrate(Limits { max_concurrent: 4, max_per_user: 1 }).await.unwrap();
+    migrate(&nodes[0], Limits { max_concurrent: 4, max_per_user: 1 }).await.unwrap();
     let mut users = Vec::new();
     for _ in 0..12 {
         users.push(user(&nodes[0]).await);

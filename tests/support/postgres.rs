@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use convoke::features::bookings::store::{BookingStore, Limits};
+use convoke::features::bookings::store::{BookingStore, Limits, PrepareError, Written, write_limits};
 use convoke::settings::{Settings, Source};
 use convoke::store::Store;
 use tempfile::TempDir;
@@ -50,6 +50,13 @@ pub async fn prepared(url: &str) -> BookingStore {
     let store = store(url);
     store.prepare(LIMITS).await.expect("the schema");
     store
+}
+
+/// What `convoke migrate` does: gives the names of the migrations that ran, and what became of the limits.
+pub async fn migrate(store: &BookingStore, limits: Limits) -> Result<(Vec<String>, Written), PrepareError> {
+    let mut schema = store.postgres().schema().await?;
+    let applied = schema.apply().await?;
+    Ok((applied, write_limits(&schema, limits).await?))
 }
 
 pub fn settings(url: &str, env: &[(&str, &str)]) -> convoke::settings::Store {

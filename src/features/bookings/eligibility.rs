@@ -47,7 +47,7 @@ impl Bookings {
             active: standing.active.len(),
             active_total: standing.active_total,
         };
-        judge(facts, self.limits(), self.rules.beta_limit)?;
+        judge(facts, self.rules.limits(), self.rules.beta_limit)?;
         user.ok_or(StartRefusal::UserNotFound)
     }
 }

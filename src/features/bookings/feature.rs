@@ -10,14 +10,14 @@ use uuid::Uuid;
 
 use super::holder::{self, HolderVerifier};
 use super::settings::{self, Settings};
-use super::store::{BookingStore, Limits};
+use super::store::write_limits;
 use super::{Bookings, Parts as BookingParts, check, demo, metrics, routes};
 use crate::feature::{Configured, Feature, Finding, NoToken, Parts, Running, Surface, TokenCommand, TokenWish, World, probe};
 use crate::http::routes::health::Dependency;
 use crate::livekit::RoomListener;
 use crate::settings::table::Group;
 use crate::settings::{Reader, Settings as Base};
-use crate::store::Store;
+use crate::store::Schema;
 use crate::telemetry::metrics::Metric;
 
 /// The feature.
@@ -25,9 +25,9 @@ pub const BOOKINGS: &dyn Feature = &InterviewSessions;
 
 struct InterviewSessions;
 
-struct Set(Settings);
+struct SetUp(Settings);
 
-struct AtWork(Arc<Bookings>);
+struct Jobs(Arc<Bookings>);
 
 impl Feature for InterviewSessions {
     fn settings(&self) -> &'static [Group] {
@@ -45,17 +45,11 @@ impl Feature for InterviewSessions {
     }
 
     fn read(&self, _: &Base, read: &mut Reader<'_>) -> Box<dyn Configured> {
-        Box::new(Set(Settings::read(read)))
+        Box::new(SetUp(Settings::read(read)))
     }
 }
 
-impl Set {
-    fn limits(&self) -> Limits {
-        Limits { max_concurrent: self.0.rules.max_concurrent, max_per_user: self.0.rules.max_per_user }
-    }
-}
-
-impl Configured for Set {
+impl Configured for SetUp {
     fn surface(&self) -> Option<Surface<'_>> {
         Some(Surface { name: "SESSIONS", identity: &self.0.identity })
     }
@@ -79,10 +73,10 @@ impl Configured for Set {
         Box::pin(check::findings(&self.0, base))
     }
 
-    fn migrate<'a>(&'a self, store: &'a Store) -> BoxFuture<'a, anyhow::Result<Vec<String>>> {
+    fn migrate<'a>(&'a self, schema: &'a Schema) -> BoxFuture<'a, anyhow::Result<Vec<String>>> {
         Box::pin(async move {
-            let limits = self.limits();
-            Ok(check::migrated(&BookingStore::new(store.clone()).migrate(limits).await?, limits))
+            let limits = self.0.rules.limits();
+            Ok(check::written(write_limits(schema, limits).await?, limits))
         })
     }
 
@@ -96,22 +90,9 @@ impl Configured for Set {
 
     fn build(&self, world: &World) -> anyhow::Result<Parts> {
         let verifier = Arc::new(HolderVerifier::new(&self.0.identity).context("tokens cannot be verified")?);
-        let Some(store) = world.store.clone() else {
-            let with_demo = world.settings.server.demo;
-            let identity = self.0.identity.clone();
-            return Ok(Parts {
-                routes: Box::new(move |router| {
-                    routes::routes(router, None);
-                    if with_demo {
-                        demo::route(router, &identity, None);
-                    }
-                }),
-                ..Parts::default()
-            });
-        };
-        let parts =
-            BookingParts { store, livekit: world.livekit.clone(), redis: world.redis.clone(), rules: self.0.rules.clone() };
-        let sessions = Bookings::new(parts);
+        let Some(store) = world.store.clone() else { return Ok(self.switched_off(world)) };
+        let (livekit, redis, rules) = (world.livekit.clone(), world.redis.clone(), self.0.rules.clone());
+        let bookings = Bookings::new(BookingParts { store, livekit, redis, rules });
         let mut dependencies = Vec::new();
         if self.0.identity.jwks_url.is_some() {
             let verifier = verifier.clone();
@@ -120,34 +101,45 @@ impl Configured for Set {
                 async move { probe::fetched(verifier.fetch_published_keys().await) }
             }));
         }
-        let agreed = sessions.clone();
+        let agreed = bookings.clone();
         dependencies.push(Dependency { name: "sessionLimits", is_there: Box::new(move || agreed.limits_agree()) });
         let (settings, token) = (self.0.clone(), world.settings.internal_token.clone());
-        let (limits, with_demo, routed) = (world.limits.clone(), world.settings.server.demo, sessions.clone());
-        let listener: Arc<dyn RoomListener> = sessions.clone();
+        let (limits, with_demo, routed) = (world.limits.clone(), world.settings.server.demo, bookings.clone());
+        let listener: Arc<dyn RoomListener> = bookings.clone();
         Ok(Parts {
             routes: Box::new(move |router| {
-                let parts = routes::Parts {
-                    bookings: routed.clone(),
-                    verifier,
-                    limits,
-                    settings: &settings,
-                    internal_token: token.as_ref(),
-                };
-                routes::routes(router, Some(parts));
                 if with_demo {
                     demo::route(router, &settings.identity, Some(&routed));
                 }
+                let (settings, internal_token) = (&settings, token.as_ref());
+                let parts = routes::Parts { bookings: routed, verifier, limits, settings, internal_token };
+                routes::routes(router, Some(parts));
             }),
             dependencies,
             livekit: Some(listener),
-            running: Arc::new(AtWork(sessions)),
+            running: Arc::new(Jobs(bookings)),
             ..Parts::default()
         })
     }
 }
 
-impl Running for AtWork {
+impl SetUp {
+    /// Without PostgreSQL all routes say that it is not configured.
+    fn switched_off(&self, world: &World) -> Parts {
+        let (with_demo, identity) = (world.settings.server.demo, self.0.identity.clone());
+        Parts {
+            routes: Box::new(move |router| {
+                routes::routes(router, None);
+                if with_demo {
+                    demo::route(router, &identity, None);
+                }
+            }),
+            ..Parts::default()
+        }
+    }
+}
+
+impl Running for Jobs {
     /// PostgreSQL may be down.
     fn start(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.0.start_jobs())

@@ -41,7 +41,7 @@ impl Bookings {
     async fn prepare(&self) {
         let mut is_told = false;
         loop {
-            match self.store.prepare(self.limits()).await {
+            match self.store.prepare(self.rules.limits()).await {
                 Ok(row) => return self.compare_limits(row),
                 Err(error) if !std::mem::replace(&mut is_told, true) => {
                     let error = chain(&error);
@@ -54,8 +54,8 @@ impl Bookings {
     }
 
     fn compare_limits(&self, row: Limits) {
-        let (own, agreed) = (self.limits(), self.fitness.limits_agree());
-        self.fitness.prepared(row == own);
+        let (own, agreed) = (self.rules.limits(), self.readiness.limits_agree());
+        self.readiness.prepared(row == own);
         match (agreed, row == own) {
             (true, false) => tracing::error!(
                 ?own,

@@ -16,13 +16,13 @@ mod demo;
 mod eligibility;
 pub mod error;
 pub mod feature;
-mod fitness;
 pub mod holder;
 mod jobs;
 pub mod keys;
 mod metrics;
 mod names;
 mod read;
+mod readiness;
 mod rebuild;
 mod rooms;
 pub mod routes;
@@ -43,11 +43,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::error::BookingError;
-use self::fitness::Fitness;
 use self::names::Names;
+use self::readiness::Readiness;
 use self::rebuild::Rebuilding;
-use self::settings::SessionRules;
-use self::store::{BookingStore, Limits};
+use self::settings::Rules;
+use self::store::BookingStore;
 use crate::core::error::chain;
 use crate::livekit::LiveKit;
 use crate::redis::Redis;
@@ -71,7 +71,7 @@ pub struct Parts {
     /// `None`: no session starts and none gets a token.
     pub livekit: Option<LiveKit>,
     pub redis: Redis,
-    pub rules: SessionRules,
+    pub rules: Rules,
 }
 
 /// The bookings of interview sessions, as this node sees them: it keeps nothing of them in memory.
@@ -79,9 +79,9 @@ pub struct Bookings {
     store: BookingStore,
     livekit: Option<LiveKit>,
     redis: Redis,
-    rules: SessionRules,
+    rules: Rules,
     names: Names,
-    fitness: Fitness,
+    readiness: Readiness,
     rebuilding: Rebuilding,
     starts: Arc<Semaphore>,
     /// Starts under way, and what outlives the request that caused it.
@@ -98,7 +98,7 @@ impl Bookings {
             livekit,
             redis,
             rules,
-            fitness: Fitness::default(),
+            readiness: Readiness::default(),
             rebuilding: Rebuilding::default(),
             starts: Arc::new(Semaphore::new(STARTS_AT_ONCE)),
             tasks: TaskTracker::new(),
@@ -112,7 +112,7 @@ impl Bookings {
 
     /// Whether this node's limits are those that all nodes have agreed on: those of the row in PostgreSQL.
     pub fn limits_agree(&self) -> bool {
-        self.fitness.limits_agree()
+        self.readiness.limits_agree()
     }
 
     /// Starts nothing more, and waits for the starts that are under way, though not for ever.
@@ -123,10 +123,6 @@ impl Bookings {
         if tokio::time::timeout(LAST_STARTS, self.tasks.wait()).await.is_err() {
             tracing::warn!(left = self.tasks.len(), "interview sessions: left to the sweep of another node");
         }
-    }
-
-    fn limits(&self) -> Limits {
-        Limits { max_concurrent: self.rules.max_concurrent, max_per_user: self.rules.max_per_user }
     }
 
     /// Does something that outlives the request, and waits for it for a moment.

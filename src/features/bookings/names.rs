@@ -2,7 +2,7 @@
 
 use rand::Rng;
 
-use super::settings::SessionRules;
+use super::settings::Rules;
 use crate::core::ids;
 
 /// These mean something else behind `/api/interviews/`, so that a session of this name could not be asked for.
@@ -21,7 +21,7 @@ pub struct Names {
 }
 
 impl Names {
-    pub fn new(rules: &SessionRules) -> Self {
+    pub fn new(rules: &Rules) -> Self {
         Self {
             segments: rules.id_segments,
             segment_chars: rules.id_segment_chars,

@@ -15,7 +15,7 @@ impl Bookings {
     /// # Errors
     /// `NotFound`, also for one of another user and for an id that none can have; `Unavailable`, `Internal`.
     pub async fn session(self: &Arc<Self>, user: Uuid, id: &str) -> Result<Booking, BookingError> {
-        self.fitness.may_ask()?;
+        self.readiness.may_ask()?;
         if !may_be_id(id) {
             return Err(BookingError::NotFound);
         }
@@ -28,7 +28,7 @@ impl Bookings {
     /// # Errors
     /// `Unavailable`, `Internal`.
     pub async fn eligibility(self: &Arc<Self>, user: Uuid) -> Result<Eligibility, BookingError> {
-        self.fitness.may_ask()?;
+        self.readiness.may_ask()?;
         self.complete_expired_of(user).await?;
         Ok(Eligibility::new(self.judge(&self.store.standing(user).await?)))
     }
@@ -38,7 +38,7 @@ impl Bookings {
     /// # Errors
     /// `NotFoundOrEnded`, `Unavailable`, `Internal`.
     pub async fn end(self: &Arc<Self>, user: Uuid, id: &str) -> Result<(), BookingError> {
-        self.fitness.may_ask()?;
+        self.readiness.may_ask()?;
         if !may_be_id(id) {
             return Err(BookingError::NotFoundOrEnded);
         }
@@ -58,7 +58,7 @@ impl Bookings {
     /// # Errors
     /// `NotFound`, `Unavailable`, `Internal`.
     pub async fn score(&self, id: &str, score: Option<f64>, summary: Option<&str>) -> Result<Booking, BookingError> {
-        self.fitness.may_ask()?;
+        self.readiness.may_ask()?;
         if !may_be_id(id) {
             return Err(BookingError::NotFound);
         }
@@ -70,7 +70,7 @@ impl Bookings {
     /// # Errors
     /// `Unavailable`, `Internal`.
     pub async fn put_user(&self, id: Uuid, email: Option<&str>, resume_id: Option<&str>) -> Result<User, BookingError> {
-        self.fitness.may_ask()?;
+        self.readiness.may_ask()?;
         Ok(self.store.put_user(id, email, resume_id).await?)
     }
 

@@ -59,7 +59,7 @@ impl RoomListener for Bookings {
     fn on_room_event<'a>(&'a self, event: &'a RoomEvent) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             let Some(room) = event.room.as_deref() else { return };
-            if matches!(&*event.event, "room_started" | "participant_joined") && self.fitness.may_ask().is_ok() {
+            if matches!(&*event.event, "room_started" | "participant_joined") && self.readiness.may_ask().is_ok() {
                 self.delete_if_orphan(room).await;
             }
         })

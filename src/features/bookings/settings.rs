@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::store::Limits;
 use crate::settings::{Identity, Reader};
 
 crate::settings_table! {
@@ -39,7 +40,7 @@ const MOST_ID: usize = 128;
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub identity: Identity,
-    pub rules: SessionRules,
+    pub rules: Rules,
     /// Of one user.
     pub starts_per_minute: u32,
     /// LiveKit tokens of one user.
@@ -50,7 +51,7 @@ pub struct Settings {
 
 /// The constants of `INTERVIEW_CONFIG` (contract § 5), and what a start may take.
 #[derive(Clone, Debug)]
-pub struct SessionRules {
+pub struct Rules {
     pub max_concurrent: u32,
     pub max_per_user: u32,
     pub duration: Duration,
@@ -75,6 +76,13 @@ pub struct SessionRules {
     pub start_deadline: Duration,
 }
 
+impl Rules {
+    /// How many sessions may be active, as all nodes must have it.
+    pub fn limits(&self) -> Limits {
+        Limits { max_concurrent: self.max_concurrent, max_per_user: self.max_per_user }
+    }
+}
+
 impl Settings {
     pub fn read(read: &mut Reader<'_>) -> Self {
         let keys = [SESSIONS_JWT_SECRET, SESSIONS_JWT_PUBLIC_KEY, SESSIONS_JWKS_URL, SESSIONS_ISSUER, SESSIONS_AUDIENCE];
@@ -88,7 +96,7 @@ impl Settings {
     }
 }
 
-fn rules(read: &mut Reader<'_>) -> SessionRules {
+fn rules(read: &mut Reader<'_>) -> Rules {
     let minutes: u64 = read.integer(INTERVIEW_DURATION_MINUTES, 1..=1440);
     let expected = "2 or more different characters of A–Z, a–z, 0–9, _, . and -";
     let id_charset = read.parsed(SESSION_ID_CHARSET, expected, |text| {
@@ -112,7 +120,7 @@ fn rules(read: &mut Reader<'_>) -> SessionRules {
     if id_length > MOST_ID {
         read.fault(SESSION_ID_SEPARATOR, format!("makes ids of {id_length} characters: they may have {MOST_ID}"));
     }
-    SessionRules {
+    Rules {
         max_concurrent: read.integer(MAX_CONCURRENT_INTERVIEWS, 1..=1_000_000),
         max_per_user: read.integer(MAX_ACTIVE_SESSIONS_PER_USER, 1..=1000),
         duration: Duration::from_secs(minutes * 60),
@@ -142,7 +150,7 @@ pub(super) mod tests {
     use crate::settings::Source;
 
     /// The rules that these variables make.
-    pub fn rules(pairs: &[(&str, &str)]) -> SessionRules {
+    pub fn rules(pairs: &[(&str, &str)]) -> Rules {
         let source: Source = pairs.iter().copied().collect();
         let mut read = Reader::new(&source);
         let rules = super::rules(&mut read);

@@ -106,7 +106,7 @@ impl Bookings {
 
     async fn turn(&self, until: Instant) -> Result<(LiveKit, OwnedSemaphorePermit), StartRefusal> {
         let livekit = self.livekit.clone().ok_or(StartRefusal::Unavailable)?;
-        if !self.fitness.may_start() || self.stopping.is_cancelled() {
+        if !self.readiness.may_start() || self.stopping.is_cancelled() {
             return Err(StartRefusal::Unavailable);
         }
         match timeout_at(until.min(Instant::now() + TURN), self.starts.clone().acquire_owned()).await {

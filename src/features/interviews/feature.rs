@@ -20,7 +20,7 @@ pub const INTERVIEWS: &dyn Feature = &OfCompanies;
 
 struct OfCompanies;
 
-struct Set(Settings);
+struct SetUp(Settings);
 
 impl Feature for OfCompanies {
     fn settings(&self) -> &'static [Group] {
@@ -37,17 +37,17 @@ impl Feature for OfCompanies {
     }
 
     fn read(&self, _: &Base, read: &mut Reader<'_>) -> Box<dyn Configured> {
-        Box::new(Set(Settings::read(read)))
+        Box::new(SetUp(Settings::read(read)))
     }
 }
 
-impl Set {
+impl SetUp {
     fn verifier(&self) -> anyhow::Result<RecruiterVerifier> {
         RecruiterVerifier::new(&self.0.identity).context("tokens cannot be verified")
     }
 }
 
-impl Configured for Set {
+impl Configured for SetUp {
     fn surface(&self) -> Option<Surface<'_>> {
         Some(Surface { name: "INTERVIEW", identity: &self.0.identity })
     }

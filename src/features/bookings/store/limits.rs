@@ -13,13 +13,11 @@ pub struct Limits {
     pub max_per_user: u32,
 }
 
-/// What [`BookingStore::migrate`] has done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Migrated {
-    /// Names of the migrations that ran, in order.
-    pub applied: Vec<String>,
+/// What [`write_limits`] has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
     /// The limits before; `None`: there were none.
-    pub limits_before: Option<Limits>,
+    pub before: Option<Limits>,
     /// Expired sessions that were completed on the way. Their rooms are left to the sweep.
     pub completed: usize,
 }
@@ -46,16 +44,6 @@ const LIMITS: &str =
 const ONE_ACTIVE: &str = "interview_sessions_one_active";
 
 impl BookingStore {
-    /// Brings the schema up to date and makes these the limits, whatever they were.
-    pub async fn migrate(&self, limits: Limits) -> Result<Migrated, PrepareError> {
-        let mut schema = self.postgres.schema().await?;
-        let applied = schema.apply().await?;
-        let limits_before = read(&schema).await?;
-        // Also if they are as before: an index that an operator has dropped comes back.
-        let completed = write(&schema, limits).await?;
-        Ok(Migrated { applied, limits_before, completed })
-    }
-
     /// What a node does when it starts: brings the schema up to date, and makes these the limits if there are none. Returns the
     /// limits that are in force, by which every start is judged.
     pub async fn prepare(&self, limits: Limits) -> Result<Limits, PrepareError> {
@@ -86,6 +74,16 @@ impl Limits {
     fn from_row(row: &Row) -> Result<Self, StoreError> {
         Ok(Self { max_concurrent: count(row, "max_concurrent")?, max_per_user: count(row, "max_per_user")? })
     }
+}
+
+/// Makes these the limits, whatever they were. The schema is up to date.
+///
+/// # Errors
+/// [`PrepareError::TooManyActive`].
+pub async fn write_limits(schema: &Schema, limits: Limits) -> Result<Written, PrepareError> {
+    let before = read(schema).await?;
+    // Also if they are as before: an index that an operator has dropped comes back.
+    Ok(Written { before, completed: write(schema, limits).await? })
 }
 
 async fn read(schema: &Schema) -> Result<Option<Limits>, StoreError> {

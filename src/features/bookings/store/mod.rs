@@ -11,7 +11,7 @@ mod users;
 
 use uuid::Uuid;
 
-pub use self::limits::{Limits, Migrated, PrepareError};
+pub use self::limits::{Limits, PrepareError, Written, write_limits};
 pub use self::sessions::{Active, Booking, EndReason, Ended, Standing, Status};
 use self::sessions::{COMPLETE_ALL_EXPIRED, COMPLETE_EXPIRED_OF, one, session_columns};
 pub use self::start::{NewBooking, Verdict};

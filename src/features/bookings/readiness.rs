@@ -6,13 +6,13 @@ use super::error::BookingError;
 
 /// Starts as unprepared.
 #[derive(Debug, Default)]
-pub(super) struct Fitness(AtomicU8);
+pub(super) struct Readiness(AtomicU8);
 
 const UNPREPARED: u8 = 0;
 const AGREED: u8 = 1;
 const DIFFERS: u8 = 2;
 
-impl Fitness {
+impl Readiness {
     /// The tables are there, and the row of limits was read.
     pub(super) fn prepared(&self, agreed: bool) {
         self.0.store(if agreed { AGREED } else { DIFFERS }, Ordering::Relaxed);
@@ -40,11 +40,11 @@ mod tests {
 
     #[test]
     fn a_node_asks_once_the_tables_are_there_and_starts_once_the_limits_agree() {
-        let fitness = Fitness::default();
-        assert_eq!((fitness.may_ask().is_ok(), fitness.may_start(), fitness.limits_agree()), (false, false, true));
-        fitness.prepared(false);
-        assert_eq!((fitness.may_ask().is_ok(), fitness.may_start(), fitness.limits_agree()), (true, false, false));
-        fitness.prepared(true);
-        assert_eq!((fitness.may_ask().is_ok(), fitness.may_start(), fitness.limits_agree()), (true, true, true));
+        let readiness = Readiness::default();
+        assert_eq!((readiness.may_ask().is_ok(), readiness.may_start(), readiness.limits_agree()), (false, false, true));
+        readiness.prepared(false);
+        assert_eq!((readiness.may_ask().is_ok(), readiness.may_start(), readiness.limits_agree()), (true, false, false));
+        readiness.prepared(true);
+        assert_eq!((readiness.may_ask().is_ok(), readiness.may_start(), readiness.limits_agree()), (true, true, true));
     }
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::support::postgres::{database, prepared, sql, store, value};
+use super::support::postgres::{database, migrate, prepared, sql, store, value};
 
 /// A start that is let through unless the tables say no.
 pub async fn start(store: &BookingStore, user: Uuid, id: &str) -> Verdict<()> {
@@ -125,7 +125,7 @@ async fn an_expired_session_is_completed_not_ended() {
 async fn two_sessions_of_one_user_count_twice() {
     let url = database().await;
     let store = prepared(&url).await;
-    store.migrate(Limits { max_concurrent: 9, max_per_user: 2 }).await.unwrap();
+    migrate(&store, Limits { max_concurrent: 9, max_per_user: 2 }).await.unwrap();
     let (user, first) = started(&store, "AAA-111-AAA").await;
     assert!(matches!(start(&store, user, "BBB-222-BBB").await, Verdict::Started { .. }));
     expire(&url, &first.id).await;
@@ -138,7 +138,7 @@ async fn two_sessions_of_one_user_count_twice() {
 async fn the_job_takes_no_more_than_asked_and_several_nodes_share_it() {
     let url = database().await;
     let store = prepared(&url).await;
-    store.migrate(Limits { max_concurrent: 100, max_per_user: 1 }).await.unwrap();
+    migrate(&store, Limits { max_concurrent: 100, max_per_user: 1 }).await.unwrap();
     let mut users = Vec::new();
     for n in 0..20 {
         users.push(started(&store, &format!("S-{n}")).await.0);
@@ -206,7 +206,7 @@ async fn a_users_table_that_wants_more_does_not_stop_endings() {
     sql(&url, "CREATE TABLE public.users (id uuid PRIMARY KEY, email text NOT NULL, resume_id uuid, name varchar(20) NOT NULL)")
         .await;
     let store = prepared(&url).await;
-    store.migrate(Limits { max_concurrent: 9, max_per_user: 9 }).await.unwrap();
+    migrate(&store, Limits { max_concurrent: 9, max_per_user: 9 }).await.unwrap();
     let (user, resume) = (Uuid::new_v4(), Uuid::new_v4());
     sql(&url, &format!("INSERT INTO public.users VALUES ('{user}', 'ann@example.com', '{resume}', 'Ann')")).await;
     for id in ["A", "B"] {

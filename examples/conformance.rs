@@ -83,7 +83,7 @@ fn namespace(name: &'static str) -> Namespace {
         )
         .on_connected(|socket| async move {
             let auth = socket.data::<Bytes>().cloned().unwrap_or_default();
-            socket.emit("auth", &String::from_utf8_lossy(&auth));
+            socket.emit_json("auth", &String::from_utf8_lossy(&auth));
         })
         .on("message", |socket: Arc<Socket>, event: Event| async move {
             socket.emit_args(&renamed(&event.args, "message-back"));

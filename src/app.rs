@@ -274,6 +274,8 @@ fn engine_config(settings: &Settings, node: &Node, budget: &Arc<Budget>) -> engi
         patience: patience(settings),
         read_bytes_per_second: limits.read_bytes_per_second,
         tag: (&**node.identity.tag()).into(),
+        // No feature looks at them.
+        handshake_headers: 0,
         ..engineio::Config::default()
     }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, USER_AGENT};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Method, Request, Response, StatusCode};
 use rand::Rng;
 use serde_json::json;
@@ -52,9 +52,6 @@ pub fn respond(status: StatusCode, content_type: &'static str, body: impl Into<B
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
-
-/// Bytes that a session keeps of its `User-Agent` and of its query. Those of real clients are shorter.
-const KEPT: usize = 1_024;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Transport {
@@ -108,11 +105,7 @@ impl Engine {
             return overloaded(refusal.as_str());
         }
         let sid = format!("{}{}", self.config.tag, ids::random(15));
-        let handshake = Handshake {
-            address,
-            query: kept(request.uri().query().unwrap_or_default()),
-            user_agent: request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).map(kept),
-        };
+        let handshake = Handshake::read(&request, address, self.config.handshake_headers);
         match transport {
             Transport::Polling => {
                 let session = Session::new_polling(self, sid, address);
@@ -172,11 +165,6 @@ pub(super) fn overloaded(message: &'static str) -> Response<Body> {
 /// There is no memory for what was asked.
 pub(super) fn no_memory() -> Response<Body> {
     overloaded(Refusal::Memory.as_str())
-}
-
-/// What a session remembers of a text of its handshake: enough of it, for as long as the session lives.
-fn kept(text: &str) -> Box<str> {
-    text.get(..KEPT.min(text.len())).unwrap_or_default().into()
 }
 
 /// The first value of a query parameter; an empty one is none. None of those that matter here has characters that would be

@@ -7,6 +7,7 @@ mod close;
 mod crossing;
 pub mod elsewhere;
 mod entry;
+mod handshake;
 mod heartbeat;
 mod limits;
 mod moved;
@@ -17,7 +18,6 @@ mod websocket;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -34,6 +34,7 @@ use crate::protocol::engineio::Message;
 pub use bucket::{Bucket, Rate};
 pub use close::CloseReason;
 use elsewhere::Elsewhere;
+pub use handshake::Handshake;
 use heartbeat::Wheel;
 use limits::Admission;
 use moved::Moved;
@@ -75,6 +76,9 @@ pub struct Config {
     pub budget: Arc<Budget>,
     /// How long bodies and writes may take.
     pub patience: Patience,
+    /// Bytes that a session keeps of the headers of its first request: [`Handshake::headers`]. A header that finds no room is left
+    /// out.
+    pub handshake_headers: usize,
     /// What the session ids of this process begin with: [`elsewhere::TAG`] characters of base64url, or nothing.
     pub tag: Box<str>,
 }
@@ -96,6 +100,7 @@ impl Default for Config {
             max_packets_per_payload: 16,
             budget: Arc::default(),
             patience: Patience::default(),
+            handshake_headers: 4_096,
             tag: "".into(),
         }
     }
@@ -166,15 +171,6 @@ pub trait Connection: Send + Sync + 'static {
     fn resume<'a>(&'a self, _session: &'a Arc<Session>) -> BoxFuture<'a, bool> {
         Box::pin(std::future::ready(true))
     }
-}
-
-/// What the first request of a session told about its client.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Handshake {
-    /// The client, as seen by the trusted proxies in front.
-    pub address: IpAddr,
-    pub query: Box<str>,
-    pub user_agent: Option<Box<str>>,
 }
 
 const SHARDS: usize = 64;
@@ -249,13 +245,13 @@ impl Engine {
     fn insert(&self, session: Arc<Session>) {
         lock(self.shard(session.sid())).insert(session.sid().into(), session);
         self.count.fetch_add(1, Ordering::Relaxed);
-        self.config.budget.take(SESSION);
+        self.config.budget.take(SESSION + self.config.handshake_headers);
     }
 
     fn remove(&self, session: &Session) {
         if lock(self.shard(session.sid())).remove(session.sid()).is_some() {
             self.count.fetch_sub(1, Ordering::Relaxed);
-            self.config.budget.give_back(SESSION);
+            self.config.budget.give_back(SESSION + self.config.handshake_headers);
             self.admission.release(session.address());
         }
     }

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::core::sync::lock;
-use crate::engineio::Body;
+use crate::engineio::{Body, Engine};
 use crate::net::{Budget, HeadBytes, LONGEST_HEAD, Patience, Stream, descriptors, subscriber};
 use crate::settings::Cidr;
 use crate::telemetry::due;
@@ -56,6 +56,31 @@ impl Default for Limits {
 /// Answers one request of the client at `SocketAddr`, the direct peer.
 pub trait Service: Send + Sync + 'static {
     fn call(&self, request: Request<Incoming>, peer: SocketAddr) -> impl Future<Output = Response<Body>> + Send;
+}
+
+/// Answers every request with an engine alone, whatever its path. For a program without a proxy in front.
+pub struct EngineService(pub Arc<Engine>);
+
+impl Service for EngineService {
+    async fn call(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+        self.0.serve(request, peer.ip()).await
+    }
+}
+
+/// The short way to serve an engine: [`serve`] with an [`EngineService`], whose connections are bounded by the engine's own budget
+/// and patience.
+///
+/// ```no_run
+/// # async fn example(engine: std::sync::Arc<convoke::engineio::Engine>) -> std::io::Result<()> {
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+/// convoke::http::server::serve_engine(listener, engine, Default::default()).await;
+/// # Ok(())
+/// # }
+/// ```
+pub async fn serve_engine(listener: TcpListener, engine: Arc<Engine>, stop: CancellationToken) {
+    let config = engine.config();
+    let limits = Limits { budget: config.budget.clone(), patience: config.patience, ..Limits::default() };
+    serve(listener, Arc::new(EngineService(engine)), limits, stop).await;
 }
 
 /// Accepts connections until `stop`, and returns when those that are open have ended with the request that they are at.

@@ -4,6 +4,8 @@
 use std::sync::LazyLock;
 
 use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::json;
@@ -21,6 +23,34 @@ impl Args {
     /// Arguments without attachments. `json` is a JSON array that the hub has made itself or has taken in before.
     pub fn from_json(json: impl Into<Bytes>) -> Self {
         Self { json: json.into(), attachments: Vec::new() }
+    }
+
+    /// The values of an acknowledgement: `[…]`.
+    ///
+    /// # Errors
+    /// One of them has no form as JSON.
+    pub fn of(values: impl Values) -> serde_json::Result<Self> {
+        let mut json = vec![b'['];
+        values.write(&mut json)?;
+        json.push(b']');
+        Ok(Self::from_json(json))
+    }
+
+    /// An event with its arguments: `["<name>",…]`.
+    ///
+    /// # Errors
+    /// One of the arguments has no form as JSON.
+    pub fn of_event(name: &str, arguments: impl Values) -> serde_json::Result<Self> {
+        let mut json = vec![b'['];
+        json::write_string(&mut json, name);
+        json.push(b',');
+        let start = json.len();
+        arguments.write(&mut json)?;
+        if json.len() == start {
+            json.pop();
+        }
+        json.push(b']');
+        Ok(Self::from_json(json))
     }
 
     /// `["<name>",<payload>]`. `payload_json` is one JSON value.
@@ -49,6 +79,14 @@ impl Args {
         json::elements(&self.json).filter_map(|element| serde_json::from_slice(element).ok())
     }
 
+    /// The element at `index` of [`Args::items`] as a type of the caller's own; where there is none, it is read from null.
+    ///
+    /// # Errors
+    /// It is no `T`.
+    pub fn item<T: DeserializeOwned>(&self, index: usize) -> serde_json::Result<T> {
+        serde_json::from_str(self.items().nth(index).map_or("null", RawValue::get))
+    }
+
     /// The one payload that the hub's own events take: the first argument of an event, `{}` if it is missing or null.
     /// Whether it is an object is for the caller to find out.
     pub fn payload(&self) -> &RawValue {
@@ -60,4 +98,68 @@ impl Args {
     pub fn size(&self) -> usize {
         self.json.len() + self.attachments.iter().map(Bytes::len).sum::<usize>()
     }
+}
+
+/// What an event or an acknowledgement carries: a tuple is several values, `()` is none, and a reference to anything that
+/// [`serde`] can write is one value. Binary data goes into [`Args`] itself.
+///
+/// ```
+/// use convoke::protocol::event::Args;
+///
+/// let args = |values: Args| String::from_utf8(values.json.to_vec()).unwrap();
+/// assert_eq!(args(Args::of_event("moved", (1.5, "left"))?), r#"["moved",1.5,"left"]"#);
+/// assert_eq!(args(Args::of_event("moved", &[1, 2])?), r#"["moved",[1,2]]"#);
+/// assert_eq!(args(Args::of_event("moved", ())?), r#"["moved"]"#);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+pub trait Values {
+    /// Appends them as JSON, with commas between them.
+    ///
+    /// # Errors
+    /// One of them has no form as JSON, such as a map whose keys are no strings.
+    fn write(&self, json: &mut Vec<u8>) -> serde_json::Result<()>;
+}
+
+impl<T: Serialize + ?Sized> Values for &T {
+    fn write(&self, json: &mut Vec<u8>) -> serde_json::Result<()> {
+        serde_json::to_writer(json, self)
+    }
+}
+
+impl Values for serde_json::Value {
+    fn write(&self, json: &mut Vec<u8>) -> serde_json::Result<()> {
+        (&self).write(json)
+    }
+}
+
+impl Values for () {
+    fn write(&self, _: &mut Vec<u8>) -> serde_json::Result<()> {
+        Ok(())
+    }
+}
+
+macro_rules! tuples {
+    ($($first:ident $(, $other:ident)*;)+) => {$(
+        impl<$first: Serialize $(, $other: Serialize)*> Values for ($first, $($other,)*) {
+            #[allow(non_snake_case)]
+            fn write(&self, json: &mut Vec<u8>) -> serde_json::Result<()> {
+                let ($first, $($other,)*) = self;
+                serde_json::to_writer(&mut *json, $first)?;
+                $(
+                    json.push(b',');
+                    serde_json::to_writer(&mut *json, $other)?;
+                )*
+                Ok(())
+            }
+        }
+    )+};
+}
+
+tuples! {
+    A;
+    A, B;
+    A, B, C;
+    A, B, C, D;
+    A, B, C, D, E;
+    A, B, C, D, E, F;
 }

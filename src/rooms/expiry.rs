@@ -98,7 +98,7 @@ pub fn schedule<T: Tokens>(tokens: &Arc<T>, socket: &Arc<Socket>, ended: bool) {
         if !ended {
             sleep_until(expires_at, before).await;
             let Some(socket) = weak.upgrade() else { return };
-            socket.emit("auth:expiring", &json!({ "expiresAt": expires_at.saturating_mul(1000) }).to_string());
+            socket.emit("auth:expiring", json!({ "expiresAt": expires_at.saturating_mul(1000) }));
             drop(socket);
             sleep_until(ends_at, Duration::ZERO).await;
         }

@@ -15,6 +15,8 @@ pub enum AckError {
     SocketGone,
     #[error("too many acknowledgements are awaited already")]
     TooManyPending,
+    #[error("an argument has no form as JSON")]
+    NoJson,
 }
 
 /// Of one socket. An emit that asks for an acknowledgement has a number, which no other has on whatever node.

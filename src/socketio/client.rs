@@ -21,7 +21,7 @@ use super::connect_limiter::ConnectPermit;
 use super::event_queue::Job;
 use super::rates::{self, Allowance};
 use super::{
-    Admitted, Code, ConnectError, ConnectRequest, DisconnectReason, Event, EventError, Names, Namespace, PendingSocket,
+    Admitted, Arrival, Code, ConnectError, ConnectRequest, DisconnectReason, Event, EventError, Names, Namespace, PendingSocket,
     SessionSnapshot, Socket, SocketExport, SocketIo,
 };
 use crate::core::ids;
@@ -258,6 +258,7 @@ impl Client {
             identity,
             namespace: namespace.clone(),
             session: session.clone(),
+            handshake: self.handshake.clone(),
             recovery_enabled: auth.recovery_enabled,
             previous: auth.previous,
             client: self.me.clone(),
@@ -300,19 +301,23 @@ impl Client {
                 session.accepted();
                 let pid = if socket.recovery_enabled() { format!(r#","pid":"{}""#, socket.pid()) } else { String::new() };
                 socket.send(&Outgoing::Connect { json: &format!(r#"{{"sid":"{}"{pid}}}"#, socket.id()) });
-                let job = if replay.is_some() { Job::Resumed(permit) } else { Job::Connected(permit) };
+                let arrival = if replay.is_some() { Arrival::Recovered } else { Arrival::New };
                 // Still under the lock: no event of this client is handled before what it missed is queued.
                 if let Some(replay) = replay {
                     replay();
                 }
-                socket.push(job, &self.io.config);
+                socket.push(Job::Arrived(arrival, permit), &self.io.config);
                 if let Some(store) = self.io.store.get() {
                     store.connected(&socket);
                 }
             }
-            Err(ConnectError::Refused { code, message }) => {
+            Err(ConnectError::Refused { message, data }) => {
                 state.entries.remove(at);
-                let json = serde_json::json!({"message": message, "data": {"code": code.0}}).to_string();
+                let json = match data {
+                    Some(data) => serde_json::json!({"message": message, "data": data}),
+                    None => serde_json::json!({"message": message}),
+                }
+                .to_string();
                 session.send(encode(parser, namespace.name(), &Outgoing::ConnectError { json: &json }));
             }
             Err(ConnectError::TryAgain) => {
@@ -339,12 +344,16 @@ impl Client {
 
     /// See [`Socket::resumed`].
     pub fn resumed(&self, socket: &Arc<Socket>) {
-        socket.push(Job::Resumed(None), &self.io.config);
+        socket.push(Job::Arrived(Arrival::Moved, None), &self.io.config);
     }
 
     /// See [`Socket::discard`].
     pub fn discard(&self, socket: &Arc<Socket>, reason: DisconnectReason) {
         socket.push(Job::Disconnected(reason, Some(self.io.leaving.token())), &self.io.config);
+    }
+
+    pub fn max_pending_acks(&self) -> usize {
+        self.io.config.max_pending_acks
     }
 
     fn sockets(&self) -> SmallVec<[Arc<Socket>; 1]> {

@@ -60,7 +60,14 @@ mod tests {
     use crate::engineio::Handshake;
 
     fn read(auth: &str, query: &str, agent: Option<&str>) -> ConnectAuth {
-        let handshake = Handshake { address: [127, 0, 0, 1].into(), query: query.into(), user_agent: agent.map(Into::into) };
+        let handshake = Handshake {
+            address: [127, 0, 0, 1].into(),
+            path: "/socket.io/".into(),
+            query: query.into(),
+            user_agent: agent.map(Into::into),
+            headers: Default::default(),
+            time: std::time::SystemTime::UNIX_EPOCH,
+        };
         let request = ConnectRequest { auth: auth.to_owned().into(), handshake: handshake.into() };
         ConnectAuth::read(&request, &Config::default())
     }

@@ -64,16 +64,38 @@ impl EventError {
 }
 
 /// Why a CONNECT was not accepted.
+///
+/// ```
+/// use convoke::socketio::{Code, ConnectError};
+///
+/// ConnectError::refused(Code::INVALID_TOKEN, "no such user"); // {message, data: {code}}
+/// ConnectError::message("closed until nine"); // {message}
+/// ConnectError::message("too old").with_data(serde_json::json!({"atLeast": 7})); // {message, data: {atLeast}}
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub enum ConnectError {
-    /// CONNECT_ERROR `{message, data:{code}}`. The official client never comes back from it by itself.
-    Refused { code: Code, message: Cow<'static, str> },
+    /// CONNECT_ERROR `{message, data}`, without `data` if there is none. The official client does not come back from it by itself.
+    Refused { message: Cow<'static, str>, data: Option<Value> },
     /// The transport is closed, and the client comes back: something is away for a moment.
     TryAgain,
 }
 
 impl ConnectError {
+    /// With `data:{code}`.
     pub fn refused(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
-        Self::Refused { code, message: message.into() }
+        Self::message(message).with_data(json!({"code": code.0}))
+    }
+
+    /// Without `data`.
+    pub fn message(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::Refused { message: message.into(), data: None }
+    }
+
+    /// With `data` of the caller's own.
+    pub fn with_data(self, data: impl Into<Value>) -> Self {
+        match self {
+            Self::Refused { message, .. } => Self::Refused { message, data: Some(data.into()) },
+            Self::TryAgain => Self::TryAgain,
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
-use crate::protocol::event::Args;
+use crate::protocol::event::{Args, Values};
 
 use super::{Code, EventError, Socket};
 
@@ -36,6 +36,15 @@ impl Event {
             .map_err(|error| EventError::new(Code::INVALID_PAYLOAD, format!("invalid payload: {error}")))
     }
 
+    /// The argument at `index`, the name not counted, as a type of the namespace's own; where there is none, it is read from null.
+    ///
+    /// # Errors
+    /// `INVALID_PAYLOAD` if it is no `T`.
+    pub fn arg<T: DeserializeOwned>(&self, index: usize) -> Result<T, EventError> {
+        let invalid = |error| EventError::new(Code::INVALID_PAYLOAD, format!("invalid argument {index}: {error}"));
+        self.args.item(index + 1).map_err(invalid)
+    }
+
     /// Acknowledges with `args`, a whole array; nothing happens if no acknowledgement was asked for. For handlers that
     /// return [`Reply::None`].
     pub fn acknowledge(&self, socket: &Arc<Socket>, args: &Args) {
@@ -54,4 +63,19 @@ pub enum Reply {
     Ok,
     /// `{ok:true, …}`: the JSON text of the whole object.
     Object(String),
+    /// Any values, attachments included.
+    Args(Args),
+}
+
+impl Reply {
+    /// Any values: a reference gives one, a tuple several.
+    ///
+    /// # Errors
+    /// `INTERNAL` if one of them has no form as JSON.
+    pub fn of(values: impl Values) -> Result<Self, EventError> {
+        Args::of(values).map(Self::Args).map_err(|error| {
+            tracing::error!(%error, "an answer has no form as JSON");
+            EventError::new(Code::INTERNAL, "internal error")
+        })
+    }
 }

@@ -6,14 +6,12 @@ use std::sync::Mutex;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::connect_limiter::ConnectPermit;
-use super::{Config, DisconnectReason, Event};
+use super::{Arrival, Config, DisconnectReason, Event};
 use crate::core::sync::lock;
 
 pub enum Job {
-    /// With the permit of its CONNECT.
-    Connected(Option<ConnectPermit>),
-    /// Instead of `Connected`: it goes on where it was.
-    Resumed(Option<ConnectPermit>),
+    /// With the permit of its CONNECT, if it came by one.
+    Arrived(Arrival, Option<ConnectPermit>),
     Event(Event),
     /// Counted as leaving until it is done.
     Disconnected(DisconnectReason, Option<TaskTrackerToken>),
@@ -98,6 +96,6 @@ mod tests {
         assert!(matches!(queue.next(), Some(Job::Event(_))));
         assert!(matches!(queue.next(), Some(Job::Disconnected(..))));
         assert!(queue.next().is_none());
-        assert!(queue.push(Job::Connected(None)), "an empty queue needs a new task");
+        assert!(queue.push(Job::Arrived(Arrival::New, None)), "an empty queue needs a new task");
     }
 }

@@ -37,7 +37,7 @@ use connect_limiter::ConnectLimiter;
 pub use error::{Code, ConnectError, EventError};
 pub use event::{Event, Reply};
 pub use gate::Gate;
-pub use namespace::{Abandoned, BoxFuture, ConnectRequest, Namespace};
+pub use namespace::{Abandoned, Arrival, BoxFuture, ConnectRequest, Namespace};
 use rates::{UserAllowance, Users};
 pub use sent::{Missed, SentDirect, SentEntry, SentLog};
 pub use session_store::{Admitted, Identity, Names, PendingSocket, PreviousSession, SessionStore};

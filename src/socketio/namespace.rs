@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::engineio::Handshake;
@@ -19,7 +20,7 @@ pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 pub type Data = Arc<dyn Any + Send + Sync>;
 
 type OnConnect = Box<dyn Fn(ConnectRequest) -> BoxFuture<Result<Data, ConnectError>> + Send + Sync>;
-type OnConnected = Box<dyn Fn(Arc<Socket>) -> BoxFuture<()> + Send + Sync>;
+type OnConnection = Box<dyn Fn(Arc<Socket>, Arrival) -> BoxFuture<()> + Send + Sync>;
 type OnEvent = Box<dyn Fn(Arc<Socket>, Event) -> BoxFuture<Result<Reply, EventError>> + Send + Sync>;
 type OnDisconnected = Box<dyn Fn(Arc<Socket>, DisconnectReason) -> BoxFuture<()> + Send + Sync>;
 type OnAbandoned = Box<dyn Fn(Abandoned) -> BoxFuture<()> + Send + Sync>;
@@ -35,6 +36,28 @@ pub struct ConnectRequest {
     pub handshake: Arc<Handshake>,
 }
 
+impl ConnectRequest {
+    /// The `auth` object as a type of the namespace's own. Fields that are not known are ignored.
+    ///
+    /// # Errors
+    /// A CONNECT_ERROR that says what is wrong with it.
+    pub fn auth<T: DeserializeOwned>(&self) -> Result<T, ConnectError> {
+        serde_json::from_slice(&self.auth).map_err(|error| ConnectError::message(format!("invalid auth: {error}")))
+    }
+}
+
+/// How a socket came to be connected here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// Its client has connected.
+    New,
+    /// Its client has come back after its transport had broken; what it missed has been queued.
+    Recovered,
+    /// Its session has moved here from another node, or this node has got a new name in its cluster. Its client has noticed
+    /// nothing.
+    Moved,
+}
+
 /// A connection that its client did not get back, with the places that it had.
 #[derive(Clone, Debug)]
 pub struct Abandoned {
@@ -47,11 +70,21 @@ pub struct Abandoned {
 }
 
 /// Built once at start.
+///
+/// ```
+/// use std::sync::Arc;
+/// use convoke::socketio::{Event, Namespace, Reply, Socket};
+///
+/// Namespace::new("/").on("add", |_: Arc<Socket>, event: Event| async move {
+///     let (a, b): (i64, i64) = (event.arg(0)?, event.arg(1)?);
+///     Reply::of(&(a + b))
+/// });
+/// ```
 pub struct Namespace {
     name: &'static str,
     pub(super) connect: OnConnect,
-    pub(super) connected: OnConnected,
-    pub(super) resumed: OnConnected,
+    connected: OnConnection,
+    resumed: OnConnection,
     pub(super) disconnected: OnDisconnected,
     abandoned: OnAbandoned,
     identity: Identify,
@@ -59,6 +92,7 @@ pub struct Namespace {
     import: Import,
     moves: bool,
     events: HashMap<&'static str, OnEvent>,
+    fallback: Option<OnEvent>,
     not_a_number: HashMap<&'static str, Code>,
     lists: HashMap<&'static str, &'static str>,
 }
@@ -69,8 +103,8 @@ impl Namespace {
         Self {
             name,
             connect: Box::new(|_| Box::pin(async { Ok(Arc::new(()) as Data) })),
-            connected: Box::new(|_| Box::pin(async {})),
-            resumed: Box::new(|_| Box::pin(async {})),
+            connected: Box::new(|_, _| Box::pin(async {})),
+            resumed: Box::new(|_, _| Box::pin(async {})),
             disconnected: Box::new(|_, _| Box::pin(async {})),
             abandoned: Box::new(|_| Box::pin(async {})),
             identity: Box::new(|_| None),
@@ -78,6 +112,7 @@ impl Namespace {
             import: Box::new(|_| Some(Arc::new(()) as Data)),
             moves: false,
             events: HashMap::new(),
+            fallback: None,
             not_a_number: HashMap::new(),
             lists: HashMap::new(),
         }
@@ -105,7 +140,7 @@ impl Namespace {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        self.connected = Box::new(move |socket| Box::pin(handler(socket)));
+        self.connected = Box::new(move |socket, _| Box::pin(handler(socket)));
         self
     }
 
@@ -115,7 +150,30 @@ impl Namespace {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        self.resumed = Box::new(move |socket| Box::pin(handler(socket)));
+        self.resumed = Box::new(move |socket, _| Box::pin(handler(socket)));
+        self
+    }
+
+    /// One handler in place of [`Namespace::on_connected`] and [`Namespace::on_resumed`], which is told how the socket came.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use convoke::socketio::{Arrival, Namespace, Socket};
+    ///
+    /// Namespace::new("/").on_connection(|socket: Arc<Socket>, arrival| async move {
+    ///     if arrival == Arrival::New {
+    ///         socket.emit("welcome", (socket.id(), socket.handshake().address));
+    ///     }
+    /// });
+    /// ```
+    pub fn on_connection<F>(mut self, handler: impl Fn(Arc<Socket>, Arrival) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let handler = Arc::new(handler);
+        let same = handler.clone();
+        self.connected = Box::new(move |socket, arrival| Box::pin(handler(socket, arrival)));
+        self.resumed = Box::new(move |socket, arrival| Box::pin(same(socket, arrival)));
         self
     }
 
@@ -164,6 +222,20 @@ impl Namespace {
         self
     }
 
+    /// Handles the events that have no handler of their own. Without this they are refused with `UNKNOWN_EVENT`.
+    pub fn on_fallback<F>(mut self, handler: impl Fn(Arc<Socket>, Event) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<Reply, EventError>> + Send + 'static,
+    {
+        self.fallback = Some(Box::new(move |socket, event| Box::pin(handler(socket, event))));
+        self
+    }
+
+    /// Does nothing with events that have no handler, and does not answer them.
+    pub fn ignore_unknown_events(self) -> Self {
+        self.on_fallback(|_, _| async { Ok(Reply::None) })
+    }
+
     /// The code for an event that carries NaN or infinity, which only msgpack can; `INVALID_PAYLOAD` where none is set.
     pub fn not_a_number(mut self, event: &'static str, code: Code) -> Self {
         self.not_a_number.insert(event, code);
@@ -208,6 +280,11 @@ impl Namespace {
     }
 
     pub(super) fn handler(&self, event: &str) -> Option<&OnEvent> {
-        self.events.get(event)
+        self.events.get(event).or(self.fallback.as_ref())
+    }
+
+    pub(super) fn arrived(&self, socket: Arc<Socket>, arrival: Arrival) -> BoxFuture<()> {
+        let handler = if arrival == Arrival::New { &self.connected } else { &self.resumed };
+        handler(socket, arrival)
     }
 }

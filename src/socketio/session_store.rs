@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Weak};
 
-use crate::engineio::Session;
+use crate::engineio::{Handshake, Session};
 use crate::protocol::packet::Parser;
 
 use super::client::Client;
@@ -46,6 +46,7 @@ pub struct PendingSocket {
     /// The client knows of recovery: it gets a pid, and offsets.
     pub recovery_enabled: bool,
     pub previous: Option<PreviousSession>,
+    pub(super) handshake: Arc<Handshake>,
     pub(super) client: Weak<Client>,
     pub(super) parser: Parser,
     pub(super) data: Data,

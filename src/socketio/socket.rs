@@ -11,8 +11,8 @@ use futures_util::FutureExt;
 use smallvec::SmallVec;
 
 use crate::core::{Offset, Position, ScopeId, StreamId};
-use crate::engineio::{CloseReason, Session, VolatileKey};
-use crate::protocol::event::Args;
+use crate::engineio::{CloseReason, Handshake, Session, VolatileKey};
+use crate::protocol::event::{Args, Values};
 use crate::protocol::frame::Frames;
 use crate::protocol::packet::{Outgoing, Parser, encode};
 
@@ -54,6 +54,7 @@ pub struct Socket {
     recovery_enabled: bool,
     namespace: Arc<Namespace>,
     session: Arc<Session>,
+    handshake: Arc<Handshake>,
     client: Weak<Client>,
     parser: Parser,
     gone: AtomicBool,
@@ -76,6 +77,7 @@ impl Socket {
             recovery_enabled: pending.recovery_enabled,
             namespace: pending.namespace.clone(),
             session: pending.session.clone(),
+            handshake: pending.handshake.clone(),
             client: pending.client.clone(),
             parser: pending.parser,
             gone: AtomicBool::new(false),
@@ -122,6 +124,11 @@ impl Socket {
 
     pub fn session(&self) -> &Arc<Session> {
         &self.session
+    }
+
+    /// What the first request of its session told.
+    pub fn handshake(&self) -> &Handshake {
+        &self.handshake
     }
 
     pub fn parser(&self) -> Parser {
@@ -223,8 +230,25 @@ impl Socket {
         !self.gone.load(Relaxed)
     }
 
+    /// Sends an event: a reference to a value is its one argument, a tuple its arguments. Nothing is sent, and an error is
+    /// logged, if one of them has no form as JSON.
+    ///
+    /// ```no_run
+    /// # fn example(socket: &convoke::socketio::Socket) {
+    /// socket.emit("ready", ());
+    /// socket.emit("message", ("alice", "hello"));
+    /// socket.emit("scores", &[3, 1, 4]);
+    /// socket.emit("state", serde_json::json!({"open": true}));
+    /// # }
+    /// ```
+    pub fn emit(&self, event: &str, arguments: impl Values) {
+        if let Some(args) = args_of(event, arguments) {
+            self.emit_args(&args);
+        }
+    }
+
     /// Sends an event with one argument, given as JSON text.
-    pub fn emit(&self, event: &str, payload_json: &str) {
+    pub fn emit_json(&self, event: &str, payload_json: &str) {
         self.emit_args(&Args::event(event, payload_json));
     }
 
@@ -252,7 +276,14 @@ impl Socket {
     }
 
     /// Sends an event that is worth nothing once there is a newer one: it has no offset, and is not sent again.
-    pub fn emit_volatile(&self, event: &str, payload_json: &str) {
+    pub fn emit_volatile(&self, event: &str, arguments: impl Values) {
+        if let Some(args) = args_of(event, arguments) {
+            self.send(&Outgoing::Event { id: None, args: &args, offset: None });
+        }
+    }
+
+    /// [`Socket::emit_volatile`] with one argument, given as JSON text.
+    pub fn emit_volatile_json(&self, event: &str, payload_json: &str) {
         self.send(&Outgoing::Event { id: None, args: &Args::event(event, payload_json), offset: None });
     }
 
@@ -419,14 +450,13 @@ impl Socket {
                 let error = EventError::new(Code::UNAVAILABLE, "this node has lost touch with the others");
                 self.refuse(&event.name, event.ack_id, &error);
             }
-            Job::Connected(_) | Job::Resumed(_) | Job::Disconnected(..) => self.session.close(CloseReason::TryAgain),
+            Job::Arrived(..) | Job::Disconnected(..) => self.session.close(CloseReason::TryAgain),
         }
     }
 
     async fn work(self: Arc<Self>, job: Job) {
         match job {
-            Job::Connected(permit) => hold(permit, (self.namespace.connected)(self.clone())).await,
-            Job::Resumed(permit) => hold(permit, (self.namespace.resumed)(self.clone())).await,
+            Job::Arrived(arrival, permit) => hold(permit, self.namespace.arrived(self.clone(), arrival)).await,
             Job::Disconnected(reason, _leaving) => (self.namespace.disconnected)(self.clone(), reason).await,
             Job::Event(event) => {
                 let (name, ack_id) = (event.name.clone(), event.ack_id);
@@ -449,6 +479,7 @@ impl Socket {
             Reply::None => return,
             Reply::Ok => r#"[{"ok":true}]"#.into(),
             Reply::Object(object) => format!("[{object}]"),
+            Reply::Args(args) => return self.send_ack(id, &args),
         };
         self.send_ack(id, &Args::from_json(json));
     }
@@ -458,7 +489,7 @@ impl Socket {
         metrics::counter!(EVENTS, "outcome" => error.code.0).increment(1);
         match ack_id {
             Some(id) => self.send_ack(id, &Args::from_json(error.ack())),
-            None => self.emit("error", &error.event(event)),
+            None => self.emit_json("error", &error.event(event)),
         }
     }
 
@@ -471,4 +502,9 @@ impl Socket {
             client.end(self);
         }
     }
+}
+
+fn args_of(event: &str, arguments: impl Values) -> Option<Args> {
+    let args = Args::of_event(event, arguments);
+    args.inspect_err(|error| tracing::error!(event, %error, "an argument has no form as JSON")).ok()
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use convoke::peer::{Peer, Peers};
 use convoke::protocol::event::Args;
 use convoke::settings::Secret;
-use convoke::socketio::{AckError, Config, Namespace, Reply, Socket};
+use convoke::socketio::{AckError, Namespace, Reply, Socket};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, Semaphore, mpsc};
@@ -39,7 +39,7 @@ struct Handlers {
 }
 
 async fn ask(socket: &Socket, name: &str) -> Answer {
-    socket.emit_with_ack(&Args::event(name, "0"), DEADLINE, &Config::default()).await
+    socket.emit_with_ack_within(DEADLINE, name, &0).await
 }
 
 fn text(args: &Args) -> String {
@@ -68,17 +68,17 @@ impl Handlers {
 
     async fn late(self, socket: Arc<Socket>) -> Result<Reply, convoke::socketio::EventError> {
         self.gate.acquire().await.unwrap().forget();
-        socket.emit("first", "1");
+        socket.emit("first", &1);
         let answer = ask(&socket, "ask").await;
-        socket.emit("then", "2");
+        socket.emit("then", &2);
         Ok(replied(&answer))
     }
 
     async fn outlive(self, socket: Arc<Socket>) {
         let _ = self.answers.send(ask(&socket, "ask").await);
         self.gate.acquire().await.unwrap().forget();
-        socket.emit("first", "1");
-        socket.emit_volatile("then", "2");
+        socket.emit("first", &1);
+        socket.emit_volatile("then", &2);
         let _ = self.answers.send(ask(&socket, "again").await);
         self.gate.acquire().await.unwrap().forget();
         socket.disconnect();

@@ -41,6 +41,7 @@ mod interviews_manual;
 mod interviews_routes;
 mod interviews_world;
 mod layers;
+mod library;
 mod limits;
 mod livekit_api;
 mod livekit_participants;

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use convoke::engineio::CloseReason;
-use convoke::protocol::event::Args;
 use convoke::socketio::{Code, ConnectError, ConnectRequest, DisconnectReason, Event, Identity, Namespace, Reply, Socket};
 use futures_util::future::join_all;
 use serde_json::Value;
@@ -135,11 +134,7 @@ async fn acknowledgements_that_were_asked_for_are_never_refused() {
     assert!(is_taken(&mut ws).await && !is_taken(&mut ws).await);
     let asked = (0..50).map(|n| {
         let socket = socket.clone();
-        async move {
-            let args = Args::event("asked", &n.to_string());
-            let config = convoke::socketio::Config::default();
-            socket.emit_with_ack(&args, Duration::from_secs(20), &config).await
-        }
+        async move { socket.emit_with_ack_within(Duration::from_secs(20), "asked", &n).await }
     });
     let answer = async {
         for _ in 0..50 {

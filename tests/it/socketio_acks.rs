@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use convoke::protocol::event::Args;
-use convoke::socketio::{AckError, Config, Socket};
+use convoke::socketio::{AckError, Socket};
 
 use crate::support::raw::{Polling, Ws};
 use crate::support::server::{DEADLINE, Options, eventually, within};
@@ -14,7 +14,7 @@ type Asked = tokio::task::JoinHandle<Result<Args, AckError>>;
 
 fn ask(socket: &Arc<Socket>, args: Args, timeout: Duration) -> Asked {
     let socket = socket.clone();
-    tokio::spawn(async move { socket.emit_with_ack(&args, timeout, &Config::default()).await })
+    tokio::spawn(async move { socket.emit_args_with_ack(&args, timeout).await })
 }
 
 fn question() -> Args {
@@ -124,17 +124,16 @@ async fn a_socket_that_is_gone_answers_at_once_however_it_went() {
 
 #[tokio::test]
 async fn the_number_of_answers_that_are_awaited_is_bounded_and_who_gives_up_makes_room() {
-    let mut hub = hub().await;
+    let mut hub = Hub::start(Options::socketio(|config| config.max_pending_acks = 1)).await;
     let mut ws = connected(&hub.server).await;
     let socket = hub.socket().await;
-    let config = Config { max_pending_acks: 1, ..Config::default() };
     let first = ask(&socket, question(), DEADLINE);
     ws.text().await;
-    let refused = socket.emit_with_ack(&question(), DEADLINE, &config).await;
+    let refused = socket.emit_args_with_ack(&question(), DEADLINE).await;
     assert_eq!(refused, Err(AckError::TooManyPending));
     first.abort();
     let _ = first.await;
-    let room = socket.emit_with_ack(&question(), Duration::from_millis(10), &config).await;
+    let room = socket.emit_args_with_ack(&question(), Duration::from_millis(10)).await;
     assert_eq!(room, Err(AckError::Timeout));
 }
 

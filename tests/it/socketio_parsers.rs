@@ -117,7 +117,7 @@ async fn the_hub_s_questions_reach_a_msgpack_client_and_its_answers_come_back() 
     let socket = hub.socket().await;
     let asked = tokio::spawn(async move {
         let args = convoke::protocol::event::Args::event("question", "1");
-        socket.emit_with_ack(&args, crate::support::server::DEADLINE, &convoke::socketio::Config::default()).await
+        socket.emit_args_with_ack(&args, crate::support::server::DEADLINE).await
     });
     assert_eq!(next(&mut ws).await, json!({"type": 2, "nsp": "/", "id": 1, "data": ["question", 1]}));
     send(&mut ws, json!({"type": 3, "nsp": "/", "id": 1, "data": ["yes", {"$bin": [5]}]})).await;

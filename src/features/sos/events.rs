@@ -247,7 +247,7 @@ impl Sos {
             pong.push_str(&format!("{}:{value},", Value::from(name)));
         }
         pong.push_str(&format!(r#""respondedAt":{}}}"#, self.clock.now_ms()));
-        socket.emit("pong", &pong);
+        socket.emit_json("pong", &pong);
         Ok(Reply::Ok)
     }
 
@@ -255,7 +255,7 @@ impl Sos {
     pub(super) async fn on_heartbeat(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Handled {
         event.object()?;
         let timestamp = json!({ "timestamp": self.clock.now_ms() });
-        socket.emit("heartbeat:ack", &timestamp.to_string());
+        socket.emit_json("heartbeat:ack", &timestamp.to_string());
         self.touch(&socket).await;
         Ok(accepted(timestamp, false, &Written::default()))
     }

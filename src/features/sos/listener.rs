@@ -165,7 +165,7 @@ impl Sos {
             Ok(locations) => {
                 for (_, location) in &locations {
                     let Ok(location) = std::str::from_utf8(location) else { continue };
-                    members.iter().for_each(|member| member.socket.emit_volatile("location:broadcast", location));
+                    members.iter().for_each(|member| member.socket.emit_volatile_json("location:broadcast", location));
                 }
             }
             Err(error) => tracing::debug!(sos, %error, "members did not get the last locations"),

@@ -3,12 +3,14 @@
 //! Everything here is bounded by what a client may have under way: one half binary packet, as many sockets as there are
 //! namespaces, and of each what its session store keeps.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 
 use crate::core::sync::lock;
@@ -19,7 +21,7 @@ use crate::protocol::packet::{Decoder, Packet, Parser};
 use super::super::event_queue::Job;
 use super::super::rates::Allowance;
 use super::super::words::Word;
-use super::super::{DisconnectReason, Names, PendingSocket, SessionSnapshot, Socket, SocketExport, SocketIo};
+use super::super::{Arrival, DisconnectReason, Names, PendingSocket, SessionSnapshot, Socket, SocketExport, SocketIo};
 use super::{Arriving, Client, Entry, State};
 
 /// How often it is looked whether everything under way is done. A session moves once in its life.
@@ -46,9 +48,44 @@ pub struct ClientExport {
 
 #[derive(Serialize, Deserialize)]
 struct HandshakeExport {
-    address: std::net::IpAddr,
+    address: IpAddr,
     query: Box<str>,
     user_agent: Option<Box<str>>,
+    /// What follows is not told, nor read, by a node of an earlier release.
+    #[serde(default)]
+    path: Box<str>,
+    /// Milliseconds since 1970.
+    #[serde(default)]
+    time: u64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    headers: Vec<(String, String)>,
+}
+
+impl HandshakeExport {
+    fn new(handshake: &Handshake) -> Self {
+        let text = |(name, value): (&HeaderName, &HeaderValue)| Some((name.to_string(), value.to_str().ok()?.to_owned()));
+        let since = handshake.time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self {
+            address: handshake.address,
+            query: handshake.query.clone(),
+            user_agent: handshake.user_agent.clone(),
+            path: handshake.path.clone(),
+            time: u64::try_from(since.as_millis()).unwrap_or_default(),
+            headers: handshake.headers.iter().filter_map(text).collect(),
+        }
+    }
+
+    fn read(self) -> Handshake {
+        let header = |(name, value): (String, String)| Some((name.parse().ok()?, value.parse().ok()?));
+        Handshake {
+            address: self.address,
+            query: self.query,
+            user_agent: self.user_agent,
+            path: self.path,
+            time: UNIX_EPOCH + Duration::from_millis(self.time),
+            headers: self.headers.into_iter().filter_map(header).collect::<HeaderMap>(),
+        }
+    }
 }
 
 impl Client {
@@ -72,11 +109,7 @@ impl Client {
         let (events_left, connects_left) = state.allowance.left(&self.io.config);
         let gone = state.entries.iter().filter(|entry| matches!(entry, Entry::Gone(_))).map(|entry| entry.name().to_owned());
         let export = ClientExport {
-            handshake: HandshakeExport {
-                address: self.handshake.address,
-                query: self.handshake.query.clone(),
-                user_agent: self.handshake.user_agent.clone(),
-            },
+            handshake: HandshakeExport::new(&self.handshake),
             msgpack: state.decoder.parser().map(|parser| parser == Parser::Msgpack),
             half: state.decoder.half().into_iter().map(write).collect(),
             aside: state.aside.iter().cloned().map(write).collect(),
@@ -177,8 +210,7 @@ impl Client {
             arriving: Some(Arriving { sockets: export.sockets, said }),
             aside: Vec::new(),
         };
-        let HandshakeExport { address, query, user_agent } = export.handshake;
-        Some(Self::with(io, Handshake { address, query, user_agent }, state))
+        Some(Self::with(io, export.handshake.read(), state))
     }
 
     /// Each socket goes on. False: one cannot, and so the session cannot.
@@ -218,7 +250,7 @@ impl Client {
             state.entries.push(Entry::Connected(socket.namespace().name(), socket.clone()));
             self.io.sockets.fetch_add(1, Ordering::Relaxed);
             replay();
-            socket.push(Job::Resumed(None), &self.io.config);
+            socket.push(Job::Arrived(Arrival::Moved, None), &self.io.config);
             if let Some(store) = self.io.store.get() {
                 store.connected(&socket);
             }
@@ -235,6 +267,7 @@ impl Client {
             identity,
             namespace,
             session: session.clone(),
+            handshake: self.handshake.clone(),
             recovery_enabled: export.recovery_enabled,
             previous: None,
             client: self.me.clone(),

@@ -8,28 +8,58 @@ use tokio::sync::oneshot;
 use super::super::Config;
 use super::super::acks::AckError;
 use super::super::words::{Sent, What, Word};
-use super::Socket;
+use super::{Socket, args_of};
 use crate::core::sync::lock;
-use crate::protocol::event::Args;
+use crate::protocol::event::{Args, Values};
 use crate::protocol::packet::Outgoing;
 
-/// Nobody waits longer.
+/// The longest time that an acknowledgement is waited for.
 const LONGEST: Duration = Duration::from_secs(30 * 86_400);
 
 impl Socket {
-    /// Sends an event and waits for the client's acknowledgement. It survives an upgrade, on this node and to another, not a
-    /// reconnect.
-    pub async fn emit_with_ack(&self, args: &Args, timeout: Duration, config: &Config) -> Result<Args, AckError> {
+    /// Sends an event, as [`Socket::emit`] does, and waits for the client's acknowledgement: for as long as the socket is connected.
+    /// It survives an upgrade, on this node and to another, not a reconnect.
+    ///
+    /// ```no_run
+    /// # async fn example(socket: &convoke::socketio::Socket) -> Result<(), Box<dyn std::error::Error>> {
+    /// let answer = socket.emit_with_ack("question", ("What is your name?", 7)).await?;
+    /// let name: String = answer.item(0)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The socket is gone, or so many acknowledgements are awaited that there is no room for another.
+    pub async fn emit_with_ack(&self, event: &str, arguments: impl Values) -> Result<Args, AckError> {
+        let args = args_of(event, arguments).ok_or(AckError::NoJson)?;
+        self.emit_args_with_ack(&args, LONGEST).await
+    }
+
+    /// [`Socket::emit_with_ack`] that waits no longer than `timeout`.
+    ///
+    /// # Errors
+    /// Those of [`Socket::emit_with_ack`], and [`AckError::Timeout`].
+    pub async fn emit_with_ack_within(&self, timeout: Duration, event: &str, arguments: impl Values) -> Result<Args, AckError> {
+        let args = args_of(event, arguments).ok_or(AckError::NoJson)?;
+        self.emit_args_with_ack(&args, timeout).await
+    }
+
+    /// [`Socket::emit_with_ack_within`] for arguments that are made already; `args` is the whole array, the name included.
+    ///
+    /// # Errors
+    /// Those of [`Socket::emit_with_ack_within`].
+    pub async fn emit_args_with_ack(&self, args: &Args, timeout: Duration) -> Result<Args, AckError> {
         let deadline = Instant::now() + timeout.min(LONGEST);
         if self.is_frozen() {
             return self.ask_where_it_goes_on(args, deadline).await;
         }
+        let most = self.client.upgrade().ok_or(AckError::SocketGone)?.max_pending_acks();
         let (id, receiver) = {
             let mut acks = lock(&self.acks);
             if !self.is_connected() {
                 return Err(AckError::SocketGone);
             }
-            acks.get_or_insert_default().begin(config.max_pending_acks)?
+            acks.get_or_insert_default().begin(most)?
         };
         let _awaited = Awaited { socket: self, id };
         if !self.try_send(&Outgoing::Event { id: Some(id), args, offset: None }) && self.is_frozen() {

@@ -1,0 +1,98 @@
+//! What a session remembers of its first request: enough of it, for as long as the session lives.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::time::SystemTime;
+
+use hyper::Request;
+use hyper::header::{AsHeaderName, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+
+/// Bytes that a session keeps of its `User-Agent`, of its path and of its query. Those of real clients are shorter.
+const TEXT: usize = 1_024;
+/// What a header costs beside its bytes.
+const HEADER: usize = 64;
+
+/// What the first request of a session told about its client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handshake {
+    /// The client, as seen by the trusted proxies in front.
+    pub address: IpAddr,
+    /// The path of the URL; empty if a node of an earlier release has given the session away.
+    pub path: Box<str>,
+    pub query: Box<str>,
+    pub user_agent: Option<Box<str>>,
+    /// The headers for which there is room: [`Config::handshake_headers`](super::Config).
+    pub headers: HeaderMap,
+    /// When it came.
+    pub time: SystemTime,
+}
+
+impl Handshake {
+    pub(super) fn read<B>(request: &Request<B>, address: IpAddr, headers: usize) -> Self {
+        Self {
+            address,
+            path: start_of(request.uri().path()),
+            query: start_of(request.uri().query().unwrap_or_default()),
+            user_agent: request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).map(start_of),
+            headers: copied(request.headers(), headers),
+            time: SystemTime::now(),
+        }
+    }
+
+    /// Path and query.
+    pub fn url(&self) -> String {
+        format!("{}?{}", self.path, self.query)
+    }
+
+    /// A header, if it is text.
+    pub fn header(&self, name: impl AsHeaderName) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The first value of a parameter of the query, decoded.
+    pub fn parameter(&self, name: &str) -> Option<Cow<'_, str>> {
+        form_urlencoded::parse(self.query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value)
+    }
+}
+
+fn start_of(text: &str) -> Box<str> {
+    text.get(..TEXT.min(text.len())).unwrap_or_default().into()
+}
+
+/// As many headers as fit into so many bytes. Copied: as they are, they keep the whole head of the request alive.
+fn copied(headers: &HeaderMap, most: usize) -> HeaderMap {
+    let mut left = most;
+    let mut kept = HeaderMap::new();
+    for (name, value) in headers {
+        let copies = HeaderName::from_bytes(name.as_str().as_bytes()).ok().zip(HeaderValue::from_bytes(value.as_bytes()).ok());
+        let rest = left.checked_sub(HEADER + name.as_str().len() + value.len());
+        if let (Some((name, value)), Some(rest)) = (copies, rest) {
+            kept.append(name, value);
+            left = rest;
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handshake_has_the_url_and_the_headers_that_find_room() {
+        let request = Request::builder()
+            .uri("/socket.io/?EIO=4&name=a%20b+c")
+            .header("cookie", "a=1")
+            .header("x-large", "x".repeat(500))
+            .header("cookie", "b=2")
+            .body(())
+            .unwrap();
+        let handshake = Handshake::read(&request, [127, 0, 0, 1].into(), 300);
+        assert_eq!(handshake.url(), "/socket.io/?EIO=4&name=a%20b+c");
+        assert_eq!(handshake.parameter("name").as_deref(), Some("a b c"));
+        assert_eq!(handshake.parameter("sid"), None);
+        assert_eq!(handshake.headers.get_all("cookie").iter().count(), 2);
+        assert_eq!((handshake.header("cookie"), handshake.header("x-large")), (Some("a=1"), None));
+        assert!(Handshake::read(&request, [127, 0, 0, 1].into(), 0).headers.is_empty());
+    }
+}

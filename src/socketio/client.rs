@@ -1,8 +1,8 @@
 //! One session as Socket.IO sees it: a decoder, and a socket for each namespace that the client has connected to.
 
+mod connect;
 mod handoff;
 
-use std::panic::AssertUnwindSafe;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, Weak};
 
@@ -11,21 +11,20 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use smallvec::SmallVec;
 
+use super::event_queue::Job;
+use super::namespace::Data;
+use super::rates::{self, Allowance};
+use super::socket::Link;
+use super::{
+    Arrival, Code, ConnectRequest, DisconnectReason, Event, EventError, Identity, Namespace, SessionSnapshot, Socket,
+    SocketExport, SocketIo,
+};
+use crate::core::sync::lock;
 use crate::engineio::{CloseReason, Connection, Handshake, Session};
 use crate::protocol::engineio::Message;
 use crate::protocol::intake::NOT_A_NUMBER;
 use crate::protocol::packet::{Decoder, Outgoing, Packet, Parser, encode};
-
-use super::connect_auth::ConnectAuth;
-use super::connect_limiter::ConnectPermit;
-use super::event_queue::Job;
-use super::rates::{self, Allowance};
-use super::{
-    Admitted, Arrival, Code, ConnectError, ConnectRequest, DisconnectReason, Event, EventError, Names, Namespace, PendingSocket,
-    SessionSnapshot, Socket, SocketExport, SocketIo,
-};
-use crate::core::ids;
-use crate::core::sync::lock;
+use connect::Connect;
 
 /// How many CONNECT packets of one client may be decided at the same time: one that connects and gives up again and again must
 /// not pile up work.
@@ -150,7 +149,8 @@ impl Client {
                 drop(state);
                 let Some(client) = self.me.upgrade() else { return Ok(()) };
                 let request = ConnectRequest { auth: auth.unwrap_or_else(|| "{}".into()), handshake: self.handshake.clone() };
-                tokio::spawn(client.connect(session.clone(), namespace, request, parser, number));
+                let connect = Connect { session: session.clone(), namespace, parser, number };
+                tokio::spawn(client.connect(connect, request));
             }
             Packet::Disconnect { nsp } => {
                 if let Some(socket) = self.remove(&nsp, None) {
@@ -217,131 +217,6 @@ impl Client {
         socket.push(Job::Disconnected(reason, Some(self.io.leaving.token())), &self.io.config);
     }
 
-    async fn connect(
-        self: Arc<Self>,
-        session: Arc<Session>,
-        namespace: Arc<Namespace>,
-        request: ConnectRequest,
-        parser: Parser,
-        number: u32,
-    ) {
-        let config = &self.io.config;
-        let may_enter = config.gate.pass(config.gate_patience).await;
-        let Some(mut permit) = (if may_enter { self.io.connect_limiter.enter().await } else { None }) else {
-            return self.connected(&session, &namespace, Err(ConnectError::TryAgain), parser, number, None);
-        };
-        let answer = AssertUnwindSafe(self.admit(&session, &namespace, request, parser)).catch_unwind();
-        let result = match tokio::time::timeout(config.connect_timeout, permit.hold(answer)).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(_)) => {
-                tracing::error!(namespace = namespace.name(), "the handler of CONNECT panicked");
-                Err(ConnectError::TryAgain)
-            }
-            Err(_) => Err(ConnectError::TryAgain),
-        };
-        self.connected(&session, &namespace, result, parser, number, Some(permit));
-    }
-
-    async fn admit(
-        &self,
-        session: &Arc<Session>,
-        namespace: &Arc<Namespace>,
-        request: ConnectRequest,
-        parser: Parser,
-    ) -> Result<Admitted, ConnectError> {
-        let config = &self.io.config;
-        let auth = ConnectAuth::read(&request, config);
-        let data = (namespace.connect)(request).await?;
-        let identity = namespace.identify(&data);
-        let pending = PendingSocket {
-            user: self.io.user_of(namespace, identity.as_ref()),
-            identity,
-            namespace: namespace.clone(),
-            session: session.clone(),
-            handshake: self.handshake.clone(),
-            recovery_enabled: auth.recovery_enabled,
-            previous: auth.previous,
-            client: self.me.clone(),
-            parser,
-            data,
-        };
-        match self.io.store.get() {
-            Some(store) => store.admit(pending).await,
-            None => {
-                let names = Names { sid: ids::random(15), ..Names::default() };
-                Ok(Admitted::new(PendingSocket { recovery_enabled: false, ..pending }.socket(names)))
-            }
-        }
-    }
-
-    /// The namespace's answer to a CONNECT. The client may be gone, or have given up on the namespace, meanwhile.
-    fn connected(
-        &self,
-        session: &Arc<Session>,
-        namespace: &Arc<Namespace>,
-        result: Result<Admitted, ConnectError>,
-        parser: Parser,
-        number: u32,
-        permit: Option<ConnectPermit>,
-    ) {
-        let mut state = lock(&self.state);
-        state.undecided -= 1;
-        let at = state.entries.iter().position(|entry| matches!(entry, Entry::Connecting(_, n) if *n == number));
-        let Some(at) = at.filter(|_| !state.closed) else {
-            drop(state);
-            if let Ok(Admitted { socket, replay }) = result {
-                self.came_to_nothing(&socket, replay.is_some());
-            }
-            return;
-        };
-        match result {
-            Ok(Admitted { socket, replay }) => {
-                state.entries[at] = Entry::Connected(namespace.name(), socket.clone());
-                self.io.sockets.fetch_add(1, Ordering::Relaxed);
-                session.accepted();
-                let pid = if socket.recovery_enabled() { format!(r#","pid":"{}""#, socket.pid()) } else { String::new() };
-                socket.send(&Outgoing::Connect { json: &format!(r#"{{"sid":"{}"{pid}}}"#, socket.id()) });
-                let arrival = if replay.is_some() { Arrival::Recovered } else { Arrival::New };
-                // Still under the lock: no event of this client is handled before what it missed is queued.
-                if let Some(replay) = replay {
-                    replay();
-                }
-                socket.push(Job::Arrived(arrival, permit), &self.io.config);
-                if let Some(store) = self.io.store.get() {
-                    store.connected(&socket);
-                }
-            }
-            Err(ConnectError::Refused { message, data }) => {
-                state.entries.remove(at);
-                let json = match data {
-                    Some(data) => serde_json::json!({"message": message, "data": data}),
-                    None => serde_json::json!({"message": message}),
-                }
-                .to_string();
-                session.send(encode(parser, namespace.name(), &Outgoing::ConnectError { json: &json }));
-            }
-            Err(ConnectError::TryAgain) => {
-                drop(state);
-                session.close(CloseReason::TryAgain);
-            }
-        }
-    }
-}
-
-impl Client {
-    /// The client was gone, or had given up, before its CONNECT was answered. A connection that it had before is kept for it.
-    fn came_to_nothing(&self, socket: &Arc<Socket>, recovered: bool) {
-        let lost = DisconnectReason::Transport(CloseReason::ConnectionLost);
-        let reason = if recovered { lost } else { DisconnectReason::Client };
-        socket.leave();
-        if let Some(store) = self.io.store.get() {
-            store.gone(socket, reason);
-        }
-        if recovered {
-            socket.push(Job::Disconnected(reason, Some(self.io.leaving.token())), &self.io.config);
-        }
-    }
-
     /// See [`Socket::resumed`].
     pub fn resumed(&self, socket: &Arc<Socket>) {
         socket.push(Job::Arrived(Arrival::Moved, None), &self.io.config);
@@ -354,6 +229,21 @@ impl Client {
 
     pub fn max_pending_acks(&self) -> usize {
         self.io.config.max_pending_acks
+    }
+
+    /// What ties a socket of this client to it, and whose it is.
+    fn link(&self, session: &Arc<Session>, namespace: &Arc<Namespace>, parser: Parser, data: Data) -> (Link, Option<Identity>) {
+        let identity = namespace.identify(&data);
+        let link = Link {
+            user: self.io.user_of(namespace, identity.as_ref()),
+            namespace: namespace.clone(),
+            session: session.clone(),
+            handshake: self.handshake.clone(),
+            client: self.me.clone(),
+            parser,
+            data,
+        };
+        (link, identity)
     }
 
     fn sockets(&self) -> SmallVec<[Arc<Socket>; 1]> {

@@ -42,6 +42,11 @@ impl EventError {
         Self { code, message: message.into(), fields: Map::new() }
     }
 
+    /// `INVALID_PAYLOAD`
+    pub fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Code::INVALID_PAYLOAD, message)
+    }
+
     /// Adds a field to the `error` event.
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.fields.insert(name.into(), value.into());

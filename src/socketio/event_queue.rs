@@ -17,9 +17,9 @@ pub enum Job {
     Disconnected(DisconnectReason, Option<TaskTrackerToken>),
 }
 
-/// Too many events wait already.
-#[derive(Debug, PartialEq, Eq)]
-pub struct QueueFull;
+/// Too many events wait already; this one is given back.
+#[derive(Debug)]
+pub struct QueueFull(pub Event);
 
 /// A queue that a task works off; the task lives only while there is work.
 #[derive(Default)]
@@ -38,7 +38,7 @@ impl EventQueue {
     pub fn push_event(&self, event: Event, config: &Config) -> Result<bool, QueueFull> {
         let mut state = lock(&self.state);
         if state.jobs.len() >= config.max_queued_events {
-            return Err(QueueFull);
+            return Err(QueueFull(event));
         }
         Ok(state.push(Job::Event(event)))
     }
@@ -91,7 +91,7 @@ mod tests {
         let config = Config { max_queued_events: 1, ..Config::default() };
         let queue = EventQueue::default();
         queue.push_event(event(), &config).unwrap();
-        assert_eq!(queue.push_event(event(), &config), Err(QueueFull));
+        assert!(matches!(queue.push_event(event(), &config), Err(QueueFull(_))));
         queue.push(Job::Disconnected(DisconnectReason::Client, None));
         assert!(matches!(queue.next(), Some(Job::Event(_))));
         assert!(matches!(queue.next(), Some(Job::Disconnected(..))));

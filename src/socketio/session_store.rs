@@ -1,14 +1,10 @@
 //! The port to where connections are kept: it gives them a `pid`, gives them back when their client returns, and knows how far
 //! their scopes have come. Without one every CONNECT makes a new socket that dies with its transport.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
-use crate::engineio::{Handshake, Session};
-use crate::protocol::packet::Parser;
-
-use super::client::Client;
-use super::namespace::{BoxFuture, Data};
-use super::rates::UserAllowance;
+use super::namespace::BoxFuture;
+use super::socket::Link;
 use super::{ConnectError, DisconnectReason, Namespace, SessionSnapshot, Socket, SocketExport};
 
 /// Who a socket belongs to. A connection is only given back to the same user in the same role.
@@ -40,20 +36,18 @@ pub struct PreviousSession {
 
 /// A client that has authenticated and is to become a socket.
 pub struct PendingSocket {
-    pub namespace: Arc<Namespace>,
-    pub session: Arc<Session>,
     pub identity: Option<Identity>,
     /// The client knows of recovery: it gets a pid, and offsets.
     pub recovery_enabled: bool,
     pub previous: Option<PreviousSession>,
-    pub(super) handshake: Arc<Handshake>,
-    pub(super) client: Weak<Client>,
-    pub(super) parser: Parser,
-    pub(super) data: Data,
-    pub(super) user: Option<Arc<UserAllowance>>,
+    pub(super) link: Link,
 }
 
 impl PendingSocket {
+    pub fn namespace(&self) -> &Arc<Namespace> {
+        &self.link.namespace
+    }
+
     /// Makes a socket of it.
     pub fn socket(&self, names: Names) -> Arc<Socket> {
         Socket::new(self, names)
@@ -73,7 +67,8 @@ impl Admitted {
     }
 }
 
-/// Keeps connections. Only [`SessionStore::admit`] may take time.
+/// Keeps connections. Only [`SessionStore::admit`] and [`SessionStore::arrive`] may take time. For a program of one node the last
+/// three need not be there: without them no session moves.
 pub trait SessionStore: Send + Sync + 'static {
     /// Gives the client its previous connection, or a new one.
     fn admit(&self, pending: PendingSocket) -> BoxFuture<Result<Admitted, ConnectError>>;
@@ -89,12 +84,16 @@ pub trait SessionStore: Send + Sync + 'static {
 
     /// The socket is to move with its session: nothing more is queued to it, and its rooms are left without a word. `None` if
     /// it is gone already.
-    fn freeze(&self, socket: &Arc<Socket>) -> Option<SocketExport>;
+    fn freeze(&self, _socket: &Arc<Socket>) -> Option<SocketExport> {
+        None
+    }
 
     /// A frozen socket has been given away, instead of [`SessionStore::gone`]. Whether it arrived is not known yet.
-    fn given_away(&self, socket: &Arc<Socket>, snapshot: SessionSnapshot);
+    fn given_away(&self, _socket: &Arc<Socket>, _snapshot: SessionSnapshot) {}
 
     /// A socket of another node goes on here: in its rooms again, from where they were left. What comes out queues what it
     /// missed meanwhile; [`SessionStore::connected`] follows. `None` if it cannot go on.
-    fn arrive(&self, socket: Arc<Socket>, export: SocketExport) -> BoxFuture<Option<Box<dyn FnOnce() + Send>>>;
+    fn arrive(&self, _socket: Arc<Socket>, _export: SocketExport) -> BoxFuture<Option<Box<dyn FnOnce() + Send>>> {
+        Box::pin(std::future::ready(None))
+    }
 }

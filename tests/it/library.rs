@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use convoke::core::{Kind, ScopeId};
 use convoke::engineio::{Engine, Handshake};
 use convoke::http::server::serve_engine;
 use convoke::socketio::{
-    AckError, Arrival, ConnectError, ConnectRequest, EngineHandler, Event, EventError, Namespace, Reply, Socket, SocketIo,
+    AckError, Arrival, ConnectError, ConnectRequest, EngineHandler, Event, EventError, Identity, MemoryStore, MemoryStoreConfig,
+    Namespace, Reply, Rooms, Socket, SocketIo,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -15,6 +17,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::support::client::{Client, Refusal};
+use crate::support::eventually;
 
 /// An application with these namespaces, as its `main` would start it.
 struct Application {
@@ -24,7 +27,10 @@ struct Application {
 
 impl Application {
     async fn start(namespaces: impl IntoIterator<Item = Namespace>) -> Self {
-        let io = SocketIo::new(Default::default(), namespaces);
+        Self::serve(SocketIo::new(Default::default(), namespaces)).await
+    }
+
+    async fn serve(io: Arc<SocketIo>) -> Self {
         let engine = Engine::new(Default::default(), EngineHandler(io));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("a bound listener"));
@@ -155,4 +161,143 @@ async fn an_answer_of_the_client_is_waited_for_as_long_as_it_is_connected() {
     assert_eq!(said.recv().await, Some(Err(AckError::Timeout)));
     client.close().await;
     assert_eq!(said.recv().await, Some(Err(AckError::SocketGone)));
+}
+
+fn lobby() -> ScopeId {
+    ScopeId::new(Kind::of("room"), "lobby").expect("a legal id")
+}
+
+/// An application with one room that everybody is in, and tells how each of its sockets came.
+struct Lobby {
+    application: Application,
+    rooms: Rooms,
+    store: Arc<MemoryStore>,
+    arrivals: mpsc::UnboundedReceiver<(Arc<Socket>, Arrival)>,
+}
+
+impl Lobby {
+    async fn start(config: MemoryStoreConfig) -> Self {
+        let rooms = Rooms::default();
+        let (arrived, arrivals) = mpsc::unbounded_channel();
+        let joined = rooms.clone();
+        let namespace = Namespace::new("/")
+            .on_connect(|request: ConnectRequest| async move { request.auth::<Auth>().map(|auth| auth.name) })
+            .identity(|name: &String| Identity { user: name.clone(), ..Identity::default() })
+            .on_connection(move |socket: Arc<Socket>, arrival| {
+                if arrival == Arrival::New {
+                    joined.join(&lobby(), &socket);
+                }
+                let _ = arrived.send((socket, arrival));
+                async {}
+            });
+        let io = SocketIo::new(Default::default(), [namespace]);
+        let store = MemoryStore::new(rooms.clone(), config);
+        io.set_session_store(store.clone());
+        Self { application: Application::serve(io).await, rooms, store, arrivals }
+    }
+
+    /// A client that takes part in recovery, how its socket came, and the socket.
+    async fn connect(&mut self, auth: Value) -> (Client, Arrival, Arc<Socket>) {
+        let client = Client::builder(&self.application.url).query("recovery=1").auth(auth).connect().await;
+        let (socket, arrival) = self.arrivals.recv().await.expect("an arrival");
+        (client, arrival, socket)
+    }
+
+    /// What a client says that comes back.
+    fn back(client: &Client, offset: Option<&Value>) -> Value {
+        json!({"name": "ann", "pid": client.connect_reply()["pid"], "offset": offset})
+    }
+
+    fn say(&self, numbers: std::ops::Range<u64>) {
+        numbers.for_each(|number| self.rooms.emit(&lobby(), "number", &number));
+    }
+}
+
+/// The numbers that a client has heard, and its last offset.
+fn heard(client: &Client) -> (Vec<u64>, Option<Value>) {
+    let events = client.events();
+    let numbers = events.iter().filter(|event| event.name == "number").map(|event| event.args[0].as_u64().expect("a number"));
+    (numbers.collect(), events.last().and_then(|event| event.args.last().cloned()))
+}
+
+#[tokio::test]
+async fn without_redis_a_client_that_comes_back_gets_what_it_missed_once_and_in_order() {
+    let mut lobby = Lobby::start(MemoryStoreConfig::default()).await;
+    let (client, arrival, socket) = lobby.connect(json!({"name": "ann"})).await;
+    assert_eq!(arrival, Arrival::New);
+    lobby.say(0..3);
+    client.wait_count("number", 3).await;
+    let (_, offset) = heard(&client);
+    // These have been sent when the link breaks, and have not arrived as far as the client says.
+    lobby.say(3..5);
+    let back = Lobby::back(&client, offset.as_ref());
+    client.close().await;
+    eventually("it is away", || lobby.store.away() == 1).await;
+    assert!(lobby.rooms.members(&self::lobby()).is_empty(), "who is away is not there");
+    lobby.say(5..8);
+    let (client, arrival, again) = lobby.connect(back).await;
+    assert_eq!((arrival, client.sid().as_str()), (Arrival::Recovered, socket.id()));
+    assert_eq!((lobby.store.away(), lobby.rooms.members(&self::lobby()).len()), (0, 1));
+    lobby.say(8..10);
+    again.emit("number", &10);
+    client.wait_count("number", 8).await;
+    assert_eq!(heard(&client).0, (3..=10).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn without_redis_a_client_that_comes_back_before_its_loss_is_noticed_takes_its_connection_over() {
+    let mut lobby = Lobby::start(MemoryStoreConfig::default()).await;
+    let (old, _, socket) = lobby.connect(json!({"name": "ann"})).await;
+    lobby.say(0..2);
+    old.wait_count("number", 2).await;
+    let (client, arrival, _) = lobby.connect(Lobby::back(&old, None)).await;
+    assert_eq!((arrival, client.sid().as_str()), (Arrival::Recovered, socket.id()));
+    old.closed().await;
+    lobby.say(2..4);
+    client.wait_count("number", 4).await;
+    assert_eq!(heard(&client).0, [0, 1, 2, 3], "it names no offset: it has had nothing");
+    assert_eq!(heard(&old).0, [0, 1]);
+}
+
+#[tokio::test]
+async fn without_redis_a_connection_is_not_given_to_others_nor_with_a_gap_nor_after_its_window() {
+    let window = Duration::from_millis(300);
+    let mut lobby = Lobby::start(MemoryStoreConfig { window, max_away: 1 }).await;
+    let (client, ..) = lobby.connect(json!({"name": "ann"})).await;
+    let (_one_more, ..) = lobby.connect(json!({"name": "eve"})).await;
+    let mut back = Lobby::back(&client, None);
+    client.close().await;
+    eventually("it is away", || lobby.store.away() == 1).await;
+    back["name"] = json!("bob");
+    assert_eq!(lobby.connect(back.clone()).await.1, Arrival::New, "another user");
+    back["name"] = json!("ann");
+    eventually("its window is over", || lobby.store.away() == 0).await;
+    assert_eq!(lobby.connect(back).await.1, Arrival::New, "too late");
+
+    let mut lobby = Lobby::start(MemoryStoreConfig::default()).await;
+    let (client, ..) = lobby.connect(json!({"name": "ann"})).await;
+    let back = Lobby::back(&client, None);
+    client.close().await;
+    eventually("it is away", || lobby.store.away() == 1).await;
+    lobby.say(0..600);
+    let (client, arrival, _) = lobby.connect(back).await;
+    assert_eq!(arrival, Arrival::New, "more than is kept");
+    lobby.say(600..601);
+    client.wait_count("number", 1).await;
+    assert_eq!(heard(&client).0, [600]);
+}
+
+#[tokio::test]
+async fn without_redis_so_many_clients_that_are_away_are_kept() {
+    let mut lobby = Lobby::start(MemoryStoreConfig { max_away: 1, ..MemoryStoreConfig::default() }).await;
+    let (first, ..) = lobby.connect(json!({"name": "ann"})).await;
+    let (second, ..) = lobby.connect(json!({"name": "ann"})).await;
+    let backs = [Lobby::back(&first, None), Lobby::back(&second, None)];
+    first.close().await;
+    eventually("it is away", || lobby.store.away() == 1).await;
+    second.close().await;
+    eventually("nobody is here", || lobby.rooms.members(&self::lobby()).is_empty()).await;
+    let [first, second] = backs;
+    assert_eq!(lobby.connect(second).await.1, Arrival::New);
+    assert_eq!(lobby.connect(first).await.1, Arrival::Recovered);
 }

@@ -79,6 +79,79 @@ async fn the_javascript_example_runs() {
     walk(&citizen, &mut script, "c1 14.5 121").await;
 }
 
+#[path = "../../examples/chat.rs"]
+#[allow(dead_code, reason = "its main is not run here")]
+mod chat;
+
+/// Two clients in a room. One of them loses its link, and comes back after the other has said something.
+const CHAT: &str = r#"
+import { io } from "socket.io-client";
+const connect = (name) => {
+  const socket = io(url, { auth: { name }, query: { recovery: 1 }, transports: ["websocket"], reconnection: false });
+  socket.on("connect", () => console.log(name, "connected", socket.recovered));
+  socket.onAny((event, ...args) => console.log(name, event, JSON.stringify(args.slice(0, { said: 3, error: 1 }[event] ?? 2))));
+  return socket;
+};
+const heard = (socket, event) => new Promise((resolve) => socket.once(event, resolve));
+const nameless = io(url, { auth: { name: "" }, forceNew: true, reconnection: false });
+nameless.on("connect_error", (error) => console.log("nameless", error.message));
+const [ann, bob] = [connect("ann"), connect("bob")];
+console.log("ann found", JSON.stringify(await ann.emitWithAck("join", "lobby")));
+console.log("bob found", JSON.stringify((await bob.emitWithAck("join", "lobby")).sort()));
+const hello = heard(bob, "said");
+console.log("heard by", await ann.emitWithAck("say", "lobby", "hello"));
+await hello;
+bob.io.engine.transport.ws.terminate();
+await heard(ann, "away");
+console.log("heard by", await ann.emitWithAck("say", "lobby", "are you there?"));
+bob.connect();
+await heard(bob, "said");
+const welcome = heard(bob, "said");
+console.log("heard by", await ann.emitWithAck("say", "lobby", "welcome back"));
+await welcome;
+bob.disconnect();
+await heard(ann, "away");
+ann.emit("say", "no room", "x");
+ann.on("error", () => process.exit());
+"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_chat_of_the_examples_runs_alone_and_its_clients_miss_nothing() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("a bound listener"));
+    tokio::spawn(chat::serve(listener));
+    let mut script = Script::node_code(&format!("const url = {};\n{CHAT}", Value::from(url)));
+    let mut said = Vec::new();
+    while let Some(line) = script.line().await {
+        said.push(line);
+    }
+    let of = |who: &str| said.iter().filter_map(|line| line.strip_prefix(who)).map(str::trim).collect::<Vec<_>>();
+    assert_eq!(of("nameless"), ["a name, please"]);
+    assert_eq!(
+        of("ann "),
+        [
+            "connected false",
+            r#"found ["ann"]"#,
+            r#"joined ["lobby","bob"]"#,
+            r#"away ["lobby","bob"]"#,
+            r#"away ["lobby","bob"]"#,
+            r#"error [{"code":"INVALID_PAYLOAD","event":"say","message":"no such room"}]"#,
+        ]
+    );
+    assert_eq!(
+        of("bob "),
+        [
+            "connected false",
+            r#"found ["ann","bob"]"#,
+            r#"said ["lobby","ann","hello"]"#,
+            "connected true",
+            r#"said ["lobby","ann","are you there?"]"#,
+            r#"said ["lobby","ann","welcome back"]"#,
+        ]
+    );
+    assert_eq!(of("heard by"), ["1", "0", "1"]);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_example_of_interview_sessions_runs() {
     let Some(world) = World::start(1, &[]).await else { return };

@@ -93,7 +93,7 @@ impl Recovery {
         offset: Option<Offset>,
     ) -> Result<Option<Admitted>, ConnectError> {
         let session = &claimed.session;
-        if claimed.poisoned || claimed.unreadable || session.namespace != pending.namespace.name() || !session.told {
+        if claimed.poisoned || claimed.unreadable || session.namespace != pending.namespace().name() || !session.told {
             return Ok(None);
         }
         // In a room the log tells what was missed, and the record where to begin. What a socket was sent in none, only its
@@ -145,7 +145,7 @@ impl Recovery {
                 epoch,
                 rooms: claimed.session.rooms.iter().map(|(scope, _)| scope.clone()).collect(),
             };
-            pending.namespace.abandon(abandoned).await;
+            pending.namespace().abandon(abandoned).await;
         }
         let _ = session_end(self.scopes.redis(), pid, Owner { node, epoch: claimed.epoch }).await;
     }

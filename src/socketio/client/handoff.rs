@@ -259,21 +259,10 @@ impl Client {
     }
 
     fn arriving_socket(&self, session: &Arc<Session>, parser: Parser, export: &SocketExport) -> Option<Arc<Socket>> {
-        let namespace = self.io.namespaces.get(&*export.namespace)?.clone();
+        let namespace = self.io.namespaces.get(&*export.namespace)?;
         let data = namespace.import(export.data.clone())?;
-        let identity = namespace.identify(&data);
-        let pending = PendingSocket {
-            user: self.io.user_of(&namespace, identity.as_ref()),
-            identity,
-            namespace,
-            session: session.clone(),
-            handshake: self.handshake.clone(),
-            recovery_enabled: export.recovery_enabled,
-            previous: None,
-            client: self.me.clone(),
-            parser,
-            data,
-        };
+        let (link, identity) = self.link(session, namespace, parser, data);
+        let pending = PendingSocket { identity, recovery_enabled: export.recovery_enabled, previous: None, link };
         Some(pending.socket(Names { sid: export.sid.clone(), pid: export.pid.clone(), epoch: export.epoch }))
     }
 }

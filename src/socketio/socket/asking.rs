@@ -53,7 +53,7 @@ impl Socket {
         if self.is_frozen() {
             return self.ask_where_it_goes_on(args, deadline).await;
         }
-        let most = self.client.upgrade().ok_or(AckError::SocketGone)?.max_pending_acks();
+        let most = self.link.client.upgrade().ok_or(AckError::SocketGone)?.max_pending_acks();
         let (id, receiver) = {
             let mut acks = lock(&self.acks);
             if !self.is_connected() {
@@ -84,21 +84,21 @@ impl Socket {
         let within = deadline.saturating_duration_since(Instant::now());
         let word = self.word(What::wait(id, within));
         // Its own deadline is there for a node that does not answer at all.
-        let answer = self.session.ask_where_it_goes_on(word, within + Duration::from_secs(1));
+        let answer = self.link.session.ask_where_it_goes_on(word, within + Duration::from_secs(1));
         let answer = tokio::time::timeout_at(deadline.into(), answer).await.map_err(|_| AckError::Timeout)?;
         answer.and_then(|answer| Sent::read(&answer)).ok_or(AckError::SocketGone)
     }
 
     /// Says it to the node where this socket goes on; in vain if that is nowhere.
     pub(super) fn follow(&self, what: What) -> Option<oneshot::Receiver<Bytes>> {
-        if !self.session.goes_on_elsewhere() {
+        if !self.link.session.goes_on_elsewhere() {
             return None;
         }
-        self.session.follow(self.word(what))
+        self.link.session.follow(self.word(what))
     }
 
     fn word(&self, what: What) -> Bytes {
-        let word = Word { namespace: self.namespace.name().into(), sid: self.id.to_string(), what };
+        let word = Word { namespace: self.link.namespace.name().into(), sid: self.id.to_string(), what };
         serde_json::to_vec(&word).unwrap_or_default().into()
     }
 

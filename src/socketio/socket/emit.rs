@@ -1,0 +1,167 @@
+//! What is sent to a client.
+
+use std::sync::Arc;
+
+use super::super::sent::SentDirect;
+use super::super::trail::Trail;
+use super::super::words::{Sent, What};
+use super::Socket;
+use crate::core::sync::lock;
+use crate::core::{Offset, ScopeId, StreamId};
+#[cfg(doc)]
+use crate::engineio::Session;
+use crate::engineio::VolatileKey;
+use crate::protocol::event::{Args, Values};
+use crate::protocol::frame::Frames;
+use crate::protocol::packet::{Outgoing, encode};
+
+impl Socket {
+    /// Sends an event: a reference to a value is its one argument, a tuple its arguments. Nothing is sent, and an error is
+    /// logged, if one of them has no form as JSON.
+    ///
+    /// ```no_run
+    /// # fn example(socket: &convoke::socketio::Socket) {
+    /// socket.emit("ready", ());
+    /// socket.emit("message", ("alice", "hello"));
+    /// socket.emit("scores", &[3, 1, 4]);
+    /// socket.emit("state", serde_json::json!({"open": true}));
+    /// # }
+    /// ```
+    pub fn emit(&self, event: &str, arguments: impl Values) {
+        if let Some(args) = args_of(event, arguments) {
+            self.emit_args(&args);
+        }
+    }
+
+    /// Sends an event with one argument, given as JSON text.
+    pub fn emit_json(&self, event: &str, payload_json: &str) {
+        self.emit_args(&Args::event(event, payload_json));
+    }
+
+    /// Sends an event; `args` is the whole array, the name included.
+    pub fn emit_args(&self, args: &Args) {
+        if !self.recovery_enabled {
+            return self.send(&Outgoing::Event { id: None, args, offset: None });
+        }
+        let mut trail = lock(&self.trail);
+        if trail.frozen {
+            drop(trail);
+            self.follow(What::Emit(Sent::new(args)));
+            return;
+        }
+        if !self.is_connected() {
+            return;
+        }
+        let must_flush = self.queue_direct(&mut trail, args);
+        drop(trail);
+        if must_flush {
+            self.link.session.flush();
+        }
+    }
+
+    /// Queues an event of a room in memory; true when the caller must call [`Session::flush`]. A client that takes part in recovery
+    /// and is away gets it when it comes back.
+    pub(in crate::socketio) fn queue_kept(&self, args: &Args) -> bool {
+        if !self.recovery_enabled {
+            return self.is_connected() && {
+                let frames = self.encode(&Outgoing::Event { id: None, args, offset: None });
+                self.link.session.queue(frames, None)
+            };
+        }
+        let mut trail = lock(&self.trail);
+        if trail.frozen {
+            return false;
+        }
+        if !self.is_connected() {
+            trail.direct(args);
+            return false;
+        }
+        self.queue_direct(&mut trail, args)
+    }
+
+    fn queue_direct(&self, trail: &mut Trail, args: &Args) -> bool {
+        let offset = trail.direct(args);
+        let frames = self.encode(&Outgoing::Event { id: None, args, offset: offset.as_deref() });
+        self.link.session.queue(frames, None)
+    }
+
+    /// Sends an event that is worth nothing once there is a newer one: it has no offset, and is not sent again.
+    pub fn emit_volatile(&self, event: &str, arguments: impl Values) {
+        if let Some(args) = args_of(event, arguments) {
+            self.send(&Outgoing::Event { id: None, args: &args, offset: None });
+        }
+    }
+
+    /// [`Socket::emit_volatile`] with one argument, given as JSON text.
+    pub fn emit_volatile_json(&self, event: &str, payload_json: &str) {
+        self.send(&Outgoing::Event { id: None, args: &Args::event(event, payload_json), offset: None });
+    }
+
+    /// Queues what a fan-out has encoded once for many; true when the caller must call [`Session::flush`].
+    pub fn queue(&self, frames: Frames, volatile: Option<VolatileKey>) -> bool {
+        self.is_connected() && self.link.session.queue(frames, volatile)
+    }
+
+    /// Queues a logged event that carries an offset; true when the caller must call [`Session::flush`].
+    pub fn queue_logged(&self, frames: Frames, scope: &ScopeId, id: StreamId, offset: &Arc<str>) -> bool {
+        let mut trail = lock(&self.trail);
+        if trail.frozen || !self.is_connected() {
+            return false;
+        }
+        trail.logged(scope, id, offset);
+        self.link.session.queue(frames, None)
+    }
+
+    /// [`Socket::queue_logged`] for what the client missed while it was away.
+    pub fn queue_missed(&self, frames: Frames, scope: &ScopeId, id: StreamId, offset: &Arc<str>) -> bool {
+        let mut trail = lock(&self.trail);
+        trail.logged(scope, id, offset);
+        !trail.frozen && self.link.session.queue_missed(frames)
+    }
+
+    /// Queues a direct emit of the past again, under its own offset if it has one.
+    pub fn queue_direct_again(&self, direct: &SentDirect) -> bool {
+        let offset = direct.offset.as_ref().map(Offset::to_string);
+        let frames = self.encode(&Outgoing::Event { id: None, args: &direct.args, offset: offset.as_deref() });
+        let mut trail = lock(&self.trail);
+        trail.direct_again(direct);
+        !trail.frozen && self.link.session.queue_missed(frames)
+    }
+
+    fn encode(&self, packet: &Outgoing<'_>) -> Frames {
+        encode(self.link.parser, self.link.namespace.name(), packet)
+    }
+
+    pub(in crate::socketio) fn send(&self, packet: &Outgoing<'_>) {
+        if !self.try_send(packet)
+            && self.is_frozen()
+            && let Some(what) = What::of(packet)
+        {
+            self.follow(what);
+        }
+    }
+
+    /// False: it goes on elsewhere, or nowhere.
+    pub(super) fn try_send(&self, packet: &Outgoing<'_>) -> bool {
+        let frames = self.encode(packet);
+        let trail = lock(&self.trail);
+        if trail.frozen || !self.is_connected() {
+            return false;
+        }
+        let must_flush = self.link.session.queue(frames, None);
+        drop(trail);
+        if must_flush {
+            self.link.session.flush();
+        }
+        true
+    }
+
+    pub(in crate::socketio) fn send_ack(&self, id: u64, args: &Args) {
+        self.send(&Outgoing::Ack { id, args });
+    }
+}
+
+pub(in crate::socketio) fn args_of(event: &str, arguments: impl Values) -> Option<Args> {
+    let args = Args::of_event(event, arguments);
+    args.inspect_err(|error| tracing::error!(event, %error, "an argument has no form as JSON")).ok()
+}

@@ -1,7 +1,13 @@
 //! A JSON reader that builds nothing: it walks through a text once and tells a [`Sink`] what it meets. The intake rules and the
 //! msgpack writer are such sinks. It accepts exactly what `JSON.parse` accepts, down to a given depth.
 
+mod slices;
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
+
+pub use slices::{elements, member, pieces};
 
 /// What a text consists of, in its order.
 pub trait Sink<'a> {
@@ -266,73 +272,6 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The elements of a JSON array that is known to be well-formed, white space around them cut off. In anything else they are
-/// some slices of it, or none.
-pub fn elements(json: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = json.trim_ascii().strip_prefix(b"[").unwrap_or_default();
-    std::iter::from_fn(move || {
-        let (element, behind) = rest.split_at(element_len(rest));
-        rest = behind.get(1..).unwrap_or_default();
-        Some(element.trim_ascii()).filter(|element| !element.is_empty())
-    })
-}
-
-/// What stands between the commas of a container, white space around it cut off; `inner` is the container without its brackets.
-/// Whether each of them is a value is for the caller to find out: nothing is left out, whatever `inner` is.
-pub fn pieces(inner: &str) -> impl Iterator<Item = &str> {
-    let mut rest = Some(inner).filter(|inner| !inner.bytes().all(is_space));
-    std::iter::from_fn(move || {
-        let all = rest.take()?;
-        let (piece, behind) = all.split_at(element_len(all.as_bytes()));
-        match behind.strip_prefix(',') {
-            Some(more) => rest = Some(more),
-            None if behind.is_empty() => {}
-            // A bracket that closes nothing: no value comes out of it.
-            None => return Some(all),
-        }
-        Some(piece.trim_matches([' ', '\t', '\n', '\r']))
-    })
-}
-
-/// The raw value of the first member of this name in a JSON object. In anything else it is some slice of it, or none.
-pub fn member<'a>(object: &'a str, name: &str) -> Option<&'a str> {
-    pieces(object.strip_prefix('{')?.strip_suffix('}')?).find_map(|piece| {
-        let (key, value) = split_member(piece)?;
-        key.unescape().is_ok_and(|key| key == name).then_some(value)
-    })
-}
-
-fn split_member(piece: &str) -> Option<(Text<'_>, &str)> {
-    let mut reader = Reader { text: piece, bytes: piece.as_bytes(), at: 0 };
-    let key = reader.peek().filter(|byte| *byte == b'"').and_then(|_| reader.string().ok())?;
-    if !reader.takes(b':') {
-        return None;
-    }
-    reader.skip_space();
-    Some((key, &piece[reader.at..]))
-}
-
-/// Where the comma or the bracket stands that ends the element which `json` starts with.
-fn element_len(json: &[u8]) -> usize {
-    let mut depth = 0_usize;
-    let mut bytes = json.iter().enumerate();
-    let mut in_string = false;
-    while let Some((at, byte)) = bytes.next() {
-        match byte {
-            b'"' => in_string = !in_string,
-            b'\\' if in_string => {
-                bytes.next();
-            }
-            _ if in_string => {}
-            b'[' | b'{' => depth += 1,
-            b',' | b']' | b'}' if depth == 0 => return at,
-            b']' | b'}' => depth -= 1,
-            _ => {}
-        }
-    }
-    json.len()
-}
-
 /// Appends `text` as a JSON string.
 pub fn write_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
@@ -358,166 +297,4 @@ pub fn write_string(out: &mut Vec<u8>, text: &str) {
     }
     out.extend_from_slice(&text.as_bytes()[written..]);
     out.push(b'"');
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    struct Nothing;
-
-    impl Sink<'_> for Nothing {
-        fn null(&mut self) {}
-        fn bool(&mut self, _: bool) {}
-        fn number(&mut self, _: &str) {}
-        fn string(&mut self, _: Text<'_>) {}
-        fn open(&mut self, _: Container) {}
-        fn key(&mut self, _: Text<'_>) {}
-        fn close(&mut self) {}
-    }
-
-    #[test]
-    fn the_reader_accepts_what_the_grammar_accepts() {
-        for good in [
-            "null",
-            "true",
-            "false",
-            "0",
-            "-0",
-            "12",
-            "-1.5",
-            "1e5",
-            "1E+5",
-            "1.25e-3",
-            r#""""#,
-            r#""é\"\\\/\b\f\n\r\t\u00e9""#,
-            r#""\ud800""#,
-            "[]",
-            "[ ]",
-            "{}",
-            "{ }",
-            "[1 , 2]",
-            r#" { "a" : [ { } ] , "b" : null }"#,
-            "\"\u{7f}\u{2028}\"",
-        ] {
-            assert_eq!(read(good, 64, &mut Nothing), Ok(""), "{good}");
-        }
-        for bad in [
-            "",
-            " ",
-            "nul",
-            "True",
-            "NaN",
-            "Infinity",
-            "-",
-            "+1",
-            "01",
-            "1.",
-            ".5",
-            "1e",
-            "1e+",
-            "0x1",
-            "\"",
-            "\"\n\"",
-            r#""\x""#,
-            r#""\u12""#,
-            r#""\u12g4""#,
-            r#""\"#,
-            "[",
-            "[1",
-            "[1,",
-            "[1,]",
-            "[,1]",
-            "[1 2]",
-            "{",
-            "{a:1}",
-            r#"{"a"}"#,
-            r#"{"a":}"#,
-            r#"{"a":1,}"#,
-            r#"{"a":1 "b":2}"#,
-            "]",
-            "}",
-            "'a'",
-            "undefined",
-        ] {
-            assert_ne!(read(bad, 64, &mut Nothing), Ok(""), "{bad}");
-        }
-        assert_eq!(read("[1] x", 64, &mut Nothing), Ok(" x"));
-    }
-
-    #[test]
-    fn it_stops_at_the_depth_asked_for() {
-        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
-        assert_eq!(read(&nested(64), 64, &mut Nothing), Ok(""));
-        assert_eq!(read(&nested(65), 64, &mut Nothing), Err(Stop::TooDeep));
-        assert_eq!(read(&"[".repeat(1_000_000), 64, &mut Nothing), Err(Stop::TooDeep));
-        assert_eq!(read(&"{\"a\":".repeat(100_000), 64, &mut Nothing), Err(Stop::TooDeep));
-    }
-
-    #[test]
-    fn escapes_say_what_they_say() {
-        for (json, text) in [
-            (r#""a""#, Ok("a")),
-            (r#""\"\\\/\b\f\n\r\t""#, Ok("\"\\/\u{8}\u{c}\n\r\t")),
-            (r#""x\u00e9y\u0000""#, Ok("xéy\0")),
-            (r#""\ud83d\ude00!""#, Ok("😀!")),
-            (r#""\ud83d""#, Err(LoneSurrogate)),
-            (r#""\ud83dxude00""#, Err(LoneSurrogate)),
-            (r#""\ud83d\u0041""#, Err(LoneSurrogate)),
-            (r#""\ude00\ud83d""#, Err(LoneSurrogate)),
-        ] {
-            let read = read_string_or_number(json).unwrap().unwrap();
-            assert_eq!(read.unescape().as_deref().map_err(|err| *err), text, "{json}");
-        }
-    }
-
-    #[test]
-    fn a_written_string_reads_back() {
-        let text: String = (0..0x250).filter_map(char::from_u32).chain("😀\u{2028}".chars()).collect();
-        let mut out = Vec::new();
-        write_string(&mut out, &text);
-        assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text);
-        assert_eq!(out, serde_json::to_vec(&text).unwrap());
-    }
-
-    #[test]
-    fn elements_are_sliced_whatever_they_hold() {
-        let json = br#" [ "a,]\"" , [1,[2]],{"x":"}"},null ] "#;
-        let found: Vec<_> = elements(json).map(|element| std::str::from_utf8(element).unwrap()).collect();
-        assert_eq!(found, [r#""a,]\"""#, "[1,[2]]", r#"{"x":"}"}"#, "null"]);
-        for none in ["", "[]", "[ ]", "{}", "x", "\\"] {
-            assert_eq!(elements(none.as_bytes()).count(), 0, "{none}");
-        }
-    }
-
-    #[test]
-    fn pieces_leave_nothing_out_whatever_they_are() {
-        for (inner, expected) in [
-            (r#" "a,]" , [1,[2]] ,{"x":"}"}"#, &[r#""a,]""#, "[1,[2]]", r#"{"x":"}"}"#][..]),
-            ("", &[]),
-            (" ", &[]),
-            ("1,,2", &["1", "", "2"]),
-            ("1,", &["1", ""]),
-            (",", &["", ""]),
-            ("1]2,3", &["1]2,3"]),
-            ("1,}", &["1", "}"]),
-            (r#"1,"a"#, &["1", r#""a"#]),
-            ("[1,2", &["[1,2"]),
-        ] {
-            assert_eq!(pieces(inner).collect::<Vec<_>>(), expected, "{inner}");
-        }
-    }
-
-    #[test]
-    fn a_member_is_found_however_its_name_is_written() {
-        let object = r#"{ "a" : {"b":1} , "b":"x,}" ,"p\u006fints": [1, 2] , "b":3}"#;
-        for (name, value) in
-            [("a", Some(r#"{"b":1}"#)), ("b", Some(r#""x,}""#)), ("points", Some("[1, 2]")), ("c", None), ("", None)]
-        {
-            assert_eq!(member(object, name), value, "{name}");
-        }
-        for other in ["", "[]", "{}", "{", "{\"a\"}", "{a:1}", "\"a\""] {
-            assert_eq!(member(other, "a"), None, "{other}");
-        }
-    }
 }

@@ -1,0 +1,83 @@
+//! What a reader has taken from its socket, counted.
+
+use std::io::{self, ErrorKind};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::super::Session;
+use crate::net::Hold;
+
+/// Bytes of unfinished messages that are not counted: a reader's first buffer takes as many.
+pub const UNCOUNTED: usize = 8_192;
+
+/// What has been taken from a socket, because fastwebsockets does not tell what is left in its buffer. As much of it as is no
+/// whole frame yet counts in the budget of the process.
+#[derive(Default)]
+pub struct Taken {
+    pub bytes: AtomicUsize,
+    used: AtomicUsize,
+    /// Who answers for it.
+    pub session: OnceLock<Arc<Session>>,
+    hold: OnceLock<Hold>,
+}
+
+impl Taken {
+    fn add(&self, count: usize) {
+        self.bytes.fetch_add(count, Relaxed);
+        self.count();
+    }
+
+    /// So many belong to frames that are whole.
+    pub fn used(&self, used: usize) {
+        self.used.store(used, Relaxed);
+        if self.hold.get().is_some() {
+            self.count();
+        }
+    }
+
+    fn count(&self) {
+        let unfinished = self.bytes.load(Relaxed).saturating_sub(self.used.load(Relaxed));
+        match (self.hold.get(), self.session.get()) {
+            (Some(hold), _) => hold.set(unfinished),
+            (None, Some(session)) if unfinished > UNCOUNTED => {
+                self.hold.get_or_init(|| session.hold("an unfinished frame")).set(unfinished);
+            }
+            (None, _) => {}
+        }
+    }
+}
+
+pub struct Counted<'a> {
+    pub socket: &'a TcpStream,
+    pub leftover: Bytes,
+    pub taken: &'a Taken,
+}
+
+impl AsyncRead for Counted<'_> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if !self.leftover.is_empty() {
+            let count = self.leftover.len().min(buf.remaining());
+            buf.put_slice(&self.leftover.split_to(count));
+            self.taken.add(count);
+            return Poll::Ready(Ok(()));
+        }
+        loop {
+            ready!(self.socket.poll_read_ready(cx))?;
+            // Into memory as it is: to clear 8 KiB for each message would cost more than to read it.
+            match self.socket.try_read_buf(buf) {
+                Ok(count) => {
+                    self.taken.add(count);
+                    return Poll::Ready(Ok(()));
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+}

@@ -14,6 +14,7 @@ mod leaks;
 mod plan;
 mod rolling;
 mod starts;
+mod timers;
 
 use tokio::sync::{Mutex, MutexGuard};
 

@@ -13,6 +13,7 @@ use super::scripts::{DueRow, Settled, Taken, due_read};
 use super::{Due, Fired, Timers};
 use crate::core::ScopeId;
 use crate::core::sync::lock;
+use crate::redis::keys;
 use crate::telemetry::due;
 use crate::telemetry::metrics::{TIMER_LATE_SECONDS, TIMERS_FIRED};
 
@@ -42,7 +43,12 @@ impl Timers {
             if !self.scopes.may_act().await {
                 return Some(HOLD);
             }
-            let Ok(found) = due_read(self.scopes.redis(), scope, ROWS).await else { return Some(self.failed(name)) };
+            // Nobody waits here for a master that is away.
+            let redis = self.scopes.redis();
+            if !redis.is_up(&keys::scope_due(scope)) {
+                return Some(self.failed(name));
+            }
+            let Ok(found) = due_read(redis, scope, ROWS).await else { return Some(self.failed(name)) };
             let (mut next, mut has_failed) = (found.next, false);
             let earlier = |next: Option<Duration>, wait| Some(next.map_or(wait, |next| next.min(wait)));
             for due in self.by_name(scope, found.rows, &mut has_failed) {

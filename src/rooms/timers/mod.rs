@@ -19,7 +19,7 @@ mod fire;
 mod poll;
 pub mod scripts;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -72,7 +72,8 @@ pub struct Timers {
     /// Hints that are being written.
     hints: AtomicUsize,
     parts: Parts,
-    /// Scopes that are looked at, at once.
+    /// Scopes at which this node looks.
+    looks: Mutex<HashSet<String>>,
     places: Arc<Semaphore>,
     /// How often in a row a scope's timers have failed here.
     failures: Mutex<HashMap<String, u32>>,
@@ -87,6 +88,7 @@ impl Timers {
             hinted: Mutex::default(),
             hints: AtomicUsize::new(0),
             parts: Parts::new(TIMER_PARTS),
+            looks: Mutex::default(),
             places: Arc::new(Semaphore::new(poll::PLACES)),
             failures: Mutex::default(),
         })

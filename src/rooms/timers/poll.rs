@@ -10,9 +10,11 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::{self, FuturesUnordered};
 use rand::Rng;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::Timers;
 use super::scripts::{Taken, timers_settle, timers_take};
+use crate::core::sync::lock;
 use crate::redis::keys;
 
 /// How often one or two nodes look; more nodes look more seldom.
@@ -25,6 +27,8 @@ const FIRST: usize = 8;
 const MOST: usize = 64;
 /// Scopes at which this node looks at once, beyond the first ones: no more than it settles before others take them.
 pub(super) const PLACES: usize = 8 * MOST;
+/// With so many under way, because their handlers are slow, no more are taken.
+const MOST_LOOKS: usize = 4 * PLACES;
 
 /// The parts of the hints: their keys, and which of them are being worked on.
 pub(super) struct Parts(Vec<(String, AtomicBool)>);
@@ -35,10 +39,22 @@ impl Parts {
     }
 }
 
-/// One part that this node works on. Nobody else here does until this is dropped.
+/// One part of which this node takes scopes. Nothing else here does until this is dropped.
 struct Busy {
     timers: Arc<Timers>,
     part: u16,
+}
+
+/// A scope at which this node looks. Nothing else here does until this is dropped, however often it is taken.
+struct Look<'a> {
+    timers: &'a Timers,
+    name: String,
+}
+
+impl Drop for Look<'_> {
+    fn drop(&mut self) {
+        lock(&self.timers.looks).remove(&self.name);
+    }
 }
 
 impl Drop for Busy {
@@ -58,8 +74,8 @@ impl Timers {
                 tokio::time::sleep(pause).await;
                 let Some(timers) = weak.upgrade() else { return };
                 pause = timers.every().mul_f64(rand::rng().random_range(0.9..1.1));
-                if timers.scopes.may_act().await {
-                    tokio::spawn(timers.look());
+                if timers.scopes.may_act().await && lock(&timers.looks).len() < MOST_LOOKS {
+                    tokio::spawn(timers.poll_all());
                 }
             }
         });
@@ -71,8 +87,8 @@ impl Timers {
         EVERY.mul_f64((live as f64 / 2.0).max(1.0))
     }
 
-    /// Looks at every part that is not being worked on and whose master answers.
-    fn look(self: Arc<Self>) -> impl Future<Output = ()> + Send {
+    /// Polls every part of which nothing is being taken and whose master answers.
+    fn poll_all(self: Arc<Self>) -> impl Future<Output = ()> + Send {
         let redis = self.scopes.redis();
         let polls: FuturesUnordered<_> = (0..)
             .zip(&self.parts.0)
@@ -84,9 +100,13 @@ impl Timers {
     }
 
     /// Looks at scopes that were taken, and notes when to look again, each as soon as that is known.
-    async fn work(self: Arc<Self>, part: u16, taken: Vec<Taken>) {
-        let count = taken.len();
-        let looks = stream::iter(taken).map(|taken| self.settle(taken)).buffer_unordered(count).ready_chunks(count);
+    async fn look_at(self: Arc<Self>, part: u16, taken: Vec<Taken>) {
+        let count = taken.len().max(1);
+        let look = async |taken: Taken| {
+            let _look = Look { timers: &self, name: taken.name.clone() };
+            self.settle(taken).await
+        };
+        let looks = stream::iter(taken).map(look).buffer_unordered(count).ready_chunks(count);
         let mut looks = std::pin::pin!(looks);
         while let Some(settled) = looks.next().await {
             // What cannot be noted is taken again, by this node or another one.
@@ -100,21 +120,27 @@ impl Timers {
 /// Takes what is due of one part, until there is no more.
 async fn poll(busy: Busy) {
     let Busy { timers, part } = &busy;
-    let (mut most, mut place) = (FIRST, None);
+    let (mut most, mut place) = (FIRST, None::<OwnedSemaphorePermit>);
     while timers.scopes.may_act().await {
         let taken = match timers_take(timers.scopes.redis(), *part, most, HOLD).await {
             Ok(taken) if !taken.is_empty() => taken,
             _ => return,
         };
         let is_full = taken.len() == most;
-        // A task of its own, so that a great many are spread over the cores.
-        let _ = tokio::spawn(timers.clone().work(*part, taken)).await;
+        let new: Vec<Taken> = {
+            let mut looks = lock(&timers.looks);
+            taken.into_iter().filter(|taken| looks.insert(taken.name.clone())).collect()
+        };
+        // A task of its own: a slow handler holds up nothing else, and a great many are spread over the cores.
+        let looking = timers.clone().look_at(*part, new);
+        tokio::spawn(async move {
+            looking.await;
+            drop(place);
+        });
         if !is_full {
             return;
         }
-        if place.is_none() {
-            most = MOST;
-            place = timers.places.clone().acquire_many_owned(MOST as u32).await.ok();
-        }
+        most = MOST;
+        place = timers.places.clone().acquire_many_owned(MOST as u32).await.ok();
     }
 }

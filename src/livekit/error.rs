@@ -1,4 +1,4 @@
-//! What goes wrong with LiveKit. None of it shows the key's secret or a token.
+//! What can go wrong with LiveKit. No text shows the key's secret or a token.
 
 use livekit_api::access_token::AccessTokenError;
 

@@ -34,7 +34,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Room {
     pub name: String,
-    /// Another each time that a room of this name is made.
+    /// A new one each time that a room of this name is made.
     pub sid: String,
     /// Milliseconds since 1970.
     pub created_ms: Option<u64>,
@@ -60,7 +60,7 @@ impl LiveKit {
     /// If the address of the API is none.
     pub fn new(settings: &settings::LiveKit) -> Result<Self, SetupError> {
         // LiveKit's crate installs a provider that knows HMAC alone, unless there is one; then no RS256 or ES256 token of
-        // anybody would verify any more.
+        // any surface would verify any more.
         let _ = aws_lc::DEFAULT_PROVIDER.install_default();
         let (url, key, secret) = (&settings.api_url, &settings.key, settings.secret.expose());
         Ok(Self(Arc::new(Inner {
@@ -81,13 +81,14 @@ impl LiveKit {
         self.0.settings.token_ttl
     }
 
-    /// Makes a room that stays for so long (whole seconds, rounded up) though nobody is in it. One that is there already is
+    /// Makes a room that stays for so long (whole seconds, rounded up) even if it is empty. A room that is there already is
     /// left as it is.
     ///
     /// # Errors
     /// [`LiveKitError::Unavailable`]: the room may have been made all the same.
     pub async fn create_room(&self, room: &str, lasts: Duration, deadline: Instant) -> Result<(), LiveKitError> {
-        // LiveKit takes zero for its own defaults: minutes for a room nobody came to, seconds once the last one left.
+        // Zero means LiveKit's own defaults: minutes for a room that stays empty, seconds after the last participant has
+        // left.
         let seconds = u32::try_from(lasts.as_millis().div_ceil(1000)).unwrap_or(u32::MAX).max(1);
         let request = || proto::CreateRoomRequest {
             name: room.into(),
@@ -126,8 +127,8 @@ impl LiveKit {
         }
     }
 
-    /// The names of the agents that were sent for. Those without a name, which LiveKit itself sends for in every room, are left
-    /// out.
+    /// The names of the agents that were sent for. Those without a name, which LiveKit itself sends for in every room, are
+    /// left out.
     ///
     /// # Errors
     /// `not_found` without the room.
@@ -138,7 +139,8 @@ impl LiveKit {
         Ok(dispatches.into_iter().map(|dispatch| dispatch.agent_name).filter(|name| !name.is_empty()).collect())
     }
 
-    /// Deletes a room and throws out who is in it. False: there was none, or an earlier try whose answer was lost has deleted it.
+    /// Deletes a room and disconnects its participants. False: there was none, or an earlier try whose answer was lost has
+    /// deleted it.
     ///
     /// # Errors
     /// [`LiveKitError::Unavailable`]: the room may be gone all the same.
@@ -166,7 +168,7 @@ impl LiveKit {
         Ok(rooms.into_iter().map(room).collect())
     }
 
-    /// The identities of those who are in a room.
+    /// The identities of the participants in a room.
     ///
     /// # Errors
     /// `not_found` without the room.

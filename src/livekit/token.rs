@@ -73,7 +73,7 @@ impl Signer {
     }
 
     pub fn sign(&self, grant: &Grant<'_>) -> Result<String, LiveKitError> {
-        // LiveKit lets in nobody without a name, and takes no room for any room.
+        // LiveKit refuses a token without an identity, and takes an empty room for every room.
         if grant.identity.is_empty() || grant.room.is_empty() {
             return Err(LiveKitError::Token("it needs an identity and a room".into()));
         }

@@ -29,7 +29,8 @@ pub struct RoomEvent {
     pub created_at: u64,
 }
 
-/// Who wants to know what happens in rooms. It is told of every room of the server, and more than once.
+/// A part of the hub that listens to what happens in rooms. It is told of every room of the server, and of an event perhaps
+/// twice.
 pub trait RoomListener: Send + Sync {
     /// LiveKit waits for this, though not for long.
     fn on_room_event<'a>(&'a self, event: &'a RoomEvent) -> BoxFuture<'a, ()>;

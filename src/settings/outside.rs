@@ -51,7 +51,7 @@ pub(super) fn store(read: &mut Reader<'_>) -> Option<Store> {
     };
     let ca_file = ca_file.or(parts.ca_file);
     let tls = match parts.tls {
-        // Who says whom to trust wants the certificate looked at.
+        // With an authority to trust, the certificate must be checked.
         DatabaseTls::IfOffered if ca_file.is_some() => DatabaseTls::SignedForHost,
         tls => tls,
     };

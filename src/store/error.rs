@@ -1,4 +1,4 @@
-//! What can go wrong between us and PostgreSQL, told by what the caller may conclude from it.
+//! What can go wrong with PostgreSQL, and what the caller may conclude from it.
 
 use std::path::PathBuf;
 
@@ -12,13 +12,13 @@ use crate::core::error::chain;
 /// | variant | was it done? | what to do |
 /// |---|---|---|
 /// | `Unavailable` | surely not, nor will it be later | repeat at will |
-/// | `CommitUnknown` | perhaps | read what came of it |
+/// | `CommitUnknown` | perhaps | read whether it was done |
 /// | `Rejected` | no | tell the caller: a value that a column does not take |
 /// | `Internal` | no | a fault of ours, or of the schema |
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
-    /// No connection, or no answer by the deadline, or the server was gone before COMMIT; also a lost deadlock, and tables that
-    /// are not there yet.
+    /// No connection, or no answer by the deadline, or the server was gone before COMMIT; also a lost deadlock, and tables
+    /// that are not there yet.
     #[error("PostgreSQL is unavailable: {0}")]
     Unavailable(Box<str>),
     /// It was sent, and the connection broke or the deadline passed before the answer came.
@@ -31,7 +31,7 @@ pub enum StoreError {
     Internal(Box<str>),
 }
 
-/// What is wrong with a value that a table does not take. The table may be another's, with rules of its own.
+/// What is wrong with a value that a table does not take. The table may belong to another application, with rules of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
     /// It is too long, too large, or of another type: a résumé id that is no UUID where the column is one.
@@ -83,7 +83,7 @@ pub enum SetupError {
 pub enum Fate {
     /// The server answered, and did not do it.
     Refused(StoreError),
-    /// The connection is gone; nobody knows.
+    /// The connection is gone: it is not known whether it was done.
     Lost(Box<str>),
 }
 

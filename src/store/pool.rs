@@ -1,8 +1,8 @@
 //! Connections to PostgreSQL, and the three ways to use one: a read, a statement that changes something, a transaction.
 //!
-//! A connection goes back into the pool only after everything that was asked over it was answered. One that was given up in the
-//! middle (a deadline passed, a future was dropped) is closed, so that no transaction stays open on it: the server rolls back
-//! what was not committed. Should it not notice that we are gone, its own time-outs end the transaction.
+//! A connection goes back into the pool only after everything that was asked over it was answered. One that was given up in
+//! the middle (a deadline passed, a future was dropped) is closed, so that no transaction stays open on it: the server rolls
+//! back what was not committed. If the server does not notice that we are gone, its own time-outs end the transaction.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -31,11 +31,11 @@ const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 const RECYCLE_DEADLINE: Duration = Duration::from_secs(1);
 
 tokio::task_local! {
-    /// What the calls of one request have left of the time of one; `None` before the first.
+    /// How much time the calls of one request have left together; `None` before the first call.
     static LEFT: Cell<Option<Duration>>;
 }
 
-/// All calls that are made in here may take together what one may take.
+/// All calls to PostgreSQL within `work` may take together as long as one call may take.
 pub async fn as_one_call<T>(work: impl Future<Output = T>) -> T {
     LEFT.scope(Cell::new(None), work).await
 }
@@ -44,7 +44,7 @@ pub async fn as_one_call<T>(work: impl Future<Output = T>) -> T {
 #[derive(Clone)]
 pub struct Store {
     pool: Pool,
-    /// Who waits for a lock in PostgreSQL does so with a connection in hand. Half of the pool is kept for everybody else.
+    /// A transaction that waits for a lock in PostgreSQL holds a connection. Half of the pool is kept for all other calls.
     turns: Arc<Semaphore>,
     /// For connections outside of the pool.
     outside: Arc<(tokio_postgres::Config, MakeRustlsConnect)>,
@@ -100,8 +100,8 @@ impl Store {
         }
     }
 
-    /// A turn among the transactions of this node that wait for each other's locks, by the deadline, until it is dropped: they take
-    /// at most half of the pool.
+    /// A turn among the transactions of this node that wait for each other's locks, by the deadline, until it is dropped:
+    /// they take at most half of the pool.
     pub async fn turn(&self, deadline: Instant) -> Result<SemaphorePermit<'_>, StoreError> {
         let no_turn = || StoreError::Unavailable("other transactions took all the time".into());
         timeout_at(deadline, self.turns.acquire()).await.ok().and_then(Result::ok).ok_or_else(no_turn)
@@ -112,7 +112,7 @@ impl Store {
         let (config, tls) = &*self.outside;
         match timeout_at(self.in_time(), config.connect(tls.clone())).await {
             Ok(Ok((client, connection))) => {
-                // How it ended is told to whoever asks something over it.
+                // The next call over this connection learns how it ended.
                 let driver = tokio::spawn(async move { drop(connection.await) });
                 Ok((client, driver))
             }
@@ -212,13 +212,13 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        // Not back into the pool: dropping what was taken out closes the connection.
+        // It does not go back into the pool: an object that was taken out closes its connection when it is dropped.
         self.object.take().map(Object::take);
     }
 }
 
-/// What each connection is told first. The time-outs are the server's own, for statements outside of a transaction too; and it
-/// looks each second whether we are still there, so that what was given up does not go on waiting for a lock.
+/// What each connection is told first. The time-outs are the server's own, for statements outside of a transaction too; and
+/// it looks each second whether we are still there, so that what was given up does not go on waiting for a lock.
 fn prepare_session(deadline: Duration) -> Hook {
     let ms = deadline.as_millis();
     let sql: Arc<str> = format!(

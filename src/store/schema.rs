@@ -1,7 +1,7 @@
-//! The schema: the one numbering of all migrations (`migrations/`), and what runs them.
+//! The schema: all migrations (`migrations/`) in one numbering, and what runs them.
 //!
-//! A node that changes the schema, or what a feature keeps together with it, holds one advisory lock, over a connection of its
-//! own. So nodes that start at the same time do this one after the other.
+//! A node that changes the schema, or what a feature keeps together with it, holds one advisory lock, over a connection of
+//! its own. So nodes that start at the same time do this one after the other.
 
 use std::time::Duration;
 
@@ -90,7 +90,7 @@ impl Schema {
             let is_done = |wanted: &Migration| {
                 all.iter().any(|done| (done.version(), done.checksum()) == (wanted.version(), wanted.checksum()))
             };
-            // Then a role that may make nothing will do.
+            // If nothing is to run, a role without the right to make tables is enough.
             if runner.get_migrations().iter().all(is_done) {
                 return Ok(Vec::new());
             }

@@ -52,7 +52,7 @@ fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, SetupError> {
     if roots.is_empty() { Err(SetupError::NoCertificate(path.into())) } else { Ok(roots) }
 }
 
-/// Less than what rustls does by itself: the name in the certificate does not matter, nor, without an authority, who signed it.
+/// Checks less than rustls does by itself: not the name in the certificate, and without an authority not its signature.
 /// The server still proves that it holds the certificate's key.
 #[derive(Debug)]
 struct Leniency {
@@ -70,7 +70,7 @@ impl ServerCertVerifier for Leniency {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         let Some(authority) = &self.authority else { return Ok(ServerCertVerified::assertion()) };
-        // The name is looked at last: whoever gets there is signed by the authority, and within its time.
+        // The name is checked last: a certificate that gets there is signed by the authority, and within its time.
         match authority.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
             Err(Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },

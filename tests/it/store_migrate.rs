@@ -69,6 +69,17 @@ async fn before_the_tables_are_there_everything_is_unavailable_rather_than_broke
 }
 
 #[tokio::test]
+async fn the_schema_is_made_for_all_features_and_without_any_of_them() {
+    let store = store(&database().await);
+    store.postgres().prepare().await.expect("the schema");
+    let interviews = InterviewStore::new(store.postgres().clone());
+    assert!(interviews.get(Uuid::new_v4()).await.expect("an answer").is_none());
+    assert_eq!(store.limits().await.expect("an answer"), None, "the limits are their feature's");
+    store.postgres().prepare().await.expect("once more changes nothing");
+    assert_eq!(store.prepare(LIMITS).await.expect("limits"), LIMITS);
+}
+
+#[tokio::test]
 async fn from_nothing_everything_is_made_once() {
     let url = database().await;
     let store = store(&url);

@@ -14,7 +14,7 @@ pub(super) async fn findings(settings: &Settings, base: &Base) -> Vec<Finding> {
     let Some(store) = &base.store else { return Vec::new() };
     let mut findings = Vec::new();
     if let Ok(store) = Store::new(store) {
-        // What keeps PostgreSQL from answering is told by the check of PostgreSQL itself.
+        // If PostgreSQL does not answer, the hub's own check of PostgreSQL says why.
         if let Ok(Ok(limits)) = timeout(PATIENCE, BookingStore::new(store).limits_if_prepared()).await {
             findings.push(judge(limits, settings.rules.limits()));
         }

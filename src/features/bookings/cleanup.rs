@@ -1,5 +1,5 @@
-//! What follows on the end of a session: its slot is free, and its room is gone. Both are also done by the sweep, so that a
-//! failure here only means later.
+//! After the end of a session: its slot is released, and its room is deleted. The sweep does both as well, so a failure here
+//! only means that it happens later.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,14 +13,14 @@ use crate::core::error::chain;
 use crate::features::bookings::scripts::slot_release;
 use crate::livekit::LiveKit;
 
-/// Bookings whose slots and rooms are cleared at the same time.
+/// Sessions whose slots and rooms are cleared at the same time.
 const AT_ONCE: usize = 8;
 /// For all tries to delete a room.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 impl Bookings {
-    /// Clears what has ended, in a task of its own; waits for it for a moment, so that who has ended a session may start the
-    /// next one at once.
+    /// Clears the sessions that have ended, in a task of its own. It is waited for a moment, so that a user who has ended a
+    /// session can start the next one at once.
     pub(super) async fn clear(self: &Arc<Self>, ended: Vec<Ended>) {
         if ended.is_empty() {
             return;
@@ -34,7 +34,7 @@ impl Bookings {
     }
 
     async fn clear_one(&self, ended: &Ended) {
-        // In any case: an id that a row has is never reserved again.
+        // Whatever it holds: an id that has a row is never reserved again.
         if let Err(error) = slot_release(&self.redis, &ended.id, &ended.user_id.to_string(), None).await {
             tracing::warn!(session = ended.id, %error, "the slot is left to the sweep");
         }
@@ -44,7 +44,7 @@ impl Bookings {
     }
 }
 
-/// Deletes a room; true if it is gone. One that is not there is as good.
+/// Deletes a room. True if it is gone, also if it was not there.
 pub(super) async fn delete_room(livekit: &LiveKit, room: &str, deadline: Instant) -> bool {
     let deleted = livekit.delete_room(room, deadline).await;
     if let Err(error) = &deleted {

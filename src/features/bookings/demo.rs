@@ -17,7 +17,7 @@ use crate::settings::Identity;
 
 /// How long a development token lasts.
 const TOKEN_TTL: Duration = Duration::from_secs(12 * 3600);
-/// What is known of each user who has uploaded one.
+/// The résumé id of a demo user who has one.
 const RESUME: &str = "demo-resume";
 
 /// `resume` writes the user's row; without it the row stays as it is, and only a token is made.
@@ -46,7 +46,7 @@ async fn sign_in(call: Call, identity: &Identity, sessions: Option<&Arc<Bookings
         return Err(bad("name", "must have 1–63 of A–Z, a–z, 0–9, _, . and -, and begin with a letter or a digit"));
     }
     let user = user_id(&asked.name);
-    // Nobody gets mail at this domain, ever (RFC 2606).
+    // No mail is ever delivered to this domain (RFC 2606).
     let email = format!("{}@demo.invalid", asked.name);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let expires_at = (now + TOKEN_TTL).as_secs();
@@ -70,7 +70,7 @@ fn is_name(name: &str) -> bool {
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
 }
 
-/// The same name is the same user, on any hub and whenever.
+/// The same name is always the same user, on every hub.
 fn user_id(name: &str) -> Uuid {
     let digest = Sha256::digest(format!("convoke demo user {name}"));
     let mut bytes = [0; 16];

@@ -1,4 +1,4 @@
-//! What this feature says no with. The texts are fixed, since clients show them; statuses are HTTP's business.
+//! How this feature refuses: codes, texts and statuses. The texts are fixed, since clients show them.
 
 use hyper::StatusCode;
 use serde_json::json;
@@ -16,7 +16,7 @@ pub enum StartRefusal {
     NoResume,
     #[error("You have completed {completed} interview(s). Beta limit is {limit}.")]
     BetaLimit { completed: u32, limit: u32 },
-    /// Without a session it is another start of this user that is under way: ask again in a moment.
+    /// Without a session: another start of this user is under way. Ask again in a moment.
     #[error("You already have an active session (limit: {limit})")]
     ActiveExists { session: Option<String>, limit: u32 },
     #[error("All interview slots are in use ({limit} max). Try again in a few minutes.")]

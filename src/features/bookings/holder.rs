@@ -9,10 +9,10 @@ use crate::settings::Identity;
 
 /// The longest e-mail address that is passed on (RFC 3696, erratum 1690, rounded up).
 const LONGEST_EMAIL: usize = 320;
-/// Characters of a UUID in the one form that counts. Others would name one user in several ways.
+/// Characters of a UUID in the only form that is accepted. With other forms one user would have several ids.
 const UUID_LENGTH: usize = 36;
 
-/// Who sends a request.
+/// The user who sends a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
     pub user_id: Uuid,
@@ -49,7 +49,7 @@ impl HolderVerifier {
 
 fn holder(claims: &Map<String, Value>, expires_at: Option<u64>) -> Option<Holder> {
     let sub = claims.get("sub")?.as_str().filter(|sub| sub.len() == UUID_LENGTH)?;
-    // An address that makes no sense is none: it is only shown, and no reason to lock a user out.
+    // An address that makes no sense is left out. It is only shown, so it is no reason to lock a user out.
     let email = claims.get("email").and_then(Value::as_str);
     let email = email.filter(|email| (1..=LONGEST_EMAIL).contains(&email.len()) && !email.contains(char::is_control));
     Some(Holder { user_id: sub.parse().ok()?, email: email.map(Into::into), expires_at })

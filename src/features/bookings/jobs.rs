@@ -1,4 +1,4 @@
-//! What each node does by itself, each interval: complete the sessions whose time is over, and, one node at a time, sweep.
+//! What each node does in each interval: it completes the sessions whose time is over. One node at a time also sweeps.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,17 +14,19 @@ use crate::telemetry::due;
 
 /// Rows that one statement completes.
 const AT_ONCE: u32 = 100;
-/// The sweep among the jobs of which each runs on one node at a time.
+/// The number of the sweep among the jobs that run on one node at a time.
 const SWEEP: i32 = 1;
-/// How long the start of a node waits for PostgreSQL. It goes on without.
+/// How long the start of a node waits for PostgreSQL. After that the node starts without it.
 const FIRST_LOOK: Duration = Duration::from_secs(2);
-/// How often a node looks whether the limits are still its own; more often only if its sweeps are.
+/// How often a node checks that the limits in PostgreSQL are its own. If it sweeps more often, it checks as often as it
+/// sweeps.
 const LIMITS_EVERY: Duration = Duration::from_secs(4);
 /// Until PostgreSQL is asked again whether it is there.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 impl Bookings {
-    /// Starts them. Waits a moment for PostgreSQL, so that a node whose PostgreSQL is there serves from its first request on.
+    /// Starts the jobs. It waits a moment for PostgreSQL, so that a node that reaches PostgreSQL serves its very first
+    /// request.
     pub async fn start_jobs(self: &Arc<Self>) {
         let (bookings, stopping) = (self.clone(), self.stopping.clone());
         let prepared = Arc::new(tokio::sync::Notify::new());
@@ -37,7 +39,7 @@ impl Bookings {
         let _ = timeout(FIRST_LOOK, prepared.notified()).await;
     }
 
-    /// Until the tables are there.
+    /// Tries until the tables are there.
     async fn prepare(&self) {
         let mut is_told = false;
         loop {
@@ -67,8 +69,8 @@ impl Bookings {
         }
     }
 
-    /// The row of limits may be changed at any time, by `convoke migrate`. A node that learns of it late goes on starting
-    /// sessions by the old ones, or refuses to start any.
+    /// `convoke migrate` may change the row of limits at any time. Until a node has read the new limits it judges by the old
+    /// ones, or refuses to start sessions.
     async fn watch_limits(&self) {
         loop {
             sleep(self.rules.sweep_interval.min(LIMITS_EVERY)).await;
@@ -93,13 +95,13 @@ impl Bookings {
                 Ok(None) => {}
                 Err(error) => tracing::warn!(error = chain(&error), "interview sessions: no sweep without PostgreSQL"),
             }
-            // So that nodes that were started together do not stay together.
+            // Nodes that were started together shall not sweep at the same moment.
             let jitter = rand::rng().random_range(0.9..1.1);
             sleep(self.rules.sweep_interval.mul_f64(jitter)).await;
         }
     }
 
-    /// Any node may do so at any time: a row is completed once.
+    /// Completes expired sessions. Every node does this; a row is completed once.
     async fn complete_expired(self: &Arc<Self>) {
         loop {
             match self.store.complete_expired(AT_ONCE).await {

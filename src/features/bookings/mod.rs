@@ -3,12 +3,11 @@
 //! ```text
 //!  read ─► reserve ─► room, agent ─► one transaction: judge, insert, sign ─► COMMIT ─► confirm ─► answer
 //!    │        │            │                        │                          │
-//!    no       no           └────── undo: room, slot ┘                          └─ nothing is undone any more
+//!    no       no           └────── undo: room, slot ┘                          └─ from here on nothing is undone
 //! ```
 //!
-//! Redis is the fast gate and may be wrong; PostgreSQL judges. Whatever a crash leaves behind at any point of this, the sweep
-//! of any node finds ([`sweep`]). It knows nothing of HTTP, and never asks a webhook whether a session is over: only `end`
-//! and time say so.
+//! Redis is the fast gate and may be wrong; PostgreSQL judges. What a crash leaves behind at any point is found by the sweep
+//! of some node ([`sweep`]). Only `end` and time end a session: a webhook never does.
 
 mod check;
 mod cleanup;
@@ -60,21 +59,21 @@ pub use token::Pass;
 
 /// Starts that are under way on this node at once; more wait their turn.
 const STARTS_AT_ONCE: usize = 64;
-/// How long an answer waits for what follows on it: the slot, the room. It goes on without the answer after that.
+/// How long an answer waits for what is done after the decision: the slot, the room. After that the answer goes out first.
 const AFTERMATH: Duration = Duration::from_secs(1);
-/// How long starts that are under way may take when the node stops. The sweep of another node ends what is left.
+/// How long starts that are under way may take when the node stops. The sweep of another node takes care of the rest.
 const LAST_STARTS: Duration = Duration::from_secs(10);
 
 /// What the feature stands on.
 pub struct Parts {
     pub store: Store,
-    /// `None`: no session starts and none gets a token.
+    /// `None`: no session starts, and no token is given out.
     pub livekit: Option<LiveKit>,
     pub redis: Redis,
     pub rules: Rules,
 }
 
-/// The bookings of interview sessions, as this node sees them: it keeps nothing of them in memory.
+/// Interview sessions: what users and services may do with them. A node keeps none of them in memory.
 pub struct Bookings {
     store: BookingStore,
     livekit: Option<LiveKit>,
@@ -84,7 +83,7 @@ pub struct Bookings {
     readiness: Readiness,
     rebuilding: Rebuilding,
     starts: Arc<Semaphore>,
-    /// Starts under way, and what outlives the request that caused it.
+    /// Starts under way, and other work that outlives its request.
     tasks: TaskTracker,
     stopping: CancellationToken,
 }
@@ -110,7 +109,7 @@ impl Bookings {
         self.livekit.is_some()
     }
 
-    /// Whether this node's limits are those that all nodes have agreed on: those of the row in PostgreSQL.
+    /// Whether this node's limits are those of all nodes: those of the row in PostgreSQL.
     pub fn limits_agree(&self) -> bool {
         self.readiness.limits_agree()
     }

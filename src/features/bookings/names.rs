@@ -1,4 +1,5 @@
-//! What sessions and their rooms are called (contract § 5, `SESSION_ID` and `ROOM_NAME`): `ABC-123-XYZ` and `INTERVIEW-ABC-123-XYZ`.
+//! What sessions and their rooms are called (contract § 5, `SESSION_ID` and `ROOM_NAME`): `ABC-123-XYZ` and
+//! `INTERVIEW-ABC-123-XYZ`.
 
 use rand::Rng;
 
@@ -7,7 +8,8 @@ use crate::core::ids;
 
 /// These mean something else behind `/api/interviews/`, so that a session of this name could not be asked for.
 const RESERVED: [&str; 5] = ["start", "eligibility", "join-token", ".", ".."];
-/// Draws that may hit a reserved word before one is given out all the same: with rules that make nothing else.
+/// How often an id is drawn again because it is a reserved word. Some rules make nothing but reserved words; then one is
+/// used.
 const DRAWS: usize = 64;
 
 /// How names are made and recognised.
@@ -31,7 +33,8 @@ impl Names {
         }
     }
 
-    /// A new id, drawn by a cryptographic generator, each character alike: who knows one session's id must not guess another's.
+    /// A new id, drawn by a cryptographic generator, every character with the same chance. The id of one session must not
+    /// tell that of another.
     pub fn draw(&self) -> String {
         let mut rng = rand::rng();
         let mut draw = || {
@@ -60,12 +63,13 @@ impl Names {
     }
 
     /// The session that a room belongs to. `None` if its name is not exactly of the form that [`Names::room`] gives: such
-    /// rooms are somebody else's, and not to be touched.
+    /// rooms belong to others, and are not touched.
     pub fn session_of<'a>(&self, room: &'a str) -> Option<&'a str> {
         room.strip_prefix(&*self.room_prefix).filter(|id| self.is_drawn(id))
     }
 
-    /// Whether [`Names::draw`] could have made it. Segments have a fixed length, so a separator may hold characters of theirs.
+    /// Whether [`Names::draw`] could have made it. Segments have a fixed length, so a separator may hold characters of
+    /// theirs.
     fn is_drawn(&self, id: &str) -> bool {
         let (mut rest, separator) = (id.as_bytes(), self.separator.as_bytes());
         for segment in 0..self.segments {
@@ -83,8 +87,8 @@ impl Names {
     }
 }
 
-/// Whether a text could be the id of a session under any rules: what is not is not looked for. Rules may have changed since
-/// a session was made, so it need not be one that today's would make.
+/// Whether a text can be the id of a session under any rules. A text that cannot is not looked for. The rules may have
+/// changed since a session was made, so today's rules do not decide.
 pub fn may_be_id(text: &str) -> bool {
     ids::is_scope_id(text)
 }

@@ -1,4 +1,4 @@
-//! Reading and ending a booking. Each read first completes what has run out of time, by the statement of the job itself.
+//! Reading and ending a session. Each read first completes the user's expired sessions, by the statement that the job uses.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ impl Bookings {
     /// A session of this user.
     ///
     /// # Errors
-    /// `NotFound`, also for one of another user and for an id that none can have; `Unavailable`, `Internal`.
+    /// `NotFound`, also for another user's session and for an id that no session can have; `Unavailable`, `Internal`.
     pub async fn session(self: &Arc<Self>, user: Uuid, id: &str) -> Result<Booking, BookingError> {
         self.readiness.may_ask()?;
         if !may_be_id(id) {
@@ -33,7 +33,8 @@ impl Bookings {
         Ok(Eligibility::new(self.judge(&self.store.standing(user).await?)))
     }
 
-    /// Ends an active session, as its user wishes. One whose time has just run out ends as such, which is what was wished.
+    /// Ends an active session because its user asks for it. If its time has just run out, it ends as expired, which is a
+    /// success too.
     ///
     /// # Errors
     /// `NotFoundOrEnded`, `Unavailable`, `Internal`.
@@ -53,7 +54,7 @@ impl Bookings {
         Ok(())
     }
 
-    /// Writes down what an interview was worth. What is `None` stays.
+    /// Writes the score and the summary of an interview. `None` leaves a value as it is.
     ///
     /// # Errors
     /// `NotFound`, `Unavailable`, `Internal`.
@@ -65,7 +66,7 @@ impl Bookings {
         self.store.score(id, score, summary).await?.ok_or(BookingError::NotFound)
     }
 
-    /// Makes or changes a user; never the count of interviews.
+    /// Makes or changes a user. The count of interviews stays.
     ///
     /// # Errors
     /// `Unavailable`, `Internal`.

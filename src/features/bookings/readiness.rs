@@ -1,4 +1,4 @@
-//! Whether this node may act on the tables: they must be there, and to start sessions its limits must be everybody's.
+//! Whether this node may use the tables: they must be there. To start sessions, its limits must also be those in PostgreSQL.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -18,7 +18,7 @@ impl Readiness {
         self.0.store(if agreed { AGREED } else { DIFFERS }, Ordering::Relaxed);
     }
 
-    /// False only when it is known.
+    /// False only if it is known that they differ.
     pub(super) fn limits_agree(&self) -> bool {
         self.0.load(Ordering::Relaxed) != DIFFERS
     }

@@ -1,4 +1,4 @@
-//! A cold Redis: the table of slots is read from PostgreSQL, once for all who wait.
+//! A cold Redis: the table of slots is filled from PostgreSQL. It is done once for all starts that wait for it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::features::bookings::scripts::slots_rebuild;
 /// How long a start waits for it.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
-/// One rebuild at a time, and how many there have been.
+/// Lets one rebuild run at a time, and counts those that are done.
 #[derive(Debug, Default)]
 pub(super) struct Rebuilding {
     turn: Mutex<()>,

@@ -1,5 +1,5 @@
-//! Rooms that belong to nobody. LiveKit cannot revoke a token, and makes a deleted room anew when somebody joins: so whoever
-//! comes with the token of a session that is over is put out again by the deletion of the room.
+//! Rooms without a session. LiveKit cannot revoke a token, and it makes a deleted room again when a participant joins. So the
+//! room is deleted each time that a participant comes back with the token of a session that is over.
 
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
@@ -16,8 +16,8 @@ use crate::store::StoreError;
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 
 impl Bookings {
-    /// Deletes a room of ours unless it has an active session whose time is not over, or a start that is making it.
-    /// True if it was deleted. When that cannot be known, the room stays until the next sweep.
+    /// Deletes a room of ours, unless it has an active session whose time is not over, or a start is making it now. True if
+    /// it was deleted. If it is not known whether the room has a session, it stays until the next sweep.
     pub(super) async fn delete_if_orphan(&self, room: &str) -> bool {
         let (Some(livekit), Some(session)) = (&self.livekit, self.names.session_of(room)) else { return false };
         match self.is_wanted(session).await {
@@ -29,15 +29,16 @@ impl Bookings {
         }
     }
 
-    /// `None`: nobody knows. The row decides if there is one: an id that has a row is never reserved again. So a slot counts
-    /// only as long as there is none; and since a start reserves before it makes the room, it is there as long as the start.
+    /// Whether a session or a start needs the room; `None`: that cannot be known now. If there is a row, the row decides,
+    /// since an id that has a row is never reserved again. Without a row the slot decides: a start reserves it before it
+    /// makes the room.
     async fn is_wanted(&self, session: &str) -> Option<bool> {
         let slots = slots_list(&self.redis).await.ok();
         match self.is_active(session).await {
             Ok(Some(is_active)) => Some(is_active),
             Ok(None) => slots.map(|slots| slots.slots.iter().any(|(id, _)| id == session)),
             Err(error) => {
-                tracing::warn!(session, error = chain(&error), "nobody knows whether a room has a session");
+                tracing::warn!(session, error = chain(&error), "it is not known whether a room has a session");
                 None
             }
         }

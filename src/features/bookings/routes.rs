@@ -1,4 +1,5 @@
-//! Interview sessions: their users' routes, and what the company's own services may write. Contract § 5.
+//! The routes of interview sessions: those of their users, and those with which the company's own services write. Contract §
+//! 5.
 
 use std::sync::Arc;
 
@@ -116,7 +117,7 @@ impl Api {
     async fn authenticate(&self, call: &Call) -> Result<Holder, HttpError> {
         let verified = match bearer(&call.headers) {
             Some(token) => self.verifier.verify(token, now_seconds()).await,
-            // Asked all the same whether anybody could be let in.
+            // An answer for a surface without keys comes first: it is not the client's fault.
             None => self.verifier.verify("", now_seconds()).await.and(Err(AuthError::Missing)),
         };
         verified.map_err(|error| match error {
@@ -172,7 +173,7 @@ async fn user(api: Arc<Api>, call: Call) -> Answer {
     Ok(answer(StatusCode::OK, &api.bookings.put_user(id, email.as_deref(), resume_id.as_deref()).await?))
 }
 
-/// The fields of a body. What is no object has none.
+/// The fields of a body. A body that is no object has none.
 fn fields_of(body: &str) -> Result<Fields<'_>, HttpError> {
     match Fields::parse_readable(body) {
         Some(fields) => Ok(fields),

@@ -33,9 +33,9 @@ pub enum Reserved {
     Cold,
     /// A slot of this id is held.
     IdTaken,
-    /// The user has as many slots as one may have.
+    /// The user has all the slots that a user may have.
     UserFull,
-    /// There are as many slots as there may be.
+    /// All slots are taken.
     Full,
 }
 
@@ -56,11 +56,11 @@ pub struct ActiveBooking<'a> {
     pub ends_ms: u64,
 }
 
-/// A slot that nobody has.
+/// A slot without a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Orphan<'a> {
     pub id: &'a str,
-    /// `None`: nobody knows. The user's own count is put right at the user's next reservation.
+    /// `None`: it is not known. The user's own count is corrected at the user's next reservation.
     pub user: Option<&'a str>,
     /// As it was listed.
     pub ends_ms: u64,
@@ -78,7 +78,8 @@ pub struct Slots {
 }
 
 /// Reserves a slot for `lease_ms`. What has ended is purged first; then a cold table, the id, the user's limit and the limit
-/// of all are looked at in this order. Repeated by group commit it answers as at first; called again it is another one.
+/// of all are looked at in this order. If group commit repeats it, the answer is the first one. A second call is another
+/// reservation.
 pub async fn slot_reserve<E: Eval>(
     redis: &E,
     id: &str,
@@ -115,14 +116,14 @@ pub async fn slot_release<E: Eval>(redis: &E, id: &str, user: &str, ends_ms: Opt
     Ok(Reply::new(RELEASE.name, redis.eval(&RELEASE, of(user), args).await?)?.flag()?)
 }
 
-/// Bookings that one script puts or removes: nobody else is served meanwhile.
+/// Sessions that one script adds or removes. Redis serves nothing else while a script runs.
 const PART: usize = 64;
 /// Slots that one script reads.
 const LIST_PAGE: usize = 1000;
 
 /// Fills a cold table, which is cold until all of it is there: the active sessions are those read *before* this call. False
-/// if it was not cold, or somebody else has filled it meanwhile: then what was written is what they have written, too. What
-/// starts confirmed since the flush stays.
+/// if it was not cold, or another node has filled it meanwhile, which wrote the same. What starts have confirmed since the
+/// flush stays.
 pub async fn slots_rebuild<E: Eval>(redis: &E, active: &[ActiveBooking<'_>]) -> Result<bool, E::Error> {
     let parts = active.len().div_ceil(PART).max(1);
     for part in 0..parts {

@@ -1,8 +1,8 @@
 //! A start: read, reserve, room and agent, one transaction, confirm. COMMIT is the point of no return.
 //!
-//! It runs in a task of its own, which outlives the request: a client that hangs up before COMMIT has its start undone, one
-//! that hangs up later finds its session by `existingSessionId`. PostgreSQL has the last word on everything that was read or
-//! reserved before.
+//! It runs in a task of its own, which outlives the request. If the client hangs up before COMMIT, the start is undone. If it
+//! hangs up later, the session is there, and the client finds it by `existingSessionId`. PostgreSQL decides about all that
+//! was read or reserved before.
 
 mod commit;
 mod slot;
@@ -28,10 +28,11 @@ pub(super) use self::slot::Slot;
 
 /// How long a start waits for its turn on this node.
 const TURN: Duration = Duration::from_secs(5);
-/// How much later than its deadline a start that failed is answered, so that what it had made is surely gone by then …
+/// A start that failed is answered at most so much later than its deadline: what it had made is taken back first …
 const UNDOING: Duration = Duration::from_millis(250);
-/// … and any start, whatever it waits for.
+/// … and every start at most so much later, whatever it waits for.
 const LAST_MOMENTS: Duration = Duration::from_millis(500);
+
 /// The answer to `POST /api/interviews/start`.
 #[derive(Debug, Serialize)]
 pub struct Started {
@@ -49,15 +50,15 @@ struct StartedBooking {
     server_end_time: Time,
 }
 
-/// Why an attempt that holds a slot came to nothing.
+/// Why an attempt that holds a slot did not succeed, and what is to be done.
 enum Failure {
     /// To be undone.
     Refused(StartRefusal),
-    /// To be undone; nobody waits for the answer any more.
+    /// To be undone; the client does not wait for the answer any more.
     HungUp,
     /// To be undone, and tried again: another start has this id.
     IdTaken,
-    /// Nobody knows whether the session is there: nothing may be undone.
+    /// It is not known whether the session is there: nothing may be undone.
     Unsettled,
 }
 
@@ -67,7 +68,7 @@ impl From<StartRefusal> for Failure {
     }
 }
 
-/// PostgreSQL is away, or has refused what it should not.
+/// PostgreSQL is away, or has refused a statement that it should take.
 impl From<BookingError> for StartRefusal {
     fn from(error: BookingError) -> Self {
         match error {
@@ -82,12 +83,11 @@ impl Bookings {
     /// Starts a session for this user.
     ///
     /// # Errors
-    /// [`StartRefusal`], after whatever was made is undone. If this future is dropped, so is the start, unless it is
-    /// committed.
+    /// [`StartRefusal`], after all that was made is undone. If this future is dropped before COMMIT, the start is undone.
     pub async fn start(self: &Arc<Self>, holder: &Holder) -> Result<Started, StartRefusal> {
         let began = Instant::now();
         let until = began + self.rules.start_deadline;
-        // Whatever still goes on then goes on as if the client had hung up.
+        // After that the start goes on as if the client had hung up.
         let result = timeout_at(until + LAST_MOMENTS, self.begin(holder, until)).await.unwrap_or(Err(StartRefusal::Unavailable));
         let outcome = result.as_ref().map_or_else(StartRefusal::code, |_| "ok");
         metrics::counter!(SESSION_STARTS, "outcome" => outcome).increment(1);
@@ -121,9 +121,9 @@ struct Start {
     bookings: Arc<Bookings>,
     livekit: LiveKit,
     user: Uuid,
-    /// As the token has it; PostgreSQL's wins.
+    /// As the token has it. The address in PostgreSQL comes first.
     email: Option<String>,
-    /// When everything that the answer waits for must be done.
+    /// By then all that the answer waits for must be done.
     until: Instant,
     /// Closed when the client has hung up; `None` once it is answered.
     answer: Option<oneshot::Sender<Result<Started, StartRefusal>>>,
@@ -138,7 +138,7 @@ impl Start {
     /// The first answer counts.
     fn tell(&mut self, result: Result<Started, StartRefusal>) {
         if self.answer.take().is_some_and(|answer| answer.send(result).is_err()) {
-            tracing::debug!(user = %self.user, "nobody waited for the end of a start");
+            tracing::debug!(user = %self.user, "the client did not wait for the end of a start");
         }
     }
 
@@ -167,7 +167,8 @@ impl Start {
         Err(last)
     }
 
-    /// Who is refused may start again at once, if all can be taken back in time; but nobody waits for that.
+    /// A user who is refused can start again at once if all is taken back before the answer. But the answer does not wait
+    /// longer than its deadline for that.
     async fn undo(&mut self, slot: &Slot, refusal: &StartRefusal) {
         let bookings = self.bookings.clone();
         let mut undone = std::pin::pin!(bookings.undo(slot));

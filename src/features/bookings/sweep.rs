@@ -1,6 +1,6 @@
-//! What a crash, a lost write or a lost Redis has left behind, found by comparing three lists: the rooms in LiveKit, the
-//! slots in Redis, the active rows in PostgreSQL. They are read in this order, which is the reverse of a start's: whatever a
-//! room or a slot that was seen belongs to is still seen in a later list, unless it is over.
+//! Removes what a crash, a lost write or a lost Redis has left behind. It compares three lists: the rooms in LiveKit, the
+//! slots in Redis, the active rows in PostgreSQL. They are read in this order, which is the reverse of a start's order. So a
+//! room or a slot that is seen has its session in a later list, unless the session is over.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::{Bookings, ms};
 use crate::core::error::chain;
 use crate::features::bookings::scripts::{ActiveBooking, Orphan, Slots, slots_list, slots_repair};
 
-/// An active session, as Redis wants to know it.
+/// An active session, with the values that Redis needs.
 pub(super) struct Held {
     id: String,
     user: String,
@@ -34,15 +34,16 @@ impl Held {
 /// What is to be put right.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Findings<'a> {
-    /// Bookings without a slot, or with one that ends at another moment.
+    /// Sessions without a slot, or with one that ends at another moment.
     unheld: Vec<ActiveBooking<'a>>,
-    /// Slots of nobody.
+    /// Slots without a session.
     orphans: Vec<Orphan<'a>>,
-    /// Rooms of nobody.
+    /// Rooms without a session.
     rooms: Vec<&'a str>,
 }
 
-/// Compares the lists. A slot that ends within a lease may be one of a start under way: it is left to end by itself.
+/// Compares the lists. A slot that ends within a lease may belong to a start under way. It is left alone, as it ends by
+/// itself.
 fn compare<'a>(rooms: &'a [String], slots: &'a Slots, held: &'a [Held], lease_ms: u64, names: &Names) -> Findings<'a> {
     let slot_ends: HashMap<&str, u64> = slots.slots.iter().map(|(id, ends)| (&**id, *ends)).collect();
     let active: HashSet<&str> = held.iter().map(|held| &*held.id).collect();
@@ -68,7 +69,7 @@ impl Bookings {
         let rooms = self.rooms().await;
         let slots = match slots_list(&self.redis).await {
             Ok(slots) => slots,
-            // Without the reservations nobody knows which rooms are being made.
+            // Without the reservations it is not known which rooms are being made.
             Err(error) => return tracing::warn!(%error, "interview sessions: no sweep without Redis"),
         };
         if !slots.ready {
@@ -116,7 +117,8 @@ impl Bookings {
         }
     }
 
-    /// A session that ended between the reading of the rows and the adding of its slot has released it in vain.
+    /// Removes the slots of sessions that ended after their rows were read and before their slots were added: they were
+    /// released when they were not there yet.
     async fn take_back(&self, added: &[ActiveBooking<'_>]) {
         if added.is_empty() {
             return;
@@ -167,13 +169,13 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_of_nobody_goes() {
+    fn a_slot_without_a_session_goes() {
         assert_eq!(found(&[], &[("A", ENDS)], &[]), "-A");
         assert_eq!(found(&[], &[("A", NOW + LEASE + 1), ("B", ENDS)], &["B"]), "-A");
     }
 
     #[test]
-    fn a_room_of_nobody_goes_if_it_is_one_of_ours() {
+    fn a_room_without_a_session_goes_if_it_is_one_of_ours() {
         assert_eq!(found(&["R-A", "R-B", "live-1", "R-AA", "Q-A"], &[("B", ENDS)], &["B"]), "R-A");
         assert_eq!(found(&["R-A"], &[("A", ENDS)], &[]), "-A R-A", "its session is over");
     }

@@ -41,7 +41,7 @@ pub(super) fn metadata(session: &str, user: Uuid, email: Option<&str>) -> String
     serde_json::to_string(&metadata).unwrap_or_default()
 }
 
-/// Signs a token for a session's room. Should the room be gone when it is used, the join makes it anew, agent included.
+/// Signs a token for a session's room. If the room is gone when the token is used, the join makes it again, with the agent.
 pub(super) fn sign(livekit: &LiveKit, session: &Booking, email: Option<&str>) -> Result<Pass, LiveKitError> {
     let metadata = metadata(&session.id, session.user_id, email);
     let token = livekit.token(&Grant {
@@ -58,8 +58,8 @@ pub(super) fn sign(livekit: &LiveKit, session: &Booking, email: Option<&str>) ->
 }
 
 impl Bookings {
-    /// `POST /api/livekit/token`: another token for an active session, for a client that comes back. The fields are as they
-    /// came, if they were texts.
+    /// `POST /api/livekit/token`: another token for an active session, for a client that comes back. A field that was no text
+    /// counts as missing.
     ///
     /// # Errors
     /// In the contract's order: `NoRoomName`, `NoSessionId`, `RoomNameFormat`, `TokenNotFound`, `Ended`, `ForeignRoom`.

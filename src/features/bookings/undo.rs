@@ -1,4 +1,4 @@
-//! Takes back what a start has made that did not come to its COMMIT: the room, then the slot.
+//! Takes back what a start has made if it did not reach its COMMIT: first the room, then the slot.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::features::bookings::scripts::slot_release;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Bookings {
-    /// The slot goes last: as long as it is held nobody else gets this id, so the room that is deleted is ours.
+    /// The slot goes last. As long as it is held no other start gets this id, so the room that is deleted is ours.
     pub(super) async fn undo(&self, slot: &Slot) {
         if slot.has_room() {
             self.undo_room(slot).await;
@@ -27,12 +27,12 @@ impl Bookings {
     async fn undo_room(&self, slot: &Slot) {
         let Some(livekit) = &self.livekit else { return };
         match self.store.id_is_free(&slot.id, &slot.room).await {
-            // Past the lease the id may be somebody else's, and the room with it.
+            // After the lease another start may have the id, and the room with it.
             Ok(true) if Instant::now() < slot.lease_ends => {
                 delete_room(livekit, &slot.room, slot.lease_ends.min(Instant::now() + PATIENCE)).await;
             }
             Ok(true) => tracing::warn!(room = slot.room, "the room of an undone start is left to the sweep: its lease has ended"),
-            // Another start has got this name: it is that one's room.
+            // Another start has this name: the room belongs to that start.
             Ok(false) => {}
             Err(error) => {
                 tracing::warn!(room = slot.room, error = chain(&error), "the room of an undone start is left to the sweep");

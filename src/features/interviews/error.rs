@@ -1,4 +1,4 @@
-//! How interviews say no (contract § 4 "Errors"): the codes and texts of every surface. Statuses are the business of HTTP.
+//! How this feature refuses (contract § 4 "Errors"): the codes, texts and statuses of every surface.
 
 use hyper::StatusCode;
 
@@ -12,7 +12,7 @@ use super::store::InterviewStatus;
 /// Why something about an interview did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InterviewError {
-    /// It does not exist, or is out of the caller's sight: which of both is not told.
+    /// It does not exist, or the caller may not see it. The answer does not say which.
     #[error("Interview not found or invalid token")]
     NotFound,
     /// It has ended.
@@ -77,7 +77,7 @@ impl InterviewError {
 }
 
 impl From<StoreError> for InterviewError {
-    /// Nothing here has an effect that a repetition would double, so an unknown outcome is a reason to repeat as well.
+    /// A repetition never doubles an effect here, so after an unknown outcome the caller may repeat too.
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(_) | StoreError::CommitUnknown(_) => {
@@ -119,7 +119,7 @@ impl From<InterviewError> for Problem {
     }
 }
 
-/// Contract § 4 "Routes". What has ended is forbidden to candidates and recruiters.
+/// Contract § 4 "Routes". An interview that has ended is forbidden to candidates and recruiters.
 const fn interview_status(error: &InterviewError) -> StatusCode {
     match error {
         InterviewError::Invalid(_) => StatusCode::BAD_REQUEST,

@@ -59,7 +59,7 @@ impl Interviews {
         {
             return Ok(());
         }
-        // What it has become meanwhile says why.
+        // The invite as it is now says why it was not bound.
         let pass = self.store.pass(token).await?.ok_or(InterviewError::InvalidToken)?;
         match rules::judge_invite(&pass.invite.ok_or(InterviewError::InvalidToken)?, participant)? {
             InviteUse::Reopen => Ok(()),
@@ -68,7 +68,7 @@ impl Interviews {
         }
     }
 
-    /// An interview in the sight of one who may manage its invites.
+    /// An interview that this recruiter sees and whose invites the recruiter may manage.
     async fn managed(&self, by: &Recruiter, interview: &str) -> Result<Interview, InterviewError> {
         let interview = self.find(interview).await?;
         if !rules::sees(by, &interview) {

@@ -9,13 +9,13 @@ use super::rules::{self, CallRole};
 use super::store::{Interview, Pass, TokenHash};
 use super::{Interviews, interview_id, token};
 
-/// Who asks for a token.
+/// The caller that asks for a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Caller {
-    /// One of the company's own services: it may ask for anybody.
+    /// One of the company's own services: it may ask for any participant.
     Internal,
     Recruiter(Recruiter),
-    /// Whoever has the interview's token or an invite to it.
+    /// A caller with the interview's token, or with an invite to it.
     Candidate {
         token: TokenHash,
         pass: Pass,
@@ -34,11 +34,11 @@ pub struct Joined {
 }
 
 impl Interviews {
-    /// Who a request with this token comes from.
+    /// The caller of a request with this token.
     ///
     /// # Errors
-    /// [`InterviewError::MissingToken`], `InvalidToken`, `TokenExpired`, `NotConfigured`, `Unavailable`. What has become of an
-    /// invite is told by [`Interviews::join_token`].
+    /// [`InterviewError::MissingToken`], `InvalidToken`, `TokenExpired`, `NotConfigured`, `Unavailable`. What has become of
+    /// an invite is told by [`Interviews::join_token`].
     pub async fn caller(&self, token: Option<&str>, now_seconds: u64) -> Result<Caller, InterviewError> {
         match token {
             None if self.open_signalling => Ok(Caller::Anyone),
@@ -94,9 +94,10 @@ impl Interviews {
     }
 }
 
-/// As whom a caller may join, and in a role that is theirs to take. A candidate is who their token is for, and a recruiter who
-/// theirs says: LiveKit lets go whom it knows by the same identity, so that another's would throw a colleague out of the call.
-/// A trusted service, and anyone where signalling is open, may name anybody, and must.
+/// The participant as whom a caller may join, if the caller may take the role. A candidate joins as the participant of the
+/// token, and a recruiter as the user of the token: LiveKit disconnects a participant when another joins with the same
+/// identity, so a recruiter with another's id would throw a colleague out of the call. A trusted service names any
+/// participant, and must name one. So does every caller where signalling is open.
 fn participant<'a>(caller: &'a Caller, interview: &'a Interview, request: &'a JoinRequest) -> Result<&'a str, InterviewError> {
     let given = request.participant_id.as_deref();
     match caller {
@@ -113,7 +114,7 @@ fn participant<'a>(caller: &'a Caller, interview: &'a Interview, request: &'a Jo
         }
         Caller::Candidate { pass, .. } => {
             let participant = given.unwrap_or(&interview.candidate.id);
-            // An invite is judged by what it is bound to.
+            // With an invite, the participant that it is bound to is checked later.
             let is_own = pass.invite.is_some() || participant == interview.candidate.id;
             match is_own && request.role == CallRole::Candidate {
                 true => Ok(participant),

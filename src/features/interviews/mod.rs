@@ -37,10 +37,10 @@ pub use rules::CallRole;
 /// What the feature stands on.
 pub struct Parts {
     pub store: Store,
-    /// `None`: nobody gets a token for a call.
+    /// `None`: no token for a call is given out.
     pub livekit: Option<LiveKit>,
     pub recruiters: Arc<RecruiterVerifier>,
-    /// Whoever has no token may take one for any call.
+    /// A caller without a token gets one for any call.
     pub open_signalling: bool,
 }
 
@@ -67,7 +67,7 @@ impl Interviews {
         Arc::new(Self { store: InterviewStore::new(store), livekit, recruiters, open_signalling })
     }
 
-    /// Whether anybody can get a token for a call.
+    /// Whether tokens for calls can be given out.
     pub fn has_livekit(&self) -> bool {
         self.livekit.is_some()
     }
@@ -89,7 +89,7 @@ impl Interviews {
         }
     }
 
-    /// All that is known of an interview, but for its token.
+    /// The whole interview, without its token.
     pub async fn read(&self, id: &str) -> Result<Value, InterviewError> {
         let interview = self.find(id).await?;
         self.whole(interview).await
@@ -97,9 +97,9 @@ impl Interviews {
 
     /// Changes an interview by the body of `PATCH /internal/interviews/:id`, and gives what it is now.
     ///
-    /// Its status goes forward only: SCHEDULED → ONGOING → COMPLETED, EXPIRED or CANCELLED, where ONGOING may be left out. The
-    /// status that it has already changes nothing. Everything else may change after the end as well: who may look at what was
-    /// said is decided later than that.
+    /// Its status goes forward only: SCHEDULED → ONGOING → COMPLETED, EXPIRED or CANCELLED, where ONGOING may be left out.
+    /// The status that it has already changes nothing. Everything else may change after the end as well: who may look at what
+    /// was said is decided later than that.
     ///
     /// # Errors
     /// [`InterviewError::InvalidTransition`] if it would go back, or has another end already.
@@ -135,7 +135,7 @@ impl Interviews {
     }
 }
 
-/// What is no UUID as we write them is no interview's id.
+/// Only a UUID in the usual form can be the id of an interview.
 fn interview_id(text: &str) -> Result<Uuid, InterviewError> {
     uuid(text).ok_or(InterviewError::NotFound)
 }

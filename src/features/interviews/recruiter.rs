@@ -21,7 +21,7 @@ pub enum RecruiterRole {
 }
 
 impl RecruiterRole {
-    /// Where one token names several, the first of these counts.
+    /// If a token names several, the first of these counts.
     const BY_RANK: [Self; 4] = [Self::Admin, Self::Recruiter, Self::Interviewer, Self::Observer];
 
     pub const fn as_str(self) -> &'static str {
@@ -88,7 +88,7 @@ impl RecruiterVerifier {
 }
 
 fn recruiter(claims: &Map<String, Value>, expires_at: Option<u64>) -> Option<Recruiter> {
-    // Null and the empty string are what issuers write for "none".
+    // Issuers write null or an empty string for "none".
     let present = |name: &str| claims.get(name).filter(|value| !value.is_null() && value.as_str() != Some(""));
     let user_id = present("sub").and_then(id_text).filter(|id| ids::is_user_id(id))?;
     let org_id = match present("orgId") {

@@ -29,7 +29,7 @@ const MAX_INVITE_SECONDS: u64 = 30 * 24 * 3600;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JoinRequest {
     pub interview_id: String,
-    /// Not needed of one whose token says who they are.
+    /// Not needed if the token names the participant.
     pub participant_id: Option<String>,
     pub role: CallRole,
     pub display_name: Option<String>,
@@ -56,7 +56,7 @@ impl JoinRequest {
             Self {
                 interview_id,
                 participant_id: form.storable("participantId", MAX_ID),
-                // The one that may do least; with the fault it goes nowhere.
+                // Never used: the fault refuses the request.
                 role: role.unwrap_or(CallRole::Observer),
                 display_name: form.storable("displayName", MAX_NAME),
             }
@@ -90,7 +90,7 @@ pub fn new_interview(json: &str) -> Result<NewInterview, InterviewError> {
     })
 }
 
-/// Reads the body of `PATCH /internal/interviews/:id`. Null takes `scheduledAt` away, and leaves the others as they are.
+/// Reads the body of `PATCH /internal/interviews/:id`. Null removes `scheduledAt`, and leaves every other field as it is.
 ///
 /// # Errors
 /// [`InterviewError::Invalid`] names every field that is wrong.

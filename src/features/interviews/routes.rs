@@ -70,7 +70,7 @@ impl Api {
         recruiter.map_err(|error| self.refuse(call, error))
     }
 
-    /// `X-Internal-Token` wins over a token of somebody.
+    /// If a request has `X-Internal-Token`, that decides, whatever other token it has.
     async fn caller(&self, call: &Call) -> Result<Caller, HttpError> {
         if call.headers.contains_key(X_INTERNAL_TOKEN) {
             return self.door.admit(call).map(|()| Caller::Internal);
@@ -108,7 +108,8 @@ async fn join_token(api: Arc<Api>, call: Call) -> Answer {
         Err(error) => Err(error),
     };
     let bucket = match (&caller, &request) {
-        // Each participant has a bucket, or the service would have one for all of them. Interviews that there are not share one.
+        // Each participant has a bucket, or the service would have one for all of them. Interviews that there are not share
+        // one.
         (Caller::Internal, Ok(request)) if api.interviews.exists(&request.interview_id).await? => {
             format!("internal:{}:{}", request.interview_id, request.participant_id.as_deref().unwrap_or_default())
         }

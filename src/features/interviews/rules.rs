@@ -79,8 +79,8 @@ pub fn has_ended(status: InterviewStatus) -> bool {
     !matches!(status, InterviewStatus::Scheduled | InterviewStatus::Ongoing)
 }
 
-/// From which statuses one may come to this one: an interview goes forward only, may leave out `ONGOING` (nobody came, or it
-/// was held by call alone), and has one end, which it keeps.
+/// The statuses from which an interview may come to this one. It only goes forward, may leave out `ONGOING` (no candidate came,
+/// or it was held in a call alone), and has one end, which it keeps.
 pub fn ways_to(status: InterviewStatus) -> &'static [InterviewStatus] {
     use InterviewStatus::{Cancelled, Completed, Expired, Ongoing, Scheduled};
     match status {
@@ -97,7 +97,7 @@ pub fn ways_to(status: InterviewStatus) -> &'static [InterviewStatus] {
 pub enum InviteUse {
     /// It is theirs already.
     Reopen,
-    /// Nobody has used it: it must be bound to them before it opens anything.
+    /// It is not used yet: it must be bound to the participant before it opens anything.
     Bind,
 }
 

@@ -21,7 +21,7 @@ impl Token {
     }
 }
 
-/// No salt and no slow hash: nobody can guess 256 random bits, whatever they have seen of the hash.
+/// It needs no salt and no slow hash: 256 random bits cannot be guessed, not even with the hash at hand.
 pub fn hash(token: &str) -> TokenHash {
     Sha256::digest(token.as_bytes()).into()
 }

@@ -1,4 +1,4 @@
-//! From the slot to the COMMIT, and what follows on it.
+//! From the slot to the COMMIT, and what follows.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(250);
 const CONFIRMING: Duration = Duration::from_secs(10);
 
 impl Start {
-    /// From the slot to the COMMIT, and what follows on it.
+    /// From the slot to the COMMIT, and what follows.
     pub(super) async fn build(&self, slot: &Slot, email: Option<&str>) -> Result<Started, Failure> {
         let bookings = &self.bookings;
         self.make_room(slot, email).await?;
@@ -34,7 +34,7 @@ impl Start {
             duration: bookings.rules.duration,
             beta_limit: bookings.rules.beta_limit,
         };
-        // Signed while the transaction is open, and the last moment to find that nobody waits for it.
+        // The token is signed while the transaction is open. It is the last moment to notice that the client has hung up.
         let sign = |row: &Booking| {
             self.still_asked()?;
             self.sign(row, email)
@@ -84,7 +84,7 @@ impl Start {
         if is_asked { Ok(()) } else { Err(Failure::HungUp) }
     }
 
-    /// COMMIT was sent and not answered: what the row says counts, read under the lock that the transaction held.
+    /// COMMIT was sent and not answered. The row decides; it is read under the lock that the transaction held.
     async fn settle(&self, slot: &Slot) -> Result<Booking, Failure> {
         let until = Instant::now() + SETTLING;
         loop {
@@ -103,7 +103,7 @@ impl Start {
         }
     }
 
-    /// The session is there. Nothing is undone any more.
+    /// The session is there. From now on nothing is undone.
     async fn committed(&self, session: Booking, livekit: Pass) -> Started {
         let bookings = self.bookings.clone();
         let (id, user, ends_ms) = (session.id.clone(), self.user, session.server_end_time.as_ms());
@@ -124,7 +124,7 @@ impl Start {
 }
 
 impl Bookings {
-    /// Makes the slot last as long as the session; what fails here the sweep does.
+    /// Makes the slot last as long as the session. If that fails, the sweep does it.
     async fn confirm(&self, id: &str, user: Uuid, ends_ms: u64) {
         let (user, until) = (user.to_string(), Instant::now() + CONFIRMING);
         let mut is_late = false;
@@ -136,7 +136,7 @@ impl Bookings {
             is_late = true;
             sleep(BETWEEN_TRIES).await;
         }
-        // Meanwhile the session may have been ended, and its slot released in vain.
+        // The session may have ended meanwhile, and its slot was released before it was confirmed.
         if is_late {
             let ended = self.store.of_ids(&[id.to_owned()]).await;
             if ended.is_ok_and(|rows| rows.iter().any(|(_, _, status)| *status != Status::Active)) {

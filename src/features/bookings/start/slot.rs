@@ -1,4 +1,4 @@
-//! The first step that others see: a slot under an id of its own.
+//! The first step of a start that others can see: it reserves a slot under a new id.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,15 +10,15 @@ use crate::features::bookings::scripts::{Reserved, SlotLimits, slot_reserve};
 use crate::features::bookings::{ms, rebuild};
 use crate::redis::RedisError;
 
-/// A reserved slot, and what hangs on it.
+/// A reserved slot, and what belongs to it.
 pub(in crate::features::bookings) struct Slot {
     pub id: String,
     pub room: String,
-    /// The user, as it stands in Redis.
+    /// The user, as it is written in Redis.
     pub user: String,
-    /// When the reservation ends, by Redis' clock (ms since 1970): how our own is told from another's.
+    /// When the reservation ends, by Redis' clock (ms since 1970). By this a start knows its own reservation from another's.
     pub until_ms: u64,
-    /// The same, surely not later, by our own clock.
+    /// The same by our own clock; not later than by Redis' clock.
     pub lease_ends: Instant,
     /// For LiveKit and PostgreSQL together.
     pub deadline: Instant,
@@ -82,7 +82,7 @@ impl Start {
         Ok(None)
     }
 
-    /// The user has all slots that one may have: by sessions that are committed meanwhile, or by starts under way.
+    /// Why a user has no slot left: sessions that were committed meanwhile, or starts under way.
     async fn who_is_in_the_way(&self) -> Result<StartRefusal, StartRefusal> {
         let bookings = &self.bookings;
         let standing = bookings.store.standing(self.user).await.map_err(BookingError::from)?;

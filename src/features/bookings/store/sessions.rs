@@ -52,7 +52,7 @@ pub struct Active {
     pub ends: Time,
 }
 
-/// A session that this very call has ended: its room is to be deleted.
+/// A session that this call has ended: its room is to be deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ended {
     pub id: String,
@@ -81,11 +81,11 @@ macro_rules! session_columns {
 }
 pub(super) use session_columns;
 
-/// Ends the sessions that `$which` selects and locks, and counts them, each once. The rows that it ends are locked first, then
-/// the users, in the order of their ids.
+/// Ends the sessions that `$which` selects and locks, and counts them, each once. The rows that it ends are locked first,
+/// then the users, in the order of their ids.
 ///
-/// A user who has no row gets one, unless the table asks for more than an id and a count. The row is looked for before anything
-/// is inserted: PostgreSQL checks NOT NULL of other columns before it looks for a conflict.
+/// A user who has no row gets one, unless the table asks for more than an id and a count. The row is looked for before
+/// anything is inserted: PostgreSQL checks NOT NULL of other columns before it looks for a conflict.
 macro_rules! end_sessions {
     ($which:literal, $status:literal, $reason:literal) => {
         concat!(
@@ -119,7 +119,7 @@ macro_rules! end_sessions {
     };
 }
 
-/// What the job does with all, done for one user (`$1`). Here a row that the job holds is waited for, since whoever asks wants it
+/// What the job does for all users, for one user (`$1`). A row that the job holds is waited for: the caller needs it
 /// completed.
 pub(super) const COMPLETE_EXPIRED_OF: &str = end_sessions!(
     "SELECT id FROM public.interview_sessions
@@ -135,7 +135,7 @@ const COMPLETE_EXPIRED: &str = end_sessions!(
     "natural"
 );
 
-/// All that are expired, waiting for those that others hold: for a migration, which wants none left.
+/// All expired sessions. Rows that others hold are waited for, since a migration must leave none.
 pub(super) const COMPLETE_ALL_EXPIRED: &str = end_sessions!(
     "SELECT id FROM public.interview_sessions WHERE status = 'active' AND server_end_time <= now() ORDER BY id FOR UPDATE",
     "completed",
@@ -197,7 +197,7 @@ impl BookingStore {
         Ok(self.postgres.read(sql, &[&id, &room]).await?.is_empty())
     }
 
-    /// A user's session, as it stands: one that has expired may still be called active. See
+    /// A user's session as its row says. One that has expired may still be called active: see
     /// [`BookingStore::complete_expired_of`].
     pub async fn get(&self, id: &str, user: Uuid) -> Result<Option<Booking>, StoreError> {
         one(&self.postgres.read(GET, &[&id, &user]).await?)
@@ -214,8 +214,8 @@ impl BookingStore {
         Ended::all(&self.postgres.write(COMPLETE_EXPIRED_OF, &[&user]).await?)
     }
 
-    /// Completes at most so many expired sessions of all users, and counts them. Several nodes may do this at once: each takes
-    /// what no other holds.
+    /// Completes at most so many expired sessions of all users, and counts them. Several nodes may do this at once: each
+    /// takes what no other holds.
     pub async fn complete_expired(&self, most: u32) -> Result<Vec<Ended>, StoreError> {
         Ended::all(&self.postgres.write(COMPLETE_EXPIRED, &[&i64::from(most)]).await?)
     }

@@ -6,8 +6,8 @@
 //!                   the caller makes what needs the row, such as the token
 //!  one round trip   COMMIT                                  ◄── the point of no return
 //! ```
-//! Statements are sent one behind the other without waiting; each sees what was committed when its turn came, so the facts
-//! are read under all locks.
+//! The statements of a round trip are sent without waiting for answers. Each sees what was committed when it began, so the
+//! facts are read under all locks.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ pub struct NewBooking<'a> {
     pub beta_limit: u32,
 }
 
-/// What came of a start that has an answer.
+/// The result of a start, if PostgreSQL has answered.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict<T> {
     /// Committed. `made` is what the caller made of the row before.
@@ -71,8 +71,8 @@ const INSERT: &str = concat!(
 const GET: &str = concat!("SELECT ", session_columns!(), " FROM public.interview_sessions WHERE id = $1 AND user_id = $2");
 
 impl BookingStore {
-    /// Judges and makes a session in one transaction, which ends by the deadline. `make` gets the row before the COMMIT; if it
-    /// fails, the session is not made. The sessions that were completed on the way (the user's own, which had expired) are
+    /// Judges and makes a session in one transaction, which ends by the deadline. `make` gets the row before the COMMIT; if
+    /// it fails, the session is not made. The sessions that were completed on the way (the user's own, which had expired) are
     /// returned, whatever the verdict: their completion is committed with it.
     ///
     /// # Errors
@@ -104,8 +104,8 @@ impl BookingStore {
         Ok((verdict, ended))
     }
 
-    /// What came of a start whose COMMIT had no answer: the row, if it was committed. This waits for that transaction to end,
-    /// by its user's lock.
+    /// The result of a start whose COMMIT had no answer: the row, if it was committed. It waits until that transaction has
+    /// ended, by taking the user's lock.
     pub async fn settle(&self, id: &str, user: Uuid) -> Result<Option<Booking>, StoreError> {
         let lease = self.postgres.lease(self.postgres.in_time()).await?;
         let get = lease.prepare(GET).await?;
@@ -173,7 +173,7 @@ async fn insert<T>(lease: &Lease, new: &NewBooking<'_>) -> Result<Result<Booking
         .await?;
         Ok(row)
     };
-    // The identity provider's own table, where there is one, may not know the user.
+    // If the identity provider has a table of its own, the user may be missing there.
     let unknown_user = |error: &tokio_postgres::Error| error.code() == Some(&SqlState::FOREIGN_KEY_VIOLATION);
     let answer = lease.ask(async {
         match inserted.await {

@@ -1,5 +1,5 @@
-//! The few columns of `public.users` that are ours to read. The table may be another's: columns are cast when they are read, and
-//! written as whatever type they have.
+//! The few columns of `public.users` that are ours to read. The table may be another's: columns are cast when they are read,
+//! and written as whatever type they have.
 
 use serde::Serialize;
 use tokio_postgres::Row;
@@ -18,8 +18,8 @@ pub struct User {
     pub completed_interviews_count: u32,
 }
 
-/// `jsonb_populate_record` makes of the texts what the columns are: a résumé id may be text, uuid or a number.
-/// Updated first: PostgreSQL checks NOT NULL of other columns before it looks for a conflict.
+/// `jsonb_populate_record` turns the texts into the types of the columns: a résumé id may be text, uuid or a number.
+/// The update comes first: PostgreSQL checks NOT NULL of other columns before it looks for a conflict.
 const PUT: &str = "
     WITH given AS (
         SELECT email, resume_id FROM jsonb_populate_record(

@@ -1,4 +1,5 @@
-//! Tokens that let a candidate in: the interview's own and its invites (contract § 4 "Connect"). Of both only hashes are kept.
+//! Tokens that let a candidate in: the interview's own and its invites (contract § 4 "Connect"). Of both only hashes are
+//! kept.
 
 use std::time::Duration;
 
@@ -19,9 +20,9 @@ pub struct Pass {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invite {
     pub id: Uuid,
-    /// Whoever used it first.
+    /// The participant that used it first.
     pub bound_to: Option<String>,
-    /// By PostgreSQL's clock; it means something only as long as nobody has used it.
+    /// By PostgreSQL's clock; it counts only until the invite is used.
     pub expired: bool,
     pub revoked: bool,
 }
@@ -65,7 +66,7 @@ impl InterviewStore {
     /// Makes an invite; gives the moment after which it cannot be used for the first time.
     ///
     /// # Errors
-    /// [`StoreError::CommitUnknown`]: it may be there, but nobody has its token.
+    /// [`StoreError::CommitUnknown`]: it may be there, but its token was not given out.
     pub async fn create_invite(&self, new: &NewInvite<'_>) -> Result<Time, StoreError> {
         const SQL: &str = "
             INSERT INTO convoke.invites (id, interview_id, token_hash, email, created_by, expires_at)
@@ -77,7 +78,8 @@ impl InterviewStore {
         column(row, "expires_at")
     }
 
-    /// Binds an invite to whoever uses it first, by one compare-and-set. False: it cannot be used, or someone else was faster.
+    /// Binds an invite to the participant that uses it first, by one compare-and-set. False: it cannot be used, or another
+    /// participant was faster.
     /// Bound to the same participant already: true.
     ///
     /// # Errors

@@ -1,4 +1,5 @@
-//! What the feature keeps in PostgreSQL (contract § 4): tables `interviews`, `templates`, `questions` and `invites` in schema `convoke`.
+//! What the feature keeps in PostgreSQL (contract § 4): tables `interviews`, `templates`, `questions` and `invites` in schema
+//! `convoke`.
 
 mod invites;
 
@@ -130,7 +131,7 @@ impl InterviewStore {
     /// Makes an interview with its template, all or nothing: it is one statement.
     ///
     /// # Errors
-    /// [`StoreError::CommitUnknown`]: it may be there, but nobody has its token.
+    /// [`StoreError::CommitUnknown`]: it may be there, but its token was not given out.
     pub async fn create(&self, id: Uuid, join_token: &TokenHash, new: &NewInterview) -> Result<(), StoreError> {
         const SQL: &str = "
             WITH interview AS (
@@ -258,7 +259,7 @@ fn template(row: &Row) -> Result<Template, StoreError> {
     })
 }
 
-/// Counts are small here.
+/// All counts here are small.
 fn to_int(count: u32) -> i32 {
     i32::try_from(count).unwrap_or(i32::MAX)
 }

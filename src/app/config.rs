@@ -1,7 +1,7 @@
 //! The settings of the hub and of all its features, read and judged together.
 
 use super::FEATURES;
-use crate::feature::Configured;
+use crate::feature::{Configured, Feature};
 use crate::settings::reader::LEAST_SECRET;
 use crate::settings::table::{self, Group, Variable};
 use crate::settings::{Faults, Reader, Settings, Source};
@@ -9,7 +9,7 @@ use crate::settings::{Faults, Reader, Settings, Source};
 /// What an operator has set.
 pub struct Config {
     pub settings: Settings,
-    /// In the order of [`FEATURES`].
+    /// In the order in which the features were named.
     pub features: Vec<Box<dyn Configured>>,
     short_secrets: Vec<&'static Variable>,
 }
@@ -30,9 +30,17 @@ impl Config {
     /// # Errors
     /// [`Faults`] names all that is wrong, not the first thing only.
     pub fn read(source: &Source) -> Result<Self, Faults> {
+        Self::of(FEATURES, source)
+    }
+
+    /// [`Config::read`] for a program with other features. [`serve`](super::serve) runs those that are given here.
+    ///
+    /// # Errors
+    /// [`Faults`].
+    pub fn of(features: &[&dyn Feature], source: &Source) -> Result<Self, Faults> {
         let mut read = Reader::new(source);
         let settings = Settings::read(&mut read);
-        let features: Vec<_> = FEATURES.iter().map(|feature| feature.read(&settings, &mut read)).collect();
+        let features: Vec<_> = features.iter().map(|feature| feature.read(&settings, &mut read)).collect();
         let short_secrets = read.short_secrets().to_vec();
         if !settings.server.development {
             for variable in &short_secrets {

@@ -1,5 +1,5 @@
--- Takes the scopes at which it is time to look, the longest overdue first. Whoever takes one keeps it for a while; if it is
--- not settled by then, anybody may take it again.
+-- Takes the scopes at which it is time to look, the longest overdue first. A scope that is taken is left out of the next calls
+-- for a while; if it is not settled by then, any node may take it again.
 -- KEYS 1 timers:{n}
 -- ARGV 1 most scopes   2 for how long they are taken (ms)
 -- Returns { kind:id, score by which it is settled, … }

@@ -11,7 +11,7 @@ if call('HDEL', META, 'n:' .. node) == 1 then call('HINCRBY', META, 'nl', -1) en
 due_open(KEYS[3])
 local lost, LIMIT = 0, 250
 
--- It is told also to who finds nobody to lose: whoever has set it may have died before anybody heard of it.
+-- The timer is told also if nobody was left to lose: the node that has set it may have died before it wrote the hint.
 local function result(more)
   local due = -1
   if ARGV[3] ~= '' then

@@ -111,6 +111,46 @@ async fn what_a_killed_node_had_promised_is_done_once_it_is_dead() {
     assert_eq!(alarms("alarm-overdue"), 1, "once");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_alarm_of_a_killed_node_does_not_wait_until_it_is_known_to_be_dead() {
+    let redis = Server::start(&[]);
+    let more = [("SOS_ACK_SECONDS", "2")];
+    let (a, b) = tokio::join!(node(&redis, "a", &more), node(&redis, "b", &more));
+    let dispatcher = Client::connect(&b.url(), json!({"token": b.token("dispatcher", "d1", &[])})).await;
+    dispatcher.ask_ok("sos:watch", json!({})).await;
+    for sos in ["one", "two", "three"] {
+        a.create_sos(sos, "c1").await;
+    }
+    a.kill();
+    eventually_within(20, "all alarms", || dispatcher.received("sos:unacknowledged").len() >= 3).await;
+    assert!(!b.log().contains("a node is dead"), "a lease is longer than this took");
+    assert_eq!(dispatcher.received("sos:unacknowledged").len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_lost_when_the_last_node_left_is_announced_by_the_next_one() {
+    let (redis, service) = (Server::start(&[]), SosMs::start().await);
+    let url = service.url();
+    let more = [
+        ("SOS_MS_URL", &*url),
+        ("PRESENCE_OFFLINE_SECONDS", "2"),
+        ("DRAIN_DELAY_SECONDS", "0"),
+        ("DRAIN_SECONDS", "0"),
+        ("RECOVERY_WINDOW_SECONDS", "0"),
+    ];
+    let hub = node(&redis, "a", &more).await;
+    hub.create_sos("left", "c1").await;
+    let _client = join(&hub, "citizen", "c1", "left").await;
+    hub.signal(libc::SIGTERM);
+    assert!(hub.exited().await.success());
+    let _next = node(&redis, "b", &more).await;
+    let is_told = || {
+        let mut updates = service.events_of("left", "presence");
+        updates.pop().is_some_and(|update| update.to_string().contains(r#""online":false"#))
+    };
+    eventually_within(20, "the service hears that the citizen is gone", is_told).await;
+}
+
 #[tokio::test]
 async fn a_node_that_comes_back_takes_up_what_it_had_left_behind() {
     let (redis, service) = (Server::start(&[]), SosMs::start().await);

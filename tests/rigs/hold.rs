@@ -239,7 +239,8 @@ async fn nothing_is_left(nodes: &Nodes, redis: &Server) {
         let goes = ["session:", "user:presence:"].iter().any(|prefix| key.starts_with(prefix))
             && redis.ask::<i64>(cmd("PTTL").arg(key)) >= -2
             && redis.ask::<i64>(cmd("PTTL").arg(key)) != -1;
-        let kept = ["cluster:", "sos:rooms", "scope:meta:watch:{all}", "scope:log:watch:{all}", "scope:members:watch:{all}"];
+        let kept =
+            ["cluster:", "timers:", "sos:rooms", "scope:meta:watch:{all}", "scope:log:watch:{all}", "scope:members:watch:{all}"];
         if !goes && !own.contains(tag) && !kept.iter().any(|prefix| key.starts_with(prefix)) {
             foreign.push(key);
         }

@@ -103,8 +103,8 @@ impl ScopeListener for Listener {
 }
 
 impl Sos {
-    /// What the dead node would have done at once: what it was to send is sent. Whoever comes first does it; the others find
-    /// nothing to do.
+    /// What the dead node was to send in a moment is sent. The first node that comes does it; the others find nothing to do. Its
+    /// lost members have their timer.
     async fn take_over(self: &Arc<Self>, sos: &str) {
         let _permit = self.heirs.acquire().await;
         if let Err(error) = self.sweep_one(sos).await {

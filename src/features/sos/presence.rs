@@ -156,7 +156,7 @@ impl Sos {
         });
     }
 
-    /// Announces whoever has been away for longer than the grace. Returns when the next one is due.
+    /// Announces those who have been away for longer than the grace. Returns when the next one is due.
     pub(super) async fn announce_lost(self: &Arc<Self>, sos: &str) -> Result<Option<Duration>, SosError> {
         let (op, grace) = (self.scopes.next_op(), self.config.offline_after.as_millis() as u64);
         let announced = sos_presence(self.redis(), sos, self.op(&op, ""), grace, self.presence_window_ms()).await?;

@@ -1,4 +1,4 @@
-//! Who looks for timers that are due: every node, at every part of the hints, at moments of its own.
+//! Every node looks for timers that are due, at every part of the hints, at moments of its own.
 //!
 //! There is no lease and no leader. The more nodes there are, the more seldom each looks, so that all together look equally
 //! often. All parts are asked in one go: over a connection that is one pipeline, and an idle node wakes a few times a second.

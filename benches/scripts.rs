@@ -247,7 +247,7 @@ impl Scripts<'_> {
             world.anew().await;
             world.owed().await
         };
-        self.after("watch_paid", owed, async |_, debts| watch_paid(redis, ID, &[&debts[0].id]).await.expect("an answer"));
+        self.after("watch_paid", owed, async |_, debts| watch_forwarded(redis, ID, &[&debts[0].id]).await.expect("an answer"));
     }
 
     fn outbox(&mut self) {

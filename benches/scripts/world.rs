@@ -7,9 +7,10 @@ use bytes::Bytes;
 use convoke::cluster::scripts::scope::*;
 use convoke::cluster::scripts::{Op, Retention};
 use convoke::core::{Position, ScopeId, StreamId};
+use convoke::features::sos::keys as sos_keys;
 use convoke::features::sos::scripts::*;
 use convoke::redis::keys::user_tag;
-use convoke::redis::{Redis, cmd, keys};
+use convoke::redis::{Redis, cmd};
 use futures_util::future::join_all;
 
 pub const ID: &str = "bench";
@@ -80,7 +81,7 @@ impl World {
 
     /// The end of the citizen's window (ms since 1970), and whether a fix waits for it, as `lua/sos/lib/location.lua` writes them.
     pub async fn set_window(&self, window: &str) {
-        let (key, field) = (keys::sos_location(ID), format!("w:{}", user_tag(CITIZEN.user)));
+        let (key, field) = (sos_keys::location(ID), format!("w:{}", user_tag(CITIZEN.user)));
         let set = cmd("HSET").arg(&key).arg(field).arg(format!("{window} - - - 0")).clone();
         self.redis.command(set, &key).await.expect("a window");
     }
@@ -91,7 +92,7 @@ impl World {
     }
 
     pub async fn trim_the_outbox(&self) {
-        let key = keys::sos_outbox(ID);
+        let key = sos_keys::outbox(ID);
         let trim = cmd("XTRIM").arg(&key).arg("MAXLEN").arg(0).clone();
         self.redis.command(trim, &key).await.expect("an answer");
     }
@@ -116,8 +117,8 @@ impl World {
         Position::new(log.epoch, log.last)
     }
 
-    pub async fn owed(&self) -> Vec<WatchDebt> {
-        watch_owed(&self.redis, ID).await.expect("an answer")
+    pub async fn owed(&self) -> Vec<PendingCopy> {
+        watch_pending(&self.redis, ID).await.expect("an answer")
     }
 
     pub fn fixes(&self, count: usize) -> Vec<Fix> {

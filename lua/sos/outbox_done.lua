@@ -19,7 +19,7 @@ if left == 0 then
   redis.call('HDEL', KEYS[1], 'ob')
   -- While the SOS is alive its outbox stays, empty: see design, "Redis scripts".
   local status = redis.call('HGET', KEYS[3], 'status')
-  if not status or status == 'closed' or status == 'cancelled' or status == 'rejected' or status == 'fake' then
+  if not status or FINAL[status] then
     redis.call('DEL', KEYS[2])
   end
 end

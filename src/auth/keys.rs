@@ -18,7 +18,7 @@ const SKEW_SECONDS: u64 = 30;
 
 /// Until when a token with this `exp` counts, at the door and for every timer: a clock that is a little ahead of the issuer's
 /// cuts nobody off.
-pub(super) fn ends_at(expires_at: u64) -> u64 {
+pub fn ends_at(expires_at: u64) -> u64 {
     expires_at.saturating_add(SKEW_SECONDS)
 }
 
@@ -49,7 +49,7 @@ pub struct KeyRing {
 }
 
 /// A token whose signature, issuer and audience are right.
-pub(super) struct Opened {
+pub struct Opened {
     pub claims: Map<String, Value>,
     /// Seconds since 1970; `None`: never.
     pub expires_at: Option<u64>,
@@ -86,8 +86,11 @@ impl KeyRing {
         })
     }
 
-    /// Verifies everything but what the claims mean to the surface.
-    pub(super) async fn open(&self, token: &str, now_seconds: u64) -> Result<Opened, AuthError> {
+    /// Verifies everything but what the claims mean to the surface. A token that has expired is told by [`Opened::expired`].
+    ///
+    /// # Errors
+    /// All of [`AuthError`] but `Expired`.
+    pub async fn open(&self, token: &str, now_seconds: u64) -> Result<Opened, AuthError> {
         if self.own.is_empty() && self.jwks.is_none() {
             return Err(AuthError::NotConfigured);
         }

@@ -5,13 +5,11 @@
 mod internal;
 mod jwks;
 mod keys;
-mod sos;
 
 pub use internal::InternalToken;
 pub use jwks::FetchError;
 use keys::LONGEST_TOKEN;
-pub use keys::{KeyRing, id_text, sign};
-pub use sos::{Claims, Role, SosVerifier, Verified, mint};
+pub use keys::{KeyRing, Opened, ends_at, id_text, sign};
 
 /// Why a token was not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,7 +21,7 @@ pub enum AuthError {
     /// It was not even read.
     #[error("The token is longer than {LONGEST_TOKEN} bytes")]
     TooLong,
-    /// The token was good once. Whether it still opens something is for the caller to say: see [`Verified::expired`].
+    /// The token was good once. Whether it still opens something is for the caller to say.
     #[error("The token has expired")]
     Expired,
     #[error("This surface has no key to verify tokens with")]

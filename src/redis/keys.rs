@@ -1,4 +1,4 @@
-//! Every Redis key is born here, and every slot is computed here. The table in the wire contract (§ 2) is this module's twin.
+//! The Redis keys of the cluster, and the slot of any key. A feature has its own keys in its folder. The table in the wire contract (§ 2) is this module's twin.
 //!
 //! Braces are literal: what they hold is the hash tag that puts all keys of one scope into one slot. Scope ids need no escaping
 //! (see [`crate::core::ids::is_scope_id`]); user ids may hold anything and so stand base64url-encoded.
@@ -10,9 +10,6 @@ use crate::core::ScopeId;
 
 /// The number of slots that a Redis Cluster shares out among its masters.
 pub const SLOTS: u16 = 16384;
-
-/// The ids of active SOSs: a hint, written before the fact and removed after it.
-pub const SOS_ROOMS: &str = "sos:rooms";
 
 /// Hash: epoch, last id, trimmed-up-to id, nodes that listen, operation ids with their first answers.
 pub fn scope_meta(scope: &ScopeId) -> String {
@@ -54,49 +51,9 @@ pub fn parse_channel(channel: &[u8]) -> Option<ScopeId> {
     ScopeId::new(kind.parse().ok()?, id.strip_suffix('}')?)
 }
 
-/// Hash: the state of one SOS.
-pub fn sos_state(sos: &str) -> String {
-    format!("sos:state:{{{sos}}}")
-}
-
-/// Hash: per user the last fix, the pending fix and the end of its window.
-pub fn sos_location(sos: &str) -> String {
-    format!("sos:location:{{{sos}}}")
-}
-
-/// Sorted set: the newest fixes by fix time.
-pub fn sos_track(sos: &str) -> String {
-    format!("sos:track:{{{sos}}}")
-}
-
-/// Stream: the newest messages.
-pub fn sos_messages(sos: &str) -> String {
-    format!("sos:messages:{{{sos}}}")
-}
-
-/// Stream: the audit trail.
-pub fn sos_events(sos: &str) -> String {
-    format!("sos:events:{{{sos}}}")
-}
-
-/// Stream: events owed to the SOS service.
-pub fn sos_outbox(sos: &str) -> String {
-    format!("sos:outbox:{{{sos}}}")
-}
-
-/// Stream: events that the SOS service refused for good.
-pub fn sos_outbox_dead(sos: &str) -> String {
-    format!("sos:outbox:dead:{{{sos}}}")
-}
-
 /// Hash: what the recovery of one connection needs.
 pub fn session(pid: &str) -> String {
     format!("session:{{{pid}}}")
-}
-
-/// Hash: a user's sockets.
-pub fn user_presence(user: &str) -> String {
-    format!("user:presence:{{{}}}", user_tag(user))
 }
 
 /// String: what a caller has left of the requests that it may send to a route.
@@ -196,13 +153,6 @@ mod tests {
             scope_due(&scope),
             scope_channel(&scope, 0),
             scope_channel(&scope, 5),
-            sos_state("42"),
-            sos_location("42"),
-            sos_track("42"),
-            sos_messages("42"),
-            sos_events("42"),
-            sos_outbox("42"),
-            sos_outbox_dead("42"),
         ];
         assert_eq!(keys[0], "scope:meta:room:{42}");
         assert!(keys.iter().all(|key| slot(key.as_bytes()) == slot(b"42")), "{keys:?}");
@@ -240,11 +190,6 @@ mod tests {
         }
         let first = scope_channel(&ScopeId::new(ROOM, "42").unwrap(), 0);
         assert_eq!(first, "scope:channel:room:{42}", "nodes of earlier releases listen here");
-    }
-
-    #[test]
-    fn a_user_id_cannot_leave_its_braces() {
-        assert_eq!(user_presence("}{ä"), "user:presence:{fXvDpA}");
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use std::process::{Command, Output};
 
-use convoke::auth::{Role, SosVerifier};
 use convoke::features::bookings::holder::HolderVerifier;
 use convoke::features::interviews::recruiter::{RecruiterRole, RecruiterVerifier};
+use convoke::features::sos::auth::{Role, SosVerifier};
 use convoke::features::{bookings, interviews, sos};
 
 use crate::identity::settings;

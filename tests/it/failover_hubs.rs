@@ -1,6 +1,6 @@
 //! A master is killed under a live incident: what clients of two nodes see of it.
 
-use convoke::redis::keys;
+use convoke::features::sos::keys as sos_keys;
 use serde_json::json;
 
 use super::support::client::{Client, within};
@@ -87,7 +87,7 @@ async fn so_it_is_with_a_password() {
 async fn a_master_killed_in_a_cluster_is_replaced_and_the_scopes_of_the_others_never_notice() {
     let cluster = Cluster::start(1);
     let (a, b) = nodes(&cluster.url()).await;
-    let id_at = |master| (0..).map(|n| format!("fo{n}")).find(|id| cluster.home_of(&keys::sos_state(id)) == master).expect("one");
+    let id_at = |master| (0..).map(|n| format!("fo{n}")).find(|id| cluster.home_of(&sos_keys::state(id)) == master).expect("one");
     let (struck, spared) = (id_at(0), id_at(1));
     let mut incidents = Vec::new();
     for id in [&struck, &spared] {

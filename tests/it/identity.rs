@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use convoke::app::Config;
-use convoke::auth::{self, AuthError, Claims, Role, SosVerifier, Verified};
+use convoke::auth::AuthError;
 use convoke::features::sos;
+use convoke::features::sos::auth::{self, Claims, Role, SosVerifier, Verified};
 use convoke::settings::{Identity, Reader};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};

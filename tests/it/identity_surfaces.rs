@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
-use convoke::auth::{AuthError, SosVerifier, Verified};
+use convoke::auth::AuthError;
 use convoke::features::bookings::holder::HolderVerifier;
 use convoke::features::interviews::recruiter::RecruiterVerifier;
+use convoke::features::sos::auth::{SosVerifier, Verified};
 use convoke::features::{bookings, interviews, sos};
 use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};

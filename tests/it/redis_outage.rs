@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use convoke::redis::keys::{self, slot};
+use convoke::features::sos::keys as sos_keys;
+use convoke::redis::keys::slot;
 use redis::cmd;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -137,7 +138,7 @@ async fn a_redis_that_came_back_empty_is_filled_by_those_who_are_connected() {
 
 /// An id whose slot belongs to this master of a fresh cluster.
 fn id_at(cluster: &Cluster, master: usize, name: &str) -> String {
-    (0..).map(|n| format!("{name}{n}")).find(|id| cluster.home_of(&keys::sos_state(id)) == master).expect("one of many")
+    (0..).map(|n| format!("{name}{n}")).find(|id| cluster.home_of(&sos_keys::state(id)) == master).expect("one of many")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -147,7 +148,7 @@ async fn with_one_of_three_masters_dead_the_scopes_of_the_others_never_notice() 
     let (url, service_url) = (cluster.url(), service.url());
     let (a, b) = nodes(&[("REDIS_URL", &url), ("SOS_MS_URL", &service_url), ("REDIS_DEADLINE_MS", "1500")]).await;
     // For every role that a key may have: incidents, users, and the index of all incidents.
-    for victim in [cluster.home_of(keys::SOS_ROOMS), (cluster.home_of(keys::SOS_ROOMS) + 1) % 3] {
+    for victim in [cluster.home_of(sos_keys::ROOMS), (cluster.home_of(sos_keys::ROOMS) + 1) % 3] {
         let ids: Vec<String> = (0..3).map(|master| id_at(&cluster, master, &format!("part{victim}-"))).collect();
         for id in &ids {
             service.knows(id, json!({"citizenId": "c", "status": "active"}));
@@ -172,7 +173,8 @@ async fn with_one_of_three_masters_dead_the_scopes_of_the_others_never_notice() 
         assert_eq!((&body["status"], &body["degraded"], &body["away"]), (&json!("ready"), &json!(true), &json!(["redis"])));
         assert_eq!(body["checks"]["redis"], json!({"up": 2, "masters": 3}));
         // Newcomers too, though what is noted of them would belong to the dead master.
-        let user = (0..).map(|n| format!("late{n}")).find(|user| cluster.home_of(&keys::user_presence(user)) == victim).unwrap();
+        let user =
+            (0..).map(|n| format!("late{n}")).find(|user| cluster.home_of(&sos_keys::user_presence(user)) == victim).unwrap();
         for (_, id) in ids.iter().enumerate().filter(|(master, _)| *master != victim) {
             let start = Instant::now();
             let newcomer = join(&b, "rescuer", &user, id).await;
@@ -229,13 +231,13 @@ async fn a_slot_that_moves_under_a_live_incident_loses_and_doubles_nothing() {
     a.create_sos("moving", "c1").await;
     let (mut near, mut far) = (join(&a, "rescuer", "r1", "moving").await, join(&b, "rescuer", "r2", "moving").await);
     let speaker = Speaker::start(join(&a, "citizen", "c1", "moving").await, "m");
-    let home = cluster.home_of(&keys::sos_state("moving"));
+    let home = cluster.home_of(&sos_keys::state("moving"));
     let (first, second) = ((home + 1) % 3, (home + 2) % 3);
     for (from, to) in [(home, first), (first, second), (second, home)] {
         let before = far.received("message:broadcast").len();
         let moving = cluster.clone();
         let moved = tokio::task::spawn_blocking(move || {
-            let slot = slot(keys::sos_state("moving").as_bytes());
+            let slot = slot(sos_keys::state("moving").as_bytes());
             moving.migrate(slot, from, to, || std::thread::sleep(Duration::from_millis(30)));
         });
         moved.await.expect("the slot moves");

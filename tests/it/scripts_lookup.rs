@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use convoke::features::sos::keys as sos_keys;
 use convoke::features::sos::scripts::*;
-use convoke::redis::{Redis, cmd, keys};
+use convoke::redis::{Redis, cmd};
 
 use crate::scripts_world::*;
 
@@ -24,7 +25,7 @@ const EVERY: LookupTurn = LookupTurn::In(Duration::from_secs(30));
 
 /// As if the last look-up were long ago.
 async fn age(world: &World) {
-    let key = keys::sos_state(&world.id);
+    let key = sos_keys::state(&world.id);
     world.redis.command(cmd("HSET").arg(&key).arg("lu").arg(1).to_owned(), &key).await.unwrap();
 }
 
@@ -44,7 +45,7 @@ async fn there_is_one_turn_at_a_time_for_all_nodes(redis: Redis) {
     age(&world).await;
     let turns = futures_util::future::join_all((0..10).map(|_| claim(&world))).await;
     assert_eq!(turns.iter().filter(|turn| **turn == LookupTurn::Taken).count(), 1);
-    let key = keys::sos_state(&world.id);
+    let key = sos_keys::state(&world.id);
     world.redis.command(cmd("HSET").arg(&key).arg("lu").arg(u64::MAX >> 12).to_owned(), &key).await.unwrap();
     assert_eq!(claim(&world).await, LookupTurn::Taken, "a clock that was set back");
 }
@@ -83,7 +84,7 @@ async fn two_answers_404_in_a_row_end_a_provisional_sos(redis: Redis) {
     let op = op("the second");
     let ended = async || sos_unknown(&world.redis, &world.id, op, true).await.unwrap();
     let first = ended().await.expect("it is over");
-    assert!(first.watchers_owed && first.outbox > 0);
+    assert!(first.copies_pending && first.outbox > 0);
     assert_eq!(ended().await, Some(first), "a repeat has the first answer");
     let state = world.state().await;
     assert_eq!((&state["status"], &state["closedBy"], &state["reason"]), (&"closed".into(), &"system".into(), &"unknown".into()));

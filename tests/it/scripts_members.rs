@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use convoke::features::sos::keys as sos_keys;
 use convoke::features::sos::scripts::Refused;
 use convoke::features::sos::scripts::*;
-use convoke::redis::{Redis, cmd, keys};
+use convoke::redis::{Redis, cmd};
 use convoke::rooms::relay::Recipient;
 
 use crate::scripts_world::*;
@@ -54,7 +55,7 @@ async fn who_may_join(redis: Redis) {
 
 async fn refusals_are_half_of_the_trail_at_most(redis: Redis) {
     let world = World::new(redis).await;
-    let key = keys::sos_state(&world.id);
+    let key = sos_keys::state(&world.id);
     world.redis.command(cmd("HSET").arg(&key).arg("refusals").arg(9_998).to_owned(), &key).await.unwrap();
     let stranger = Actor { named: false, ..rescuer() };
     for _ in 0..3 {
@@ -175,7 +176,7 @@ async fn a_final_record_ends_a_provisional_sos(redis: Redis) {
     assert_eq!(world.names().await.pop().unwrap(), "ended");
     let world = World::nothing(redis);
     let over = complete(&world, Record { status: Some("closed"), ..World::record() }).await;
-    assert!(over.created && over.snapshot.ended && !over.written.watchers_owed);
+    assert!(over.created && over.snapshot.ended && !over.written.copies_pending);
     assert!(matches!(sos_join(&world.redis, &world.id, plain(), citizen(), SEAT, 0, true).await.unwrap(), SosJoin::Ended(_)));
 }
 
@@ -183,7 +184,7 @@ async fn a_second_init_fills_nulls_only(redis: Redis) {
     let world = World::new(redis).await;
     let record = Record { citizen: Some("thief"), kind: Some("\"FLOOD\""), ..Record::default() };
     let again = sos_create(&world.redis, &world.id, plain(), record, Some(&fix(4.0, None)), TIMERS).await.unwrap();
-    assert!(!again.created && !again.written.watchers_owed);
+    assert!(!again.created && !again.written.copies_pending);
     let state = world.state().await;
     assert_eq!((&state["citizenId"], &state["type"]), (&"cit".into(), &"FLOOD".into()));
     sos_create(&world.redis, &world.id, plain(), Record { kind: Some("\"X\""), ..record }, None, TIMERS).await.unwrap();
@@ -193,7 +194,7 @@ async fn a_second_init_fills_nulls_only(redis: Redis) {
 async fn the_state_has_all_fields_of_the_contract(redis: Redis) {
     let world = World::nothing(redis);
     sos_create(&world.redis, &world.id, plain(), World::record(), Some(&fix(14.5, None)), TIMERS).await.unwrap();
-    let owed = watch_owed(&world.redis, &world.id).await.unwrap();
+    let owed = watch_pending(&world.redis, &world.id).await.unwrap();
     assert_eq!(owed.len(), 1);
     world.join(citizen()).await;
     let mut state = world.state().await;
@@ -325,9 +326,9 @@ async fn unacknowledged_is_told_once_and_only_if_so(redis: Redis) {
     let Unacknowledged::NotYet(wait) = ask(60_000).await else { panic!("not yet") };
     assert!((50..=60).contains(&wait.as_secs()), "{wait:?}");
     let Unacknowledged::Announced(written) = ask(0).await else { panic!() };
-    assert!(written.watchers_owed && written.outbox == 1);
+    assert!(written.copies_pending && written.outbox == 1);
     assert_eq!(ask(0).await, Unacknowledged::Done);
-    let owed = watch_owed(&world.redis, &world.id).await.unwrap();
+    let owed = watch_pending(&world.redis, &world.id).await.unwrap();
     let WatchCopy::Body(body) = &owed[1].copy else { panic!() };
     assert_eq!(Heard::parse(body).name, "sos:unacknowledged");
     assert_eq!(world.outbox().await, ["sos:unacknowledged"]);

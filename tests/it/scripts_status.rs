@@ -188,7 +188,7 @@ async fn a_status_reaches_room_watchers_outbox_and_trail(redis: Redis) {
     let world = World::new(redis).await;
     let note = Some("on \"my\" way");
     let set = sos_status(&world.redis, &world.id, plain(), rescuer(), Judged::Client, "assigned", note).await.unwrap().unwrap();
-    assert!(set.written.watchers_owed && set.written.outbox == 1);
+    assert!(set.written.copies_pending && set.written.outbox == 1);
     let data = world.events("sos:status:broadcast").await.pop().unwrap();
     assert_eq!(
         data,
@@ -199,13 +199,13 @@ async fn a_status_reaches_room_watchers_outbox_and_trail(redis: Redis) {
     assert_eq!((entry.event.as_str(), entry.user.as_deref(), entry.timestamp), ("sos:status", Some("res"), set.written.at));
     assert_eq!(serde_json::from_slice::<serde_json::Value>(&entry.data).unwrap(), data);
 
-    let owed = watch_owed(&world.redis, &world.id).await.unwrap();
+    let owed = watch_pending(&world.redis, &world.id).await.unwrap();
     assert_eq!(owed[0].copy, WatchCopy::Created);
     let WatchCopy::Body(body) = &owed[1].copy else { panic!("{owed:?}") };
     let copy = Heard::parse(body);
     assert_eq!((copy.head, copy.data), (format!("* @{} - -", world.id), data));
-    watch_paid(&world.redis, &world.id, &[&owed[0].id, &owed[1].id]).await.unwrap();
-    assert_eq!(watch_owed(&world.redis, &world.id).await.unwrap(), []);
+    watch_forwarded(&world.redis, &world.id, &[&owed[0].id, &owed[1].id]).await.unwrap();
+    assert_eq!(watch_pending(&world.redis, &world.id).await.unwrap(), []);
 
     let audit = world.audit().await.pop().unwrap();
     assert_eq!((audit.event.as_str(), audit.source.as_str(), audit.note.as_deref()), ("assignment", "socket", note));

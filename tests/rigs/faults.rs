@@ -20,7 +20,7 @@ use redis::cmd;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use convoke::redis::keys;
+use convoke::features::sos::keys as sos_keys;
 
 use super::judge::{Truth, Verdict, judge};
 use super::plan::{Fault, plan};
@@ -259,7 +259,7 @@ async fn strike(nodes: &Nodes, redis: &Sentinels, fault: Fault) {
 /// The messages that stand in Redis.
 fn truth(master: &Server) -> Truth {
     let read = |incident| {
-        let key = keys::sos_messages(&sos(incident));
+        let key = sos_keys::messages(&sos(incident));
         let entries: Vec<(String, BTreeMap<String, String>)> = master.ask(cmd("XRANGE").arg(key).arg("-").arg("+"));
         let message = |(id, mut fields): (String, BTreeMap<String, String>)| {
             let mut field = |name| fields.remove(name).unwrap_or_default();

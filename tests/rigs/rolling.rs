@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use convoke::redis::keys;
+use convoke::features::sos::keys as sos_keys;
 use redis::cmd;
 use tokio::time::sleep;
 
@@ -90,7 +90,7 @@ async fn a_rolling_restart_loses_no_event_and_only_a_share_of_the_clients_reconn
 fn truth(redis: &Server) -> Truth {
     let read = |incident| {
         let sos = format!("roll-{incident}");
-        let key = keys::sos_messages(&sos);
+        let key = sos_keys::messages(&sos);
         let entries: Vec<(String, BTreeMap<String, String>)> = redis.ask(cmd("XRANGE").arg(key).arg("-").arg("+"));
         let message = |(id, mut fields): (String, BTreeMap<String, String>)| {
             let mut field = |name| fields.remove(name).unwrap_or_default();

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use convoke::auth::{self, Claims};
+use convoke::features::sos::auth::{self, Claims};
 use convoke::settings::{Identity, Secret};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value;
@@ -238,7 +238,7 @@ impl Drop for Hub {
 
 /// Signs a token; `role` in any case.
 pub fn mint(secret: &str, role: &str, user: &str, sos: &[&str], expires_at: Option<u64>) -> String {
-    auth::install_crypto_provider();
+    convoke::auth::install_crypto_provider();
     let identity = Identity { secret: Some(Secret::new(secret)), ..Identity::default() };
     let claims = Claims {
         user_id: user.into(),

@@ -14,6 +14,7 @@ use convoke::cluster::scripts::{Op, Retention};
 use convoke::core::{Position, StreamId};
 use convoke::features::bookings::keys::slots_of_user;
 use convoke::features::bookings::scripts::*;
+use convoke::features::sos::keys as sos_keys;
 use convoke::features::sos::kinds;
 use convoke::features::sos::scripts::lookup::{LookupTurn, lookup_claim, sos_unknown};
 use convoke::features::sos::scripts::outbox::*;
@@ -249,28 +250,28 @@ impl Worst<'_> {
             location.push([format!("w:{key}"), format!("{} 1 {now} 1 1 1", now - 5000)]);
             location.push([format!("s:{key}"), format!("{key}:{now}:{now} .{key}:{now}:{now}")]);
         }
-        self.put("HSET", &keys::sos_state("worst"), &[], state).await;
+        self.put("HSET", &sos_keys::state("worst"), &[], state).await;
         self.put("HSET", &keys::scope_members(&kinds::scope("worst")), &[], members).await;
-        self.put("HSET", &keys::sos_location("worst"), &[], location).await;
+        self.put("HSET", &sos_keys::location("worst"), &[], location).await;
         // All at one moment.
         let fields = fix(user(0), 1).fields;
         let point = |n: usize| {
             format!("{} {} {} {now}\n\"userId\":\"{}\",{fields}", user_tag(&user(0)), user_tag(&n.to_string()), now - 9, user(0))
         };
         let track = (0..POINTS).map(|n| [(now - 9).to_string(), point(n)]).collect();
-        self.put("ZADD", &keys::sos_track("worst"), &[], track).await;
-        self.append(&keys::sos_messages("worst"), START, MESSAGES, |_| {
+        self.put("ZADD", &sos_keys::track("worst"), &[], track).await;
+        self.append(&sos_keys::messages("worst"), START, MESSAGES, |_| {
             vec![("u", user(0)), ("r", "citizen".into()), ("t", LONG.repeat(4000)), ("c", "c".repeat(64)), ("s", now.to_string())]
         })
         .await;
-        self.append(&keys::sos_events("worst"), now + HOUR_MS, 4_000, |_| {
+        self.append(&sos_keys::events("worst"), now + HOUR_MS, 4_000, |_| {
             let blank = [("e", "status"), ("u", "u"), ("r", "r"), ("s", "s"), ("c", "socket"), ("t", "1")];
             let mut fields: Vec<_> = blank.into_iter().map(|(field, value)| (field, value.to_owned())).collect();
             fields.extend([("n", "ä".repeat(1000)), ("st", "active".into()), ("o", "active".into())]);
             fields
         })
         .await;
-        self.append(&keys::sos_outbox("worst"), now + HOUR_MS, 64, |_| {
+        self.append(&sos_keys::outbox("worst"), now + HOUR_MS, 64, |_| {
             vec![("e", "presence".into()), ("u", String::new()), ("d", "x".repeat(130_000)), ("t", "1".into())]
         })
         .await;
@@ -303,7 +304,7 @@ impl Worst<'_> {
         let key = |sos: &str| {
             let scope = kinds::scope(sos);
             let of_scope = [keys::scope_meta(&scope), keys::scope_members(&scope)];
-            let of_sos = [keys::sos_state(sos), keys::sos_location(sos)];
+            let of_sos = [sos_keys::state(sos), sos_keys::location(sos)];
             of_scope.into_iter().chain(of_sos).collect::<Vec<_>>()
         };
         for (from, to) in key("worst").iter().zip(key(to)) {
@@ -355,9 +356,9 @@ impl Worst<'_> {
         outbox_done(&meter, "worst", "me", entries[0].id).await.expect("an answer");
         outbox_dead(&meter, "worst", "me", entries[1].id, "422").await.expect("an answer");
         outbox_release(&meter, "worst", "me").await.expect("an answer");
-        let debts = watch_owed(&meter, "worst").await.expect("an answer");
-        assert!(watch_left(&meter, "worst").await.expect("an answer").len() >= 64);
-        watch_paid(&meter, "worst", &debts.iter().map(|debt| &*debt.id).collect::<Vec<_>>()).await.expect("an answer");
+        let debts = watch_pending(&meter, "worst").await.expect("an answer");
+        assert!(watch_pending_all(&meter, "worst").await.expect("an answer").len() >= 64);
+        watch_forwarded(&meter, "worst", &debts.iter().map(|debt| &*debt.id).collect::<Vec<_>>()).await.expect("an answer");
     }
 
     /// The scripts of rooms without rules of their own, in the same scope.
@@ -370,12 +371,12 @@ impl Worst<'_> {
         assert!(matches!(relayed, Ok(Relayed::Sent(_))));
         let text = LONG.repeat(4000);
         let message = Message { event: "message", head: r#""room":"worst""#, sender: r#""userId":"x""#, text: &text };
-        let stream = keys::sos_messages("worst");
+        let stream = sos_keys::messages("worst");
         let sent = room_message(&meter, &scope, &stream, once("m"), sender, message, true).await.expect("an answer");
         assert!(sent.is_some());
         let query = HistoryQuery { before: None, limit: 100 };
         assert!(room_history(&meter, &scope, &stream, Some(&sid), query).await.expect("an answer").is_some());
-        let trail = keys::sos_events("worst");
+        let trail = sos_keys::events("worst");
         let line = Line { event: "status", note: "note", ..Line::default() };
         for refused in [false, true] {
             room_audit(&meter, &scope, &trail, sender, line, refused).await.expect("an answer");
@@ -430,24 +431,24 @@ impl Worst<'_> {
         self.copy("expired").await;
         assert!(matches!(sos_expire(&meter, "expired", once(""), 0).await.expect("an answer"), Swept::Expired(_)));
         self.copy("silent").await;
-        self.meter.ask(&["HDEL", &keys::sos_state("silent"), "ackBy", "ackAt"]).await;
+        self.meter.ask(&["HDEL", &sos_keys::state("silent"), "ackBy", "ackAt"]).await;
         let told = sos_unacknowledged(&meter, "silent", once(""), 0).await.expect("an answer");
         assert!(matches!(told, Unacknowledged::Announced(_)));
         self.copy("unknown").await;
-        self.meter.ask(&["HSET", &keys::sos_state("unknown"), "prov", "1"]).await;
+        self.meter.ask(&["HSET", &sos_keys::state("unknown"), "prov", "1"]).await;
         assert_eq!(lookup_claim(&meter, "unknown", 1000).await.expect("an answer"), LookupTurn::Taken);
         for _ in 0..2 {
             sos_unknown(&meter, "unknown", once(""), true).await.expect("an answer");
         }
         // The state comes when a thousand members wait for it.
         self.copy("made").await;
-        self.meter.ask(&["DEL", &keys::sos_state("made")]).await;
+        self.meter.ask(&["DEL", &sos_keys::state("made")]).await;
         let address = format!(r#"{{"city":"{}"}}"#, "ä".repeat(200));
         let record = Record { citizen: Some("0000"), address: Some(&address), ..Record::default() };
         let made = sos_create(&meter, "made", once(""), record, Some(&fix(String::new(), 1)), TIMERS).await.expect("an answer");
         assert!(made.created);
         self.copy("over").await;
-        self.meter.ask(&["HSET", &keys::sos_state("over"), "prov", "1"]).await;
+        self.meter.ask(&["HSET", &sos_keys::state("over"), "prov", "1"]).await;
         let record = Record { status: Some("closed"), ..record };
         assert!(sos_complete(&meter, "over", once(""), record, TIMERS).await.expect("an answer").completed);
     }
@@ -479,7 +480,7 @@ impl Worst<'_> {
         let now = self.now().await;
         let sockets = (0..10_000).map(|n| [format!("s{n}"), format!("node-1.abcdefgh 1 rescuer {now} sos:{}", "i".repeat(128))]);
         let sockets = sockets.chain([["@".to_owned(), now.to_string()]]).collect();
-        self.put("HSET", &keys::user_presence("many"), &[], sockets).await;
+        self.put("HSET", &sos_keys::user_presence("many"), &[], sockets).await;
         presence_set(&meter, "many", "new", SEAT.node, 1, "rescuer", "").await.expect("an answer");
         assert!(presence_read(&meter, "many").await.expect("an answer").sockets.len() >= 255);
         presence_remove(&meter, "many", "new", SEAT.node, 1).await.expect("an answer");

@@ -14,7 +14,6 @@ local SOS, KEY, NAMED, OFF = ARGV[7], ARGV[9], ARGV[11] == '1'
 USER, ROLE, SID = ARGV[8], ARGV[10], ARGV[12]
 SOURCE, OFF = string.match(ARGV[13] or '', '^(%S*)(.*)$')
 local appended, owed = false, 0
-local FINAL = { cancelled = true, rejected = true, fake = true, closed = true }
 
 -- The role that counts here, or nil: dispatchers and admins have rights on all; a removal outranks the token, an
 -- admission replaces its role.

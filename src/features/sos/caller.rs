@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 
-use crate::auth::{Claims, Role};
+use crate::features::sos::auth::{Claims, Role};
 use crate::features::sos::scripts::{Actor, Source};
 use crate::socketio::Socket;
 

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::auth::{AuthError, Claims};
+use crate::auth::AuthError;
 use crate::engineio::CloseReason;
-use crate::redis::keys;
+use crate::features::sos::auth::Claims;
+use crate::features::sos::keys as sos_keys;
 use crate::rooms::expiry;
 use crate::socketio::{ConnectError, ConnectRequest, DisconnectReason, Socket};
 
@@ -27,11 +28,11 @@ impl Sos {
         let verified = {
             let auth = std::str::from_utf8(&request.auth).ok().and_then(Fields::parse);
             let token = auth.map_or(Err(AuthError::Missing), |fields| expiry::token(&fields)).map_err(refused)?;
-            self.verifier.verify(&token).await.map_err(refused)?
+            self.ports.verifier.verify(&token).await.map_err(refused)?
         };
         let claims = verified.claims;
         let reachable = match &claims.sos_id {
-            Some(sos) => self.redis().is_up(&keys::sos_state(sos)),
+            Some(sos) => self.redis().is_up(&sos_keys::state(sos)),
             None => self.redis().masters_up().0 > 0,
         };
         if !reachable {

@@ -7,8 +7,8 @@ use hyper::{Method, StatusCode};
 use serde_json::json;
 
 use super::{Sos, routes};
-use crate::auth::{self, Claims, Role};
 use crate::core::ids;
+use crate::features::sos::auth::{self, Claims, Role};
 use crate::http::router::{Answer, Call, Router};
 use crate::http::{HttpError, Shape, json as respond_json};
 use crate::protocol::fields::Bad;

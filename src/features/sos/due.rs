@@ -53,7 +53,7 @@ impl Sos {
 
     /// The timers of an SOS that is made.
     pub(super) fn first_timers(&self) -> FirstTimers {
-        let lookup = self.directory.is_configured().then_some(self.config.lookup_every);
+        let lookup = self.ports.service.is_configured().then_some(self.config.lookup_every);
         FirstTimers { ack: self.config.ack_after, lookup }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::auth::Claims;
+use crate::features::sos::auth::Claims;
 use crate::features::sos::scripts::talk::{Relayed, sos_history, sos_message, sos_relay};
 use crate::features::sos::scripts::{Judged, sos_acknowledge, sos_audit, sos_close, sos_status};
 use crate::features::sos::scripts::{Outcome, Refused, Written};

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::auth::{AuthError, Claims};
+use crate::auth::AuthError;
+use crate::features::sos::auth::Claims;
 use crate::features::sos::scripts::{Standing, sos_standing};
 use crate::rooms::expiry::{self, AfterEnd, Bearer, ExpiryTimer, Tokens, now_seconds};
 use crate::socketio::{Code, Event, EventError, Reply, Socket};
@@ -83,7 +84,7 @@ impl Tokens for Sos {
     }
 
     async fn verify(&self, token: &str) -> Result<Claims, AuthError> {
-        self.verifier.verify(token).await?.unexpired()
+        self.ports.verifier.verify(token).await?.unexpired()
     }
 
     /// New rights replace the old at once, rooms included.

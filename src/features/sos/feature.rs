@@ -9,14 +9,15 @@ use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
 use super::hand_over::{self, Others};
+use super::ports::Ports;
 use super::service_client::SosService;
 use super::settings::{self, Settings};
 use super::{Config, Parts as SosParts, Sos, demo, metrics, routes};
-use crate::auth::{self, Claims, Role, SosVerifier};
 use crate::cluster::scripts::Retention;
 use crate::core::ids;
 use crate::feature::check::judge_keys;
 use crate::feature::{Configured, Feature, Finding, NoToken, Parts, Running, Surface, TokenCommand, TokenWish, World, probe};
+use crate::features::sos::auth::{self, Claims, Role, SosVerifier};
 use crate::settings::table::Group;
 use crate::settings::{Reader, Secret, Settings as Base, table};
 use crate::telemetry::metrics::Metric;
@@ -168,8 +169,7 @@ impl Configured for Set {
             scopes: world.node.scopes.clone(),
             timers: world.timers.clone(),
             config: self.config(&world.settings),
-            verifier: verifier.clone(),
-            directory: Arc::new(service.clone()),
+            ports: Ports { verifier: verifier.clone(), service: Arc::new(service.clone()) },
         });
         hand_over::wire(&world.node.peers, &sos);
         let mut dependencies = Vec::new();

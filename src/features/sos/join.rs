@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::auth::Claims;
 use crate::cluster::Hold;
 use crate::core::Position;
+use crate::features::sos::auth::Claims;
 use crate::features::sos::scripts::snapshot::SosSnapshot;
 use crate::features::sos::scripts::{
     Moved, Seat, SosJoin, SosJoined, Standing, sos_audit, sos_join, sos_leave, sos_share, sos_snapshot, sos_standing,
@@ -155,7 +155,7 @@ impl Sos {
             async move { Ok(sos_share(feature.redis(), &sos).await?.map(|(snapshot, _)| feature.room_state(snapshot))) }
         };
         // A newcomer keeps one of the node's places for newcomers meanwhile.
-        self.states.get(sos.to_owned(), self.config.presence_window / 2, read).await
+        self.presence.states.get(sos.to_owned(), self.config.presence_window / 2, read).await
     }
 
     /// The join is over: what was held comes after the state. If that says that the SOS has ended meanwhile, so does what is

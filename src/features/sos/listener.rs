@@ -68,7 +68,7 @@ impl ScopeListener for Listener {
         }
         let sos = scope.id.clone();
         tokio::spawn(async move {
-            let _permit = feature.refills.acquire().await;
+            let _permit = feature.upkeep.refills.acquire().await;
             if reset {
                 feature.rebuild(&sos, members).await;
             } else {
@@ -97,7 +97,7 @@ impl ScopeListener for Listener {
 
     fn bereaved(&self) {
         if let Some(feature) = self.0.upgrade() {
-            feature.sweep_now.notify_one();
+            feature.upkeep.sweep_now.notify_one();
         }
     }
 }
@@ -106,7 +106,7 @@ impl Sos {
     /// What the dead node was to send in a moment is sent. The first node that comes does it; the others find nothing to do. Its
     /// lost members have their timer.
     async fn take_over(self: &Arc<Self>, sos: &str) {
-        let _permit = self.heirs.acquire().await;
+        let _permit = self.upkeep.takeovers.acquire().await;
         if let Err(error) = self.sweep_one(sos).await {
             tracing::debug!(sos, %error, "what a dead node has left is the sweep's");
         }

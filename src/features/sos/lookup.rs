@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::auth::Claims;
 use crate::cluster::scripts::scope::scope_publish_after;
 use crate::cluster::{Audience, Except, Message};
 use crate::core::ids::is_user_id;
+use crate::features::sos::auth::Claims;
 use crate::features::sos::scripts::{
     LookupTurn, Record as Known, SosMade, lookup_claim, sos_complete, sos_provisional, sos_share, sos_standing, sos_unknown,
 };
@@ -20,13 +21,16 @@ use crate::protocol::event::Args;
 use super::caller::actor;
 use super::error::SosError;
 use super::kinds::scope;
-use super::seam::{LookupError, Record};
+use super::ports::{LookupError, Record};
 use super::{Sos, time};
 use super::{payload, rules};
 use crate::core::sync::lock;
 use crate::protocol::fields::{Bad, Fields};
 use crate::telemetry::due;
 
+/// Look-ups at the SOS service at once: those that somebody waits for, and repeated ones.
+const PARALLEL_LOOKUPS: usize = 32;
+const PARALLEL_REPEATED_LOOKUPS: usize = 8;
 /// How long a client waits for the SOS service: for one call, and a little for a place among those of this node.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// When to come again for a look-up for which no place was free.
@@ -86,32 +90,45 @@ type Found = Result<Arc<Record>, LookupError>;
 /// Held by who asks the service; when the last answer came, and what it was.
 type Turn = tokio::sync::Mutex<Option<(Instant, Found)>>;
 
-/// One look-up at a time for each SOS; the entry goes with the last who waits for one, be they answered or dropped.
-#[derive(Default)]
-pub struct Flights(Mutex<HashMap<String, (Arc<Turn>, usize)>>);
+/// Look-ups of this node: one at a time for each SOS, and so many in all.
+pub struct Lookups {
+    /// The turn of each SOS, and how many wait for it. The entry goes with the last of them, be it answered or dropped.
+    turns: Mutex<HashMap<String, (Arc<Turn>, usize)>>,
+    /// Places for look-ups that somebody waits for, and for repeated ones.
+    places: Semaphore,
+    repeated: Arc<Semaphore>,
+}
 
-struct Flight<'a> {
-    flights: &'a Flights,
+impl Default for Lookups {
+    fn default() -> Self {
+        let (places, repeated) = (Semaphore::new(PARALLEL_LOOKUPS), Arc::new(Semaphore::new(PARALLEL_REPEATED_LOOKUPS)));
+        Self { turns: Mutex::default(), places, repeated }
+    }
+}
+
+/// Somebody who waits for the turn of an SOS.
+struct Waiting<'a> {
+    lookups: &'a Lookups,
     sos: &'a str,
     turn: Arc<Turn>,
 }
 
-impl<'a> Flight<'a> {
-    fn new(flights: &'a Flights, sos: &'a str) -> Self {
-        let mut all = lock(&flights.0);
-        let (turn, waiting) = all.entry(sos.to_owned()).or_default();
+impl<'a> Waiting<'a> {
+    fn new(lookups: &'a Lookups, sos: &'a str) -> Self {
+        let mut turns = lock(&lookups.turns);
+        let (turn, waiting) = turns.entry(sos.to_owned()).or_default();
         *waiting += 1;
-        Self { flights, sos, turn: turn.clone() }
+        Self { lookups, sos, turn: turn.clone() }
     }
 }
 
-impl Drop for Flight<'_> {
+impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        let mut all = lock(&self.flights.0);
-        if let Some((_, waiting)) = all.get_mut(self.sos) {
+        let mut turns = lock(&self.lookups.turns);
+        if let Some((_, waiting)) = turns.get_mut(self.sos) {
             *waiting -= 1;
             if *waiting == 0 {
-                all.remove(self.sos);
+                turns.remove(self.sos);
             }
         }
     }
@@ -157,16 +174,16 @@ impl Sos {
     /// Asks the service. Those who ask at once share one call, and nobody waits longer than one may take.
     async fn ask_service(&self, sos: &str) -> Found {
         let asked = Instant::now();
-        let flight = Flight::new(&self.flights, sos);
+        let waiting = Waiting::new(&self.lookups, sos);
         let found = async {
-            let mut last = flight.turn.lock().await;
+            let mut last = waiting.turn.lock().await;
             if let Some((came, found)) = &*last
                 && *came >= asked
             {
                 return found.clone();
             }
-            let _permit = self.lookups.acquire().await;
-            let found = self.directory.lookup(sos).await.map(Arc::new);
+            let _permit = self.lookups.places.acquire().await;
+            let found = self.ports.service.lookup(sos).await.map(Arc::new);
             *last = Some((Instant::now(), found.clone()));
             found
         };
@@ -207,11 +224,11 @@ impl Sos {
     /// up any more.
     pub(super) async fn look_up_again(self: &Arc<Self>, sos: &str) -> Result<Option<Duration>, SosError> {
         let every = self.config.lookup_every;
-        if !self.directory.is_configured() {
+        if !self.ports.service.is_configured() {
             return Ok(Some(every));
         }
         // The turn is left to a node that has a place for it.
-        let Ok(place) = self.repeated_lookups.clone().try_acquire_owned() else { return Ok(Some(BUSY)) };
+        let Ok(place) = self.lookups.repeated.clone().try_acquire_owned() else { return Ok(Some(BUSY)) };
         match lookup_claim(self.redis(), sos, every.as_millis() as u64).await? {
             LookupTurn::Taken => {}
             LookupTurn::In(wait) => return Ok(Some(wait)),
@@ -227,7 +244,7 @@ impl Sos {
 
     /// Asks the service about a provisional state, and notes the answer. What cannot be noted is asked again at the next turn.
     async fn complete(self: &Arc<Self>, sos: &str) {
-        let found = self.directory.lookup(sos).await;
+        let found = self.ports.service.lookup(sos).await;
         let op = self.scopes.next_op();
         match found {
             Ok(record) => {
@@ -251,14 +268,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_flight_is_kept_for_as_long_as_somebody_waits_for_it() {
-        let flights = Flights::default();
-        let (first, second) = (Flight::new(&flights, "s"), Flight::new(&flights, "s"));
+    fn a_turn_is_kept_for_as_long_as_somebody_waits_for_it() {
+        let lookups = Lookups::default();
+        let (first, second) = (Waiting::new(&lookups, "s"), Waiting::new(&lookups, "s"));
         assert!(Arc::ptr_eq(&first.turn, &second.turn));
         drop(first);
-        assert!(Arc::ptr_eq(&Flight::new(&flights, "s").turn, &second.turn));
+        assert!(Arc::ptr_eq(&Waiting::new(&lookups, "s").turn, &second.turn));
         drop(second);
-        assert!(lock(&flights.0).is_empty());
+        assert!(lock(&lookups.turns).is_empty());
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! What can be told without Redis is pure ([`rules`], [`payload`], [`requests`]); the rest carries it out. This feature
 //! knows scopes and scripts; it never sees a transport, a packet or HTTP.
 
+pub mod auth;
 mod caller;
 mod connect;
 mod demo;
@@ -20,6 +21,7 @@ pub mod feature;
 mod geojson;
 mod hand_over;
 mod join;
+pub mod keys;
 pub mod kinds;
 mod listener;
 mod location;
@@ -27,13 +29,13 @@ mod lookup;
 mod metrics;
 mod outbox;
 mod payload;
+pub mod ports;
 mod presence;
 pub mod requests;
 mod resume;
 pub mod routes;
 pub mod rules;
 pub mod scripts;
-pub mod seam;
 mod service;
 pub mod service_client;
 pub mod settings;
@@ -46,45 +48,29 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::{Notify, Semaphore};
-use tokio_util::task::TaskTracker;
-
 use crate::cluster::Scopes;
 use crate::cluster::scripts::{Op, Retention};
 use crate::features::sos::scripts::Written;
 use crate::features::sos::scripts::members::Moved;
 use crate::features::sos::scripts::snapshot::SosSnapshot;
-use crate::protocol::event::Args;
 use crate::redis::Redis;
 use crate::rooms::clock::Clock;
-use crate::rooms::coalesce::Windows;
-use crate::rooms::pending::Pending;
-use crate::rooms::share::Shared;
 use crate::rooms::timers::Timers;
 use crate::socketio::{Namespace, Socket};
 
 pub use payload::NO_SOS_ID;
 pub use service::{Created, Listed, Posted, Presence, StatusResult};
 
-use error::SosError;
-use join::RoomState;
 use listener::Listener;
-use lookup::Flights;
+use lookup::Lookups;
 use outbox::Deliverers;
-use seam::{Directory, Verifier};
+use ports::Ports;
+use presence::Changes;
+use sweep::Upkeep;
+use watch::Watchers;
 
 /// Nobody waits longer for an index that is only a hint.
 const HINT_DEADLINE: Duration = Duration::from_secs(1);
-/// Look-ups at the SOS service at once: those that somebody waits for, and repeated ones.
-const PARALLEL_LOOKUPS: usize = 32;
-const PARALLEL_REPEATED_LOOKUPS: usize = 8;
-/// Scopes that are rebuilt at once after Redis has lost them.
-const PARALLEL_REFILLS: usize = 16;
-/// SOSs in which this node takes over at once what another one has left.
-const PARALLEL_HEIRS: usize = 16;
-/// SOSs whose watchers' copies are published at once.
-const PARALLEL_PAYERS: usize = 32;
-
 /// What an operator may set, and what is fixed by the contract.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -149,68 +135,44 @@ pub struct Parts {
     /// Not started yet.
     pub timers: Arc<Timers>,
     pub config: Config,
-    pub verifier: Arc<dyn Verifier>,
-    pub directory: Arc<dyn Directory>,
+    pub ports: Ports,
 }
 
 /// The feature: one in a process.
 pub struct Sos {
     scopes: Arc<Scopes>,
     config: Config,
-    verifier: Arc<dyn Verifier>,
-    directory: Arc<dyn Directory>,
+    ports: Ports,
     clock: Clock,
-    /// Every connected socket of the namespace.
-    sockets: Mutex<HashMap<Box<str>, Arc<Socket>>>,
-    flights: Flights,
-    lookups: Semaphore,
-    repeated_lookups: Arc<Semaphore>,
-    refills: Semaphore,
-    payers: Semaphore,
-    heirs: Semaphore,
-    deliverers: Deliverers,
     /// What outlives this node: who is lost, who did not acknowledge, what is looked up again.
     timers: Arc<Timers>,
-    /// What this node does in a moment, by SOS (and user), at most one of each kind.
+    /// Every connected socket of the namespace.
+    sockets: Mutex<HashMap<Box<str>, Arc<Socket>>>,
+    lookups: Lookups,
+    presence: Changes,
+    watchers: Watchers,
+    outbox: Deliverers,
     flushes: location::Flushes,
-    windows: Windows<String>,
-    debts: Pending<String>,
-    /// Snapshots of large rooms, for all who join together.
-    states: Arc<Shared<String, Option<Arc<RoomState>>, SosError>>,
-    /// What is answered to all who begin to watch together.
-    lists: Arc<Shared<(), Args, SosError>>,
-    /// Lost connections that are being noted.
-    losses: TaskTracker,
-    /// A sweep is wanted out of turn.
-    sweep_now: Arc<Notify>,
+    upkeep: Upkeep,
 }
 
 impl Sos {
     /// Puts the feature together and listens to its scopes. Must be called inside a Tokio runtime.
     pub fn new(parts: Parts) -> Arc<Self> {
-        let Parts { scopes, timers, config, verifier, directory } = parts;
+        let Parts { scopes, timers, config, ports } = parts;
         let sos = Arc::new(Self {
             scopes,
             config,
-            verifier,
-            directory,
+            ports,
             clock: Clock::default(),
-            sockets: Mutex::default(),
-            flights: Flights::default(),
-            lookups: Semaphore::new(PARALLEL_LOOKUPS),
-            repeated_lookups: Arc::new(Semaphore::new(PARALLEL_REPEATED_LOOKUPS)),
-            refills: Semaphore::new(PARALLEL_REFILLS),
-            payers: Semaphore::new(PARALLEL_PAYERS),
-            heirs: Semaphore::new(PARALLEL_HEIRS),
-            deliverers: Deliverers::default(),
             timers,
+            sockets: Mutex::default(),
+            lookups: Lookups::default(),
+            presence: Changes::default(),
+            watchers: Watchers::default(),
+            outbox: Deliverers::default(),
             flushes: location::flushes(),
-            windows: presence::windows(),
-            debts: Pending::default(),
-            states: Arc::default(),
-            lists: Arc::default(),
-            losses: TaskTracker::new(),
-            sweep_now: Arc::default(),
+            upkeep: Upkeep::default(),
         });
         for kind in [kinds::SOS, kinds::WATCH] {
             sos.scopes.register(kind, Arc::new(Listener(Arc::downgrade(&sos))));
@@ -271,13 +233,13 @@ impl Sos {
 
     /// Lost connections that this node has still to note.
     pub fn losses(&self) -> usize {
-        self.losses.len()
+        self.presence.losses.len()
     }
 
     /// SOSs for which this node has something left to do, which any other may do in its place.
     pub fn owed(&self) -> Vec<String> {
-        let mut owed = self.windows.keys();
-        owed.extend(self.deliverers.workers.running());
+        let mut owed = self.presence.windows.keys();
+        owed.extend(self.outbox.workers.running());
         owed.sort_unstable();
         owed.dedup();
         owed
@@ -287,7 +249,7 @@ impl Sos {
     pub fn inherit(self: &Arc<Self>, sos: &str) {
         let (feature, sos) = (self.clone(), sos.to_owned());
         tokio::spawn(async move {
-            let _permit = feature.heirs.acquire().await;
+            let _permit = feature.upkeep.takeovers.acquire().await;
             if let Err(error) = feature.sweep_one(&sos).await {
                 tracing::debug!(sos, %error, "what a node has left is the sweep's");
             }
@@ -299,7 +261,7 @@ impl Sos {
     }
 
     fn op<'a>(&self, id: &'a str, client_message_id: &'a str) -> Op<'a> {
-        let (outbox, database) = (self.directory.is_configured(), self.redis().database());
+        let (outbox, database) = (self.ports.service.is_configured(), self.redis().database());
         Op { id, client_message_id, retention: self.config.retention, outbox, database }
     }
 
@@ -319,8 +281,8 @@ impl Sos {
         if written.outbox > 0 {
             self.deliver_soon(sos);
         }
-        if written.watchers_owed {
-            self.pay_soon(sos);
+        if written.copies_pending {
+            self.forward_soon(sos);
         }
     }
 

@@ -13,12 +13,13 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use super::metrics::SOS_OUTBOX_DEAD;
+use crate::features::sos::keys as sos_keys;
 use crate::features::sos::scripts::outbox::{OutboxEntry, OutboxHead, outbox_claim, outbox_dead, outbox_done, outbox_release};
-use crate::redis::{cmd, keys};
+use crate::redis::cmd;
 use crate::rooms::worker::{Turn, Work, Workers};
 
 use super::Sos;
-use super::seam::Delivery;
+use super::ports::Delivery;
 
 /// Longer than the delivery of one entry may take, and renewed before each.
 const LEASE_MS: u64 = 15_000;
@@ -48,12 +49,12 @@ impl Work for Sos {
 impl Sos {
     /// There is something to deliver.
     pub(super) fn deliver_soon(self: &Arc<Self>, sos: &str) {
-        self.deliverers.workers.wake(self, sos, self.config.backoff);
+        self.outbox.workers.wake(self, sos, self.config.backoff);
     }
 
     /// Delivers the oldest entries, as far as it goes.
     async fn deliver(&self, sos: &str) -> Turn {
-        if !self.directory.is_configured() {
+        if !self.ports.service.is_configured() {
             return self.empty_outbox(sos).await;
         }
         let node = self.scopes.node();
@@ -85,7 +86,7 @@ impl Sos {
 
     /// There is nobody to deliver to. The stream is emptied, not deleted: the scripts want its key to be there.
     async fn empty_outbox(&self, sos: &str) -> Turn {
-        let key = keys::sos_outbox(sos);
+        let key = sos_keys::outbox(sos);
         match self.redis().command_idempotent(cmd("XTRIM").arg(&key).arg("MAXLEN").arg(0).to_owned(), &key).await {
             Ok(_) => Turn::Done,
             Err(_) => Turn::BackOff,
@@ -95,8 +96,8 @@ impl Sos {
     async fn deliver_one(&self, sos: &str, owner: &str, entry: &OutboxEntry) -> Turn {
         let id = format!("{sos}-{}", entry.id);
         let delivery = {
-            let _permit = self.deliverers.calls.acquire().await;
-            self.directory.deliver(&id, body(sos, &id, entry)).await
+            let _permit = self.outbox.calls.acquire().await;
+            self.ports.service.deliver(&id, body(sos, &id, entry)).await
         };
         let left = match delivery {
             Delivery::Accepted => outbox_done(self.redis(), sos, owner, entry.id).await,

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::auth::Claims;
+use tokio_util::task::TaskTracker;
+
 use crate::cluster::scripts::scope::{Member, scope_touch};
+use crate::features::sos::auth::Claims;
 use crate::features::sos::scripts::presence::{presence_remove, presence_set};
 use crate::features::sos::scripts::{Actor, Loss, Seat, Source, sos_announce, sos_lost, sos_presence};
 use crate::socketio::Socket;
@@ -12,10 +14,12 @@ use crate::socketio::Socket;
 use super::Sos;
 use super::caller::caller;
 use super::error::SosError;
+use super::join::RoomState;
 use super::kinds::scope;
 use crate::core::sync::lock;
 use crate::rooms::coalesce::Windows;
 use crate::rooms::pending::longer;
+use crate::rooms::share::Shared;
 
 /// The index of users is a hint: nobody waits longer for it.
 const HINT_DEADLINE: Duration = Duration::from_secs(1);
@@ -29,8 +33,21 @@ const LOST_TRIES: u32 = 120;
 const ANNOUNCE_TRIES: u32 = 6;
 const ANNOUNCE_RETRY: (Duration, Duration) = (Duration::from_millis(100), LOST_RETRY.1);
 
-pub fn windows() -> Windows<String> {
-    Windows::new(ANNOUNCE_TRIES, ANNOUNCE_RETRY)
+/// What this node does about who comes and goes.
+pub struct Changes {
+    /// SOSs whose presence is announced when the window ends.
+    pub windows: Windows<String>,
+    /// Lost connections that are being noted.
+    pub losses: TaskTracker,
+    /// States of large rooms, for all who join together.
+    pub states: Arc<Shared<String, Option<Arc<RoomState>>, SosError>>,
+}
+
+impl Default for Changes {
+    fn default() -> Self {
+        let windows = Windows::new(ANNOUNCE_TRIES, ANNOUNCE_RETRY);
+        Self { windows, losses: TaskTracker::new(), states: Arc::default() }
+    }
 }
 
 /// A place in an SOS whose connection is lost.
@@ -129,7 +146,7 @@ impl Sos {
     pub(super) fn lost(self: &Arc<Self>, lost: Lost) {
         let weak = Arc::downgrade(self);
         let (op, mut lost_at) = (self.scopes.next_op(), None);
-        self.losses.spawn(async move {
+        self.presence.losses.spawn(async move {
             let mut pause = LOST_RETRY.0;
             for _ in 0..LOST_TRIES {
                 let Some(feature) = weak.upgrade() else { return };
@@ -176,7 +193,7 @@ impl Sos {
     pub(super) fn announce_in(self: &Arc<Self>, sos: &str, wait_ms: Option<u64>) {
         let Some(wait) = wait_ms.map(Duration::from_millis) else { return };
         let weak = Arc::downgrade(self);
-        self.windows.end_in(sos.to_owned(), wait, move |sos| {
+        self.presence.windows.end_in(sos.to_owned(), wait, move |sos| {
             let feature = weak.upgrade();
             async move {
                 match feature {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::auth::{Claims, Role};
 use crate::cluster::scripts::scope::{Member, scope_join, scope_leave};
 use crate::cluster::{LocalMember, NotRejoined, Rejoined};
 use crate::core::ScopeId;
+use crate::features::sos::auth::{Claims, Role};
 use crate::features::sos::scripts::presence::presence_remove;
 use crate::features::sos::scripts::{SosJoin, sos_join, sos_standing};
 use crate::redis::RedisError;

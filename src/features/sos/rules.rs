@@ -3,7 +3,7 @@
 //! What depends on an incident's state (transitions, admissions, membership) is decided by the scripts, in the same step
 //! as the effect; what is here is refused before a script runs.
 
-pub use crate::auth::Role;
+pub use crate::features::sos::auth::Role;
 
 /// Every status, in no order of rank.
 pub const STATUSES: [&str; 11] = [

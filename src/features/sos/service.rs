@@ -9,6 +9,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use crate::core::StreamId;
+use crate::features::sos::keys as sos_keys;
 use crate::features::sos::scripts::location::{Track, sos_track};
 use crate::features::sos::scripts::presence::presence_read;
 use crate::features::sos::scripts::talk::sos_message;
@@ -207,9 +208,8 @@ impl Sos {
         let mut cursor = "0".to_owned();
         let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
         loop {
-            let page =
-                crate::redis::cmd("SSCAN").arg(crate::redis::keys::SOS_ROOMS).arg(&cursor).arg("COUNT").arg(1000).to_owned();
-            let value = self.redis().command_on_reader(page, crate::redis::keys::SOS_ROOMS).await?;
+            let page = crate::redis::cmd("SSCAN").arg(sos_keys::ROOMS).arg(&cursor).arg("COUNT").arg(1000).to_owned();
+            let value = self.redis().command_on_reader(page, sos_keys::ROOMS).await?;
             let (next, mut found): (Bytes, Vec<String>) = redis::from_redis_value(value).map_err(|_| SosError::Internal)?;
             ids.append(&mut found);
             cursor = String::from_utf8_lossy(&next).into_owned();

@@ -6,9 +6,11 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream;
 use rand::Rng;
+use tokio::sync::{Notify, Semaphore};
 
+use crate::features::sos::keys as sos_keys;
 use crate::features::sos::scripts::{Swept, Unacknowledged, sos_expire, sos_unacknowledged};
-use crate::redis::{cmd, keys};
+use crate::redis::cmd;
 
 use super::error::SosError;
 use super::{HINT_DEADLINE, Sos};
@@ -16,11 +18,31 @@ use super::{HINT_DEADLINE, Sos};
 /// SOSs that are swept at once.
 const PARALLEL: usize = 8;
 
+/// Scopes that are rebuilt at once after Redis has lost them.
+const PARALLEL_REFILLS: usize = 16;
+/// SOSs in which this node does at once what another one has left.
+const PARALLEL_TAKEOVERS: usize = 16;
+
+/// What this node makes good: what Redis has lost, and what other nodes have left.
+pub struct Upkeep {
+    pub refills: Semaphore,
+    pub takeovers: Semaphore,
+    /// A sweep is wanted out of turn.
+    pub sweep_now: Arc<Notify>,
+}
+
+impl Default for Upkeep {
+    fn default() -> Self {
+        let (refills, takeovers) = (Semaphore::new(PARALLEL_REFILLS), Semaphore::new(PARALLEL_TAKEOVERS));
+        Self { refills, takeovers, sweep_now: Arc::default() }
+    }
+}
+
 impl Sos {
     /// Starts the sweep. It ends with the last [`Arc`]. A node that has died calls for one out of turn: it may have promised
     /// something for any SOS.
     pub fn start(self: &Arc<Self>) {
-        let (weak, every, now) = (Arc::downgrade(self), self.config.sweep_every, self.sweep_now.clone());
+        let (weak, every, now) = (Arc::downgrade(self), self.config.sweep_every, self.upkeep.sweep_now.clone());
         tokio::spawn(async move {
             loop {
                 // Nodes that started together shall not sweep together.
@@ -70,7 +92,7 @@ impl Sos {
             // Of very many the end itself did not tell all.
             self.flush_due(sos).await?;
         }
-        self.pay_all(sos).await?;
+        self.forward_all(sos).await?;
         let owed = self.owes(sos).await?;
         if owed {
             self.deliver_soon(sos);
@@ -96,7 +118,7 @@ impl Sos {
 
     /// Whether the SOS service is still owed events.
     async fn owes(&self, sos: &str) -> Result<bool, SosError> {
-        let key = keys::sos_outbox(sos);
+        let key = sos_keys::outbox(sos);
         let value = self.redis().command_idempotent(cmd("XLEN").arg(&key).to_owned(), &key).await?;
         Ok(!matches!(value, crate::redis::Value::Int(0)))
     }
@@ -108,8 +130,8 @@ impl Sos {
         let noting = tokio::spawn(async move {
             let mut pause = Duration::from_secs(1);
             for _ in 0..10 {
-                let add = cmd("SADD").arg(keys::SOS_ROOMS).arg(&id).to_owned();
-                if feature.redis().command_idempotent(add, keys::SOS_ROOMS).await.is_ok() {
+                let add = cmd("SADD").arg(sos_keys::ROOMS).arg(&id).to_owned();
+                if feature.redis().command_idempotent(add, sos_keys::ROOMS).await.is_ok() {
                     return;
                 }
                 tokio::time::sleep(pause).await;
@@ -121,7 +143,7 @@ impl Sos {
     }
 
     async fn forget(&self, sos: &str) {
-        let remove = cmd("SREM").arg(keys::SOS_ROOMS).arg(sos).to_owned();
-        let _ = self.redis().command_idempotent(remove, keys::SOS_ROOMS).await;
+        let remove = cmd("SREM").arg(sos_keys::ROOMS).arg(sos).to_owned();
+        let _ = self.redis().command_idempotent(remove, sos_keys::ROOMS).await;
     }
 }

@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream;
+use tokio::sync::Semaphore;
 
-use crate::auth::Claims;
 use crate::cluster::scripts::scope::{Durability, Member, scope_join, scope_leave, scope_publish};
 use crate::cluster::{Audience, Except, Message};
-use crate::features::sos::scripts::{WatchCopy, WatchDebt, sos_snapshot, watch_left, watch_owed, watch_paid};
+use crate::features::sos::auth::Claims;
+use crate::features::sos::scripts::{PendingCopy, WatchCopy, sos_snapshot, watch_forwarded, watch_pending, watch_pending_all};
 use crate::protocol::event::Args;
 use crate::rooms::expiry::TOKEN_EXPIRED;
+use crate::rooms::pending::Pending;
+use crate::rooms::share::Shared;
 use crate::socketio::{Code, Event, EventError, Reply, Socket};
 
 use super::Sos;
@@ -24,6 +27,24 @@ use super::{kinds, rules};
 const PARALLEL: usize = 16;
 /// Bytes of states in the answer to `sos:watch`: more would fill the budget of one connection.
 const MAX_ACTIVE_BYTES: usize = 768 * 1024;
+
+/// SOSs whose copies are forwarded at once.
+const PARALLEL_FORWARDS: usize = 32;
+
+/// What this node does for those who watch every SOS.
+pub struct Watchers {
+    /// SOSs whose pending copies are about to be forwarded.
+    pending: Pending<String>,
+    places: Semaphore,
+    /// The answer to all who begin to watch together.
+    lists: Arc<Shared<(), Args, SosError>>,
+}
+
+impl Default for Watchers {
+    fn default() -> Self {
+        Self { pending: Pending::default(), places: Semaphore::new(PARALLEL_FORWARDS), lists: Arc::default() }
+    }
+}
 
 pub(super) fn member<'a>(socket: &'a Socket, claims: &'a Claims, node: &'a str) -> Member<'a> {
     Member { sid: socket.id(), user: &claims.user_id, role: claims.role.as_str(), node, session_epoch: socket.epoch() }
@@ -49,7 +70,7 @@ impl Sos {
             let feature = feature.clone();
             async move { feature.active().await }
         };
-        let list = match self.lists.get((), Duration::ZERO, read).await {
+        let list = match self.watchers.lists.get((), Duration::ZERO, read).await {
             Ok(list) => list,
             Err(error) => {
                 // A member all the same if it was one before.
@@ -120,42 +141,42 @@ impl Sos {
         Ok(Args::ack(&format!(r#"{{"ok":true,"active":[{}]{more}}}"#, states.join(","))))
     }
 
-    /// Publishes what the watchers are owed of an SOS; one attempt at a time, and what fails is the sweep's.
-    pub(super) fn pay_soon(self: &Arc<Self>, sos: &str) {
-        if !self.debts.add(sos.to_owned()) {
+    /// Forwards the pending copies of an SOS to the watchers; one attempt at a time. What fails is left to the sweep.
+    pub(super) fn forward_soon(self: &Arc<Self>, sos: &str) {
+        if !self.watchers.pending.add(sos.to_owned()) {
             return;
         }
         let (feature, sos) = (self.clone(), sos.to_owned());
         tokio::spawn(async move {
-            let _permit = feature.payers.acquire().await;
-            feature.debts.take(&sos);
-            if let Err(error) = feature.pay(&sos).await {
-                tracing::debug!(sos, %error, "watchers are still owed something");
+            let _permit = feature.watchers.places.acquire().await;
+            feature.watchers.pending.take(&sos);
+            if let Err(error) = feature.forward(&sos).await {
+                tracing::debug!(sos, %error, "copies for the watchers are still pending");
             }
         });
     }
 
-    /// Publishes and forgets what the watchers are owed of an SOS.
-    pub(super) async fn pay(&self, sos: &str) -> Result<(), SosError> {
+    /// Publishes and forgets the pending copies of an SOS.
+    pub(super) async fn forward(&self, sos: &str) -> Result<(), SosError> {
         loop {
-            let debts = watch_owed(self.redis(), sos).await?;
-            if debts.is_empty() {
+            let copies = watch_pending(self.redis(), sos).await?;
+            if copies.is_empty() {
                 return Ok(());
             }
-            self.pay_debts(sos, debts).await?;
+            self.forward_copies(sos, copies).await?;
         }
     }
 
-    /// The same for all that is owed, whoever wrote it: for the sweep.
-    pub(super) async fn pay_all(&self, sos: &str) -> Result<(), SosError> {
-        let debts = watch_left(self.redis(), sos).await?;
-        self.pay_debts(sos, debts).await
+    /// The same for all of them, whichever release wrote them: for the sweep.
+    pub(super) async fn forward_all(&self, sos: &str) -> Result<(), SosError> {
+        let copies = watch_pending_all(self.redis(), sos).await?;
+        self.forward_copies(sos, copies).await
     }
 
-    async fn pay_debts(&self, sos: &str, debts: Vec<WatchDebt>) -> Result<(), SosError> {
+    async fn forward_copies(&self, sos: &str, copies: Vec<PendingCopy>) -> Result<(), SosError> {
         let scope = kinds::watch();
-        for debt in debts {
-            let body = match debt.copy {
+        for pending in copies {
+            let body = match pending.copy {
                 WatchCopy::Body(body) => Some(body),
                 WatchCopy::Created => sos_snapshot(self.redis(), sos).await?.map(|snapshot| {
                     let args = Args::event("sos:created", &self.state_json(&snapshot));
@@ -163,11 +184,11 @@ impl Sos {
                 }),
             };
             if let Some(body) = body {
-                let op = format!("{sos}/{}", debt.id);
+                let op = format!("{sos}/{}", pending.id);
                 let published = scope_publish(self.redis(), &scope, self.op(&op, ""), "", Durability::Logged, body).await?;
                 self.scopes.written(&scope, Some(published.heard), published.listeners);
             }
-            watch_paid(self.redis(), sos, &[&debt.id]).await?;
+            watch_forwarded(self.redis(), sos, &[&pending.id]).await?;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::{Actor, Source, head, read_written, scope};
 use super::{Outcome, Written};
 use crate::cluster::scripts::Op;
+use crate::features::sos::keys as sos_keys;
 use crate::redis::keys;
 use crate::redis::keys::user_tag;
 use crate::redis::script::{Args, Eval, Reply, script};
@@ -161,7 +162,7 @@ impl Batched {
             },
             listeners: b.listeners,
             outbox: a.outbox.max(b.outbox),
-            watchers_owed: a.watchers_owed || b.watchers_owed,
+            copies_pending: a.copies_pending || b.copies_pending,
             at: b.at,
             duplicate: a.duplicate && b.duplicate,
         };
@@ -206,7 +207,7 @@ pub async fn sos_flush<E: Eval>(
 /// The last known location of every participant, each as a `location:broadcast` payload (raw JSON), for those who may
 /// have missed what is volatile.
 pub async fn sos_locations<E: Eval>(redis: &E, sos: &str) -> Result<Vec<(String, Bytes)>, E::Error> {
-    let mut reply = Reply::new(LOCATIONS.name, redis.eval(&LOCATIONS, vec![keys::sos_location(sos)], Vec::new()).await?)?;
+    let mut reply = Reply::new(LOCATIONS.name, redis.eval(&LOCATIONS, vec![sos_keys::location(sos)], Vec::new()).await?)?;
     let fixes = reply.pairs()?;
     let mut locations = Vec::with_capacity(fixes.len());
     for (field, value) in fixes {
@@ -248,7 +249,7 @@ pub async fn sos_track<E: Eval>(
     to: Option<u64>,
     limit: u32,
 ) -> Result<Option<Track>, E::Error> {
-    let (key, at) = (user.map(user_tag).unwrap_or_default(), vec![keys::sos_state(sos), keys::sos_track(sos)]);
+    let (key, at) = (user.map(user_tag).unwrap_or_default(), vec![sos_keys::state(sos), sos_keys::track(sos)]);
     let (mut page, mut after) = (Page::new(limit as usize), Bytes::new());
     loop {
         let args = Args::new().text(&key).int(from).owned(to.map_or_else(|| "+inf".to_owned(), |to| to.to_string()));
@@ -299,9 +300,16 @@ impl Page {
     }
 }
 
-script!(LOCATION = "sos" / "sos_location", "scope/lib/scope", "rooms/lib/audit", "sos/lib/sos", "sos/lib/location");
-script!(BATCH = "sos" / "sos_batch", "scope/lib/scope", "rooms/lib/audit", "sos/lib/sos", "sos/lib/location");
-script!(FLUSH = "sos" / "sos_flush", "scope/lib/scope", "rooms/lib/audit", "sos/lib/sos", "sos/lib/location");
+script!(
+    LOCATION = "sos" / "sos_location",
+    "scope/lib/scope",
+    "rooms/lib/audit",
+    "sos/lib/final",
+    "sos/lib/sos",
+    "sos/lib/location"
+);
+script!(BATCH = "sos" / "sos_batch", "scope/lib/scope", "rooms/lib/audit", "sos/lib/final", "sos/lib/sos", "sos/lib/location");
+script!(FLUSH = "sos" / "sos_flush", "scope/lib/scope", "rooms/lib/audit", "sos/lib/final", "sos/lib/sos", "sos/lib/location");
 script!(LOCATIONS = "sos" / "sos_locations");
 script!(TRACK = "sos" / "sos_track");
 
@@ -309,10 +317,10 @@ script!(TRACK = "sos" / "sos_track");
 fn location_keys(sos: &str) -> Vec<String> {
     vec![
         keys::scope_meta(&scope(sos)),
-        keys::sos_state(sos),
-        keys::sos_location(sos),
-        keys::sos_track(sos),
-        keys::sos_outbox(sos),
-        keys::sos_events(sos),
+        sos_keys::state(sos),
+        sos_keys::location(sos),
+        sos_keys::track(sos),
+        sos_keys::outbox(sos),
+        sos_keys::events(sos),
     ]
 }

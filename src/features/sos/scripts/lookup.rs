@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Written;
 use super::{HUB, all_keys, head, read_written, scope};
 use crate::cluster::scripts::Op;
+use crate::features::sos::keys as sos_keys;
 use crate::redis::keys;
 use crate::redis::script::{Args, Eval, Reply, script};
 
@@ -22,7 +23,7 @@ pub enum LookupTurn {
 /// the timer is set to the next one.
 pub async fn lookup_claim<E: Eval>(redis: &E, sos: &str, every_ms: u64) -> Result<LookupTurn, E::Error> {
     let scope = scope(sos);
-    let at = vec![keys::sos_state(sos), keys::scope_members(&scope), keys::scope_due(&scope)];
+    let at = vec![sos_keys::state(sos), keys::scope_members(&scope), keys::scope_due(&scope)];
     let mut reply = Reply::new(CLAIM.name, redis.eval(&CLAIM, at, Args::new().int(every_ms).done()).await?)?;
     Ok(match reply.int()? {
         1 => LookupTurn::Taken,
@@ -39,13 +40,14 @@ pub async fn sos_unknown<E: Eval>(redis: &E, sos: &str, op: Op<'_>, is_404: bool
     Ok(read_written(&mut reply)?.ok().filter(|(outcome, _)| outcome == "ok").map(|(_, written)| written))
 }
 
-script!(CLAIM = "sos" / "lookup_claim", "scope/lib/scope", "scope/lib/due", "rooms/lib/audit", "sos/lib/sos");
+script!(CLAIM = "sos" / "lookup_claim", "scope/lib/scope", "scope/lib/due", "rooms/lib/audit", "sos/lib/final", "sos/lib/sos");
 script!(
     UNKNOWN = "sos" / "sos_unknown",
     "scope/lib/scope",
     "scope/lib/log",
     "scope/lib/members",
     "rooms/lib/audit",
+    "sos/lib/final",
     "sos/lib/sos",
     "sos/lib/snapshot",
     "sos/lib/room",

@@ -7,6 +7,7 @@ use super::{Actor, HUB, INTERNAL, all_keys, head, keys_with_due, read_written, s
 use super::{Outcome, Refused, Written};
 use crate::cluster::scripts::Op;
 use crate::core::{Position, StreamId};
+use crate::features::sos::keys as sos_keys;
 use crate::redis::keys;
 use crate::redis::keys::user_tag;
 use crate::redis::script::{Args, BadReply, Eval, Reply, script};
@@ -104,7 +105,7 @@ fn joined(sos: &str, written: Written, reply: &mut Reply) -> Result<SosJoined, B
 /// id; `None` if there is no state. Safe to repeat by itself.
 pub async fn sos_share<E: Eval>(redis: &E, sos: &str) -> Result<Option<(SosSnapshot, StreamId)>, E::Error> {
     let scope = scope(sos);
-    let at = vec![keys::scope_meta(&scope), keys::sos_state(sos), keys::sos_location(sos), keys::scope_members(&scope)];
+    let at = vec![keys::scope_meta(&scope), sos_keys::state(sos), sos_keys::location(sos), keys::scope_members(&scope)];
     let mut reply = Reply::new(SHARE.name, redis.eval(&SHARE, at, Vec::new()).await?)?;
     Ok(if reply.len() == 0 { None } else { Some((SosSnapshot::read(sos, &mut reply)?, reply.parsed()?)) })
 }
@@ -278,7 +279,7 @@ pub struct Standing {
 
 /// Reads an actor's rights; `None` if there is no state.
 pub async fn sos_standing<E: Eval>(redis: &E, sos: &str, actor: Actor<'_>) -> Result<Option<Standing>, E::Error> {
-    let at = vec![keys::sos_state(sos), keys::scope_members(&scope(sos))];
+    let at = vec![sos_keys::state(sos), keys::scope_members(&scope(sos))];
     let args = Args::new().owned(user_tag(actor.user)).text(actor.role).flag(actor.named).text(actor.sid).done();
     let mut reply = Reply::new(STANDING.name, redis.eval(&STANDING, at, args).await?)?;
     if reply.len() == 0 {
@@ -293,6 +294,7 @@ script!(
     "scope/lib/log",
     "scope/lib/members",
     "rooms/lib/audit",
+    "sos/lib/final",
     "sos/lib/sos",
     "sos/lib/snapshot",
     "sos/lib/room",
@@ -306,6 +308,7 @@ script!(
     "scope/lib/log",
     "scope/lib/members",
     "rooms/lib/audit",
+    "sos/lib/final",
     "sos/lib/sos",
     "sos/lib/snapshot",
     "sos/lib/room",
@@ -319,6 +322,7 @@ script!(
     "scope/lib/log",
     "scope/lib/members",
     "rooms/lib/audit",
+    "sos/lib/final",
     "sos/lib/sos",
     "sos/lib/snapshot",
     "sos/lib/room",
@@ -331,9 +335,10 @@ script!(
     "scope/lib/log",
     "scope/lib/members",
     "rooms/lib/audit",
+    "sos/lib/final",
     "sos/lib/sos",
     "sos/lib/snapshot",
     "sos/lib/room",
     "sos/lib/presence"
 );
-script!(STANDING = "sos" / "sos_standing", "scope/lib/scope", "rooms/lib/audit", "sos/lib/sos");
+script!(STANDING = "sos" / "sos_standing", "scope/lib/scope", "rooms/lib/audit", "sos/lib/final", "sos/lib/sos");

@@ -3,6 +3,7 @@
 //! The scripts hold the rules (rights, transition table, finality) and broadcast, audit and append to the outbox in the
 //! same step. What a caller must not forget stands in [`Written`].
 
+pub mod audit;
 pub mod location;
 pub mod lookup;
 pub mod members;
@@ -10,22 +11,24 @@ pub mod outbox;
 pub mod presence;
 pub mod snapshot;
 pub mod talk;
-pub mod trail;
+pub mod watch;
 
 use std::time::Duration;
 
 use super::kinds::scope;
 use crate::cluster::scripts::Op;
+use crate::features::sos::keys as sos_keys;
 use crate::redis::keys;
 use crate::redis::keys::user_tag;
 use crate::redis::script::{Args, BadReply, Eval, Reply, script};
 use snapshot::SosSnapshot;
 
+pub use audit::*;
 pub use location::*;
 pub use lookup::*;
 pub use members::*;
 pub use talk::*;
-pub use trail::*;
+pub use watch::*;
 
 /// What a write did beside its own result.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -36,8 +39,8 @@ pub struct Written {
     pub listeners: u32,
     /// Entries in the SOS's outbox, if this call appended to it, else 0. Above 0: wake the deliverer.
     pub outbox: u64,
-    /// Copies for those who watch every SOS are owed: see [`sos::watch_owed`].
-    pub watchers_owed: bool,
+    /// Copies for those who watch every SOS are pending: see [`watch_pending`].
+    pub copies_pending: bool,
     /// Redis' clock (ms since 1970): the `timestamp` of what was broadcast.
     pub at: u64,
     /// The answer is that of an earlier call with the same `client_message_id`.
@@ -77,7 +80,7 @@ pub(super) fn read_written(reply: &mut Reply) -> Result<Result<(String, Written)
         heard: u32::try_from(heard).ok(),
         listeners: u32::try_from(reply.uint()?).unwrap_or(u32::MAX),
         outbox: reply.uint()?,
-        watchers_owed: reply.flag()?,
+        copies_pending: reply.flag()?,
         at: reply.uint()?,
         duplicate: reply.flag()?,
     };
@@ -368,7 +371,7 @@ pub async fn sos_expire<E: Eval>(redis: &E, sos: &str, op: Op<'_>, idle_ms: u64)
 
 /// State, locations and members in one read; `None` if there is no state.
 pub async fn sos_snapshot<E: Eval>(redis: &E, sos: &str) -> Result<Option<SosSnapshot>, E::Error> {
-    let at = vec![keys::sos_state(sos), keys::sos_location(sos), keys::scope_members(&scope(sos))];
+    let at = vec![sos_keys::state(sos), sos_keys::location(sos), keys::scope_members(&scope(sos))];
     let mut reply = Reply::new(SNAPSHOT.name, redis.eval(&SNAPSHOT, at, Vec::new()).await?)?;
     Ok(if reply.len() == 0 { None } else { Some(SosSnapshot::read(sos, &mut reply)?) })
 }
@@ -380,6 +383,7 @@ script!(
     "scope/lib/log",
     "scope/lib/members",
     "rooms/lib/audit",
+    "sos/lib/final",
     "sos/lib/sos",
     "sos/lib/snapshot",
     "sos/lib/room",
@@ -392,6 +396,7 @@ script!(
     "scope/lib/log",
     "scope/lib/members",
     "rooms/lib/audit",
+    "sos/lib/final",
     "sos/lib/sos",
     "sos/lib/snapshot",
     "sos/lib/room",
@@ -404,6 +409,7 @@ script!(
     "scope/lib/log",
     "scope/lib/members",
     "rooms/lib/audit",
+    "sos/lib/final",
     "sos/lib/sos",
     "sos/lib/snapshot",
     "sos/lib/room",
@@ -417,6 +423,7 @@ script!(
     "scope/lib/log",
     "scope/lib/members",
     "rooms/lib/audit",
+    "sos/lib/final",
     "sos/lib/sos",
     "sos/lib/snapshot",
     "sos/lib/room",
@@ -429,6 +436,7 @@ script!(
     "scope/lib/log",
     "scope/lib/members",
     "rooms/lib/audit",
+    "sos/lib/final",
     "sos/lib/sos",
     "sos/lib/snapshot",
     "sos/lib/room"
@@ -440,6 +448,7 @@ script!(
     "scope/lib/log",
     "scope/lib/members",
     "rooms/lib/audit",
+    "sos/lib/final",
     "sos/lib/sos",
     "sos/lib/snapshot",
     "sos/lib/room"
@@ -456,12 +465,12 @@ pub(super) fn all_keys(sos: &str) -> Vec<String> {
         keys::scope_meta(&scope),
         keys::scope_log(&scope),
         keys::scope_members(&scope),
-        keys::sos_state(sos),
-        keys::sos_location(sos),
-        keys::sos_track(sos),
-        keys::sos_messages(sos),
-        keys::sos_events(sos),
-        keys::sos_outbox(sos),
+        sos_keys::state(sos),
+        sos_keys::location(sos),
+        sos_keys::track(sos),
+        sos_keys::messages(sos),
+        sos_keys::events(sos),
+        sos_keys::outbox(sos),
     ]
 }
 

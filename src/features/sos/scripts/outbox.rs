@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::scope;
 use crate::core::StreamId;
+use crate::features::sos::keys as sos_keys;
 use crate::redis::keys;
 use crate::redis::script::{Args, BadReply, Eval, Reply, script};
 
@@ -79,9 +80,9 @@ fn head(mut reply: Reply) -> Result<OutboxHead, BadReply> {
 }
 
 fn at(sos: &str) -> Vec<String> {
-    vec![keys::scope_meta(&scope(sos)), keys::sos_outbox(sos), keys::sos_state(sos), keys::sos_outbox_dead(sos)]
+    vec![keys::scope_meta(&scope(sos)), sos_keys::outbox(sos), sos_keys::state(sos), sos_keys::outbox_dead(sos)]
 }
 
 script!(CLAIM = "sos" / "outbox_claim", "rooms/lib/lease");
-script!(DONE = "sos" / "outbox_done", "rooms/lib/lease");
+script!(DONE = "sos" / "outbox_done", "rooms/lib/lease", "sos/lib/final");
 script!(RELEASE = "sos" / "outbox_release", "rooms/lib/lease");

@@ -1,6 +1,6 @@
 //! Where a user's sockets are: `user:presence:{<userId>}`. A hint; readers count only sockets on live nodes.
 
-use crate::redis::keys;
+use crate::features::sos::keys as sos_keys;
 use crate::redis::script::{Args, Eval, Reply, script};
 
 /// Lives for 1 h from the last packet.
@@ -41,20 +41,20 @@ pub async fn presence_set<E: Eval>(
 ) -> Result<(), E::Error> {
     let args = Args::new().text(sid).text(node).int(session_epoch).text(role).text(scope).int(PRESENCE_TTL_MS);
     let args = args.int(PRESENCE_SOCKETS).done();
-    redis.eval(&SET, vec![keys::user_presence(user)], args).await?;
+    redis.eval(&SET, vec![sos_keys::user_presence(user)], args).await?;
     Ok(())
 }
 
 /// The socket is gone, if node and session epoch still match.
 pub async fn presence_remove<E: Eval>(redis: &E, user: &str, sid: &str, node: &str, session_epoch: u64) -> Result<(), E::Error> {
     let args = Args::new().text(sid).text(node).int(session_epoch).int(PRESENCE_TTL_MS).done();
-    redis.eval(&REMOVE, vec![keys::user_presence(user)], args).await?;
+    redis.eval(&REMOVE, vec![sos_keys::user_presence(user)], args).await?;
     Ok(())
 }
 
 pub async fn presence_read<E: Eval>(redis: &E, user: &str) -> Result<UserPresence, E::Error> {
     let args = Args::new().int(PRESENCE_TTL_MS).int(PRESENCE_SOCKETS).done();
-    let mut reply = Reply::new(READ.name, redis.eval(&READ, vec![keys::user_presence(user)], args).await?)?;
+    let mut reply = Reply::new(READ.name, redis.eval(&READ, vec![sos_keys::user_presence(user)], args).await?)?;
     let last_seen = reply.uint()?;
     let mut presence = UserPresence { last_seen: (last_seen > 0).then_some(last_seen), sockets: Vec::new() };
     while reply.len() > 0 {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use bytes::Bytes;
 use serde_json::value::{RawValue, to_raw_value};
 
+use crate::features::sos::rules;
 use crate::redis::script::reply::number;
 use crate::redis::script::{BadReply, Reply};
 
@@ -126,7 +127,7 @@ impl SosSnapshot {
             updated_at: time("updatedAt")?,
             acknowledged_at: time("ackAt"),
             closed_at: time("closedAt"),
-            ended: matches!(status.as_str(), "cancelled" | "rejected" | "fake" | "closed"),
+            ended: rules::is_final(&status),
             status,
             provisional: text("prov").is_some(),
             citizen_id: text("citizen"),

@@ -3,6 +3,7 @@
 use super::{Actor, all_keys, head, read_written, scope};
 use super::{Outcome, Refused, Written};
 use crate::cluster::scripts::Op;
+use crate::features::sos::keys as sos_keys;
 use crate::redis::keys;
 use crate::redis::keys::user_tag;
 use crate::redis::script::{Args, Eval, Reply, script};
@@ -30,7 +31,7 @@ pub async fn sos_message<E: Eval>(redis: &E, sos: &str, op: Op<'_>, actor: Actor
 
 /// `message:history`: for members; after the end for all with rights. A page of long messages ends early.
 pub async fn sos_history<E: Eval>(redis: &E, sos: &str, actor: Actor<'_>, query: HistoryQuery) -> Outcome<History, E::Error> {
-    let at = vec![keys::sos_state(sos), keys::scope_members(&scope(sos)), keys::sos_messages(sos)];
+    let at = vec![sos_keys::state(sos), keys::scope_members(&scope(sos)), sos_keys::messages(sos)];
     let args = Args::new().owned(user_tag(actor.user)).text(actor.role).flag(actor.named).text(actor.sid);
     let args = History::push(args, query).done();
     let mut reply = Reply::new(HISTORY.name, redis.eval(&HISTORY, at, args).await?)?;
@@ -74,18 +75,27 @@ script!(
     "scope/lib/log",
     "scope/lib/members",
     "rooms/lib/audit",
+    "sos/lib/final",
     "sos/lib/sos",
     "sos/lib/snapshot",
     "sos/lib/room",
     "rooms/lib/history"
 );
-script!(HISTORY = "sos" / "sos_history", "scope/lib/scope", "rooms/lib/audit", "rooms/lib/history", "sos/lib/sos");
+script!(
+    HISTORY = "sos" / "sos_history",
+    "scope/lib/scope",
+    "rooms/lib/audit",
+    "rooms/lib/history",
+    "sos/lib/final",
+    "sos/lib/sos"
+);
 script!(
     RELAY = "sos" / "sos_relay",
     "scope/lib/scope",
     "scope/lib/log",
     "scope/lib/members",
     "rooms/lib/audit",
+    "sos/lib/final",
     "sos/lib/sos",
     "sos/lib/snapshot",
     "sos/lib/room",

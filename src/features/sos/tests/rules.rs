@@ -54,3 +54,24 @@ fn statuses_are_read_in_any_case_and_four_of_them_are_final() {
     let finals: Vec<_> = STATUSES.into_iter().filter(|status| is_final(status)).collect();
     assert_eq!(finals, ["cancelled", "rejected", "fake", "closed"]);
 }
+
+/// The keys of a table in a Lua text, `name = { key = …, }`.
+fn lua_keys(text: &'static str, table: &str) -> Vec<&'static str> {
+    let start = text.find(table).expect("the table") + table.len();
+    let body = text[start..].split_once('}').expect("its end").0;
+    let entries = body.split([',', '\n']).filter_map(|entry| entry.split_once('='));
+    let mut keys: Vec<_> = entries.map(|(key, _)| key.trim()).collect();
+    keys.sort_unstable();
+    keys
+}
+
+#[test]
+fn the_scripts_know_the_same_statuses() {
+    let mut statuses = STATUSES.to_vec();
+    statuses.sort_unstable();
+    let table = include_str!("../../../../lua/sos/lib/status.lua");
+    assert_eq!(lua_keys(table, "local NEXT = {"), statuses);
+    let is = |ends: bool| statuses.iter().copied().filter(|status| is_final(status) == ends).collect::<Vec<_>>();
+    assert_eq!(lua_keys(include_str!("../../../../lua/sos/lib/final.lua"), "local FINAL = {"), is(true));
+    assert_eq!(lua_keys(table, "local RANK = {"), is(false), "every other status has a rank");
+}

@@ -5,8 +5,7 @@ use std::str::FromStr;
 
 use serde_json::{Map, Value, json};
 
-use super::keys::{KeyRing, ends_at, id_text, sign};
-use super::{AuthError, FetchError, SetupError};
+use crate::auth::{self, AuthError, FetchError, KeyRing, SetupError, id_text, sign};
 use crate::core::ids;
 use crate::settings::Identity;
 
@@ -76,7 +75,7 @@ impl Claims {
 
     /// Seconds since 1970: until then the token counts. Clocks may differ, so that it is a little later than `exp`.
     pub fn ends_at(&self) -> Option<u64> {
-        self.expires_at.map(ends_at)
+        self.expires_at.map(auth::ends_at)
     }
 
     pub fn names(&self, sos_id: &str) -> bool {

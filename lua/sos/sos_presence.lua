@@ -14,29 +14,16 @@ if FINAL[state] then
   return answer('nothing', -1, -1)
 end
 local GONE = 100 -- at once; the others are due at once
-local all = grace and call('HGETALL', MEMBERS) or {}
-for i = 1, #all, 2 do
-  local entry = string.byte(all[i]) == 64 and user_of(all[i + 1]) -- '@'
-  if entry and entry.sockets == 0 and entry.shown == '1' then
-    local due = entry.seen + grace - now
-    if due <= 0 and gone < GONE then
-      local key, before = string.sub(all[i], 2), presence_of(entry)
-      gone = gone + 1
-      entry.shown = '0'
-      user_put(key, entry, entry.user, before)
-      if state then
-        audit('leave', 'connection lost', nil, nil, { entry.user, entry.role, '' })
-        last_to_outbox(key, entry.user)
-      end
-    elseif wait < 0 or due < wait then
-      wait = math.max(due, 0)
-    end
-  end
+if grace then
+  gone, wait = show_gone(grace, GONE, state and function(key, entry)
+    audit('leave', 'connection lost', nil, nil, { entry.user, entry.role, '' })
+    last_to_outbox(key, entry.user)
+  end)
 end
 -- Not more often than there are announcements: each look is over all members.
 if grace then wait = wait < 0 and due_clear('offline') or due_at('offline', now + math.max(wait + 1, tonumber(ARGV[15]))) end
 -- A user with other sockets was never due; once nobody is, what was noted of it goes out.
-local rest = grace and wait < 0 and tonumber(call('HGET', META, 'pt') or 0) > tonumber(call('HGET', META, 'ph') or 0)
+local rest = grace and wait < 0 and has_notes()
 local window = presence(ARGV[15], gone > 0 or rest)
 if gone == 0 and least < 0 then
   if epoch then commit() end

@@ -11,6 +11,7 @@ pub mod expiry;
 pub mod history;
 pub mod lease;
 pub mod pending;
+pub mod presence;
 pub mod relay;
 pub mod scripts;
 pub mod share;

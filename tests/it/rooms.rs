@@ -1,6 +1,7 @@
 //! What the rooms of every feature share, on a scope that belongs to none: relay, history, audit trail, leases.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use convoke::cluster::scripts::scope::{Member, scope_join, scope_read};
 use convoke::core::{Kind, Position, ScopeId, StreamId};
@@ -8,8 +9,12 @@ use convoke::redis::Redis;
 use convoke::rooms::audit::{Line, room_audit, room_events};
 use convoke::rooms::history::{HistoryQuery, Message, Sent, room_history, room_message};
 use convoke::rooms::lease::{Lease, lease_release, lease_take, lease_take_over};
+use convoke::rooms::presence::{
+    Announcing, Connection, RoomChanged, RoomJoined, room_announce, room_join, room_leave, room_members, room_presence,
+};
 use convoke::rooms::relay::{Recipient, Relayed, room_relay};
 use convoke::rooms::scripts::Sender;
+use convoke::rooms::timers::scripts::due_read;
 use serde_json::{Value, json};
 
 use crate::scripts_world::{Heard, cmid, newest, op, plain, signal, unique};
@@ -19,6 +24,8 @@ crate::on_both!(
     a_message_reaches_all_is_kept_and_a_repeat_is_answered_with_the_first_answer,
     a_history_is_read_backwards_in_pages_by_members,
     the_trail_keeps_who_did_what_and_what_was_refused_of_whom,
+    who_comes_and_goes_is_announced_once_in_a_window_and_the_lost_after_the_grace,
+    a_socket_that_comes_back_within_the_grace_is_not_announced,
     of_many_owners_one_holds_a_lease_and_a_dead_ones_is_taken_over_at_once,
 );
 
@@ -159,4 +166,86 @@ async fn of_many_owners_one_holds_a_lease_and_a_dead_ones_is_taken_over_at_once(
     assert!(lease_release(&room.redis, &room.scope, "lease:work", "b").await.unwrap());
     assert_eq!(take("c", 0).await, Lease::Held);
     assert_eq!(take("d", 60_000).await, Lease::Held, "a lease ends by itself");
+}
+
+const NODE: Connection<'static> = Connection { node: "n1.a", session_epoch: 1 };
+
+/// An announcement that is due at once, and lost connections that are announced at once.
+fn announcing(window_ms: u64, grace_ms: u64) -> Announcing<'static> {
+    let (window, grace) = (Duration::from_millis(window_ms), Duration::from_millis(grace_ms));
+    Announcing { window, grace, timer: "gone", head: r#""room":"x""# }
+}
+
+/// A room in which nobody is.
+fn empty(redis: Redis) -> Room {
+    let scope = ScopeId { kind: Kind::of("chat"), id: unique("room").into() };
+    Room { redis, scope, messages: String::new(), trail: String::new() }
+}
+
+impl Room {
+    /// The users of each announcement so far, with whether each is online.
+    async fn announced(&self) -> Vec<Vec<(String, bool)>> {
+        let users = |data: &Value| {
+            let members = data["members"].as_array().unwrap();
+            assert_eq!((&data["room"], data["count"].as_u64()), (&json!("x"), Some(members.len() as u64)), "{data}");
+            let user = |member: &Value| (member["userId"].as_str().unwrap().to_owned(), member["online"] == true);
+            let mut users: Vec<_> = members.iter().map(user).collect();
+            users.sort();
+            users
+        };
+        let heard = self.heard().await;
+        heard.iter().filter(|heard| heard.name == "presence:update").map(|heard| users(&heard.data)).collect()
+    }
+
+    async fn join(&self, sender: Sender<'_>, recovered: bool, announcing: Announcing<'_>) -> RoomJoined {
+        room_join(&self.redis, &self.scope, plain(), sender, NODE, recovered, announcing).await.unwrap()
+    }
+
+    async fn leave(&self, sender: Sender<'_>, lost_at: Option<u64>, announcing: Announcing<'_>) -> Option<RoomChanged> {
+        room_leave(&self.redis, &self.scope, plain(), sender, NODE, lost_at, announcing).await.unwrap()
+    }
+}
+
+async fn who_comes_and_goes_is_announced_once_in_a_window_and_the_lost_after_the_grace(redis: Redis) {
+    let room = empty(redis);
+    let (here, gone) = (|user: &str| (user.to_owned(), true), |user: &str| (user.to_owned(), false));
+    let long = announcing(60_000, 0);
+    let first = room.join(ANN, false, long).await;
+    assert!(first.first && first.announce_in.is_none(), "at once after a quiet window");
+    let second = room.join(BEN, false, long).await;
+    assert!(second.announce_in.is_some() && second.position.id > first.position.id);
+    assert_eq!(room.announced().await, [vec![here("ann")]]);
+    assert!(!room.join(ANN, false, long).await.first);
+    // The window is over.
+    let now = announcing(0, 0);
+    let changed = room_announce(&room.redis, &room.scope, plain(), now).await.unwrap();
+    assert!(changed.told.is_some() && changed.announce_in.is_none());
+    assert_eq!(room.announced().await[1..], [vec![here("ann"), here("ben")]]);
+    let (_, members, sockets) = room_members(&room.redis, &room.scope).await.unwrap();
+    assert_eq!((members.len(), sockets.len()), (2, 2));
+
+    let lost = room.leave(BEN, Some(0), now).await.unwrap();
+    assert!(lost.timer_in.is_some(), "a timer announces it");
+    assert_eq!(room.announced().await.len(), 2, "nothing before that");
+    assert_eq!(due_read(&room.redis, &room.scope, 10).await.unwrap().rows[0].row, "gone");
+    let announced = room_presence(&room.redis, &room.scope, plain(), now).await.unwrap();
+    assert!(announced.told.is_some() && announced.timer_in.is_none());
+    assert_eq!(room.announced().await[2..], [vec![here("ann"), gone("ben")]]);
+    assert!(due_read(&room.redis, &room.scope, 10).await.unwrap().rows.is_empty());
+
+    assert!(room.leave(ANN, None, now).await.is_some(), "who leaves vanishes at once");
+    assert_eq!(room.announced().await[3..], [vec![gone("ben")]]);
+    assert_eq!(room.leave(ANN, None, now).await, None);
+}
+
+async fn a_socket_that_comes_back_within_the_grace_is_not_announced(redis: Redis) {
+    let room = empty(redis);
+    let slow = announcing(0, 60_000);
+    room.join(ANN, false, slow).await;
+    room.leave(ANN, Some(0), slow).await.unwrap();
+    let waiting = room_presence(&room.redis, &room.scope, plain(), slow).await.unwrap();
+    assert!(waiting.told.is_none() && waiting.timer_in.is_some_and(|wait| wait > Duration::from_secs(50)));
+    assert!(room.join(ANN, true, slow).await.first);
+    room_presence(&room.redis, &room.scope, plain(), announcing(0, 0)).await.unwrap();
+    assert_eq!(room.announced().await.len(), 1);
 }

@@ -28,6 +28,7 @@ use convoke::redis::{Redis, RedisConfig, RedisError, Value, cmd, keys};
 use convoke::rooms::audit::{Line, room_audit, room_events};
 use convoke::rooms::history::{HistoryQuery, Message, room_history, room_message};
 use convoke::rooms::lease::{lease_release, lease_take};
+use convoke::rooms::presence::{Announcing, Connection, room_announce, room_join, room_leave, room_members, room_presence};
 use convoke::rooms::relay::{Recipient, Relayed, SignalBody, room_relay};
 use convoke::rooms::scripts::Sender;
 
@@ -382,6 +383,29 @@ impl Worst<'_> {
             room_audit(&meter, &scope, &trail, sender, line, refused).await.expect("an answer");
         }
         assert!(room_events(&meter, &trail, None, 1000).await.expect("an answer").more);
+        let announcing = Announcing { window: Duration::ZERO, grace: Duration::ZERO, timer: "gone", head: r#""room":"worst""# };
+        let connection = Connection { node: SEAT.node, session_epoch: SEAT.session_epoch };
+        self.copy("room").await;
+        let scope_of_room = kinds::scope("room");
+        for n in 0..MEMBERS {
+            let (name, sid) = self::person(n);
+            let sender = Sender { user: &name, role: "rescuer", sid: &sid, source: "socket" };
+            if n < 5 {
+                room_join(&meter, &scope_of_room, once(""), sender, connection, false, announcing).await.expect("an answer");
+                assert!(room_members(&meter, &scope_of_room).await.expect("an answer").1.len() >= MEMBERS);
+            }
+            let redis = &self.meter.redis;
+            let left = if n < 3 {
+                room_leave(&meter, &scope_of_room, once(""), sender, connection, Some(1), announcing).await
+            } else {
+                room_leave(redis, &scope_of_room, once(""), sender, connection, Some(1), announcing).await
+            };
+            assert!(left.expect("an answer").is_some());
+        }
+        for _ in 0..3 {
+            room_presence(&meter, &scope_of_room, once(""), announcing).await.expect("an answer");
+        }
+        room_announce(&meter, &scope_of_room, once(""), announcing).await.expect("an answer");
         lease_take(&meter, &scope, "lease:x", "me", HOUR_MS, None).await.expect("an answer");
         assert!(lease_release(&meter, &scope, "lease:x", "me").await.expect("an answer"));
     }

@@ -2,11 +2,12 @@
 -- `@<user key>` → `<role> <last seen> <sockets> <shown online> <user>`, kept when the last connection is lost; `_` keeps
 -- the key in being. A user key is the base64url of a user id.
 --
--- In the scope of an SOS scope:meta notes whose presence is not what was announced last: `p:<user key>` → `<n> <announced>
--- <user>`, and `pq:<n>` → user key for each n above `ph`, up to `pt`; po: the SOS service is to hear of one of these; pv
--- counts the changes. Who announces them is lib/presence.lua.
+-- Where presence is announced scope:meta notes whose presence is not what was announced last: `p:<user key>` → `<n> <announced>
+-- <user>`, and `pq:<n>` → user key for each n above `ph`, up to `pt`; po: somebody but the
+-- internal API has changed one of these; pv counts the changes. They are announced by rooms/lib/presence.
 
-local NOTED = string.find(META, 'scope:meta:sos:', 1, true) == 1
+-- Whether presence is announced here: in an SOS, and where a script has put `pn` into scope:meta.
+local noted = string.find(META, 'scope:meta:sos:', 1, true) == 1 or nil
 local from_api = false -- the internal API changes something, which the SOS service knows already
 
 local function user_of(entry)
@@ -34,7 +35,8 @@ end
 
 -- A user's presence was `before`, and is something else now.
 local function note(key, user, before)
-  if not NOTED then return end
+  if noted == nil then noted = call('HEXISTS', META, 'pn') == 1 end
+  if not noted then return end
   call('HINCRBY', META, 'pv', 1)
   if is_noted(key) then return end
   local n = call('HINCRBY', META, 'pt', 1)

@@ -298,7 +298,8 @@ script!(
     "sos/lib/sos",
     "sos/lib/snapshot",
     "sos/lib/room",
-    "sos/lib/presence"
+    "sos/lib/presence",
+    "rooms/lib/presence"
 );
 script!(SHARE = "sos" / "sos_share", "sos/lib/snapshot");
 script!(
@@ -313,6 +314,7 @@ script!(
     "sos/lib/snapshot",
     "sos/lib/room",
     "sos/lib/presence",
+    "rooms/lib/presence",
     "sos/lib/location"
 );
 script!(
@@ -327,6 +329,7 @@ script!(
     "sos/lib/snapshot",
     "sos/lib/room",
     "sos/lib/presence",
+    "rooms/lib/presence",
     "sos/lib/location"
 );
 script!(
@@ -339,6 +342,7 @@ script!(
     "sos/lib/sos",
     "sos/lib/snapshot",
     "sos/lib/room",
-    "sos/lib/presence"
+    "sos/lib/presence",
+    "rooms/lib/presence"
 );
 script!(STANDING = "sos" / "sos_standing", "scope/lib/scope", "rooms/lib/audit", "sos/lib/final", "sos/lib/sos");

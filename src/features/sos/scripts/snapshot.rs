@@ -8,6 +8,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use crate::features::sos::rules;
 use crate::redis::script::reply::number;
 use crate::redis::script::{BadReply, Reply};
+use crate::rooms::presence::{MemberSocket, MemberState, read_members};
 
 /// State, last locations and members, read in one step.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,29 +58,6 @@ pub struct Location {
     fields: String,
 }
 
-/// A user in the room, or one whose connection was lost.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MemberState {
-    pub user_id: String,
-    pub role: String,
-    pub last_seen: u64,
-    /// It has sockets, or its last one was lost less than the grace ago.
-    pub online: bool,
-    pub sockets: u32,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MemberSocket {
-    pub sid: String,
-    /// base64url of its user id.
-    pub user_key: String,
-    pub role: String,
-    pub node: String,
-    pub session_epoch: u64,
-    pub joined: u64,
-    pub last_seen: u64,
-}
-
 impl SosSnapshot {
     /// Reads the four elements with which scripts answer a snapshot: time, state, locations, members.
     pub(super) fn read(sos: &str, reply: &mut Reply) -> Result<Self, BadReply> {
@@ -93,16 +71,8 @@ impl SosSnapshot {
                 snapshot.locations.push(location(&value).ok_or_else(|| reply.bad("no such location"))?);
             }
         }
-        for (field, value) in members {
-            let text = std::str::from_utf8(&value).map_err(|_| reply.bad("no UTF-8"))?;
-            if field.starts_with('@') {
-                snapshot.members.push(member(text).ok_or_else(|| reply.bad("no such member"))?);
-            } else if field != "_" {
-                snapshot.sockets.push(socket(field, text).ok_or_else(|| reply.bad("no such socket"))?);
-            }
-        }
+        (snapshot.members, snapshot.sockets) = read_members(reply, members)?;
         snapshot.locations.sort_by(|a, b| a.fields.cmp(&b.fields));
-        snapshot.members.sort_by(|a, b| a.user_id.cmp(&b.user_id));
         snapshot.responders.sort_by(|a, b| (a.assigned_at, &a.user_id).cmp(&(b.assigned_at, &b.user_id)));
         Ok(snapshot)
     }
@@ -278,32 +248,6 @@ fn location(value: &[u8]) -> Option<Location> {
         timestamp: parts.next()?.parse().ok()?,
         role: parts.next()?.to_owned(),
         fields: fields.to_owned(),
-    })
-}
-
-fn member(text: &str) -> Option<MemberState> {
-    let mut parts = text.splitn(5, ' ');
-    let (role, last_seen, sockets, shown) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let sockets = sockets.parse().ok()?;
-    Some(MemberState {
-        role: role.to_owned(),
-        last_seen: last_seen.parse().ok()?,
-        sockets,
-        online: sockets > 0 || shown == "1",
-        user_id: parts.next()?.to_owned(),
-    })
-}
-
-fn socket(sid: String, text: &str) -> Option<MemberSocket> {
-    let mut parts = text.split(' ');
-    Some(MemberSocket {
-        sid,
-        user_key: parts.next()?.to_owned(),
-        role: parts.next()?.to_owned(),
-        node: parts.next()?.to_owned(),
-        session_epoch: parts.next()?.parse().ok()?,
-        joined: parts.next()?.parse().ok()?,
-        last_seen: parts.next()?.parse().ok()?,
     })
 }
 

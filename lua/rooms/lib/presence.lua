@@ -1,0 +1,153 @@
+-- Shared: the announcement of who is in a room, at most once in a window, and of what has changed only in a large room. What is
+-- not announced yet is noted by scope/lib/members. Needs scope/lib/scope, log, members, and in front of it
+-- `tell_presence(count, rest, who, outside)`, which publishes an announcement: `rest` is the JSON of its other fields, `who` the
+-- user if there is only one, `outside` whether somebody but the internal API has changed something.
+--
+-- scope:meta: pe (the window's end) · pw ('1': an announcement is owed when it ends) · pc (users when they were counted last, at
+-- change pb) · ps (notes up to this one were there when a snapshot was taken: who has it must hear of these users even if all is
+-- as it was).
+
+local LISTED = 50            -- up to so many users the whole list is sent
+local PART, PARTS = 200, 2   -- users in one event, and such events at once: bytes and time are bounded
+
+-- The members' fields that are users, who are counted by that.
+local function user_fields()
+  local fields = {}
+  for _, field in ipairs(call('HKEYS', MEMBERS)) do
+    if string.byte(field) == 64 then fields[#fields + 1] = field end -- '@'
+  end
+  call('HSET', META, 'pc', #fields, 'pb', call('HGET', META, 'pv') or 0)
+  return fields
+end
+
+-- Whether there are more users than are listed.
+local function is_large()
+  if call('HLEN', MEMBERS) <= LISTED + 1 then return false end
+  local r = call('HMGET', META, 'pc', 'pv', 'pb')
+  if (r[1] or 0) - ((r[2] or 0) - (r[3] or 0)) > LISTED then return true end
+  return #user_fields() > LISTED
+end
+
+local function member_json(entry)
+  return '{"userId":' .. cjson.encode(entry.user) .. ',"role":"' .. entry.role .. '","online":' .. tostring(is_online(entry)) ..
+    ',"lastSeen":' .. entry.seen .. ',"sockets":' .. entry.sockets .. '}'
+end
+
+local function tell_changes(count, part, outside)
+  local joined, left = {}, {}
+  for _, change in ipairs(part) do
+    if change.entry then joined[#joined + 1] = member_json(change.entry) else left[#left + 1] = cjson.encode(change.user) end
+  end
+  tell_presence(count, '"joined":[' .. table.concat(joined, ',') .. '],"left":[' .. table.concat(left, ',') .. ']',
+    #part == 1 and part[1].user or '', outside)
+end
+
+local function tell_all(fields, part, outside)
+  local members = {}
+  for _, entry in ipairs(#fields > 0 and call('HMGET', MEMBERS, unpack(fields)) or {}) do
+    members[#members + 1] = member_json(user_of(entry))
+  end
+  tell_presence(#fields, '"members":[' .. table.concat(members, ',') .. ']', #part == 1 and part[1].user or '', outside)
+end
+
+-- Takes the notes in (head, stop] away. Returns whose presence is not what was announced.
+local function take_notes(head, stop, seen)
+  local places, marks, fields, part = {}, {}, {}, {}
+  for n = head + 1, stop do places[#places + 1] = 'pq:' .. n end
+  for i, key in ipairs(call('HMGET', META, unpack(places))) do
+    marks[i], fields[i] = 'p:' .. (key or ''), '@' .. (key or '')
+  end
+  local notes, entries = call('HMGET', META, unpack(marks)), call('HMGET', MEMBERS, unpack(fields))
+  for i, text in ipairs(notes) do
+    if text then
+      local n, before, user = string.match(text, '^(%d+) (%S+) (.*)$')
+      local entry = user_of(entries[i])
+      if presence_of(entry) ~= before or tonumber(n) <= seen then part[#part + 1] = { user = user, entry = entry } end
+    end
+  end
+  call('HDEL', META, unpack(places))
+  call('HDEL', META, unpack(marks))
+  return part
+end
+
+-- Announces what has changed, now. Returns ms until the rest is due, or -1.
+local function announce(window)
+  local r = call('HMGET', META, 'ph', 'pt', 'ps', 'po')
+  local head, tail, seen = tonumber(r[1] or 0), tonumber(r[2] or 0), tonumber(r[3] or 0)
+  local outside = r[4] == '1'
+  local fields, told = user_fields(), false
+  for _ = 1, PARTS do
+    if head == tail then break end
+    local stop = math.min(tail, head + PART)
+    local part = take_notes(head, stop, seen)
+    head = stop
+    if #part > 0 and #fields > LISTED then
+      tell_changes(#fields, part, outside)
+      told = true
+    elseif #part > 0 and not told then
+      tell_all(fields, part, outside)
+      told = true
+    end
+  end
+  put('ph', head)
+  if told then put('pe', now + window) end
+  if head < tail then
+    put('pw', 1)
+    return window
+  end
+  put('pw', '')
+  put('po', '')
+  return -1
+end
+
+-- Whether there is something to announce of a user.
+local function differs(key)
+  local text = call('HGET', META, 'p:' .. key)
+  if not text then return false end
+  local n, before = string.match(text, '^(%d+) (%S+) ')
+  return presence_of(user_entry(key)) ~= before or tonumber(n) <= tonumber(call('HGET', META, 'ps') or 0)
+end
+
+-- Announces now if the window is over, else when it ends. Returns ms until somebody must come for that, or -1.
+local function presence(window, wanted)
+  window = tonumber(window)
+  local r = call('HMGET', META, 'pe', 'pw')
+  local owed, left = r[2] == '1', tonumber(r[1] or 0) - now
+  if not wanted and not owed then return -1 end
+  if left <= 0 or left > window then return announce(window) end -- far ahead: Redis' clock was set back
+  if not owed then put('pw', 1) end
+  return left
+end
+
+-- A snapshot of now goes to somebody who will apply what is announced later.
+local function snapshot_taken(tail)
+  if tail > tonumber(call('HGET', META, 'ph') or 0) then put('ps', tail) end
+end
+
+-- Those whose last connection was lost longer than the grace ago count as gone, at most `most` of them. `each(key, entry)` is
+-- called for each. Returns how many, and ms until somebody else is due or -1.
+local function show_gone(grace, most, each)
+  local gone, wait, all = 0, -1, call('HGETALL', MEMBERS)
+  for i = 1, #all, 2 do
+    local entry = string.byte(all[i]) == 64 and user_of(all[i + 1]) -- '@'
+    if entry and entry.sockets == 0 and entry.shown == '1' then
+      local due = entry.seen + grace - now
+      if due <= 0 and gone < most then
+        local key, before = string.sub(all[i], 2), presence_of(entry)
+        gone = gone + 1
+        entry.shown = '0'
+        user_put(key, entry, entry.user, before)
+        if each then each(key, entry) end
+      elseif wait < 0 or due < wait then
+        wait = math.max(due, 0)
+      end
+    end
+  end
+  return gone, wait
+end
+
+-- Whether there are changes that nobody has announced.
+local function has_notes()
+  local r = call('HMGET', META, 'pt', 'ph')
+  return tonumber(r[1] or 0) > tonumber(r[2] or 0)
+end

@@ -2,15 +2,14 @@
 //! the hub's. Which surfaces there are, the features say.
 
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use anyhow::Context as _;
 use clap::builder::PossibleValue;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgMatches, Command};
 
 use crate::app::{Config, FEATURES};
-use crate::core::ids;
+use crate::core::{clock, ids};
 use crate::feature::{NoToken, TokenWish};
 use crate::settings::duration;
 
@@ -41,7 +40,7 @@ pub(super) fn command() -> Command {
 }
 
 pub(super) fn print(words: &ArgMatches, config: &Config) -> anyhow::Result<ExitCode> {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).context("the clock stands before 1970")?.as_secs();
+    let now = clock::now_seconds();
     let text = |name: &str| words.get_one::<String>(name).map(String::as_str);
     let ttl = words.get_one::<Duration>("ttl").copied().unwrap_or_default();
     let wish = TokenWish {

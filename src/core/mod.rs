@@ -1,6 +1,7 @@
-//! What every layer may use: names that travel, places in a log, the phases of a process, an error in one line, a lock that
+//! What every layer may use: names that travel, places in a log, the clock, the phases of a process, an error in one line, a lock that
 //! outlives a panic.
 
+pub mod clock;
 pub mod drain;
 pub mod error;
 pub mod ids;

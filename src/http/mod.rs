@@ -8,8 +8,6 @@ pub mod routes;
 pub mod server;
 pub mod table;
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use bytes::Bytes;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
@@ -33,9 +31,4 @@ pub fn respond(status: StatusCode, content_type: &'static str, body: impl Into<B
 /// [`respond`] with JSON text.
 pub fn json(status: StatusCode, body: impl Into<Bytes>) -> Response<Body> {
     respond(status, "application/json", body)
-}
-
-/// Since 1970, by this node's clock.
-pub fn now_seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -9,7 +9,7 @@ mod token;
 mod webhook;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use jsonwebtoken::crypto::aws_lc;
 use livekit_api::access_token::VideoGrants;
@@ -236,10 +236,6 @@ impl LiveKit {
             Err(_) => Err(LiveKitError::Unavailable("it did not answer in time".into())),
         }
     }
-}
-
-fn now_seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 fn may_create() -> VideoGrants {

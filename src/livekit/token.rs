@@ -4,7 +4,8 @@
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde::Serialize;
 
-use super::{LiveKitError, now_seconds};
+use super::LiveKitError;
+use crate::core::clock::now_seconds;
 
 /// What a token allows.
 #[derive(Clone, Copy, Debug)]

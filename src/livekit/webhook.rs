@@ -10,7 +10,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::{WebhookError, now_seconds};
+use super::WebhookError;
+use crate::core::clock::now_seconds;
 
 /// Clocks may differ by so much, as LiveKit's own clients allow.
 const SKEW_SECONDS: u64 = 60;

@@ -6,12 +6,12 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Mutex;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::{digest, hmac};
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use hyper::StatusCode;
 
+use crate::core::clock::now_ms;
 use crate::core::ids;
 use crate::core::sync::lock;
 use crate::settings::Secret;
@@ -185,10 +185,6 @@ fn answered(nonce: &str, status: StatusCode, body: &[u8]) -> Vec<u8> {
     let mut said = format!("answer\n{nonce}\n{}\n", status.as_u16()).into_bytes();
     said.extend_from_slice(hash.as_ref());
     said
-}
-
-fn now_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! Redis' clock, as far as this node knows it.
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::core::clock::now_ms;
 
 /// Redis' clock, by the last answer that told it. Within one round trip of the truth, which is all that its users need.
 #[derive(Default)]
@@ -13,18 +14,14 @@ impl Clock {
     /// A script has said what time it is.
     pub fn learn(&self, at_ms: u64) {
         if at_ms > 0 {
-            self.ahead_ms.store(at_ms as i64 - local_ms() as i64, Ordering::Relaxed);
+            self.ahead_ms.store(at_ms as i64 - now_ms() as i64, Ordering::Relaxed);
         }
     }
 
     /// ms since 1970.
     pub fn now_ms(&self) -> u64 {
-        local_ms().saturating_add_signed(self.ahead_ms.load(Ordering::Relaxed))
+        now_ms().saturating_add_signed(self.ahead_ms.load(Ordering::Relaxed))
     }
-}
-
-fn local_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
 
 #[cfg(test)]
@@ -35,8 +32,8 @@ mod tests {
     fn the_clock_follows_the_last_answer_and_an_answer_without_a_time_changes_nothing() {
         let clock = Clock::default();
         let hour = 3_600_000;
-        clock.learn(local_ms() + hour);
+        clock.learn(now_ms() + hour);
         clock.learn(0);
-        assert!(clock.now_ms().abs_diff(local_ms() + hour) < 60_000);
+        assert!(clock.now_ms().abs_diff(now_ms() + hour) < 60_000);
     }
 }

@@ -4,12 +4,13 @@
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde_json::json;
 use tokio::task::AbortHandle;
 
 use crate::auth::AuthError;
+use crate::core::clock;
 use crate::core::sync::lock;
 use crate::protocol::fields::Fields;
 use crate::socketio::{Code, Event, EventError, Reply, Socket};
@@ -154,15 +155,9 @@ pub const fn code(error: AuthError) -> Code {
     Code(error.code())
 }
 
-/// Seconds since 1970 by this node's clock: what `exp` is compared with.
-pub fn now_seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
 /// How long until `seconds` after 1970, less `before`.
 pub fn until(seconds: u64, before: Duration) -> Duration {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Duration::from_secs(seconds).saturating_sub(before).saturating_sub(now)
+    Duration::from_secs(seconds).saturating_sub(before).saturating_sub(clock::since_1970())
 }
 
 /// In steps, since the clock may be set and the timers of the runtime have an end.

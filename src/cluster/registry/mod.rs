@@ -19,12 +19,13 @@ use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use tokio::sync::{Notify, watch};
 
 use super::{Identity, Scopes};
+use crate::core::clock;
 use crate::core::sync::lock;
 use crate::peer::{Peer, Peers};
 use crate::redis::Redis;
@@ -113,7 +114,7 @@ impl Known {
 impl Registry {
     /// Nothing happens before [`Registry::run`].
     pub fn new(redis: Redis, identity: Arc<Identity>, peers: Arc<Peers>, has_secret: bool) -> Arc<Self> {
-        let started_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+        let started_ms = clock::now_ms();
         Arc::new(Self {
             redis,
             identity,

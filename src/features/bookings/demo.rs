@@ -1,7 +1,7 @@
 //! Stands in for the identity provider of interview sessions: a name makes a user, with a résumé or without.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use hyper::{Method, StatusCode};
 use serde::Deserialize;
@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{Bookings, holder};
+use crate::core::clock;
 use crate::http::router::{Answer, Call, Router};
 use crate::http::{HttpError, Shape, json as respond_json};
 use crate::protocol::fields::Bad;
@@ -48,7 +49,7 @@ async fn sign_in(call: Call, identity: &Identity, sessions: Option<&Arc<Bookings
     let user = user_id(&asked.name);
     // No mail is ever delivered to this domain (RFC 2606).
     let email = format!("{}@demo.invalid", asked.name);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = clock::since_1970();
     let expires_at = (now + TOKEN_TTL).as_secs();
     // The only way to fail is a hub without a secret: one that knows public keys only cannot sign.
     let token = holder::mint(identity, user, Some(&email), expires_at, now.as_secs())

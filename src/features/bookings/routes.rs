@@ -10,13 +10,14 @@ use serde_json::Value;
 use super::holder::{Holder, HolderVerifier};
 use super::settings;
 use crate::auth::AuthError;
+use crate::core::clock::now_seconds;
 use crate::engineio::Body;
 use crate::features::bookings::Bookings;
 use crate::features::bookings::error::BookingError;
 use crate::http::guards::{FailedAuth, InternalDoor, RateLimits, bearer};
 use crate::http::router::{Answer, Call, Router};
 use crate::http::table::{self, Table};
-use crate::http::{HttpError, Shape, json as respond_json, now_seconds};
+use crate::http::{HttpError, Shape, json as respond_json};
 use crate::protocol::fields::{Bad, Fields};
 use crate::settings::Secret;
 

@@ -6,13 +6,14 @@ use hyper::{Method, Response, StatusCode};
 use serde_json::json;
 
 use super::recruiter::Recruiter;
+use crate::core::clock::now_seconds;
 use crate::engineio::Body;
 use crate::features::interviews::error::InterviewError;
 use crate::features::interviews::{Caller, Interviews, InviteRequest, JoinRequest};
 use crate::http::guards::{FailedAuth, InternalDoor, RateLimits, X_INTERNAL_TOKEN, bearer};
 use crate::http::router::{Answer, Call, Router};
 use crate::http::table::{self, Table};
-use crate::http::{HttpError, Shape, json as respond_json, now_seconds};
+use crate::http::{HttpError, Shape, json as respond_json};
 use crate::settings::Secret;
 
 /// What the routes stand on.

@@ -1,13 +1,13 @@
 //! What stands in for a login and for the SOS service. Only with `DEMO=true`.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use hyper::{Method, StatusCode};
 use serde_json::json;
 
 use super::{Sos, routes};
-use crate::core::ids;
+use crate::core::{clock, ids};
 use crate::features::sos::auth::{self, Claims, Role};
 use crate::http::router::{Answer, Call, Router};
 use crate::http::{HttpError, Shape, json as respond_json};
@@ -50,7 +50,7 @@ fn token(call: &Call, identity: &Identity) -> Answer {
         fault("sos", "must have 1–128 of A–Z, a–z, 0–9, _, . and -, and not be . or ..");
     }
     let (true, Some(role), Some(user)) = (faults.is_empty(), role, user) else { return Err(faults.into()) };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = clock::since_1970();
     let expires_at = (now + TOKEN_TTL).as_secs();
     let claims = Claims {
         user_id: user.as_str().into(),

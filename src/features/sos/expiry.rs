@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::auth::AuthError;
+use crate::core::clock::now_seconds;
 use crate::features::sos::auth::Claims;
 use crate::features::sos::scripts::{Standing, sos_standing};
-use crate::rooms::expiry::{self, AfterEnd, Bearer, ExpiryTimer, Tokens, now_seconds};
+use crate::rooms::expiry::{self, AfterEnd, Bearer, ExpiryTimer, Tokens};
 use crate::socketio::{Code, Event, EventError, Reply, Socket};
 
 use super::Sos;

@@ -8,11 +8,11 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 use crate::auth::AuthError;
+use crate::core::clock::now_seconds;
 use crate::core::ids;
 use crate::features::sos::auth::{SosVerifier, Verified};
 use crate::features::sos::service_client::SosService;
 pub use crate::features::sos::service_client::{Delivery, LookupError, Record};
-use crate::rooms::expiry::now_seconds;
 
 /// Both of them.
 pub struct Ports {

@@ -1,7 +1,8 @@
 -- Tells which timers of a scope are due; changes nothing.
 -- KEYS 1 scope:due
 -- ARGV 1 most that are told
--- Returns { ms until the earliest that is not told or -1, timer and subject, ms that it is late, … }, the longest overdue first
+-- Returns { ms until the earliest that is not told or -1, timer and subject, ms that it is late, … }, the longest overdue
+-- first
 clock()
 local most, result = tonumber(ARGV[1]), { -1 }
 local rows = call('ZRANGE', KEYS[1], 0, most, 'WITHSCORES')

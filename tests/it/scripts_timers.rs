@@ -27,7 +27,7 @@ fn part() -> u16 {
 }
 
 fn scope() -> ScopeId {
-    ScopeId { kind: Kind::of("watch"), id: unique("timers").into() }
+    ScopeId { kind: Kind::of("room"), id: unique("timers").into() }
 }
 
 async fn take(redis: &Redis, part: u16, hold: Duration) -> Vec<Taken> {

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use convoke::redis::{cmd, keys};
 use serde_json::{Value, json};
 
 use super::support::client::Client;
@@ -125,6 +126,21 @@ async fn an_alarm_of_a_killed_node_does_not_wait_until_it_is_known_to_be_dead() 
     eventually_within(20, "all alarms", || dispatcher.received("sos:unacknowledged").len() >= 3).await;
     assert!(!b.log().contains("a node is dead"), "a lease is longer than this took");
     assert_eq!(dispatcher.received("sos:unacknowledged").len(), 3);
+}
+
+#[tokio::test]
+async fn a_hint_that_a_failover_has_taken_back_is_written_again_by_the_sweep() {
+    let redis = Server::start(&[]);
+    let url = redis.url();
+    let hub = Hub::start(&[("REDIS_URL", &*url), ("NODE_ID", "a"), ("SOS_SWEEP_SECONDS", "1")]).await;
+    hub.create_sos("forgotten", "c1").await;
+    let hints = |verb: &str| -> i64 {
+        let keys = (0..keys::TIMER_PARTS).map(keys::timers).collect::<Vec<_>>();
+        redis.ask(cmd(verb).arg(keys))
+    };
+    eventually_within(20, "it is hinted at", || hints("EXISTS") > 0).await;
+    assert!(hints("DEL") > 0);
+    eventually_within(20, "it is hinted at again", || hints("EXISTS") > 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -75,7 +75,7 @@ impl OnDue for Handler {
 fn timers(scopes: Arc<Scopes>, redis: &Redis, world: &Arc<World>) -> Arc<Timers> {
     let timers = Timers::new(scopes);
     for timer in ["one", "two"] {
-        timers.on(Kind::of("watch"), timer, Arc::new(Handler { redis: redis.clone(), world: world.clone() }));
+        timers.on(Kind::of("room"), timer, Arc::new(Handler { redis: redis.clone(), world: world.clone() }));
     }
     timers.start();
     timers
@@ -87,7 +87,7 @@ async fn node(redis: &Redis, world: &Arc<World>) -> Arc<Timers> {
 }
 
 fn scope(n: usize) -> ScopeId {
-    ScopeId { kind: Kind::of("watch"), id: format!("s{n}").into() }
+    ScopeId { kind: Kind::of("room"), id: format!("s{n}").into() }
 }
 
 async fn each_once(redis: Redis) {
@@ -159,7 +159,7 @@ async fn a_timer_that_is_moved_or_cleared_does_not_fire_at_its_first_time() {
     node.clear(&scope(1), "one", "").await.unwrap();
     node.arm(&scope(2), "one", "", SOON * 4).await.unwrap();
     eventually_within(20, "the last one has fired", || world.effects() >= 1).await;
-    assert!(world.is_each_once(1) && world.effects.lock().unwrap().contains_key("watch:s2 one"));
+    assert!(world.is_each_once(1) && world.effects.lock().unwrap().contains_key("room:s2 one"));
 }
 
 #[tokio::test]
@@ -184,4 +184,19 @@ async fn a_node_that_may_not_act_fires_nothing() {
     let _other = node(&redis, &free).await;
     eventually_within(20, "the other node has fired them", || free.effects() >= 20).await;
     assert!(free.is_each_once(20) && fenced.calls.load(Ordering::Relaxed) == 0);
+}
+
+#[tokio::test]
+async fn a_timer_without_a_handler_on_one_node_is_fired_by_another() {
+    let server = Server::start(&[]);
+    let (redis, world) = (server.client().await, Arc::new(World::default()));
+    // A feature is off there, or its release is older.
+    let without = Timers::new(Scopes::new(redis.clone(), Identity::new("without")));
+    without.start();
+    for n in 0..20 {
+        without.arm(&scope(n), "one", "", Duration::ZERO).await.unwrap();
+    }
+    let _with = node(&redis, &world).await;
+    eventually_within(20, "all have fired", || world.effects() >= 20).await;
+    assert!(world.is_each_once(20));
 }

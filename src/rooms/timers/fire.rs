@@ -21,8 +21,10 @@ use crate::telemetry::metrics::{TIMER_LATE_SECONDS, TIMERS_FIRED};
 const ROWS: usize = 32;
 /// A handler has failed if it is not done by then.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The shortest and the longest pause after a failure.
-const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+/// The shortest and the longest pause after a failure. Not long: once Redis is back, what was due is late by this at most.
+const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));
+/// So often in a row a timer that has no handler here is left to other nodes, which may have one; then it is looked at seldom.
+const LEFT_TO_OTHERS: u32 = 100;
 /// Scopes whose failures are counted; of others each failure is the first.
 const MOST_FAILURES: usize = 10_000;
 
@@ -31,8 +33,7 @@ impl Timers {
     pub(super) async fn settle(&self, taken: Taken) -> Settled {
         let next = match taken.name.parse::<ScopeId>() {
             Ok(scope) => self.fire_all(&scope, &taken.name).await,
-            // A scope of a later release: its nodes know.
-            Err(()) => Some(self.failed(&taken.name)),
+            Err(()) => Some(self.left_to_others(&taken.name)),
         };
         Settled { taken, next }
     }
@@ -49,18 +50,18 @@ impl Timers {
                 return Some(self.failed(name));
             }
             let Ok(found) = due_read(redis, scope, ROWS).await else { return Some(self.failed(name)) };
-            let (mut next, mut has_failed) = (found.next, false);
+            let (mut next, mut has_failed, mut is_unknown) = (found.next, false, false);
             let earlier = |next: Option<Duration>, wait| Some(next.map_or(wait, |next| next.min(wait)));
-            for due in self.by_name(scope, found.rows, &mut has_failed) {
+            for due in self.by_name(scope, found.rows, &mut is_unknown) {
                 match self.fire(due).await {
                     Fired::Done => {}
                     Fired::Again(wait) => next = earlier(next, wait),
                     Fired::Failed => has_failed = true,
                 }
             }
-            if has_failed {
+            if has_failed || is_unknown {
                 // What else is in the scope does not wait for that, unless it is due now.
-                let pause = self.failed(name);
+                let pause = if has_failed { self.failed(name) } else { self.left_to_others(name) };
                 return earlier(next.filter(|next| !next.is_zero()), pause);
             }
             if next != Some(Duration::ZERO) || began.elapsed() * 2 > HOLD {
@@ -70,15 +71,15 @@ impl Timers {
         }
     }
 
-    /// The rows by the names of their timers. Of those that nobody here handles, a node of a later release knows.
-    fn by_name(&self, scope: &ScopeId, rows: Vec<DueRow>, has_failed: &mut bool) -> Vec<Due> {
+    /// The rows by the names of their timers, without those that have no handler here.
+    fn by_name(&self, scope: &ScopeId, rows: Vec<DueRow>, is_unknown: &mut bool) -> Vec<Due> {
         let mut found: HashMap<&'static str, Due> = HashMap::new();
         let handlers = lock(&self.handlers);
         for DueRow { row, late } in rows {
             let (timer, subject) = row.split_once(' ').unwrap_or((&row, ""));
             let known = handlers.keys().find(|(kind, name)| *kind == scope.kind && *name == timer);
             let Some(&(_, timer)) = known else {
-                *has_failed = true;
+                *is_unknown = true;
                 continue;
             };
             let due = || Due { scope: scope.clone(), timer, subjects: Vec::new(), late };
@@ -116,20 +117,26 @@ impl Timers {
 
     /// The pause after a failure: the longer the more often in a row, and not the same on every node.
     fn failed(&self, name: &str) -> Duration {
-        let mut failures = lock(&self.failures);
-        let times = match failures.get_mut(name) {
-            Some(times) => {
-                *times += 1;
-                *times
-            }
-            None => {
-                if failures.len() < MOST_FAILURES {
-                    failures.insert(name.to_owned(), 1);
-                }
-                1
-            }
-        };
+        let times = self.count(name);
         let pause = RETRY.0.saturating_mul(1 << (times - 1).min(6)).min(RETRY.1);
         pause.mul_f64(rand::rng().random_range(0.5..1.0))
+    }
+
+    /// The pause before a timer without a handler here, of a later release or of a feature that is off, may be taken again.
+    fn left_to_others(&self, name: &str) -> Duration {
+        if self.count(name) <= LEFT_TO_OTHERS { HOLD } else { RETRY.1 }
+    }
+
+    /// How often in a row a scope's timers could not be fired here, this time included.
+    fn count(&self, name: &str) -> u32 {
+        let mut failures = lock(&self.failures);
+        if let Some(times) = failures.get_mut(name) {
+            *times = times.saturating_add(1);
+            return *times;
+        }
+        if failures.len() < MOST_FAILURES {
+            failures.insert(name.to_owned(), 1);
+        }
+        1
     }
 }

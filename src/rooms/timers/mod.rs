@@ -51,7 +51,7 @@ pub struct Due {
 pub enum Fired {
     /// Their rows are cleared.
     Done,
-    /// Rows are set to then, or later.
+    /// To be looked at again in so long: rows are set to then, or the work was put off.
     Again(Duration),
     /// Nothing is certain. They fire again, after a pause.
     Failed,

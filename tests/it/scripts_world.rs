@@ -12,6 +12,7 @@ use convoke::features::sos::kinds;
 use convoke::features::sos::scripts::Refused;
 use convoke::features::sos::scripts::snapshot::SosSnapshot;
 use convoke::features::sos::scripts::*;
+use convoke::features::sos::wire;
 use convoke::redis::script::Eval;
 use convoke::redis::script::Script;
 use convoke::redis::{Redis, RedisError, Sink, Value};
@@ -263,6 +264,9 @@ impl Heard {
         let mut args: Vec<serde_json::Value> = serde_json::from_str(args).unwrap();
         assert_eq!(args.len(), 2, "{args:?}");
         let data = args.pop().unwrap();
+        if data.get("sosId").is_some() {
+            assert_eq!(wire::check(args[0].as_str().unwrap(), &data), Ok(()));
+        }
         Self { head: head.to_owned(), name: args[0].as_str().unwrap().to_owned(), data }
     }
 }

@@ -62,7 +62,7 @@ impl SosService {
             .redirect(redirect::Policy::none())
             .default_headers(HeaderMap::from_iter([("x-internal-token".parse()?, token)]))
             .build()?;
-        Ok(Self { http, base: base.into() })
+        Ok(Self { http, base: base.trim_end_matches('/').into() })
     }
 
     /// `GET /internal/sos/:id`. `request_id` goes on as `X-Request-ID`.

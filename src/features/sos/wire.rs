@@ -1,9 +1,125 @@
-//! What clients are sent, as types: what Rust builds is built from them, and what Lua builds is tested against them.
+//! What clients are sent, as types: what Rust builds is built from them, and what Lua builds is tested against them ([`check`]).
+//! Times are ms since 1970.
 
+use std::borrow::Cow;
+
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::value::RawValue;
+use serde_json::{Number, Value};
 
 use crate::rooms::history::Kept;
+
+/// `sos:init` to the room: somebody has come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UserJoined {
+    pub user_id: Option<String>,
+    pub role: String,
+    pub sos_id: String,
+    /// `user_joined`
+    pub action: String,
+    pub timestamp: u64,
+}
+
+/// `sos:status:broadcast`. `status` and `oldStatus` are the incident's; they are equal if only a responder's entry moved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StatusChanged {
+    pub sos_id: String,
+    pub status: String,
+    pub old_status: String,
+    pub updated_by: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub responder_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub responder_status: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    pub timestamp: u64,
+}
+
+/// `sos:close`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Closed {
+    pub sos_id: String,
+    pub status: String,
+    pub closed_by: Option<String>,
+    pub reason: Option<String>,
+    pub timestamp: u64,
+}
+
+/// `sos:expired`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Expired {
+    pub sos_id: String,
+    pub timestamp: u64,
+}
+
+/// `sos:acknowledged`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Acknowledged {
+    pub sos_id: String,
+    pub user_id: Option<String>,
+    pub role: Option<String>,
+    pub timestamp: u64,
+}
+
+/// `sos:unacknowledged`, to watchers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Unacknowledged {
+    pub sos_id: String,
+    pub status: String,
+    pub timestamp: u64,
+}
+
+/// `presence:update`: all `members`, or in a large room those who `joined` (or changed) and `left`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PresenceUpdate {
+    pub sos_id: String,
+    /// Users.
+    pub count: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub members: Option<Vec<Member<'static>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub joined: Option<Vec<Member<'static>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left: Option<Vec<String>>,
+}
+
+/// A user in the room, or one whose connection was lost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Member<'a> {
+    pub user_id: Cow<'a, str>,
+    pub role: Cow<'a, str>,
+    pub online: bool,
+    pub last_seen: u64,
+    pub sockets: u64,
+}
+
+/// `location:broadcast`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Located {
+    pub sos_id: String,
+    pub user_id: String,
+    pub role: String,
+    pub latitude: Number,
+    pub longitude: Number,
+    pub accuracy: Option<Number>,
+    pub heading: Option<Number>,
+    pub speed: Option<Number>,
+    pub altitude: Option<Number>,
+    pub device_id: Option<String>,
+    pub fix_time: u64,
+    pub timestamp: u64,
+}
 
 /// `message:broadcast`, and a message in the ack of `message:history`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,7 +158,90 @@ pub fn signal_sender(sid: &str, user: &str) -> String {
     format!(r#""socketId":{},"userId":{}"#, Value::from(sid), Value::from(user))
 }
 
+/// The state of an SOS: `sos:state`, `sos:created`, the ack of `sos:init`, `data` of `GET …/state`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct State<'a> {
+    pub sos_id: &'a str,
+    pub citizen_id: Option<&'a str>,
+    pub status: &'a str,
+    #[serde(rename = "type")]
+    pub kind: Option<Box<RawValue>>,
+    pub so_no: Option<Box<RawValue>>,
+    pub address: Option<Box<RawValue>>,
+    pub created_at: u64,
+    pub updated_at: u64,
+    pub last_location_update: Option<u64>,
+    pub acknowledged_by: Option<&'a str>,
+    pub acknowledged_at: Option<u64>,
+    pub closed_at: Option<u64>,
+    pub closed_by: Option<&'a str>,
+    pub reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provisional: Option<bool>,
+    /// Something found no room in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub truncated: Option<bool>,
+    /// Each a [`Responder`].
+    pub responders: Vec<Box<RawValue>>,
+    /// Each a [`Located`] with `ageMs`.
+    pub locations: Vec<Box<RawValue>>,
+    /// Each a [`Member`].
+    pub members: Vec<Box<RawValue>>,
+}
+
+/// A rescuer's own entry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Responder {
+    pub user_id: String,
+    pub status: String,
+    pub assigned_at: Option<u64>,
+    pub acknowledged_at: Option<u64>,
+    pub arrived_at: Option<u64>,
+}
+
+/// Whether a payload is exactly what its event's type says: no field more, none less. Events without a type here pass.
+pub fn check(event: &str, data: &Value) -> Result<(), String> {
+    fn as_type<T: Serialize + DeserializeOwned>(data: &Value) -> Result<(), String> {
+        let typed: T = serde_json::from_value(data.clone()).map_err(|error| format!("{error}: {data}"))?;
+        let again = serde_json::to_value(typed).map_err(|error| error.to_string())?;
+        if again == *data { Ok(()) } else { Err(format!("{data} should be {again}")) }
+    }
+    match event {
+        "sos:init" => as_type::<UserJoined>(data),
+        "sos:status:broadcast" => as_type::<StatusChanged>(data),
+        "sos:close" => as_type::<Closed>(data),
+        "sos:expired" => as_type::<Expired>(data),
+        "sos:acknowledged" => as_type::<Acknowledged>(data),
+        "sos:unacknowledged" => as_type::<Unacknowledged>(data),
+        "presence:update" => as_type::<PresenceUpdate>(data),
+        "location:broadcast" => as_type::<Located>(data),
+        "message:broadcast" => as_type::<Message>(data),
+        _ => Ok(()),
+    }
+}
+
 /// Nothing that stands here could fail to be JSON.
 fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_payload_with_a_field_too_many_or_too_few_is_noticed() {
+        let good = json!({"sosId": "s", "status": "closed", "closedBy": "u", "reason": null, "timestamp": 1});
+        assert_eq!(check("sos:close", &good), Ok(()));
+        let mut more = good.clone();
+        more["x"] = 1.into();
+        let mut less = good;
+        less.as_object_mut().expect("an object").remove("reason");
+        assert!(check("sos:close", &more).is_err() && check("sos:close", &less).is_err());
+        assert_eq!(check("offer", &json!({"anything": 1})), Ok(()));
+    }
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::features::sos::rules;
+use crate::features::sos::wire::{Member, Responder, State};
 use crate::redis::script::reply::number;
 use crate::redis::script::{BadReply, Reply};
 use crate::rooms::presence::{MemberSocket, MemberState, read_members};
@@ -36,16 +37,6 @@ pub struct SosSnapshot {
     kind: Option<String>,
     so_no: Option<String>,
     address: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Responder {
-    pub user_id: String,
-    pub status: String,
-    pub assigned_at: Option<u64>,
-    pub acknowledged_at: Option<u64>,
-    pub arrived_at: Option<u64>,
 }
 
 /// A participant's last known position.
@@ -134,7 +125,7 @@ impl SosSnapshot {
         located.sort_by_key(|(location, _)| std::cmp::Reverse(location.timestamp));
         let mut located = room.fill(most, located.into_iter(), |(_, text)| length(text));
         located.sort_by(|(a, _), (b, _)| a.fields.cmp(&b.fields));
-        let out = Out {
+        let out = State {
             sos_id: &self.sos_id,
             citizen_id: self.citizen_id.as_deref(),
             status: &self.status,
@@ -177,7 +168,7 @@ impl SosSnapshot {
     }
 
     /// The members, with what each has of sockets on live and on dead nodes.
-    fn members_out(&self, is_live: impl Fn(&str) -> bool) -> Vec<MemberOut<'_>> {
+    fn members_out(&self, is_live: impl Fn(&str) -> bool) -> Vec<Member<'_>> {
         let mut sockets: HashMap<&str, (usize, usize)> = HashMap::new();
         for socket in &self.sockets {
             let (live, dead) = sockets.entry(&socket.user_key).or_default();
@@ -186,7 +177,13 @@ impl SosSnapshot {
         let members = self.members.iter().map(|member| {
             let (live, dead) = sockets.get(&*super::user_tag(&member.user_id)).copied().unwrap_or_default();
             let online = member.online && (live > 0 || dead == 0);
-            MemberOut { user_id: &member.user_id, role: &member.role, online, last_seen: member.last_seen, sockets: live }
+            Member {
+                user_id: member.user_id.as_str().into(),
+                role: member.role.as_str().into(),
+                online,
+                last_seen: member.last_seen,
+                sockets: live as u64,
+            }
         });
         members.collect()
     }
@@ -249,41 +246,4 @@ fn location(value: &[u8]) -> Option<Location> {
         role: parts.next()?.to_owned(),
         fields: fields.to_owned(),
     })
-}
-
-#[derive(serde::Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Out<'a> {
-    sos_id: &'a str,
-    citizen_id: Option<&'a str>,
-    status: &'a str,
-    #[serde(rename = "type")]
-    kind: Option<Box<RawValue>>,
-    so_no: Option<Box<RawValue>>,
-    address: Option<Box<RawValue>>,
-    created_at: u64,
-    updated_at: u64,
-    last_location_update: Option<u64>,
-    acknowledged_by: Option<&'a str>,
-    acknowledged_at: Option<u64>,
-    closed_at: Option<u64>,
-    closed_by: Option<&'a str>,
-    reason: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    provisional: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    truncated: Option<bool>,
-    responders: Vec<Box<RawValue>>,
-    locations: Vec<Box<RawValue>>,
-    members: Vec<Box<RawValue>>,
-}
-
-#[derive(serde::Serialize)]
-#[serde(rename_all = "camelCase")]
-struct MemberOut<'a> {
-    user_id: &'a str,
-    role: &'a str,
-    online: bool,
-    last_seen: u64,
-    sockets: usize,
 }

@@ -9,7 +9,7 @@ local node, at = ARGV[1], tonumber(ARGV[2])
 if at == 0 or at > now then at = now end
 if call('HDEL', META, 'n:' .. node) == 1 then call('HINCRBY', META, 'nl', -1) end
 due_open(KEYS[3])
-local lost, LIMIT = 0, 250
+local lost, LIMIT = 0, 100
 
 -- The timer is told also if nobody was left to lose: the node that has set it may have died before it wrote the hint.
 local function result(more)

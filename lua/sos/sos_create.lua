@@ -7,14 +7,14 @@
 --   ('' never)   24–29 the citizen's fix as in lib/location.lua (only if there is one)
 --   '' means not given.
 -- Returns { 'created', 'completed' (it was provisional) or 'stood', …, ms until the earliest timer that this call set or -1,
--- snapshot }
+-- whether sos_joins has members left to tell of, snapshot }
 all_keys()
 local repeated = open(KEY, 7)
 if repeated then return with_snapshot(repeated) end
 local how, status = ARGV[14], ARGV[16]
 local fields = { citizen = ARGV[15], type = ARGV[17], soNo = ARGV[18], address = ARGV[19] }
 local state = call('HMGET', STATE, 'status', 'prov', 'ch', 'citizen', 'type', 'soNo', 'address')
-local stands, due = state[1], -1
+local stands, due, more = state[1], -1, false
 
 local function set(...) call('HSET', STATE, 'touched', now, 'updatedAt', now, ...) end
 
@@ -40,22 +40,11 @@ local function make()
   end
   audit('created', how, first_status)
   -- Members from CONNECT on were there before it.
-  local all, users = call('HGETALL', MEMBERS), {}
-  for i = 1, #all, 2 do
-    if string.byte(all[i]) == 64 then users[string.sub(all[i], 2)] = string.match(all[i + 1], '^%S+ %d+ %d+ %d (.*)$') end -- '@'
+  local waiting = {}
+  for _, field in ipairs(call('HKEYS', MEMBERS)) do
+    if field ~= '_' and string.byte(field) ~= 64 then waiting[#waiting + 1] = field end -- '@'
   end
-  for i = 1, #all, 2 do
-    local key, role = string.match(all[i + 1], '^(%S+) (%S+) %S+ %d+ %d+ %d+$')
-    local user = key and string.byte(all[i]) ~= 64 and users[key]
-    if user then
-      local source = SOURCE
-      SOURCE = 'socket'
-      audit('join', nil, nil, nil, { user, role, all[i] })
-      outbox('sos:init', user, '{"userId":' .. json(user) .. ',"role":"' .. role .. '","sosId":"' .. SOS ..
-        '","action":"user_joined","timestamp":' .. now .. '}')
-      SOURCE = source
-    end
-  end
+  if #waiting > 0 then more = tell_joins(table.concat(waiting, ' ')) end
   if FINAL[status] then -- over before we heard of it: nobody needs to be told
     set('status', status, 'closedAt', now, 'closedBy', 'system')
     put('end', '1')
@@ -122,7 +111,7 @@ end
 local final = FINAL[call('HGET', STATE, 'status')]
 if ARGV[24] and not final and ARGV[15] ~= '' then place() end
 if not final then keep_all() end
-local result = answer(outcome, due)
+local result = answer(outcome, due, more and 1 or 0)
 done(result)
 if final and not FINAL[stands] then last_hour() end
 return with_snapshot(result)

@@ -1,7 +1,7 @@
 -- The sweep: ends a state that was last written so long ago. Renews the TTLs of one that lives.
 -- KEYS all nine of lib/sos.lua   10 scope:due
 -- ARGV 1–13 as in lib/sos.lua   14 idle (ms)
--- Returns { 'ok', … } ended by this call; { 'wait', …, ms, provisional }; { 'ended', … }; { 'missing' }
+-- Returns { 'ok', … } ended by this call; { 'wait', …, ms, provisional, whether sos_joins has something to do }; { 'ended', … }; { 'missing' }
 all_keys()
 local first = open(KEY, 7)
 if first then return first end
@@ -15,7 +15,7 @@ if left > 0 then
   commit()
   due_open(KEYS[10])
   due_ensure()
-  return answer('wait', left, state[3] and 1 or 0)
+  return answer('wait', left, state[3] and 1 or 0, (call('HGET', META, 'jw') or '') ~= '' and 1 or 0)
 end
 finish('closed', state[1], 'system', 'expired', nil, true)
 local result = done(answer('ok'))

@@ -17,6 +17,7 @@ crate::on_both!(
     a_recovered_socket_is_not_announced,
     a_token_makes_a_member_before_there_is_a_state,
     a_provisional_state_is_completed_by_its_record,
+    of_many_who_waited_for_a_state_each_join_is_told_once,
     a_provisional_status_that_a_client_changed_stays,
     a_final_record_ends_a_provisional_sos,
     a_second_init_fills_nulls_only,
@@ -340,7 +341,7 @@ async fn unacknowledged_is_told_once_and_only_if_so(redis: Redis) {
 async fn an_idle_sos_expires_once(redis: Redis) {
     let world = World::new(redis.clone()).await;
     let sweep = async |idle| sos_expire(&world.redis, &world.id, plain(), idle).await.unwrap();
-    assert!(matches!(sweep(86_400_000).await, Swept::Alive { expires_in_ms: 86_000_000.., provisional: false }));
+    assert!(matches!(sweep(86_400_000).await, Swept::Alive { expires_in_ms: 86_000_000.., provisional: false, joins: false }));
     let sweeps = futures_util::future::join_all((0..10).map(|_| sweep(0))).await;
     assert_eq!(sweeps.iter().filter(|swept| matches!(swept, Swept::Expired(_))).count(), 1);
     assert_eq!(sweep(0).await, Swept::Ended);
@@ -389,4 +390,27 @@ async fn every_write_repeated_has_one_effect(redis: Redis) {
     twice!(sos_presence(redis, id, op("15"), 0, 0));
     twice!(sos_close(redis, id, op("16"), dispatcher(), Some("x")));
     assert!(counts.windows(2).all(|pair| pair[0].0 <= pair[1].0));
+}
+
+async fn of_many_who_waited_for_a_state_each_join_is_told_once(redis: Redis) {
+    let world = World::nothing(redis);
+    let seat = Seat { from_connect: true, ..SEAT };
+    for n in 0..250 {
+        let user: &'static str = Box::leak(format!("u{n:03}").into_boxed_str());
+        sos_join(&world.redis, &world.id, plain(), person(user, "citizen"), seat, 60_000, false).await.unwrap();
+    }
+    // Redis goes away in between: the sweep tells of the rest.
+    let failing = Failing::after(&world.redis, 2);
+    let made = sos_create(&failing, &world.id, plain(), Record::default(), None, TIMERS).await.unwrap();
+    assert!(made.created && made.snapshot.members.len() == 250);
+    let swept = sos_expire(&world.redis, &world.id, plain(), 86_400_000).await.unwrap();
+    assert!(matches!(swept, Swept::Alive { joins: true, .. }), "{swept:?}");
+    while sos_joins(&world.redis, &world.id, plain()).await.unwrap() {}
+    assert!(!sos_joins(&world.redis, &world.id, plain()).await.unwrap());
+    let joins: Vec<_> = world.audit().await.into_iter().filter(|entry| entry.event == "join").collect();
+    let users: std::collections::BTreeSet<_> = joins.iter().filter_map(|entry| entry.user_id.clone()).collect();
+    assert_eq!((joins.len(), users.len()), (250, 250));
+    assert_eq!(world.outbox().await.iter().filter(|event| *event == "sos:init").count(), 250);
+    let swept = sos_expire(&world.redis, &world.id, plain(), 86_400_000).await.unwrap();
+    assert!(matches!(swept, Swept::Alive { joins: false, .. }));
 }

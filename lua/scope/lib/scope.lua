@@ -7,7 +7,7 @@
 --
 -- scope:meta: epoch · last (newest logged id) · trim (up to here entries may be gone) · tt (next trim) · kt (next renewal
 -- of TTLs) · nl, n:<node> (listeners) · end (the SOS is over) · w:<id> (watchers' copies owed), wo (ids of these) · ob (outbox
--- lease) · what begins with p (presence: lib/members.lua, lib/presence.lua)
+-- lease) · jw (joins that are still to be told of: sos/lib/waiting) · pn, and what begins with p (presence: lib/members.lua, lib/presence.lua)
 -- · op:<id> → first answer, in a ring oq:<n> from oh to ot whose oldest is from oe; cm:<script>:<user>:<id> likewise (cq, ch, ct, ce).
 -- What is read here is written back in one HSET by `commit`.
 

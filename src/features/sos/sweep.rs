@@ -9,7 +9,7 @@ use rand::Rng;
 use tokio::sync::{Notify, Semaphore};
 
 use crate::features::sos::keys as sos_keys;
-use crate::features::sos::scripts::{Swept, Unacknowledged, sos_expire, sos_unacknowledged};
+use crate::features::sos::scripts::{Swept, Unacknowledged, sos_expire, sos_joins, sos_unacknowledged};
 use crate::redis::cmd;
 
 use super::error::SosError;
@@ -80,7 +80,11 @@ impl Sos {
             self.after(sos, written);
         }
         // What is due is done. What is not has its timer set and hinted at again: a failover may have taken that back.
-        if let Swept::Alive { provisional, .. } = swept {
+        if let Swept::Alive { provisional, joins, .. } = swept {
+            let mut more = joins;
+            while more {
+                more = sos_joins(self.redis(), sos, self.op("", "")).await?;
+            }
             self.timer_set(sos, self.check_acknowledgement(sos).await?);
             if provisional {
                 self.timer_set(sos, self.look_up_again(sos).await?);

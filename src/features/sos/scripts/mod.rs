@@ -224,8 +224,23 @@ async fn make<E: Eval>(
     let mut reply = Reply::new(CREATE.name, redis.eval_write(&CREATE, keys_with_due(sos), args.done()).await?)?;
     let (outcome, written) = read_written(&mut reply)?.map_err(|refused| reply.bad(format!("{refused:?}")))?;
     let (created, completed) = (outcome == "created", outcome == "completed");
-    let due_in = reply.wait()?;
-    Ok(SosMade { created, completed, written, due_in, snapshot: SosSnapshot::read(sos, &mut reply)? })
+    let (due_in, mut more) = (reply.wait()?, reply.flag()?);
+    let snapshot = SosSnapshot::read(sos, &mut reply)?;
+    while more {
+        // It is made. What cannot be told of now is left to the sweep.
+        more = sos_joins(redis, sos, Op { id: "", client_message_id: "", ..op }).await.unwrap_or(false);
+    }
+    Ok(SosMade { created, completed, written, due_in, snapshot })
+}
+
+/// Tells the audit trail and the outbox of members who were there before the state, some at a time. True if there are more.
+/// Safe to repeat by itself.
+pub async fn sos_joins<E: Eval>(redis: &E, sos: &str, op: Op<'_>) -> Result<bool, E::Error> {
+    let mut reply = Reply::new(JOINS.name, redis.eval(&JOINS, all_keys(sos), head(op, sos, HUB).done()).await?)?;
+    match read_written(&mut reply)? {
+        Ok(_) => Ok(reply.flag()?),
+        Err(_) => Ok(false),
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -348,7 +363,12 @@ pub enum Swept {
     /// Ended by this call: status `closed`, closedBy `system`, reason `expired`.
     Expired(Written),
     /// It lives; it would expire in so many ms.
-    Alive { expires_in_ms: u64, provisional: bool },
+    Alive {
+        expires_in_ms: u64,
+        provisional: bool,
+        /// [`sos_joins`] has something to do.
+        joins: bool,
+    },
     /// It was over already.
     Ended,
     /// There is no state.
@@ -363,7 +383,7 @@ pub async fn sos_expire<E: Eval>(redis: &E, sos: &str, op: Op<'_>, idle_ms: u64)
         Err(_) => Swept::Missing,
         Ok((outcome, written)) => match outcome.as_str() {
             "ok" => Swept::Expired(written),
-            "wait" => Swept::Alive { expires_in_ms: reply.uint()?, provisional: reply.flag()? },
+            "wait" => Swept::Alive { expires_in_ms: reply.uint()?, provisional: reply.flag()?, joins: reply.flag()? },
             _ => Swept::Ended,
         },
     })
@@ -388,7 +408,20 @@ script!(
     "sos/lib/snapshot",
     "sos/lib/room",
     "sos/lib/location",
-    "sos/lib/status"
+    "sos/lib/status",
+    "sos/lib/waiting"
+);
+script!(
+    JOINS = "sos" / "sos_joins",
+    "scope/lib/scope",
+    "scope/lib/log",
+    "scope/lib/members",
+    "rooms/lib/audit",
+    "sos/lib/final",
+    "sos/lib/sos",
+    "sos/lib/snapshot",
+    "sos/lib/room",
+    "sos/lib/waiting"
 );
 script!(
     STATUS = "sos" / "sos_status",

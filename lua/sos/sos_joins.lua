@@ -1,0 +1,10 @@
+-- Tells the trail and the outbox of members who were there before the state, as far as that is left to do.
+-- KEYS all nine of lib/sos.lua
+-- ARGV 1–13 as in lib/sos.lua
+-- Returns { 'ok' or 'nothing', …, there are more }
+all_keys()
+local first = open(KEY, 7)
+if first then return first end
+local left = call('HGET', META, 'jw') or ''
+if left == '' or call('HEXISTS', STATE, 'status') == 0 then return answer('nothing', 0) end
+return done(answer('ok', tell_joins(left) and 1 or 0))

@@ -19,7 +19,7 @@ mod sent;
 mod session_store;
 mod snapshot;
 mod socket;
-mod trail;
+mod unacked_log;
 mod words;
 
 use std::collections::HashMap;

@@ -18,7 +18,7 @@ use super::namespace::Data;
 use super::rates::UserAllowance;
 use super::sent::SentLog;
 use super::snapshot::{SessionSnapshot, SnapshotRoom, SocketExport};
-use super::trail::Trail;
+use super::unacked_log::UnackedLog;
 use super::words::What;
 use super::{Identity, Names, Namespace, PendingSocket};
 use crate::core::sync::lock;
@@ -68,7 +68,7 @@ pub struct Socket {
     /// Made with the first emit that asks for an ack; an idle socket has none.
     acks: Mutex<Option<Box<Acks>>>,
     /// Held while something is queued, so that it knows the order of the queue.
-    trail: Mutex<Trail>,
+    unacked: Mutex<UnackedLog>,
 }
 
 impl Socket {
@@ -82,7 +82,7 @@ impl Socket {
             gone: AtomicBool::new(false),
             events: EventQueue::default(),
             acks: Mutex::new(None),
-            trail: Mutex::default(),
+            unacked: Mutex::default(),
         })
     }
 
@@ -139,72 +139,72 @@ impl Socket {
 
     /// The scopes of which this socket is a member, those included that it is joining.
     pub fn rooms(&self) -> SmallVec<[ScopeId; 1]> {
-        lock(&self.trail).scopes()
+        lock(&self.unacked).scopes()
     }
 
     /// Whether this socket is a member of a scope, or joins it.
     pub fn is_in(&self, scope: &ScopeId) -> bool {
-        lock(&self.trail).is_in(scope)
+        lock(&self.unacked).is_in(scope)
     }
 
     /// Whether it is in a scope with this id that is not `scope`.
     pub fn is_in_other(&self, scope: &ScopeId, id: &str) -> bool {
-        lock(&self.trail).is_in_other(scope, id)
+        lock(&self.unacked).is_in_other(scope, id)
     }
 
     /// Notes a membership and the place where it begins; for the layer that holds them.
     pub fn enter(&self, scope: &ScopeId, at: Position) {
-        lock(&self.trail).enter(scope, at);
+        lock(&self.unacked).enter(scope, at);
     }
 
     /// Forgets a membership; for the layer that holds them.
     pub fn exit(&self, scope: &ScopeId) {
-        lock(&self.trail).exit(scope);
+        lock(&self.unacked).exit(scope);
     }
 
     /// A `ping` is about to be queued, after everything up to these places.
     pub fn mark(&self, places: impl IntoIterator<Item = (ScopeId, Position)>) {
-        lock(&self.trail).mark(places);
+        lock(&self.unacked).mark(places);
     }
 
     pub(super) fn ping_answered(&self) {
-        lock(&self.trail).answered();
+        lock(&self.unacked).answered();
     }
 
     /// How far it has come.
     pub fn snapshot(&self) -> SessionSnapshot {
-        let trail = lock(&self.trail);
+        let unacked = lock(&self.unacked);
         let room = |(scope, confirmed)| SnapshotRoom { scope, confirmed, queued: None };
-        SessionSnapshot { rooms: trail.confirmed().into_iter().map(room).collect(), sent: trail.sent() }
+        SessionSnapshot { rooms: unacked.confirmed().into_iter().map(room).collect(), sent: unacked.sent() }
     }
 
     /// Each room, and the place up to which the client has surely had everything.
     pub fn confirmed(&self) -> Vec<(ScopeId, Position)> {
-        lock(&self.trail).confirmed()
+        lock(&self.unacked).confirmed()
     }
 
-    /// See [`Trail::unproven`].
+    /// See [`UnackedLog::unproven`].
     pub fn unproven_offset(&self) -> Option<Box<str>> {
-        lock(&self.trail).unproven()
+        lock(&self.unacked).unproven()
     }
 
     /// The connection goes on from what its client has had last.
     pub fn go_on_from(&self, offset: Option<&Offset>) {
-        lock(&self.trail).recovered_from(offset);
+        lock(&self.unacked).recovered_from(offset);
     }
 
     /// Goes on with what another node has queued, whose queue came along.
     pub fn adopt(&self, sent: &SentLog) {
-        lock(&self.trail).adopt(sent);
+        lock(&self.unacked).adopt(sent);
     }
 
     /// From now on nothing is queued to it: it goes on elsewhere. False if that was so already.
     pub fn freeze(&self) -> bool {
-        !std::mem::replace(&mut lock(&self.trail).frozen, true)
+        !std::mem::replace(&mut lock(&self.unacked).frozen, true)
     }
 
     pub fn is_frozen(&self) -> bool {
-        lock(&self.trail).frozen
+        lock(&self.unacked).frozen
     }
 
     /// The socket as it moves to another node; [`Socket::freeze`] it before.

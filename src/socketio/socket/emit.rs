@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::sent::SentDirect;
-use super::super::trail::Trail;
+use super::super::unacked_log::UnackedLog;
 use super::super::words::{Sent, What};
 use super::Socket;
 use crate::core::sync::lock;
@@ -43,17 +43,17 @@ impl Socket {
         if !self.recovery_enabled {
             return self.send(&Outgoing::Event { id: None, args, offset: None });
         }
-        let mut trail = lock(&self.trail);
-        if trail.frozen {
-            drop(trail);
+        let mut unacked = lock(&self.unacked);
+        if unacked.frozen {
+            drop(unacked);
             self.follow(What::Emit(Sent::new(args)));
             return;
         }
         if !self.is_connected() {
             return;
         }
-        let must_flush = self.queue_direct(&mut trail, args);
-        drop(trail);
+        let must_flush = self.queue_direct(&mut unacked, args);
+        drop(unacked);
         if must_flush {
             self.link.session.flush();
         }
@@ -68,19 +68,19 @@ impl Socket {
                 self.link.session.queue(frames, None)
             };
         }
-        let mut trail = lock(&self.trail);
-        if trail.frozen {
+        let mut unacked = lock(&self.unacked);
+        if unacked.frozen {
             return false;
         }
         if !self.is_connected() {
-            trail.direct(args);
+            unacked.direct(args);
             return false;
         }
-        self.queue_direct(&mut trail, args)
+        self.queue_direct(&mut unacked, args)
     }
 
-    fn queue_direct(&self, trail: &mut Trail, args: &Args) -> bool {
-        let offset = trail.direct(args);
+    fn queue_direct(&self, unacked: &mut UnackedLog, args: &Args) -> bool {
+        let offset = unacked.direct(args);
         let frames = self.encode(&Outgoing::Event { id: None, args, offset: offset.as_deref() });
         self.link.session.queue(frames, None)
     }
@@ -104,28 +104,28 @@ impl Socket {
 
     /// Queues a logged event that carries an offset; true when the caller must call [`Session::flush`].
     pub fn queue_logged(&self, frames: Frames, scope: &ScopeId, id: StreamId, offset: &Arc<str>) -> bool {
-        let mut trail = lock(&self.trail);
-        if trail.frozen || !self.is_connected() {
+        let mut unacked = lock(&self.unacked);
+        if unacked.frozen || !self.is_connected() {
             return false;
         }
-        trail.logged(scope, id, offset);
+        unacked.logged(scope, id, offset);
         self.link.session.queue(frames, None)
     }
 
     /// [`Socket::queue_logged`] for what the client missed while it was away.
     pub fn queue_missed(&self, frames: Frames, scope: &ScopeId, id: StreamId, offset: &Arc<str>) -> bool {
-        let mut trail = lock(&self.trail);
-        trail.logged(scope, id, offset);
-        !trail.frozen && self.link.session.queue_missed(frames)
+        let mut unacked = lock(&self.unacked);
+        unacked.logged(scope, id, offset);
+        !unacked.frozen && self.link.session.queue_missed(frames)
     }
 
     /// Queues a direct emit of the past again, under its own offset if it has one.
     pub fn queue_direct_again(&self, direct: &SentDirect) -> bool {
         let offset = direct.offset.as_ref().map(Offset::to_string);
         let frames = self.encode(&Outgoing::Event { id: None, args: &direct.args, offset: offset.as_deref() });
-        let mut trail = lock(&self.trail);
-        trail.direct_again(direct);
-        !trail.frozen && self.link.session.queue_missed(frames)
+        let mut unacked = lock(&self.unacked);
+        unacked.direct_again(direct);
+        !unacked.frozen && self.link.session.queue_missed(frames)
     }
 
     fn encode(&self, packet: &Outgoing<'_>) -> Frames {
@@ -144,12 +144,12 @@ impl Socket {
     /// False: it goes on elsewhere, or nowhere.
     pub(super) fn try_send(&self, packet: &Outgoing<'_>) -> bool {
         let frames = self.encode(packet);
-        let trail = lock(&self.trail);
-        if trail.frozen || !self.is_connected() {
+        let unacked = lock(&self.unacked);
+        if unacked.frozen || !self.is_connected() {
             return false;
         }
         let must_flush = self.link.session.queue(frames, None);
-        drop(trail);
+        drop(unacked);
         if must_flush {
             self.link.session.flush();
         }

@@ -29,7 +29,7 @@ struct Room {
 }
 
 #[derive(Default)]
-pub struct Trail {
+pub struct UnackedLog {
     rooms: SmallVec<[Room; 1]>,
     /// Of the last event with an offset: without its `+n`, and n.
     last: Option<Arc<str>>,
@@ -89,7 +89,7 @@ impl Entry {
     }
 }
 
-impl Trail {
+impl UnackedLog {
     pub fn scopes(&self) -> SmallVec<[ScopeId; 1]> {
         self.rooms.iter().map(|room| room.scope.clone()).collect()
     }
@@ -307,17 +307,17 @@ mod tests {
         Position { epoch: "e".into(), id: at(ms) }
     }
 
-    fn log(trail: &mut Trail, id: &str, ms: u64) {
+    fn log(unacked: &mut UnackedLog, id: &str, ms: u64) {
         let offset = Offset::of(&scope(id), "e", at(ms)).into();
-        trail.logged(&scope(id), at(ms), &offset);
+        unacked.logged(&scope(id), at(ms), &offset);
     }
 
-    fn direct(trail: &mut Trail, name: &str) -> Option<String> {
-        trail.direct(&Args::event(name, "{}"))
+    fn direct(unacked: &mut UnackedLog, name: &str) -> Option<String> {
+        unacked.direct(&Args::event(name, "{}"))
     }
 
-    fn after(trail: &Trail, had: &str) -> (Vec<(String, u64)>, Vec<String>) {
-        let sent: SentLog = serde_json::from_str(&serde_json::to_string(&trail.sent()).unwrap()).unwrap();
+    fn after(unacked: &UnackedLog, had: &str) -> (Vec<(String, u64)>, Vec<String>) {
+        let sent: SentLog = serde_json::from_str(&serde_json::to_string(&unacked.sent()).unwrap()).unwrap();
         let missed = sent.after(had.parse().ok().as_ref());
         assert!(!missed.incomplete);
         let starts = missed.starts.iter().map(|(scope, id)| (scope.id.to_string(), id.ms)).collect();
@@ -332,92 +332,92 @@ mod tests {
         args[0].as_str().unwrap().to_owned()
     }
 
-    fn is_incomplete(trail: &Trail, had: &str) -> bool {
-        trail.sent().after(had.parse().ok().as_ref()).incomplete
+    fn is_incomplete(unacked: &UnackedLog, had: &str) -> bool {
+        unacked.sent().after(had.parse().ok().as_ref()).incomplete
     }
 
-    fn in_two() -> Trail {
-        let mut trail = Trail::default();
-        trail.enter(&scope("a"), place(10));
-        trail.enter(&scope("b"), place(20));
-        trail
+    fn in_two() -> UnackedLog {
+        let mut unacked = UnackedLog::default();
+        unacked.enter(&scope("a"), place(10));
+        unacked.enter(&scope("b"), place(20));
+        unacked
     }
 
     #[test]
     fn a_direct_emit_is_counted_from_the_last_offset_or_the_newest_join() {
-        let mut trail = Trail::default();
-        assert_eq!(direct(&mut trail, "x"), None, "in no scope");
-        trail.enter(&scope("a"), place(10));
-        assert_eq!(direct(&mut trail, "x").as_deref(), Some("sos:a.e.10-0+1"));
-        assert_eq!(direct(&mut trail, "x").as_deref(), Some("sos:a.e.10-0+2"));
-        log(&mut trail, "a", 15);
-        assert_eq!(direct(&mut trail, "x").as_deref(), Some("sos:a.e.15-0+1"));
+        let mut unacked = UnackedLog::default();
+        assert_eq!(direct(&mut unacked, "x"), None, "in no scope");
+        unacked.enter(&scope("a"), place(10));
+        assert_eq!(direct(&mut unacked, "x").as_deref(), Some("sos:a.e.10-0+1"));
+        assert_eq!(direct(&mut unacked, "x").as_deref(), Some("sos:a.e.10-0+2"));
+        log(&mut unacked, "a", 15);
+        assert_eq!(direct(&mut unacked, "x").as_deref(), Some("sos:a.e.15-0+1"));
         assert_eq!(
-            after(&trail, "sos:a.e.10-0+1"),
+            after(&unacked, "sos:a.e.10-0+1"),
             (vec![("a".into(), 10)], vec!["sos:a.e.10-0+2".into(), "sos:a.e.15-0+1".into()])
         );
-        assert_eq!(after(&trail, "sos:a.e.15-0").1, ["sos:a.e.15-0+1"]);
-        assert_eq!(after(&trail, "").1.len(), 4);
+        assert_eq!(after(&unacked, "sos:a.e.15-0").1, ["sos:a.e.15-0+1"]);
+        assert_eq!(after(&unacked, "").1.len(), 4);
     }
 
     #[test]
     fn what_was_emitted_in_no_scope_is_kept_at_its_place() {
-        let mut trail = Trail::default();
-        direct(&mut trail, "before");
-        trail.enter(&scope("a"), place(10));
-        direct(&mut trail, "in a");
-        log(&mut trail, "a", 15);
-        trail.exit(&scope("a"));
-        direct(&mut trail, "between");
-        trail.enter(&scope("b"), place(20));
-        log(&mut trail, "b", 25);
-        trail.exit(&scope("b"));
-        direct(&mut trail, "after");
-        let directs = |had: &str| after(&trail, had).1;
+        let mut unacked = UnackedLog::default();
+        direct(&mut unacked, "before");
+        unacked.enter(&scope("a"), place(10));
+        direct(&mut unacked, "in a");
+        log(&mut unacked, "a", 15);
+        unacked.exit(&scope("a"));
+        direct(&mut unacked, "between");
+        unacked.enter(&scope("b"), place(20));
+        log(&mut unacked, "b", 25);
+        unacked.exit(&scope("b"));
+        direct(&mut unacked, "after");
+        let directs = |had: &str| after(&unacked, had).1;
         let all = ["before", "sos:a.e.10-0+1", "between", "after"];
         assert_eq!(directs(""), all, "it has had nothing");
         assert_eq!(directs("sos:z.e.99-0"), all, "an offset of a connection before this one");
         assert_eq!(directs("sos:a.e.10-0+1"), all[2..]);
         assert_eq!(directs("sos:a.e.15-0"), all[2..]);
         assert_eq!(directs("sos:b.e.25-0"), all[3..]);
-        let mut new = Trail::default();
-        new.adopt(&trail.sent());
-        assert_eq!(new.sent(), trail.sent(), "on another node too");
-        trail.mark([]);
-        trail.answered();
-        assert!(trail.sent.is_none(), "the client has had it");
+        let mut new = UnackedLog::default();
+        new.adopt(&unacked.sent());
+        assert_eq!(new.sent(), unacked.sent(), "on another node too");
+        unacked.mark([]);
+        unacked.answered();
+        assert!(unacked.sent.is_none(), "the client has had it");
     }
 
     #[test]
     fn what_was_too_much_to_keep_is_missing_for_those_who_have_not_had_it() {
-        let mut trail = Trail::default();
-        trail.enter(&scope("a"), place(10));
-        log(&mut trail, "a", 11);
+        let mut unacked = UnackedLog::default();
+        unacked.enter(&scope("a"), place(10));
+        log(&mut unacked, "a", 11);
         for _ in 0..=MAX_ENTRIES {
-            direct(&mut trail, "x");
+            direct(&mut unacked, "x");
         }
         for (had, incomplete) in [("", true), ("sos:a.e.11-0", true), ("sos:a.e.11-0+1", false), ("sos:a.e.11-0+7", false)] {
-            assert_eq!(is_incomplete(&trail, had), incomplete, "{had:?}");
+            assert_eq!(is_incomplete(&unacked, had), incomplete, "{had:?}");
         }
-        let mut new = Trail::default();
-        new.adopt(&trail.sent());
+        let mut new = UnackedLog::default();
+        new.adopt(&unacked.sent());
         assert!(is_incomplete(&new, ""), "another node knows");
-        trail.mark([]);
-        trail.answered();
-        assert!(!is_incomplete(&trail, ""), "it has arrived");
-        trail.mark([]);
-        direct(&mut trail, &"x".repeat(2 * MAX_BYTES));
-        trail.answered();
-        assert!(is_incomplete(&trail, ""), "that ping was sent before");
+        unacked.mark([]);
+        unacked.answered();
+        assert!(!is_incomplete(&unacked, ""), "it has arrived");
+        unacked.mark([]);
+        direct(&mut unacked, &"x".repeat(2 * MAX_BYTES));
+        unacked.answered();
+        assert!(is_incomplete(&unacked, ""), "that ping was sent before");
     }
 
     #[test]
     fn the_scope_that_an_offset_does_not_name_begins_where_the_log_says() {
-        let mut trail = in_two();
+        let mut unacked = in_two();
         for (id, ms) in [("a", 11), ("a", 12), ("b", 21), ("b", 22), ("a", 13), ("b", 23)] {
-            log(&mut trail, id, ms);
+            log(&mut unacked, id, ms);
         }
-        let starts = |had: &str| after(&trail, had).0;
+        let starts = |had: &str| after(&unacked, had).0;
         assert_eq!(starts("sos:a.e.11-0"), [("a".into(), 11)], "b: nothing yet");
         assert_eq!(starts("sos:b.e.21-0"), [("a".into(), 12), ("b".into(), 21)]);
         assert_eq!(starts("sos:a.e.13-0"), [("b".into(), 22), ("a".into(), 13)]);
@@ -426,43 +426,43 @@ mod tests {
 
     #[test]
     fn an_answered_ping_confirms_what_was_sent_before_it() {
-        let mut trail = in_two();
-        log(&mut trail, "a", 11);
-        direct(&mut trail, "x");
-        trail.mark([(scope("a"), place(12)), (scope("b"), place(25))]);
-        log(&mut trail, "a", 13);
-        trail.answered();
-        let confirmed: Vec<_> = trail.confirmed().into_iter().map(|(scope, place)| (scope.id, place.id.ms)).collect();
+        let mut unacked = in_two();
+        log(&mut unacked, "a", 11);
+        direct(&mut unacked, "x");
+        unacked.mark([(scope("a"), place(12)), (scope("b"), place(25))]);
+        log(&mut unacked, "a", 13);
+        unacked.answered();
+        let confirmed: Vec<_> = unacked.confirmed().into_iter().map(|(scope, place)| (scope.id, place.id.ms)).collect();
         assert_eq!(confirmed, [("a".into(), 12), ("b".into(), 25)]);
-        assert_eq!(trail.sent().entries.len(), 1, "what came after the ping stays");
-        trail.mark([]);
-        trail.answered();
-        assert!(trail.sent.is_none(), "an idle socket keeps nothing");
-        assert_eq!(trail.confirmed()[0].1.id, at(12), "no mark, no step");
+        assert_eq!(unacked.sent().entries.len(), 1, "what came after the ping stays");
+        unacked.mark([]);
+        unacked.answered();
+        assert!(unacked.sent.is_none(), "an idle socket keeps nothing");
+        assert_eq!(unacked.confirmed()[0].1.id, at(12), "no mark, no step");
     }
 
     #[test]
     fn another_log_of_a_scope_takes_the_place_of_the_old_one() {
-        let mut trail = in_two();
+        let mut unacked = in_two();
         let new = |ms| Position { epoch: "f".into(), id: at(ms) };
-        trail.mark([(scope("a"), new(3))]);
-        assert_eq!(trail.confirmed()[0].1, place(10));
-        trail.answered();
-        assert_eq!(trail.confirmed()[0].1, new(3));
-        trail.enter(&scope("a"), new(9));
-        assert_eq!(trail.confirmed()[0].1, new(3), "goes on");
-        trail.enter(&scope("a"), place(1));
-        assert_eq!(trail.confirmed()[0].1, place(1));
+        unacked.mark([(scope("a"), new(3))]);
+        assert_eq!(unacked.confirmed()[0].1, place(10));
+        unacked.answered();
+        assert_eq!(unacked.confirmed()[0].1, new(3));
+        unacked.enter(&scope("a"), new(9));
+        assert_eq!(unacked.confirmed()[0].1, new(3), "goes on");
+        unacked.enter(&scope("a"), place(1));
+        assert_eq!(unacked.confirmed()[0].1, place(1));
     }
 
     #[test]
     fn what_is_kept_is_bounded() {
-        let mut trail = in_two();
+        let mut unacked = in_two();
         for n in 0..5_000 {
-            log(&mut trail, if n % 2 == 0 { "a" } else { "b" }, 100 + n);
-            direct(&mut trail, &"x".repeat(100));
+            log(&mut unacked, if n % 2 == 0 { "a" } else { "b" }, 100 + n);
+            direct(&mut unacked, &"x".repeat(100));
         }
-        let sent = trail.sent.as_ref().unwrap();
+        let sent = unacked.sent.as_ref().unwrap();
         assert!(sent.entries.len() <= MAX_ENTRIES && sent.bytes <= MAX_BYTES);
         let mut one = in_two();
         direct(&mut one, &"x".repeat(2 * MAX_BYTES));

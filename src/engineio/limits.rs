@@ -37,7 +37,7 @@ impl Refusal {
     }
 }
 
-pub struct Admission {
+pub struct HandshakeLimits {
     max: usize,
     max_per_address: usize,
     rate: Rate,
@@ -97,7 +97,7 @@ impl Bucket {
 
 const SWEEP_AT: usize = 1_024;
 
-impl Admission {
+impl HandshakeLimits {
     pub fn new(config: &Config) -> Self {
         // A burst that is admitted at once keeps all others waiting, so the node takes a quarter of a second's worth. The phones
         // behind one address come back together.
@@ -114,7 +114,7 @@ impl Admission {
         }
     }
 
-    /// Takes a place for a session; [`Admission::release`] gives it back.
+    /// Takes a place for a session; [`HandshakeLimits::release`] gives it back.
     pub fn admit(&self, address: IpAddr) -> Result<(), Refusal> {
         self.admit_at(address, Instant::now())
     }
@@ -172,10 +172,10 @@ mod tests {
 
     use super::*;
 
-    fn admission(change: impl FnOnce(&mut Config)) -> Admission {
+    fn admission(change: impl FnOnce(&mut Config)) -> HandshakeLimits {
         let mut config = Config { handshakes_per_second: 100, ..Config::default() };
         change(&mut config);
-        Admission::new(&config)
+        HandshakeLimits::new(&config)
     }
 
     #[test]

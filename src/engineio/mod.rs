@@ -36,7 +36,7 @@ pub use close::CloseReason;
 use elsewhere::Elsewhere;
 pub use handshake::Handshake;
 use heartbeat::Wheel;
-use limits::Admission;
+use limits::HandshakeLimits;
 use moved::Moved;
 pub use outbox::VolatileKey;
 pub use session::Session;
@@ -186,7 +186,7 @@ pub struct Engine {
     count: AtomicUsize,
     hasher: RandomState,
     wheel: Wheel,
-    admission: Admission,
+    admission: HandshakeLimits,
     closing: AtomicBool,
     /// Those who tell the clients of closed sessions so.
     farewells: TaskTracker,
@@ -199,7 +199,7 @@ impl Engine {
     pub fn new(config: Config, handler: impl Handler) -> Arc<Self> {
         let engine = Arc::new(Self {
             wheel: Wheel::new(config.ping_interval, config.ping_timeout),
-            admission: Admission::new(&config),
+            admission: HandshakeLimits::new(&config),
             sessions: std::array::from_fn(|_| Mutex::default()),
             count: AtomicUsize::new(0),
             hasher: RandomState::new(),

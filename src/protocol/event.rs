@@ -1,8 +1,6 @@
 //! The arguments of an event or of an acknowledgement, in the one canonical form that the log, the fan-out and both parsers share.
 //! What a client may put into them is not decided here but in [`intake`](super::intake).
 
-use std::sync::LazyLock;
-
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -84,14 +82,14 @@ impl Args {
     /// # Errors
     /// It is no `T`.
     pub fn item<T: DeserializeOwned>(&self, index: usize) -> serde_json::Result<T> {
-        serde_json::from_str(self.items().nth(index).map_or("null", RawValue::get))
+        serde_json::from_slice(json::elements(&self.json).nth(index).unwrap_or(b"null"))
     }
 
-    /// The one payload that the hub's own events take: the first argument of an event, `{}` if it is missing or null.
-    /// Whether it is an object is for the caller to find out.
-    pub fn payload(&self) -> &RawValue {
-        static EMPTY: LazyLock<Box<RawValue>> = LazyLock::new(|| serde_json::from_str("{}").unwrap_or_default());
-        self.iter().next().filter(|value| value.get() != "null").unwrap_or(&EMPTY)
+    /// The one payload that the hub's own events take, as JSON text: the first argument of an event, `{}` if it is missing or null.
+    /// Whether it is an object is for the caller to find out. Sliced, not read again: what is in here was read when it came in.
+    pub fn payload(&self) -> &str {
+        let first = json::elements(&self.json).nth(1).and_then(|element| std::str::from_utf8(element).ok());
+        first.filter(|payload| *payload != "null").unwrap_or("{}")
     }
 
     /// The bytes that these arguments hold, attachments included.

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::Deserializer as _;
 use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer as _};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -31,7 +31,7 @@ const MAX_NUMBER: usize = 64;
 
 /// The fields of one object in their order; of a name that occurs twice the last counts, as in JavaScript.
 #[derive(Default)]
-pub struct Fields<'a>(Vec<(String, &'a RawValue)>);
+pub struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'a> Fields<'a> {
     /// `None` if this is no JSON object.
@@ -60,7 +60,7 @@ impl<'a> Fields<'a> {
 
     /// All fields but `name`, for one who hands them on.
     pub fn without(&self, name: &str) -> impl Iterator<Item = (&str, &'a str)> {
-        self.0.iter().filter(move |(field, _)| field != name).map(|(field, value)| (field.as_str(), value.get()))
+        self.0.iter().filter(move |(field, _)| field != name).map(|(field, value)| (&**field, value.get()))
     }
 
     /// A string of at most `max` characters, not empty; an empty one counts as missing.
@@ -149,20 +149,24 @@ fn number(raw: &str) -> Option<f64> {
 struct Collect;
 
 impl<'de> Visitor<'de> for Collect {
-    type Value = Vec<(String, &'de RawValue)>;
+    type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut fields = Vec::new();
-        while let Some(entry) = map.next_entry()? {
-            fields.push(entry);
+        let mut fields = Vec::with_capacity(8);
+        while let Some((Name(name), value)) = map.next_entry()? {
+            fields.push((name, value));
         }
         Ok(fields)
     }
 }
+
+/// A field's name: a slice of the text, unless it is written with escapes.
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[cfg(test)]
 #[path = "tests/fields.rs"]

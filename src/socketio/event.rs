@@ -26,7 +26,7 @@ impl Event {
         if !self.args.attachments.is_empty() {
             return Err(invalid("this event takes no binary data"));
         }
-        let payload = self.args.payload().get();
+        let payload = self.args.payload();
         if payload.starts_with('{') { Ok(payload) } else { Err(invalid("the payload must be an object")) }
     }
 

@@ -88,10 +88,22 @@ pub struct Namespace {
     pub(super) disconnected: OnDisconnected,
     abandoned: OnAbandoned,
     identity: Identify,
+    travel: Travel,
+    events: Events,
+}
+
+/// How what is kept with a socket moves to another node.
+struct Travel {
     export: Export,
     import: Import,
-    moves: bool,
-    events: HashMap<&'static str, OnEvent>,
+    /// [`Namespace::on_move`] was called.
+    is_set: bool,
+}
+
+/// By the names of events.
+#[derive(Default)]
+struct Events {
+    handlers: HashMap<&'static str, OnEvent>,
     fallback: Option<OnEvent>,
     not_a_number: HashMap<&'static str, Code>,
     lists: HashMap<&'static str, &'static str>,
@@ -108,13 +120,8 @@ impl Namespace {
             disconnected: Box::new(|_, _| Box::pin(async {})),
             abandoned: Box::new(|_| Box::pin(async {})),
             identity: Box::new(|_| None),
-            export: Box::new(|_| Value::Null),
-            import: Box::new(|_| Some(Arc::new(()) as Data)),
-            moves: false,
-            events: HashMap::new(),
-            fallback: None,
-            not_a_number: HashMap::new(),
-            lists: HashMap::new(),
+            travel: Travel { export: Box::new(|_| Value::Null), import: Box::new(|_| Some(Arc::new(()) as Data)), is_set: false },
+            events: Events::default(),
         }
     }
 
@@ -125,8 +132,8 @@ impl Namespace {
         F: Future<Output = Result<T, ConnectError>> + Send + 'static,
         T: Any + Send + Sync,
     {
-        if !self.moves && TypeId::of::<T>() != TypeId::of::<()>() {
-            self.import = Box::new(|_| None);
+        if !self.travel.is_set && TypeId::of::<T>() != TypeId::of::<()>() {
+            self.travel.import = Box::new(|_| None);
         }
         self.connect = Box::new(move |request| {
             let connect = handler(request);
@@ -198,9 +205,9 @@ impl Namespace {
         export: impl Fn(&T) -> Value + Send + Sync + 'static,
         import: impl Fn(Value) -> Option<T> + Send + Sync + 'static,
     ) -> Self {
-        self.moves = true;
-        self.export = Box::new(move |data| data.downcast_ref().map_or(Value::Null, &export));
-        self.import = Box::new(move |value| import(value).map(|data| Arc::new(data) as Data));
+        self.travel.is_set = true;
+        self.travel.export = Box::new(move |data| data.downcast_ref().map_or(Value::Null, &export));
+        self.travel.import = Box::new(move |value| import(value).map(|data| Arc::new(data) as Data));
         self
     }
 
@@ -218,7 +225,7 @@ impl Namespace {
     where
         F: Future<Output = Result<Reply, EventError>> + Send + 'static,
     {
-        self.events.insert(event, Box::new(move |socket, event| Box::pin(handler(socket, event))));
+        self.events.handlers.insert(event, Box::new(move |socket, event| Box::pin(handler(socket, event))));
         self
     }
 
@@ -227,7 +234,7 @@ impl Namespace {
     where
         F: Future<Output = Result<Reply, EventError>> + Send + 'static,
     {
-        self.fallback = Some(Box::new(move |socket, event| Box::pin(handler(socket, event))));
+        self.events.fallback = Some(Box::new(move |socket, event| Box::pin(handler(socket, event))));
         self
     }
 
@@ -238,23 +245,23 @@ impl Namespace {
 
     /// The code for an event that carries NaN or infinity, which only msgpack can; `INVALID_PAYLOAD` where none is set.
     pub fn not_a_number(mut self, event: &'static str, code: Code) -> Self {
-        self.not_a_number.insert(event, code);
+        self.events.not_a_number.insert(event, code);
         self
     }
 
     /// The first argument of this event has a list under `field` whose elements are judged one by one: instead of one that breaks a
     /// rule of the wire, or holds binary data, the handler finds null.
     pub fn judge_each(mut self, event: &'static str, field: &'static str) -> Self {
-        self.lists.insert(event, field);
+        self.events.lists.insert(event, field);
         self
     }
 
     pub(super) fn list_of(&self, event: &str) -> Option<&'static str> {
-        self.lists.get(event).copied()
+        self.events.lists.get(event).copied()
     }
 
     pub(super) fn not_a_number_code(&self, event: &str) -> Option<Code> {
-        self.not_a_number.get(event).copied()
+        self.events.not_a_number.get(event).copied()
     }
 
     pub fn name(&self) -> &'static str {
@@ -266,12 +273,12 @@ impl Namespace {
     }
 
     pub(super) fn export(&self, data: &Data) -> Value {
-        (self.export)(data)
+        (self.travel.export)(data)
     }
 
     /// What [`SocketExport::data`](super::SocketExport) stands for; `None` if it cannot be read.
     pub fn import(&self, data: Value) -> Option<Data> {
-        (self.import)(data)
+        (self.travel.import)(data)
     }
 
     /// See [`Namespace::on_abandoned`].
@@ -280,7 +287,7 @@ impl Namespace {
     }
 
     pub(super) fn handler(&self, event: &str) -> Option<&OnEvent> {
-        self.events.get(event).or(self.fallback.as_ref())
+        self.events.handlers.get(event).or(self.events.fallback.as_ref())
     }
 
     pub(super) fn arrived(&self, socket: Arc<Socket>, arrival: Arrival) -> BoxFuture<()> {

@@ -217,7 +217,7 @@ impl Sos {
 
     /// `offer`, `answer`, `iceCandidate`, `signal`: the payload goes on as it came, attachments included.
     pub(super) async fn on_signal(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Handled {
-        let asked = self.ask_in(&socket, event.args.payload().get())?;
+        let asked = self.ask_in(&socket, event.args.payload())?;
         let signal = Signal::read(&asked.fields, &event.args.attachments, self.config.relay_bytes)?;
         self.permit(&socket, &asked, &event.name).await?;
         let body = signal.body(&event.name, &wire::signal_sender(socket.id(), &asked.claims.user_id));

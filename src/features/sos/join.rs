@@ -39,7 +39,7 @@ pub struct RoomState {
 impl RoomState {
     /// The state as JSON text.
     pub fn json(&self) -> &str {
-        self.event.payload().get()
+        self.event.payload()
     }
 
     /// Whether a socket that has joined is still a member in it, or was one when the SOS ended.

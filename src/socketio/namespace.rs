@@ -1,6 +1,7 @@
 //! A namespace: who may connect to it, and the table of its events.
 
 use std::any::{Any, TypeId};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -286,8 +287,13 @@ impl Namespace {
         (self.abandoned)(abandoned).await;
     }
 
-    pub(super) fn handler(&self, event: &str) -> Option<&OnEvent> {
-        self.events.handlers.get(event).or(self.events.fallback.as_ref())
+    /// The handler of an event, and the event's name: that of the table, where there is one.
+    pub(super) fn handler(&self, event: &str) -> Option<(Cow<'static, str>, &OnEvent)> {
+        let Events { handlers, fallback, .. } = &self.events;
+        match handlers.get_key_value(event) {
+            Some((name, handler)) => Some((Cow::Borrowed(*name), handler)),
+            None => fallback.as_ref().map(|handler| (Cow::Owned(event.to_owned()), handler)),
+        }
     }
 
     pub(super) fn arrived(&self, socket: Arc<Socket>, arrival: Arrival) -> BoxFuture<()> {

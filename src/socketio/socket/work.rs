@@ -60,7 +60,7 @@ impl Socket {
                         continue;
                     }
                 }
-                if AssertUnwindSafe(socket.clone().work(job)).catch_unwind().await.is_err() {
+                if AssertUnwindSafe(socket.work(job)).catch_unwind().await.is_err() {
                     tracing::error!(namespace = socket.link.namespace.name(), "a handler panicked");
                 }
             }
@@ -83,14 +83,14 @@ impl Socket {
         }
     }
 
-    async fn work(self: Arc<Self>, job: Job) {
+    async fn work(self: &Arc<Self>, job: Job) {
         match job {
             Job::Arrived(arrival, permit) => hold(permit, self.link.namespace.arrived(self.clone(), arrival)).await,
             Job::Disconnected(reason, _leaving) => (self.link.namespace.disconnected)(self.clone(), reason).await,
             Job::Event(event) => {
-                let (name, ack_id) = (event.name.clone(), event.ack_id);
-                let Some(handler) = self.link.namespace.handler(&name) else {
-                    return self.refuse(&name, ack_id, &EventError::new(Code::UNKNOWN_EVENT, "unknown event"));
+                let ack_id = event.ack_id;
+                let Some((name, handler)) = self.link.namespace.handler(&event.name) else {
+                    return self.refuse(&event.name, ack_id, &EventError::new(Code::UNKNOWN_EVENT, "unknown event"));
                 };
                 let result = AssertUnwindSafe(async { handler(self.clone(), event).await }).catch_unwind().await;
                 match result.unwrap_or_else(|_| Err(EventError::new(Code::INTERNAL, "internal error"))) {

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::auth::FetchError;
+use crate::auth::KeyRing;
+use crate::core::error::chain;
+use crate::settings::Identity;
 
 /// An operator waits in front of a terminal.
 pub const PATIENCE: Duration = Duration::from_secs(5);
@@ -27,11 +29,16 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Judges the keys that were fetched from where a setting says.
-pub fn judge_keys(setting: &str, url: &str, fetched: Result<usize, FetchError>) -> Finding {
-    match fetched {
+/// Fetches the keys that the identity provider of a surface publishes at the address that `setting` gives. `None` if there is none.
+pub async fn published_keys(setting: &str, identity: &Identity) -> Option<Finding> {
+    let url = identity.jwks_url.as_deref()?;
+    let keys = match KeyRing::new(identity) {
+        Ok(keys) => keys,
+        Err(error) => return Some(Finding::Bad(format!("tokens cannot be verified: {}", chain(&error)))),
+    };
+    Some(match keys.fetch_published().await? {
         Ok(0) => Finding::Bad(format!("{setting} {url} holds no RS256 or ES256 key")),
         Ok(keys) => Finding::Good(format!("{setting} {url}, keys: {keys}")),
-        Err(error) => Finding::Bad(format!("{setting} {url}: {:#}", anyhow::Error::from(error))),
-    }
+        Err(error) => Finding::Bad(format!("{setting} {url}: {}", chain(&error))),
+    })
 }

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use crate::auth::FetchError;
+use crate::auth::{KeyRing, SetupError};
 use crate::core::error::chain;
 use crate::http::routes::health::Dependency;
+use crate::settings::Identity;
 
 /// How often most things are looked at.
 pub const EVERY: Duration = Duration::from_secs(10);
@@ -17,12 +18,19 @@ const TELL_EVERY: Duration = Duration::from_secs(60);
 /// The keys are fetched anew each time.
 const KEYS_EVERY: Duration = Duration::from_secs(60);
 
-/// [`watched`] for published keys.
-pub fn published_keys<F>(name: &'static str, probe: impl Fn() -> F + Send + 'static) -> Dependency
-where
-    F: Future<Output = Result<(), String>> + Send,
-{
-    watched(name, KEYS_EVERY, probe)
+/// Watches the keys that the identity provider of a surface publishes. `None` if none are configured.
+///
+/// # Errors
+/// If a key of the surface cannot be used.
+pub fn published_keys(name: &'static str, identity: &Identity) -> Result<Option<Dependency>, SetupError> {
+    if identity.jwks_url.is_none() {
+        return Ok(None);
+    }
+    let keys = Arc::new(KeyRing::new(identity)?);
+    Ok(Some(watched(name, KEYS_EVERY, move || {
+        let keys = keys.clone();
+        async move { keys.fetch_published().await.map_or(Ok(()), |fetched| fetched.map(|_| ()).map_err(why)) }
+    })))
 }
 
 /// Every probe has a deadline of its own; it says why something is not there.
@@ -55,11 +63,6 @@ where
         }
     });
     Dependency { name, is_there: Box::new(move || is_there.load(Ordering::Relaxed)) }
-}
-
-/// What a [`watched`] says of published keys: `None` if there are none.
-pub fn fetched(keys: Option<Result<usize, FetchError>>) -> Result<(), String> {
-    keys.map_or(Ok(()), |keys| keys.map(|_| ()).map_err(why))
 }
 
 /// Why a probe found nothing. No error of ours shows a secret.

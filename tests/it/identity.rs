@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use convoke::app::Config;
-use convoke::auth::AuthError;
+use convoke::auth::{AuthError, KeyRing};
 use convoke::features::sos;
 use convoke::features::sos::auth::{self, Claims, Role, SosVerifier, Verified};
 use convoke::settings::{Identity, Reader};
@@ -272,7 +272,9 @@ async fn published_keys_are_found_by_kid_or_tried_in_turn() {
     assert_eq!(verify(&verifier, &TestKey::rs256().sign(&good, Some("r"))).await, Err(AuthError::Invalid));
     assert_eq!(verify(&verifier, &EC.sign(&good, Some("r"))).await, Err(AuthError::Invalid), "the kid of another kind of key");
     assert_eq!(server.asked().len(), 1, "fetched once for all of them");
-    assert_eq!(verifier.fetch_published_keys().await.unwrap().unwrap(), 2);
+    let jwks_url = Some(server.url().into());
+    let keys = KeyRing::new(&Identity { jwks_url, ..Identity::default() }).unwrap();
+    assert_eq!(keys.fetch_published().await.unwrap().unwrap(), 2);
 }
 
 #[tokio::test]

@@ -2,11 +2,10 @@
 
 use tokio::time::timeout;
 
-use super::holder::HolderVerifier;
 use super::settings::Settings;
 use super::store::{BookingStore, Limits, Written};
 use crate::feature::Finding;
-use crate::feature::check::{PATIENCE, judge_keys};
+use crate::feature::check::{PATIENCE, published_keys};
 use crate::settings::Settings as Base;
 use crate::store::Store;
 
@@ -19,15 +18,7 @@ pub(super) async fn findings(settings: &Settings, base: &Base) -> Vec<Finding> {
             findings.push(judge(limits, settings.rules.limits()));
         }
     }
-    if let Some(url) = settings.identity.jwks_url.as_deref() {
-        match HolderVerifier::new(&settings.identity) {
-            Ok(verifier) => {
-                let fetched = verifier.fetch_published_keys().await;
-                findings.extend(fetched.map(|fetched| judge_keys("SESSIONS_JWKS_URL", url, fetched)));
-            }
-            Err(error) => findings.push(Finding::Bad(error.to_string())),
-        }
-    }
+    findings.extend(published_keys("SESSIONS_JWKS_URL", &settings.identity).await);
     findings
 }
 

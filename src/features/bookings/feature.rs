@@ -93,14 +93,7 @@ impl Configured for SetUp {
         let Some(store) = world.store.clone() else { return Ok(self.switched_off(world)) };
         let (livekit, redis, rules) = (world.livekit.clone(), world.redis.clone(), self.0.rules.clone());
         let bookings = Bookings::new(BookingParts { store, livekit, redis, rules });
-        let mut dependencies = Vec::new();
-        if self.0.identity.jwks_url.is_some() {
-            let verifier = verifier.clone();
-            dependencies.push(probe::published_keys("sessionsKeys", move || {
-                let verifier = verifier.clone();
-                async move { probe::fetched(verifier.fetch_published_keys().await) }
-            }));
-        }
+        let mut dependencies: Vec<_> = probe::published_keys("sessionsKeys", &self.0.identity)?.into_iter().collect();
         let agreed = bookings.clone();
         dependencies.push(Dependency { name: "sessionLimits", is_there: Box::new(move || agreed.limits_agree()) });
         let (settings, token) = (self.0.clone(), world.settings.internal_token.clone());

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::auth::{AuthError, FetchError, KeyRing, SetupError, sign};
+use crate::auth::{AuthError, KeyRing, SetupError, sign};
 use crate::settings::Identity;
 
 /// The longest e-mail address that is passed on (RFC 3696, erratum 1690, rounded up).
@@ -39,11 +39,6 @@ impl HolderVerifier {
     /// All of [`AuthError`].
     pub async fn verify(&self, token: &str, now_seconds: u64) -> Result<Holder, AuthError> {
         self.keys.verify(token, now_seconds, holder).await
-    }
-
-    /// Fetches the JWKS now and says how many keys it holds: for `convoke check`. `None` if none is configured.
-    pub async fn fetch_published_keys(&self) -> Option<Result<usize, FetchError>> {
-        self.keys.fetch_published().await
     }
 }
 

@@ -10,7 +10,7 @@ use super::recruiter::{self, Recruiter, RecruiterRole, RecruiterVerifier};
 use super::settings::{self, Settings};
 use super::{Interviews, Parts as InterviewParts, routes};
 use crate::core::ids;
-use crate::feature::check::judge_keys;
+use crate::feature::check::published_keys;
 use crate::feature::{Configured, Feature, Finding, NoToken, Parts, Surface, TokenCommand, TokenWish, World, probe};
 use crate::settings::table::Group;
 use crate::settings::{Reader, Settings as Base};
@@ -41,12 +41,6 @@ impl Feature for OfCompanies {
     }
 }
 
-impl SetUp {
-    fn verifier(&self) -> anyhow::Result<RecruiterVerifier> {
-        RecruiterVerifier::new(&self.0.identity).context("tokens cannot be verified")
-    }
-}
-
 impl Configured for SetUp {
     fn surface(&self) -> Option<Surface<'_>> {
         Some(Surface { name: "INTERVIEW", identity: &self.0.identity })
@@ -69,14 +63,10 @@ impl Configured for SetUp {
 
     fn check<'a>(&'a self, base: &'a Base) -> BoxFuture<'a, Vec<Finding>> {
         Box::pin(async move {
-            let Some(url) = self.0.identity.jwks_url.as_deref().filter(|_| base.store.is_some()) else { return Vec::new() };
-            match self.verifier() {
-                Ok(verifier) => {
-                    let fetched = verifier.fetch_published_keys().await;
-                    fetched.map(|fetched| judge_keys("INTERVIEW_JWKS_URL", url, fetched)).into_iter().collect()
-                }
-                Err(error) => vec![Finding::Bad(format!("{error:#}"))],
+            if base.store.is_none() {
+                return Vec::new();
             }
+            published_keys("INTERVIEW_JWKS_URL", &self.0.identity).await.into_iter().collect()
         })
     }
 
@@ -95,23 +85,17 @@ impl Configured for SetUp {
     }
 
     fn build(&self, world: &World) -> anyhow::Result<Parts> {
-        let recruiters = Arc::new(self.verifier()?);
+        let recruiters = Arc::new(RecruiterVerifier::new(&self.0.identity).context("tokens cannot be verified")?);
         let Some(store) = world.store.clone() else {
             return Ok(Parts { routes: Box::new(|router| routes::routes(router, None)), ..Parts::default() });
         };
         let interviews = Interviews::new(InterviewParts {
             store,
             livekit: world.livekit.clone(),
-            recruiters: recruiters.clone(),
+            recruiters,
             open_signalling: self.0.open_signalling,
         });
-        let mut dependencies = Vec::new();
-        if self.0.identity.jwks_url.is_some() {
-            dependencies.push(probe::published_keys("interviewKeys", move || {
-                let verifier = recruiters.clone();
-                async move { probe::fetched(verifier.fetch_published_keys().await) }
-            }));
-        }
+        let dependencies = probe::published_keys("interviewKeys", &self.0.identity)?.into_iter().collect();
         let (limits, token) = (world.limits.clone(), world.settings.internal_token.clone());
         let requests_per_minute = self.0.requests_per_minute;
         Ok(Parts {

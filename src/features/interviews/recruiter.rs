@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde_json::{Map, Value, json};
 
-use crate::auth::{AuthError, FetchError, KeyRing, SetupError, id_text, sign};
+use crate::auth::{AuthError, KeyRing, SetupError, id_text, sign};
 use crate::core::ids;
 use crate::settings::Identity;
 
@@ -79,11 +79,6 @@ impl RecruiterVerifier {
     /// All of [`AuthError`].
     pub async fn verify(&self, token: &str, now_seconds: u64) -> Result<Recruiter, AuthError> {
         self.keys.verify(token, now_seconds, recruiter).await
-    }
-
-    /// Fetches the JWKS now and says how many keys it holds: for `convoke check`. `None` if none is configured.
-    pub async fn fetch_published_keys(&self) -> Option<Result<usize, FetchError>> {
-        self.keys.fetch_published().await
     }
 }
 

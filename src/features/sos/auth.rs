@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde_json::{Map, Value, json};
 
-use crate::auth::{self, AuthError, FetchError, KeyRing, SetupError, id_text, sign};
+use crate::auth::{self, AuthError, KeyRing, SetupError, id_text, sign};
 use crate::core::ids;
 use crate::settings::Identity;
 
@@ -120,11 +120,6 @@ impl SosVerifier {
         let opened = self.keys.open(token, now_seconds).await?;
         let claims = claims(&opened.claims, opened.expires_at).ok_or(AuthError::Invalid)?;
         Ok(Verified { claims, expired: opened.expired })
-    }
-
-    /// Fetches the JWKS now and says how many keys it holds: for `convoke check`. `None` if none is configured.
-    pub async fn fetch_published_keys(&self) -> Option<Result<usize, FetchError>> {
-        self.keys.fetch_published().await
     }
 }
 

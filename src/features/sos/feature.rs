@@ -15,7 +15,7 @@ use super::settings::{self, Settings};
 use super::{Config, Parts as SosParts, Sos, demo, metrics, routes};
 use crate::cluster::scripts::Retention;
 use crate::core::ids;
-use crate::feature::check::judge_keys;
+use crate::feature::check::published_keys;
 use crate::feature::{Configured, Feature, Finding, NoToken, Parts, Running, Surface, TokenCommand, TokenWish, World, probe};
 use crate::features::sos::auth::{self, Claims, Role, SosVerifier};
 use crate::settings::table::Group;
@@ -119,15 +119,7 @@ impl Configured for Set {
     fn check<'a>(&'a self, base: &'a Base) -> BoxFuture<'a, Vec<Finding>> {
         Box::pin(async move {
             let mut findings = Vec::new();
-            if let Some(url) = self.0.identity.jwks_url.as_deref() {
-                match self.verifier() {
-                    Ok(verifier) => {
-                        let fetched = verifier.fetch_published_keys().await;
-                        findings.extend(fetched.map(|fetched| judge_keys("SOS_JWKS_URL", url, fetched)));
-                    }
-                    Err(error) => findings.push(Finding::Bad(format!("{error:#}"))),
-                }
-            }
+            findings.extend(published_keys("SOS_JWKS_URL", &self.0.identity).await);
             if let Some(url) = self.0.service_url.as_deref() {
                 match self.service(base.internal_token.as_ref()) {
                     Ok(None) => {}
@@ -179,12 +171,7 @@ impl Configured for Set {
                 async move { service.reach().await.map_err(probe::why) }
             }));
         }
-        if self.0.identity.jwks_url.is_some() {
-            dependencies.push(probe::published_keys("publishedKeys", move || {
-                let verifier = verifier.clone();
-                async move { probe::fetched(verifier.fetch_published_keys().await) }
-            }));
-        }
+        dependencies.extend(probe::published_keys("publishedKeys", &self.0.identity)?);
         let (token, identity) = (world.settings.internal_token.clone(), self.0.identity.clone());
         let (routed, with_demo) = (sos.clone(), world.settings.server.demo);
         let others = Others { peers: world.node.peers.clone(), registry: world.node.registry.clone() };

@@ -71,3 +71,19 @@ pub struct SocketExport {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub awaited: Vec<u64>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_of_earlier_releases_find_each_field_of_a_socket_under_its_name() {
+        let written = r#"{"sid":"s","namespace":"/","pid":"p","epoch":3,"told":true,"data":null,
+            "kept":{"rooms":[{"scope":"room:a","epoch":"e","confirmed":"1-2","queued":"e 3-4"}],"sent":{"last":null,"entries":[]}},
+            "last_ack":7}"#;
+        let export: SocketExport = serde_json::from_str(written).unwrap();
+        assert!(export.recovery_enabled && export.snapshot.rooms.len() == 1);
+        let again = serde_json::to_value(&export).unwrap();
+        assert_eq!(again, serde_json::from_str::<Value>(written).unwrap());
+    }
+}

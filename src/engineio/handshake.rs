@@ -23,7 +23,7 @@ pub struct Handshake {
     pub user_agent: Option<Box<str>>,
     /// The headers for which there is room: [`Config::handshake_headers`](super::Config).
     pub headers: HeaderMap,
-    /// When it came.
+    /// When it came; 1970 if a node of an earlier release has given the session away.
     pub time: SystemTime,
 }
 

@@ -30,7 +30,7 @@ impl Gate {
         Self(Arc::new(watch::Sender::new(State::ShutSince(Instant::now()))))
     }
 
-    /// Opens it until then; whoever waits may pass.
+    /// Opens it until then; those who wait pass.
     pub fn open_until(&self, until: Instant) {
         self.0.send_replace(State::OpenUntil(until));
     }

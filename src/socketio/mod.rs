@@ -63,7 +63,7 @@ pub struct Config {
     pub connects_per_minute: u32,
     /// Events of one socket that wait for those before them.
     pub max_queued_events: usize,
-    /// Server-to-client acknowledgements that one socket may owe.
+    /// Acknowledgements of one socket that the server waits for.
     pub max_pending_acks: usize,
     /// Clients whose CONNECT is decided, and what follows on it done, at the same moment; the others wait for their turn.
     pub connects_at_once: usize,

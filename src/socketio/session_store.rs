@@ -20,9 +20,9 @@ pub struct Identity {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Names {
     pub sid: String,
-    /// Empty: nobody keeps it.
+    /// Empty: it is not kept.
     pub pid: String,
-    /// Raised by whoever takes it over.
+    /// Raised each time the socket is taken over.
     pub epoch: u64,
 }
 

@@ -57,7 +57,7 @@ pub(super) struct Link {
 /// Everything here may be called from any task and returns at once.
 pub struct Socket {
     id: Box<str>,
-    /// Under which its client may come back; empty if nobody keeps it.
+    /// Under which its client may come back; empty if it is not kept.
     pid: Box<str>,
     epoch: AtomicU64,
     /// The client knows of recovery.
@@ -91,12 +91,12 @@ impl Socket {
         &self.id
     }
 
-    /// The private id: who knows it, and is the same user, gets this socket back. Empty if nobody keeps it.
+    /// The private id: who knows it, and is the same user, gets this socket back. Empty if it is not kept.
     pub fn pid(&self) -> &str {
         &self.pid
     }
 
-    /// Raised by whoever takes the socket over: with the node's name it says whose an entry in Redis is.
+    /// Raised each time the socket is taken over: with the name of the node it says which entries in Redis are its own.
     pub fn epoch(&self) -> u64 {
         self.epoch.load(Relaxed)
     }
@@ -233,7 +233,7 @@ impl Socket {
         }
     }
 
-    /// From now on nothing is sent, and whoever waits for an acknowledgement need not wait longer.
+    /// From now on nothing is sent, and those who wait for an acknowledgement stop waiting.
     pub(super) fn leave(&self) {
         self.gone.store(true, Relaxed);
         lock(&self.acks).take();

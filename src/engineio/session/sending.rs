@@ -19,7 +19,7 @@ impl Session {
         }
     }
 
-    /// Queues a packet; true when the caller owes a [`Session::flush`]. A client that is too slow is closed.
+    /// Queues a packet; true when the caller must call [`Session::flush`]. A client that is too slow is closed.
     pub fn queue(self: &Arc<Self>, frames: Frames, volatile: Option<VolatileKey>) -> bool {
         self.push(frames, volatile, false)
     }

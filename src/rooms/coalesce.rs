@@ -7,7 +7,14 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::pending::{Pending, longer};
+use super::scripts::{Told, told};
+use crate::cluster::scripts::Op;
+use crate::cluster::scripts::scope::head as scope_head;
+use crate::core::ScopeId;
 use crate::core::sync::lock;
+use crate::protocol::event::Args;
+use crate::redis::keys;
+use crate::redis::script::{BadReply, Eval, Reply, script};
 
 /// Timers that end windows: one for each key on this node.
 pub struct Windows<K> {
@@ -72,6 +79,70 @@ impl LastWindow {
         end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
     }
 }
+
+/// An event of which only the newest counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Newest<'a> {
+    /// Whose window it is; clients get at most the newest event of a key. No spaces.
+    pub key: &'a str,
+    /// At most one in so long.
+    pub window: Duration,
+    /// A socket that does not get it.
+    pub except: Option<&'a str>,
+    /// The array of arguments.
+    pub args: &'a Args,
+}
+
+/// What became of an event, or of one that waited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coalesced {
+    Sent(Told),
+    /// It waits, or another one does: to be sent by [`volatile_flush`] so much later.
+    Waits(Duration),
+    /// Nothing waits.
+    Nothing,
+}
+
+/// Sends an event (volatile) to a room, at once or when its window ends. What waits is kept in `hash`, a key in the scope's slot.
+pub async fn volatile_send<E: Eval>(
+    redis: &E,
+    scope: &ScopeId,
+    hash: &str,
+    op: Op<'_>,
+    newest: Newest<'_>,
+) -> Result<Coalesced, E::Error> {
+    let args = scope_head(op, scope).text(newest.key).int(newest.window.as_millis() as u64);
+    let args = args.text("*").text(newest.except.unwrap_or("-")).bytes(newest.args.json.clone()).done();
+    let at = vec![keys::scope_meta(scope), hash.to_owned()];
+    coalesced(Reply::new(SEND.name, redis.eval(&SEND, at, args).await?)?).map_err(Into::into)
+}
+
+/// Sends what waits for a key, if its window is over. The first node that comes sends it.
+pub async fn volatile_flush<E: Eval>(
+    redis: &E,
+    scope: &ScopeId,
+    hash: &str,
+    op: Op<'_>,
+    key: &str,
+    window: Duration,
+) -> Result<Coalesced, E::Error> {
+    let args = scope_head(op, scope).text(key).int(window.as_millis() as u64).done();
+    let at = vec![keys::scope_meta(scope), hash.to_owned()];
+    coalesced(Reply::new(FLUSH.name, redis.eval(&FLUSH, at, args).await?)?).map_err(Into::into)
+}
+
+fn coalesced(mut reply: Reply) -> Result<Coalesced, BadReply> {
+    let (outcome, told) = told(&mut reply)?;
+    let left = reply.wait()?;
+    Ok(match (outcome.as_str(), left) {
+        ("ok", _) => Coalesced::Sent(told),
+        (_, Some(left)) => Coalesced::Waits(left),
+        _ => Coalesced::Nothing,
+    })
+}
+
+script!(SEND = "rooms" / "volatile_send", "scope/lib/scope");
+script!(FLUSH = "rooms" / "volatile_flush", "scope/lib/scope");
 
 #[cfg(test)]
 mod tests {

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use convoke::cluster::scripts::scope::{Member, scope_join, scope_read};
 use convoke::core::{Kind, Position, ScopeId, StreamId};
-use convoke::redis::Redis;
+use convoke::protocol::event::Args;
+use convoke::redis::{Redis, keys};
 use convoke::rooms::audit::{Line, room_audit, room_events};
+use convoke::rooms::coalesce::{Coalesced, Newest, volatile_flush, volatile_send};
 use convoke::rooms::history::{HistoryQuery, Message, Sent, room_history, room_message};
 use convoke::rooms::lease::{Lease, lease_release, lease_take, lease_take_over};
 use convoke::rooms::presence::{
@@ -17,7 +19,7 @@ use convoke::rooms::scripts::Sender;
 use convoke::rooms::timers::scripts::due_read;
 use serde_json::{Value, json};
 
-use crate::scripts_world::{Heard, cmid, newest, op, plain, signal, unique};
+use crate::scripts_world::{Channel, Heard, cmid, newest, op, plain, signal, unique};
 
 crate::on_both!(
     a_signal_goes_to_the_others_to_a_socket_or_to_a_user_and_only_from_a_member,
@@ -26,6 +28,7 @@ crate::on_both!(
     the_trail_keeps_who_did_what_and_what_was_refused_of_whom,
     who_comes_and_goes_is_announced_once_in_a_window_and_the_lost_after_the_grace,
     a_socket_that_comes_back_within_the_grace_is_not_announced,
+    of_events_in_one_window_the_first_and_the_newest_go_out,
     of_many_owners_one_holds_a_lease_and_a_dead_ones_is_taken_over_at_once,
 );
 
@@ -248,4 +251,30 @@ async fn a_socket_that_comes_back_within_the_grace_is_not_announced(redis: Redis
     assert!(room.join(ANN, true, slow).await.first);
     room_presence(&room.redis, &room.scope, plain(), announcing(0, 0)).await.unwrap();
     assert_eq!(room.announced().await.len(), 1);
+}
+
+async fn of_events_in_one_window_the_first_and_the_newest_go_out(redis: Redis) {
+    let room = Room::new(redis).await;
+    let (scope, hash) = (&room.scope, format!("chat:newest:{{{}}}", room.scope.id));
+    let mut channel = Channel::listen(&room.redis, &keys::scope_channel(scope, 0)).await;
+    let send = async |key: &str, n: u32, window: Duration| {
+        let args = Args::event("moved", &n.to_string());
+        let newest = Newest { key, window, except: None, args: &args };
+        volatile_send(&room.redis, scope, &hash, plain(), newest).await.unwrap()
+    };
+    let flush = async |window| volatile_flush(&room.redis, scope, &hash, plain(), "ann", window).await.unwrap();
+    let long = Duration::from_secs(60);
+    assert!(matches!(send("ann", 1, long).await, Coalesced::Sent(_)));
+    assert!(matches!(send("ben", 2, long).await, Coalesced::Sent(_)), "each key has its window");
+    for n in [3, 4] {
+        assert!(matches!(send("ann", n, long).await, Coalesced::Waits(left) if left > Duration::from_secs(50)));
+    }
+    assert!(matches!(flush(long).await, Coalesced::Waits(_)), "not before the end");
+    // Asked with a shorter window, the end is too far ahead to be one.
+    assert!(matches!(flush(Duration::from_secs(1)).await, Coalesced::Sent(_)));
+    assert_eq!(flush(long).await, Coalesced::Nothing, "once");
+    for expected in [r#"["moved",1]"#, r#"["moved",2]"#, r#"["moved",4]"#] {
+        let heard = channel.next().await;
+        assert!(heard.ends_with(expected), "{heard}");
+    }
 }

@@ -21,11 +21,13 @@ use convoke::features::sos::scripts::outbox::*;
 use convoke::features::sos::scripts::presence::*;
 use convoke::features::sos::scripts::*;
 use convoke::http::guards::limit::limit_take;
+use convoke::protocol::event::Args;
 use convoke::redis::keys::user_tag;
 use convoke::redis::script::Eval;
 use convoke::redis::script::Script;
 use convoke::redis::{Redis, RedisConfig, RedisError, Value, cmd, keys};
 use convoke::rooms::audit::{Line, room_audit, room_events};
+use convoke::rooms::coalesce::{Newest, volatile_flush, volatile_send};
 use convoke::rooms::history::{HistoryQuery, Message, room_history, room_message};
 use convoke::rooms::lease::{lease_release, lease_take};
 use convoke::rooms::presence::{Announcing, Connection, room_announce, room_join, room_leave, room_members, room_presence};
@@ -406,6 +408,13 @@ impl Worst<'_> {
             room_presence(&meter, &scope_of_room, once(""), announcing).await.expect("an answer");
         }
         room_announce(&meter, &scope_of_room, once(""), announcing).await.expect("an answer");
+        let args = Args::event("moved", &format!("\"{}\"", "x".repeat(60_000)));
+        let newest = Newest { key: "k", window: Duration::from_millis(HOUR_MS), except: None, args: &args };
+        let hash = sos_keys::location("room");
+        for _ in 0..2 {
+            volatile_send(&meter, &scope_of_room, &hash, once(""), newest).await.expect("an answer");
+        }
+        volatile_flush(&meter, &scope_of_room, &hash, once(""), "k", Duration::ZERO).await.expect("an answer");
         lease_take(&meter, &scope, "lease:x", "me", HOUR_MS, None).await.expect("an answer");
         assert!(lease_release(&meter, &scope, "lease:x", "me").await.expect("an answer"));
     }

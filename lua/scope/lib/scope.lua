@@ -6,14 +6,13 @@
 -- KEYS[1] is scope:meta. A script names its other keys by assigning the locals below. NAME is the script's own.
 --
 -- scope:meta: epoch · last (newest logged id) · trim (up to here entries may be gone) · tt (next trim) · kt (next renewal
--- of TTLs) · nl, n:<node> (listeners) · end (the SOS is over) · w:<id> (watchers' copies owed), wo (ids of these) · ob (outbox
--- lease) · jw (joins that are still to be told of: sos/lib/waiting) · pn, and what begins with p (presence: lib/members.lua, lib/presence.lua)
+-- of TTLs) · nl, n:<node> (listeners) · pn, and what begins with p (presence: lib/members.lua) · what a feature adds (its own libraries)
 -- · op:<id> → first answer, in a ring oq:<n> from oh to ot whose oldest is from oe; cm:<script>:<user>:<id> likewise (cq, ch, ct, ce).
 -- What is read here is written back in one HSET by `commit`.
 
 local call = redis.call
 local META = KEYS[1]
-local LOG, MEMBERS, STATE, LOCATION, TRACK, MESSAGES, EVENTS, OUTBOX
+local LOG, MEMBERS, STATE, MESSAGES, EVENTS
 
 local now, epoch, last, listeners, meta
 local pending = {}   -- field, value, … to be written to scope:meta

@@ -5,6 +5,9 @@
 -- Answers begin { outcome, heard or -1, listeners, outbox length if appended to, watchers owed, time, duplicate, … };
 -- a refusal is { outcome }: missing, forbidden, not_member, closed, unknown_status, transition, conflict.
 --
+-- scope:meta has beside the scope's own: end (the SOS is over) · w:<id> (copies that watchers are still to get), wo (ids of
+-- these) · ob (lease of the outbox) · jw (joins that are still to be told of: lib/waiting) · what begins with p (lib/presence.lua).
+--
 -- sos:state: citizen status type soNo address createdAt updatedAt touched ackBy ackAt closedAt closedBy reason prov (made
 -- without a record) lu (last looked up since) nf (answers 404 in a row) ch (a client changed the status since) unack refusals (how many) · adm:<user key> → role, or '-' once
 -- removed · r:<user key> → `<status> <assigned> <acknowledged> <arrived> <user>` (0: not yet) · ra:<user key> (acknowledged before).
@@ -13,6 +16,7 @@
 local SOS, KEY, NAMED, OFF = ARGV[7], ARGV[9], ARGV[11] == '1'
 USER, ROLE, SID = ARGV[8], ARGV[10], ARGV[12]
 SOURCE, OFF = string.match(ARGV[13] or '', '^(%S*)(.*)$')
+local LOCATION, TRACK, OUTBOX
 local appended, owed = false, 0
 
 -- The role that counts here, or nil: dispatchers and admins have rights on all; a removal outranks the token, an

@@ -6,10 +6,10 @@ use std::process::{Child, Command};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use convoke::cluster::LocalMember;
 use convoke::cluster::message::{Audience, Envelope, Except, Message};
-use convoke::cluster::scope::{LocalScope, Outcome};
+use convoke::cluster::scope::LocalScope;
 use convoke::cluster::scripts::scope::Log;
+use convoke::cluster::{LocalMember, Outcome};
 use convoke::core::{Kind, Position, ScopeId, StreamId};
 use convoke::engineio::{self, Body, Engine};
 use convoke::http::server;

@@ -13,8 +13,9 @@ use crate::redis::RedisError;
 use crate::redis::script::OnReader;
 use crate::socketio::Socket;
 
-use super::scope::{LocalScope, Outcome, Reading, Registered};
-use super::{LocalMember, Scopes, fanout, reap};
+use super::outcome::Outcome;
+use super::scope::{LocalScope, Reading, Registered};
+use super::{LocalMember, Scopes, reap};
 use crate::core::sync::lock;
 
 /// Logs that are read at once, so that the return of a Redis is not met with a storm.
@@ -161,8 +162,8 @@ async fn read_on(scopes: &Scopes, local: &LocalScope) -> Result<Option<Missed>, 
 fn take(scopes: &Arc<Scopes>, local: &Arc<LocalScope>, Missed { generation, log, .. }: Missed) -> bool {
     let mut outcome = Outcome::default();
     let filled = local.fill(generation, log, &mut outcome);
-    fanout::finish(scopes, local, &mut outcome);
-    fanout::flush(scopes, &mut outcome);
+    outcome.tell_listener(scopes, &local.id);
+    outcome.flush(&scopes.counters);
     filled
 }
 

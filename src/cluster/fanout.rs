@@ -9,11 +9,10 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use crate::core::ScopeId;
-use crate::engineio::Session;
 use crate::redis::{Sink, keys};
 
 use super::message::Envelope;
-use super::scope::{LocalScope, Outcome};
+use super::outcome::Outcome;
 use super::{Scopes, attach};
 
 /// Messages that may wait for a worker, and their bytes; the log has those for which there is no room.
@@ -21,8 +20,6 @@ const QUEUE: usize = 8_192;
 const QUEUE_BYTES: usize = 32 << 20;
 /// A batch ends after so many deliveries, so that the first of them need not wait for the last.
 const BATCH_DELIVERIES: u64 = 8_192;
-/// So many sessions are flushed by one task: each flush may be a system call.
-const FLUSH_PART: usize = 512;
 
 pub struct Incoming {
     scope: ScopeId,
@@ -102,42 +99,15 @@ async fn work(scopes: Weak<Scopes>, mut incoming: mpsc::Receiver<Incoming>, wait
                 Some(envelope) => local.receive(envelope, &mut outcome),
                 None => tracing::error!(%scope, "a message on a scope's channel cannot be read"),
             }
-            finish(&scopes, &local, &mut outcome);
+            outcome.tell_listener(&scopes, &scope);
+            if std::mem::take(&mut outcome.must_fill) {
+                attach::fill_in_background(&scopes, local);
+            }
             if outcome.deliveries >= BATCH_DELIVERIES {
-                flush(&scopes, &mut outcome);
+                outcome.flush(&scopes.counters);
             }
         }
-        flush(&scopes, &mut outcome);
-    }
-}
-
-/// Does what a step of a scope has left, but for the flush.
-pub fn finish(scopes: &Arc<Scopes>, local: &Arc<LocalScope>, outcome: &mut Outcome) {
-    for args in outcome.control.drain(..) {
-        if let Some(listener) = scopes.listener(local.id.kind) {
-            listener.control(&local.id, &args);
-        }
-    }
-    if std::mem::take(&mut outcome.must_fill) {
-        attach::fill_in_background(scopes, local.clone());
-    }
-}
-
-/// Writes to each session that was given something. A very large room is cut in parts, each flushed by a task of its own.
-pub fn flush(scopes: &Scopes, outcome: &mut Outcome) {
-    scopes.counters.deliveries.fetch_add(std::mem::take(&mut outcome.deliveries), Relaxed);
-    scopes.counters.forks.fetch_add(std::mem::take(&mut outcome.forks), Relaxed);
-    while outcome.dirty.len() > FLUSH_PART {
-        let part = outcome.dirty.split_off(outcome.dirty.len() - FLUSH_PART);
-        tokio::spawn(async move { flush_all(&part) });
-    }
-    flush_all(&outcome.dirty);
-    outcome.dirty.clear();
-}
-
-fn flush_all(sessions: &[Arc<Session>]) {
-    for session in sessions {
-        session.flush();
+        outcome.flush(&scopes.counters);
     }
 }
 

@@ -1,40 +1,25 @@
 //! One scope on this node: its local members and the place in its order.
 
-use std::collections::{HashMap, VecDeque};
+mod members;
+mod waiting;
+
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 
 use crate::cluster::scripts::scope::Log;
 use crate::core::{Position, ScopeId, StreamId};
-use crate::engineio::{CloseReason, Session};
 use crate::socketio::Socket;
 
 use super::LocalMember;
 use super::delivery::Delivery;
 use super::message::{Audience, Envelope, Message};
+use super::outcome::Outcome;
 use super::sequence::{Sequence, Verdict};
 use crate::core::sync::lock;
 
-/// Messages that may wait for one member that is about to get a snapshot.
-const MAX_HELD: usize = 4_096;
-/// Messages that may wait while the log is read. More than these are read from the log in turn.
-const MAX_WAITING: usize = 1_024;
-/// Likewise, in bytes.
-const MAX_WAITING_BYTES: usize = 4 << 20;
-
-/// What a step of a scope leaves to be done once its lock is free.
-#[derive(Default)]
-pub struct Outcome {
-    /// Sessions that were given something.
-    pub dirty: Vec<Arc<Session>>,
-    /// Control messages, in order.
-    pub control: Vec<Bytes>,
-    pub deliveries: u64,
-    pub forks: u64,
-    /// Something is missing: the log must be read.
-    pub must_fill: bool,
-}
+use members::Members;
+use waiting::Waiting;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -47,28 +32,15 @@ enum Phase {
     Gone,
 }
 
-struct Member {
-    local: LocalMember,
-    /// A member from here on; `None`: it is joining. What was logged before may come all the same, from a channel or a log that
-    /// is read later than the join was written.
-    since: Option<Position>,
-    /// It joins, perhaps once more: what came since, which is to follow on the snapshot that it is about to get.
-    held: Option<Vec<Arc<Delivery>>>,
-}
-
 struct Inner {
     phase: Phase,
     /// Counts the attachments, so that a read of the log that began before the present one is recognised.
     generation: u64,
     sequence: Sequence,
-    waiting: VecDeque<Envelope>,
-    waiting_bytes: usize,
-    /// How many of these were there before the present read of the log began.
-    waited: usize,
+    waiting: Waiting,
     /// Something was thrown away, or a gap was reported, while the log was being read: read it once more.
     again: bool,
-    members: Vec<Member>,
-    by_sid: HashMap<Box<str>, usize>,
+    members: Members,
 }
 
 pub struct LocalScope {
@@ -101,12 +73,9 @@ impl LocalScope {
             phase: Phase::Detached,
             generation: 0,
             sequence: Sequence::default(),
-            waiting: VecDeque::new(),
-            waiting_bytes: 0,
-            waited: 0,
+            waiting: Waiting::default(),
             again: false,
-            members: Vec::new(),
-            by_sid: HashMap::new(),
+            members: Members::default(),
         };
         Arc::new(Self { id, lifecycle: tokio::sync::Mutex::new(()), inner: Mutex::new(inner) })
     }
@@ -125,30 +94,17 @@ impl LocalScope {
         if inner.phase == Phase::Gone {
             return Registered::Gone;
         }
-        let joining = |local| Member { local, since: None, held: Some(Vec::new()) };
-        match inner.by_sid.get(member.socket.id()).copied() {
-            Some(at) if Arc::ptr_eq(&inner.members[at].local.socket, &member.socket) => {
-                inner.members[at].held.get_or_insert_default();
-                return Registered::MemberAlready;
-            }
-            Some(at) => inner.members[at] = joining(member),
-            None => {
-                let at = inner.members.len();
-                inner.by_sid.insert(member.socket.id().into(), at);
-                inner.members.push(joining(member));
-            }
-        }
-        Registered::Holding
+        if inner.members.register(member) { Registered::Holding } else { Registered::MemberAlready }
     }
 
     /// Delivers what was held and is newer than `position`, or all of it to one that was a member before; from now on the member
     /// is live.
     pub fn release(&self, socket: &Socket, position: &Position) {
         let mut inner = lock(&self.inner);
-        let Some(at) = inner.find(socket) else { return };
         let position = inner.place_of(position);
-        inner.members[at].since.get_or_insert(position);
-        inner.members[at].go_on(&self.id);
+        let Some(member) = inner.members.get_mut(socket) else { return };
+        member.since.get_or_insert(position);
+        member.go_on(&self.id);
     }
 
     /// Takes a member out; true if it was the last.
@@ -160,13 +116,8 @@ impl LocalScope {
     /// the last.
     pub fn take(&self, socket: &Socket) -> Option<(Position, bool)> {
         let mut inner = lock(&self.inner);
-        let at = inner.find(socket)?;
-        inner.members[at].go_on(&self.id);
-        inner.by_sid.remove(socket.id());
-        let member = inner.members.swap_remove(at);
-        if let Some(moved) = inner.members.get(at).map(|moved| Box::from(moved.local.socket.id())) {
-            inner.by_sid.insert(moved, at);
-        }
+        inner.members.get_mut(socket)?.go_on(&self.id);
+        let member = inner.members.remove(socket)?;
         socket.exit(&self.id);
         let mut place = inner.place();
         // This node may not have come as far as the join itself.
@@ -182,9 +133,9 @@ impl LocalScope {
     pub fn cancel(&self, socket: &Socket) -> bool {
         let joining = {
             let mut inner = lock(&self.inner);
-            let Some(at) = inner.find(socket) else { return false };
-            inner.members[at].go_on(&self.id);
-            inner.members[at].since.is_none()
+            let Some(member) = inner.members.get_mut(socket) else { return false };
+            member.go_on(&self.id);
+            member.since.is_none()
         };
         joining && self.remove(socket)
     }
@@ -197,7 +148,7 @@ impl LocalScope {
     /// Up to where everything has been queued to this member; `None` while something is held.
     pub fn place_at(&self, socket: &Socket) -> Option<Position> {
         let inner = lock(&self.inner);
-        let holds = inner.find(socket).is_some_and(|at| inner.members[at].held.is_some());
+        let holds = inner.members.get(socket).is_some_and(|member| member.held.is_some());
         if holds { None } else { inner.known_place() }
     }
 
@@ -210,13 +161,11 @@ impl LocalScope {
 
     /// A socket as the audiences see it.
     pub fn member(&self, socket: &Socket) -> Option<LocalMember> {
-        let inner = lock(&self.inner);
-        inner.find(socket).map(|at| inner.members[at].local.clone())
+        lock(&self.inner).members.get(socket).map(|member| member.local.clone())
     }
 
     pub fn is_member(&self, sid: &str) -> bool {
-        let inner = lock(&self.inner);
-        inner.by_sid.get(sid).is_some_and(|at| inner.members[*at].since.is_some())
+        lock(&self.inner).members.by_sid(sid).is_some_and(|member| member.since.is_some())
     }
 
     pub fn members(&self) -> Vec<LocalMember> {
@@ -224,9 +173,8 @@ impl LocalScope {
     }
 
     pub fn set_role(&self, sid: &str, role: &str) {
-        let mut inner = lock(&self.inner);
-        if let Some(at) = inner.by_sid.get(sid).copied() {
-            inner.members[at].local.role = role.into();
+        if let Some(member) = lock(&self.inner).members.by_sid_mut(sid) {
+            member.local.role = role.into();
         }
     }
 
@@ -243,7 +191,7 @@ impl LocalScope {
     /// Where a read of the log, which begins now, must begin.
     pub fn begin_read(&self) -> Reading {
         let mut inner = lock(&self.inner);
-        inner.waited = inner.waiting.len();
+        inner.waiting.mark();
         let cursor = (!inner.sequence.epoch().is_empty()).then(|| inner.place());
         Reading { generation: inner.generation, cursor, base: inner.sequence.base() }
     }
@@ -308,7 +256,7 @@ impl LocalScope {
             return false;
         }
         inner.phase = Phase::Live;
-        for envelope in inner.take_waiting() {
+        for envelope in inner.waiting.take() {
             // The first gap puts the scope back to filling, and the rest of what has waited waits on.
             if inner.phase == Phase::Live { inner.step(&self.id, envelope, outcome) } else { inner.wait(envelope) }
         }
@@ -327,7 +275,7 @@ impl LocalScope {
         let attached = inner.phase != Phase::Detached;
         inner.phase = Phase::Detached;
         inner.sequence = Sequence::default();
-        inner.take_waiting();
+        inner.waiting.take();
         inner.again = false;
         Some(attached)
     }
@@ -342,41 +290,16 @@ impl LocalScope {
     }
 }
 
-impl Member {
-    /// Delivers what was held to a member.
-    fn go_on(&mut self, scope: &ScopeId) {
-        let Some(since) = &self.since else { return };
-        let mut owes = false;
-        for delivery in self.held.take().iter().flatten().filter(|held| held.is_after(since) && held.is_for(scope, &self.local)) {
-            owes |= delivery.queue(scope, &self.local.socket, false);
-        }
-        if owes {
-            self.local.socket.session().flush();
-        }
-    }
-}
-
 impl Inner {
     fn wait(&mut self, envelope: Envelope) {
-        if self.waiting.len() == MAX_WAITING || self.waiting_bytes > MAX_WAITING_BYTES {
-            self.take_waiting();
-            self.waited = 0;
-            self.again = true;
-        }
-        self.waiting_bytes += envelope.body.len();
-        self.waiting.push_back(envelope);
-    }
-
-    fn take_waiting(&mut self) -> VecDeque<Envelope> {
-        self.waiting_bytes = 0;
-        std::mem::take(&mut self.waiting)
+        self.again |= self.waiting.push(envelope);
     }
 
     /// What has waited and belongs to a log that is gone. From the one that this node followed it is delivered, for nothing
     /// else tells of it any more; what was here before the read and is of another epoch than the log has nothing to wait for.
     fn settle_the_past(&mut self, scope: &ScopeId, log: &Log, outcome: &mut Outcome) {
-        let waited = std::mem::take(&mut self.waited);
-        for (at, envelope) in self.take_waiting().into_iter().enumerate() {
+        let marked = self.waiting.marked();
+        for (at, envelope) in self.waiting.take().into_iter().enumerate() {
             let cursor = self.sequence.cursor();
             if envelope.epoch == log.epoch.as_bytes() {
                 self.wait(envelope);
@@ -387,7 +310,7 @@ impl Inner {
                 } else if envelope.id.is_none() && envelope.prev >= cursor {
                     self.deliver(scope, &envelope.body, envelope.prev, false, outcome);
                 }
-            } else if at >= waited {
+            } else if at >= marked {
                 self.wait(envelope);
             }
         }
@@ -419,27 +342,7 @@ impl Inner {
             return;
         }
         let delivery = Delivery::new(message, self.sequence.epoch(), at, logged);
-        for member in &mut self.members {
-            if !delivery.is_for(scope, &member.local) {
-                continue;
-            }
-            match &mut member.held {
-                Some(held) if held.len() < MAX_HELD => held.push(delivery.clone()),
-                // A join that takes this long has failed; the client comes back.
-                Some(_) => {
-                    let session = member.local.socket.session().clone();
-                    tokio::spawn(async move { session.close(CloseReason::TryAgain) });
-                }
-                None if member.since.as_ref().is_some_and(|since| !delivery.is_after(since)) => {}
-                None => {
-                    outcome.deliveries += 1;
-                    let socket = &member.local.socket;
-                    if delivery.queue(scope, socket, false) {
-                        outcome.dirty.push(socket.session().clone());
-                    }
-                }
-            }
-        }
+        self.members.deliver(scope, &delivery, outcome);
     }
 
     fn known_place(&self) -> Option<Position> {
@@ -455,81 +358,8 @@ impl Inner {
         let epoch = if **known == *place.epoch { known } else { &place.epoch };
         Position { epoch: epoch.clone(), id: place.id }
     }
-
-    fn find(&self, socket: &Socket) -> Option<usize> {
-        let at = self.by_sid.get(socket.id()).copied()?;
-        std::ptr::eq(&raw const *self.members[at].local.socket, socket).then_some(at)
-    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::core::Kind;
-
-    const ROOM: Kind = Kind::of("room");
-
-    fn at(ms: u64) -> StreamId {
-        StreamId { ms, seq: 0 }
-    }
-
-    /// A message from node to node, which needs no member to be seen.
-    fn envelope(epoch: &str, prev: u64, id: u64) -> Envelope {
-        Envelope::parse(&Bytes::from(format!("{epoch} {prev}-0 {id}-0\n! - - -\n[\"{epoch}{id}\"]"))).expect("an envelope")
-    }
-
-    fn log(epoch: &str, last: u64, reset: bool) -> Log {
-        Log { epoch: epoch.into(), last: at(last), trimmed: at(0), reset, entries: Vec::new(), more: false }
-    }
-
-    fn scope() -> Arc<LocalScope> {
-        let scope = LocalScope::new(ScopeId { kind: ROOM, id: "s".into() });
-        scope.begin_attach();
-        assert!(scope.fill(scope.begin_read().generation, log("A", 10, false), &mut Outcome::default()));
-        scope
-    }
-
-    #[test]
-    fn what_came_of_a_log_that_is_gone_is_delivered_before_the_new_one() {
-        let (scope, mut outcome) = (scope(), Outcome::default());
-        assert!(scope.begin_fill());
-        scope.receive(envelope("A", 10, 11), &mut outcome);
-        scope.receive(envelope("B", 0, 1), &mut outcome);
-        assert!(scope.fill(scope.begin_read().generation, log("B", 0, true), &mut outcome));
-        assert_eq!(outcome.control, [&br#"["A11"]"#[..], br#"["B1"]"#]);
-    }
-
-    #[test]
-    fn what_is_said_in_a_scope_that_begins_while_one_joins_is_delivered() {
-        let (scope, mut outcome) = (LocalScope::new(ScopeId { kind: ROOM, id: "s".into() }), Outcome::default());
-        scope.begin_attach();
-        assert!(scope.fill(scope.begin_read().generation, log("", 0, false), &mut outcome));
-        assert_eq!(scope.place(), None, "there is no log to stand in");
-        scope.receive(envelope("A", 0, 1), &mut outcome);
-        scope.receive(envelope("A", 1, 2), &mut outcome);
-        assert_eq!(outcome.control, [&br#"["A1"]"#[..], br#"["A2"]"#]);
-    }
-
-    #[test]
-    fn a_straggler_of_a_log_that_is_gone_does_not_keep_the_scope_reading() {
-        let (scope, mut outcome) = (scope(), Outcome::default());
-        scope.begin_fill();
-        assert!(scope.fill(scope.begin_read().generation, log("B", 5, true), &mut outcome));
-        scope.receive(envelope("A", 10, 11), &mut outcome);
-        assert!(outcome.must_fill);
-        assert!(scope.fill(scope.begin_read().generation, log("B", 5, false), &mut outcome));
-        scope.receive(envelope("B", 5, 6), &mut outcome);
-        assert_eq!(outcome.control, [&br#"["B6"]"#[..]]);
-    }
-
-    #[test]
-    fn a_message_of_a_newer_log_than_the_one_read_waits_for_its_own() {
-        let (scope, mut outcome) = (scope(), Outcome::default());
-        scope.begin_fill();
-        let place = scope.begin_read();
-        scope.receive(envelope("C", 0, 1), &mut outcome);
-        assert!(!scope.fill(place.generation, log("B", 5, true), &mut outcome));
-        assert!(scope.fill(scope.begin_read().generation, log("C", 0, true), &mut outcome));
-        assert_eq!(outcome.control, [&br#"["C1"]"#[..]]);
-    }
-}
+#[path = "tests/scope.rs"]
+mod tests;

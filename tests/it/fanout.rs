@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use convoke::cluster::LocalMember;
 use convoke::cluster::message::{Audience, Envelope, Except, Message};
-use convoke::cluster::scope::{LocalScope, Outcome};
+use convoke::cluster::scope::LocalScope;
 use convoke::cluster::scripts::scope::Log;
+use convoke::cluster::{LocalMember, Outcome};
 use convoke::core::{Position, ScopeId, StreamId};
 use convoke::protocol::event::Args;
 use convoke::socketio::Socket;

@@ -20,6 +20,7 @@ use bytes::Bytes;
 use clap::Parser;
 use convoke::cluster::node::{self, Node};
 use convoke::cluster::relay;
+use convoke::core::wire::Form;
 use convoke::engineio::{self, Body, CloseReason, Connection, Engine, Handshake, Session};
 use convoke::http::server;
 use convoke::protocol::engineio::Message;
@@ -69,7 +70,7 @@ impl Connection for Echo {
 
     fn closed(&self, _: &Arc<Session>, _: CloseReason) {}
 
-    fn export<'a>(&'a self, _: &'a Arc<Session>) -> BoxFuture<'a, Option<Bytes>> {
+    fn export<'a>(&'a self, _: &'a Arc<Session>, _: Form) -> BoxFuture<'a, Option<Bytes>> {
         Box::pin(async { Some(Bytes::new()) })
     }
 }

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::node::Node;
 use super::registry::Registry;
+use crate::core::wire::{self, Form};
 use crate::engineio::Engine;
 use crate::engineio::elsewhere::{Breach, Elsewhere, Followed, NoTicket, PollAnswer, Polled, Taken, Ticket, tag_of};
 use crate::peer::{Answer, Peer, Peers};
@@ -115,6 +116,9 @@ struct Asked {
     /// Of [`TAKE`]: where the session goes on. A node of the release before says nothing, and gets all at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     to: Option<String>,
+    /// In which it was written, and is answered.
+    #[serde(skip)]
+    form: Form,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -135,8 +139,8 @@ enum What {
 
 impl Asked {
     /// Length of the head, head, body.
-    fn write(&self, body: &[u8]) -> Bytes {
-        let head = serde_json::to_vec(self).unwrap_or_default();
+    fn write(&self, form: Form, body: &[u8]) -> Bytes {
+        let head = wire::write(form, self);
         let mut bytes = BytesMut::with_capacity(4 + head.len() + body.len());
         bytes.put_u32(head.len() as u32);
         bytes.put_slice(&head);
@@ -146,7 +150,8 @@ impl Asked {
 
     fn read(mut bytes: Bytes) -> Option<(Self, Bytes)> {
         let len = u32::from_be_bytes(bytes.get(..4)?.try_into().ok()?) as usize;
-        let asked = serde_json::from_slice(bytes.get(4..)?.get(..len)?).ok()?;
+        let head = bytes.get(4..)?.get(..len)?;
+        let asked = Self { form: Form::of(head), ..wire::read(head)? };
         Some((asked, bytes.split_off(4 + len)))
     }
 }
@@ -170,7 +175,7 @@ fn poll(engine: Arc<Engine>, asked: Asked, body: Bytes) -> BoxFuture<'static, An
 fn ticket(engine: Arc<Engine>, asked: Asked, _: Bytes) -> BoxFuture<'static, Answer> {
     Box::pin(async move {
         let ticket = engine.issue_ticket(&asked.sid);
-        Answer::ok(serde_json::to_vec(&ticket).unwrap_or_default())
+        Answer::ok(wire::write(asked.form, &ticket))
     })
 }
 
@@ -186,7 +191,7 @@ fn ticket_back(engine: Arc<Engine>, asked: Asked, _: Bytes) -> BoxFuture<'static
 fn take(engine: Arc<Engine>, asked: Asked, _: Bytes) -> BoxFuture<'static, Answer> {
     Box::pin(async move {
         let Some(ticket) = asked.ticket else { return Answer::status(StatusCode::BAD_REQUEST) };
-        match engine.hand_over(&asked.sid, ticket, asked.to.as_deref()).await {
+        match engine.hand_over(&asked.sid, ticket, asked.to.as_deref(), asked.form).await {
             Some(Taken::Whole(state)) => Answer::ok(state),
             Some(Taken::Part(packets)) => Answer { status: StatusCode::PARTIAL_CONTENT, body: packets },
             None => Answer::status(StatusCode::GONE),
@@ -226,12 +231,12 @@ impl Relay {
     }
 
     /// Says something that need not arrive.
-    fn tell(&self, sid: &str, path: &'static str, asked: &Asked) {
-        let (peers, directory, sid, asked) = (self.peers.clone(), self.directory.clone(), sid.to_owned(), asked.write(b""));
+    fn tell(&self, sid: &str, path: &'static str, asked: Asked) {
+        let (peers, directory, sid) = (self.peers.clone(), self.directory.clone(), sid.to_owned());
         tokio::spawn(async move {
             let Some(tag) = tag_of(&sid) else { return };
             if let Some(peer) = directory.peer_of_tag(tag).await {
-                let _ = peers.call(&peer, path, asked, TICKET_DEADLINE).await;
+                let _ = peers.call(&peer, path, asked.write(peer.form, b""), TICKET_DEADLINE).await;
             }
         });
     }
@@ -251,7 +256,7 @@ impl Elsewhere for Relay {
             };
             let asked = Asked { poll: Some(Poll { address, what }), ..self.about(sid, None) };
             let answer = match self.peer(sid).await {
-                Some(peer) => self.peers.call(&peer, POLL, asked.write(&body), within).await.ok(),
+                Some(peer) => self.peers.call(&peer, POLL, asked.write(peer.form, &body), within).await.ok(),
                 None => None,
             };
             let outcome = if answer.is_some() { "ok" } else { "unknown" };
@@ -265,7 +270,7 @@ impl Elsewhere for Relay {
             let asked = Asked { poll: Some(Poll { address, what: What::Heard }), ..self.about(sid, None) };
             match self.peer(sid).await {
                 Some(peer) => {
-                    let answer = self.peers.call(&peer, POLL, asked.write(b""), TICKET_DEADLINE).await;
+                    let answer = self.peers.call(&peer, POLL, asked.write(peer.form, b""), TICKET_DEADLINE).await;
                     answer.is_ok_and(|answer| answer.status != StatusCode::NOT_FOUND)
                 }
                 None => false,
@@ -276,29 +281,29 @@ impl Elsewhere for Relay {
     fn ticket<'a>(&'a self, sid: &'a str) -> BoxFuture<'a, Result<Ticket, NoTicket>> {
         Box::pin(async move {
             let peer = self.peer(sid).await.ok_or(NoTicket::Unknown)?;
-            let asked = self.about(sid, None).write(b"");
+            let asked = self.about(sid, None).write(peer.form, b"");
             let answer = self.peers.call(&peer, TICKET, asked, TICKET_DEADLINE).await.map_err(|_| NoTicket::Unknown)?;
-            serde_json::from_slice(&answer.body).unwrap_or(Err(NoTicket::Unknown))
+            wire::read(&answer.body).unwrap_or(Err(NoTicket::Unknown))
         })
     }
 
     fn abort(&self, sid: &str, address: IpAddr) {
         let poll = Some(Poll { address, what: What::Broken(Breach::Aborted) });
-        self.tell(sid, POLL, &Asked { poll, ..self.about(sid, None) });
+        self.tell(sid, POLL, Asked { poll, ..self.about(sid, None) });
     }
 
     fn give_up(&self, sid: &str, ticket: Ticket) {
-        self.tell(sid, TICKET_BACK, &self.about(sid, Some(ticket)));
+        self.tell(sid, TICKET_BACK, self.about(sid, Some(ticket)));
     }
 
     fn probed(&self, sid: &str, ticket: Ticket) {
-        self.tell(sid, PROBED, &self.about(sid, Some(ticket)));
+        self.tell(sid, PROBED, self.about(sid, Some(ticket)));
     }
 
     fn take<'a>(&'a self, sid: &'a str, ticket: Ticket) -> BoxFuture<'a, Option<Taken>> {
         Box::pin(async move {
             let peer = self.peer(sid).await?;
-            let asked = Asked { to: Some(self.tag.to_string()), ..self.about(sid, Some(ticket)) }.write(b"");
+            let asked = Asked { to: Some(self.tag.to_string()), ..self.about(sid, Some(ticket)) }.write(peer.form, b"");
             let answer = self.peers.call(&peer, TAKE, asked, TAKE_DEADLINE).await.ok()?;
             match answer.status {
                 StatusCode::OK => Some(Taken::Whole(answer.body)),
@@ -311,7 +316,7 @@ impl Elsewhere for Relay {
     fn pass_on<'a>(&'a self, sid: &'a str, ticket: Ticket, packets: Bytes) -> BoxFuture<'a, Option<usize>> {
         Box::pin(async move {
             let peer = self.peer(sid).await?;
-            let asked = self.about(sid, Some(ticket)).write(&packets);
+            let asked = self.about(sid, Some(ticket)).write(peer.form, &packets);
             let answer = self.peers.call(&peer, PASS_ON, asked, PASS_ON_DEADLINE).await.ok()?;
             let taken = std::str::from_utf8(&answer.body).ok().filter(|_| answer.status == StatusCode::OK);
             taken?.parse().ok()
@@ -321,7 +326,7 @@ impl Elsewhere for Relay {
     fn follow<'a>(&'a self, tag: &'a str, sid: &'a str, word: Bytes, within: Duration) -> BoxFuture<'a, Followed> {
         Box::pin(async move {
             let Some(peer) = self.directory.peer_of_tag(tag).await else { return Followed::Lost };
-            let asked = self.about(sid, None).write(&word);
+            let asked = self.about(sid, None).write(peer.form, &word);
             match self.peers.call(&peer, FOLLOW, asked, within).await {
                 Ok(answer) if answer.status == StatusCode::OK => Followed::Answered(answer.body),
                 Ok(answer) if answer.status == StatusCode::NOT_FOUND => Followed::NotThere,
@@ -338,11 +343,14 @@ mod tests {
     #[test]
     fn a_call_reads_as_it_was_written_and_a_cut_one_not_at_all() {
         let asked = Asked { engine: "io".into(), sid: "s".into(), ticket: Some(u64::MAX), ..Asked::default() };
-        let bytes = asked.write(b"body");
-        let (read, body) = Asked::read(bytes.clone()).unwrap();
-        assert_eq!((&*read.engine, &*read.sid, read.ticket, &body[..]), ("io", "s", Some(u64::MAX), &b"body"[..]));
-        for len in 0..bytes.len() - 4 {
-            assert!(Asked::read(bytes.slice(..len)).is_none(), "{len}");
+        for form in [Form::Json, Form::Packed] {
+            let bytes = asked.write(form, b"body");
+            let (read, body) = Asked::read(bytes.clone()).unwrap();
+            assert_eq!(read.form, form);
+            assert_eq!((&*read.engine, &*read.sid, read.ticket, &body[..]), ("io", "s", Some(u64::MAX), &b"body"[..]));
+            for len in 0..bytes.len() - 4 {
+                assert!(Asked::read(bytes.slice(..len)).is_none(), "{len}");
+            }
         }
     }
 }

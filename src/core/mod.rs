@@ -10,6 +10,7 @@ mod position;
 mod scope;
 pub mod sync;
 mod text;
+pub mod wire;
 
 pub use kind::Kind;
 pub use position::{Offset, Position, StreamId};

@@ -10,7 +10,7 @@
 use std::collections::VecDeque;
 use std::net::Shutdown;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,6 +21,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::core::sync::lock;
+use crate::core::wire::Form;
 use crate::net::Hold;
 use crate::protocol::engineio::{Message, Packet};
 use crate::protocol::frame::Frame;
@@ -169,11 +170,14 @@ impl Crossing {
     async fn exchange(&self, socket: &TcpStream) -> Option<Bytes> {
         let foreign = &*self.foreign;
         let (begun, given) = (CancellationToken::new(), CancellationToken::new());
+        // The owner reads the form in which it writes.
+        let form = OnceLock::new();
         let down = async {
             loop {
                 match foreign.elsewhere.take(&foreign.sid, foreign.ticket).await.ok_or(CannotAdopt)? {
                     Taken::Part(packets) => {
                         // From now on, and not before, the owner knows what to do with what the client says.
+                        let _ = form.set(Form::of(&packets));
                         begun.cancel();
                         write(socket, &packets).await.ok_or(CannotAdopt)?;
                     }
@@ -198,10 +202,12 @@ impl Crossing {
                     }
                     continue;
                 }
-                let taken = foreign.elsewhere.pass_on(&foreign.sid, foreign.ticket, write_packets(&packets)).await;
-                let taken = taken.ok_or(CannotAdopt)?.min(packets.len());
+                let (count, form) = (packets.len(), form.get().copied().unwrap_or_default());
+                let packets = write_packets(form, packets);
+                let taken = foreign.elsewhere.pass_on(&foreign.sid, foreign.ticket, packets).await;
+                let taken = taken.ok_or(CannotAdopt)?.min(count);
                 lock(&self.state).queue.drain(..taken);
-                if taken < packets.len() {
+                if taken < count {
                     break;
                 }
             }

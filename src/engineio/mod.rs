@@ -28,6 +28,7 @@ use http_body_util::Full;
 use tokio_util::task::TaskTracker;
 
 use crate::core::sync::lock;
+use crate::core::wire::Form;
 use crate::net::{Budget, Patience};
 use crate::protocol::engineio::Message;
 
@@ -143,9 +144,9 @@ pub trait Connection: Send + Sync + 'static {
     fn closed(&self, session: &Arc<Session>, reason: CloseReason);
 
     /// Another node wants the session, and no message comes any more: finishes what is under way, and gives out what it takes
-    /// to go on there. Once this is done nothing may be sent. `None` if the session cannot move; then it is closed. It is
+    /// to go on there, in a form that the other node reads. Once this is done nothing may be sent. `None` if the session cannot move; then it is closed. It is
     /// given up, and the session closed, when it takes too long; given up and called again when something was sent meanwhile.
-    fn export<'a>(&'a self, _session: &'a Arc<Session>) -> BoxFuture<'a, Option<Bytes>> {
+    fn export<'a>(&'a self, _session: &'a Arc<Session>, _form: Form) -> BoxFuture<'a, Option<Bytes>> {
         Box::pin(std::future::ready(None))
     }
 

@@ -26,6 +26,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::core::sync::lock;
+use crate::core::wire::Form;
 use crate::settings::Secret;
 
 use client::Connections;
@@ -42,6 +43,8 @@ pub struct Peer {
     /// The tag of its process, to which a call is bound.
     pub tag: Arc<str>,
     pub address: SocketAddr,
+    /// In which bodies are written to it.
+    pub form: Form,
 }
 
 /// What a handler answers.

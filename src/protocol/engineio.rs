@@ -4,6 +4,8 @@
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
 
+use crate::core::wire::Blob;
+
 use super::frame::Frame;
 use super::part_of;
 
@@ -27,6 +29,22 @@ pub enum Packet {
 pub enum Message {
     Text(Bytes),
     Binary(Bytes),
+}
+
+/// As it travels between nodes: whether it is binary, and its bytes.
+impl From<Message> for (bool, Blob) {
+    fn from(message: Message) -> Self {
+        match message {
+            Message::Text(text) => (false, Blob(text)),
+            Message::Binary(data) => (true, Blob(data)),
+        }
+    }
+}
+
+impl From<(bool, Blob)> for Message {
+    fn from((is_binary, Blob(data)): (bool, Blob)) -> Self {
+        if is_binary { Self::Binary(data) } else { Self::Text(data) }
+    }
 }
 
 /// The transport is closed on any of these; the text says why, for the log.

@@ -20,6 +20,7 @@ use super::{
     SocketExport, SocketIo,
 };
 use crate::core::sync::lock;
+use crate::core::wire::Form;
 use crate::engineio::{CloseReason, Connection, Handshake, Session};
 use crate::protocol::engineio::Message;
 use crate::protocol::intake::NOT_A_NUMBER;
@@ -300,8 +301,8 @@ impl Connection for Client {
         }
     }
 
-    fn export<'a>(&'a self, _session: &'a Arc<Session>) -> BoxFuture<'a, Option<Bytes>> {
-        self.give_away().boxed()
+    fn export<'a>(&'a self, _session: &'a Arc<Session>, form: Form) -> BoxFuture<'a, Option<Bytes>> {
+        self.give_away(form).boxed()
     }
 
     fn passed_on(&self, session: &Arc<Session>, message: Message) -> bool {

@@ -1,9 +1,8 @@
 //! What a socket was sent since its last answered `ping`, as it travels to the node that goes on with it.
 
-use base64::prelude::{BASE64_STANDARD, Engine as _};
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::core::wire::Blob;
 use crate::core::{Offset, ScopeId, StreamId};
 use crate::protocol::event::Args;
 
@@ -64,7 +63,7 @@ struct WireDirect {
     base: String,
     n: u32,
     json: String,
-    attachments: Vec<String>,
+    attachments: Vec<Blob>,
 }
 
 fn split(offset: &Offset) -> (String, u32) {
@@ -126,7 +125,7 @@ impl From<SentDirect> for WireDirect {
             base,
             n,
             json: String::from_utf8_lossy(&direct.args.json).into_owned(),
-            attachments: direct.args.attachments.iter().map(|bytes| BASE64_STANDARD.encode(bytes)).collect(),
+            attachments: direct.args.attachments.into_iter().map(Blob).collect(),
         }
     }
 }
@@ -136,8 +135,7 @@ impl TryFrom<WireDirect> for SentDirect {
 
     fn try_from(wire: WireDirect) -> Result<Self, Unreadable> {
         let offset = if wire.base.is_empty() { None } else { Some(join(&wire.base, wire.n)?) };
-        let attachments = wire.attachments.iter().map(|text| BASE64_STANDARD.decode(text).map(Bytes::from));
-        let attachments = attachments.collect::<Result<_, _>>().map_err(|_| Unreadable)?;
+        let attachments = wire.attachments.into_iter().map(|Blob(data)| data).collect();
         Ok(Self { offset, args: Args { json: wire.json.into(), attachments } })
     }
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::core::wire::{self, Blob, Form};
 use crate::protocol::event::Args;
 use crate::protocol::packet::Outgoing;
 
@@ -41,26 +41,25 @@ pub enum What {
 pub struct Sent {
     json: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    attachments: Vec<String>,
+    attachments: Vec<Blob>,
 }
 
 impl Sent {
     pub fn new(args: &Args) -> Self {
-        let attachments = args.attachments.iter().map(|data| BASE64_STANDARD.encode(data)).collect();
+        let attachments = args.attachments.iter().cloned().map(Blob).collect();
         Self { json: String::from_utf8_lossy(&args.json).into_owned(), attachments }
     }
 
-    pub fn args(&self) -> Option<Args> {
-        let attachments = self.attachments.iter().map(|text| Some(BASE64_STANDARD.decode(text).ok()?.into()));
-        Some(Args { json: Bytes::copy_from_slice(self.json.as_bytes()), attachments: attachments.collect::<Option<_>>()? })
+    pub fn args(self) -> Args {
+        Args { json: self.json.into(), attachments: self.attachments.into_iter().map(|Blob(data)| data).collect() }
     }
 
-    pub fn write(args: &Args) -> Bytes {
-        serde_json::to_vec(&Self::new(args)).unwrap_or_default().into()
+    pub fn write(form: Form, args: &Args) -> Bytes {
+        wire::write(form, &Self::new(args))
     }
 
     pub fn read(bytes: &Bytes) -> Option<Args> {
-        serde_json::from_slice::<Self>(bytes).ok()?.args()
+        wire::read::<Self>(bytes).map(Self::args)
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use convoke::core::wire::Form;
 use convoke::peer::{Peer, Peers};
 use convoke::protocol::event::Args;
 use convoke::settings::Secret;
@@ -234,7 +235,7 @@ async fn release_before(node: &Linked) -> Peer {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("a bound listener");
     tokio::spawn(peers.serve(listener, CancellationToken::new()));
-    Peer { address, ..node.peer.clone() }
+    Peer { address, form: Form::Json, ..node.peer.clone() }
 }
 
 fn without_new_fields(body: &Bytes) -> Bytes {
@@ -256,6 +257,66 @@ async fn a_session_moves_between_nodes_of_which_one_is_of_the_release_before() {
     nodes.gate.add_permits(1);
     assert_eq!((ws.text().await, ws.text().await), (r#"431[{"ok":true}]"#.into(), r#"432[{"ok":true}]"#.into()));
     assert_eq!(nodes.answer().await, Err(AckError::SocketGone), "as before");
+}
+
+/// Stands before a node whose lease says that it reads this form, and sees that everything said to it, and all of its answers,
+/// is in that form.
+async fn listens_in(node: &Linked, form: Form) -> Peer {
+    let secret = Secret::new(SECRET);
+    let peers = Peers::new(&secret, &node.peer.tag);
+    for path in ["/poll", "/ticket", "/ticket/probed", "/take", "/take/packets", "/follow"] {
+        let (out, real) = (Peers::new(&secret, "between"), node.peer.clone());
+        peers.on(path, move |body| {
+            let (out, real) = (out.clone(), real.clone());
+            async move {
+                let (head, rest) = body[4..].split_at(u32::from_be_bytes(body[..4].try_into().unwrap()) as usize);
+                assert_eq!(Form::of(head), form, "{path}");
+                if matches!(path, "/take/packets" | "/follow") {
+                    assert_eq!(Form::of(rest), form, "{path}: {rest:?}");
+                }
+                let answer = out.call(&real, path, body.clone(), DEADLINE).await.expect("an answer");
+                if matches!(path, "/ticket" | "/take") {
+                    assert_eq!(Form::of(&answer.body), form, "the answer to {path}");
+                }
+                answer
+            }
+        });
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("a bound listener");
+    tokio::spawn(peers.serve(listener, CancellationToken::new()));
+    Peer { address, form, ..node.peer.clone() }
+}
+
+#[tokio::test]
+async fn nodes_speak_the_form_that_the_other_reads_and_answer_in_the_one_in_which_they_are_asked() {
+    for form in [Form::Json, Form::Packed] {
+        let nodes = Nodes::start(Options::default()).await;
+        for node in [&nodes.a, &nodes.b] {
+            node.table.set(&node.peer.tag, listens_in(node, form).await);
+        }
+        let polling = nodes.polling().await;
+        polling.send("42[\"spawn\"]\u{1e}421[\"late\"]").await;
+        assert_eq!(polling.poll().await, r#"421["ask",0]"#);
+        let mut ws = nodes.upgrade(&polling).await;
+        // Bytes that are no text, to the owner while the session moves, and after it to the new node.
+        ws.send(r#"461-1[{"_placeholder":true,"num":0}]"#).await;
+        ws.send_binary(&[0, 255]).await;
+        let answer = nodes.answer().await.expect("an answer");
+        assert_eq!(answer.attachments, [Bytes::from_static(&[0, 255])], "{form:?}");
+        nodes.gate.add_permits(1);
+        assert_eq!((ws.text().await, ws.text().await), (r#"42["first",1]"#.into(), r#"422["ask",0]"#.into()));
+        ws.send(r#"432["yes"]"#).await;
+        assert_eq!((ws.text().await, ws.text().await), (r#"42["then",2]"#.into(), r#"431["[\"yes\"]"]"#.into()));
+        nodes.has_moved().await;
+        // From here on it follows.
+        nodes.gate.add_permits(1);
+        assert_eq!((ws.text().await, ws.text().await), (r#"42["first",1]"#.into(), r#"42["then",2]"#.into()));
+        assert_eq!(ws.text().await, r#"423["again",0]"#);
+        ws.send(r#"461-3[{"_placeholder":true,"num":0}]"#).await;
+        ws.send_binary(&[0, 254]).await;
+        assert_eq!(nodes.answer().await.expect("an answer").attachments, [Bytes::from_static(&[0, 254])], "{form:?}");
+    }
 }
 
 const OFFICIAL: &str = r#"

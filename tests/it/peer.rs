@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use convoke::core::wire::Form;
 use convoke::peer::{Answer, MAX_BODY, Peer, PeerError, Peers};
 use convoke::settings::Secret;
 use futures_util::StreamExt as _;
@@ -64,7 +65,8 @@ async fn port(tag: &str) -> Port {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let task = AbortOnDropHandle::new(tokio::spawn(peers.serve(listener, CancellationToken::new())));
-    Port { peer: Peer { node: format!("{tag}.1").into(), tag: tag.into(), address }, waiting, task }
+    let peer = Peer { node: format!("{tag}.1").into(), tag: tag.into(), address, form: Form::NEWEST };
+    Port { peer, waiting, task }
 }
 
 async fn call(from: &Peers, to: &Peer, path: &'static str, body: &'static str) -> Result<Answer, PeerError> {
@@ -152,7 +154,7 @@ struct Call {
 /// One sealed call, taken off the wire.
 async fn overheard() -> Call {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let peer = Peer { node: "b.1".into(), tag: "b".into(), address: listener.local_addr().unwrap() };
+    let peer = Peer { node: "b.1".into(), tag: "b".into(), address: listener.local_addr().unwrap(), form: Form::NEWEST };
     let (heard, mut hears) = tokio::sync::mpsc::unbounded_channel();
     let us = peers(SECRET, "a");
     let _call = AbortOnDropHandle::new(tokio::spawn(async move { call(&us, &peer, "/echo", "body").await }));
@@ -278,7 +280,7 @@ async fn a_node_of_the_release_before_is_answered() {
 #[tokio::test]
 async fn a_node_of_the_release_before_understands_a_call_and_is_understood() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let peer = Peer { node: "b.1".into(), tag: "b".into(), address: listener.local_addr().unwrap() };
+    let peer = Peer { node: "b.1".into(), tag: "b".into(), address: listener.local_addr().unwrap(), form: Form::NEWEST };
     let _node = AbortOnDropHandle::new(tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
         let service = hyper::service::service_fn(|request: Request<hyper::body::Incoming>| async move {
@@ -405,7 +407,7 @@ fn is_open(stream: &TcpStream) -> bool {
 #[tokio::test]
 async fn an_answer_that_is_not_sealed_is_not_believed() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let peer = Peer { node: "b.1".into(), tag: "b".into(), address: listener.local_addr().unwrap() };
+    let peer = Peer { node: "b.1".into(), tag: "b".into(), address: listener.local_addr().unwrap(), form: Form::NEWEST };
     let _impostor = AbortOnDropHandle::new(tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
         let service = hyper::service::service_fn(|_: Request<hyper::body::Incoming>| async {
@@ -459,13 +461,13 @@ async fn a_process_that_is_new_at_the_address_of_a_failed_one_is_called_at_once(
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = free.local_addr().unwrap();
     drop(free);
-    let old = Peer { node: "b.old".into(), tag: "old".into(), address };
+    let old = Peer { node: "b.old".into(), tag: "old".into(), address, form: Form::NEWEST };
     assert_eq!(call(&us, &old, "/echo", "").await, Err(PeerError::Unreachable));
     let peers = peers(SECRET, "new");
     peers.on("/echo", |body| async move { Answer::ok(body) });
     let listener = TcpListener::bind(address).await.unwrap();
     let _port = AbortOnDropHandle::new(tokio::spawn(peers.serve(listener, CancellationToken::new())));
-    let new = Peer { node: "b.new".into(), tag: "new".into(), address };
+    let new = Peer { node: "b.new".into(), tag: "new".into(), address, form: Form::NEWEST };
     assert_eq!(call(&us, &new, "/echo", "hello").await, Ok(Answer::ok("hello")));
 }
 

@@ -2,6 +2,7 @@
 
 use convoke::cluster::scripts::node::*;
 use convoke::cluster::scripts::scope::{Member, scope_join, scope_reap};
+use convoke::core::wire::Form;
 use convoke::core::{Kind, ScopeId};
 use convoke::features::sos::scripts::*;
 use convoke::redis::{Redis, cmd, keys};
@@ -10,6 +11,7 @@ use crate::scripts_world::*;
 
 crate::on_both!(
     a_lease_is_renewed_by_its_holder_alone,
+    a_lease_says_which_forms_its_node_reads,
     a_node_with_a_lease_cannot_be_declared_dead,
     who_was_declared_dead_is_told_so,
     the_next_of_a_name_declares_the_last_one_dead,
@@ -20,7 +22,7 @@ crate::on_both!(
 
 fn lease<'a>(label: &'a str, node: &'a str) -> Lease<'a> {
     let address = Some("127.0.0.1:7946".parse().unwrap());
-    Lease { node, label, tag: "tag12345", address, secret: true, started: 5, connections: 7, draining: false }
+    Lease { node, label, tag: "tag12345", address, secret: true, started: 5, connections: 7, draining: false, form: Form::NEWEST }
 }
 
 /// A place and a label of one's own, and two incarnations of it.
@@ -45,6 +47,7 @@ async fn a_lease_is_renewed_by_its_holder_alone(redis: Redis) {
     let [listed] = &listing.nodes[..] else { panic!("{listing:?}") };
     assert_eq!((&*listed.node, &*listed.tag, listed.secret, listed.draining), (&*one, "tag12345", true, false));
     assert_eq!(listed.address, lease(&label, &one).address);
+    assert_eq!(listed.form, Form::NEWEST);
     assert!(listed.renewed_at > 1_600_000_000_000 && listing.certified.is_empty());
     // Without a peer port.
     expire(&redis, &label, &place).await;
@@ -52,8 +55,24 @@ async fn a_lease_is_renewed_by_its_holder_alone(redis: Redis) {
     assert_eq!(node_renew(&redis, &place, alone).await.unwrap(), Renewed::Ok);
     let listing = node_list(&redis, &place, &[]).await.unwrap();
     let listed = listing.nodes.iter().find(|listed| listed.node == two).unwrap();
-    assert_eq!((listed.address, listed.secret, listed.draining), (None, false, true));
+    assert_eq!((listed.address, listed.secret, listed.draining, listed.form), (None, false, true, Form::NEWEST));
     assert_eq!((listing.nodes.len(), listing.holders.len()), (2, 0));
+}
+
+/// Of the release before nothing stands behind the address, and a later one may say more.
+async fn a_lease_says_which_forms_its_node_reads(redis: Redis) {
+    let (place, ..) = names();
+    let index = keys::cluster_nodes(&place);
+    for (node, value) in
+        [("n.before", "5 tag12345 1 0 1.2.3.4:5"), ("n.alone", "5 tag12345 0 0 "), ("n.later", "5 tag12345 1 0 1.2.3.4:5 9 x")]
+    {
+        redis.command(cmd("HSET").arg(&index).arg(node).arg(value).to_owned(), &index).await.unwrap();
+    }
+    let mut listed = node_list(&redis, &place, &[]).await.unwrap().nodes;
+    listed.sort_unstable_by(|a, b| a.node.cmp(&b.node));
+    let address = Some("1.2.3.4:5".parse().unwrap());
+    let found: Vec<_> = listed.iter().map(|listed| (&*listed.node, listed.address, listed.form)).collect();
+    assert_eq!(found, [("n.alone", None, Form::Json), ("n.before", address, Form::Json), ("n.later", address, Form::Packed)]);
 }
 
 async fn a_node_with_a_lease_cannot_be_declared_dead(redis: Redis) {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use convoke::cluster::relay::{self, Directory};
 use convoke::core::ids;
+use convoke::core::wire::Form;
 use convoke::peer::{Peer, Peers};
 use convoke::settings::Secret;
 use convoke::socketio::Namespace;
@@ -58,7 +59,7 @@ pub async fn linked<const N: usize>(options: Options, namespaces: impl Fn() -> V
         relay::wire(&peers, &directory, &[("echo", &server.echo), ("io", &server.engine)]);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound listener");
-        let peer = Peer { node: (&*tag).into(), tag: (&*tag).into(), address };
+        let peer = Peer { node: (&*tag).into(), tag: (&*tag).into(), address, form: Form::NEWEST };
         table.set(&tag, peer.clone());
         let stop = CancellationToken::new();
         tokio::spawn(peers.clone().serve(listener, stop.clone()));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use convoke::core::wire::Form;
 use convoke::engineio::{self, Body, CloseReason, Connection, Engine, Handshake, Session};
 use convoke::http::server;
 use convoke::protocol::engineio::Message;
@@ -146,7 +147,7 @@ impl Connection for Echo {
         let _ = self.0.send(reason);
     }
 
-    fn export<'a>(&'a self, _: &'a Arc<Session>) -> BoxFuture<'a, Option<Bytes>> {
+    fn export<'a>(&'a self, _: &'a Arc<Session>, _: Form) -> BoxFuture<'a, Option<Bytes>> {
         Box::pin(async { Some(Bytes::new()) })
     }
 }

@@ -11,6 +11,7 @@ use convoke::cluster::scripts::node::*;
 use convoke::cluster::scripts::scope::*;
 use convoke::cluster::scripts::session::*;
 use convoke::cluster::scripts::{Op, Retention};
+use convoke::core::wire::Form;
 use convoke::core::{Position, StreamId};
 use convoke::features::bookings::keys::slots_of_user;
 use convoke::features::bookings::scripts::*;
@@ -569,7 +570,17 @@ impl Worst<'_> {
         let labels: Vec<_> = labels.iter().map(|label| &**label).collect();
         let (node, label) = ("node-x.abcdefgh", "node-x");
         let address = Some("127.0.0.1:7946".parse().expect("an address"));
-        let lease = Lease { node, label, tag: "tag12345", address, secret: true, started: 5, connections: 7, draining: false };
+        let lease = Lease {
+            node,
+            label,
+            tag: "tag12345",
+            address,
+            secret: true,
+            started: 5,
+            connections: 7,
+            draining: false,
+            form: Form::NEWEST,
+        };
         assert_eq!(node_renew(&meter, "p", lease).await.expect("an answer"), Renewed::Ok);
         assert_eq!(node_list(&meter, "p", &labels).await.expect("an answer").nodes.len(), NODES + 1);
         assert!(node_certify(&meter, "p", node, label, true).await.expect("an answer"));

@@ -4,12 +4,14 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream;
 
 use super::{Held, Recovery, SHARDS};
 use crate::cluster::scripts::session::{Owner, Session, session_end};
 use crate::core::sync::lock;
+use crate::core::wire::{self, Form};
 use crate::engineio::CloseReason;
 use crate::socketio::{BoxFuture, DisconnectReason, SessionSnapshot, Socket};
 
@@ -111,9 +113,10 @@ impl Recovery {
 
     /// The record as a client that comes back will need it, with what was sent to it alone.
     pub(super) fn parked(&self, socket: &Socket, snapshot: &SessionSnapshot) -> Session {
-        let sent = if snapshot.sent.is_empty() { Vec::new() } else { serde_json::to_vec(&snapshot.sent).unwrap_or_default() };
+        // Any node may read it, also one of an earlier release.
+        let sent = if snapshot.sent.is_empty() { Bytes::new() } else { wire::write(Form::Json, &snapshot.sent) };
         let rooms = snapshot.rooms.iter().map(|room| (room.scope.clone(), room.confirmed.clone())).collect();
-        Session { rooms, parked: true, sent: sent.into(), ..self.session(socket) }
+        Session { rooms, parked: true, sent, ..self.session(socket) }
     }
 
     fn park_soon(&self, socket: &Arc<Socket>, snapshot: Arc<SessionSnapshot>, reason: CloseReason) {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Owners, Recovery};
 use crate::cluster::registry::Registry;
+use crate::core::wire::{self, Form};
 use crate::peer::{Answer, Peers};
 use crate::socketio::{BoxFuture, SessionSnapshot};
 
@@ -30,12 +31,12 @@ pub struct OtherNodes {
 impl Owners for OtherNodes {
     fn give_up(&self, node: &str, pid: &str, epoch: u64) -> BoxFuture<Option<SessionSnapshot>> {
         let (peers, registry, node) = (self.peers.clone(), self.registry.clone(), node.to_owned());
-        let takeover = serde_json::to_vec(&Takeover { pid: pid.to_owned(), epoch }).unwrap_or_default();
+        let takeover = Takeover { pid: pid.to_owned(), epoch };
         Box::pin(async move {
             let peer = tokio::time::timeout(DEADLINE, registry.find_node(&node)).await.ok()??;
-            let answer = peers.call(&peer, TAKEOVER, takeover.into(), DEADLINE).await;
+            let answer = peers.call(&peer, TAKEOVER, wire::write(peer.form, &takeover), DEADLINE).await;
             let answer = answer.inspect_err(|error| tracing::debug!(%error, "the old owner does not answer")).ok()?;
-            (answer.status == StatusCode::OK).then(|| serde_json::from_slice(&answer.body).ok()).flatten()
+            (answer.status == StatusCode::OK).then(|| wire::read(&answer.body)).flatten()
         })
     }
 }
@@ -46,11 +47,11 @@ pub fn wire(recovery: &Arc<Recovery>, peers: &Peers) {
     peers.on(TAKEOVER, move |body| {
         let recovery = recovery.upgrade();
         async move {
-            let Ok(takeover) = serde_json::from_slice::<Takeover>(&body) else {
+            let Some(takeover) = wire::read::<Takeover>(&body) else {
                 return Answer::status(StatusCode::BAD_REQUEST);
             };
             match recovery.and_then(|recovery| recovery.give_up(&takeover.pid, takeover.epoch)) {
-                Some(snapshot) => Answer::ok(serde_json::to_vec(&snapshot).unwrap_or_default()),
+                Some(snapshot) => Answer::ok(wire::write(Form::of(&body), &snapshot)),
                 None => Answer::status(StatusCode::NOT_FOUND),
             }
         }

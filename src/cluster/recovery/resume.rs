@@ -9,6 +9,7 @@ use super::{Held, Recovery};
 use crate::cluster::NotRejoined;
 use crate::cluster::scripts::session::{Claimed, Owner, SessionClaim, session_claim, session_end};
 use crate::core::sync::lock;
+use crate::core::wire;
 use crate::core::{Offset, Position, ScopeId, StreamId};
 use crate::engineio::CloseReason;
 use crate::socketio::{
@@ -189,7 +190,7 @@ fn places(claimed: &Claimed, told: Option<SessionSnapshot>, offset: Option<&Offs
     let (mut places, sent): (Vec<(ScopeId, Position)>, Option<SentLog>) = match told {
         Some(snapshot) => (snapshot.rooms.iter().map(SnapshotRoom::queued_place).collect(), Some(snapshot.sent)),
         None if claimed.session.sent.is_empty() => (claimed.session.rooms.clone(), Some(SentLog::default())),
-        None => (claimed.session.rooms.clone(), serde_json::from_slice(&claimed.session.sent).ok()),
+        None => (claimed.session.rooms.clone(), wire::read(&claimed.session.sent)),
     };
     let Some(sent) = sent else {
         // Written in a form that this release does not know.

@@ -166,8 +166,13 @@ impl State {
             listing.certified.iter().for_each(|node| *certificates.entry(node).or_default() += 1);
             for listed in &listing.nodes {
                 let node: Arc<str> = listed.node.as_str().into();
-                let known =
-                    Known { tag: listed.tag.as_str().into(), address: listed.address, renewed_at: listed.renewed_at, seen: now };
+                let known = Known {
+                    tag: listed.tag.as_str().into(),
+                    address: listed.address,
+                    form: listed.form,
+                    renewed_at: listed.renewed_at,
+                    seen: now,
+                };
                 match self.nodes.get_mut(&node) {
                     Some(older) if older.renewed_at > known.renewed_at => older.seen = now,
                     Some(older) => *older = known,

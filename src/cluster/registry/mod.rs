@@ -27,6 +27,7 @@ use tokio::sync::{Notify, watch};
 use super::{Identity, Scopes};
 use crate::core::clock;
 use crate::core::sync::lock;
+use crate::core::wire::Form;
 use crate::peer::{Peer, Peers};
 use crate::redis::Redis;
 
@@ -100,6 +101,8 @@ struct State {
 struct Known {
     tag: Arc<str>,
     address: Option<SocketAddr>,
+    /// The newest form of bodies that it reads.
+    form: Form,
     /// Redis' clock (ms since 1970).
     renewed_at: u64,
     seen: Instant,
@@ -107,7 +110,7 @@ struct Known {
 
 impl Known {
     fn peer(&self, node: &Arc<str>) -> Option<Peer> {
-        Some(Peer { node: node.clone(), tag: self.tag.clone(), address: self.address? })
+        Some(Peer { node: node.clone(), tag: self.tag.clone(), address: self.address?, form: self.form })
     }
 }
 

@@ -10,6 +10,7 @@ use super::super::identity::label_of;
 use super::Registry;
 use super::places::{Answers, agreed};
 use crate::cluster::scripts::node::{Lease, Renewed, node_certify, node_renew};
+use crate::core::wire::Form;
 
 /// How often the lease is renewed …
 const EVERY: Duration = Duration::from_secs(3);
@@ -57,6 +58,7 @@ impl Registry {
             started: self.started_ms,
             connections: self.connections.get().map_or(0, |connections| connections()) as u64,
             draining: self.draining.load(Relaxed),
+            form: Form::NEWEST,
         };
         self.places.ask(&self.redis, |place| async move { node_renew(&self.redis, &place, lease).await }).await
     }

@@ -151,7 +151,7 @@ impl Registry {
             if same_name || (self.has_secret && listed.secret && lives) {
                 let who = match listed.address.filter(|_| self.has_secret) {
                     Some(address) => {
-                        let peer = Peer { node: name().into(), tag: listed.tag.as_str().into(), address };
+                        let peer = Peer { node: name().into(), tag: listed.tag.as_str().into(), address, form: listed.form };
                         Some(self.ask_who(&peer).await)
                     }
                     None => None,

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use crate::core::wire::Form;
 use crate::redis::keys;
 use crate::redis::script::{Args, Eval, Reply, script};
 
@@ -31,6 +32,8 @@ pub struct Lease<'a> {
     pub started: u64,
     pub connections: u64,
     pub draining: bool,
+    /// The newest form of bodies that it reads.
+    pub form: Form,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +53,7 @@ pub struct Listed {
     pub address: Option<SocketAddr>,
     pub secret: bool,
     pub draining: bool,
+    pub form: Form,
     /// Redis' clock (ms since 1970).
     pub renewed_at: u64,
 }
@@ -69,7 +73,7 @@ pub struct Listing {
 pub async fn node_renew<E: Eval>(redis: &E, place: &str, lease: Lease<'_>) -> Result<Renewed, E::Error> {
     let address = lease.address.map(|address| address.to_string()).unwrap_or_default();
     let args = Args::new().text(lease.node).text(lease.tag).owned(address).flag(lease.secret).int(lease.started);
-    let args = args.int(lease.connections).flag(lease.draining).int(LEASE_MS).done();
+    let args = args.int(lease.connections).flag(lease.draining).int(LEASE_MS).int(lease.form.version()).done();
     let mut reply = Reply::new(RENEW.name, redis.eval(&RENEW, of(place, lease.label), args).await?)?;
     Ok(match reply.text()?.as_str() {
         "ok" => Renewed::Ok,
@@ -117,5 +121,7 @@ fn listed(node: String, value: &[u8]) -> Option<Listed> {
     let mut parts = std::str::from_utf8(value).ok()?.split(' ');
     let (renewed_at, tag, secret, draining) = (parts.next()?.parse().ok()?, parts.next()?, parts.next()?, parts.next()?);
     let address = parts.next()?.parse().ok();
-    Some(Listed { node, tag: tag.to_owned(), address, secret: secret == "1", draining: draining == "1", renewed_at })
+    // Earlier releases say nothing of it, and read JSON.
+    let form = Form::for_version(parts.next().and_then(|version| version.parse().ok()).unwrap_or(0));
+    Some(Listed { node, tag: tag.to_owned(), address, secret: secret == "1", draining: draining == "1", form, renewed_at })
 }

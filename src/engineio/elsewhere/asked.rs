@@ -5,6 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 
+use crate::core::wire::Form;
+
 use super::super::entry::BadRequest;
 use super::super::{CloseReason, Engine, polling};
 use super::{Breach, Followed, NoTicket, PollAnswer, Polled, Taken, Ticket};
@@ -68,10 +70,10 @@ impl Engine {
 
     /// Gives a session away: it ends here without its client noticing. What is being done for it is finished first; if that
     /// takes too long, or the caller gives up, the session is closed. `to` is the tag of the caller's process; without one the
-    /// caller knows nothing of [`Taken::Part`], nor of what may follow the session.
-    pub async fn hand_over(self: &Arc<Self>, sid: &str, ticket: Ticket, to: Option<&str>) -> Option<Taken> {
+    /// caller knows nothing of [`Taken::Part`], nor of what may follow the session. It reads what comes out in this form.
+    pub async fn hand_over(self: &Arc<Self>, sid: &str, ticket: Ticket, to: Option<&str>, form: Form) -> Option<Taken> {
         let session = self.find(sid)?;
-        let taken = session.hand_over(ticket, to).await?;
+        let taken = session.hand_over(ticket, to, form).await?;
         if matches!(taken, Taken::Whole(_)) {
             self.moved.note(sid);
         }

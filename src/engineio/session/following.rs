@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::super::elsewhere::{Elsewhere, Followed};
 use super::Session;
 use crate::core::sync::lock;
+use crate::core::wire::Form;
 
 /// How long a session may be on its way: so long it is asked for again.
 const ARRIVAL: Duration = Duration::from_secs(8);
@@ -24,6 +25,8 @@ const WORD_BYTES: usize = 128;
 pub(super) struct Following {
     /// The tag of that process.
     tag: Box<str>,
+    /// The form of bodies that it reads.
+    form: Form,
     since: Instant,
     queue: Mutex<Option<mpsc::UnboundedSender<Word>>>,
     /// Bytes that wait.
@@ -36,8 +39,8 @@ struct Word {
 }
 
 impl Following {
-    pub(super) fn new(tag: &str) -> Self {
-        Self { tag: tag.into(), since: Instant::now(), queue: Mutex::default(), bytes: Arc::default() }
+    pub(super) fn new(tag: &str, form: Form) -> Self {
+        Self { tag: tag.into(), form, since: Instant::now(), queue: Mutex::default(), bytes: Arc::default() }
     }
 }
 
@@ -68,6 +71,11 @@ impl Session {
         let following = self.following.get()?;
         let elsewhere = self.engine.elsewhere.get()?;
         say(&**elsewhere, (&following.tag, &self.sid), following.since, &said, within).await
+    }
+
+    /// In which form a word for [`Session::follow`] is to be written.
+    pub fn form_elsewhere(&self) -> Form {
+        self.following.get().map_or(Form::default(), |following| following.form)
     }
 
     /// Whether it goes on elsewhere, or is about to.

@@ -19,14 +19,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
 use crate::core::sync::lock;
+use crate::core::wire::{self, Blob, Form};
 use crate::protocol::engineio::{Message, Packet};
 use crate::protocol::frame::{Frame, Frames};
 use crate::telemetry::metrics::MOVES;
@@ -55,7 +54,7 @@ struct Moving {
     pong_ms: Option<u64>,
     accept_ms: Option<u64>,
     outbox: Vec<Waiting>,
-    connection: String,
+    connection: Blob,
     /// What may still be read before the client has to wait. A node of an earlier release neither tells nor reads it.
     #[serde(default)]
     reading_left: Option<f64>,
@@ -64,7 +63,7 @@ struct Moving {
 /// A packet that waits for the client.
 #[derive(Serialize, Deserialize)]
 struct Waiting {
-    frames: Vec<(bool, String)>,
+    frames: Vec<(bool, Blob)>,
     volatile: Option<u64>,
 }
 
@@ -117,16 +116,16 @@ impl Session {
     }
 
     /// Ends the session here and gives out what it takes to go on elsewhere; a part of it if that node, whose tag is `to`, is
-    /// to come again. `None`: the ticket is not valid (any more), or the session could not be given away and is closed.
-    pub(in crate::engineio) async fn hand_over(self: &Arc<Self>, ticket: Ticket, to: Option<&str>) -> Option<Taken> {
-        let (due, has_just_begun) = self.freeze(ticket, to)?;
+    /// to come again, and in a form that it reads. `None`: the ticket is not valid (any more), or the session could not be given away and is closed.
+    pub(in crate::engineio) async fn hand_over(self: &Arc<Self>, ticket: Ticket, to: Option<&str>, form: Form) -> Option<Taken> {
+        let (due, has_just_begun) = self.freeze(ticket, to, form)?;
         let mut closing = CloseUnlessMoved(Some(self));
         let connection = self.connection.get()?.clone();
         let exported = tokio::select! {
             biased;
-            exported = tokio::time::timeout_at(due.into(), connection.export(self)) => exported.ok().flatten(),
+            exported = tokio::time::timeout_at(due.into(), connection.export(self, form)) => exported.ok().flatten(),
             // At once for the first time: from then on that node passes on what the client says.
-            packets = self.sent_while_moving(has_just_begun), if to.is_some() => {
+            packets = self.sent_while_moving(has_just_begun, form), if to.is_some() => {
                 closing.0 = None;
                 return Some(Taken::Part(packets));
             }
@@ -146,19 +145,19 @@ impl Session {
                 pong_ms: state.pong_due.map(left),
                 accept_ms: state.accept_due.map(left),
                 outbox: waiting(outbox),
-                connection: BASE64_STANDARD.encode(exported),
+                connection: Blob(exported),
                 reading_left: Some(lock(&self.reading).left(self.engine.config.reading())),
             }
         };
         closing.0 = None;
         self.engine.remove(self);
         tokio::spawn(connection.moved(self.clone()));
-        serde_json::to_vec(&moving).ok().map(|state| Taken::Whole(state.into()))
+        Some(Taken::Whole(wire::write(form, &moving)))
     }
 
     /// From now on no events are taken in, and what is sent is for the new node. Until when it may go on, and whether that was
     /// not so already.
-    fn freeze(self: &Arc<Self>, ticket: Ticket, to: Option<&str>) -> Option<(Instant, bool)> {
+    fn freeze(self: &Arc<Self>, ticket: Ticket, to: Option<&str>, form: Form) -> Option<(Instant, bool)> {
         let mut state = lock(&self.state);
         match &mut state.transport {
             Transport::Moving { ticket: of, due, .. } if *of == ticket => Some((*due, false)),
@@ -171,7 +170,7 @@ impl Session {
                 state.transport = Transport::Moving { ticket, due, waiting: None };
                 drop(state);
                 if let Some(to) = to {
-                    let _ = self.following.set(Following::new(to).into());
+                    let _ = self.following.set(Following::new(to, form).into());
                 }
                 let session = Arc::downgrade(self);
                 tokio::spawn(async move {
@@ -191,8 +190,8 @@ impl Session {
     }
 
     /// What is sent while the session moves; it comes as soon as there is something, or at once.
-    async fn sent_while_moving(&self, at_once: bool) -> Bytes {
-        while let Some(sent) = self.take_sent(at_once) {
+    async fn sent_while_moving(&self, at_once: bool, form: Form) -> Bytes {
+        while let Some(sent) = self.take_sent(at_once, form) {
             match sent {
                 Ok(packets) => return packets,
                 Err(something) => drop(something.await),
@@ -201,7 +200,7 @@ impl Session {
         std::future::pending().await
     }
 
-    fn take_sent(&self, at_once: bool) -> Option<Result<Bytes, oneshot::Receiver<PollEnd>>> {
+    fn take_sent(&self, at_once: bool, form: Form) -> Option<Result<Bytes, oneshot::Receiver<PollEnd>>> {
         let mut state = lock(&self.state);
         let State { transport: Transport::Moving { waiting: waits, .. }, outbox, .. } = &mut *state else { return None };
         if outbox.is_empty() && !at_once {
@@ -209,14 +208,14 @@ impl Session {
             *waits = Some(sender);
             return Some(Err(receiver));
         }
-        Some(Ok(serde_json::to_vec(&waiting(std::mem::take(outbox))).unwrap_or_default().into()))
+        Some(Ok(wire::write(form, &waiting(std::mem::take(outbox)))))
     }
 
     /// What the client has said to the new node meanwhile, [`write_packets`]. How much of it was taken: what is not, is that
     /// node's.
     pub(in crate::engineio) fn pass_on(self: &Arc<Self>, ticket: Ticket, packets: &Bytes) -> usize {
-        let packets: Vec<(bool, String)> = serde_json::from_slice(packets).unwrap_or_default();
-        packets.iter().map_while(|packet| read(packet).filter(|message| self.take_passed_on(ticket, message.clone()))).count()
+        let packets: Vec<(bool, Blob)> = wire::read(packets).unwrap_or_default();
+        packets.into_iter().take_while(|packet| self.take_passed_on(ticket, packet.clone().into())).count()
     }
 
     fn take_passed_on(self: &Arc<Self>, ticket: Ticket, message: Message) -> bool {
@@ -257,8 +256,7 @@ impl Session {
         socket: &Arc<TcpStream>,
         moving: &Bytes,
     ) -> Result<Arc<Self>, CannotAdopt> {
-        let moving: Moving = serde_json::from_slice(moving).map_err(|_| CannotAdopt)?;
-        let exported = BASE64_STANDARD.decode(&moving.connection).map_err(|_| CannotAdopt)?;
+        let moving: Moving = wire::read(moving).ok_or(CannotAdopt)?;
         let outbox = outbox(&moving.outbox).ok_or(CannotAdopt)?;
         let now = Instant::now();
         let due = |ms: u64| now + Duration::from_millis(ms);
@@ -274,7 +272,7 @@ impl Session {
         let rate = engine.config.reading();
         let reading = moving.reading_left.map_or_else(|| Bucket::full(rate), |left| Bucket::holding(left, rate));
         let session = Self::with_state(engine, sid.into(), address, state, reading);
-        let Some(connection) = engine.handler.adopt(&session, exported.into()) else {
+        let Some(connection) = engine.handler.adopt(&session, moving.connection.0) else {
             lock(&session.state).transport = Transport::Closed;
             return Err(CannotAdopt);
         };
@@ -313,16 +311,13 @@ impl Drop for CloseUnlessMoved<'_> {
 
 impl Waiting {
     fn new(frames: &Frames, volatile: Option<u64>) -> Self {
-        let frames = frames.iter().map(|frame| (frame.is_binary(), BASE64_STANDARD.encode(frame.payload()))).collect();
+        let frames = frames.iter().map(|frame| (frame.is_binary(), Blob(Bytes::copy_from_slice(frame.payload())))).collect();
         Self { frames, volatile }
     }
 
-    fn packet(&self) -> Option<(Frames, Option<u64>)> {
-        let frames = self.frames.iter().map(|(is_binary, payload)| {
-            let payload = BASE64_STANDARD.decode(payload).ok()?;
-            Some(if *is_binary { Frame::binary(&payload) } else { Frame::text(&payload) })
-        });
-        Some((frames.collect::<Option<SmallVec<_>>>()?, self.volatile))
+    fn packet(&self) -> (Frames, Option<u64>) {
+        let frame = |(is_binary, Blob(data)): &(bool, Blob)| if *is_binary { Frame::binary(data) } else { Frame::text(data) };
+        (self.frames.iter().map(frame).collect(), self.volatile)
     }
 }
 
@@ -333,7 +328,7 @@ fn waiting(outbox: Outbox) -> Vec<Waiting> {
 fn outbox(packets: &[Waiting]) -> Option<Outbox> {
     let mut outbox = Outbox::default();
     for waiting in packets {
-        let (frames, volatile) = waiting.packet()?;
+        let (frames, volatile) = waiting.packet();
         outbox.push(frames, volatile, usize::MAX).ok()?;
     }
     Some(outbox)
@@ -341,21 +336,12 @@ fn outbox(packets: &[Waiting]) -> Option<Outbox> {
 
 /// Reads what an owner has sent while its session moves.
 pub(in crate::engineio) fn read_sent(packets: &Bytes) -> Option<Outbox> {
-    outbox(&serde_json::from_slice::<Vec<Waiting>>(packets).ok()?)
+    outbox(&wire::read::<Vec<Waiting>>(packets)?)
 }
 
 /// The WebSocket messages of a client as they are passed on; those of text begin with the type of their packet.
-pub(in crate::engineio) fn write_packets(messages: &[Message]) -> Bytes {
-    let packets = messages.iter().map(|message| match message {
-        Message::Text(text) => (false, BASE64_STANDARD.encode(text)),
-        Message::Binary(data) => (true, BASE64_STANDARD.encode(data)),
-    });
-    serde_json::to_vec(&packets.collect::<Vec<_>>()).unwrap_or_default().into()
-}
-
-fn read((is_binary, data): &(bool, String)) -> Option<Message> {
-    let data = Bytes::from(BASE64_STANDARD.decode(data).ok()?);
-    Some(if *is_binary { Message::Binary(data) } else { Message::Text(data) })
+pub(in crate::engineio) fn write_packets(form: Form, messages: Vec<Message>) -> Bytes {
+    wire::write(form, &messages.into_iter().map(<(bool, Blob)>::from).collect::<Vec<_>>())
 }
 
 fn left(due: Instant) -> u64 {
@@ -368,7 +354,16 @@ mod tests {
 
     #[test]
     fn what_a_node_of_an_earlier_release_gives_away_is_read() {
-        let moving = r#"{"ping_ms":1000,"pong_ms":null,"accept_ms":null,"outbox":[],"connection":""}"#;
-        assert_eq!(serde_json::from_str::<Moving>(moving).unwrap().reading_left, None, "its limit begins anew");
+        let moving = r#"{"ping_ms":1000,"pong_ms":null,"accept_ms":null,"outbox":[{"frames":[[false,"NDI="],[true,"/w=="]],
+            "volatile":7}],"connection":"e30="}"#;
+        let moving: Moving = wire::read(moving.as_bytes()).unwrap();
+        assert_eq!(moving.reading_left, None, "its limit begins anew");
+        assert_eq!(&moving.connection.0[..], b"{}");
+        assert_eq!(moving.outbox[0].frames, [(false, Blob("42".into())), (true, Blob(Bytes::from_static(b"\xff")))]);
+        // And as this release gives it away, in either form.
+        for form in [Form::Json, Form::Packed] {
+            let again: Moving = wire::read(&wire::write(form, &moving)).unwrap();
+            assert_eq!((again.outbox[0].volatile, &again.outbox[0].frames), (Some(7), &moving.outbox[0].frames));
+        }
     }
 }

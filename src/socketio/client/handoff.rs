@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, UNIX_EPOCH};
 
-use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 
 use crate::core::sync::lock;
+use crate::core::wire::{self, Blob, Form};
 use crate::engineio::{CloseReason, Connection as _, Handshake, Session};
 use crate::protocol::engineio::Message;
 use crate::protocol::packet::{Decoder, Packet, Parser};
@@ -32,10 +32,10 @@ pub struct ClientExport {
     handshake: HandshakeExport,
     msgpack: Option<bool>,
     /// The binary packet that is half received: its text and attachments.
-    half: Vec<(bool, String)>,
+    half: Vec<(bool, Blob)>,
     /// What the client said while its session moved, in whole packets: before the half one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    aside: Vec<(bool, String)>,
+    aside: Vec<(bool, Blob)>,
     connects: u32,
     /// How many events and CONNECTs the session may still send. A node of an earlier release neither tells nor reads them.
     #[serde(default)]
@@ -90,7 +90,7 @@ impl HandshakeExport {
 
 impl Client {
     /// Waits until nothing is under way, then stops every socket.
-    pub(super) async fn give_away(&self) -> Option<Bytes> {
+    pub(super) async fn give_away(&self, form: Form) -> Option<Bytes> {
         while !self.is_idle() {
             tokio::time::sleep(LOOK).await;
         }
@@ -111,8 +111,8 @@ impl Client {
         let export = ClientExport {
             handshake: HandshakeExport::new(&self.handshake),
             msgpack: state.decoder.parser().map(|parser| parser == Parser::Msgpack),
-            half: state.decoder.half().into_iter().map(write).collect(),
-            aside: state.aside.iter().cloned().map(write).collect(),
+            half: state.decoder.half().into_iter().map(Into::into).collect(),
+            aside: state.aside.iter().cloned().map(Into::into).collect(),
             connects: state.connects,
             events_left: Some(events_left),
             connects_left: Some(connects_left),
@@ -122,7 +122,7 @@ impl Client {
         state.entries.clear();
         state.aside = Vec::new();
         state.moved = true;
-        serde_json::to_vec(&export).ok().map(Bytes::from)
+        Some(wire::write(form, &export))
     }
 
     /// What is under way may wait for an acknowledgement; the rest is for the next node. False: that has all of it already.
@@ -155,12 +155,13 @@ impl Client {
 
     /// What is still said to a socket on the node that has given it away.
     pub(super) async fn hear_word(&self, word: Bytes) -> Option<Bytes> {
-        let Word { namespace, sid, what } = serde_json::from_slice(&word).ok()?;
+        let form = Form::of(&word);
+        let Word { namespace, sid, what } = wire::read(&word)?;
         while lock(&self.state).arriving.is_some() {
             tokio::time::sleep(LOOK).await;
         }
         let socket = self.sockets().into_iter().find(|socket| socket.namespace().name() == namespace && socket.id() == sid)?;
-        socket.followed(what, &self.io.config).await
+        socket.followed(what, form, &self.io.config).await
     }
 
     /// What this client is connected to goes on elsewhere, or nowhere; its session store finds out.
@@ -189,10 +190,10 @@ impl Client {
 
     /// What another node has given away. Its sockets follow with [`Client::take_up`].
     pub fn arriving(io: Arc<SocketIo>, exported: &Bytes) -> Option<Arc<Self>> {
-        let export: ClientExport = serde_json::from_slice(exported).ok()?;
+        let export: ClientExport = wire::read(exported)?;
         let parser = export.msgpack.map(|msgpack| if msgpack { Parser::Msgpack } else { Parser::Text });
-        let read_all = |messages: &[(bool, String)]| messages.iter().map(read).collect::<Option<Vec<_>>>();
-        let (mut half, mut said) = (read_all(&export.half)?, read_all(&export.aside)?);
+        let messages = |packets: Vec<(bool, Blob)>| packets.into_iter().map(Message::from).collect::<Vec<_>>();
+        let (mut half, mut said) = (messages(export.half), messages(export.aside));
         if !said.is_empty() {
             said.append(&mut half);
         }
@@ -276,27 +277,16 @@ impl SocketIo {
     }
 }
 
-fn write(message: Message) -> (bool, String) {
-    match message {
-        Message::Text(text) => (false, BASE64_STANDARD.encode(text)),
-        Message::Binary(data) => (true, BASE64_STANDARD.encode(data)),
-    }
-}
-
-fn read((is_binary, data): &(bool, String)) -> Option<Message> {
-    let data = Bytes::from(BASE64_STANDARD.decode(data).ok()?);
-    Some(if *is_binary { Message::Binary(data) } else { Message::Text(data) })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn what_a_node_of_an_earlier_release_gives_away_is_read() {
-        let export = r#"{"handshake":{"address":"127.0.0.1","query":"EIO=4","user_agent":null},"msgpack":false,"half":[],
+        let export = r#"{"handshake":{"address":"127.0.0.1","query":"EIO=4","user_agent":null},"msgpack":false,"half":[[true,"/w=="]],
             "connects":1,"gone":["/"],"sockets":[]}"#;
-        let read: ClientExport = serde_json::from_str(export).unwrap();
+        let read: ClientExport = wire::read(export.as_bytes()).unwrap();
+        assert_eq!(read.half, [(true, Blob(Bytes::from_static(b"\xff")))]);
         assert_eq!((read.events_left, read.connects_left), (None, None), "its limits begin anew");
     }
 }

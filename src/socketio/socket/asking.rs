@@ -10,6 +10,7 @@ use super::super::acks::AckError;
 use super::super::words::{Sent, What, Word};
 use super::{Socket, args_of};
 use crate::core::sync::lock;
+use crate::core::wire::{self, Form};
 use crate::protocol::event::{Args, Values};
 use crate::protocol::packet::Outgoing;
 
@@ -99,18 +100,18 @@ impl Socket {
 
     fn word(&self, what: What) -> Bytes {
         let word = Word { namespace: self.link.namespace.name().into(), sid: self.id.to_string(), what };
-        serde_json::to_vec(&word).unwrap_or_default().into()
+        wire::write(self.session().form_elsewhere(), &word)
     }
 
-    /// The node that gave this socket away has more to say to it.
-    pub(in crate::socketio) async fn followed(&self, what: What, config: &Config) -> Option<Bytes> {
+    /// The node that gave this socket away has more to say to it, and reads this form.
+    pub(in crate::socketio) async fn followed(&self, what: What, form: Form, config: &Config) -> Option<Bytes> {
         match what {
-            What::Emit(sent) => self.emit_args(&sent.args()?),
-            What::EmitVolatile(sent) => self.send(&Outgoing::Event { id: None, args: &sent.args()?, offset: None }),
-            What::Ack { id, args } => self.send_ack(id, &args.args()?),
+            What::Emit(sent) => self.emit_args(&sent.args()),
+            What::EmitVolatile(sent) => self.send(&Outgoing::Event { id: None, args: &sent.args(), offset: None }),
+            What::Ack { id, args } => self.send_ack(id, &args.args()),
             What::Disconnect => self.disconnect(),
             What::Ask(sent) => {
-                let args = sent.args()?;
+                let args = sent.args();
                 let id = lock(&self.acks).get_or_insert_default().begin_for_another(config.max_pending_acks).ok()?;
                 self.send(&Outgoing::Event { id: Some(id), args: &args, offset: None });
                 return Some(id.to_string().into());
@@ -119,7 +120,7 @@ impl Socket {
                 let receiver = lock(&self.acks).as_mut()?.fetch(id)?;
                 let _awaited = Awaited { socket: self, id };
                 let args = tokio::time::timeout(Duration::from_millis(ms), receiver).await.ok()?.ok()?;
-                return Some(Sent::write(&args));
+                return Some(Sent::write(form, &args));
             }
         }
         Some(Bytes::new())

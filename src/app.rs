@@ -107,11 +107,6 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     gauges::spawn(engine.clone(), io.clone(), node.clone(), redis.clone(), running.clone());
     let counted = engine.clone();
     node.registry.set_connections(move || counted.sessions());
-    let claims = node.recovery.clone();
-    node.registry.on_reborn(Box::new(move |_| {
-        let claims = claims.clone();
-        Box::pin(async move { claims.reborn().await })
-    }));
     node.start().await?;
     if let Some(store) = world.store.clone() {
         tokio::spawn(prepare(store));

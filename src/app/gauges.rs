@@ -10,8 +10,8 @@ use crate::feature::Running;
 use crate::redis::Redis;
 use crate::socketio::SocketIo;
 use crate::telemetry::metrics::{
-    CHANNELS, CLIENT_MEMORY, CONNECTIONS, DEAF, DEATHS, DELIVERIES, FENCED, FORKS, LOG_FILLS, NODES, NOT_RECOVERED, NUDGES,
-    OVERRUN, REAPED, REBORN, RECEIVED, RECOVERED, REDIS_MASTERS, REPLAYED, SCOPES, SOCKETS, TAKEN_OVER, TASKS,
+    CHANNELS, CLIENT_MEMORY, CONNECTIONS, DEAF, DEATHS, DELIVERIES, FENCED, FORKS, LOG_FILLS, NEW_INCARNATIONS, NODES,
+    NOT_RECOVERED, NUDGES, OVERRUN, REAPED, RECEIVED, RECOVERED, REDIS_MASTERS, REPLAYED, SCOPES, SOCKETS, TAKEN_OVER, TASKS,
 };
 
 /// How old a figure may be when it is scraped.
@@ -56,7 +56,7 @@ pub fn spawn(engine: Arc<Engine>, io: Arc<SocketIo>, node: Arc<Node>, redis: Red
             copy(TAKEN_OVER, &recovery.taken_over);
             copy(DEATHS, &registry.counters.deaths);
             copy(REAPED, &registry.counters.reaped);
-            copy(REBORN, &registry.counters.reborn);
+            copy(NEW_INCARNATIONS, &registry.counters.new_incarnations);
         }
     });
 }

@@ -28,7 +28,7 @@ const FIRST_RETRY: Duration = Duration::from_millis(50);
 const LAST_RETRY: Duration = Duration::from_secs(1);
 
 /// A join that has begun.
-pub struct Hold {
+pub struct PendingJoin {
     scopes: Arc<Scopes>,
     local: Arc<LocalScope>,
     socket: Arc<Socket>,
@@ -36,7 +36,7 @@ pub struct Hold {
     released: bool,
 }
 
-impl Hold {
+impl PendingJoin {
     /// The socket had joined before; nothing is held then.
     pub fn was_member(&self) -> bool {
         self.was_member
@@ -66,7 +66,7 @@ impl Hold {
     }
 }
 
-impl Drop for Hold {
+impl Drop for PendingJoin {
     fn drop(&mut self) {
         if !self.released && self.local.cancel(&self.socket) {
             detach_soon(&self.scopes, self.local.clone());
@@ -74,7 +74,7 @@ impl Drop for Hold {
     }
 }
 
-pub async fn hold(scopes: &Arc<Scopes>, scope: &ScopeId, member: LocalMember) -> Result<Hold, RedisError> {
+pub async fn hold(scopes: &Arc<Scopes>, scope: &ScopeId, member: LocalMember) -> Result<PendingJoin, RedisError> {
     loop {
         let local = scopes.find_or_make(scope);
         let socket = member.socket.clone();
@@ -86,7 +86,7 @@ pub async fn hold(scopes: &Arc<Scopes>, scope: &ScopeId, member: LocalMember) ->
                 continue;
             }
         };
-        let hold = Hold { scopes: scopes.clone(), local, socket, was_member, released: false };
+        let hold = PendingJoin { scopes: scopes.clone(), local, socket, was_member, released: false };
         attach(scopes, &hold.local).await?;
         return Ok(hold);
     }
@@ -178,7 +178,7 @@ pub fn fill_soon(scopes: &Arc<Scopes>, scope: &ScopeId) {
 
 /// A publisher found that fewer nodes hear this scope than listen: perhaps it is this one that has gone deaf without having
 /// noticed. Subscribes again and reads what was missed; or, where nobody is here any more, says so.
-pub fn hear_again(scopes: &Arc<Scopes>, scope: &ScopeId) {
+pub fn resubscribe(scopes: &Arc<Scopes>, scope: &ScopeId) {
     let channel = scopes.channel(scope);
     if scopes.find(scope).is_some() {
         scopes.redis.subscriber().renew(&channel);

@@ -9,13 +9,13 @@ use crate::core::ids;
 /// The node's name is its label and a random incarnation. A node that was declared dead and lives on takes a new incarnation;
 /// its tag stays, so that its sessions are still found.
 #[derive(Debug)]
-pub struct Identity {
+pub struct NodeIdentity {
     label: Box<str>,
     tag: Arc<str>,
     node: ArcSwap<Arc<str>>,
 }
 
-impl Identity {
+impl NodeIdentity {
     /// `node_id` as the operator gave it, unique in the cluster.
     pub fn new(node_id: &str) -> Arc<Self> {
         let label: Box<str> = ids::node_label(node_id).into();
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn a_new_incarnation_keeps_label_and_tag() {
-        let identity = Identity::new("pod-1.example");
+        let identity = NodeIdentity::new("pod-1.example");
         let (node, tag) = (identity.node(), identity.tag().clone());
         assert_eq!(identity.label(), "pod-1-example");
         assert_eq!((label_of(&node), tag.len()), ("pod-1-example", 8));

@@ -40,9 +40,9 @@ use crate::core::{Kind, Position, ScopeId};
 use crate::redis::{Redis, RedisError, keys};
 use crate::socketio::{BoxFuture, Socket};
 
-pub use attach::Hold;
+pub use attach::PendingJoin;
 use fanout::Worker;
-pub use identity::Identity;
+pub use identity::NodeIdentity;
 pub use message::{Audience, Except, Message};
 use nudge::Nudger;
 pub use outcome::Outcome;
@@ -89,7 +89,7 @@ pub trait ScopeListener: Send + Sync + 'static {
 
 /// A join of a socket that goes on, still holding.
 pub struct Rejoined {
-    pub hold: Hold,
+    pub hold: PendingJoin,
     pub position: Position,
 }
 
@@ -124,7 +124,7 @@ pub struct Counters {
 /// All scopes of this node.
 pub struct Scopes {
     redis: Redis,
-    identity: Arc<Identity>,
+    identity: Arc<NodeIdentity>,
     operations: AtomicU64,
     scopes: [Mutex<HashMap<ScopeId, Arc<LocalScope>>>; SHARDS],
     hasher: RandomState,
@@ -132,14 +132,24 @@ pub struct Scopes {
     workers: OnceLock<Vec<Worker>>,
     fills: Semaphore,
     recovery: OnceLock<Weak<Recovery>>,
-    registry: OnceLock<Arc<Registry>>,
-    nudger: OnceLock<Nudger>,
+    /// `None`: this node is not part of a cluster.
+    registry: Option<Arc<Registry>>,
+    nudger: Option<Nudger>,
     pub counters: Counters,
 }
 
 impl Scopes {
-    /// Must be called inside a Tokio runtime.
-    pub fn new(redis: Redis, identity: Arc<Identity>) -> Arc<Self> {
+    /// Of a node that is not part of a cluster. Must be called inside a Tokio runtime.
+    pub fn new(redis: Redis, identity: Arc<NodeIdentity>) -> Arc<Self> {
+        Self::build(redis, identity, None, None)
+    }
+
+    /// `registry` says which nodes live, and `nudger` wakes those that have gone deaf. Must be called inside a Tokio runtime.
+    fn in_cluster(redis: Redis, identity: Arc<NodeIdentity>, registry: Arc<Registry>, nudger: Nudger) -> Arc<Self> {
+        Self::build(redis, identity, Some(registry), Some(nudger))
+    }
+
+    fn build(redis: Redis, identity: Arc<NodeIdentity>, registry: Option<Arc<Registry>>, nudger: Option<Nudger>) -> Arc<Self> {
         let scopes = Arc::new(Self {
             identity,
             redis,
@@ -150,20 +160,20 @@ impl Scopes {
             workers: OnceLock::new(),
             fills: Semaphore::new(attach::PARALLEL_FILLS),
             recovery: OnceLock::new(),
-            registry: OnceLock::new(),
-            nudger: OnceLock::new(),
+            registry,
+            nudger,
             counters: Counters::default(),
         });
         fanout::spawn(&scopes);
         scopes
     }
 
-    /// Node id and incarnation, without spaces. It may change: see [`Identity`].
+    /// Node id and incarnation, without spaces. It may change: see [`NodeIdentity`].
     pub fn node(&self) -> Arc<str> {
         self.identity.node()
     }
 
-    pub fn identity(&self) -> &Arc<Identity> {
+    pub fn identity(&self) -> &Arc<NodeIdentity> {
         &self.identity
     }
 
@@ -180,28 +190,19 @@ impl Scopes {
         keys::scope_channel(scope, self.redis.database())
     }
 
-    /// Who says which nodes live. The first call counts.
-    fn set_registry(&self, registry: Arc<Registry>) {
-        let _ = self.registry.set(registry);
-    }
-
-    fn set_nudger(&self, nudger: Nudger) {
-        let _ = self.nudger.set(nudger);
-    }
-
     /// Which nodes there are; `None` if this one is not part of a cluster.
     pub fn registry(&self) -> Option<&Arc<Registry>> {
-        self.registry.get()
+        self.registry.as_ref()
     }
 
     /// Whether a node (with its incarnation) lives, as far as is known.
     pub fn is_live(&self, node: &str) -> bool {
-        self.registry.get().is_none_or(|registry| registry.is_live(node))
+        self.registry.as_ref().is_none_or(|registry| registry.is_live(node))
     }
 
     /// Waits until this node may act; false if it may not for a while. For what nobody waits for: timers and sweeps.
     pub async fn may_act(&self) -> bool {
-        match self.registry.get() {
+        match &self.registry {
             Some(registry) => registry.fence().gate().pass(GATE_PATIENCE).await,
             None => true,
         }
@@ -252,14 +253,14 @@ impl Scopes {
     }
 
     /// Registers a socket as *holding* and makes sure that this node hears the scope: what is published from now on waits
-    /// until [`Hold::release`] is told the position of the join. A Hold that is dropped cancels the join.
+    /// until [`PendingJoin::release`] is told the position of the join. A PendingJoin that is dropped cancels the join.
     pub async fn hold(
         self: &Arc<Self>,
         scope: &ScopeId,
         socket: &Arc<Socket>,
         user: &str,
         role: &str,
-    ) -> Result<Hold, RedisError> {
+    ) -> Result<PendingJoin, RedisError> {
         attach::hold(self, scope, LocalMember { socket: socket.clone(), user: user.into(), role: role.into() }).await
     }
 
@@ -323,7 +324,7 @@ impl Scopes {
     pub fn written(self: &Arc<Self>, scope: &ScopeId, heard: Option<u32>, listeners: u32) {
         if heard.is_some_and(|heard| heard < listeners) {
             self.counters.deaf.fetch_add(1, Ordering::Relaxed);
-            if let Some(nudger) = self.nudger.get() {
+            if let Some(nudger) = &self.nudger {
                 nudger.nudge(self, scope);
             }
         }

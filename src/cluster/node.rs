@@ -15,9 +15,10 @@ use std::time::Duration;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::nudge::{self, Nudger};
 use super::recovery::{self, OtherNodes};
-use super::registry::{Registry, StartError, WHO};
-use super::{Identity, Recovery, Scopes, nudge};
+use super::registry::{Registry, StartError, WHO, Wards};
+use super::{NodeIdentity, Recovery, Scopes};
 use crate::core::ids;
 use crate::peer::{Answer, Peers};
 use crate::redis::Redis;
@@ -44,7 +45,7 @@ pub struct Config {
 pub struct Node {
     config: Config,
     redis: Redis,
-    pub identity: Arc<Identity>,
+    pub identity: Arc<NodeIdentity>,
     pub peers: Arc<Peers>,
     pub registry: Arc<Registry>,
     pub scopes: Arc<Scopes>,
@@ -56,20 +57,19 @@ pub struct Node {
 impl Node {
     /// Puts it together. Nothing is said to anybody yet. Must be called inside a Tokio runtime.
     pub fn new(config: Config, redis: Redis) -> Arc<Self> {
-        let identity = Identity::new(&config.node_id);
+        let identity = NodeIdentity::new(&config.node_id);
         // A node that stays alone calls nobody, and nobody can call it.
         let secret = config.secret.clone().unwrap_or_else(|| Secret::new(ids::random(32)));
         let peers = Peers::new(&secret, identity.tag());
         let registry = Registry::new(redis.clone(), identity.clone(), peers.clone(), config.secret.is_some());
-        let scopes = Scopes::new(redis.clone(), identity.clone());
-        registry.set_scopes(Arc::downgrade(&scopes));
-        scopes.set_registry(registry.clone());
+        let nudger = Nudger::new(registry.clone(), peers.clone());
+        let scopes = Scopes::in_cluster(redis.clone(), identity.clone(), registry.clone(), nudger);
         let name = identity.clone();
         peers.on(WHO, move |_| {
             let node = name.node();
             async move { Answer::ok(node.as_bytes().to_vec()) }
         });
-        nudge::wire(&scopes, &registry, &peers);
+        nudge::wire(&scopes, &peers);
         let window = config.recovery_window;
         let owners = Arc::new(OtherNodes { peers: peers.clone(), registry: registry.clone() });
         let recovery = Recovery::new(&scopes, recovery::Config { window }, owners);
@@ -94,7 +94,8 @@ impl Node {
             tokio::spawn(self.peers.clone().serve(listener, self.stop.clone()));
         }
         let (registry, stop) = (self.registry.clone(), self.stop.clone());
-        tokio::spawn(async move { stop.run_until_cancelled(registry.run()).await });
+        let wards = Wards { scopes: self.scopes.clone(), recovery: self.recovery.clone() };
+        tokio::spawn(async move { stop.run_until_cancelled(registry.run(wards)).await });
         self.registry.joined().await
     }
 

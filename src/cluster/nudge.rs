@@ -4,11 +4,12 @@
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
 use hyper::StatusCode;
+use tokio::time::Instant;
 
 use super::registry::Registry;
 use super::{Scopes, attach};
@@ -30,24 +31,27 @@ pub struct Nudger {
     last: Mutex<HashMap<ScopeId, Instant>>,
 }
 
-/// Answers nudges, and sends them.
-pub fn wire(scopes: &Arc<Scopes>, registry: &Arc<Registry>, peers: &Arc<Peers>) {
+/// Answers nudges.
+pub fn wire(scopes: &Arc<Scopes>, peers: &Peers) {
     let weak = Arc::downgrade(scopes);
     peers.on(NUDGE, move |body| {
         let answer = nudged(&weak, &body);
         async move { answer }
     });
-    scopes.set_nudger(Nudger { registry: registry.clone(), peers: peers.clone(), last: Mutex::default() });
 }
 
 impl Nudger {
+    pub fn new(registry: Arc<Registry>, peers: Arc<Peers>) -> Self {
+        Self { registry, peers, last: Mutex::default() }
+    }
+
     /// Fewer nodes than listen heard a message of this scope.
     pub fn nudge(&self, scopes: &Arc<Scopes>, scope: &ScopeId) {
         if !self.is_due(scope) {
             return;
         }
         scopes.counters.nudges.fetch_add(1, Relaxed);
-        attach::hear_again(scopes, scope);
+        attach::resubscribe(scopes, scope);
         let (peers, others, body) = (self.peers.clone(), self.registry.others(), Bytes::from(scope.to_string()));
         tokio::spawn(async move {
             join_all(others.iter().map(|peer| peers.call(peer, NUDGE, body.clone(), DEADLINE))).await;
@@ -74,7 +78,7 @@ fn nudged(scopes: &Weak<Scopes>, body: &[u8]) -> Answer {
     let scope = std::str::from_utf8(body).ok().and_then(|text| text.parse::<ScopeId>().ok());
     match (scopes.upgrade(), scope) {
         (Some(scopes), Some(scope)) if scopes.is_known(scope.kind) => {
-            attach::hear_again(&scopes, &scope);
+            attach::resubscribe(&scopes, &scope);
             Answer::status(StatusCode::NO_CONTENT)
         }
         _ => Answer::status(StatusCode::BAD_REQUEST),

@@ -1,7 +1,7 @@
 //! Sessions of other nodes, over the peer port: their long-polling is passed on, one hop, and their upgrades move them here.
 //!
 //! ```text
-//! client ─► this node ─► tag in the sid ─► Directory: which peer ─► its engine. Never further.
+//! client ─► this node ─► tag in the sid ─► PeerDirectory: which peer ─► its engine. Never further.
 //! ```
 //!
 //! Whom a client means is told by its session id alone, and where that is by the registry: a client cannot steer our calls.
@@ -39,12 +39,12 @@ const TAKE_DEADLINE: Duration = Duration::from_secs(6);
 const PASS_ON_DEADLINE: Duration = Duration::from_secs(2);
 
 /// Which process a tag belongs to.
-pub trait Directory: Send + Sync + 'static {
+pub trait PeerDirectory: Send + Sync + 'static {
     /// `None` if it is not known, and not to be found out.
     fn peer_of_tag<'a>(&'a self, tag: &'a str) -> BoxFuture<'a, Option<Peer>>;
 }
 
-impl Directory for Registry {
+impl PeerDirectory for Registry {
     fn peer_of_tag<'a>(&'a self, tag: &'a str) -> BoxFuture<'a, Option<Peer>> {
         Box::pin(Self::peer_of_tag(self, tag))
     }
@@ -57,20 +57,20 @@ struct Relay {
     /// Of this process.
     tag: Box<str>,
     peers: Arc<Peers>,
-    directory: Arc<dyn Directory>,
+    directory: Arc<dyn PeerDirectory>,
 }
 
 /// [`wire`] for a node that stands in the registry. Before [`Node::start`]; a node that stays alone asks nobody.
 pub fn wire_node(node: &Node, engines: &[(&'static str, &Arc<Engine>)]) {
     if node.has_peers() {
-        let directory: Arc<dyn Directory> = node.registry.clone();
+        let directory: Arc<dyn PeerDirectory> = node.registry.clone();
         wire(&node.peers, &directory, engines);
     }
 }
 
 /// Joins the engines of this process with those of the same name in other processes: each asks the others for sessions that
 /// are not its own, and answers when it is asked. Before [`Peers::serve`].
-pub fn wire(peers: &Arc<Peers>, directory: &Arc<dyn Directory>, engines: &[(&'static str, &Arc<Engine>)]) {
+pub fn wire(peers: &Arc<Peers>, directory: &Arc<dyn PeerDirectory>, engines: &[(&'static str, &Arc<Engine>)]) {
     let own: Arc<[(&str, Weak<Engine>)]> = engines.iter().map(|(name, engine)| (*name, Arc::downgrade(engine))).collect();
     for (name, engine) in engines {
         let tag = engine.config().tag.clone();

@@ -78,7 +78,7 @@ crate::metrics_table! {
     FENCED: describe_gauge = "convoke_fenced", "1 while this node may not act, because it could not renew its lease";
     DEATHS: describe_counter = "convoke_deaths_total", "Nodes that this one has declared dead";
     REAPED: describe_counter = "convoke_reaped_scopes_total", "Scopes that this node has reaped after others died";
-    REBORN: describe_counter = "convoke_reborn_total", "Times that this node was declared dead, and went on under a new name";
+    NEW_INCARNATIONS: describe_counter = "convoke_reborn_total", "Times that this node was declared dead, and went on under a new name";
     RECOVERED: describe_counter = "convoke_recovered_total", "Clients that came back and got their connection back";
     NOT_RECOVERED: describe_counter = "convoke_not_recovered_total", "Clients that came back and got a new connection";
     REPLAYED: describe_counter = "convoke_replayed_total", "Events that were sent to clients that had missed them";

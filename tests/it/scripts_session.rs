@@ -19,9 +19,9 @@ crate::on_both!(
 
 const TTL: u64 = 60_000;
 
-fn session() -> Session {
+fn session() -> SessionRecord {
     let cursor = Position::new("e_-1", StreamId { ms: 5, seq: 2 });
-    Session {
+    SessionRecord {
         sid: "sid".into(),
         namespace: "/".into(),
         user: "ü ser".into(),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use convoke::cluster::node::{Config, Node};
-use convoke::cluster::{Identity, Scopes};
+use convoke::cluster::{NodeIdentity, Scopes};
 use convoke::core::{Kind, ScopeId};
 use convoke::redis::{Redis, Value, cmd, keys};
 use convoke::rooms::timers::{Due, Fired, OnDue, Timers};
@@ -83,7 +83,7 @@ fn timers(scopes: Arc<Scopes>, redis: &Redis, world: &Arc<World>) -> Arc<Timers>
 
 /// A node that nobody has to renew.
 async fn node(redis: &Redis, world: &Arc<World>) -> Arc<Timers> {
-    timers(Scopes::new(redis.clone(), Identity::new("n")), redis, world)
+    timers(Scopes::new(redis.clone(), NodeIdentity::new("n")), redis, world)
 }
 
 fn scope(n: usize) -> ScopeId {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use convoke::cluster::relay::{self, Directory};
+use convoke::cluster::relay::{self, PeerDirectory};
 use convoke::core::ids;
 use convoke::core::wire::Form;
 use convoke::peer::{Peer, Peers};
@@ -39,7 +39,7 @@ impl Table {
     }
 }
 
-impl Directory for Table {
+impl PeerDirectory for Table {
     fn peer_of_tag<'a>(&'a self, tag: &'a str) -> BoxFuture<'a, Option<Peer>> {
         Box::pin(std::future::ready(self.0.lock().unwrap().get(tag).cloned()))
     }
@@ -55,7 +55,7 @@ pub async fn linked<const N: usize>(options: Options, namespaces: impl Fn() -> V
         let tag = options.engine.tag.clone();
         let server = Server::start(options, namespaces()).await;
         let peers = Peers::new(&Secret::new(SECRET), &tag);
-        let directory: Arc<dyn Directory> = table.clone();
+        let directory: Arc<dyn PeerDirectory> = table.clone();
         relay::wire(&peers, &directory, &[("echo", &server.echo), ("io", &server.engine)]);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound listener");

@@ -520,7 +520,7 @@ impl Worst<'_> {
         presence_remove(&meter, "many", "new", SEAT.node, 1).await.expect("an answer");
 
         let at = |n: usize| (kinds::scope(&format!("{n:0128}")), Position::new("abcdefgh", StreamId { ms: now, seq: 0 }));
-        let session = Session {
+        let session = SessionRecord {
             sid: "s".repeat(20),
             namespace: "/".into(),
             user: "u".repeat(128),
@@ -528,7 +528,7 @@ impl Worst<'_> {
             told: true,
             rooms: (0..ROOMS).map(at).collect(),
             sent: vec![b'x'; 100_000].into(),
-            ..Session::default()
+            ..SessionRecord::default()
         };
         let owner = Owner { node: SEAT.node, epoch: 1 };
         assert!(session_write(&meter, "p", owner, HOUR_MS, &session, Some("sos:x.e.1-0")).await.expect("an answer"));

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::{Held, REMEMBER, Recovery};
-use crate::cluster::scripts::session::Session;
+use crate::cluster::scripts::session::SessionRecord;
 use crate::core::sync::lock;
 use crate::socketio::{Abandoned, SessionSnapshot, Socket, SocketExport};
 
@@ -46,7 +46,7 @@ impl Recovery {
                 tracing::debug!(sid = socket.id(), "moved, and never arrived");
             }
             // Places that are taken up elsewhere are no longer under this node's name, and stay.
-            let Session { sid, user, role, rooms, .. } = session;
+            let SessionRecord { sid, user, role, rooms, .. } = session;
             let rooms = rooms.into_iter().map(|(scope, _)| scope).collect();
             let namespace = socket.namespace().clone();
             namespace.abandon(Abandoned { sid, user, role, node, epoch: socket.epoch(), rooms }).await;

@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use futures_util::stream;
 
 use super::{Held, Recovery, SHARDS};
-use crate::cluster::scripts::session::{Owner, Session, session_end};
+use crate::cluster::scripts::session::{Owner, SessionRecord, session_end};
 use crate::core::sync::lock;
 use crate::core::wire::{self, Form};
 use crate::engineio::CloseReason;
@@ -112,11 +112,11 @@ impl Recovery {
     }
 
     /// The record as a client that comes back will need it, with what was sent to it alone.
-    pub(super) fn parked(&self, socket: &Socket, snapshot: &SessionSnapshot) -> Session {
+    pub(super) fn parked(&self, socket: &Socket, snapshot: &SessionSnapshot) -> SessionRecord {
         // Any node may read it, also one of an earlier release.
         let sent = if snapshot.sent.is_empty() { Bytes::new() } else { wire::write(Form::Json, &snapshot.sent) };
         let rooms = snapshot.rooms.iter().map(|room| (room.scope.clone(), room.confirmed.clone())).collect();
-        Session { rooms, parked: true, sent, ..self.session(socket) }
+        SessionRecord { rooms, parked: true, sent, ..self.session(socket) }
     }
 
     fn park_soon(&self, socket: &Arc<Socket>, snapshot: Arc<SessionSnapshot>, reason: CloseReason) {

@@ -13,8 +13,8 @@
 
 mod handoff;
 mod keep;
+mod new_incarnation;
 mod owners;
-mod reborn;
 mod replay;
 mod resume;
 
@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
 use super::Scopes;
-use crate::cluster::scripts::session::{Owner, Session, session_write};
+use crate::cluster::scripts::session::{Owner, SessionRecord, session_write};
 use crate::core::ids;
 use crate::core::sync::lock;
 use crate::engineio::CloseReason;
@@ -210,9 +210,9 @@ impl Recovery {
     }
 
     /// The record of a socket as it is now.
-    fn session(&self, socket: &Socket) -> Session {
+    fn session(&self, socket: &Socket) -> SessionRecord {
         let identity = socket.identity().unwrap_or_default();
-        Session {
+        SessionRecord {
             sid: socket.id().into(),
             namespace: socket.namespace().name().into(),
             user: identity.user,
@@ -225,7 +225,7 @@ impl Recovery {
         }
     }
 
-    async fn write(&self, socket: &Socket, session: &Session, poison: Option<&str>) -> Result<bool, RedisError> {
+    async fn write(&self, socket: &Socket, session: &SessionRecord, poison: Option<&str>) -> Result<bool, RedisError> {
         let node = self.scopes.node();
         let owner = Owner { node: &node, epoch: socket.epoch() };
         session_write(self.scopes.redis(), socket.pid(), owner, self.ttl_ms(), session, poison).await

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use hyper::StatusCode;
 
 use super::super::identity::label_of;
-use super::super::reap;
+use super::super::{Scopes, reap};
 use super::places::{Answers, is_majority};
 use super::{Known, LOOK_PAUSE, Registry, State, WHO};
 use crate::cluster::scripts::node::{CERTIFICATE_MS, LEASE_MS, Listing, node_list};
@@ -43,9 +43,9 @@ pub enum Who {
 
 impl Registry {
     /// Looks, judges and reaps until the lease is given up.
-    pub(super) async fn watch(self: &Arc<Self>) {
+    pub(super) async fn watch(self: &Arc<Self>, scopes: &Arc<Scopes>) {
         while !self.has_left() {
-            let _ = tokio::time::timeout(EVERY, self.look_now.notified()).await;
+            let _ = tokio::time::timeout(EVERY, self.looks.now.notified()).await;
             let since = lock(&self.state).looked.map_or(LOOK_PAUSE, |began| began.elapsed());
             tokio::time::sleep(LOOK_PAUSE.saturating_sub(since)).await;
             let suspects = self.look().await;
@@ -55,7 +55,7 @@ impl Registry {
             // A node that may not act may not judge either.
             if !self.fence.is_fenced() && !self.has_left() {
                 join_all(suspects.iter().map(|(node, peer)| self.judge(node, peer.as_ref()))).await;
-                self.reap();
+                self.reap(scopes);
             }
         }
     }
@@ -73,7 +73,7 @@ impl Registry {
         if answers.iter().flat_map(|(_, listing)| listing).any(|listing| listing.certified.iter().any(|dead| self.is_own(dead))) {
             self.renew_now.notify_one();
         }
-        self.looks.send_modify(|looks| *looks += 1);
+        self.looks.count.send_modify(|looks| *looks += 1);
         suspects
     }
 
@@ -115,7 +115,7 @@ impl Registry {
     }
 
     /// Starts to reap who is dead and has left something behind.
-    pub(super) fn reap(self: &Arc<Self>) {
+    fn reap(self: &Arc<Self>, scopes: &Arc<Scopes>) {
         let mut state = lock(&self.state);
         let State { nodes, dead, reaping, mourned, .. } = &mut *state;
         let dead = nodes.iter().filter(|(node, _)| dead.contains_key(*node));
@@ -123,17 +123,15 @@ impl Registry {
         let todo: Vec<_> = todo.map(|(node, known)| (node.clone(), known.renewed_at, mourned.insert(node.clone()))).collect();
         drop(state);
         for (node, lost_at, is_news) in todo {
-            let registry = self.clone();
+            let (registry, scopes) = (self.clone(), scopes.clone());
             tokio::spawn(async move {
-                if let Some(scopes) = registry.scopes() {
-                    if is_news {
-                        scopes.bereaved();
-                    }
-                    let reaped = reap::reap(&scopes, &node, lost_at, &registry.counters.reaped).await;
-                    if reaped && registry.forget(&node).await {
-                        tracing::info!(%node, "a dead node was reaped");
-                        lock(&registry.state).nodes.remove(&node);
-                    }
+                if is_news {
+                    scopes.bereaved();
+                }
+                let reaped = reap::reap(&scopes, &node, lost_at, &registry.counters.reaped).await;
+                if reaped && registry.forget(&node).await {
+                    tracing::info!(%node, "a dead node was reaped");
+                    lock(&registry.state).nodes.remove(&node);
                 }
                 // What could not be done now is tried after the next look.
                 lock(&registry.state).reaping.remove(&node);

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! renew ─► leases ◄─ look ─► judge: no lease, no answer at the peer port ─► certificate on a majority ─► reap
-//!   └► fence                                                                      └► told at its next renewal ─► reborn
+//!   └► fence                                                                      └► told at its next renewal ─► new incarnation
 //! ```
 //!
 //! *Dead* is who has a death certificate on a majority of masters. Unreachable is not dead, and Redis having been away kills
@@ -18,13 +18,12 @@ mod start;
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use futures_util::future::BoxFuture;
 use tokio::sync::{Notify, watch};
 
-use super::{Identity, Scopes};
+use super::{NodeIdentity, Recovery, Scopes};
 use crate::core::clock;
 use crate::core::sync::lock;
 use crate::core::wire::Form;
@@ -43,9 +42,6 @@ const LOOK_PATIENCE: Duration = Duration::from_secs(1);
 /// … and looks are at least so far apart, however many ask.
 const LOOK_PAUSE: Duration = Duration::from_millis(200);
 
-/// What is done with the sockets of a node that was declared dead and lives on; it is given the old name.
-pub type Reborn = Box<dyn Fn(Arc<str>) -> BoxFuture<'static, ()> + Send + Sync>;
-
 /// What has happened since the start.
 #[derive(Debug, Default)]
 pub struct Counters {
@@ -54,32 +50,46 @@ pub struct Counters {
     /// Scopes that this one has reaped.
     pub reaped: AtomicU64,
     /// Times that this node was declared dead, and lived on.
-    pub reborn: AtomicU64,
+    pub new_incarnations: AtomicU64,
 }
 
 /// One in a process.
 pub struct Registry {
     redis: Redis,
-    identity: Arc<Identity>,
+    identity: Arc<NodeIdentity>,
     peers: Arc<Peers>,
+    own: Own,
+    /// It has given up its lease.
+    left: AtomicBool,
+    fence: Fence,
+    places: Places,
+    state: Mutex<State>,
+    looks: Looks,
+    renew_now: Notify,
+    admission: watch::Sender<start::Admission>,
+    pub counters: Counters,
+}
+
+/// What this node tells of itself.
+struct Own {
     has_secret: bool,
     address: OnceLock<SocketAddr>,
     started_ms: u64,
     draining: AtomicBool,
-    /// It has given up its lease.
-    left: AtomicBool,
     connections: OnceLock<Box<dyn Fn() -> usize + Send + Sync>>,
-    fence: Fence,
-    places: Places,
-    state: Mutex<State>,
-    /// Counts the looks.
-    looks: watch::Sender<u64>,
-    look_now: Notify,
-    renew_now: Notify,
-    admission: watch::Sender<start::Admission>,
-    scopes: OnceLock<Weak<Scopes>>,
-    on_reborn: OnceLock<Reborn>,
-    pub counters: Counters,
+}
+
+/// Looks at the registry.
+#[derive(Default)]
+struct Looks {
+    count: watch::Sender<u64>,
+    now: Notify,
+}
+
+/// What the registry acts on when a node is dead, be it this one.
+pub(super) struct Wards {
+    pub scopes: Arc<Scopes>,
+    pub recovery: Arc<Recovery>,
 }
 
 #[derive(Default)]
@@ -116,49 +126,38 @@ impl Known {
 
 impl Registry {
     /// Nothing happens before [`Registry::run`].
-    pub fn new(redis: Redis, identity: Arc<Identity>, peers: Arc<Peers>, has_secret: bool) -> Arc<Self> {
+    pub fn new(redis: Redis, identity: Arc<NodeIdentity>, peers: Arc<Peers>, has_secret: bool) -> Arc<Self> {
         let started_ms = clock::now_ms();
         Arc::new(Self {
             redis,
             identity,
             peers,
-            has_secret,
-            address: OnceLock::new(),
-            started_ms,
-            draining: AtomicBool::new(false),
+            own: Own {
+                has_secret,
+                address: OnceLock::new(),
+                started_ms,
+                draining: AtomicBool::new(false),
+                connections: OnceLock::new(),
+            },
             left: AtomicBool::new(false),
-            connections: OnceLock::new(),
             fence: Fence::default(),
             places: Places::default(),
             state: Mutex::default(),
-            looks: watch::Sender::new(0),
-            look_now: Notify::new(),
+            looks: Looks::default(),
             renew_now: Notify::new(),
             admission: watch::Sender::new(start::Admission::Trying { redis_away: true }),
-            scopes: OnceLock::new(),
-            on_reborn: OnceLock::new(),
             counters: Counters::default(),
         })
     }
 
-    /// Whose scopes are attached anew under a new name, and whose listeners hear of what was reaped. Once, at the start.
-    pub(super) fn set_scopes(&self, scopes: Weak<Scopes>) {
-        let _ = self.scopes.set(scopes);
-    }
-
     /// Where others reach this node. Once, before it runs.
     pub(super) fn set_address(&self, address: SocketAddr) {
-        let _ = self.address.set(address);
+        let _ = self.own.address.set(address);
     }
 
     /// Told to others, who need not know it exactly. The first call counts.
     pub fn set_connections(&self, connections: impl Fn() -> usize + Send + Sync + 'static) {
-        let _ = self.connections.set(Box::new(connections));
-    }
-
-    /// Called when this node was declared dead and has taken a new name, while the gate is shut. The first call counts.
-    pub fn on_reborn(&self, reborn: Reborn) {
-        let _ = self.on_reborn.set(reborn);
+        let _ = self.own.connections.set(Box::new(connections));
     }
 
     /// False for a node that was declared dead. One that nobody knows may just have started, and counts as alive.
@@ -194,14 +193,14 @@ impl Registry {
     /// Waits for a look that begins after this moment: an earlier one may have missed a node that has just come, and whose first
     /// client is already here.
     async fn ask_for_a_look(&self) {
-        let (asked, mut looks) = (Instant::now(), self.looks.subscribe());
+        let (asked, mut looks) = (Instant::now(), self.looks.count.subscribe());
         let look = async {
             loop {
                 looks.mark_unchanged();
                 if lock(&self.state).looked.is_some_and(|began| began >= asked) {
                     return;
                 }
-                self.look_now.notify_one();
+                self.looks.now.notify_one();
                 if looks.changed().await.is_err() {
                     return;
                 }
@@ -237,15 +236,11 @@ impl Registry {
 
     /// Tells the others that this node is about to go.
     pub fn set_draining(&self) {
-        self.draining.store(true, Relaxed);
+        self.own.draining.store(true, Relaxed);
         self.renew_now.notify_one();
     }
 
     fn has_left(&self) -> bool {
         self.left.load(Relaxed)
-    }
-
-    fn scopes(&self) -> Option<Arc<Scopes>> {
-        self.scopes.get()?.upgrade()
     }
 }

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 use super::super::identity::label_of;
-use super::Registry;
 use super::places::{Answers, agreed};
+use super::{Registry, Wards};
 use crate::cluster::scripts::node::{Lease, Renewed, node_certify, node_renew};
 use crate::core::wire::Form;
 
@@ -23,7 +23,7 @@ const CLAIM_DEADLINE: Duration = Duration::from_secs(30);
 
 impl Registry {
     /// Renews the lease until it is given up. It has been renewed once, just now.
-    pub(super) async fn keep(self: &Arc<Self>) {
+    pub(super) async fn keep(&self, wards: &Wards) {
         let (mut renewed, mut pause) = (Instant::now(), EVERY);
         while !self.has_left() {
             let _ = tokio::time::timeout(pause, self.renew_now.notified()).await;
@@ -35,7 +35,7 @@ impl Registry {
             let node = self.identity.node();
             let told = |answer: &Renewed| *answer == Renewed::Dead || matches!(answer, Renewed::Taken(other) if **other != *node);
             if answers.iter().any(|(_, answer)| answer.as_ref().is_some_and(told)) || renewed.elapsed() > TOO_LONG {
-                self.live_on().await;
+                self.live_on(wards).await;
                 (renewed, pause) = (Instant::now(), EVERY);
             } else if agreed(&answers, |answer| *answer == Renewed::Ok) {
                 self.fence.renewed(began);
@@ -53,11 +53,11 @@ impl Registry {
             node: &node,
             label: self.identity.label(),
             tag: self.identity.tag(),
-            address: self.address.get().copied(),
-            secret: self.has_secret,
-            started: self.started_ms,
-            connections: self.connections.get().map_or(0, |connections| connections()) as u64,
-            draining: self.draining.load(Relaxed),
+            address: self.own.address.get().copied(),
+            secret: self.own.has_secret,
+            started: self.own.started_ms,
+            connections: self.own.connections.get().map_or(0, |connections| connections()) as u64,
+            draining: self.own.draining.load(Relaxed),
             form: Form::NEWEST,
         };
         self.places.ask(&self.redis, |place| async move { node_renew(&self.redis, &place, lease).await }).await
@@ -71,11 +71,11 @@ impl Registry {
     }
 
     /// It was declared dead, and others have acted in its place: it takes a new name, and of its sockets what is left to it.
-    async fn live_on(self: &Arc<Self>) {
+    async fn live_on(&self, wards: &Wards) {
         self.fence.shut();
         let old = self.identity.node();
         let new = self.identity.renew();
-        self.counters.reborn.fetch_add(1, Relaxed);
+        self.counters.new_incarnations.fetch_add(1, Relaxed);
         tracing::warn!(%old, %new, "this node was declared dead; it goes on under a new name");
         // Perhaps only a few masters have said so: now it is so everywhere.
         while !self.has_left() && !self.certify(&old, true).await {
@@ -87,14 +87,10 @@ impl Registry {
             sleep(RETRY).await;
             began = Instant::now();
         }
-        if let Some(reborn) = self.on_reborn.get()
-            && tokio::time::timeout(CLAIM_DEADLINE, reborn(old)).await.is_err()
-        {
+        if tokio::time::timeout(CLAIM_DEADLINE, wards.recovery.claim_all()).await.is_err() {
             tracing::error!("not all sockets could be claimed in time");
         }
-        if let Some(scopes) = self.scopes() {
-            scopes.attach_all_again();
-        }
+        wards.scopes.attach_all_again();
         // If that took longer than a lease, the gate stays shut until the next renewal.
         self.fence.renewed(began);
         self.renew_now.notify_one();

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 use super::super::identity::label_of;
-use super::Registry;
 use super::judge::Who;
 use super::places::agreed;
+use super::{Registry, Wards};
 use crate::cluster::scripts::node::{Listed, Listing, Renewed};
 use crate::peer::Peer;
 
@@ -53,11 +53,11 @@ enum Obstacle {
 
 impl Registry {
     /// Joins the cluster, and stays in it until the lease is given up. Ends early if it may not.
-    pub(in crate::cluster) async fn run(self: Arc<Self>) {
+    pub(in crate::cluster) async fn run(self: Arc<Self>, wards: Wards) {
         match self.join().await {
             Ok(()) => {
                 self.admission.send_replace(Admission::Admitted);
-                tokio::join!(self.keep(), self.watch());
+                tokio::join!(self.keep(&wards), self.watch(&wards.scopes));
             }
             Err(error) => {
                 self.admission.send_replace(Admission::Refused(error));
@@ -148,8 +148,8 @@ impl Registry {
         for listed in nodes.into_values().filter(|listed| *listed.node != *own && !certified(&listed.node)) {
             let (name, lives) = (|| listed.node.clone(), has_lease(&listed.node));
             let same_name = label_of(&listed.node) == label;
-            if same_name || (self.has_secret && listed.secret && lives) {
-                let who = match listed.address.filter(|_| self.has_secret) {
+            if same_name || (self.own.has_secret && listed.secret && lives) {
+                let who = match listed.address.filter(|_| self.own.has_secret) {
                     Some(address) => {
                         let peer = Peer { node: name().into(), tag: listed.tag.as_str().into(), address, form: listed.form };
                         Some(self.ask_who(&peer).await)
@@ -176,7 +176,7 @@ impl Registry {
                 if !is_renewing(listed) {
                     return Err(Obstacle::Waits);
                 }
-                let error = if self.has_secret { StartError::OtherHasNoSecret } else { StartError::NoSecret };
+                let error = if self.own.has_secret { StartError::OtherHasNoSecret } else { StartError::NoSecret };
                 return Err(Obstacle::Final(error(name())));
             }
         }

@@ -16,7 +16,7 @@ pub struct Owner<'a> {
 
 /// The record.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Session {
+pub struct SessionRecord {
     /// The Socket.IO id, which the connection keeps.
     pub sid: String,
     pub namespace: String,
@@ -55,7 +55,7 @@ pub struct Claimed {
     pub poisoned: bool,
     /// A room of it cannot be read: another release wrote it.
     pub unreadable: bool,
-    pub session: Session,
+    pub session: SessionRecord,
 }
 
 /// Writes the record as it is now. With `poison` the client has closed by itself after a replay from that offset. False:
@@ -65,7 +65,7 @@ pub async fn session_write<E: Eval>(
     pid: &str,
     owner: Owner<'_>,
     ttl_ms: u64,
-    session: &Session,
+    session: &SessionRecord,
     poison: Option<&str>,
 ) -> Result<bool, E::Error> {
     let mut args = Args::new().text(owner.node).int(owner.epoch).int(ttl_ms).text(poison.unwrap_or_default());
@@ -110,7 +110,7 @@ pub async fn session_claim<E: Eval>(
         old_epoch: reply.uint()?,
         poisoned: reply.flag()?,
         unreadable: false,
-        session: Session { parked: reply.flag()?, ..Session::default() },
+        session: SessionRecord { parked: reply.flag()?, ..SessionRecord::default() },
     };
     for (field, value) in reply.pairs()? {
         claimed.unreadable |= !claimed.session.set(&field, value);
@@ -124,7 +124,7 @@ pub async fn session_end<E: Eval>(redis: &E, pid: &str, owner: Owner<'_>) -> Res
     Ok(Reply::new(END.name, redis.eval(&END, vec![keys::session(pid)], args).await?)?.flag()?)
 }
 
-impl Session {
+impl SessionRecord {
     /// False: it cannot be read.
     fn set(&mut self, field: &str, value: Bytes) -> bool {
         let text = || String::from_utf8_lossy(&value).into_owned();

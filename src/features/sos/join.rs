@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::cluster::Hold;
+use crate::cluster::PendingJoin;
 use crate::core::Position;
 use crate::features::sos::auth::Claims;
 use crate::features::sos::scripts::snapshot::SosSnapshot;
@@ -22,7 +22,7 @@ use super::{HINT_DEADLINE, Sos};
 /// What became of a join.
 pub enum Entered {
     /// A member, as soon as the hold is released: that is to happen after the state has been queued. `None`: there is none yet.
-    Joined { state: Option<Arc<RoomState>>, hold: Hold, position: Position },
+    Joined { state: Option<Arc<RoomState>>, hold: PendingJoin, position: Position },
     /// The SOS is over: the state is the answer, and the socket did not join.
     Ended(Arc<RoomState>),
 }
@@ -160,7 +160,14 @@ impl Sos {
 
     /// The join is over: what was held comes after the state. If that says that the SOS has ended meanwhile, so does what is
     /// held, and the room is left.
-    pub(super) fn settle_in(&self, socket: &Arc<Socket>, sos: &str, state: Option<&RoomState>, hold: Hold, position: &Position) {
+    pub(super) fn settle_in(
+        &self,
+        socket: &Arc<Socket>,
+        sos: &str,
+        state: Option<&RoomState>,
+        hold: PendingJoin,
+        position: &Position,
+    ) {
         hold.release(position);
         if state.is_some_and(|state| state.ended) {
             self.scopes.leave(&scope(sos), socket);

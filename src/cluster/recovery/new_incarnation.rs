@@ -18,7 +18,7 @@ const PARALLEL: usize = 64;
 impl Recovery {
     /// Claims every socket of this node under its new name, and joins their rooms again, unannounced. What others have taken
     /// over is closed without a word; what cannot be claimed now is closed so that its client comes back.
-    pub async fn reborn(&self) {
+    pub async fn claim_all(&self) {
         let claim = stream::iter(self.sockets()).for_each_concurrent(PARALLEL, |socket| async move {
             match self.reclaim(&socket).await {
                 Ok(true) if self.rejoin_rooms(&socket).await => socket.resumed(),

@@ -10,15 +10,17 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::nudge::{self, Nudger};
 use super::recovery::{self, OtherNodes};
 use super::registry::{Registry, StartError, WHO, Wards};
-use super::{NodeIdentity, Recovery, Scopes};
+use super::{NodeIdentity, Recovery, Scopes, reap};
 use crate::core::ids;
 use crate::peer::{Answer, Peers};
 use crate::redis::Redis;
@@ -52,6 +54,30 @@ pub struct Node {
     pub recovery: Arc<Recovery>,
     stop: CancellationToken,
     _tasks: DropGuard,
+}
+
+/// What a node has that others take over when it is dead.
+struct Own {
+    scopes: Arc<Scopes>,
+    recovery: Arc<Recovery>,
+}
+
+impl Wards for Own {
+    fn bereaved(&self) {
+        self.scopes.bereaved();
+    }
+
+    fn reap<'a>(&'a self, node: &'a str, lost_at: u64, count: &'a AtomicU64) -> BoxFuture<'a, bool> {
+        Box::pin(reap::reap(&self.scopes, node, lost_at, count))
+    }
+
+    fn new_incarnation(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.recovery.claim_all())
+    }
+
+    fn listen_again(&self) {
+        self.scopes.attach_all_again();
+    }
 }
 
 impl Node {
@@ -94,8 +120,8 @@ impl Node {
             tokio::spawn(self.peers.clone().serve(listener, self.stop.clone()));
         }
         let (registry, stop) = (self.registry.clone(), self.stop.clone());
-        let wards = Wards { scopes: self.scopes.clone(), recovery: self.recovery.clone() };
-        tokio::spawn(async move { stop.run_until_cancelled(registry.run(wards)).await });
+        let own = Arc::new(Own { scopes: self.scopes.clone(), recovery: self.recovery.clone() });
+        tokio::spawn(async move { stop.run_until_cancelled(registry.run(own)).await });
         self.registry.joined().await
     }
 

@@ -10,9 +10,8 @@ use futures_util::future::join_all;
 use hyper::StatusCode;
 
 use super::super::identity::label_of;
-use super::super::{Scopes, reap};
 use super::places::{Answers, is_majority};
-use super::{Known, LOOK_PAUSE, Registry, State, WHO};
+use super::{Known, LOOK_PAUSE, Registry, State, WHO, Wards};
 use crate::cluster::scripts::node::{CERTIFICATE_MS, LEASE_MS, Listing, node_list};
 use crate::core::sync::lock;
 use crate::peer::{Peer, PeerError};
@@ -43,7 +42,7 @@ pub enum Who {
 
 impl Registry {
     /// Looks, judges and reaps until the lease is given up.
-    pub(super) async fn watch(self: &Arc<Self>, scopes: &Arc<Scopes>) {
+    pub(super) async fn watch(self: &Arc<Self>, wards: &Arc<dyn Wards>) {
         while !self.has_left() {
             let _ = tokio::time::timeout(EVERY, self.looks.now.notified()).await;
             let since = lock(&self.state).looked.map_or(LOOK_PAUSE, |began| began.elapsed());
@@ -55,7 +54,7 @@ impl Registry {
             // A node that may not act may not judge either.
             if !self.fence.is_fenced() && !self.has_left() {
                 join_all(suspects.iter().map(|(node, peer)| self.judge(node, peer.as_ref()))).await;
-                self.reap(scopes);
+                self.reap(wards);
             }
         }
     }
@@ -115,7 +114,7 @@ impl Registry {
     }
 
     /// Starts to reap who is dead and has left something behind.
-    fn reap(self: &Arc<Self>, scopes: &Arc<Scopes>) {
+    fn reap(self: &Arc<Self>, wards: &Arc<dyn Wards>) {
         let mut state = lock(&self.state);
         let State { nodes, dead, reaping, mourned, .. } = &mut *state;
         let dead = nodes.iter().filter(|(node, _)| dead.contains_key(*node));
@@ -123,12 +122,12 @@ impl Registry {
         let todo: Vec<_> = todo.map(|(node, known)| (node.clone(), known.renewed_at, mourned.insert(node.clone()))).collect();
         drop(state);
         for (node, lost_at, is_news) in todo {
-            let (registry, scopes) = (self.clone(), scopes.clone());
+            let (registry, wards) = (self.clone(), wards.clone());
             tokio::spawn(async move {
                 if is_news {
-                    scopes.bereaved();
+                    wards.bereaved();
                 }
-                let reaped = reap::reap(&scopes, &node, lost_at, &registry.counters.reaped).await;
+                let reaped = wards.reap(&node, lost_at, &registry.counters.reaped).await;
                 if reaped && registry.forget(&node).await {
                     tracing::info!(%node, "a dead node was reaped");
                     lock(&registry.state).nodes.remove(&node);

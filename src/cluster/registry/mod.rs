@@ -21,9 +21,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
+use futures_util::future::BoxFuture;
 use tokio::sync::{Notify, watch};
 
-use super::{NodeIdentity, Recovery, Scopes};
+use super::NodeIdentity;
 use crate::core::clock;
 use crate::core::sync::lock;
 use crate::core::wire::Form;
@@ -86,10 +87,19 @@ struct Looks {
     now: Notify,
 }
 
-/// What the registry acts on when a node is dead, be it this one.
-pub(super) struct Wards {
-    pub scopes: Arc<Scopes>,
-    pub recovery: Arc<Recovery>,
+/// What follows on the death of a node, be it this one: for the layer above, which has scopes and sockets.
+pub(super) trait Wards: Send + Sync + 'static {
+    /// Another node is dead, as every node learns.
+    fn bereaved(&self);
+
+    /// Ends what a dead node has left in its scopes, as of its last lease. Counts them. False: not all of it could be ended.
+    fn reap<'a>(&'a self, node: &'a str, lost_at: u64, count: &'a AtomicU64) -> BoxFuture<'a, bool>;
+
+    /// This node was declared dead and has taken a new name: what it still has is claimed under that, while the gate is shut.
+    fn new_incarnation(&self) -> BoxFuture<'_, ()>;
+
+    /// The last step of that, in any case: it listens under its new name.
+    fn listen_again(&self);
 }
 
 #[derive(Default)]

@@ -23,7 +23,7 @@ const CLAIM_DEADLINE: Duration = Duration::from_secs(30);
 
 impl Registry {
     /// Renews the lease until it is given up. It has been renewed once, just now.
-    pub(super) async fn keep(&self, wards: &Wards) {
+    pub(super) async fn keep(&self, wards: &dyn Wards) {
         let (mut renewed, mut pause) = (Instant::now(), EVERY);
         while !self.has_left() {
             let _ = tokio::time::timeout(pause, self.renew_now.notified()).await;
@@ -71,7 +71,7 @@ impl Registry {
     }
 
     /// It was declared dead, and others have acted in its place: it takes a new name, and of its sockets what is left to it.
-    async fn live_on(&self, wards: &Wards) {
+    async fn live_on(&self, wards: &dyn Wards) {
         self.fence.shut();
         let old = self.identity.node();
         let new = self.identity.renew();
@@ -87,10 +87,10 @@ impl Registry {
             sleep(RETRY).await;
             began = Instant::now();
         }
-        if tokio::time::timeout(CLAIM_DEADLINE, wards.recovery.claim_all()).await.is_err() {
+        if tokio::time::timeout(CLAIM_DEADLINE, wards.new_incarnation()).await.is_err() {
             tracing::error!("not all sockets could be claimed in time");
         }
-        wards.scopes.attach_all_again();
+        wards.listen_again();
         // If that took longer than a lease, the gate stays shut until the next renewal.
         self.fence.renewed(began);
         self.renew_now.notify_one();

@@ -53,11 +53,11 @@ enum Obstacle {
 
 impl Registry {
     /// Joins the cluster, and stays in it until the lease is given up. Ends early if it may not.
-    pub(in crate::cluster) async fn run(self: Arc<Self>, wards: Wards) {
+    pub(in crate::cluster) async fn run(self: Arc<Self>, wards: Arc<dyn Wards>) {
         match self.join().await {
             Ok(()) => {
                 self.admission.send_replace(Admission::Admitted);
-                tokio::join!(self.keep(&wards), self.watch(&wards.scopes));
+                tokio::join!(self.keep(&*wards), self.watch(&wards));
             }
             Err(error) => {
                 self.admission.send_replace(Admission::Refused(error));

@@ -191,7 +191,7 @@ async fn a_timer_without_a_handler_on_one_node_is_fired_by_another() {
     let server = Server::start(&[]);
     let (redis, world) = (server.client().await, Arc::new(World::default()));
     // A feature is off there, or its release is older.
-    let without = Timers::new(Scopes::new(redis.clone(), Identity::new("without")));
+    let without = Timers::new(Scopes::new(redis.clone(), NodeIdentity::new("without")));
     without.start();
     for n in 0..20 {
         without.arm(&scope(n), "one", "", Duration::ZERO).await.unwrap();

@@ -1,4 +1,4 @@
--- Sends what waits for the end of its window, if that is over. Whoever comes first sends it.
+-- Sends what waits for the end of its window, if that is over. The first node that comes sends it.
 -- KEYS 1 scope:meta   2 newest (a hash, as in volatile_send)
 -- ARGV 1–6 as in scope/lib/scope   7 key   8 window (ms)
 -- Returns { 'ok' sent or 'nothing', heard or -1, listeners, time, 0, ms to the window's end or -1 }

@@ -1,5 +1,5 @@
--- Sends the newest fix of everybody whose window has ended. Whoever comes first sends it. After the end of the SOS: what
--- the SOS service is still owed of last positions.
+-- Sends the newest fix of everybody whose window has ended. The first node that comes sends it. After the end of the
+-- SOS: last positions that the SOS service has not got yet.
 -- KEYS 1 scope:meta   2 sos:state   3 sos:location   4 sos:track   5 sos:outbox   6 sos:events
 -- ARGV 1–13 as in lib/sos.lua (8, 9: only this user, '' all)   14 window (ms)   15 most of them
 -- Returns { 'ok', …, sent, ms to the end of the next window or -1 }

@@ -1,4 +1,4 @@
--- Announces what is owed of presence; and those whose last connection was lost longer than the grace ago, once.
+-- Announces whose presence has changed; and those whose last connection was lost longer than the grace ago, once.
 -- KEYS all nine of lib/sos.lua   10 scope:due
 -- ARGV 1–13 as in lib/sos.lua   14 grace (ms; '' asks for nobody)   15 presence window (ms)
 -- Returns { 'ok' or 'nothing', …, ms until somebody else is due or -1 (the timer `offline` is set to then),

@@ -1,4 +1,4 @@
--- The copies that watchers are owed: some of those that scope:meta names; or, step by step, all that are there.
+-- The copies that are pending for the watchers: some of those that scope:meta names; or, step by step, all that are there.
 -- KEYS 1 scope:meta
 -- ARGV 1 '' those that are named, else where the search goes on (0: from the first)
 -- Returns { where to go on or 0, id, body, id, body, … }

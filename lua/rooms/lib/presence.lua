@@ -3,7 +3,7 @@
 -- `tell_presence(count, rest, who, outside)`, which publishes an announcement: `rest` is the JSON of its other fields, `who` the
 -- user if there is only one, `outside` whether somebody but the internal API has changed something.
 --
--- scope:meta: pe (the window's end) · pw ('1': an announcement is owed when it ends) · pc (users when they were counted last, at
+-- scope:meta: pe (the window's end) · pw ('1': there is something to announce when it ends) · pc (users when they were counted last, at
 -- change pb) · ps (notes up to this one were there when a snapshot was taken: who has it must hear of these users even if all is
 -- as it was).
 

@@ -16,14 +16,14 @@ local function control(event, data)
   publish('! - - -\n["' .. event .. '",' .. data .. ']')
 end
 
--- Owes a copy to those who watch every SOS. If more are owed than anybody could have failed to pay, the sweep finds it.
-local debts
+-- Leaves a copy for those who watch every SOS. If very many are pending, the list is full, and the sweep finds the rest.
+local pending_ids
 local function owe_body(id, body)
-  debts = debts or call('HGET', META, 'wo') or ''
+  pending_ids = pending_ids or call('HGET', META, 'wo') or ''
   put('w:' .. id, body)
-  if #debts < 16384 then
-    debts = debts .. ' ' .. id
-    put('wo', debts)
+  if #pending_ids < 16384 then
+    pending_ids = pending_ids .. ' ' .. id
+    put('wo', pending_ids)
   end
   owed = 1
 end

@@ -17,7 +17,7 @@ pub const STATUS_CONFLICT: Code = Code("STATUS_CONFLICT");
 pub const INVALID_LOCATION: Code = Code("INVALID_LOCATION");
 pub const INVALID_MESSAGE: Code = Code("INVALID_MESSAGE");
 
-/// Why an operation on an SOS did not succeed, whoever asked for it.
+/// Why an operation on an SOS did not succeed, for clients and for the internal API.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SosError {
     #[error("this SOS does not exist")]

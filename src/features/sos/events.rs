@@ -133,7 +133,7 @@ impl Sos {
         if self.leave(&socket, &asked.claims, &asked.sos).await.map_err(about)? {
             return Ok(Reply::Ok);
         }
-        // Whoever asks: who is not there has left, and learns nothing by it.
+        // The same for everybody who is no member: nobody learns by it whether there is such an SOS.
         Ok(accepted(json!({}), true, &Written::default()))
     }
 

@@ -1,4 +1,4 @@
-//! An SOS without a state: the SOS service is asked; while it does not answer, whoever has a token for the SOS gets in with
+//! An SOS without a state: the SOS service is asked; while it does not answer, everybody with a token for the SOS gets in with
 //! a provisional one, which is completed as soon as there is a record. Contract § 3 "To the SOS service".
 
 use std::collections::HashMap;
@@ -203,7 +203,7 @@ impl Sos {
         }
     }
 
-    /// `sos:state` for the whole room. Whoever has heard that somebody came shall not get a state after it that does not know of
+    /// `sos:state` for the whole room. A member that has heard that somebody came shall not get a state after it that does not know of
     /// that: if something was logged meanwhile, another one is taken.
     async fn publish_state(&self, sos: &str) -> Result<(), SosError> {
         for again in (0..PUBLISH_TRIES).rev() {

@@ -1,4 +1,4 @@
-//! Events owed to the SOS service: one leased deliverer for each SOS, in order, at least once, without end.
+//! Events for the SOS service: one leased deliverer for each SOS, in order, at least once, without end.
 //! Contract § 3 "To the SOS service".
 //!
 //! The entries are written by the same scripts as the changes; a deliverer is woken when there are some, and the sweep

@@ -29,7 +29,7 @@ const QUIET_MS: u64 = 20 * 60 * 1000;
 const LOST_RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 /// Then its node's lease tells others that it is gone; the state may have ended too.
 const LOST_TRIES: u32 = 120;
-/// What is owed of presence and cannot be written is tried again, so often; then it is the sweep's.
+/// An announcement that fails is tried again, so often; then it is left to the sweep.
 const ANNOUNCE_TRIES: u32 = 6;
 const ANNOUNCE_RETRY: (Duration, Duration) = (Duration::from_millis(100), LOST_RETRY.1);
 
@@ -189,7 +189,7 @@ impl Sos {
     }
 
     /// Announces what has changed when the presence window ends: one timer for each SOS on this node. Should it not come to
-    /// it, the next change does, or whoever takes over.
+    /// it, the next change does, or the node that takes over.
     pub(super) fn announce_in(self: &Arc<Self>, sos: &str, wait_ms: Option<u64>) {
         let Some(wait) = wait_ms.map(Duration::from_millis) else { return };
         let weak = Arc::downgrade(self);
@@ -204,7 +204,7 @@ impl Sos {
         });
     }
 
-    /// Announces what is owed of presence. True if that was done.
+    /// Announces what has changed. True if that was done.
     pub(super) async fn announce_changes(self: &Arc<Self>, sos: &str) -> bool {
         let op = self.scopes.next_op();
         match sos_announce(self.redis(), sos, self.op(&op, ""), self.presence_window_ms()).await {

@@ -39,7 +39,7 @@ pub enum LookupError {
     Unavailable,
 }
 
-/// What became of an event that is owed to the service.
+/// What became of an event that was sent to the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
     /// It has it, now (2xx) or since an earlier attempt (409).

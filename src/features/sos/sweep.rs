@@ -97,11 +97,11 @@ impl Sos {
             self.flush_due(sos).await?;
         }
         self.forward_all(sos).await?;
-        let owed = self.owes(sos).await?;
-        if owed {
+        let undelivered = self.has_undelivered(sos).await?;
+        if undelivered {
             self.deliver_soon(sos);
         }
-        if matches!(swept, Swept::Ended | Swept::Missing) && !owed {
+        if matches!(swept, Swept::Ended | Swept::Missing) && !undelivered {
             self.forget(sos).await;
         }
         Ok(())
@@ -120,8 +120,8 @@ impl Sos {
         })
     }
 
-    /// Whether the SOS service is still owed events.
-    async fn owes(&self, sos: &str) -> Result<bool, SosError> {
+    /// Whether events are still to be delivered to the SOS service.
+    async fn has_undelivered(&self, sos: &str) -> Result<bool, SosError> {
         let key = sos_keys::outbox(sos);
         let value = self.redis().command_idempotent(cmd("XLEN").arg(&key).to_owned(), &key).await?;
         Ok(!matches!(value, crate::redis::Value::Int(0)))

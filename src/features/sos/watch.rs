@@ -1,5 +1,5 @@
 //! Those who watch every SOS. Scripts leave the watchers' copy of an event with its SOS; the node that ran the script
-//! publishes it under an operation id of its own, so that it comes once, whoever else tries.
+//! publishes it under an operation id of its own, so that it comes once, though other nodes may try as well.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -187,7 +187,7 @@ pub struct Flushed {
 /// Fixes that one call sends; what is left is due at once.
 pub const FLUSH_MOST: u32 = 128;
 
-/// Sends the newest fix of everybody (or of one user) whose window has ended. Whoever comes first sends it, once.
+/// Sends the newest fix of everybody (or of one user) whose window has ended. The first node that comes sends it, once.
 pub async fn sos_flush<E: Eval>(
     redis: &E,
     sos: &str,

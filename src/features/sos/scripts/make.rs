@@ -41,7 +41,7 @@ pub struct FirstTimers {
 }
 
 /// `POST …/init`: makes the state, or fills null fields of one that stands, or completes a provisional one.
-/// `fix` becomes the citizen's last location. Watchers are owed `sos:created`.
+/// `fix` becomes the citizen's last location. A copy of `sos:created` is pending for the watchers.
 pub async fn sos_create<E: Eval>(
     redis: &E,
     sos: &str,

@@ -191,7 +191,7 @@ pub struct Announced {
     pub announce_ms: Option<u64>,
 }
 
-/// Announces (`presence:update`, once) everybody whose last connection was lost `grace_ms` ago or more, and what is owed.
+/// Announces (`presence:update`, once) everybody whose last connection was lost `grace_ms` ago or more, and what else has changed.
 pub async fn sos_presence<E: Eval>(
     redis: &E,
     sos: &str,
@@ -202,7 +202,7 @@ pub async fn sos_presence<E: Eval>(
     announce(redis, sos, op, Some(grace_ms), window).await
 }
 
-/// Announces what has changed in a presence window that is over. Whoever comes first does it.
+/// Announces what has changed in a presence window that is over. The first node that comes does it.
 pub async fn sos_announce<E: Eval>(redis: &E, sos: &str, op: Op<'_>, window: PresenceWindow) -> Result<Announced, E::Error> {
     announce(redis, sos, op, None, window).await
 }

@@ -1,4 +1,4 @@
-//! The outbox of one SOS: events owed to the SOS service, in order, delivered by one leased deliverer.
+//! The outbox of one SOS: events for the SOS service, in order, delivered by one leased deliverer.
 
 use bytes::Bytes;
 
@@ -8,7 +8,7 @@ use crate::features::sos::keys as sos_keys;
 use crate::redis::keys;
 use crate::redis::script::{Args, BadReply, Eval, Reply, script};
 
-/// One event owed. Its `Idempotency-Key` is best `<sosId>-<id>`.
+/// One event to be delivered. Its `Idempotency-Key` is best `<sosId>-<id>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboxEntry {
     pub id: StreamId,

@@ -196,7 +196,7 @@ impl Counters {
     }
 
     async fn tell(&self, scope: &ScopeId, event: &str, user: &str) -> Result<(), RedisError> {
-        let Ok(args) = Args::of_event(event, &user) else { return Ok(()) };
+        let Ok(args) = Args::of_event(event, user) else { return Ok(()) };
         let body = Message { audience: Audience::All, except: Except::Nobody, key: None, args }.body();
         let op = self.scopes.next_op();
         let told = scope_publish(self.scopes.redis(), scope, self.op(&op), "", Durability::Logged, body).await?;

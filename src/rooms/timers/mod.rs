@@ -63,10 +63,12 @@ pub trait OnDue: Send + Sync + 'static {
     fn on_due(&self, due: Due) -> BoxFuture<Fired>;
 }
 
+type Handlers = HashMap<(Kind, &'static str), Arc<dyn OnDue>>;
+
 /// The durable timers of all scopes, as this node sets and fires them.
 pub struct Timers {
     scopes: Arc<Scopes>,
-    handlers: Mutex<HashMap<(Kind, &'static str), Arc<dyn OnDue>>>,
+    handlers: Mutex<Handlers>,
     /// Scopes for which this node has set a timer that is not due before then: they are hinted at already.
     hinted: Mutex<HashMap<ScopeId, Instant>>,
     /// Hints that are being written.

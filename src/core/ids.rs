@@ -3,7 +3,7 @@
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use rand::RngCore;
 
-/// `[A-Za-z0-9_.-]{1,128}`, but not `.` and `..`: what an incident, an interview or a session may be called. It keeps braces
+/// `[A-Za-z0-9_.-]{1,128}`, but not `.` and `..`: what a room may be called. It keeps braces
 /// and colons out of keys, and keeps paths from leading elsewhere.
 pub fn is_scope_id(id: &str) -> bool {
     !matches!(id, "." | "..")
@@ -34,7 +34,7 @@ mod tests {
 
     #[test]
     fn a_scope_id_keeps_out_of_the_key_syntax() {
-        for good in ["a", "sos-1", "A.b_c-9", "...", ".a", &"x".repeat(128)] {
+        for good in ["a", "room-1", "A.b_c-9", "...", ".a", &"x".repeat(128)] {
             assert!(is_scope_id(good), "{good}");
         }
         for bad in ["", ".", "..", "a b", "a:b", "{a}", "ä", "a/b", &"x".repeat(129)] {

@@ -131,20 +131,28 @@ mod tests {
 
     #[test]
     fn an_offset_is_read_from_the_right() {
-        for text in ["sos:a.b.c.e_-1.12-3", "watch:all.e.0-0+7", "sos:a..e.1-1"] {
+        for text in ["room:a.b.c.e_-1.12-3", "watch:all.e.0-0+7", "room:a..e.1-1"] {
             assert_eq!(text.parse::<Offset>().map(|offset| offset.to_string()), Ok(text.into()));
         }
-        let offset: Offset = "sos:a.b.e.5-1+2".parse().unwrap();
+        let offset: Offset = "room:a.b.e.5-1+2".parse().unwrap();
         assert_eq!((&*offset.scope.id, &*offset.position.epoch, offset.position.id.ms, offset.direct), ("a.b", "e", 5, 2));
     }
 
     #[test]
     fn what_the_hub_never_gave_out_is_refused() {
-        for text in
-            ["", "x", "sos:a.1-1", "Sos:a.e.1-1", "sos:a.e.1", "sos:a.e.1-1+", "sos:a b.e.1-1", "sos:.e.1-1", "sos:..e.1-1"]
-        {
+        for text in [
+            "",
+            "x",
+            "room:a.1-1",
+            "Room:a.e.1-1",
+            "room:a.e.1",
+            "room:a.e.1-1+",
+            "room:a b.e.1-1",
+            "room:.e.1-1",
+            "room:..e.1-1",
+        ] {
             assert_eq!(text.parse::<Offset>(), Err(()), "{text}");
         }
-        assert!(format!("sos:{}.e.1-1", "x".repeat(300)).parse::<Offset>().is_err());
+        assert!(format!("room:{}.e.1-1", "x".repeat(300)).parse::<Offset>().is_err());
     }
 }

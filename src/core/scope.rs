@@ -6,7 +6,7 @@ use std::str::FromStr;
 use super::Kind;
 use super::ids::is_scope_id;
 
-/// The unit of everything: one incident, one interview or one session. One hash tag, one log, one channel, one order.
+/// The unit of everything: one room with its state. One hash tag, one log, one channel, one order.
 ///
 /// Written `<kind>:<id>`. In keys the kind stands outside the hash tag, so that two kinds with the same id share a slot but
 /// nothing else.

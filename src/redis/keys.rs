@@ -170,20 +170,20 @@ mod tests {
 
     #[test]
     fn a_channel_names_its_scope() {
-        for scope in ["room:a.b-c_9", "sos:all", "interview:a"].map(|scope| scope.parse::<ScopeId>().unwrap()) {
+        for scope in ["room:a.b-c_9", "list:all", "interview:a"].map(|scope| scope.parse::<ScopeId>().unwrap()) {
             for database in [0, 1, 15, u16::MAX] {
                 assert_eq!(parse_channel(scope_channel(&scope, database).as_bytes()), Some(scope.clone()), "{database}");
             }
         }
         for other in [
-            "scope:channel:sos:42",
+            "scope:channel:room:42",
             "scope:channel:Room:{42}",
-            "scope:channel:sos:{}",
+            "scope:channel:room:{}",
             "x",
-            "scope:channel:sos:{a}b",
-            "scope:channel:0:sos:{a}",
-            "scope:channel:x:sos:{a}",
-            "scope:channel:1:2:sos:{a}",
+            "scope:channel:room:{a}b",
+            "scope:channel:0:room:{a}",
+            "scope:channel:x:room:{a}",
+            "scope:channel:1:2:room:{a}",
             &trial_channel("42"),
         ] {
             assert_eq!(parse_channel(other.as_bytes()), None, "{other}");

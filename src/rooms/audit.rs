@@ -61,7 +61,7 @@ pub async fn read_page<E: Eval>(
             return Ok(None);
         }
         page.more = reply.flag()?;
-        while reply.len() > 0 {
+        while reply.left() > 0 {
             let entry = entry(reply.list()?)?;
             bytes += entry.note.as_ref().map_or(0, String::len);
             page.entries.push(entry);

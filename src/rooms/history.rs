@@ -86,8 +86,8 @@ impl History {
     /// Reads `{ next, message, … }`, as `messages_before` of `lua/rooms/lib/history.lua` gives it behind its `ok`.
     pub fn read(reply: &mut Reply) -> Result<Self, BadReply> {
         let next_before = reply.some()?;
-        let mut messages = Vec::with_capacity(reply.len());
-        while reply.len() > 0 {
+        let mut messages = Vec::with_capacity(reply.left());
+        while reply.left() > 0 {
             let mut list = reply.list()?;
             messages.push(Kept {
                 message_id: list.text()?,
@@ -96,7 +96,7 @@ impl History {
                 text: list.text()?,
                 client_message_id: list.some()?,
                 timestamp: list.uint()?,
-                sender: if list.len() > 0 { list.some()? } else { None },
+                sender: if list.left() > 0 { list.some()? } else { None },
             });
         }
         Ok(Self { messages, next_before })

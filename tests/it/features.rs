@@ -1,4 +1,4 @@
-//! A feature is one folder: features do not see each other, and folders do not import in circles.
+//! A feature is one folder: its words stand nowhere else, features do not see each other, and folders do not import in circles.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -23,20 +23,94 @@ fn read(name: &str) -> String {
     std::fs::read_to_string(root().join(name)).unwrap()
 }
 
-/// The folders of the features.
-fn features() -> Vec<String> {
+/// The features, each with its words.
+fn features() -> BTreeMap<String, Vec<String>> {
     let folders = std::fs::read_dir(root().join("src/features")).unwrap().map(|entry| entry.unwrap().path());
-    folders.filter(|path| path.is_dir()).map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect()
+    let names = folders.filter(|path| path.is_dir()).map(|path| path.file_name().unwrap().to_str().unwrap().to_owned());
+    let words = |name: &str| {
+        let text = read(&format!("src/features/{name}/words.txt"));
+        text.lines().filter(|line| !line.is_empty() && !line.starts_with("# ")).map(str::to_lowercase).collect()
+    };
+    names.map(|name| (name.clone(), words(&name))).collect()
+}
+
+/// Lines outside that may say a feature's word, by their file and a part of them, each with the reason.
+const EXCEPTIONS: &[(&str, &str)] = &[
+    // Scopes that the release before has made do not say themselves that presence is announced in them.
+    ("lua/scope/lib/members.lua", "string.find(META, 'scope:meta:sos:', 1, true)"),
+];
+
+/// Where a word stands in a text as a word or as a part of an identifier, by line.
+fn lines_with(text: &str, word: &str) -> Vec<usize> {
+    let stands_in = |line: &str| {
+        line.match_indices(word).any(|(at, _)| {
+            let before = line[..at].chars().next_back();
+            // `sos` is in `sosId` and `sos_state`, but not in `so sorry`.
+            !before.is_some_and(|c| c.is_ascii_alphabetic())
+        })
+    };
+    text.lines().enumerate().filter(|(_, line)| stands_in(&line.to_lowercase())).map(|(at, _)| at + 1).collect()
+}
+
+#[test]
+fn the_words_of_a_feature_stand_in_its_folders_only() {
+    let mut strays = Vec::new();
+    for (feature, words) in features() {
+        assert!(!words.is_empty(), "{feature} has no words");
+        let own = [format!("src/features/{feature}/"), format!("lua/{feature}/")];
+        for file in files("src", &[".rs"]).into_iter().chain(files("lua", &[".lua"])) {
+            if own.iter().any(|own| file.starts_with(own))
+                || file.starts_with("src/app/demo")
+                || file.starts_with("src/app/tests")
+            {
+                continue;
+            }
+            let text = read(&file);
+            let line_in_app = format!("features::{feature}::");
+            for word in &words {
+                for line in lines_with(&text, word) {
+                    let said = text.lines().nth(line - 1).unwrap_or_default();
+                    let is_its_line = file == "src/app.rs" && said.contains(&line_in_app);
+                    let is_its_module = file == "src/features/mod.rs" && said == format!("pub mod {feature};");
+                    let is_exception = EXCEPTIONS.iter().any(|(of, part)| *of == file && said.contains(part));
+                    if !is_its_line && !is_its_module && !is_exception {
+                        strays.push(format!("{file}:{line} says {word}, which is {feature}'s: {}", said.trim()));
+                    }
+                }
+            }
+        }
+    }
+    assert!(strays.is_empty(), "{}\n{}", strays.len(), strays.join("\n"));
 }
 
 #[test]
 fn no_feature_sees_another() {
-    let names = features();
+    let names: Vec<_> = features().into_keys().collect();
     for file in files("src/features", &[".rs"]) {
         let own = file.split('/').nth(2).unwrap().to_owned();
         for other in names.iter().filter(|other| **other != own) {
             let text = read(&file);
             assert!(!text.contains(&format!("features::{other}")), "{file} sees {other}");
+        }
+    }
+}
+
+/// The files that a document names: words with a slash that end in `.rs` or `.lua`, relative to `src/` or the project.
+fn files_named(text: &str) -> Vec<&str> {
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || "_./-".contains(c)));
+    words
+        .filter(|word| word.contains('/') && !word.starts_with('/') && (word.ends_with(".rs") || word.ends_with(".lua")))
+        .collect()
+}
+
+#[test]
+fn the_documents_name_files_that_there_are() {
+    for document in ["ARCHITECTURE.md", "docs/how-it-works.md", "docs/decisions.md"] {
+        let text = read(document);
+        let named = files_named(&text);
+        assert!(!named.is_empty(), "{document}");
+        for file in named {
+            assert!(root().join(file).exists() || root().join("src").join(file).exists(), "{document} names {file}");
         }
     }
 }

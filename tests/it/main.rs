@@ -75,6 +75,7 @@ mod scripts_status;
 mod scripts_talk;
 mod scripts_timers;
 mod scripts_world;
+mod sizes;
 mod socketio;
 mod socketio_acks;
 mod socketio_events;

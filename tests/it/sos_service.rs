@@ -10,7 +10,8 @@ use serde_json::json;
 use crate::support::stub_http::{Answer, StubHttp};
 
 fn client(url: &str) -> SosService {
-    SosService::new(url, &Secret::new("a token of the tests")).unwrap()
+    // As the setting is read.
+    SosService::new(url.trim_end_matches('/'), &Secret::new("a token of the tests")).unwrap()
 }
 
 #[tokio::test]

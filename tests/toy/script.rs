@@ -57,7 +57,7 @@ pub async fn counter_change<E: Eval>(redis: &E, scope: &ScopeId, op: Op<'_>, cha
         listeners: reply.uint()? as u32,
         here: Vec::new(),
     };
-    while reply.len() > 0 {
+    while reply.left() > 0 {
         changed.here.push(reply.text()?);
     }
     Ok(changed)

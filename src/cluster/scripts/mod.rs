@@ -25,7 +25,7 @@ pub struct Op<'a> {
     /// answer and `duplicate`.
     pub client_message_id: &'a str,
     pub retention: Retention,
-    /// There is an SOS service: what it is to be told is kept for it.
+    /// What was written is kept for a service that is told of it.
     pub outbox: bool,
     /// The number of the database, which the channel carries.
     pub database: u16,

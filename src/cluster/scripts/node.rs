@@ -94,7 +94,7 @@ pub async fn node_list<E: Eval>(redis: &E, place: &str, labels: &[&str]) -> Resu
             None => listing.nodes.push(listed(field, &value).ok_or_else(|| reply.bad("no node"))?),
         }
     }
-    while reply.len() > 0 {
+    while reply.left() > 0 {
         listing.holders.extend(reply.some()?);
     }
     Ok(listing)

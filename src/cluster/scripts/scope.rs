@@ -125,7 +125,7 @@ pub async fn scope_publish_after<E: Eval>(
         None => args.done(),
     };
     let mut reply = Reply::new(PUBLISH.name, redis.eval_write(&PUBLISH, at, args).await?)?;
-    Ok(if reply.len() == 1 { None } else { Some(published(&mut reply)?) })
+    Ok(if reply.left() == 1 { None } else { Some(published(&mut reply)?) })
 }
 
 fn published(reply: &mut Reply) -> Result<Published, BadReply> {
@@ -207,9 +207,9 @@ fn log(mut reply: Reply) -> Result<Log, BadReply> {
         trimmed: parse_id(&mut reply)?,
         reset: reply.flag()?,
         more: reply.flag()?,
-        entries: Vec::with_capacity(reply.len() / 2),
+        entries: Vec::with_capacity(reply.left() / 2),
     };
-    while reply.len() > 0 {
+    while reply.left() > 0 {
         log.entries.push(Entry { id: parse_id(&mut reply)?, body: reply.bytes()? });
     }
     Ok(log)
@@ -289,7 +289,7 @@ pub async fn scope_touch<E: Eval>(redis: &E, scope: &ScopeId, members: &[Member<
         let args = part.iter().fold(Args::new(), touch);
         let at = vec![keys::scope_meta(scope), keys::scope_members(scope)];
         let mut reply = Reply::new(TOUCH.name, redis.eval(&TOUCH, at, args.done()).await?)?;
-        while reply.len() > 0 {
+        while reply.left() > 0 {
             lost.push(reply.text()?);
         }
     }

@@ -150,7 +150,7 @@ pub async fn slots_list<E: Eval>(redis: &E) -> Result<Slots, E::Error> {
         let mut reply = Reply::new(LIST.name, redis.eval(&LIST, at.clone(), args).await?)?;
         let (ready, now_ms, mut list) = (reply.flag()?, reply.uint()?, reply.list()?);
         let before = slots.len();
-        while list.len() > 0 {
+        while list.left() > 0 {
             slots.push((list.text()?, list.uint()?));
         }
         if slots.len() - before < LIST_PAGE {

@@ -26,7 +26,7 @@ impl Reply {
         BadReply { script: self.script, detail: detail.into() }
     }
 
-    pub fn len(&self) -> usize {
+    pub fn left(&self) -> usize {
         self.items.len()
     }
 
@@ -93,8 +93,8 @@ impl Reply {
     /// Field, value, field, value… of a hash.
     pub fn pairs(&mut self) -> Result<Vec<(String, Bytes)>, BadReply> {
         let mut list = self.list()?;
-        let mut pairs = Vec::with_capacity(list.len() / 2);
-        while list.len() > 0 {
+        let mut pairs = Vec::with_capacity(list.left() / 2);
+        while list.left() > 0 {
             pairs.push((list.text()?, list.bytes()?));
         }
         Ok(pairs)

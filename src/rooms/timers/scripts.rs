@@ -45,8 +45,8 @@ pub async fn due_read<E: Eval>(redis: &E, scope: &ScopeId, most: usize) -> Resul
     let args = Args::new().int(most as u64).done();
     let mut reply = Reply::new(READ.name, redis.eval(&READ, vec![keys::scope_due(scope)], args).await?)?;
     let next = reply.wait()?;
-    let mut rows = Vec::with_capacity(reply.len() / 2);
-    while reply.len() > 0 {
+    let mut rows = Vec::with_capacity(reply.left() / 2);
+    while reply.left() > 0 {
         rows.push(DueRow { row: reply.text()?, late: Duration::from_millis(reply.uint()?) });
     }
     Ok(DueTimers { rows, next })
@@ -63,8 +63,8 @@ pub async fn due_set<E: Eval>(redis: &E, scope: &ScopeId, row: &str, wait: Optio
 pub async fn timers_take<E: Eval>(redis: &E, part: u16, most: usize, hold: Duration) -> Result<Vec<Taken>, E::Error> {
     let args = Args::new().int(most as u64).owned(millis(hold)).done();
     let mut reply = Reply::new(TAKE.name, redis.eval(&TAKE, vec![keys::timers(part)], args).await?)?;
-    let mut taken = Vec::with_capacity(reply.len() / 2);
-    while reply.len() > 0 {
+    let mut taken = Vec::with_capacity(reply.left() / 2);
+    while reply.left() > 0 {
         taken.push(Taken { name: reply.text()?, score: reply.text()? });
     }
     Ok(taken)

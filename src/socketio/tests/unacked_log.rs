@@ -6,7 +6,7 @@ fn at(ms: u64) -> StreamId {
 }
 
 fn scope(id: &str) -> ScopeId {
-    ScopeId { kind: Kind::of("sos"), id: id.into() }
+    ScopeId { kind: Kind::of("room"), id: id.into() }
 }
 
 fn place(ms: u64) -> Position {
@@ -51,15 +51,15 @@ fn a_direct_emit_is_counted_from_the_last_offset_or_the_newest_join() {
     let mut unacked = UnackedLog::default();
     assert_eq!(direct(&mut unacked, "x"), None, "in no scope");
     unacked.enter(&scope("a"), place(10));
-    assert_eq!(direct(&mut unacked, "x").as_deref(), Some("sos:a.e.10-0+1"));
-    assert_eq!(direct(&mut unacked, "x").as_deref(), Some("sos:a.e.10-0+2"));
+    assert_eq!(direct(&mut unacked, "x").as_deref(), Some("room:a.e.10-0+1"));
+    assert_eq!(direct(&mut unacked, "x").as_deref(), Some("room:a.e.10-0+2"));
     log(&mut unacked, "a", 15);
-    assert_eq!(direct(&mut unacked, "x").as_deref(), Some("sos:a.e.15-0+1"));
+    assert_eq!(direct(&mut unacked, "x").as_deref(), Some("room:a.e.15-0+1"));
     assert_eq!(
-        after(&unacked, "sos:a.e.10-0+1"),
-        (vec![("a".into(), 10)], vec!["sos:a.e.10-0+2".into(), "sos:a.e.15-0+1".into()])
+        after(&unacked, "room:a.e.10-0+1"),
+        (vec![("a".into(), 10)], vec!["room:a.e.10-0+2".into(), "room:a.e.15-0+1".into()])
     );
-    assert_eq!(after(&unacked, "sos:a.e.15-0").1, ["sos:a.e.15-0+1"]);
+    assert_eq!(after(&unacked, "room:a.e.15-0").1, ["room:a.e.15-0+1"]);
     assert_eq!(after(&unacked, "").1.len(), 4);
 }
 
@@ -77,12 +77,12 @@ fn what_was_emitted_in_no_scope_is_kept_at_its_place() {
     unacked.exit(&scope("b"));
     direct(&mut unacked, "after");
     let directs = |had: &str| after(&unacked, had).1;
-    let all = ["before", "sos:a.e.10-0+1", "between", "after"];
+    let all = ["before", "room:a.e.10-0+1", "between", "after"];
     assert_eq!(directs(""), all, "it has had nothing");
-    assert_eq!(directs("sos:z.e.99-0"), all, "an offset of a connection before this one");
-    assert_eq!(directs("sos:a.e.10-0+1"), all[2..]);
-    assert_eq!(directs("sos:a.e.15-0"), all[2..]);
-    assert_eq!(directs("sos:b.e.25-0"), all[3..]);
+    assert_eq!(directs("room:z.e.99-0"), all, "an offset of a connection before this one");
+    assert_eq!(directs("room:a.e.10-0+1"), all[2..]);
+    assert_eq!(directs("room:a.e.15-0"), all[2..]);
+    assert_eq!(directs("room:b.e.25-0"), all[3..]);
     let mut new = UnackedLog::default();
     new.adopt(&unacked.sent());
     assert_eq!(new.sent(), unacked.sent(), "on another node too");
@@ -99,7 +99,7 @@ fn what_was_too_much_to_keep_is_missing_for_those_who_have_not_had_it() {
     for _ in 0..=MAX_ENTRIES {
         direct(&mut unacked, "x");
     }
-    for (had, incomplete) in [("", true), ("sos:a.e.11-0", true), ("sos:a.e.11-0+1", false), ("sos:a.e.11-0+7", false)] {
+    for (had, incomplete) in [("", true), ("room:a.e.11-0", true), ("room:a.e.11-0+1", false), ("room:a.e.11-0+7", false)] {
         assert_eq!(is_incomplete(&unacked, had), incomplete, "{had:?}");
     }
     let mut new = UnackedLog::default();
@@ -121,10 +121,10 @@ fn the_scope_that_an_offset_does_not_name_begins_where_the_log_says() {
         log(&mut unacked, id, ms);
     }
     let starts = |had: &str| after(&unacked, had).0;
-    assert_eq!(starts("sos:a.e.11-0"), [("a".into(), 11)], "b: nothing yet");
-    assert_eq!(starts("sos:b.e.21-0"), [("a".into(), 12), ("b".into(), 21)]);
-    assert_eq!(starts("sos:a.e.13-0"), [("b".into(), 22), ("a".into(), 13)]);
-    assert_eq!(starts("sos:a.e.99-0"), [("a".into(), 99)], "not in this log");
+    assert_eq!(starts("room:a.e.11-0"), [("a".into(), 11)], "b: nothing yet");
+    assert_eq!(starts("room:b.e.21-0"), [("a".into(), 12), ("b".into(), 21)]);
+    assert_eq!(starts("room:a.e.13-0"), [("b".into(), 22), ("a".into(), 13)]);
+    assert_eq!(starts("room:a.e.99-0"), [("a".into(), 99)], "not in this log");
 }
 
 #[test]
@@ -180,5 +180,5 @@ fn another_node_goes_on_with_the_same_offsets() {
     let mut new = in_two();
     new.adopt(&old.sent());
     assert_eq!(new.sent(), old.sent());
-    assert_eq!(direct(&mut new, "x").as_deref(), Some("sos:a.e.11-0+2"));
+    assert_eq!(direct(&mut new, "x").as_deref(), Some("room:a.e.11-0+2"));
 }

@@ -259,7 +259,7 @@ pub async fn sos_track<E: Eval>(
             return Ok(None);
         }
         after = reply.bytes()?;
-        while reply.len() > 0 {
+        while reply.left() > 0 {
             if let Some(next) = page.add(reply.uint()?, reply.bytes()?) {
                 return Ok(Some(Track { points: page.points, next: Some(next) }));
             }

@@ -107,7 +107,7 @@ pub async fn sos_share<E: Eval>(redis: &E, sos: &str) -> Result<Option<(SosSnaps
     let scope = scope(sos);
     let at = vec![keys::scope_meta(&scope), sos_keys::state(sos), sos_keys::location(sos), keys::scope_members(&scope)];
     let mut reply = Reply::new(SHARE.name, redis.eval(&SHARE, at, Vec::new()).await?)?;
-    Ok(if reply.len() == 0 { None } else { Some((SosSnapshot::read(sos, &mut reply)?, reply.parsed()?)) })
+    Ok(if reply.left() == 0 { None } else { Some((SosSnapshot::read(sos, &mut reply)?, reply.parsed()?)) })
 }
 
 /// A write that may have changed who is there.
@@ -282,7 +282,7 @@ pub async fn sos_standing<E: Eval>(redis: &E, sos: &str, actor: Actor<'_>) -> Re
     let at = vec![sos_keys::state(sos), keys::scope_members(&scope(sos))];
     let args = Args::new().owned(user_tag(actor.user)).text(actor.role).flag(actor.named).text(actor.sid).done();
     let mut reply = Reply::new(STANDING.name, redis.eval(&STANDING, at, args).await?)?;
-    if reply.len() == 0 {
+    if reply.left() == 0 {
         return Ok(None);
     }
     Ok(Some(Standing { role: reply.some()?, status: reply.text()?, ended: reply.flag()?, member: reply.flag()? }))

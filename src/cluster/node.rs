@@ -2,7 +2,7 @@
 //!
 //! ```ignore
 //! let node = Node::new(config, redis);
-//! // … features, and whoever answers at the peer port: node.peers.on(…)
+//! // … features, and what answers at the peer port: node.peers.on(…)
 //! node.start().await?;
 //! // … serve; and when that is over:
 //! node.leave().await;

@@ -123,7 +123,7 @@ struct Asked {
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Poll {
-    /// The client's, for whoever looks for it.
+    /// The client's, for the log.
     address: IpAddr,
     what: What,
 }

@@ -45,7 +45,7 @@ struct Inner {
 
 pub struct LocalScope {
     pub id: ScopeId,
-    /// Held by whoever attaches or detaches.
+    /// Held while the scope is attached or detached.
     pub lifecycle: tokio::sync::Mutex<()>,
     inner: Mutex<Inner>,
 }
@@ -280,7 +280,7 @@ impl LocalScope {
         Some(attached)
     }
 
-    /// Nobody is here: whoever comes now makes the scope anew. False if somebody came.
+    /// Nobody is here: the next that comes makes the scope anew. False if somebody came.
     pub fn end_if_empty(&self) -> bool {
         let mut inner = lock(&self.inner);
         if inner.members.is_empty() {

@@ -65,7 +65,7 @@ impl Entry {
 
 /// Where an unanswered call goes next.
 pub(super) enum Route {
-    /// To whoever owns the slot now, after a pause that holds the whole slot.
+    /// To the master that owns the slot now, after a pause that holds the whole slot.
     Owner(Duration),
     /// To the master that imports the slot, this once.
     Ask(Node),

@@ -10,9 +10,9 @@
 //! ```
 //!
 //! Order per slot: calls of one slot are never in flight at two masters, and what comes back unanswered goes to the head of the
-//! queue of whoever owns the slot now. A slot nobody owns queues in the *limbo*, lane 0, which has no connection.
+//! queue of the master that owns the slot now. A slot without one queues in the *limbo*, lane 0, which has no connection.
 //!
-//! Whoever is answered with a failure is out of the queue: nothing of it runs later, unless the answer is `Unknown`.
+//! A call that is answered with a failure is out of the queue: nothing of it runs later, unless the answer is `Unknown`.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

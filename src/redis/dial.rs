@@ -80,7 +80,7 @@ impl ClientName {
 
 impl Dial {
     pub fn new(target: &Target, config: &RedisConfig) -> Self {
-        // A pipeline's own deadline is kept by whoever sends it; this is the net below, a little further down.
+        // A pipeline's own deadline is kept by its sender; this is the net below, a little further down.
         let answer_timeout = config.response_timeout + config.ack_timeout + Duration::from_secs(1);
         Self {
             tls: target.tls,

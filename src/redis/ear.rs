@@ -113,7 +113,7 @@ impl Listening<'_> {
                 }
             }
         };
-        // Refused ones go back to whoever owns them now.
+        // Refused ones go back to the master that owns them now.
         self.shared.lost(self.node, again);
         result
     }

@@ -135,7 +135,7 @@ struct Ear {
     /// To be looked at; doubles do no harm.
     dirty: Vec<Arc<str>>,
     bell: Arc<Notify>,
-    /// Its node owns nothing any more. Also read by whoever passes its messages on: what a master says after its successor was
+    /// Its node owns nothing any more. Also read where its messages are passed on: what a master says after its successor was
     /// made, such as one that hung, is of a past that the others do not share.
     retired: Arc<AtomicBool>,
 }
@@ -256,7 +256,7 @@ impl Shared {
         gaps
     }
 
-    /// This master does not send these any more: whoever owns them now has to subscribe them.
+    /// This master does not send these any more: the master that owns them now has to subscribe them.
     pub fn lost(&self, node: &Node, channels: impl IntoIterator<Item = Arc<str>>) {
         let mut state = self.lock();
         for name in channels {

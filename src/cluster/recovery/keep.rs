@@ -1,4 +1,4 @@
-//! Records over time: renewed while their sockets live, left behind for whoever comes back when they are gone.
+//! Records over time: renewed while their sockets live, left behind for clients that come back when they are gone.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Weak};

@@ -1,6 +1,6 @@
 //! Connections that outlive their transports and their nodes.
 //!
-//! Each socket has a record, `session:{<pid>}`, and an epoch that is raised by whoever takes it over; with the name of the
+//! Each socket has a record, `session:{<pid>}`, and an epoch that is raised by the node that takes it over; with the name of the
 //! node it says whose a membership is. A client that comes back names its `pid`: the record is claimed, the old owner is told
 //! if it lives, each room is joined again, and what the log holds beyond the client's place is queued behind CONNECT.
 //!

@@ -16,7 +16,7 @@ use crate::core::wire::Form;
 const EVERY: Duration = Duration::from_secs(3);
 /// … and how soon it is tried again.
 const RETRY: Duration = Duration::from_millis(300);
-/// Whoever was without a lease for so long takes a new name unasked: by then its certificate may be forgotten.
+/// A node that was without a lease for so long takes a new name unasked: by then its certificate may be forgotten.
 const TOO_LONG: Duration = Duration::from_secs(30 * 60);
 /// How long claiming the sockets of the old name may take.
 const CLAIM_DEADLINE: Duration = Duration::from_secs(30);

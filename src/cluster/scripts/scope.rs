@@ -25,7 +25,7 @@ pub struct Entry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
     Logged,
-    /// Not logged: whoever misses it never gets it.
+    /// Not logged: a client that misses it never gets it.
     Volatile,
 }
 
@@ -146,7 +146,7 @@ const RESTORED_AT_ONCE: usize = 64;
 
 /// Registers the node as a listener (its subscription stands already), re-adds those of its members that Redis has lost,
 /// and returns what was logged after `cursor` (at most `limit` entries). Without a cursor only the position. A scope that
-/// does not exist is not made, unless there are members to re-add: whoever joins makes it, and registers the node then.
+/// does not exist is not made, unless there are members to re-add: the first join makes it, and registers the node then.
 pub async fn scope_attach<E: Eval>(
     redis: &E,
     scope: &ScopeId,

@@ -1,4 +1,4 @@
-//! What recovery needs of one connection: `session:{<pid>}`. Whoever holds the highest epoch owns it.
+//! What recovery needs of one connection: `session:{<pid>}`. The node with the highest epoch owns it.
 
 use bytes::Bytes;
 
@@ -6,7 +6,7 @@ use crate::core::{Position, ScopeId};
 use crate::redis::keys;
 use crate::redis::script::{Args, Eval, Reply, script};
 
-/// Who holds a connection: a write by anybody whom another has outdone does nothing.
+/// Who holds a connection: a write by a node with a lower epoch does nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Owner<'a> {
     /// Node and incarnation, no spaces.

@@ -7,6 +7,7 @@ pub mod feature;
 mod form;
 mod invites;
 mod join;
+pub mod providers;
 pub mod recruiter;
 mod requests;
 pub mod routes;

@@ -19,6 +19,8 @@ export default defineConfig({
       "/demo/token": hub,
       "/demo/sos": hub,
       "/demo/holder": hub,
+      "/demo/interview": hub,
+      "/media": hub,
       "/api": hub,
     },
   },

@@ -112,6 +112,36 @@ async fn a_name_signs_a_user_of_interview_sessions_in() {
     }
 }
 
+async fn planned(hub: &Hub, body: Value) -> (u16, Value) {
+    let answer = hub.request(Method::POST, "/demo/interview").json(&body).send().await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_page_can_plan_an_interview() {
+    let Some(world) = World::start(1, &[("DEMO", "true"), ("INTERVIEW_JWT_SECRET", "a secret of the interviews")]).await else {
+        return;
+    };
+    let (status, made) = planned(&world.hubs[0], json!({"candidate": "Ada"})).await;
+    assert_eq!(status, 201, "{made}");
+    assert!(made["joinToken"].is_string() && made["expiresAt"].as_u64().unwrap() > now_seconds() * 1000, "{made}");
+    // The recruiter's token is one that the hub takes: it may give out an invite to this interview.
+    let path = format!("/api/interviews/{}/invites", made["interviewId"].as_str().unwrap());
+    let invite = world.hubs[0].request(Method::POST, &path).bearer_auth(made["recruiterToken"].as_str().unwrap());
+    assert_eq!(invite.json(&json!({})).send().await.unwrap().status(), 201);
+    for body in [json!({}), json!({"candidate": " "}), json!({"candidate": "x".repeat(81)}), json!({"candidate": 7})] {
+        let (status, answer) = planned(&world.hubs[0], body).await;
+        assert_eq!((status, &answer["errors"][0]["field"]), (400, &json!("candidate")), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_database_no_interview_is_planned() {
+    let hub = hub("true").await;
+    let (status, answer) = planned(&hub, json!({"candidate": "Ada"})).await;
+    assert_eq!((status, &answer["code"]), (501, &json!("NOT_CONFIGURED")), "{answer}");
+}
+
 #[tokio::test]
 async fn without_a_database_nobody_is_signed_in() {
     let hub = hub("true").await;

@@ -2,13 +2,15 @@
 
 import "./styles/base.css";
 import "./styles/interview.css";
+import "./styles/live.css";
 import { IncidentPage } from "./incident-page";
 import { addressOf, addressWith, PAGES, readPreferences, readSettings, writePreferences, type Page, type Preferences } from "./settings";
 import { h, icon, setText } from "./ui/dom";
 import { InterviewPage } from "./ui/interview/page";
+import { LivePage } from "./ui/live/page";
 import { settingsDialog } from "./ui/settings-dialog";
 
-const LABELS: Record<Page, string> = { incident: "Incident", interview: "Interview" };
+const LABELS: Record<Page, string> = { incident: "Incident", interview: "Interview", live: "Live interview" };
 
 interface Shown {
   elements: HTMLElement[];
@@ -54,6 +56,10 @@ function make(page: Page): Shown {
       },
     });
     return incident;
+  }
+  if (page === "live") {
+    const live = new LivePage({ transports: settings.transports, hash: location.hash });
+    return { elements: [live.element], tick: () => live.tick() };
   }
   const interview = new InterviewPage({ user: settings.holder, onUser: (name) => changeAddress((search) => addressWith(search, "user", name)) });
   return { elements: [interview.element], tick: () => interview.tick() };

@@ -3,8 +3,8 @@
 import { PANEL_ROLES, SOS_ID, type PanelRole } from "./protocol";
 
 /** What the hub does, each with a page of its own. */
-export type Page = "incident" | "interview";
-export const PAGES: readonly Page[] = ["incident", "interview"];
+export type Page = "incident" | "interview" | "live";
+export const PAGES: readonly Page[] = ["incident", "interview", "live"];
 
 export interface Settings {
   page: Page;

@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 
 use super::recruiter::{self, Recruiter, RecruiterRole, RecruiterVerifier};
 use super::settings::{self, Settings};
-use super::{Interviews, Parts as InterviewParts, routes};
+use super::{Interviews, Parts as InterviewParts, demo, routes};
 use crate::core::ids;
 use crate::feature::check::published_keys;
 use crate::feature::{Configured, Feature, Finding, NoToken, Parts, Surface, TokenCommand, TokenWish, World, probe};
@@ -87,7 +87,16 @@ impl Configured for SetUp {
     fn build(&self, world: &World) -> anyhow::Result<Parts> {
         let recruiters = Arc::new(RecruiterVerifier::new(&self.0.identity).context("tokens cannot be verified")?);
         let Some(store) = world.store.clone() else {
-            return Ok(Parts { routes: Box::new(|router| routes::routes(router, None)), ..Parts::default() });
+            let demo = world.settings.server.demo.then(|| self.0.identity.clone());
+            return Ok(Parts {
+                routes: Box::new(move |router| {
+                    routes::routes(router, None);
+                    if let Some(identity) = demo {
+                        demo::route(router, &identity, None);
+                    }
+                }),
+                ..Parts::default()
+            });
         };
         let interviews = Interviews::new(InterviewParts {
             store,
@@ -98,8 +107,12 @@ impl Configured for SetUp {
         let dependencies = probe::published_keys("interviewKeys", &self.0.identity)?.into_iter().collect();
         let (limits, token) = (world.limits.clone(), world.settings.internal_token.clone());
         let requests_per_minute = self.0.requests_per_minute;
+        let demo = world.settings.server.demo.then(|| self.0.identity.clone());
         Ok(Parts {
             routes: Box::new(move |router| {
+                if let Some(identity) = demo {
+                    demo::route(router, &identity, Some(&interviews));
+                }
                 let parts = routes::Parts { interviews, limits, requests_per_minute, internal_token: token.as_ref() };
                 routes::routes(router, Some(parts));
             }),

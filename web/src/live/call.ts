@@ -1,0 +1,162 @@
+/**
+ * A call between two browsers (WebRTC), signalled by the hub: `joinRoom`, then offers, answers and candidates to one socket.
+ * Of each pair the one whose socketId is smaller is polite: it gives way when both make an offer at once.
+ */
+
+import { HubError } from "../errors";
+import { Store } from "../state/store";
+import type { Peer } from "./protocol";
+import type { LiveSocket } from "./socket";
+
+export interface CallView {
+  state: "out" | "joining" | "in";
+  own: MediaStream | null;
+  others: { peer: Peer; stream: MediaStream | null; connection: RTCPeerConnectionState }[];
+}
+
+interface Line {
+  peer: Peer;
+  connection: RTCPeerConnection;
+  stream: MediaStream | null;
+  making: boolean;
+  ignoring: boolean;
+}
+
+interface Signal<T> {
+  socketId: string;
+  payload: T;
+}
+
+export class Call {
+  readonly view = new Store<CallView>({ state: "out", own: null, others: [] });
+  readonly #lines = new Map<string, Line>();
+  #own: MediaStream | null = null;
+  #in = false;
+
+  constructor(private readonly socket: LiveSocket, private readonly interviewId: string, private readonly role: "candidate" | "interviewer") {
+    socket.on<Peer[]>("presence:update", (peers) => this.#presence(peers));
+    for (const event of ["offer", "answer"]) socket.on<Signal<RTCSessionDescriptionInit>>(event, (signal) => void this.#described(signal));
+    socket.on<Signal<RTCIceCandidateInit | null>>("iceCandidate", (signal) => void this.#candidate(signal));
+  }
+
+  async join(): Promise<void> {
+    if (this.#in) return;
+    this.view.update((view) => ({ ...view, state: "joining" }));
+    try {
+      this.#own = await ownMedia();
+      await this.#enter();
+    } catch (thrown) {
+      await this.leave();
+      throw thrown;
+    }
+  }
+
+  /** After a connection that was not recovered the hub does not know us any more. */
+  async again(): Promise<void> {
+    if (this.#in) await this.#enter();
+  }
+
+  async leave(): Promise<void> {
+    const was = this.#in;
+    this.#in = false;
+    for (const line of this.#lines.values()) line.connection.close();
+    this.#lines.clear();
+    this.#own?.getTracks().forEach((track) => track.stop());
+    this.#own = null;
+    this.#show();
+    if (was) await this.socket.request("leaveRoom", { interviewId: this.interviewId }).catch(() => undefined);
+  }
+
+  async #enter(): Promise<void> {
+    this.#in = true;
+    await this.socket.request("joinRoom", { interviewId: this.interviewId, role: this.role });
+    this.#show();
+  }
+
+  #presence(peers: Peer[]): void {
+    if (!this.#in) return;
+    const own = this.socket.socket.id ?? "";
+    const present = new Set(peers.map((peer) => peer.socketId));
+    for (const [id, line] of this.#lines) {
+      if (present.has(id)) continue;
+      line.connection.close();
+      this.#lines.delete(id);
+    }
+    for (const peer of peers) if (peer.socketId !== own && peer.role !== "observer" && !this.#lines.has(peer.socketId)) this.#line(peer);
+    this.#show();
+  }
+
+  #line(peer: Peer): Line {
+    const connection = new RTCPeerConnection();
+    const line: Line = { peer, connection, stream: null, making: false, ignoring: false };
+    this.#lines.set(peer.socketId, line);
+    connection.onnegotiationneeded = (): void => void this.#offer(line);
+    connection.onicecandidate = ({ candidate }): void => { if (candidate) this.#send("iceCandidate", peer.socketId, candidate.toJSON()); };
+    connection.ontrack = ({ streams: [stream] }): void => {
+      line.stream = stream ?? null;
+      this.#show();
+    };
+    connection.onconnectionstatechange = (): void => {
+      if (connection.connectionState === "failed") connection.restartIce();
+      this.#show();
+    };
+    for (const track of this.#own?.getTracks() ?? []) if (this.#own) connection.addTrack(track, this.#own);
+    return line;
+  }
+
+  async #offer(line: Line): Promise<void> {
+    try {
+      line.making = true;
+      await line.connection.setLocalDescription();
+      this.#send("offer", line.peer.socketId, line.connection.localDescription);
+    } finally {
+      line.making = false;
+    }
+  }
+
+  async #described({ socketId, payload }: Signal<RTCSessionDescriptionInit>): Promise<void> {
+    if (!this.#in) return;
+    const line = this.#lines.get(socketId) ?? this.#line({ socketId, identity: "", role: "" });
+    const { connection } = line;
+    const polite = (this.socket.socket.id ?? "") < socketId;
+    const collision = payload.type === "offer" && (line.making || connection.signalingState !== "stable");
+    line.ignoring = collision && !polite;
+    if (line.ignoring) return;
+    await connection.setRemoteDescription(payload);
+    if (payload.type !== "offer") return;
+    await connection.setLocalDescription();
+    this.#send("answer", socketId, connection.localDescription);
+  }
+
+  async #candidate({ socketId, payload }: Signal<RTCIceCandidateInit | null>): Promise<void> {
+    const line = this.#lines.get(socketId);
+    if (!line || payload === null) return;
+    try {
+      await line.connection.addIceCandidate(payload);
+    } catch (thrown) {
+      if (!line.ignoring) throw thrown;
+    }
+  }
+
+  #send(event: string, to: string, payload: unknown): void {
+    // Who has left meanwhile is told by the next presence; signals to it are refused.
+    this.socket.request(event, { interviewId: this.interviewId, to, payload }).catch(() => undefined);
+  }
+
+  #show(): void {
+    this.view.set({
+      state: this.#in ? "in" : "out",
+      own: this.#own,
+      others: [...this.#lines.values()].map(({ peer, stream, connection }) => ({ peer, stream, connection: connection.connectionState })),
+    });
+  }
+}
+
+async function ownMedia(): Promise<MediaStream> {
+  if (!navigator.mediaDevices) throw new HubError("NO_SECURE_PAGE");
+  try {
+    return await navigator.mediaDevices.getUserMedia({ audio: true, video: { width: 640, height: 400 } });
+  } catch (thrown) {
+    throw new HubError((thrown as Error).name === "NotAllowedError" ? "MEDIA_DENIED" : "MEDIA_UNAVAILABLE");
+  }
+}

@@ -1,10 +1,13 @@
 //! How this feature refuses (contract § 4 "Errors"): the codes, texts and statuses of every surface.
 
 use hyper::StatusCode;
+use uuid::Uuid;
 
 use crate::auth::AuthError;
 use crate::http::error::Problem;
 use crate::livekit::LiveKitError;
+use crate::redis::RedisError;
+use crate::socketio::{Code, EventError};
 use crate::store::StoreError;
 
 use super::store::InterviewStatus;
@@ -44,11 +47,31 @@ pub enum InterviewError {
     /// What is wrong with the fields of a request, all of it.
     #[error("{0}")]
     Invalid(String),
+    #[error("No active session")]
+    NoActiveSession,
+    #[error("Session not found")]
+    SessionNotFound,
+    #[error("Join the room first")]
+    NotInRoom,
+    /// The kept version is another one.
+    #[error("The document has changed meanwhile")]
+    VersionConflict,
+    /// What is wrong with a piece of audio.
+    #[error("{0}")]
+    InvalidAudio(&'static str),
+    /// Another socket of the candidate has joined since.
+    #[error("Another connection has taken over")]
+    Superseded,
+    #[error("Too many of these")]
+    RateLimited,
     #[error("{setting} is not set")]
     NotConfigured { setting: &'static str },
     /// Something that the answer depends on is away: repeat it.
     #[error("Temporarily unavailable, try again")]
     Unavailable,
+    /// Perhaps done, or done and not replicated yet: repeat it.
+    #[error("Not confirmed yet, repeat it")]
+    Unconfirmed,
     #[error("Internal error")]
     Internal,
 }
@@ -69,9 +92,47 @@ impl InterviewError {
             Self::InviteNotFound => "INVITE_NOT_FOUND",
             Self::InvalidTransition { .. } => "INVALID_TRANSITION",
             Self::Invalid(_) => "INVALID_PAYLOAD",
+            Self::NoActiveSession => "NO_ACTIVE_SESSION",
+            Self::SessionNotFound => "SESSION_NOT_FOUND",
+            Self::NotInRoom => "NOT_IN_ROOM",
+            Self::VersionConflict => "VERSION_CONFLICT",
+            Self::InvalidAudio(_) => "INVALID_AUDIO",
+            Self::Superseded => "SUPERSEDED",
+            Self::RateLimited => "RATE_LIMITED",
             Self::NotConfigured { .. } => "NOT_CONFIGURED",
             Self::Unavailable => "UNAVAILABLE",
+            Self::Unconfirmed => "UNCONFIRMED",
             Self::Internal => "INTERNAL",
+        }
+    }
+}
+
+impl InterviewError {
+    /// As the answer to an event about an interview.
+    pub fn about(&self, interview: Option<Uuid>) -> EventError {
+        let error = EventError::new(Code(self.code()), self.to_string());
+        match interview {
+            Some(id) => error.with("interviewId", id.to_string()),
+            None => error,
+        }
+    }
+}
+
+impl From<InterviewError> for EventError {
+    fn from(error: InterviewError) -> Self {
+        error.about(None)
+    }
+}
+
+impl From<RedisError> for InterviewError {
+    fn from(error: RedisError) -> Self {
+        match error {
+            RedisError::Unavailable | RedisError::Deadline => Self::Unavailable,
+            RedisError::Unknown | RedisError::Unconfirmed { .. } => Self::Unconfirmed,
+            RedisError::Script { .. } | RedisError::Config(_) => {
+                tracing::error!(%error, "a script of interviews failed");
+                Self::Internal
+            }
         }
     }
 }
@@ -114,7 +175,7 @@ impl From<LiveKitError> for InterviewError {
 
 impl From<InterviewError> for Problem {
     fn from(error: InterviewError) -> Self {
-        let retry = matches!(error, InterviewError::Unavailable);
+        let retry = matches!(error, InterviewError::Unavailable | InterviewError::Unconfirmed);
         Self { retry, ..Self::new(interview_status(&error), error.code(), error.to_string()) }
     }
 }
@@ -122,7 +183,8 @@ impl From<InterviewError> for Problem {
 /// Contract § 4 "Routes". An interview that has ended is forbidden to candidates and recruiters.
 const fn interview_status(error: &InterviewError) -> StatusCode {
     match error {
-        InterviewError::Invalid(_) => StatusCode::BAD_REQUEST,
+        InterviewError::Invalid(_) | InterviewError::InvalidAudio(_) => StatusCode::BAD_REQUEST,
+        InterviewError::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         InterviewError::MissingToken
         | InterviewError::InvalidToken
         | InterviewError::TokenTooLong(_)
@@ -131,11 +193,15 @@ const fn interview_status(error: &InterviewError) -> StatusCode {
         | InterviewError::Forbidden
         | InterviewError::InviteExpired
         | InterviewError::InviteRevoked
-        | InterviewError::InviteUsed => StatusCode::FORBIDDEN,
-        InterviewError::NotFound | InterviewError::InviteNotFound => StatusCode::NOT_FOUND,
-        InterviewError::InvalidTransition { .. } => StatusCode::CONFLICT,
+        | InterviewError::InviteUsed
+        | InterviewError::NotInRoom => StatusCode::FORBIDDEN,
+        InterviewError::NotFound | InterviewError::InviteNotFound | InterviewError::SessionNotFound => StatusCode::NOT_FOUND,
+        InterviewError::InvalidTransition { .. }
+        | InterviewError::NoActiveSession
+        | InterviewError::VersionConflict
+        | InterviewError::Superseded => StatusCode::CONFLICT,
         InterviewError::NotConfigured { .. } => StatusCode::NOT_IMPLEMENTED,
-        InterviewError::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        InterviewError::Unavailable | InterviewError::Unconfirmed => StatusCode::SERVICE_UNAVAILABLE,
         InterviewError::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -1,14 +1,19 @@
 //! Interviews as a feature of the hub: settings, checks, and what they give it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Arg;
 use futures_util::future::BoxFuture;
 
+use super::gateway::{self, Gateway, Parts as GatewayParts};
+use super::live::{Config, Live};
 use super::recruiter::{self, Recruiter, RecruiterRole, RecruiterVerifier};
 use super::settings::{self, Settings};
+use super::signalling::Signalling;
 use super::{Interviews, Parts as InterviewParts, demo, routes};
+use crate::cluster::scripts::Retention;
 use crate::core::ids;
 use crate::feature::check::published_keys;
 use crate::feature::{Configured, Feature, Finding, NoToken, Parts, Surface, TokenCommand, TokenWish, World, probe};
@@ -41,6 +46,24 @@ impl Feature for OfCompanies {
     }
 }
 
+impl SetUp {
+    fn config(&self, base: &Base) -> Config {
+        let (transport, settings) = (&base.transport, &self.0);
+        let window = transport.recovery_window;
+        // A client may notice the loss of its link only after a whole heartbeat, and then has the window to come back.
+        let log = window + Duration::from_secs(30) + transport.ping_interval + transport.ping_timeout + base.server.drain;
+        let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        Config {
+            retention: Retention { window_ms: ms(window), log_ms: ms(log) },
+            leave_grace: settings.leave_grace,
+            heartbeat: settings.heartbeat,
+            rooms: base.limits.rooms_per_socket,
+            relay_bytes: base.limits.relay_bytes,
+            ..Config::default()
+        }
+    }
+}
+
 impl Configured for SetUp {
     fn surface(&self) -> Option<Surface<'_>> {
         Some(Surface { name: "INTERVIEW", identity: &self.0.identity })
@@ -55,7 +78,7 @@ impl Configured for SetUp {
             ),
             (
                 self.0.open_signalling,
-                "INTERVIEW_OPEN_SIGNALLING is true: whoever knows an interview's id may join its call in any role",
+                "INTERVIEW_OPEN_SIGNALLING is true: anyone who knows an interview's id may join its call in any role",
             ),
         ];
         notices.into_iter().filter(|(holds, _)| *holds).map(|(_, notice)| notice.to_owned()).collect()
@@ -89,6 +112,7 @@ impl Configured for SetUp {
         let Some(store) = world.store.clone() else {
             let demo = world.settings.server.demo.then(|| self.0.identity.clone());
             return Ok(Parts {
+                namespaces: vec![gateway::not_configured("DATABASE_URL")],
                 routes: Box::new(move |router| {
                     routes::routes(router, None);
                     if let Some(identity) = demo {
@@ -104,11 +128,14 @@ impl Configured for SetUp {
             recruiters,
             open_signalling: self.0.open_signalling,
         });
+        let live = Live::new(interviews.clone(), world.node.scopes.clone(), world.timers.clone(), self.config(&world.settings));
+        let gateway = Gateway::new(GatewayParts { signalling: Signalling::new(live.clone()), live });
         let dependencies = probe::published_keys("interviewKeys", &self.0.identity)?.into_iter().collect();
         let (limits, token) = (world.limits.clone(), world.settings.internal_token.clone());
         let requests_per_minute = self.0.requests_per_minute;
         let demo = world.settings.server.demo.then(|| self.0.identity.clone());
         Ok(Parts {
+            namespaces: vec![gateway.namespace()],
             routes: Box::new(move |router| {
                 if let Some(identity) = demo {
                     demo::route(router, &identity, Some(&interviews));

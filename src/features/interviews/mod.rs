@@ -6,17 +6,22 @@ mod demo;
 pub mod error;
 pub mod feature;
 mod form;
+pub mod gateway;
 mod invites;
 mod join;
+pub mod kinds;
+pub mod live;
 pub mod providers;
 pub mod recruiter;
 mod requests;
 pub mod routes;
 mod rules;
 pub mod settings;
+pub mod signalling;
 pub mod store;
 mod token;
 mod view;
+pub mod wire;
 
 use std::sync::Arc;
 

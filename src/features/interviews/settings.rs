@@ -1,5 +1,7 @@
 //! What an operator sets for interviews (contract § 4).
 
+use std::time::Duration;
+
 use crate::settings::{Identity, Reader};
 
 crate::settings_table! {
@@ -9,7 +11,9 @@ crate::settings_table! {
         INTERVIEW_JWKS_URL = unset, "Where the public keys of these tokens (RS256, ES256) are published";
         INTERVIEW_ISSUER = unset, "The `iss` that these tokens must carry";
         INTERVIEW_AUDIENCE = unset, "The `aud` that these tokens must carry";
-        INTERVIEW_OPEN_SIGNALLING = "false", "Anyone may take a token for the call of any interview: for clients that have none";
+        INTERVIEW_OPEN_SIGNALLING = "false", "Anyone may join the call of any interview, and take a token for it: for clients that have none";
+        LEAVE_GRACE_MS = "5000", "How long a connection of an interview may be lost before its participant counts as gone";
+        INTERVIEW_HEARTBEAT_SECONDS = "90", "A candidate that has once sent a heartbeat is gone after so long without one";
         RATE_LIMIT_INTERVIEWS_PER_MINUTE = "20", "Requests a minute of one caller to each route of interviews";
     }
 }
@@ -20,6 +24,10 @@ pub struct Settings {
     /// Of recruiters, interviewers, observers and admins.
     pub identity: Identity,
     pub open_signalling: bool,
+    /// A connection that was lost for so long is gone.
+    pub leave_grace: Duration,
+    /// So long may a candidate that sends heartbeats be silent.
+    pub heartbeat: Duration,
     /// Requests of one caller to each route.
     pub requests_per_minute: u32,
 }
@@ -30,6 +38,8 @@ impl Settings {
         Self {
             identity: Identity::read(read, keys),
             open_signalling: read.flag(INTERVIEW_OPEN_SIGNALLING),
+            leave_grace: read.milliseconds(LEAVE_GRACE_MS, 0..=600_000),
+            heartbeat: read.seconds(INTERVIEW_HEARTBEAT_SECONDS, 1..=86_400),
             requests_per_minute: read.integer(RATE_LIMIT_INTERVIEWS_PER_MINUTE, 1..=1_000_000),
         }
     }

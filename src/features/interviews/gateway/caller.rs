@@ -1,0 +1,293 @@
+//! What the feature keeps with each socket of its namespace.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use arc_swap::ArcSwap;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::rights::{self, Side};
+use crate::auth;
+use crate::core::sync::lock;
+use crate::features::interviews::error::InterviewError;
+use crate::features::interviews::recruiter::Recruiter;
+use crate::features::interviews::uuid;
+use crate::protocol::fields::Fields;
+use crate::rooms::expiry::{Bearer, ExpiryTimer};
+use crate::socketio::{Code, Event, EventError, Identity, Socket};
+
+/// Who is behind a socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Who {
+    Candidate(Candidate),
+    Staff(Recruiter),
+    /// Without a token, where signalling is open; its role and identity are those of its `joinRoom`.
+    Open {
+        /// As its client connected from: a name that the socket keeps when it comes back.
+        address: Box<str>,
+    },
+}
+
+/// A candidate, by a join token or an invite.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// The only interview that is open to it.
+    pub interview: Uuid,
+    pub participant: Box<str>,
+    /// Of the interview's candidate.
+    pub name: Box<str>,
+}
+
+/// As what a socket is in a call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seat {
+    pub role: Box<str>,
+    pub identity: Box<str>,
+}
+
+/// A connected client: who it is, and what it takes part in.
+pub struct Caller {
+    who: ArcSwap<Who>,
+    gone: AtomicBool,
+    /// Another socket has sent `join-interview` since.
+    superseded: AtomicBool,
+    /// Interviews that it observes.
+    observed: Mutex<Vec<Uuid>>,
+    /// Calls that it is in, and as what.
+    calls: Mutex<BTreeMap<Uuid, Seat>>,
+    /// The timer of its token's end.
+    pub expiry: ExpiryTimer,
+}
+
+impl Who {
+    pub fn side(&self) -> Side {
+        match self {
+            Self::Candidate(_) => Side::Candidate,
+            Self::Staff(recruiter) => Side::Staff(recruiter.role),
+            Self::Open { .. } => Side::Open,
+        }
+    }
+
+    /// The participant or the user; empty without a token.
+    pub fn user_id(&self) -> &str {
+        match self {
+            Self::Candidate(candidate) => &candidate.participant,
+            Self::Staff(recruiter) => &recruiter.user_id,
+            Self::Open { .. } => "",
+        }
+    }
+
+    /// The only interview that is open to a candidate.
+    pub fn own_interview(&self) -> Option<Uuid> {
+        match self {
+            Self::Candidate(candidate) => Some(candidate.interview),
+            _ => None,
+        }
+    }
+}
+
+impl Bearer for Who {
+    /// A token of the same person. A candidate's is for one interview: another one's is another person's.
+    fn user(&self) -> &str {
+        self.user_id()
+    }
+
+    fn expires_at(&self) -> Option<u64> {
+        match self {
+            Self::Staff(recruiter) => recruiter.expires_at,
+            _ => None,
+        }
+    }
+
+    fn ends_at(&self) -> Option<u64> {
+        self.expires_at().map(auth::ends_at)
+    }
+}
+
+impl Caller {
+    pub fn new(who: Who) -> Self {
+        Self {
+            who: ArcSwap::from_pointee(who),
+            gone: AtomicBool::new(false),
+            superseded: AtomicBool::new(false),
+            observed: Mutex::default(),
+            calls: Mutex::default(),
+            expiry: ExpiryTimer::default(),
+        }
+    }
+
+    pub fn who(&self) -> Arc<Who> {
+        self.who.load_full()
+    }
+
+    /// A new token: its rights replace the old ones.
+    pub fn renew(&self, who: Who) {
+        self.who.store(Arc::new(who));
+    }
+
+    /// The socket has ended: its timer goes with it.
+    pub fn end(&self) {
+        self.gone.store(true, Ordering::Release);
+        self.expiry.end();
+    }
+
+    pub fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Acquire)
+    }
+
+    /// Another socket of the candidate has taken its place. True the first time.
+    pub fn supersede(&self) -> bool {
+        !self.superseded.swap(true, Ordering::AcqRel)
+    }
+
+    pub fn is_superseded(&self) -> bool {
+        self.superseded.load(Ordering::Acquire)
+    }
+
+    /// It observes an interview. False if it did so before.
+    pub fn observe(&self, interview: Uuid) -> bool {
+        let mut observed = lock(&self.observed);
+        let is_new = !observed.contains(&interview);
+        if is_new {
+            observed.push(interview);
+        }
+        is_new
+    }
+
+    pub fn observed(&self) -> Vec<Uuid> {
+        lock(&self.observed).clone()
+    }
+
+    pub fn stop_observing(&self, interview: Uuid) {
+        lock(&self.observed).retain(|id| *id != interview);
+    }
+
+    /// It is in the call of an interview.
+    pub fn enter_call(&self, interview: Uuid, seat: Seat) {
+        lock(&self.calls).insert(interview, seat);
+    }
+
+    /// As what it is in the call of an interview.
+    pub fn seat(&self, interview: Uuid) -> Option<Seat> {
+        lock(&self.calls).get(&interview).cloned()
+    }
+
+    /// As what it was in the call.
+    pub fn leave_call(&self, interview: Uuid) -> Option<Seat> {
+        lock(&self.calls).remove(&interview)
+    }
+
+    pub fn calls(&self) -> Vec<(Uuid, Seat)> {
+        lock(&self.calls).iter().map(|(id, seat)| (*id, seat.clone())).collect()
+    }
+}
+
+/// The caller behind a socket of the namespace.
+pub fn caller(socket: &Socket) -> Result<&Caller, EventError> {
+    socket.data().ok_or_else(|| EventError::new(Code::INTERNAL, "no caller"))
+}
+
+/// The caller, if it may send this event at all. A socket whose place another one has taken may send nothing any more.
+///
+/// # Errors
+/// `FORBIDDEN` or `SUPERSEDED`, with the interview that the event names, or else the candidate's own.
+pub fn permitted<'a>(socket: &'a Socket, event: &Event) -> Result<&'a Caller, EventError> {
+    let caller = caller(socket)?;
+    let who = caller.who();
+    let error = match rights::may(who.side(), &event.name) {
+        true if caller.is_superseded() => InterviewError::Superseded,
+        true => return Ok(caller),
+        false => InterviewError::Forbidden,
+    };
+    let named = Fields::parse(event.args.payload()).and_then(|fields| uuid(&fields.text("interviewId", 36).ok()??));
+    Err(error.about(named.or(who.own_interview())))
+}
+
+/// Whose a socket is. A candidate is another one in each interview, and nobody else has its name.
+pub fn identity(caller: &Caller) -> Identity {
+    match &*caller.who() {
+        Who::Candidate(Candidate { interview, participant, .. }) => {
+            Identity { user: format!("candidate {interview} {participant}"), role: "candidate".into(), expires: None }
+        }
+        Who::Staff(recruiter) => {
+            Identity { user: recruiter.user_id.to_string(), role: recruiter.role.as_str().into(), expires: recruiter.expires_at }
+        }
+        Who::Open { address } => Identity { user: format!("open {address}"), role: "open".into(), expires: None },
+    }
+}
+
+/// A caller on its way to another node. Its rooms go with the socket.
+#[derive(Serialize, Deserialize)]
+struct Travelling {
+    who: TravellingWho,
+    #[serde(default)]
+    observed: Vec<String>,
+    #[serde(default)]
+    calls: BTreeMap<String, Seat>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum TravellingWho {
+    Candidate { interview: String, participant: Box<str>, name: Box<str> },
+    Staff { user: Box<str>, role: Box<str>, org: Option<Box<str>>, expires: Option<u64> },
+    Open { address: Box<str> },
+}
+
+/// What travels to another node.
+pub fn export(caller: &Caller) -> Value {
+    let who = match Who::clone(&caller.who()) {
+        Who::Candidate(Candidate { interview, participant, name }) => {
+            TravellingWho::Candidate { interview: interview.to_string(), participant, name }
+        }
+        Who::Staff(Recruiter { user_id, role, org_id, expires_at }) => {
+            TravellingWho::Staff { user: user_id, role: role.as_str().into(), org: org_id, expires: expires_at }
+        }
+        Who::Open { address } => TravellingWho::Open { address },
+    };
+    let observed = caller.observed().iter().map(Uuid::to_string).collect();
+    let calls = caller.calls().into_iter().map(|(id, seat)| (id.to_string(), seat)).collect();
+    serde_json::to_value(Travelling { who, observed, calls }).unwrap_or_default()
+}
+
+/// Reads what [`export`] wrote.
+pub fn import(value: Value) -> Option<Caller> {
+    let Travelling { who, observed, calls } = serde_json::from_value(value).ok()?;
+    let caller = Caller::new(match who {
+        TravellingWho::Candidate { interview, participant, name } => {
+            Who::Candidate(Candidate { interview: uuid(&interview)?, participant, name })
+        }
+        TravellingWho::Staff { user, role, org, expires } => {
+            Who::Staff(Recruiter { user_id: user, role: role.parse().ok()?, org_id: org, expires_at: expires })
+        }
+        TravellingWho::Open { address } => Who::Open { address },
+    });
+    *lock(&caller.observed) = observed.iter().filter_map(|id| uuid(id)).collect();
+    *lock(&caller.calls) = calls.into_iter().filter_map(|(id, seat)| Some((uuid(&id)?, seat))).collect();
+    Some(caller)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::features::interviews::recruiter::RecruiterRole;
+
+    #[test]
+    fn a_caller_arrives_as_it_left() {
+        let interview = Uuid::from_u128(7);
+        let candidate = Who::Candidate(Candidate { interview, participant: "ü".into(), name: "Ada".into() });
+        let recruiter = Recruiter { user_id: "r".into(), role: RecruiterRole::Observer, org_id: None, expires_at: Some(9) };
+        for who in [candidate, Who::Staff(recruiter), Who::Open { address: "127.0.0.1".into() }] {
+            let caller = Caller::new(who.clone());
+            caller.observe(interview);
+            caller.enter_call(interview, Seat { role: "interviewer".into(), identity: "r".into() });
+            let arrived = import(export(&caller)).expect("it can be read");
+            assert_eq!((&*arrived.who(), arrived.observed(), arrived.calls()), (&who, vec![interview], caller.calls()));
+            assert_eq!(identity(&arrived), identity(&caller));
+        }
+        assert!(import(Value::Null).is_none());
+    }
+}

@@ -1,0 +1,96 @@
+//! What the live parts of an interview stand on: the gateway, the signalling of its call, and the worker that conducts it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::error::InterviewError;
+use super::recruiter::Recruiter;
+use super::store::Interview;
+use super::{Interviews, rules};
+use crate::cluster::Scopes;
+use crate::cluster::scripts::{Op, Retention};
+use crate::core::ScopeId;
+use crate::redis::Redis;
+use crate::rooms::clock::Clock;
+use crate::rooms::scripts::Told;
+use crate::rooms::timers::Timers;
+
+/// What an operator may set of them, and what is fixed by the contract.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub retention: Retention,
+    /// A connection that was lost for so long is gone.
+    pub leave_grace: Duration,
+    /// A candidate that has once sent a heartbeat is gone after so long without one.
+    pub heartbeat: Duration,
+    /// `auth:expiring` comes so long before `exp`.
+    pub expiring_before: Duration,
+    /// Interviews that one socket may observe, and calls that it may be in.
+    pub rooms: usize,
+    /// Bytes of the payload of a signal, attachments included.
+    pub relay_bytes: usize,
+    /// A session ends so long after it was made, whatever it does.
+    pub expires_after: Duration,
+    /// How often each node looks for sessions that have expired.
+    pub expire_every: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            retention: Retention { window_ms: 120_000, log_ms: 215_000 },
+            leave_grace: Duration::from_secs(5),
+            heartbeat: Duration::from_secs(90),
+            expiring_before: Duration::from_secs(60),
+            rooms: 200,
+            relay_bytes: 65_536,
+            expires_after: Duration::from_secs(24 * 3600),
+            expire_every: Duration::from_secs(60),
+        }
+    }
+}
+
+/// One in a process.
+pub struct Live {
+    pub interviews: Arc<Interviews>,
+    pub scopes: Arc<Scopes>,
+    pub timers: Arc<Timers>,
+    /// Redis' clock, as far as this node knows it.
+    pub clock: Clock,
+    pub config: Config,
+}
+
+impl Live {
+    pub fn new(interviews: Arc<Interviews>, scopes: Arc<Scopes>, timers: Arc<Timers>, config: Config) -> Arc<Self> {
+        Arc::new(Self { interviews, scopes, timers, clock: Clock::default(), config })
+    }
+
+    pub fn redis(&self) -> &Redis {
+        self.scopes.redis()
+    }
+
+    /// A write with this operation id ([`Scopes::next_op`]).
+    pub fn op<'a>(&self, id: &'a str) -> Op<'a> {
+        self.op_of_client(id, "")
+    }
+
+    /// [`Live::op`] of an event whose client gave it an id.
+    pub fn op_of_client<'a>(&self, id: &'a str, client_message_id: &'a str) -> Op<'a> {
+        let (retention, database) = (self.config.retention, self.redis().database());
+        Op { id, client_message_id, retention, outbox: false, database }
+    }
+
+    /// What follows on every write: nodes that did not hear it are noticed.
+    pub fn written(&self, scope: &ScopeId, told: &Told) {
+        self.clock.learn(told.at);
+        self.scopes.written(scope, told.heard, told.listeners);
+    }
+
+    /// An interview that is in this person's sight; any other is not found.
+    pub async fn seen_by(&self, recruiter: &Recruiter, id: Uuid) -> Result<Interview, InterviewError> {
+        let interview = self.interviews.store.get(id).await?.filter(|interview| rules::sees(recruiter, interview));
+        interview.ok_or(InterviewError::NotFound)
+    }
+}

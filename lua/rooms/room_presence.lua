@@ -7,15 +7,15 @@
 LOG, MEMBERS, HEAD = KEYS[2], KEYS[3], ARGV[14]
 local first = open(KEY, DUPLICATE)
 if first then return first end
-local gone, wait, grace = 0, -1, tonumber(ARGV[12])
+local gone, wait, grace = {}, -1, tonumber(ARGV[12])
 due_open(KEYS[4])
 if grace then
-  gone, wait = show_gone(grace, 100) -- the others are due at once
+  gone, wait = show_gone(grace)
   wait = wait < 0 and due_clear(ARGV[15]) or due_at(ARGV[15], now + math.max(wait + 1, tonumber(ARGV[13])))
 end
 -- A user with other sockets was never due; once nobody is, what was noted of it goes out.
-local window = presence(ARGV[13], gone > 0 or grace and wait < 0 and has_notes())
-if gone == 0 and least < 0 then
+local window = presence(ARGV[13], #gone > 0 or grace and wait < 0 and has_notes())
+if #gone == 0 and least < 0 then
   if epoch then commit() end
   return answer('nothing', wait, window)
 end

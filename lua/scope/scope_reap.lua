@@ -9,10 +9,10 @@ local node, at = ARGV[1], tonumber(ARGV[2])
 if at == 0 or at > now then at = now end
 if call('HDEL', META, 'n:' .. node) == 1 then call('HINCRBY', META, 'nl', -1) end
 due_open(KEYS[3])
-local lost, LIMIT = 0, 100
+local LIMIT = 100
 
 -- The timer is told also if nobody was left to lose: the node that has set it may have died before it wrote the hint.
-local function result(more)
+local function result(lost, more)
   local due = -1
   if ARGV[3] ~= '' then
     if lost > 0 then due_by(ARGV[3], at + ARGV[4]) end
@@ -22,13 +22,38 @@ local function result(more)
   return { lost, tonumber(call('HGET', META, 'nl') or 0), more, due }
 end
 
+-- Ends the memberships of these sockets, each with the key of its user.
+local function lose(sids, keys)
+  call('HDEL', MEMBERS, unpack(sids))
+  local fields, count, changes = {}, {}, {}
+  for _, key in ipairs(keys) do
+    if not count[key] then fields[#fields + 1] = '@' .. key end
+    count[key] = (count[key] or 0) + 1
+  end
+  for i, text in ipairs(call('HMGET', MEMBERS, unpack(fields))) do
+    local key, entry = string.sub(fields[i], 2), user_of(text)
+    if entry then
+      local before = presence_of(entry)
+      sockets_gone(entry, count[key], at, false)
+      changes[#changes + 1] = { key = key, entry = entry, user = entry.user, before = before }
+    end
+  end
+  users_put(changes)
+end
+
+local sids, keys, more = {}, {}, 0
 local all = call('HGETALL', MEMBERS)
 for i = 1, #all, 2 do
-  local of, session = string.match(all[i + 1], '^%S+ %S+ (%S+) (%d+) %d+ %d+$')
-  if of == node and string.byte(all[i]) ~= 64 then -- '@'
-    if lost == LIMIT then return result(1) end
-    member_drop(all[i], node, session, at, false)
-    lost = lost + 1
+  if string.byte(all[i]) ~= 64 then -- '@'
+    local key, of = string.match(all[i + 1], '^(%S+) %S+ (%S+) ')
+    if of == node then
+      if #sids == LIMIT then
+        more = 1
+        break
+      end
+      sids[#sids + 1], keys[#keys + 1] = all[i], key
+    end
   end
 end
-return result(0)
+if #sids > 0 then lose(sids, keys) end
+return result(#sids, more)

@@ -7,10 +7,10 @@
 --   ('' never)   24–29 the citizen's fix as in lib/location.lua (only if there is one)
 --   '' means not given.
 -- Returns { 'created', 'completed' (it was provisional) or 'stood', …, ms until the earliest timer that this call set or -1,
--- whether sos_joins has members left to tell of, snapshot }
+-- whether sos_joins has members left to tell of }
 all_keys()
 local repeated = open(KEY, 7)
-if repeated then return with_snapshot(repeated) end
+if repeated then return repeated end
 local how, status = ARGV[14], ARGV[16]
 local fields = { citizen = ARGV[15], type = ARGV[17], soNo = ARGV[18], address = ARGV[19] }
 local state = call('HMGET', STATE, 'status', 'prov', 'ch', 'citizen', 'type', 'soNo', 'address')
@@ -114,4 +114,4 @@ if not final then keep_all() end
 local result = answer(outcome, due, more and 1 or 0)
 done(result)
 if final and not FINAL[stands] then last_hour() end
-return with_snapshot(result)
+return result

@@ -4,7 +4,7 @@
 --      17 recovered: not announced again ('1' or '')   18 presence window (ms)
 --      19 a snapshot is wanted, if it is not large ('1' or ''): who joins a large room takes one by sos_share
 -- Returns { 'joined', …, first, position, epoch, role, ms to the end of the presence window or -1, a state (0 none, 1,
---         2 provisional), a snapshot follows, snapshot }; { 'ended', …, snapshot }; { 'missing' }; { 'forbidden' }
+--         2 provisional), a snapshot follows, snapshot }; { 'ended', … }; { 'missing' }; { 'forbidden' }
 -- Safe to repeat by itself: a member that joins again announces nothing.
 all_keys()
 open('', 7)
@@ -15,7 +15,7 @@ if not role then
   return { 'forbidden' }
 end
 if not status and ARGV[16] ~= '1' then return { 'missing' } end
-if FINAL[status] then return with_snapshot(answer('ended')) end
+if FINAL[status] then return answer('ended') end
 
 -- What is logged from here on is for the new member, its own announcement included.
 ensure()
@@ -40,6 +40,9 @@ local snapshot = status and ARGV[19] == '1' and not is_large() and call('HLEN', 
 if snapshot then snapshot_taken(tail) end
 keep_all()
 commit()
-local result = answer('joined', first and 1 or 0, position, epoch, role, window, not status and 0 or state[3] and 2 or 1, snapshot and 1 or 0)
-if snapshot then return with_snapshot(result) end
+local has_state = not status and 0 or state[3] and 2 or 1
+local result = answer('joined', first and 1 or 0, position, epoch, role, window, has_state, snapshot and 1 or 0)
+if snapshot then
+  for _, part in ipairs({ now, snapshot_of(STATE, LOCATION, MEMBERS) }) do result[#result + 1] = part end
+end
 return result

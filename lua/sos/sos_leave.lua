@@ -15,7 +15,7 @@ local key, entry = member_drop(SID, ARGV[14], ARGV[15], at, not lost)
 if not key then return answer('nothing') end
 if not lost and call('EXISTS', STATE) == 1 then
   audit('leave')
-  if entry and entry.sockets == 0 then last_to_outbox(key, USER) end
+  if entry and entry.sockets == 0 then all_last_to_outbox({ { key = key, user = USER } }) end
 end
 due_open(KEYS[10])
 local due = lost and due_by('offline', at + ARGV[19]) or -1

@@ -7,25 +7,25 @@ all_keys()
 local first = open(KEY, 7)
 if first then return first end
 local state = call('HGET', STATE, 'status')
-local gone, wait, grace = 0, -1, tonumber(ARGV[14])
+local gone, wait, grace = {}, -1, tonumber(ARGV[14])
 due_open(KEYS[10])
 if FINAL[state] then
   if grace then due_clear('offline') end
   return answer('nothing', -1, -1)
 end
-local GONE = 100 -- at once; the others are due at once
 if grace then
-  gone, wait = show_gone(grace, GONE, state and function(key, entry)
-    audit('leave', 'connection lost', nil, nil, { entry.user, entry.role, '' })
-    last_to_outbox(key, entry.user)
-  end)
+  gone, wait = show_gone(grace)
+  if state then
+    for _, lost in ipairs(gone) do audit('leave', 'connection lost', nil, nil, { lost.user, lost.entry.role, '' }) end
+    all_last_to_outbox(gone)
+  end
 end
 -- Not more often than there are announcements: each look is over all members.
 if grace then wait = wait < 0 and due_clear('offline') or due_at('offline', now + math.max(wait + 1, tonumber(ARGV[15]))) end
 -- A user with other sockets was never due; once nobody is, what was noted of it goes out.
 local rest = grace and wait < 0 and has_notes()
-local window = presence(ARGV[15], gone > 0 or rest)
-if gone == 0 and least < 0 then
+local window = presence(ARGV[15], #gone > 0 or rest)
+if #gone == 0 and least < 0 then
   if epoch then commit() end
   return answer('nothing', wait, window)
 end

@@ -54,12 +54,10 @@ if responder then
   if entry.acked == '0' and state[5] then entry.acked = state[5] end
   call('HSET', STATE, 'r:' .. KEY,
     status .. ' ' .. entry.assigned .. ' ' .. entry.acked .. ' ' .. entry.arrived .. ' ' .. USER)
-  local all = call('HGETALL', STATE)
-  for i = 1, #all, 2 do
-    if string.sub(all[i], 1, 2) == 'r:' then
-      local s = string.match(all[i + 1], '^(%S+)')
-      if RANK[s] > RANK[new] then new = s end
-    end
+  local entries = call('HSCAN', STATE, 0, 'MATCH', 'r:*', 'COUNT', 1000000)[2]
+  for i = 2, #entries, 2 do
+    local s = string.match(entries[i], '^%S+')
+    if RANK[s] > RANK[new] then new = s end
   end
 end
 

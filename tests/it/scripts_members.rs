@@ -113,7 +113,8 @@ async fn a_token_makes_a_member_before_there_is_a_state(redis: Redis) {
     assert!(joined.first && joined.snapshot.is_none());
     assert_eq!(world.names().await, ["sos:init", "presence:update"]);
     let made = sos_create(&world.redis, &world.id, plain(), World::record(), None, TIMERS).await.unwrap();
-    assert!(made.created && made.snapshot.members.len() == 1 && made.snapshot.sockets.len() == 1);
+    let snapshot = world.snapshot().await;
+    assert!(made.created && snapshot.members.len() == 1 && snapshot.sockets.len() == 1);
     assert_eq!(world.outbox().await, ["sos:init"], "the service hears of it with the state");
     assert_eq!(world.join(citizen()).await.position.epoch, joined.position.epoch);
 }
@@ -129,7 +130,8 @@ async fn complete(world: &World, record: Record<'_>) -> SosMade {
 async fn a_provisional_state_is_completed_by_its_record(redis: Redis) {
     let world = World::nothing(redis);
     let made = provisional(&world, rescuer()).await;
-    assert!(made.created && made.snapshot.provisional && made.snapshot.citizen_id.is_none());
+    let snapshot = world.snapshot().await;
+    assert!(made.created && snapshot.provisional && snapshot.citizen_id.is_none());
     assert_eq!(world.state().await["provisional"], true);
     world.join(citizen()).await;
     assert_eq!(world.snapshot().await.citizen_id.as_deref(), Some("cit"), "the first citizen whose token names it");
@@ -145,7 +147,7 @@ async fn a_provisional_state_is_completed_by_its_record(redis: Redis) {
         created_at: Some(1234),
     };
     let done = complete(&world, record).await;
-    assert!(!done.created && done.completed && !done.snapshot.provisional);
+    assert!(!done.created && done.completed && !world.snapshot().await.provisional);
     let state = world.state().await;
     assert!(state.get("provisional").is_none());
     assert_eq!((&state["citizenId"], &state["status"], &state["type"]), (&"real".into(), &"assigned".into(), &"FIRE".into()));
@@ -167,18 +169,19 @@ async fn a_final_record_ends_a_provisional_sos(redis: Redis) {
     let world = World::nothing(redis.clone());
     provisional(&world, citizen()).await;
     world.join(citizen()).await;
-    let done = complete(&world, Record { status: Some("resolved"), ..World::record() }).await;
-    assert!(!done.snapshot.ended);
+    complete(&world, Record { status: Some("resolved"), ..World::record() }).await;
+    assert!(!world.snapshot().await.ended);
     let world = World::nothing(redis.clone());
     provisional(&world, citizen()).await;
     world.join(citizen()).await;
-    let done = complete(&world, Record { status: Some("cancelled"), ..World::record() }).await;
-    assert!(done.snapshot.ended && done.snapshot.status == "cancelled" && done.snapshot.sockets.is_empty());
+    complete(&world, Record { status: Some("cancelled"), ..World::record() }).await;
+    let snapshot = world.snapshot().await;
+    assert!(snapshot.ended && snapshot.status == "cancelled" && snapshot.sockets.is_empty());
     assert_eq!(world.names().await.pop().unwrap(), "ended");
     let world = World::nothing(redis);
     let over = complete(&world, Record { status: Some("closed"), ..World::record() }).await;
-    assert!(over.created && over.snapshot.ended && !over.written.copies_pending);
-    assert!(matches!(sos_join(&world.redis, &world.id, plain(), citizen(), SEAT, 0, true).await.unwrap(), SosJoin::Ended(_)));
+    assert!(over.created && world.snapshot().await.ended && !over.written.copies_pending);
+    assert!(matches!(sos_join(&world.redis, &world.id, plain(), citizen(), SEAT, 0, true).await.unwrap(), SosJoin::Ended));
 }
 
 async fn a_second_init_fills_nulls_only(redis: Redis) {
@@ -402,7 +405,7 @@ async fn of_many_who_waited_for_a_state_each_join_is_told_once(redis: Redis) {
     // Redis goes away in between: the sweep tells of the rest.
     let failing = Failing::after(&world.redis, 2);
     let made = sos_create(&failing, &world.id, plain(), Record::default(), None, TIMERS).await.unwrap();
-    assert!(made.created && made.snapshot.members.len() == 250);
+    assert!(made.created && world.snapshot().await.members.len() == 250);
     let swept = sos_expire(&world.redis, &world.id, plain(), 86_400_000).await.unwrap();
     assert!(matches!(swept, Swept::Alive { joins: true, .. }), "{swept:?}");
     while sos_joins(&world.redis, &world.id, plain()).await.unwrap() {}

@@ -294,12 +294,12 @@ async fn the_members_of_a_dead_node_go_in_parts(redis: Redis) {
         let announced = sos_presence(&world.redis, &world.id, plain(), 5_000, WINDOW).await.unwrap();
         gone += 1;
         let after = world.audited().await.iter().filter(|event| *event == "leave").count();
-        assert!(after - before <= 100, "{}", after - before);
+        assert!(after - before <= 64, "{}", after - before);
         if announced.next.is_none() {
             break;
         }
     }
-    assert_eq!(gone, 7);
+    assert_eq!(gone, 11);
     while !world.announced().await.is_empty() {}
     let list = world.heard_list().await;
     assert_eq!(list.members().values().filter(|member| !member.1).count(), 650);
@@ -320,7 +320,7 @@ async fn a_large_change_goes_in_bounded_parts(redis: Redis) {
         if told.is_empty() {
             break;
         }
-        assert!(told.len() <= 2, "{}", told.len());
+        assert!(told.len() <= 1, "{}", told.len());
         parts.extend(told.iter().map(|one| one["joined"].as_array().unwrap().len()));
     }
     assert!(parts.iter().all(|part| *part <= 200) && parts.iter().sum::<usize>() >= 1_299, "{parts:?}");

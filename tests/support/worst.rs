@@ -338,7 +338,8 @@ impl Worst<'_> {
         assert!(sos_snapshot(&meter, "worst").await.expect("an answer").is_some());
         self.copy("flush").await;
         assert!(sos_flush(&meter, "flush", once(""), 1000, Some(&user(1))).await.expect("an answer").sent == 1);
-        assert!(sos_flush(&meter, "flush", once(""), 1000, None).await.expect("an answer").sent > 0);
+        // As many as one call sends, until the last call has looked at all.
+        while sos_flush(&meter, "flush", once(""), HOUR_MS, None).await.expect("an answer").sent > 0 {}
     }
 
     async fn talk(&self) {

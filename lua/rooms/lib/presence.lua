@@ -7,16 +7,24 @@
 -- change pb) · ps (notes up to this one were there when a snapshot was taken: who has it must hear of these users even if all is
 -- as it was).
 
-local LISTED = 50            -- up to so many users the whole list is sent
-local PART, PARTS = 200, 2   -- users in one event, and such events at once: bytes and time are bounded
+local LISTED = 50 -- up to so many users the whole list is sent
+local PART = 200  -- users in one announcement: its bytes and its time are bounded
+local GONE = 64   -- users that one call counts as gone; the others are due at once
 
--- The members' fields that are users, who are counted by that.
+local users -- how many there are, once they are counted: to look at all of them takes its time
+
+local function counted(count)
+  users = count
+  call('HSET', META, 'pc', count, 'pb', call('HGET', META, 'pv') or 0)
+end
+
+-- The members' fields that are users.
 local function user_fields()
   local fields = {}
   for _, field in ipairs(call('HKEYS', MEMBERS)) do
     if string.byte(field) == 64 then fields[#fields + 1] = field end -- '@'
   end
-  call('HSET', META, 'pc', #fields, 'pb', call('HGET', META, 'pv') or 0)
+  counted(#fields)
   return fields
 end
 
@@ -74,24 +82,15 @@ end
 local function announce(window)
   local r = call('HMGET', META, 'ph', 'pt', 'ps', 'po')
   local head, tail, seen = tonumber(r[1] or 0), tonumber(r[2] or 0), tonumber(r[3] or 0)
-  local outside = r[4] == '1'
-  local fields, told = user_fields(), false
-  for _ = 1, PARTS do
-    if head == tail then break end
-    local stop = math.min(tail, head + PART)
-    local part = take_notes(head, stop, seen)
-    head = stop
-    if #part > 0 and #fields > LISTED then
-      tell_changes(#fields, part, outside)
-      told = true
-    elseif #part > 0 and not told then
-      tell_all(fields, part, outside)
-      told = true
-    end
+  local stop, outside = math.min(tail, head + PART), r[4] == '1'
+  local part = head < stop and take_notes(head, stop, seen) or {}
+  put('ph', stop)
+  if #part > 0 then
+    local fields = not (users and users > LISTED) and user_fields()
+    if users > LISTED then tell_changes(users, part, outside) else tell_all(fields, part, outside) end
+    put('pe', now + window)
   end
-  put('ph', head)
-  if told then put('pe', now + window) end
-  if head < tail then
+  if stop < tail then
     put('pw', 1)
     return window
   end
@@ -124,25 +123,26 @@ local function snapshot_taken(tail)
   if tail > tonumber(call('HGET', META, 'ph') or 0) then put('ps', tail) end
 end
 
--- Those whose last connection was lost longer than the grace ago count as gone, at most `most` of them. `each(key, entry)` is
--- called for each. Returns how many, and ms until somebody else is due or -1.
-local function show_gone(grace, most, each)
-  local gone, wait, all = 0, -1, call('HGETALL', MEMBERS)
+-- Those whose last connection was lost longer than the grace ago count as gone. Returns them, { key, entry, … } each, and ms
+-- until somebody else is due or -1.
+local function show_gone(grace)
+  local gone, wait, all = {}, -1, call('HSCAN', MEMBERS, 0, 'MATCH', '@*', 'COUNT', 1000000)[2]
+  counted(#all / 2)
   for i = 1, #all, 2 do
-    local entry = string.byte(all[i]) == 64 and user_of(all[i + 1]) -- '@'
+    local entry = string.find(all[i + 1], ' 0 1 ', 1, true) and user_of(all[i + 1])
     if entry and entry.sockets == 0 and entry.shown == '1' then
-      local due = entry.seen + grace - now
-      if due <= 0 and gone < most then
-        local key, before = string.sub(all[i], 2), presence_of(entry)
-        gone = gone + 1
+      local due = math.max(entry.seen + grace - now, 0)
+      if due == 0 and #gone < GONE then
+        local before = presence_of(entry)
         entry.shown = '0'
-        user_put(key, entry, entry.user, before)
-        if each then each(key, entry) end
+        gone[#gone + 1] = { key = string.sub(all[i], 2), entry = entry, user = entry.user, before = before }
       elseif wait < 0 or due < wait then
-        wait = math.max(due, 0)
+        wait = due
+        if due == 0 then break end
       end
     end
   end
+  users_put(gone)
   return gone, wait
 end
 

@@ -34,26 +34,53 @@ local function is_noted(key)
   return call('HEXISTS', META, 'p:' .. key) == 1
 end
 
--- A user's presence was `before`, and is something else now.
-local function note(key, user, before)
+-- Notes the presence that these users had before a change: what was announced of each that has no note yet.
+local function note(changes)
+  if #changes == 0 then return end
   if noted == nil then noted = call('HEXISTS', META, 'pn') == 1 end
   if not noted then return end
-  call('HINCRBY', META, 'pv', 1)
-  if is_noted(key) then return end
-  local n = call('HINCRBY', META, 'pt', 1)
-  call('HSET', META, 'p:' .. key, n .. ' ' .. before .. ' ' .. user, 'pq:' .. n, key)
-  if not from_api then call('HSET', META, 'po', 1) end
+  call('HINCRBY', META, 'pv', #changes)
+  local marks, new, fields = {}, {}, {}
+  for i, change in ipairs(changes) do marks[i] = 'p:' .. change.key end
+  for i, known in ipairs(call('HMGET', META, unpack(marks))) do
+    if not known then new[#new + 1] = changes[i] end
+  end
+  if #new == 0 then return end
+  local n = call('HINCRBY', META, 'pt', #new) - #new
+  for _, change in ipairs(new) do
+    n = n + 1
+    local at = #fields
+    fields[at + 1], fields[at + 2] = 'p:' .. change.key, n .. ' ' .. change.before .. ' ' .. change.user
+    fields[at + 3], fields[at + 4] = 'pq:' .. n, change.key
+  end
+  if not from_api then
+    fields[#fields + 1] = 'po'
+    fields[#fields + 1] = 1
+  end
+  call('HSET', META, unpack(fields))
 end
 
--- Writes a user's entry, or removes it (nil). `before` is its presence until now.
-local function user_put(key, entry, user, before)
-  if entry then
-    call('HSET', MEMBERS, '@' .. key,
-      entry.role .. ' ' .. entry.seen .. ' ' .. entry.sockets .. ' ' .. entry.shown .. ' ' .. entry.user)
-  else
-    call('HDEL', MEMBERS, '@' .. key)
+-- Writes the entries of users, each once: { key, entry (nil: it is removed), user, before (its presence until now) }. A few
+-- hundred at most.
+local function users_put(changes)
+  local written, removed, changed = {}, {}, {}
+  for _, change in ipairs(changes) do
+    local entry = change.entry
+    if entry then
+      written[#written + 1] = '@' .. change.key
+      written[#written + 1] = entry.role .. ' ' .. entry.seen .. ' ' .. entry.sockets .. ' ' .. entry.shown .. ' ' .. entry.user
+    else
+      removed[#removed + 1] = '@' .. change.key
+    end
+    if presence_of(entry) ~= change.before then changed[#changed + 1] = change end
   end
-  if presence_of(entry) ~= before then note(key, user, before) end
+  if #written > 0 then call('HSET', MEMBERS, unpack(written)) end
+  if #removed > 0 then call('HDEL', MEMBERS, unpack(removed)) end
+  note(changed)
+end
+
+local function user_put(key, entry, user, before)
+  users_put({ { key = key, entry = entry, user = user, before = before } })
 end
 
 local function socket_of(entry)
@@ -83,6 +110,13 @@ local function member_put(sid, key, user, role, node, session, lost)
   return not old
 end
 
+-- Takes sockets away from a user that were there at `seen`: lost, or ended (`forget`).
+local function sockets_gone(entry, count, seen, forget)
+  entry.sockets = math.max(entry.sockets - count, 0)
+  entry.seen = math.max(entry.seen, seen)
+  if entry.sockets == 0 and not forget then entry.seen = seen end
+end
+
 -- Ends an entry if node and session match. Returns the user's key and entry, or nil. With `forget` the user vanishes with
 -- its last socket.
 local function member_drop(sid, node, session, seen, forget)
@@ -92,9 +126,7 @@ local function member_drop(sid, node, session, seen, forget)
   local entry = user_entry(old.key)
   if not entry then return old.key end
   local before = presence_of(entry)
-  entry.sockets = math.max(entry.sockets - 1, 0)
-  entry.seen = math.max(entry.seen, seen)
-  if entry.sockets == 0 and not forget then entry.seen = seen end
+  sockets_gone(entry, 1, seen, forget)
   user_put(old.key, not (entry.sockets == 0 and forget) and entry or nil, entry.user, before)
   return old.key, entry
 end

@@ -133,10 +133,21 @@ local function owed_to_outbox(u, user)
   return true
 end
 
--- It goes to the outbox when the participant goes.
-local function last_to_outbox(key, user)
-  local u = load_user(key)
-  if owed_to_outbox(u, user) then call('HSET', LOCATION, 'w:' .. key, window_of(u)) end
+-- It goes to the outbox when the participant goes: of each { key, user }.
+local function all_last_to_outbox(users)
+  if #users == 0 or not to_outbox() then return end
+  local fields, writes = {}, {}
+  for i, user in ipairs(users) do fields[2 * i - 1], fields[2 * i] = 'w:' .. user.key, 'f:' .. user.key end
+  local r = call('HMGET', LOCATION, unpack(fields))
+  for i, user in ipairs(users) do
+    local u = { key = user.key, f = r[2 * i] ~= '' and r[2 * i] }
+    read_window(u, r[2 * i - 1])
+    if owed_to_outbox(u, user.user) then
+      writes[#writes + 1] = 'w:' .. u.key
+      writes[#writes + 1] = window_of(u)
+    end
+  end
+  if #writes > 0 then call('HSET', LOCATION, unpack(writes)) end
 end
 
 -- Whose fix f:U is: the first of its fields, `"userId":"…"`.
@@ -160,21 +171,26 @@ end
 -- Everybody's windows: sends what is due, at most `most` of them. Returns how many were dealt with, and ms to the next.
 -- At the `ending` whatever waits is due, and what the outbox is owed goes to it; `over`: nobody is left to hear it.
 local function flush_all(throttle, most, ending, over)
-  local done_with, wait, due, fields, writes = 0, -1, {}, {}, {}
-  local windows = call('HSCAN', LOCATION, 0, 'MATCH', 'w:*', 'COUNT', 1000000)[2]
-  for i = 1, #windows, 2 do
-    local stop = string.match(windows[i + 1], '^(%d+) 1 ')
-    stop = stop and not over and tonumber(stop)
-    if (stop and (ending or now >= stop) or ending and string.sub(windows[i + 1], -2) == ' 1') then
-      if #due < most then
-        due[#due + 1] = { key = string.sub(windows[i], 3), window = windows[i + 1], waits = stop }
+  local done_with, wait, due, fields, writes, cursor = 0, -1, {}, {}, {}, '0'
+  repeat -- in steps, since of very many most wait for the next call
+    local step = call('HSCAN', LOCATION, cursor, 'MATCH', 'w:*', 'COUNT', 1000)
+    local windows = step[2]
+    cursor = step[1]
+    for i = 1, #windows, 2 do
+      local window = windows[i + 1]
+      local stop = string.match(window, '^(%d+) 1 ')
+      stop = stop and not over and tonumber(stop)
+      if stop and (ending or now >= stop) or ending and string.sub(window, -2) == ' 1' then
+        due[#due + 1] = { key = string.sub(windows[i], 3), window = window, waits = stop }
         fields[#due] = 'f:' .. due[#due].key
-      else
-        wait = 1
+        if #due > most then break end
+      elseif stop and (wait < 0 or stop - now < wait) then
+        wait = stop - now
       end
-    elseif stop and (wait < 0 or stop - now < wait) then
-      wait = stop - now
     end
+  until cursor == '0' or #due > most
+  if #due > most then
+    due[#due], fields[#due], wait = nil, nil, 1
   end
   if #due == 0 then return 0, wait end
   local fixes = call('HMGET', LOCATION, unpack(fields))

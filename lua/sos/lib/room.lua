@@ -36,10 +36,3 @@ end
 local function keep_all()
   keep(now, META, LOG, MEMBERS, STATE, LOCATION, TRACK, MESSAGES, EVENTS)
 end
-
--- The first answer with a snapshot of now behind it.
-local function with_snapshot(result)
-  local state, locations, members = snapshot_of(STATE, LOCATION, MEMBERS)
-  for _, part in ipairs({ now, state, locations, members }) do result[#result + 1] = part end
-  return result
-end

@@ -99,7 +99,6 @@ impl Sos {
             let seat = Self::seat(&node, socket, from_connect, hold.was_member());
             match sos_join(self.redis(), sos, self.op(&op, ""), actor, seat, self.presence_window_ms(), wanted).await? {
                 SosJoin::Forbidden => return Err(SosError::Forbidden),
-                SosJoin::Ended(snapshot) => return Ok(Entered::Ended(self.room_state(*snapshot))),
                 SosJoin::Joined(joined) => {
                     let Some(caller) = caller(socket) else { return Err(SosError::Internal) };
                     self.scopes.set_role(&scope(sos), socket.id(), &joined.role);
@@ -133,8 +132,8 @@ impl Sos {
                     hold.joined(&position).await;
                     return Ok(Entered::Joined { state, hold, position });
                 }
-                // It has gone just now.
-                SosJoin::Missing => {}
+                // Just now: what stands is judged again.
+                SosJoin::Missing | SosJoin::Ended => {}
             }
         }
     }
@@ -155,7 +154,7 @@ impl Sos {
             async move { Ok(sos_share(feature.redis(), &sos).await?.map(|(snapshot, _)| feature.room_state(snapshot))) }
         };
         // A newcomer keeps one of the node's places for newcomers meanwhile.
-        self.presence.states.get(sos.to_owned(), self.config.presence_window / 2, read).await
+        self.presence.states.get(sos.to_owned(), self.config.presence_window, read).await
     }
 
     /// The join is over: what was held comes after the state. If that says that the SOS has ended meanwhile, so does what is

@@ -194,9 +194,7 @@ impl Sos {
     pub(super) async fn made(self: &Arc<Self>, sos: &str, made: &SosMade) {
         self.after(sos, &made.written);
         self.timer_set(sos, made.due_in);
-        let news = made.created || made.completed && !made.snapshot.ended;
-        if news
-            && !made.snapshot.sockets.is_empty()
+        if (made.created || made.completed)
             && let Err(error) = self.publish_state(sos).await
         {
             tracing::warn!(sos, %error, "members did not get the state");
@@ -208,6 +206,10 @@ impl Sos {
     async fn publish_state(&self, sos: &str) -> Result<(), SosError> {
         for again in (0..PUBLISH_TRIES).rev() {
             let Some((snapshot, last)) = sos_share(self.redis(), sos).await? else { return Ok(()) };
+            // Nobody waited for it, or it is over and the room is empty.
+            if snapshot.sockets.is_empty() {
+                return Ok(());
+            }
             let args = Args::event("sos:state", &self.state_json(&snapshot));
             let body = Message { audience: Audience::All, except: Except::Nobody, key: None, args }.body();
             let op = self.scopes.next_op();

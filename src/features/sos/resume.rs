@@ -83,7 +83,7 @@ impl Sos {
                 self.after_join(sos, &joined);
                 Ok(Rejoined { hold, position: joined.position })
             }
-            SosJoin::Missing | SosJoin::Forbidden | SosJoin::Ended(_) => Err(NotRejoined::Refused),
+            SosJoin::Missing | SosJoin::Forbidden | SosJoin::Ended => Err(NotRejoined::Refused),
         }
     }
 

@@ -98,7 +98,9 @@ impl Sos {
         let (op, timers) = (self.op(&op, ""), self.first_timers());
         let made = sos_create(self.redis(), &new.sos_id, op, record, new.location.as_ref(), timers).await?;
         self.made(&new.sos_id, &made).await;
-        Ok(Created { created: made.created, state: self.state_json(&made.snapshot) })
+        // Gone again at once: a failover has taken it back.
+        let snapshot = sos_snapshot(self.redis(), &new.sos_id).await?.ok_or(SosError::Unconfirmed)?;
+        Ok(Created { created: made.created, state: self.state_json(&snapshot) })
     }
 
     /// `POST …/:sosId/close`. A second close has no effect and is no error.

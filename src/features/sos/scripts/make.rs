@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::snapshot::SosSnapshot;
 use super::{Actor, Fix, HUB, INTERNAL, Written, all_keys, head, keys_with_due, read_written};
 use crate::cluster::scripts::Op;
 use crate::redis::keys::user_tag;
@@ -25,7 +24,6 @@ pub struct SosMade {
     pub created: bool,
     /// It was provisional until now.
     pub completed: bool,
-    pub snapshot: SosSnapshot,
     pub written: Written,
     /// In so long the earliest timer is due that this call has set.
     pub due_in: Option<Duration>,
@@ -41,7 +39,7 @@ pub struct FirstTimers {
 }
 
 /// `POST …/init`: makes the state, or fills null fields of one that stands, or completes a provisional one.
-/// `fix` becomes the citizen's last location. A copy of `sos:created` is pending for the watchers.
+/// `fix` becomes the citizen's last location. Its answer is bounded: the state is read by [`sos_snapshot`](super::sos_snapshot). A copy of `sos:created` is pending for the watchers.
 pub async fn sos_create<E: Eval>(
     redis: &E,
     sos: &str,
@@ -101,12 +99,11 @@ async fn make<E: Eval>(
     let (outcome, written) = read_written(&mut reply)?.map_err(|refused| reply.bad(format!("{refused:?}")))?;
     let (created, completed) = (outcome == "created", outcome == "completed");
     let (due_in, mut more) = (reply.wait()?, reply.flag()?);
-    let snapshot = SosSnapshot::read(sos, &mut reply)?;
     while more {
         // It is made. What cannot be told of now is left to the sweep.
         more = sos_joins(redis, sos, Op { id: "", client_message_id: "", ..op }).await.unwrap_or(false);
     }
-    Ok(SosMade { created, completed, written, due_in, snapshot })
+    Ok(SosMade { created, completed, written, due_in })
 }
 
 /// Tells the audit trail and the outbox of members who were there before the state, some at a time. True if there are more.

@@ -33,8 +33,8 @@ pub enum SosJoin {
     /// [`sos_provisional`](super::sos::sos_provisional), then join again.
     Missing,
     Forbidden,
-    /// Over: the snapshot is the answer, the socket did not join.
-    Ended(Box<SosSnapshot>),
+    /// Over: the state is the answer, the socket did not join.
+    Ended,
     Joined(Box<SosJoined>),
 }
 
@@ -81,7 +81,7 @@ pub async fn sos_join<E: Eval>(
         Err(other) => return Err(reply.bad(format!("{other:?}")).into()),
     };
     if outcome == "ended" {
-        return Ok(SosJoin::Ended(Box::new(SosSnapshot::read(sos, &mut reply)?)));
+        return Ok(SosJoin::Ended);
     }
     Ok(SosJoin::Joined(Box::new(joined(sos, written, &mut reply)?)))
 }

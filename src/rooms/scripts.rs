@@ -47,7 +47,7 @@ pub(super) fn scope_keys(scope: &ScopeId) -> Vec<String> {
 }
 
 /// The head of every write's answer: its outcome, and what it did.
-pub(super) fn told(reply: &mut Reply) -> Result<(String, Told), BadReply> {
+pub fn told(reply: &mut Reply) -> Result<(String, Told), BadReply> {
     let outcome = reply.text()?;
     let told = Told {
         heard: u32::try_from(reply.int()?).ok(),

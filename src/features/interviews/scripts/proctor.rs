@@ -102,6 +102,8 @@ pub async fn proctor_take<E: Eval>(
     let (kind_json, severity, message) = (json(kind), json(severity), json(message));
     let alert = format!(r#""type":{kind_json},"message":{message},"severity":{severity}"#);
     let event = format!(r#"{{{alert},"data":{data}}}"#);
+    // PostgreSQL takes no NUL.
+    let event = event.replace("\\u0000", "\\ufffd");
     let args = head(op, interview, candidate).text(kind).text(deduction.map_or("", Deduction::as_str));
     let args = args.int(weights.faces.into()).int(weights.tabs.into()).int(weights.fullscreen.into());
     let args = args.int(weights.suspicious.into()).int(min_repeats.clamp(1, MOST_REPEATS).into()).flag(alerts);

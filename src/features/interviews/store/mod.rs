@@ -1,7 +1,10 @@
-//! What the feature keeps in PostgreSQL (contract § 4): tables `interviews`, `templates`, `questions` and `invites` in schema
-//! `convoke`.
+//! What the feature keeps in PostgreSQL (contract § 4): tables `interviews`, `templates`, `questions`, `invites`, `sessions`,
+//! `responses`, `transcripts` and `proctor_events` in schema `convoke`.
 
 mod invites;
+mod proctoring;
+mod responses;
+mod sessions;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -10,6 +13,9 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 pub use self::invites::{Invite, NewInvite, Pass};
+pub use self::proctoring::ProctorError;
+pub use self::responses::{NewResponse, StoredResponse};
+pub use self::sessions::{EndDue, SessionRow};
 use crate::store::{Store, StoreError, Time, column};
 
 /// SHA-256 of a token that the hub has given out: the database holds no more of it.

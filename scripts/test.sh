@@ -4,6 +4,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/sbin:/sbin
 
+# The tests wait more than they work (.cargo/config.toml).
+cores=$(nproc)
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((cores > 4 ? cores : 4))}
+
 step() { printf '\n\033[1m%s\033[0m\n' "$*" >&2; }
 
 if [ -f web/package.json ]; then

@@ -254,7 +254,7 @@ fn recovered(mut entry: Entry, pipe: &Pipeline, at: usize, moved_in: bool) -> En
 /// The `EVAL` of an `EVALSHA`.
 fn with_source(evalsha: &Cmd, script: &Script) -> Cmd {
     let mut eval = cmd("EVAL");
-    eval.arg(script.source);
+    eval.arg(script.source());
     for arg in evalsha.args_iter().skip(2) {
         if let Arg::Simple(bytes) = arg {
             eval.arg(bytes);

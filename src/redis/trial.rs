@@ -72,7 +72,7 @@ async fn at(dial: &Dial, node: &Node, slot: u16) -> Trial {
     let steps = [
         ("INFO", cmd("INFO").arg("server").to_owned()),
         ("writes", cmd("SET").arg(&key).arg(1).arg("PX").arg(LIVES_MS).to_owned()),
-        ("scripts (EVAL)", cmd("EVAL").arg(SCRIPT.source).arg(1).arg(&key).to_owned()),
+        ("scripts (EVAL)", cmd("EVAL").arg(SCRIPT.source()).arg(1).arg(&key).to_owned()),
         ("scripts (EVALSHA)", evalsha),
         ("publishing (SPUBLISH)", cmd("SPUBLISH").arg(&channel).arg("").to_owned()),
         ("WAIT", cmd("WAIT").arg(0).arg(1).to_owned()),

@@ -6,6 +6,20 @@ use crate::redis::keys;
 use crate::redis::keys::user_tag;
 use crate::redis::script::{Args, BadReply, Reply};
 
+/// What the scripts of rooms share, for [`Script::with`](crate::redis::script::Script::with), behind those of
+/// [`scope`](crate::cluster::scripts::libraries). The head of each text says what it needs, what it gives, and which names a
+/// script must set.
+pub mod libraries {
+    pub const ANNOUNCED: &str = include_str!("../../lua/rooms/lib/announced.lua");
+    pub const AUDIT: &str = include_str!("../../lua/rooms/lib/audit.lua");
+    pub const AUDIT_PAGE: &str = include_str!("../../lua/rooms/lib/audit_page.lua");
+    pub const HISTORY: &str = include_str!("../../lua/rooms/lib/history.lua");
+    pub const LEASE: &str = include_str!("../../lua/rooms/lib/lease.lua");
+    pub const PRESENCE: &str = include_str!("../../lua/rooms/lib/presence.lua");
+    pub const RELAY: &str = include_str!("../../lua/rooms/lib/relay.lua");
+    pub const ROOM: &str = include_str!("../../lua/rooms/lib/room.lua");
+}
+
 /// Who acts in a room.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Sender<'a> {

@@ -126,7 +126,7 @@ impl Eval for &Meter {
     type Error = RedisError;
 
     async fn eval(&self, script: &'static Script, keys: Vec<String>, args: Vec<Bytes>) -> Result<Value, RedisError> {
-        self.ask(&["SCRIPT", "LOAD", script.source]).await;
+        self.ask(&["SCRIPT", "LOAD", script.source()]).await;
         self.ask(&["CONFIG", "RESETSTAT"]).await;
         self.ask(&["SLOWLOG", "RESET"]).await;
         let value = Eval::eval(&self.redis, script, keys, args).await?;

@@ -2,22 +2,16 @@
 
 use std::time::Duration;
 
-use convoke::cluster::scripts::Op;
 use convoke::cluster::scripts::scope::head;
+use convoke::cluster::scripts::{Op, libraries};
 use convoke::core::ScopeId;
 use convoke::redis::keys;
 use convoke::redis::script::{Eval, Reply, Script};
 
-static CHANGE: Script = Script::new(
+static CHANGE: Script = Script::with(
     "counter_change",
-    concat!(
-        "local NAME = 'counter_change'\n",
-        include_str!("../../lua/scope/lib/scope.lua"),
-        include_str!("../../lua/scope/lib/log.lua"),
-        include_str!("../../lua/scope/lib/due.lua"),
-        include_str!("../../lua/scope/lib/members.lua"),
-        include_str!("counter_change.lua"),
-    ),
+    &[libraries::SCOPE, libraries::LOG, libraries::DUE, libraries::MEMBERS],
+    include_str!("counter_change.lua"),
 );
 
 pub enum Change<'a> {

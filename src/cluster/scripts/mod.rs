@@ -7,6 +7,10 @@ pub mod node;
 pub mod scope;
 pub mod session;
 
+use std::time::Duration;
+
+use crate::settings::Settings;
+
 /// How long a scope remembers. The same for all calls of a process; from the settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
@@ -14,6 +18,30 @@ pub struct Retention {
     pub window_ms: u64,
     /// How long logged events are kept (ms): window + 30 s + ping interval + ping timeout + drain.
     pub log_ms: u64,
+}
+
+impl Retention {
+    /// As the settings of this process want it.
+    pub fn of(settings: &Settings) -> Self {
+        let transport = &settings.transport;
+        let window = transport.recovery_window;
+        // A client may notice the loss of its link only after a whole heartbeat, and then has the window to come back.
+        let log = window + Duration::from_secs(30) + transport.ping_interval + transport.ping_timeout + settings.server.drain;
+        let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        Self { window_ms: ms(window), log_ms: ms(log) }
+    }
+}
+
+/// What the scripts of every scope share, for [`Script::with`](crate::redis::script::Script::with). `SCOPE` stands first: it has
+/// the clock, `scope:meta`, operation ids and the channel. The head of each text says what it needs and what it gives.
+pub mod libraries {
+    pub const SCOPE: &str = include_str!("../../../lua/scope/lib/scope.lua");
+    /// The log, who listens, and how long the keys live.
+    pub const LOG: &str = include_str!("../../../lua/scope/lib/log.lua");
+    /// The durable timers.
+    pub const DUE: &str = include_str!("../../../lua/scope/lib/due.lua");
+    /// The members and their sockets.
+    pub const MEMBERS: &str = include_str!("../../../lua/scope/lib/members.lua");
 }
 
 /// What makes a write safe to repeat.

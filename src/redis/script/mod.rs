@@ -17,29 +17,57 @@ pub use reply::{Args, Reply};
 /// One Lua script. Declare it as a `static` and hand it to [`Redis::eval`](super::Redis::eval):
 ///
 /// ```
+/// use convoke::cluster::scripts::libraries;
 /// use convoke::redis::script::Script;
 /// static DOUBLE: Script = Script::new("double", "return 2 * ARGV[1]");
+/// static TOUCH: Script = Script::with("room_touch", &[libraries::SCOPE, libraries::LOG], "open('', 0) return ensure()");
 /// assert_eq!(DOUBLE.sha().len(), 40);
+/// assert!(TOUCH.source().starts_with("local NAME = 'room_touch'\n"));
 /// ```
 ///
 /// By contract a script that writes takes an operation id among its arguments and answers a repeat with its first answer,
 /// because group commit repeats a call whose outcome is unknown.
 pub struct Script {
-    /// `<noun>_<verb>`, as in the file's name; used in metrics and errors.
+    /// `<noun>_<verb>`, as in the file's name; used in metrics and errors, and in the keys of answers that are remembered: a
+    /// script that is in use keeps its name.
     pub name: &'static str,
-    /// The whole text, libraries in front: `concat!(include_str!("…/lib/scope.lua"), include_str!("…/scope_publish.lua"))`.
-    pub source: &'static str,
-    sha: OnceLock<Box<str>>,
+    libraries: &'static [&'static str],
+    text: &'static str,
+    whole: OnceLock<(Box<str>, Box<str>)>,
 }
 
 impl Script {
-    pub const fn new(name: &'static str, source: &'static str) -> Self {
-        Self { name, source, sha: OnceLock::new() }
+    /// A script that needs no library.
+    pub const fn new(name: &'static str, text: &'static str) -> Self {
+        Self { name, libraries: &[], text, whole: OnceLock::new() }
     }
 
-    /// SHA-1 of the text in lower-case hex, computed once.
+    /// A script behind the texts of libraries, such as those in [`cluster`](crate::cluster::scripts::libraries) and
+    /// [`rooms`](crate::rooms::scripts::libraries). In front of them stands `local NAME`, the script's name.
+    pub const fn with(name: &'static str, libraries: &'static [&'static str], text: &'static str) -> Self {
+        Self { name, libraries, text, whole: OnceLock::new() }
+    }
+
+    /// What Redis runs, libraries in front.
+    pub fn source(&self) -> &str {
+        &self.whole().0
+    }
+
+    /// SHA-1 of the source in lower-case hex.
     pub fn sha(&self) -> &str {
-        self.sha.get_or_init(|| ::redis::Script::new(self.source).get_hash().into())
+        &self.whole().1
+    }
+
+    /// Put together once.
+    fn whole(&self) -> &(Box<str>, Box<str>) {
+        self.whole.get_or_init(|| {
+            let source = match self.libraries {
+                [] => self.text.to_owned(),
+                libraries => format!("local NAME = '{}'\n{}\n{}", self.name, libraries.join("\n"), self.text),
+            };
+            let sha = ::redis::Script::new(&source).get_hash().into();
+            (source.into(), sha)
+        })
     }
 }
 
@@ -49,17 +77,14 @@ impl fmt::Debug for Script {
     }
 }
 
-/// A static script: the folder under `lua/` and the name of its file, and the libraries that stand in front of it, each by its
-/// path under `lua/`. Its name is that of the file.
+/// A static script of this crate: the folder under `lua/` and the name of its file, and the libraries that stand in front of
+/// it, each by its path under `lua/`. Its name is that of the file. A feature outside of this crate uses [`Script::with`].
 macro_rules! script {
     ($static:ident = $folder:literal / $name:literal $(, $lib:literal)*) => {
-        static $static: $crate::redis::script::Script = $crate::redis::script::Script::new(
+        static $static: $crate::redis::script::Script = $crate::redis::script::Script::with(
             $name,
-            concat!(
-                "local NAME = '", $name, "'\n",
-                $(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/lua/", $lib, ".lua")), "\n",)*
-                include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/lua/", $folder, "/", $name, ".lua"))
-            ),
+            &[$(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/lua/", $lib, ".lua"))),*],
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/lua/", $folder, "/", $name, ".lua")),
         );
     };
 }

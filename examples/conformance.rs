@@ -135,8 +135,8 @@ async fn main() -> anyhow::Result<()> {
         let node_id = format!("conformance-{}", options.port).into();
         let secret = Some(Secret::new("the protocol test suites"));
         let host = Ipv4Addr::LOCALHOST.into();
-        let (peer_port, recovery_window) = (options.peer_port, Duration::ZERO);
-        Node::new(node::Config { node_id, secret, host, peer_port, address: None, recovery_window }, redis)
+        let (peer_port, recovery_window, lease) = (options.peer_port, Duration::ZERO, Duration::from_secs(10));
+        Node::new(node::Config { node_id, secret, host, peer_port, address: None, recovery_window, lease }, redis)
     });
     let config = engineio::Config {
         tag: node.as_ref().map_or("", |node| &**node.identity.tag()).into(),

@@ -227,6 +227,7 @@ fn node_config(settings: &Settings) -> node::Config {
         peer_port: settings.cluster.peer_port,
         address: settings.cluster.address,
         recovery_window: settings.transport.recovery_window,
+        lease: settings.cluster.lease,
     }
 }
 

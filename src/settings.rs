@@ -79,6 +79,8 @@ pub struct Cluster {
     pub address: Option<IpAddr>,
     /// Without it this node must stay alone.
     pub secret: Option<Secret>,
+    /// How long a node counts as alive that is not heard of.
+    pub lease: Duration,
 }
 
 /// Engine.IO and Socket.IO (contract § 1).
@@ -279,6 +281,7 @@ fn cluster(read: &mut Reader<'_>) -> Cluster {
         peer_port: read.integer(t::PEER_PORT, 0..=u16::MAX),
         address: read.parsed(t::POD_IP, "an IP address", |text| text.parse().ok()),
         secret: read.own_secret(t::CLUSTER_SECRET),
+        lease: read.milliseconds(t::NODE_LEASE_MS, 2_000..=60_000),
     }
 }
 

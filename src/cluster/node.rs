@@ -39,6 +39,8 @@ pub struct Config {
     pub peer_port: u16,
     /// How long a client may be away and still get its connection back; zero: not at all.
     pub recovery_window: Duration,
+    /// How long this node counts as alive without renewing its lease.
+    pub lease: Duration,
     /// Where the others reach this node; `None`: at `host`, or at the address from which this node reaches Redis.
     pub address: Option<IpAddr>,
 }
@@ -87,7 +89,7 @@ impl Node {
         // A node that stays alone calls nobody, and nobody can call it.
         let secret = config.secret.clone().unwrap_or_else(|| Secret::new(ids::random(32)));
         let peers = Peers::new(&secret, identity.tag());
-        let registry = Registry::new(redis.clone(), identity.clone(), peers.clone(), config.secret.is_some());
+        let registry = Registry::new(redis.clone(), identity.clone(), peers.clone(), config.secret.is_some(), config.lease);
         let nudger = Nudger::new(registry.clone(), peers.clone());
         let scopes = Scopes::in_cluster(redis.clone(), identity.clone(), registry.clone(), nudger);
         let name = identity.clone();

@@ -61,6 +61,7 @@ crate::settings_table! {
         PEER_PORT = "7946", "Port on which the nodes reach each other, not for clients; 0 takes a free one";
         POD_IP = unset, "Address at which the other nodes reach this one; without it the one from which it reaches Redis";
         CLUSTER_SECRET = unset, "Shared by all nodes; a second node without it does not start";
+        NODE_LEASE_MS = "10000", "A node that has neither renewed its lease in Redis nor answered its peers for so long is dead; the same on all nodes";
         NODE_ENV = "production", "development reads .env.development and .env, logs for people, and takes short secrets; anything else counts as production";
         DEMO = "false", "Serves the page /demo and hands out development tokens: never in production";
         HTTP_BODY_LIMIT = "102400", "Largest body of an HTTP request, in bytes";

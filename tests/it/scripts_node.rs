@@ -22,7 +22,18 @@ crate::on_both!(
 
 fn lease<'a>(label: &'a str, node: &'a str) -> Lease<'a> {
     let address = Some("127.0.0.1:7946".parse().unwrap());
-    Lease { node, label, tag: "tag12345", address, secret: true, started: 5, connections: 7, draining: false, form: Form::NEWEST }
+    Lease {
+        node,
+        label,
+        tag: "tag12345",
+        address,
+        secret: true,
+        started: 5,
+        connections: 7,
+        draining: false,
+        form: Form::NEWEST,
+        lease_ms: 10_000,
+    }
 }
 
 /// A place and a label of one's own, and two incarnations of it.

@@ -173,6 +173,7 @@ async fn a_node_that_may_not_act_fires_nothing() {
         host: std::net::Ipv4Addr::LOCALHOST.into(),
         peer_port: 0,
         recovery_window: Duration::ZERO,
+        lease: Duration::from_secs(10),
         address: None,
     };
     // It has never renewed a lease.

@@ -87,6 +87,7 @@ impl Member {
                 host: std::net::Ipv4Addr::LOCALHOST.into(),
                 peer_port: 0,
                 recovery_window: Duration::ZERO,
+                lease: Duration::from_secs(10),
                 address: None,
             };
             let node = Node::new(config, redis.clone());

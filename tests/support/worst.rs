@@ -581,6 +581,7 @@ impl Worst<'_> {
             connections: 7,
             draining: false,
             form: Form::NEWEST,
+            lease_ms: 10_000,
         };
         assert_eq!(node_renew(&meter, "p", lease).await.expect("an answer"), Renewed::Ok);
         assert_eq!(node_list(&meter, "p", &labels).await.expect("an answer").nodes.len(), NODES + 1);

@@ -7,25 +7,22 @@ use std::time::{Duration, Instant};
 use crate::core::sync::lock;
 use crate::socketio::Gate;
 
-/// Less than a lease, by as much as clocks and answers may be late.
-const ACTS_FOR: Duration = Duration::from_secs(8);
-
 /// Shut while this node may not act.
 #[derive(Debug)]
 pub struct Fence {
     gate: Gate,
+    /// How long it stays open after a renewal.
+    acts_for: Duration,
     registered: AtomicBool,
     /// Since when the log says that it is shut.
     told: Mutex<Option<Instant>>,
 }
 
-impl Default for Fence {
-    fn default() -> Self {
-        Self { gate: Gate::shut_at_first(), registered: AtomicBool::new(false), told: Mutex::default() }
-    }
-}
-
 impl Fence {
+    pub(super) fn new(acts_for: Duration) -> Self {
+        Self { gate: Gate::shut_at_first(), acts_for, registered: AtomicBool::new(false), told: Mutex::default() }
+    }
+
     /// What events and timers wait at.
     pub fn gate(&self) -> &Gate {
         &self.gate
@@ -63,7 +60,7 @@ impl Fence {
     /// A majority of masters has renewed the lease, in a call that began then.
     pub(super) fn renewed(&self, began: Instant) {
         self.registered.store(true, Relaxed);
-        self.gate.open_until(began + ACTS_FOR);
+        self.gate.open_until(began + self.acts_for);
     }
 
     /// It was declared dead, or is leaving.

@@ -11,16 +11,11 @@ use hyper::StatusCode;
 
 use super::super::identity::label_of;
 use super::places::{Answers, is_majority};
-use super::{Known, LOOK_PAUSE, Registry, State, WHO, Wards};
-use crate::cluster::scripts::node::{CERTIFICATE_MS, LEASE_MS, Listing, node_list};
+use super::{Known, LOOK_PAUSE, Registry, State, Term, WHO, Wards};
+use crate::cluster::scripts::node::{CERTIFICATE_MS, Listing, node_list};
 use crate::core::sync::lock;
 use crate::peer::{Peer, PeerError};
 
-const LEASE: Duration = Duration::from_millis(LEASE_MS);
-/// How often a node looks.
-const EVERY: Duration = Duration::from_millis(500);
-/// Between two answers of a master that are further apart than this, it may have been away.
-const UNBROKEN: Duration = Duration::from_millis(2_500);
 /// How long the answer to "who are you" may take.
 const WHO_DEADLINE: Duration = Duration::from_secs(1);
 
@@ -44,7 +39,7 @@ impl Registry {
     /// Looks, judges and reaps until the lease is given up.
     pub(super) async fn watch(self: &Arc<Self>, wards: &Arc<dyn Wards>) {
         while !self.has_left() {
-            let _ = tokio::time::timeout(EVERY, self.looks.now.notified()).await;
+            let _ = tokio::time::timeout(self.own.term.look_every(), self.looks.now.notified()).await;
             let since = lock(&self.state).looked.map_or(LOOK_PAUSE, |began| began.elapsed());
             tokio::time::sleep(LOOK_PAUSE.saturating_sub(since)).await;
             let suspects = self.look().await;
@@ -66,8 +61,8 @@ impl Registry {
         let suspects = {
             let mut state = lock(&self.state);
             state.looked = Some(began);
-            state.learn(&answers, began);
-            state.suspects(&answers, &self.identity.node())
+            state.learn(&answers, began, self.own.term);
+            state.suspects(&answers, &self.identity.node(), self.own.term)
         };
         if answers.iter().flat_map(|(_, listing)| listing).any(|listing| listing.certified.iter().any(|dead| self.is_own(dead))) {
             self.renew_now.notify_one();
@@ -147,7 +142,7 @@ impl Registry {
 
 impl State {
     /// Takes in what the masters said to a question that was put then.
-    fn learn(&mut self, answers: &Answers<Listing>, began: Instant) {
+    fn learn(&mut self, answers: &Answers<Listing>, began: Instant, term: Term) {
         let now = Instant::now();
         let mut certificates: HashMap<&str, usize> = HashMap::new();
         for (place, listing) in answers {
@@ -156,7 +151,7 @@ impl State {
                 continue;
             };
             let reach = self.reach.entry(place.clone()).or_insert(Reach { since: began, last: now });
-            if reach.last + UNBROKEN < began {
+            if reach.last + term.unbroken() < began {
                 reach.since = began;
             }
             reach.last = now;
@@ -187,7 +182,7 @@ impl State {
         let heard = answers.iter().filter(|(_, listing)| listing.is_some()).count();
         if is_majority(heard, answers.len()) {
             // A Redis that came back empty hears of its nodes at their next renewal.
-            self.nodes.retain(|_, known| known.seen + LEASE > now);
+            self.nodes.retain(|_, known| known.seen + term.0 > now);
             self.reach.retain(|place, _| answers.iter().any(|(asked, _)| asked == place));
         }
         self.dead.retain(|_, seen| seen.elapsed() < Duration::from_millis(CERTIFICATE_MS));
@@ -199,9 +194,9 @@ impl State {
     }
 
     /// Those without a lease on any master that was reached without a break for a whole lease, if these are a majority.
-    fn suspects(&self, answers: &Answers<Listing>, own: &str) -> Vec<(Arc<str>, Option<Peer>)> {
+    fn suspects(&self, answers: &Answers<Listing>, own: &str, term: Term) -> Vec<(Arc<str>, Option<Peer>)> {
         let listed = || answers.iter().filter_map(|(place, listing)| Some((place, listing.as_ref()?)));
-        let long = |place: &Arc<str>| self.reach.get(place).is_some_and(|reach| reach.last - reach.since >= LEASE);
+        let long = |place: &Arc<str>| self.reach.get(place).is_some_and(|reach| reach.last - reach.since >= term.0);
         if !is_majority(listed().filter(|(place, _)| long(place)).count(), answers.len()) {
             return Vec::new();
         }

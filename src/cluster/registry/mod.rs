@@ -71,9 +71,37 @@ pub struct Registry {
     pub counters: Counters,
 }
 
+/// How long a lease holds, and what follows from it.
+#[derive(Clone, Copy, Debug)]
+struct Term(Duration);
+
+impl Term {
+    /// A node acts for so long after a renewal: less than the lease, by as much as clocks and answers may be late.
+    fn acts_for(self) -> Duration {
+        self.0 * 4 / 5
+    }
+
+    /// How often the lease is renewed.
+    fn renew_every(self) -> Duration {
+        self.0 * 3 / 10
+    }
+
+    /// How often a node looks at the leases of the others.
+    fn look_every(self) -> Duration {
+        (self.0 / 20).min(Duration::from_millis(500))
+    }
+
+    /// Between two answers of a master that are further apart than this, it may have been away.
+    fn unbroken(self) -> Duration {
+        self.0 / 4
+    }
+}
+
 /// What this node tells of itself.
 struct Own {
     has_secret: bool,
+    /// How long it counts as alive.
+    term: Term,
     address: OnceLock<SocketAddr>,
     started_ms: u64,
     draining: AtomicBool,
@@ -136,7 +164,7 @@ impl Known {
 
 impl Registry {
     /// Nothing happens before [`Registry::run`].
-    pub fn new(redis: Redis, identity: Arc<NodeIdentity>, peers: Arc<Peers>, has_secret: bool) -> Arc<Self> {
+    pub fn new(redis: Redis, identity: Arc<NodeIdentity>, peers: Arc<Peers>, has_secret: bool, lease: Duration) -> Arc<Self> {
         let started_ms = clock::now_ms();
         Arc::new(Self {
             redis,
@@ -144,13 +172,14 @@ impl Registry {
             peers,
             own: Own {
                 has_secret,
+                term: Term(lease),
                 address: OnceLock::new(),
                 started_ms,
                 draining: AtomicBool::new(false),
                 connections: OnceLock::new(),
             },
             left: AtomicBool::new(false),
-            fence: Fence::default(),
+            fence: Fence::new(Term(lease).acts_for()),
             places: Places::default(),
             state: Mutex::default(),
             looks: Looks::default(),

@@ -12,9 +12,7 @@ use super::{Registry, Wards};
 use crate::cluster::scripts::node::{Lease, Renewed, node_certify, node_renew};
 use crate::core::wire::Form;
 
-/// How often the lease is renewed …
-const EVERY: Duration = Duration::from_secs(3);
-/// … and how soon it is tried again.
+/// How soon a renewal that failed is tried again.
 const RETRY: Duration = Duration::from_millis(300);
 /// A node that was without a lease for so long takes a new name unasked: by then its certificate may be forgotten.
 const TOO_LONG: Duration = Duration::from_secs(30 * 60);
@@ -24,7 +22,8 @@ const CLAIM_DEADLINE: Duration = Duration::from_secs(30);
 impl Registry {
     /// Renews the lease until it is given up. It has been renewed once, just now.
     pub(super) async fn keep(&self, wards: &dyn Wards) {
-        let (mut renewed, mut pause) = (Instant::now(), EVERY);
+        let every = self.own.term.renew_every();
+        let (mut renewed, mut pause) = (Instant::now(), every);
         while !self.has_left() {
             let _ = tokio::time::timeout(pause, self.renew_now.notified()).await;
             if self.has_left() {
@@ -36,10 +35,10 @@ impl Registry {
             let told = |answer: &Renewed| *answer == Renewed::Dead || matches!(answer, Renewed::Taken(other) if **other != *node);
             if answers.iter().any(|(_, answer)| answer.as_ref().is_some_and(told)) || renewed.elapsed() > TOO_LONG {
                 self.live_on(wards).await;
-                (renewed, pause) = (Instant::now(), EVERY);
+                (renewed, pause) = (Instant::now(), every);
             } else if agreed(&answers, |answer| *answer == Renewed::Ok) {
                 self.fence.renewed(began);
-                (renewed, pause) = (began, EVERY);
+                (renewed, pause) = (began, every);
             } else {
                 pause = RETRY;
             }
@@ -59,6 +58,7 @@ impl Registry {
             connections: self.own.connections.get().map_or(0, |connections| connections()) as u64,
             draining: self.own.draining.load(Relaxed),
             form: Form::NEWEST,
+            lease_ms: self.own.term.0.as_millis() as u64,
         };
         self.places.ask(&self.redis, |place| async move { node_renew(&self.redis, &place, lease).await }).await
     }

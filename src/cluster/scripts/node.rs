@@ -6,8 +6,6 @@ use crate::core::wire::Form;
 use crate::redis::keys;
 use crate::redis::script::{Args, Eval, Reply, script};
 
-/// How long a lease holds without being renewed.
-pub const LEASE_MS: u64 = 10_000;
 /// How long it is remembered that a node was declared dead: longer than anything that names it counts.
 pub const CERTIFICATE_MS: u64 = 70 * 60 * 1000;
 
@@ -34,6 +32,8 @@ pub struct Lease<'a> {
     pub draining: bool,
     /// The newest form of bodies that it reads.
     pub form: Form,
+    /// How long it holds without being renewed.
+    pub lease_ms: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +73,7 @@ pub struct Listing {
 pub async fn node_renew<E: Eval>(redis: &E, place: &str, lease: Lease<'_>) -> Result<Renewed, E::Error> {
     let address = lease.address.map(|address| address.to_string()).unwrap_or_default();
     let args = Args::new().text(lease.node).text(lease.tag).owned(address).flag(lease.secret).int(lease.started);
-    let args = args.int(lease.connections).flag(lease.draining).int(LEASE_MS).int(lease.form.version()).done();
+    let args = args.int(lease.connections).flag(lease.draining).int(lease.lease_ms).int(lease.form.version()).done();
     let mut reply = Reply::new(RENEW.name, redis.eval(&RENEW, of(place, lease.label), args).await?)?;
     Ok(match reply.text()?.as_str() {
         "ok" => Renewed::Ok,

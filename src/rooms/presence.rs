@@ -3,7 +3,9 @@
 //! yet is noted in Redis (`lua/scope/lib/members.lua`), so that any node can announce it.
 //!
 //! A feature with rules of its own includes `lua/rooms/lib/presence.lua` in its scripts, and says there how an announcement is
-//! published. The scripts here are for rooms whose rules the caller has judged.
+//! published. The scripts here are for rooms whose rules the caller has judged; [`Presence`] does all that follows from them.
+
+mod service;
 
 use std::time::Duration;
 
@@ -14,6 +16,8 @@ use crate::cluster::scripts::Op;
 use crate::core::{Position, ScopeId, StreamId};
 use crate::redis::keys;
 use crate::redis::script::{BadReply, Eval, Reply, script};
+
+pub use service::{Presence, Rules};
 
 /// A user in the room, or one whose connection was lost.
 #[derive(Debug, Clone, PartialEq, Eq)]

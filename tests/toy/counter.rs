@@ -1,25 +1,25 @@
-//! A shared counter: those who look at it hear each click, who comes and who goes. It is a feature as others are, written against
-//! what the crate gives to everybody.
+//! A shared counter: those who look at it hear each click, and who is there. It is a feature as others are, written against what
+//! the crate gives to everybody.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use convoke::cluster::scripts::scope::{Durability, LostTimer, Member, scope_join, scope_leave, scope_publish};
+use convoke::cluster::scripts::scope::{LostTimer, Member};
 use convoke::cluster::scripts::{Op, Retention};
-use convoke::cluster::{Audience, Except, LocalMember, Message, NotRejoined, Rejoined, ScopeListener, Scopes};
+use convoke::cluster::{LocalMember, NotRejoined, PendingJoin, Rejoined, ScopeListener, Scopes};
 use convoke::core::{Kind, ScopeId};
 use convoke::engineio::CloseReason;
-use convoke::feature::{Configured, Feature, Parts, World};
+use convoke::feature::{Configured, Feature, Parts, Running, World};
 use convoke::http::router::{Answer, Call};
 use convoke::http::{HttpError, Shape, json};
-use convoke::protocol::event::Args;
 use convoke::redis::RedisError;
+use convoke::rooms::presence::{Presence, RoomJoined, Rules};
 use convoke::rooms::timers::{Due, Fired, OnDue, Timers};
 use convoke::settings::table::Group;
 use convoke::settings::{Reader, Settings};
 use convoke::socketio::{
-    Arrival, BoxFuture, Code, ConnectError, ConnectRequest, DisconnectReason, Event, EventError, Identity, Namespace, Reply,
-    Socket,
+    Abandoned, Arrival, BoxFuture, Code, ConnectError, ConnectRequest, DisconnectReason, Event, EventError, Identity, Namespace,
+    Reply, Socket,
 };
 use convoke::telemetry::metrics::{Metric, recorder};
 use hyper::{Method, StatusCode};
@@ -28,9 +28,12 @@ use serde::{Deserialize, Serialize};
 use super::script::{Change, Changed, counter_change};
 
 const COUNTER: Kind = Kind::of("counter");
+const ROLE: &str = "visitor";
 /// The durable timers: a counter is reset, and a visitor whose link broke has not come back.
 const RESET: &str = "reset";
 const GONE: &str = "gone";
+/// Who comes and goes is announced at most once in so long.
+const WINDOW: Duration = Duration::from_millis(100);
 
 mod settings {
     convoke::settings_table! {
@@ -73,22 +76,20 @@ impl Feature for CounterFeature {
 
 impl Configured for Configuration {
     fn build(&self, world: &World) -> anyhow::Result<Parts> {
-        let window = world.settings.transport.recovery_window.as_millis() as u64;
-        let counters = Arc::new(Counters {
-            configuration: self.clone(),
-            scopes: world.node.scopes.clone(),
-            timers: world.timers.clone(),
-            retention: Retention { window_ms: window, log_ms: window + 60_000 },
-        });
+        let (scopes, timers) = (world.node.scopes.clone(), world.timers.clone());
+        let retention = Retention::of(&world.settings);
+        let head = |scope: &ScopeId| format!(r#""counter":"{}""#, scope.id);
+        let rules = Rules { kind: COUNTER, window: WINDOW, grace: self.grace, timer: GONE, retention, head };
+        let presence = Presence::new(scopes.clone(), timers.clone(), rules);
+        let counters = Arc::new(Counters { step: self.step, scopes, timers, presence, retention });
         let handler = Arc::new(Handler(Arc::downgrade(&counters)));
         world.node.scopes.register(COUNTER, handler.clone());
-        world.timers.on(COUNTER, RESET, handler.clone());
-        world.timers.on(COUNTER, GONE, handler);
-        let (namespace, routed) = (counters.clone().namespace(), counters);
+        world.timers.on(COUNTER, RESET, handler);
+        let (namespace, routed) = (counters.clone().namespace(), counters.clone());
         let routes = move |router: &mut convoke::http::router::Router| {
             router.route(Method::GET, "/counter/{id}", Shape::default(), move |call| routed.clone().show(call));
         };
-        Ok(Parts { namespaces: vec![namespace], routes: Box::new(routes), ..Parts::default() })
+        Ok(Parts { namespaces: vec![namespace], routes: Box::new(routes), running: counters, ..Parts::default() })
     }
 }
 
@@ -106,22 +107,29 @@ struct Visitor {
 }
 
 struct Counters {
-    configuration: Configuration,
+    step: u64,
     scopes: Arc<Scopes>,
     timers: Arc<Timers>,
+    presence: Arc<Presence>,
     retention: Retention,
+}
+
+impl Running for Counters {
+    fn unsettled(&self) -> usize {
+        self.presence.unsettled()
+    }
 }
 
 impl Counters {
     fn namespace(self: Arc<Self>) -> Namespace {
-        let [on, clicked, reset, off] = [0; 4].map(|_| self.clone());
+        let [on, clicked, reset, off, lost] = [0; 5].map(|_| self.clone());
         Namespace::new("/counter")
             .on_connect(|request: ConnectRequest| async move {
                 let Auth { counter, user } = request.auth()?;
                 let scope = ScopeId::new(COUNTER, &counter).ok_or_else(|| ConnectError::message("no such counter"))?;
                 Ok(Visitor { scope, user })
             })
-            .identity(|visitor: &Visitor| Identity { user: visitor.user.clone(), role: "visitor".into(), expires: None })
+            .identity(|visitor: &Visitor| Identity { user: visitor.user.clone(), role: ROLE.into(), expires: None })
             .on_move(
                 |visitor: &Visitor| serde_json::to_value(visitor).unwrap_or_default(),
                 |visitor| serde_json::from_value(visitor).ok(),
@@ -130,6 +138,10 @@ impl Counters {
             .on("click", move |socket, _| clicked.clone().click(socket))
             .on("reset", move |socket, event| reset.clone().reset_later(socket, event))
             .on_disconnected(move |socket, reason| off.clone().gone(socket, reason))
+            .on_abandoned(move |abandoned| {
+                lost.presence.lose(abandoned);
+                async {}
+            })
     }
 
     async fn arrived(self: Arc<Self>, socket: Arc<Socket>, arrival: Arrival) {
@@ -139,30 +151,31 @@ impl Counters {
     }
 
     async fn enter(&self, socket: &Arc<Socket>) -> Result<(), RedisError> {
-        let Some(Visitor { scope, user }) = socket.data() else { return Ok(()) };
-        let hold = self.scopes.hold(scope, socket, user, "visitor").await?;
-        let joined = self.join(scope, socket, user).await?;
+        let Some(visitor) = socket.data::<Visitor>() else { return Ok(()) };
+        let (hold, joined) = self.join(visitor, socket, false).await?;
         hold.joined(&joined.position).await;
-        let Changed { value, .. } = self.change(scope, Change::Look).await?;
+        let Changed { value, .. } = self.change(&visitor.scope, Change::Look).await?;
         socket.emit("count", serde_json::json!({"value": value, "by": null}));
         hold.release(&joined.position);
-        if joined.first { self.tell(scope, "joined", user).await } else { Ok(()) }
+        Ok(())
     }
 
     async fn join(
         &self,
-        scope: &ScopeId,
-        socket: &Socket,
-        user: &str,
-    ) -> Result<convoke::cluster::scripts::scope::ScopeJoined, RedisError> {
-        let (op, node) = (self.scopes.next_op(), self.scopes.node());
-        let member = Member { sid: socket.id(), user, role: "visitor", node: &node, session_epoch: socket.epoch() };
-        scope_join(self.scopes.redis(), scope, self.op(&op), member).await
+        Visitor { scope, user }: &Visitor,
+        socket: &Arc<Socket>,
+        recovered: bool,
+    ) -> Result<(PendingJoin, RoomJoined), RedisError> {
+        let hold = self.scopes.hold(scope, socket, user, ROLE).await?;
+        let node = self.scopes.node();
+        let member = Member { sid: socket.id(), user, role: ROLE, node: &node, session_epoch: socket.epoch() };
+        let joined = self.presence.join(scope, member, recovered).await?;
+        Ok((hold, joined))
     }
 
     async fn click(self: Arc<Self>, socket: Arc<Socket>) -> Result<Reply, EventError> {
         let Visitor { scope, user } = visitor(&socket)?;
-        let change = Change::Add { step: self.configuration.step, by: user };
+        let change = Change::Add { step: self.step, by: user };
         let changed = self.change(scope, change).await.map_err(unavailable)?;
         recorder::counter!(metrics::CLICKS).increment(1);
         Reply::of(&changed.value)
@@ -176,32 +189,18 @@ impl Counters {
 
     async fn gone(self: Arc<Self>, socket: Arc<Socket>, reason: DisconnectReason) {
         let Some(Visitor { scope, user }) = socket.data() else { return };
-        let node = self.scopes.node();
-        let place = format!("{} {node} {} {user}", socket.id(), socket.epoch());
         self.scopes.leave(scope, &socket);
-        // What fails here is what is left of a node that dies: a member without a socket.
-        let _ = match reason {
-            DisconnectReason::TakenOver => Ok(()),
-            DisconnectReason::Client | DisconnectReason::Server => self.left(scope, &place).await,
-            DisconnectReason::Transport(_) => self.timers.arm(scope, GONE, &place, self.configuration.grace).await,
-        };
-    }
-
-    /// Ends a membership that nobody has taken over. `place`: sid, node, epoch and user.
-    async fn left(&self, scope: &ScopeId, place: &str) -> Result<(), RedisError> {
-        let mut words = place.splitn(4, ' ');
-        let [sid, node, epoch, user] = [0; 4].map(|_| words.next().unwrap_or_default());
-        let member = Member { sid, user, role: "visitor", node, session_epoch: epoch.parse().unwrap_or_default() };
-        if scope_leave(self.scopes.redis(), scope, member).await? { self.tell(scope, "left", user).await } else { Ok(()) }
-    }
-
-    async fn tell(&self, scope: &ScopeId, event: &str, user: &str) -> Result<(), RedisError> {
-        let Ok(args) = Args::of_event(event, user) else { return Ok(()) };
-        let body = Message { audience: Audience::All, except: Except::Nobody, key: None, args }.body();
-        let op = self.scopes.next_op();
-        let told = scope_publish(self.scopes.redis(), scope, self.op(&op), "", Durability::Logged, body).await?;
-        self.scopes.written(scope, Some(told.heard), told.listeners);
-        Ok(())
+        let (sid, node, epoch) = (socket.id(), self.scopes.node(), socket.epoch());
+        match reason {
+            DisconnectReason::TakenOver => {}
+            DisconnectReason::Client | DisconnectReason::Server => {
+                let member = Member { sid, user, role: ROLE, node: &node, session_epoch: epoch };
+                if self.presence.leave(scope, member).await.is_err() {
+                    self.presence.lose(place(scope, user, sid, &node, epoch));
+                }
+            }
+            DisconnectReason::Transport(_) => self.presence.lose(place(scope, user, sid, &node, epoch)),
+        }
     }
 
     async fn change(&self, scope: &ScopeId, change: Change<'_>) -> Result<Changed, RedisError> {
@@ -224,17 +223,15 @@ impl Counters {
         Ok(json(StatusCode::OK, serde_json::json!({"value": changed.value, "here": changed.here}).to_string()))
     }
 
-    async fn fire(&self, due: &Due) -> Result<Fired, RedisError> {
-        if due.timer == RESET {
-            let changed = self.change(&due.scope, Change::Reset).await?;
-            return Ok(changed.reset_in.map_or(Fired::Done, Fired::Again));
-        }
-        for place in &due.subjects {
-            self.left(&due.scope, place).await?;
-            self.timers.clear(&due.scope, GONE, place).await?;
-        }
-        Ok(Fired::Done)
+    async fn reset(&self, scope: &ScopeId) -> Result<Fired, RedisError> {
+        let changed = self.change(scope, Change::Reset).await?;
+        Ok(changed.reset_in.map_or(Fired::Done, Fired::Again))
     }
+}
+
+fn place(scope: &ScopeId, user: &str, sid: &str, node: &str, epoch: u64) -> Abandoned {
+    let [sid, user, role, node] = [sid, user, ROLE, node].map(str::to_owned);
+    Abandoned { sid, user, role, node, epoch, rooms: vec![scope.clone()] }
 }
 
 fn visitor(socket: &Socket) -> Result<&Visitor, EventError> {
@@ -253,7 +250,7 @@ impl OnDue for Handler {
         let counters = self.0.upgrade();
         Box::pin(async move {
             let Some(counters) = counters else { return Fired::Failed };
-            counters.fire(&due).await.unwrap_or(Fired::Failed)
+            counters.reset(&due.scope).await.unwrap_or(Fired::Failed)
         })
     }
 }
@@ -266,22 +263,29 @@ impl ScopeListener for Handler {
     fn rejoin(&self, scope: ScopeId, socket: Arc<Socket>) -> BoxFuture<Result<Rejoined, NotRejoined>> {
         let counters = self.0.upgrade();
         Box::pin(async move {
-            let (Some(counters), Some(Visitor { user, .. })) = (counters, socket.data()) else {
+            let (Some(counters), Some(visitor)) = (counters, socket.data::<Visitor>()) else {
                 return Err(NotRejoined::Refused);
             };
-            let away = |_| NotRejoined::Unavailable;
-            let hold = counters.scopes.hold(&scope, &socket, user, "visitor").await.map_err(away)?;
-            let joined = counters.join(&scope, &socket, user).await.map_err(away)?;
+            if visitor.scope != scope {
+                return Err(NotRejoined::Refused);
+            }
+            let joined = counters.join(visitor, &socket, true).await;
+            let (hold, joined) = joined.map_err(|_| NotRejoined::Unavailable)?;
             Ok(Rejoined { hold, position: joined.position })
         })
     }
 
-    fn reaped(&self, _: &ScopeId, _: Option<Duration>) -> BoxFuture<()> {
-        Box::pin(async {})
+    fn reaped(&self, scope: &ScopeId, due_in: Option<Duration>) -> BoxFuture<()> {
+        let (counters, scope) = (self.0.upgrade(), scope.clone());
+        Box::pin(async move {
+            if let Some(counters) = counters {
+                counters.presence.reaped(&scope, due_in).await;
+            }
+        })
     }
 
     fn lost_timer(&self, _: &ScopeId) -> Option<LostTimer> {
-        None
+        Some(self.0.upgrade()?.presence.lost_timer())
     }
 
     fn bereaved(&self) {}

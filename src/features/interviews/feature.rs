@@ -1,7 +1,6 @@
 //! Interviews as a feature of the hub: settings, checks, and what they give it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Arg;
@@ -48,13 +47,9 @@ impl Feature for OfCompanies {
 
 impl SetUp {
     fn config(&self, base: &Base) -> Config {
-        let (transport, settings) = (&base.transport, &self.0);
-        let window = transport.recovery_window;
-        // A client may notice the loss of its link only after a whole heartbeat, and then has the window to come back.
-        let log = window + Duration::from_secs(30) + transport.ping_interval + transport.ping_timeout + base.server.drain;
-        let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let settings = &self.0;
         Config {
-            retention: Retention { window_ms: ms(window), log_ms: ms(log) },
+            retention: Retention::of(base),
             leave_grace: settings.leave_grace,
             heartbeat: settings.heartbeat,
             rooms: base.limits.rooms_per_socket,

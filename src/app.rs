@@ -270,8 +270,9 @@ fn engine_config(settings: &Settings, node: &Node, budget: &Arc<Budget>) -> engi
         patience: patience(settings),
         read_bytes_per_second: limits.read_bytes_per_second,
         tag: (&**node.identity.tag()).into(),
-        // No feature looks at them.
-        handshake_headers: 0,
+        // A feature may find a token there. Anything else no feature looks at.
+        handshake_headers: 17 * 1024,
+        kept_headers: &["authorization"],
         ..engineio::Config::default()
     }
 }

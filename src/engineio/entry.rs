@@ -105,7 +105,7 @@ impl Engine {
             return overloaded(refusal.as_str());
         }
         let sid = format!("{}{}", self.config.tag, ids::random(15));
-        let handshake = Handshake::read(&request, address, self.config.handshake_headers);
+        let handshake = Handshake::read(&request, address, self.config.handshake_headers, self.config.kept_headers);
         match transport {
             Transport::Polling => {
                 let session = Session::new_polling(self, sid, address);

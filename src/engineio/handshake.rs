@@ -28,13 +28,14 @@ pub struct Handshake {
 }
 
 impl Handshake {
-    pub(super) fn read<B>(request: &Request<B>, address: IpAddr, headers: usize) -> Self {
+    /// Of the headers only those of these names (empty: all), as far as they fit into so many bytes.
+    pub(super) fn read<B>(request: &Request<B>, address: IpAddr, headers: usize, names: &[&str]) -> Self {
         Self {
             address,
             path: start_of(request.uri().path()),
             query: start_of(request.uri().query().unwrap_or_default()),
             user_agent: request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).map(start_of),
-            headers: copied(request.headers(), headers),
+            headers: copied(request.headers(), headers, names),
             time: SystemTime::now(),
         }
     }
@@ -49,6 +50,11 @@ impl Handshake {
         self.headers.get(name)?.to_str().ok()
     }
 
+    /// The bytes that its headers take.
+    pub fn header_bytes(&self) -> usize {
+        self.headers.iter().map(|(name, value)| cost(name, value)).sum()
+    }
+
     /// The first value of a parameter of the query, decoded.
     pub fn parameter(&self, name: &str) -> Option<Cow<'_, str>> {
         form_urlencoded::parse(self.query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value)
@@ -59,19 +65,23 @@ fn start_of(text: &str) -> Box<str> {
     text.get(..TEXT.min(text.len())).unwrap_or_default().into()
 }
 
-/// As many headers as fit into so many bytes. Copied: as they are, they keep the whole head of the request alive.
-fn copied(headers: &HeaderMap, most: usize) -> HeaderMap {
+/// Copied: as they are, they keep the whole head of the request alive.
+fn copied(headers: &HeaderMap, most: usize, names: &[&str]) -> HeaderMap {
     let mut left = most;
     let mut kept = HeaderMap::new();
-    for (name, value) in headers {
+    for (name, value) in headers.iter().filter(|(name, _)| names.is_empty() || names.contains(&name.as_str())) {
         let copies = HeaderName::from_bytes(name.as_str().as_bytes()).ok().zip(HeaderValue::from_bytes(value.as_bytes()).ok());
-        let rest = left.checked_sub(HEADER + name.as_str().len() + value.len());
+        let rest = left.checked_sub(cost(name, value));
         if let (Some((name, value)), Some(rest)) = (copies, rest) {
             kept.append(name, value);
             left = rest;
         }
     }
     kept
+}
+
+fn cost(name: &HeaderName, value: &HeaderValue) -> usize {
+    HEADER + name.as_str().len() + value.len()
 }
 
 #[cfg(test)]
@@ -87,12 +97,15 @@ mod tests {
             .header("cookie", "b=2")
             .body(())
             .unwrap();
-        let handshake = Handshake::read(&request, [127, 0, 0, 1].into(), 300);
+        let handshake = Handshake::read(&request, [127, 0, 0, 1].into(), 300, &[]);
         assert_eq!(handshake.url(), "/socket.io/?EIO=4&name=a%20b+c");
         assert_eq!(handshake.parameter("name").as_deref(), Some("a b c"));
         assert_eq!(handshake.parameter("sid"), None);
         assert_eq!(handshake.headers.get_all("cookie").iter().count(), 2);
         assert_eq!((handshake.header("cookie"), handshake.header("x-large")), (Some("a=1"), None));
-        assert!(Handshake::read(&request, [127, 0, 0, 1].into(), 0).headers.is_empty());
+        assert_eq!(handshake.header_bytes(), 2 * (HEADER + "cookie".len() + "a=1".len()));
+        assert!(Handshake::read(&request, [127, 0, 0, 1].into(), 0, &[]).headers.is_empty());
+        let named = Handshake::read(&request, [127, 0, 0, 1].into(), 1_000, &["x-large"]);
+        assert_eq!((named.headers.len(), named.header("x-large").map(str::len)), (1, Some(500)));
     }
 }

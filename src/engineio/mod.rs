@@ -80,6 +80,8 @@ pub struct Config {
     /// Bytes that a session keeps of the headers of its first request: [`Handshake::headers`]. A header that finds no room is left
     /// out.
     pub handshake_headers: usize,
+    /// The headers that it keeps; empty: all.
+    pub kept_headers: &'static [&'static str],
     /// What the session ids of this process begin with: [`elsewhere::TAG`] characters of base64url, or nothing.
     pub tag: Box<str>,
 }
@@ -102,6 +104,7 @@ impl Default for Config {
             budget: Arc::default(),
             patience: Patience::default(),
             handshake_headers: 4_096,
+            kept_headers: &[],
             tag: "".into(),
         }
     }
@@ -246,13 +249,13 @@ impl Engine {
     fn insert(&self, session: Arc<Session>) {
         lock(self.shard(session.sid())).insert(session.sid().into(), session);
         self.count.fetch_add(1, Ordering::Relaxed);
-        self.config.budget.take(SESSION + self.config.handshake_headers);
+        self.config.budget.take(SESSION);
     }
 
     fn remove(&self, session: &Session) {
         if lock(self.shard(session.sid())).remove(session.sid()).is_some() {
             self.count.fetch_sub(1, Ordering::Relaxed);
-            self.config.budget.give_back(SESSION + self.config.handshake_headers);
+            self.config.budget.give_back(SESSION);
             self.admission.release(session.address());
         }
     }

@@ -22,7 +22,7 @@ use super::elsewhere::Ticket;
 use super::outbox::Outbox;
 use super::{Bucket, CloseReason, Connection, Engine, PACKET_COST};
 use crate::core::sync::lock;
-use crate::net::Hold;
+use crate::net::{Budget, Hold};
 use crate::protocol::engineio::{Message, Packet};
 
 use following::Following;
@@ -82,6 +82,20 @@ pub struct Session {
     posting: AtomicBool,
     /// Where it goes on.
     following: OnceLock<Box<Following>>,
+    /// What the layer above keeps for it.
+    kept: OnceLock<Kept>,
+}
+
+/// Bytes that count against the memory budget for as long as this is not dropped.
+struct Kept {
+    budget: Arc<Budget>,
+    bytes: usize,
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.budget.give_back(self.bytes);
+    }
 }
 
 impl Session {
@@ -118,9 +132,22 @@ impl Session {
             reading: Mutex::new(reading),
             posting: AtomicBool::new(false),
             following: OnceLock::new(),
+            kept: OnceLock::new(),
         });
         engine.wheel.schedule(due, Arc::downgrade(&session));
         session
+    }
+
+    /// The layer above keeps so many bytes for as long as this session lives. The first call counts.
+    pub fn keep(&self, bytes: usize) {
+        if bytes == 0 {
+            return;
+        }
+        self.kept.get_or_init(|| {
+            let budget = self.engine.config.budget.clone();
+            budget.take(bytes);
+            Kept { budget, bytes }
+        });
     }
 
     /// The Engine.IO session id: a secret between this client and the hub.

@@ -104,6 +104,11 @@ impl Client {
         Self::with(io, handshake, state)
     }
 
+    /// What the first request of its session told.
+    pub fn handshake(&self) -> &Handshake {
+        &self.handshake
+    }
+
     fn with(io: Arc<SocketIo>, handshake: Handshake, state: State) -> Arc<Self> {
         Arc::new_cyclic(|me| Self { me: me.clone(), io, handshake: handshake.into(), state: Mutex::new(state) })
     }

@@ -164,10 +164,13 @@ pub struct EngineHandler(pub Arc<SocketIo>);
 impl engineio::Handler for EngineHandler {
     fn open(&self, session: &Arc<Session>, handshake: Handshake) -> Arc<dyn Connection> {
         session.accept_within(self.0.config.connect_timeout);
+        session.keep(handshake.header_bytes());
         Client::new(self.0.clone(), handshake)
     }
 
-    fn adopt(&self, _session: &Arc<Session>, exported: Bytes) -> Option<Arc<dyn Connection>> {
-        Client::arriving(self.0.clone(), &exported).map(|client| client as Arc<dyn Connection>)
+    fn adopt(&self, session: &Arc<Session>, exported: Bytes) -> Option<Arc<dyn Connection>> {
+        let client = Client::arriving(self.0.clone(), &exported)?;
+        session.keep(client.handshake().header_bytes());
+        Some(client)
     }
 }

@@ -10,6 +10,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::booking::{Answer, INTERVIEW_SECRET, World};
+use crate::support::client::{Builder, Client, Refusal};
 use crate::support::hub::{INTERNAL, now_seconds};
 
 /// The organization of every interview that says nothing else.
@@ -155,4 +156,31 @@ pub fn steady_text(text: &str) -> String {
         text if is_time(text) => "<time>".into(),
         text => text.into(),
     }
+}
+
+/// The namespace of interviews.
+pub const NAMESPACE: &str = "/interview";
+
+/// A connection to a node, with this token.
+pub fn connection(world: &World, node: usize, token: &str) -> Builder {
+    Client::builder(&world.hubs[node].url()).namespace(NAMESPACE).query("recovery=1").auth(json!({ "token": token }))
+}
+
+/// Connects to a node with this token.
+pub async fn connect(world: &World, node: usize, token: &str) -> Client {
+    connection(world, node, token).connect().await
+}
+
+/// The code of a CONNECT that is refused.
+pub async fn refusal(builder: Builder) -> String {
+    match builder.try_connect().await {
+        Err(Refusal::ConnectError(error)) => text(&error["data"]["code"]),
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+/// A candidate that has joined: its socket, and the id of the session.
+pub async fn join_interview(client: &Client, interview: &Interview) -> String {
+    let ready = client.ask_ok("join-interview", json!({"interviewId": interview.id})).await;
+    text(&ready["sessionId"])
 }

@@ -33,6 +33,8 @@ mod identity;
 mod identity_holders;
 mod identity_recruiters;
 mod identity_surfaces;
+mod interview_connect;
+mod interview_flow;
 mod interviews_call;
 mod interviews_callers;
 mod interviews_doors;

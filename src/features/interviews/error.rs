@@ -62,8 +62,9 @@ pub enum InterviewError {
     /// Another socket of the candidate has joined since.
     #[error("Another connection has taken over")]
     Superseded,
-    #[error("Too many of these")]
-    RateLimited,
+    /// How many there may be.
+    #[error("Too many: {0}")]
+    RateLimited(String),
     #[error("{setting} is not set")]
     NotConfigured { setting: &'static str },
     /// Something that the answer depends on is away: repeat it.
@@ -98,7 +99,7 @@ impl InterviewError {
             Self::VersionConflict => "VERSION_CONFLICT",
             Self::InvalidAudio(_) => "INVALID_AUDIO",
             Self::Superseded => "SUPERSEDED",
-            Self::RateLimited => "RATE_LIMITED",
+            Self::RateLimited(_) => "RATE_LIMITED",
             Self::NotConfigured { .. } => "NOT_CONFIGURED",
             Self::Unavailable => "UNAVAILABLE",
             Self::Unconfirmed => "UNCONFIRMED",
@@ -184,7 +185,7 @@ impl From<InterviewError> for Problem {
 const fn interview_status(error: &InterviewError) -> StatusCode {
     match error {
         InterviewError::Invalid(_) | InterviewError::InvalidAudio(_) => StatusCode::BAD_REQUEST,
-        InterviewError::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        InterviewError::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
         InterviewError::MissingToken
         | InterviewError::InvalidToken
         | InterviewError::TokenTooLong(_)

@@ -15,7 +15,7 @@ use super::{Interviews, Parts as InterviewParts, demo, routes};
 use crate::cluster::scripts::Retention;
 use crate::core::ids;
 use crate::feature::check::published_keys;
-use crate::feature::{Configured, Feature, Finding, NoToken, Parts, Surface, TokenCommand, TokenWish, World, probe};
+use crate::feature::{Configured, Feature, Finding, NoToken, Parts, Running, Surface, TokenCommand, TokenWish, World, probe};
 use crate::settings::table::Group;
 use crate::settings::{Reader, Settings as Base};
 
@@ -25,6 +25,10 @@ pub const INTERVIEWS: &dyn Feature = &OfCompanies;
 struct OfCompanies;
 
 struct SetUp(Settings);
+
+struct AtWork {
+    gateway: Arc<Gateway>,
+}
 
 impl Feature for OfCompanies {
     fn settings(&self) -> &'static [Group] {
@@ -52,6 +56,8 @@ impl SetUp {
             retention: Retention::of(base),
             leave_grace: settings.leave_grace,
             heartbeat: settings.heartbeat,
+            answer: settings.answer,
+            proctoring: settings.proctoring,
             rooms: base.limits.rooms_per_socket,
             relay_bytes: base.limits.relay_bytes,
             ..Config::default()
@@ -129,8 +135,10 @@ impl Configured for SetUp {
         let (limits, token) = (world.limits.clone(), world.settings.internal_token.clone());
         let requests_per_minute = self.0.requests_per_minute;
         let demo = world.settings.server.demo.then(|| self.0.identity.clone());
+        let running = Arc::new(AtWork { gateway: gateway.clone() });
         Ok(Parts {
             namespaces: vec![gateway.namespace()],
+            running,
             routes: Box::new(move |router| {
                 if let Some(identity) = demo {
                     demo::route(router, &identity, Some(&interviews));
@@ -141,5 +149,11 @@ impl Configured for SetUp {
             dependencies,
             ..Parts::default()
         })
+    }
+}
+
+impl Running for AtWork {
+    fn unsettled(&self) -> usize {
+        self.gateway.losses()
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::error::InterviewError;
+use super::gateway::proctoring::Proctoring;
 use super::recruiter::Recruiter;
 use super::store::Interview;
 use super::{Interviews, rules};
@@ -25,6 +26,9 @@ pub struct Config {
     pub leave_grace: Duration,
     /// A candidate that has once sent a heartbeat is gone after so long without one.
     pub heartbeat: Duration,
+    /// Of audio, for one answer.
+    pub answer: Duration,
+    pub proctoring: Proctoring,
     /// `auth:expiring` comes so long before `exp`.
     pub expiring_before: Duration,
     /// Interviews that one socket may observe, and calls that it may be in.
@@ -43,6 +47,8 @@ impl Default for Config {
             retention: Retention { window_ms: 120_000, log_ms: 215_000 },
             leave_grace: Duration::from_secs(5),
             heartbeat: Duration::from_secs(90),
+            answer: Duration::from_secs(900),
+            proctoring: Proctoring::default(),
             expiring_before: Duration::from_secs(60),
             rooms: 200,
             relay_bytes: 65_536,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::gateway::proctoring::{self, Proctoring};
+use super::wire::Severity;
 use crate::settings::{Identity, Reader};
 
 crate::settings_table! {
@@ -14,6 +16,10 @@ crate::settings_table! {
         INTERVIEW_OPEN_SIGNALLING = "false", "Anyone may join the call of any interview, and take a token for it: for clients that have none";
         LEAVE_GRACE_MS = "5000", "How long a connection of an interview may be lost before its participant counts as gone";
         INTERVIEW_HEARTBEAT_SECONDS = "90", "A candidate that has once sent a heartbeat is gone after so long without one";
+        INTERVIEW_ANSWER_SECONDS = "900", "How long the audio of one answer may be";
+        TRUST_WEIGHTS = "faces=5,tabs=3,fullscreen=10,suspicious=15", "What proctoring takes from a trust of 100 for each event of a kind";
+        PROCTOR_ALERT_SEVERITY = "high", "From which severity on observers get a proctor-alert: low, medium, high or critical";
+        PROCTOR_MIN_REPEATS = "1", "Proctoring events of a type that must come within 5 s before one has an effect";
         RATE_LIMIT_INTERVIEWS_PER_MINUTE = "20", "Requests a minute of one caller to each route of interviews";
     }
 }
@@ -28,6 +34,9 @@ pub struct Settings {
     pub leave_grace: Duration,
     /// So long may a candidate that sends heartbeats be silent.
     pub heartbeat: Duration,
+    /// Of audio, for one answer.
+    pub answer: Duration,
+    pub proctoring: Proctoring,
     /// Requests of one caller to each route.
     pub requests_per_minute: u32,
 }
@@ -40,7 +49,22 @@ impl Settings {
             open_signalling: read.flag(INTERVIEW_OPEN_SIGNALLING),
             leave_grace: read.milliseconds(LEAVE_GRACE_MS, 0..=600_000),
             heartbeat: read.seconds(INTERVIEW_HEARTBEAT_SECONDS, 1..=86_400),
+            answer: read.seconds(INTERVIEW_ANSWER_SECONDS, 10..=3600),
+            proctoring: proctoring(read),
             requests_per_minute: read.integer(RATE_LIMIT_INTERVIEWS_PER_MINUTE, 1..=1_000_000),
         }
+    }
+}
+
+fn proctoring(read: &mut Reader<'_>) -> Proctoring {
+    let default = Proctoring::default();
+    let expected = "weights from 0 to 100 by name, such as faces=5,tabs=3,fullscreen=10,suspicious=15";
+    let weights = read.parsed(TRUST_WEIGHTS, expected, proctoring::weights);
+    let severity = |text: &str| Severity::ALL.into_iter().find(|severity| severity.as_str().eq_ignore_ascii_case(text));
+    let alert_from = read.parsed(PROCTOR_ALERT_SEVERITY, "low, medium, high or critical", severity);
+    Proctoring {
+        weights: weights.unwrap_or(default.weights),
+        alert_from: alert_from.unwrap_or(default.alert_from),
+        min_repeats: read.integer(PROCTOR_MIN_REPEATS, 1..=64),
     }
 }

@@ -204,6 +204,8 @@ pub struct ObservationStarted {
     pub is_live: bool,
     /// What has happened, from the start or after what the observer knows.
     pub events: Vec<PastEvent>,
+    /// There are more: pass it as `after` to read on.
+    pub next_after: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::rights::{self, Side};
 use crate::auth;
+use crate::core::StreamId;
 use crate::core::sync::lock;
 use crate::features::interviews::error::InterviewError;
 use crate::features::interviews::recruiter::Recruiter;
@@ -52,10 +55,14 @@ pub struct Seat {
 pub struct Caller {
     who: ArcSwap<Who>,
     gone: AtomicBool,
-    /// Another socket has sent `join-interview` since.
+    /// It has become the candidate's socket.
+    joined: AtomicBool,
+    /// Another socket has become it since.
     superseded: AtomicBool,
-    /// Interviews that it observes.
-    observed: Mutex<Vec<Uuid>>,
+    /// Interviews that it observes, and up to where it has had what was told before.
+    observed: Mutex<BTreeMap<Uuid, StreamId>>,
+    /// What it may still report of its surroundings.
+    pub proctoring: Allowance,
     /// Calls that it is in, and as what.
     calls: Mutex<BTreeMap<Uuid, Seat>>,
     /// The timer of its token's end.
@@ -112,8 +119,10 @@ impl Caller {
         Self {
             who: ArcSwap::from_pointee(who),
             gone: AtomicBool::new(false),
+            joined: AtomicBool::new(false),
             superseded: AtomicBool::new(false),
             observed: Mutex::default(),
+            proctoring: Allowance::default(),
             calls: Mutex::default(),
             expiry: ExpiryTimer::default(),
         }
@@ -138,6 +147,15 @@ impl Caller {
         self.gone.load(Ordering::Acquire)
     }
 
+    /// It has become the candidate's socket.
+    pub fn join(&self) {
+        self.joined.store(true, Ordering::Release);
+    }
+
+    pub fn has_joined(&self) -> bool {
+        self.joined.load(Ordering::Acquire)
+    }
+
     /// Another socket of the candidate has taken its place. True the first time.
     pub fn supersede(&self) -> bool {
         !self.superseded.swap(true, Ordering::AcqRel)
@@ -147,22 +165,21 @@ impl Caller {
         self.superseded.load(Ordering::Acquire)
     }
 
-    /// It observes an interview. False if it did so before.
-    pub fn observe(&self, interview: Uuid) -> bool {
-        let mut observed = lock(&self.observed);
-        let is_new = !observed.contains(&interview);
-        if is_new {
-            observed.push(interview);
-        }
-        is_new
+    /// It observes an interview, and what was told up to there is history. The first place counts, which is returned.
+    pub fn observe(&self, interview: Uuid, from: StreamId) -> StreamId {
+        *lock(&self.observed).entry(interview).or_insert(from)
+    }
+
+    pub fn observes(&self, interview: Uuid) -> bool {
+        lock(&self.observed).contains_key(&interview)
     }
 
     pub fn observed(&self) -> Vec<Uuid> {
-        lock(&self.observed).clone()
+        lock(&self.observed).keys().copied().collect()
     }
 
-    pub fn stop_observing(&self, interview: Uuid) {
-        lock(&self.observed).retain(|id| *id != interview);
+    pub fn stop_observing(&self, interview: Uuid) -> bool {
+        lock(&self.observed).remove(&interview).is_some()
     }
 
     /// It is in the call of an interview.
@@ -182,6 +199,25 @@ impl Caller {
 
     pub fn calls(&self) -> Vec<(Uuid, Seat)> {
         lock(&self.calls).iter().map(|(id, seat)| (*id, seat.clone())).collect()
+    }
+}
+
+/// So many events a second, as many at once.
+#[derive(Default)]
+pub struct Allowance(Mutex<Option<Instant>>);
+
+impl Allowance {
+    const PER_SECOND: u32 = 5;
+
+    /// False: that is too many.
+    pub fn take(&self) -> bool {
+        let (mut used_until, now) = (lock(&self.0), Instant::now());
+        let until = used_until.unwrap_or(now).max(now) + Duration::from_secs(1) / Self::PER_SECOND;
+        let has_room = until <= now + Duration::from_secs(1);
+        if has_room {
+            *used_until = Some(until);
+        }
+        has_room
     }
 }
 
@@ -224,7 +260,10 @@ pub fn identity(caller: &Caller) -> Identity {
 struct Travelling {
     who: TravellingWho,
     #[serde(default)]
-    observed: Vec<String>,
+    joined: bool,
+    /// With the places up to which they have had what was told before.
+    #[serde(default)]
+    observed: BTreeMap<String, StreamId>,
     #[serde(default)]
     calls: BTreeMap<String, Seat>,
 }
@@ -248,14 +287,14 @@ pub fn export(caller: &Caller) -> Value {
         }
         Who::Open { address } => TravellingWho::Open { address },
     };
-    let observed = caller.observed().iter().map(Uuid::to_string).collect();
+    let observed = lock(&caller.observed).iter().map(|(id, from)| (id.to_string(), *from)).collect();
     let calls = caller.calls().into_iter().map(|(id, seat)| (id.to_string(), seat)).collect();
-    serde_json::to_value(Travelling { who, observed, calls }).unwrap_or_default()
+    serde_json::to_value(Travelling { who, joined: caller.has_joined(), observed, calls }).unwrap_or_default()
 }
 
 /// Reads what [`export`] wrote.
 pub fn import(value: Value) -> Option<Caller> {
-    let Travelling { who, observed, calls } = serde_json::from_value(value).ok()?;
+    let Travelling { who, joined, observed, calls } = serde_json::from_value(value).ok()?;
     let caller = Caller::new(match who {
         TravellingWho::Candidate { interview, participant, name } => {
             Who::Candidate(Candidate { interview: uuid(&interview)?, participant, name })
@@ -265,7 +304,8 @@ pub fn import(value: Value) -> Option<Caller> {
         }
         TravellingWho::Open { address } => Who::Open { address },
     });
-    *lock(&caller.observed) = observed.iter().filter_map(|id| uuid(id)).collect();
+    caller.joined.store(joined, Ordering::Release);
+    *lock(&caller.observed) = observed.into_iter().filter_map(|(id, from)| Some((uuid(&id)?, from))).collect();
     *lock(&caller.calls) = calls.into_iter().filter_map(|(id, seat)| Some((uuid(&id)?, seat))).collect();
     Some(caller)
 }
@@ -282,12 +322,25 @@ mod tests {
         let recruiter = Recruiter { user_id: "r".into(), role: RecruiterRole::Observer, org_id: None, expires_at: Some(9) };
         for who in [candidate, Who::Staff(recruiter), Who::Open { address: "127.0.0.1".into() }] {
             let caller = Caller::new(who.clone());
-            caller.observe(interview);
+            caller.join();
+            caller.observe(interview, StreamId { ms: 7, seq: 1 });
             caller.enter_call(interview, Seat { role: "interviewer".into(), identity: "r".into() });
             let arrived = import(export(&caller)).expect("it can be read");
-            assert_eq!((&*arrived.who(), arrived.observed(), arrived.calls()), (&who, vec![interview], caller.calls()));
+            assert_eq!((&*arrived.who(), arrived.has_joined(), arrived.calls()), (&who, true, caller.calls()));
+            assert_eq!(arrived.observe(interview, StreamId::default()), StreamId { ms: 7, seq: 1 });
             assert_eq!(identity(&arrived), identity(&caller));
         }
         assert!(import(Value::Null).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_allowance_is_used_up_at_once_and_fills_up_in_time() {
+        let allowance = Allowance::default();
+        let taken = |count: u32| (0..count).filter(|_| allowance.take()).count();
+        assert_eq!(taken(20), 5);
+        tokio::time::advance(Duration::from_millis(400)).await;
+        assert_eq!(taken(20), 2);
+        tokio::time::advance(Duration::from_secs(10)).await;
+        assert_eq!(taken(20), 5);
     }
 }

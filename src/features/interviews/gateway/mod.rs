@@ -5,20 +5,33 @@
 //!                                  └─► what there is to conduct: speech, answers, the next question
 //! ```
 
+mod audio;
 pub mod caller;
+mod candidate;
+mod conduct;
 mod connect;
+mod due;
+mod events;
 mod expiry;
+mod leaving;
+mod listener;
+mod observers;
+pub mod proctoring;
+mod records;
 pub mod rights;
 
 use std::sync::Arc;
 
-use serde_json::json;
+use tokio_util::task::TaskTracker;
 
+use super::kinds;
 use super::live::Live;
 use super::signalling::Signalling;
-use crate::socketio::{Abandoned, Arrival, Code, ConnectError, DisconnectReason, Event, EventError, Namespace, Reply, Socket};
+use crate::socketio::{Arrival, Code, ConnectError, Event, EventError, Namespace, Reply, Socket};
 
 use caller::permitted;
+use conduct::Conduct;
+use listener::Listener;
 
 /// The namespace of interviews.
 pub const NAMESPACE: &str = "/interview";
@@ -35,6 +48,9 @@ pub struct Parts {
 pub struct Gateway {
     live: Arc<Live>,
     signalling: Arc<Signalling>,
+    conduct: Arc<Conduct>,
+    /// Lost connections that are being noted.
+    losses: TaskTracker,
 }
 
 /// The namespace of a hub without PostgreSQL: nobody gets in, and is told which setting is missing.
@@ -47,10 +63,19 @@ pub fn not_configured(setting: &'static str) -> Namespace {
 }
 
 impl Gateway {
-    /// Must be called inside a Tokio runtime.
+    /// Puts it together and listens to its scopes. Must be called inside a Tokio runtime.
     pub fn new(parts: Parts) -> Arc<Self> {
         let Parts { live, signalling } = parts;
-        Arc::new(Self { live, signalling })
+        let conduct = Conduct::new(live.clone());
+        let gateway = Arc::new(Self { live, signalling, conduct, losses: TaskTracker::new() });
+        gateway.live.scopes.register(kinds::INTERVIEW, Arc::new(Listener(Arc::downgrade(&gateway))));
+        gateway.handle_timers();
+        gateway
+    }
+
+    /// Lost connections that this node has still to note.
+    pub fn losses(&self) -> usize {
+        self.losses.len()
     }
 
     /// The namespace with all its events, those of the call included.
@@ -78,25 +103,24 @@ impl Gateway {
             .on_connection(move |socket, arrival| arrived.clone().arrived(socket, arrival))
             .on_disconnected(move |socket, reason| gone.clone().disconnected(socket, reason))
             .on_abandoned(move |lost| abandoned.clone().abandoned(lost))
+            .not_a_number("audio-chunk", Code("INVALID_AUDIO"))
             .identity(caller::identity)
             .on_move(caller::export, caller::import);
         let namespace = events!(namespace,
             "auth:refresh" => on_refresh,
             "heartbeat" => on_heartbeat,
+            "join-interview" => on_join,
+            "start-interview" => on_start,
+            "audio-chunk" => on_audio,
+            "response-complete" => on_response,
+            "proctor-event" => on_proctor,
+            "observe-interview" => on_observe,
         );
         self.signalling.events(namespace)
     }
 
     async fn on_refresh(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Handled {
         crate::rooms::expiry::refresh(self, socket, event).await
-    }
-
-    /// `heartbeat-ack {timestamp}`, in milliseconds.
-    async fn on_heartbeat(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Handled {
-        event.object()?;
-        let timestamp = self.live.clock.now_ms();
-        socket.emit("heartbeat-ack", json!({ "timestamp": timestamp }));
-        Ok(Reply::Object(json!({ "ok": true, "timestamp": timestamp }).to_string()))
     }
 
     async fn arrived(self: Arc<Self>, socket: Arc<Socket>, arrival: Arrival) {
@@ -106,15 +130,5 @@ impl Gateway {
             self.signalling.resumed(&socket).await;
         }
         self.schedule_expiry(&socket);
-    }
-
-    async fn disconnected(self: Arc<Self>, socket: Arc<Socket>, reason: DisconnectReason) {
-        let Ok(caller) = caller::caller(&socket) else { return };
-        caller.end();
-        self.signalling.disconnected(&socket, reason).await;
-    }
-
-    async fn abandoned(self: Arc<Self>, gone: Abandoned) {
-        self.signalling.abandoned(&gone).await;
     }
 }

@@ -1,0 +1,342 @@
+//! What the candidate sends, event by event. A handler reads, asks a script, and says what came of it; what others get to know of it,
+//! the script has published.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep, timeout_at};
+use uuid::Uuid;
+
+use super::audio::Chunk;
+use super::caller::{Candidate, Who, caller};
+use super::candidate::{Entered, candidate, sender};
+use super::proctoring::Report;
+use super::{Gateway, Handled, conduct};
+use crate::features::interviews::error::InterviewError;
+use crate::features::interviews::scripts::{
+    AnswerTake, AudioLimits, AudioTake, Noticed, ProctorTake, Response, Session, SessionState, answer_take, audio_take,
+    proctor_take, session_read, session_start, session_touch,
+};
+use crate::features::interviews::wire::{
+    InterviewComplete, InterviewReady, JoinInterview, Moment, ProctorEvent, ResponseComplete, StartInterview, TemplateTold,
+};
+use crate::features::interviews::{kinds, uuid};
+use crate::protocol::event::Args;
+use crate::redis::script::OnReader;
+use crate::rooms::scripts::Told;
+use crate::socketio::{Event, Reply, Socket};
+
+/// Bytes of what a client has understood of an answer.
+const MAX_TRANSCRIPTION: usize = 64 * 1024;
+const MAX_URL: usize = 2048;
+const MAX_QUESTION_ID: usize = 128;
+/// How long the acknowledgement of an answer waits for what follows on it.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(60);
+/// How often it is looked whether something has followed: seldom after a while.
+const LOOK: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+/// `{ok:true, …}` with the fields of the response event.
+fn accepted(event: &impl Serialize) -> Value {
+    let mut fields = json!(event);
+    fields["ok"] = true.into();
+    fields
+}
+
+impl Gateway {
+    /// `join-interview`: `interview-ready`, and the open question if there is one.
+    pub(super) async fn on_join(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Handled {
+        let (_, candidate) = candidate(&socket)?;
+        let id = candidate.interview;
+        let about = |error: InterviewError| error.about(Some(id));
+        let asked: JoinInterview = event.payload().map_err(|error| error.with("interviewId", id.to_string()))?;
+        if uuid(&asked.interview_id) != Some(id) {
+            return Err(InterviewError::NotFound.about(uuid(&asked.interview_id)));
+        }
+        let opened = self.open(id).await.map_err(about)?;
+        let entered = self.enter(&socket, &candidate, false, Some(&opened.seed)).await;
+        let Entered { joined, hold } = entered.map_err(InterviewError::from).map_err(about)?;
+        hold.joined(&joined.position).await;
+        let ready = InterviewReady {
+            session_id: joined.session.id.to_string(),
+            estimated_duration: opened.template.total_duration,
+            template: TemplateTold {
+                id: opened.template.id,
+                title: opened.template.title,
+                total_duration: opened.template.total_duration,
+            },
+            status: "ONGOING".into(),
+        };
+        socket.emit("interview-ready", &ready);
+        if let Some(asked) = &joined.session.asked {
+            socket.emit("question", asked);
+        }
+        event.acknowledge(&socket, &Args::ack(&accepted(&ready).to_string()));
+        hold.release(&joined.position);
+        self.conduct.wake(id);
+        Ok(Reply::None)
+    }
+
+    /// `start-interview`: the first question, or the open one again. It may take some seconds to make its audio, for which the socket's
+    /// other events do not wait.
+    pub(super) async fn on_start(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Handled {
+        let (_, candidate) = candidate(&socket)?;
+        let id = candidate.interview;
+        let about = |error: InterviewError| error.about(Some(id));
+        let asked: StartInterview = event.payload().map_err(|error| error.with("interviewId", id.to_string()))?;
+        let touched = self.attempt(&socket, &candidate, || async {
+            let op = self.live.scopes.next_op();
+            session_touch(self.live.redis(), id, self.live.op(&op), sender(&candidate, &socket), None).await
+        });
+        let state = match touched.await {
+            Ok(touched) => {
+                self.told(id, &touched.told, touched.due_in);
+                touched.state
+            }
+            Err(error) => return Err(about(error)),
+        };
+        let session = session_read(self.live.redis(), id).await.map_err(InterviewError::from).map_err(about)?;
+        let session = session.filter(|session| session.id.to_string() == asked.session_id);
+        let session = session.ok_or_else(|| about(InterviewError::SessionNotFound))?;
+        if state == SessionState::Created {
+            tokio::spawn(async move {
+                if let Err(error) = self.start(&socket, &event, &candidate).await {
+                    socket.refuse(&event.name, event.ack_id, &error.about(Some(id)));
+                }
+            });
+            return Ok(Reply::None);
+        }
+        let question = session.asked.ok_or_else(|| about(InterviewError::NoActiveSession))?;
+        socket.emit("question", &question);
+        Ok(Reply::Object(accepted(&question).to_string()))
+    }
+
+    async fn start(self: &Arc<Self>, socket: &Arc<Socket>, event: &Event, candidate: &Candidate) -> Result<(), InterviewError> {
+        let id = candidate.interview;
+        let template = self.live.interviews.store.template(id).await?.ok_or(InterviewError::NotFound)?;
+        let question = self.conduct.prepare_question(id, 1).await?.ok_or(InterviewError::Internal)?;
+        let progress = conduct::progress(&template, 1);
+        let started = self.attempt(socket, candidate, || async {
+            let op = self.live.scopes.next_op();
+            session_start(self.live.redis(), id, self.live.op(&op), sender(candidate, socket), &question, &progress).await
+        });
+        let started = started.await?;
+        self.told(id, &started.told, started.due_in);
+        let asked = started.session.asked.ok_or(InterviewError::NoActiveSession)?;
+        if !started.first {
+            socket.emit("question", &asked);
+        }
+        event.acknowledge(socket, &Args::ack(&accepted(&asked).to_string()));
+        self.conduct.wake(id);
+        Ok(())
+    }
+
+    /// `audio-chunk`: acknowledged once it is kept.
+    pub(super) async fn on_audio(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Handled {
+        let (_, candidate) = candidate(&socket)?;
+        let id = candidate.interview;
+        let about = |error: InterviewError| error.about(Some(id));
+        let Chunk { pcm, length } = Chunk::read(&event.args).map_err(about)?;
+        let limits = AudioLimits { answer: self.live.config.answer, ..AudioLimits::default() };
+        let taken = self.attempt(&socket, &candidate, || async {
+            let op = self.live.scopes.next_op();
+            audio_take(self.live.redis(), id, self.live.op(&op), sender(&candidate, &socket), pcm.clone(), length, limits).await
+        });
+        match taken.await.map_err(about)? {
+            AudioTake::Taken { told, due_in, .. } => {
+                self.told(id, &told, due_in);
+                self.conduct.wake_for_audio(id);
+                Ok(Reply::Ok)
+            }
+            AudioTake::RateLimited => Err(about(InterviewError::RateLimited("30 chunks and 2 s of audio a second".into()))),
+            AudioTake::TooLong => {
+                let most = format!("an answer has at most {} s of audio", self.live.config.answer.as_secs());
+                Err(about(InterviewError::RateLimited(most)))
+            }
+            AudioTake::AfterLast => Err(about(InterviewError::NoActiveSession)),
+        }
+    }
+
+    /// `response-complete`: what is acknowledged is what follows on the answer, the next question or the end; a repeat at once.
+    pub(super) async fn on_response(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Handled {
+        let (_, candidate) = candidate(&socket)?;
+        let id = candidate.interview;
+        let about = |error: InterviewError| error.about(Some(id));
+        let given: ResponseComplete = event.payload().map_err(|error| error.with("interviewId", id.to_string()))?;
+        let given = checked(given).map_err(about)?;
+        let response = Response {
+            question_id: given.question_id.as_deref(),
+            transcription: given.transcription.as_deref().unwrap_or_default(),
+            audio_url: given.audio_url.as_deref().unwrap_or_default(),
+        };
+        let taken = self.attempt(&socket, &candidate, || async {
+            let op = self.live.scopes.next_op();
+            answer_take(self.live.redis(), id, self.live.op(&op), sender(&candidate, &socket), response).await
+        });
+        match taken.await.map_err(about)? {
+            AnswerTake::Taken { position, told, due_in } => {
+                self.told(id, &told, due_in);
+                self.conduct.wake(id);
+                if event.ack_id.is_some() {
+                    tokio::spawn(async move { self.acknowledge_next(&socket, &event, id, position).await });
+                }
+                Ok(Reply::None)
+            }
+            AnswerTake::Repeated => Ok(Reply::Object(json!({"ok": true, "duplicate": true}).to_string())),
+            AnswerTake::OtherQuestion => {
+                Err(about(InterviewError::Invalid("questionId is not that of a question that was asked".into())))
+            }
+        }
+    }
+
+    /// Acknowledges an answer with what follows on it, or without it if that takes too long.
+    async fn acknowledge_next(&self, socket: &Arc<Socket>, event: &Event, id: Uuid, position: u32) {
+        let next = timeout_at(Instant::now() + ANSWER_PATIENCE, async {
+            let mut pause = LOOK.0;
+            loop {
+                sleep(pause).await;
+                pause = (pause * 2).min(LOOK.1);
+                let read = session_read(&OnReader(self.live.redis()), id).await;
+                if let Ok(Some(next)) = read.map(|session| session.and_then(|session| after(id, position, session))) {
+                    return next;
+                }
+                if !socket.is_connected() && !socket.is_frozen() {
+                    return json!({});
+                }
+            }
+        });
+        let mut fields = next.await.unwrap_or_else(|_| json!({}));
+        fields["ok"] = true.into();
+        event.acknowledge(socket, &Args::ack(&fields.to_string()));
+    }
+
+    /// `proctor-event`: the candidate is not told what it was worth.
+    pub(super) async fn on_proctor(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Handled {
+        let (caller, candidate) = candidate(&socket)?;
+        let id = candidate.interview;
+        let about = |error: InterviewError| error.about(Some(id));
+        let noticed: ProctorEvent = event.payload().map_err(|error| error.with("interviewId", id.to_string()))?;
+        if !caller.proctoring.take() {
+            return Err(about(InterviewError::RateLimited("at most 5 proctoring events a second".into())));
+        }
+        let message_id = noticed.client_message_id.clone().unwrap_or_default();
+        if message_id.chars().count() > 64 {
+            return Err(about(InterviewError::Invalid("clientMessageId must have at most 64 characters".into())));
+        }
+        let Report { kind, severity, message, data, deduction } = Report::read(noticed).map_err(about)?;
+        let rules = self.live.config.proctoring;
+        let noticed = Noticed {
+            kind: &kind,
+            severity: severity.as_str(),
+            message: &message,
+            data: &data,
+            deduction,
+            weights: rules.weights,
+            min_repeats: rules.min_repeats,
+            alerts: severity >= rules.alert_from,
+        };
+        let taken = self.attempt(&socket, &candidate, || async {
+            let op = self.live.scopes.next_op();
+            let op = self.live.op_of_client(&op, &message_id);
+            proctor_take(self.live.redis(), id, op, sender(&candidate, &socket), noticed).await
+        });
+        match taken.await.map_err(about)? {
+            ProctorTake::Taken { told, due_in, .. } => {
+                self.told(id, &told, due_in);
+                self.conduct.wake(id);
+                let reply = if told.duplicate { json!({"ok": true, "duplicate": true}) } else { json!({"ok": true}) };
+                Ok(Reply::Object(reply.to_string()))
+            }
+            ProctorTake::Busy => Err(about(InterviewError::Unavailable)),
+        }
+    }
+
+    /// `heartbeat-ack {timestamp}`, in milliseconds. A candidate that sends heartbeats is gone when they stop.
+    pub(super) async fn on_heartbeat(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Handled {
+        event.object()?;
+        let timestamp = self.live.clock.now_ms();
+        socket.emit("heartbeat-ack", json!({ "timestamp": timestamp }));
+        if let Who::Candidate(candidate) = &*caller(&socket)?.who() {
+            self.touch(&socket, candidate, Some(self.live.config.heartbeat)).await;
+        }
+        Ok(Reply::Object(json!({ "ok": true, "timestamp": timestamp }).to_string()))
+    }
+
+    /// A sign of life of the candidate. What stands in its way is no fault of the client's.
+    async fn touch(self: &Arc<Self>, socket: &Arc<Socket>, candidate: &Candidate, heartbeat: Option<Duration>) {
+        let id = candidate.interview;
+        if let Some(heartbeat) = heartbeat {
+            self.live.timers.expect(&kinds::interview(id), heartbeat).await;
+        }
+        let touched = self.attempt(socket, candidate, || async {
+            let op = self.live.scopes.next_op();
+            session_touch(self.live.redis(), id, self.live.op(&op), sender(candidate, socket), heartbeat).await
+        });
+        match touched.await {
+            Ok(touched) => self.told(id, &touched.told, touched.due_in),
+            Err(error) => tracing::debug!(%id, %error, "a heartbeat was not noted"),
+        }
+    }
+
+    /// What follows on every write of the candidate.
+    pub(super) fn told(&self, id: Uuid, told: &Told, due_in: Option<Duration>) {
+        let scope = kinds::interview(id);
+        self.live.written(&scope, told);
+        self.live.timers.set(&scope, due_in);
+    }
+}
+
+/// What has followed on the answer to the question at a position. `None`: nothing yet.
+fn after(id: Uuid, position: u32, session: Session) -> Option<Value> {
+    if session.state.has_ended() {
+        let timestamp = Moment(session.ended_at.unwrap_or_default());
+        let (interview_id, session_id) = (id.to_string(), session.id.to_string());
+        let message = "Interview completed".into();
+        let end = InterviewComplete { interview_id, session_id, message, timestamp };
+        return Some(if session.state == SessionState::Completed { json!(end) } else { json!({}) });
+    }
+    let next = session.asked.filter(|_| session.position > position)?;
+    Some(json!(next))
+}
+
+/// An answer that is fit to be kept.
+fn checked(given: ResponseComplete) -> Result<ResponseComplete, InterviewError> {
+    let limits = [
+        ("transcription", &given.transcription, MAX_TRANSCRIPTION),
+        ("audioUrl", &given.audio_url, MAX_URL),
+        ("questionId", &given.question_id, MAX_QUESTION_ID),
+    ];
+    for (field, value, most) in limits {
+        let value = value.as_deref().unwrap_or_default();
+        if value.len() > most || value.contains('\0') {
+            return Err(InterviewError::Invalid(format!("{field} must have at most {most} bytes")));
+        }
+    }
+    let url = given.audio_url.as_deref().unwrap_or_default();
+    if !url.is_empty() && !url.starts_with("https://") && !url.starts_with("http://") {
+        return Err(InterviewError::Invalid("audioUrl must be a URL of http or https".into()));
+    }
+    Ok(given)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_does_not_fit_is_refused() {
+        let given = |audio_url: &str, question: &str| ResponseComplete {
+            transcription: Some("x".into()),
+            audio_url: Some(audio_url.into()),
+            question_id: Some(question.into()),
+        };
+        for good in ["", "https://storage.example.com/a.wav", "http://x"] {
+            assert!(checked(given(good, "q-1")).is_ok(), "{good}");
+        }
+        for bad in ["javascript:alert(1)", "ftp://x", "https://x\0", &format!("https://{}", "x".repeat(MAX_URL))] {
+            assert!(checked(given(bad, "q-1")).is_err(), "{bad}");
+        }
+        assert!(checked(given("", &"x".repeat(129))).is_err());
+    }
+}

@@ -1,0 +1,135 @@
+//! How sockets go: at once by a DISCONNECT packet, after a grace when their connection is lost or their node is dead.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+use uuid::Uuid;
+
+use super::Gateway;
+use super::caller::{Candidate, Who, caller};
+use super::candidate;
+use crate::cluster::scripts::scope::{Member, scope_leave};
+use crate::features::interviews::scripts::{self, Going, Seat, candidate_lost};
+use crate::features::interviews::{kinds, uuid};
+use crate::rooms::pending::longer;
+use crate::socketio::{Abandoned, DisconnectReason, Socket};
+
+/// The end of an observer's membership is only worth so long: nothing depends on it.
+const HINT_DEADLINE: Duration = Duration::from_secs(1);
+/// A lost connection that cannot be noted is noted later, so often at first, then more seldom.
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// Then its node's lease tells others that it is gone; the session may have ended too.
+const TRIES: u32 = 120;
+
+/// The role of a socket that observes, whatever its token says.
+pub const OBSERVER: &str = "observer";
+
+/// A place of the candidate that was lost or left.
+struct Place {
+    interview: Uuid,
+    participant: Box<str>,
+    sid: Box<str>,
+    node: Box<str>,
+    epoch: u64,
+}
+
+impl Gateway {
+    /// After the last event of a socket.
+    pub(super) async fn disconnected(self: Arc<Self>, socket: Arc<Socket>, reason: DisconnectReason) {
+        let Ok(caller) = caller(&socket) else { return };
+        caller.end();
+        self.signalling.disconnected(&socket, reason).await;
+        if reason == DisconnectReason::TakenOver {
+            return;
+        }
+        match &*caller.who() {
+            Who::Candidate(candidate) if caller.has_joined() => {
+                self.live.scopes.leave(&kinds::interview(candidate.interview), &socket);
+                match reason {
+                    DisconnectReason::Transport(_) => self.lost(&socket, candidate),
+                    _ => self.goes(&socket, candidate, Going::Left),
+                }
+            }
+            Who::Staff(recruiter) => {
+                for id in caller.observed() {
+                    self.stop_observing(&socket, &recruiter.user_id, id).await;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Ends a membership of an observer, on this node and in Redis.
+    pub(super) async fn stop_observing(&self, socket: &Arc<Socket>, user: &str, id: Uuid) {
+        if !caller(socket).is_ok_and(|caller| caller.stop_observing(id)) {
+            return;
+        }
+        let (scope, node) = (kinds::interview(id), self.live.scopes.node());
+        self.live.scopes.leave(&scope, socket);
+        let member = Member { sid: socket.id(), user, role: OBSERVER, node: &node, session_epoch: socket.epoch() };
+        let _ = timeout(HINT_DEADLINE, scope_leave(self.live.redis(), &scope, member)).await;
+    }
+
+    /// A candidate's socket goes. It is noted until that has succeeded.
+    pub(super) fn goes(self: &Arc<Self>, socket: &Socket, candidate: &Candidate, going: Going) {
+        let place = Place {
+            interview: candidate.interview,
+            participant: candidate.participant.clone(),
+            sid: socket.id().into(),
+            node: (&*self.live.scopes.node()).into(),
+            epoch: socket.epoch(),
+        };
+        self.goes_from(place, going);
+    }
+
+    fn goes_from(self: &Arc<Self>, place: Place, going: Going) {
+        let weak = Arc::downgrade(self);
+        let op = self.live.scopes.next_op();
+        self.losses.spawn(async move {
+            let mut pause = RETRY.0;
+            for _ in 0..TRIES {
+                let Some(gateway) = weak.upgrade() else { return };
+                let live = &gateway.live;
+                let Place { interview, participant, sid, node, epoch } = &place;
+                if let Going::Lost { grace, .. } = going {
+                    live.timers.expect(&kinds::interview(*interview), grace).await;
+                }
+                let candidate = scripts::Candidate { user: participant, sid };
+                let seat = Seat { node, session_epoch: *epoch };
+                match candidate_lost(live.redis(), *interview, live.op(&op), candidate, seat, going).await {
+                    Ok(None) => return,
+                    Ok(Some(went)) => return gateway.told(*interview, &went.told, went.due_in),
+                    Err(error) => tracing::debug!(%interview, %error, "a lost connection cannot be noted yet"),
+                }
+                drop(gateway);
+                sleep(pause).await;
+                pause = longer(pause, RETRY.1);
+            }
+        });
+    }
+
+    /// A connection that its client did not get back: its places are lost.
+    pub(super) async fn abandoned(self: Arc<Self>, gone: Abandoned) {
+        self.signalling.abandoned(&gone).await;
+        let Abandoned { sid, user, role, node, epoch, rooms } = &gone;
+        for scope in rooms.iter().filter(|scope| scope.kind == kinds::INTERVIEW) {
+            let Some(interview) = uuid(&scope.id) else { continue };
+            if role == candidate::ROLE {
+                let place = Place {
+                    interview,
+                    // As `caller::identity` writes it.
+                    participant: user.splitn(3, ' ').nth(2).unwrap_or_default().into(),
+                    sid: sid.as_str().into(),
+                    node: node.as_str().into(),
+                    epoch: *epoch,
+                };
+                let grace = self.live.config.leave_grace;
+                self.goes_from(place, Going::Lost { at: self.live.clock.now_ms(), grace });
+            } else {
+                let member = Member { sid, user, role: OBSERVER, node, session_epoch: *epoch };
+                let _ = timeout(HINT_DEADLINE, scope_leave(self.live.redis(), scope, member)).await;
+            }
+        }
+    }
+}

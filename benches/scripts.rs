@@ -91,7 +91,7 @@ impl Scripts<'_> {
         let join = async |op: Op<'_>| assert!(scope_join(redis, scope, op, member).await.expect("an answer").first);
         let leave = async || assert!(scope_leave(redis, scope, member).await.expect("an answer"));
         let attach = async |cursor: Option<&Position>| {
-            let log = scope_attach(redis, scope, "n2.a", cursor, 100, &[member]).await.expect("a log");
+            let log = scope_attach(redis, scope, "n2.a", cursor, 100, &[member], false).await.expect("a log");
             assert_eq!((log.reset, log.entries.len()), (false, if cursor.is_some() { 10 } else { 0 }));
         };
         self.repeat("scope_publish, logged", async |op| world.publish(op, Durability::Logged).await);

@@ -3,18 +3,23 @@
 -- unless the node has members to restore.
 -- KEYS 1 scope:meta   2 scope:log   3 scope:members
 -- ARGV 1–6 as in lib/scope.lua   7 node   8 cursor's epoch ('' none)   9 cursor's id   10 limit of entries
+--      11 presence is announced here ('1' or '')
 --      then per member of this node: sid, user key, user, role, node, session epoch
 -- Returns { epoch ('' no such scope), last, trimmed up to, reset, more, id, body, id, body, … }
 LOG, MEMBERS = KEYS[2], KEYS[3]
 open('', 0)
 local known = epoch
-if not known and #ARGV <= 10 then return { '', '0-0', '0-0', ARGV[8] ~= '' and 1 or 0, 0 } end
+if not known and #ARGV <= 11 then return { '', '0-0', '0-0', ARGV[8] ~= '' and 1 or 0, 0 } end
 ensure()
 listen(ARGV[7])
 
 -- Members are missing only from a Redis that came back empty; in the same epoch, who is gone was sent away.
 if known ~= ARGV[8] and ARGV[8] ~= '' then
-  for i = 11, #ARGV, 6 do
+  if ARGV[11] == '1' then
+    noted = true
+    put('pn', 1)
+  end
+  for i = 12, #ARGV, 6 do
     if call('HEXISTS', MEMBERS, ARGV[i]) == 0 then -- announced with the join that follows
       member_put(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], true)
     end

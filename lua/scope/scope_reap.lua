@@ -9,6 +9,7 @@ local node, at = ARGV[1], tonumber(ARGV[2])
 if at == 0 or at > now then at = now end
 if call('HDEL', META, 'n:' .. node) == 1 then call('HINCRBY', META, 'nl', -1) end
 due_open(KEYS[3])
+if ARGV[3] ~= '' then noted = true end -- the timer is there to announce who was lost
 local LIMIT = 100
 
 -- The timer is told also if nobody was left to lose: the node that has set it may have died before it wrote the hint.

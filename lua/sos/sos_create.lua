@@ -50,7 +50,7 @@ local function make()
     put('end', '1')
     put('kt', now + 1e10)
   else
-    owe(now .. '-0c', '')
+    tell_watchers(now .. '-0c', '')
     due_open(KEYS[10])
     due = due_at('ack', now + ARGV[22])
     if prov ~= '' and ARGV[23] ~= '' then due = math.min(due, due_at('lookup', now + ARGV[23])) end

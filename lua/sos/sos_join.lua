@@ -19,6 +19,7 @@ if FINAL[status] then return answer('ended') end
 
 -- What is logged from here on is for the new member, its own announcement included.
 ensure()
+put('pn', 1)
 local position = last
 listen(ARGV[14])
 local tail = tonumber(call('HGET', META, 'pt') or 0)

@@ -14,6 +14,6 @@ if not state[1] then return { 'missing' } end
 if not left then return answer('nothing') end
 call('HSET', STATE, 'unack', now)
 local data = '{"sosId":"' .. SOS .. '","status":"' .. state[1] .. '","timestamp":' .. now .. '}'
-owe_body(now .. '-0u', '* - - -\n["sos:unacknowledged",' .. data .. ']')
+copy_for_watchers(now .. '-0u', '* - - -\n["sos:unacknowledged",' .. data .. ']')
 outbox('sos:unacknowledged', '', data)
 return done(answer('ok'))

@@ -3,14 +3,14 @@
 -- ARGV ids
 -- Returns { removed }
 if #ARGV == 0 then return { 0 } end
-local fields, paid, left = {}, {}, {}
+local fields, published, left = {}, {}, {}
 for i, id in ipairs(ARGV) do
   fields[i] = 'w:' .. id
-  paid[id] = true
+  published[id] = true
 end
 local named = redis.call('HGET', KEYS[1], 'wo')
 for id in string.gmatch(named or '', '%S+') do
-  if not paid[id] then left[#left + 1] = id end
+  if not published[id] then left[#left + 1] = id end
 end
 if named then redis.call('HSET', KEYS[1], 'wo', table.concat(left, ' ')) end
 return { redis.call('HDEL', KEYS[1], unpack(fields)) }

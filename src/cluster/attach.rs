@@ -136,7 +136,9 @@ async fn read(scopes: &Scopes, local: &LocalScope) -> Result<Missed, RedisError>
             session_epoch: member.socket.epoch(),
         })
         .collect();
-    let log = scope_attach(&scopes.redis, &local.id, &node, cursor.as_ref(), FIRST_LIMIT, &members).await?;
+    // The presence of those is announced who are announced when they are lost.
+    let announced = scopes.listener(local.id.kind).is_some_and(|listener| listener.lost_timer(&local.id).is_some());
+    let log = scope_attach(&scopes.redis, &local.id, &node, cursor.as_ref(), FIRST_LIMIT, &members, announced).await?;
     if let (true, Some(cursor), Some(base)) = (log.reset, cursor, base)
         && cursor.epoch == log.epoch
     {

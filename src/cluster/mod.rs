@@ -79,7 +79,8 @@ pub trait ScopeListener: Send + Sync + 'static {
     /// [`lost_timer`](Self::lost_timer) names; the scope is noted as the dead node's until the future is done.
     fn reaped(&self, scope: &ScopeId, due_in: Option<Duration>) -> BoxFuture<()>;
 
-    /// The timer that is set when a connection in this scope is lost.
+    /// The timer that is set when a connection in this scope is lost, so that presence is announced. Where there is one, changes of
+    /// presence are noted in the scope until they are announced.
     fn lost_timer(&self, scope: &ScopeId) -> Option<LostTimer>;
 
     /// A node is dead, as every other node learns: what it had taken upon itself in scopes where it had no member (any more) is

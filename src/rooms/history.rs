@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::scripts::{Sender, Told, head, scope_keys, told};
+use super::scripts::{ROOM, Sender, Told, head, scope_keys, told};
 use crate::cluster::scripts::Op;
 use crate::core::{ScopeId, StreamId};
 use crate::protocol::fields::{Bad, Fields};
@@ -178,14 +178,7 @@ pub async fn room_history<E: Eval>(
     Ok(if reply.text()? == "ok" { Some(History::read(&mut reply)?) } else { None })
 }
 
-script!(
-    MESSAGE = "rooms" / "room_message",
-    "scope/lib/scope",
-    "scope/lib/log",
-    "rooms/lib/audit",
-    "rooms/lib/room",
-    "rooms/lib/history"
-);
+script!(MESSAGE = "rooms" / "room_message" in ROOM, "rooms/lib/history");
 script!(HISTORY = "rooms" / "room_history", "scope/lib/scope", "rooms/lib/history");
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::scripts::{Sender, Told, head, scope_keys, told};
+use super::scripts::{ROOM, Sender, Told, head, scope_keys, told};
 use crate::cluster::scripts::Op;
 use crate::core::{Position, ScopeId, StreamId};
 use crate::redis::keys;
@@ -225,36 +225,7 @@ pub async fn room_members<E: Eval>(
     Ok((last, members, sockets))
 }
 
-script!(
-    JOIN = "rooms" / "room_join",
-    "scope/lib/scope",
-    "scope/lib/log",
-    "scope/lib/members",
-    "rooms/lib/audit",
-    "rooms/lib/room",
-    "rooms/lib/announced",
-    "rooms/lib/presence"
-);
-script!(
-    LEAVE = "rooms" / "room_leave",
-    "scope/lib/scope",
-    "scope/lib/due",
-    "scope/lib/log",
-    "scope/lib/members",
-    "rooms/lib/audit",
-    "rooms/lib/room",
-    "rooms/lib/announced",
-    "rooms/lib/presence"
-);
-script!(
-    PRESENCE = "rooms" / "room_presence",
-    "scope/lib/scope",
-    "scope/lib/due",
-    "scope/lib/log",
-    "scope/lib/members",
-    "rooms/lib/audit",
-    "rooms/lib/room",
-    "rooms/lib/announced",
-    "rooms/lib/presence"
-);
+script!(JOIN = "rooms" / "room_join" in ROOM, "rooms/lib/announced", "rooms/lib/presence");
+script!(LEAVE = "rooms" / "room_leave" in ROOM, "scope/lib/due", "rooms/lib/announced", "rooms/lib/presence");
+script!(PRESENCE = "rooms" / "room_presence" in ROOM, "scope/lib/due", "rooms/lib/announced", "rooms/lib/presence");
 script!(MEMBERS = "rooms" / "room_members");

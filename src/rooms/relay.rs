@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::scripts::{Sender, Told, head, scope_keys, told};
+use super::scripts::{ROOM, Sender, Told, head, scope_keys, told};
 use crate::cluster::scripts::Op;
 use crate::core::ScopeId;
 use crate::protocol::event::Args;
@@ -135,15 +135,7 @@ pub async fn room_relay<E: Eval>(
     })
 }
 
-script!(
-    RELAY = "rooms" / "room_relay",
-    "scope/lib/scope",
-    "scope/lib/log",
-    "scope/lib/members",
-    "rooms/lib/audit",
-    "rooms/lib/room",
-    "rooms/lib/relay"
-);
+script!(RELAY = "rooms" / "room_relay" in ROOM, "rooms/lib/relay");
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,11 @@ use crate::cluster::scripts::Op;
 use crate::core::ScopeId;
 use crate::redis::keys;
 use crate::redis::keys::user_tag;
-use crate::redis::script::{Args, BadReply, Reply};
+use crate::redis::script::{Args, BadReply, Reply, script_set};
+
+/// What a script has in front of it that writes to a room.
+pub(super) const ROOM: &str =
+    script_set!("scope/lib/scope", "scope/lib/log", "scope/lib/members", "rooms/lib/audit", "rooms/lib/room");
 
 /// What the scripts of rooms share, for [`Script::with`](crate::redis::script::Script::with), behind those of
 /// [`scope`](crate::cluster::scripts::libraries). The head of each text says what it needs, what it gives, and which names a

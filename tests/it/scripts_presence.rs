@@ -265,7 +265,7 @@ async fn restored_members_are_announced_once(redis: Redis) {
     let names: Vec<String> = (0..3).map(user).collect();
     let members: Vec<_> =
         names.iter().map(|user| Member { sid: user, user, role: "rescuer", node: SEAT.node, session_epoch: 1 }).collect();
-    scope_attach(&world.redis, &scope, SEAT.node, Some(&old), 10, &members).await.unwrap();
+    scope_attach(&world.redis, &scope, SEAT.node, Some(&old), 10, &members, true).await.unwrap();
     assert!(world.events("presence:update").await.is_empty());
     for name in &names {
         world.returns(name, name).await;

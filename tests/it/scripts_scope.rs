@@ -65,7 +65,7 @@ async fn a_cursor_gets_what_it_missed_in_bounded_pages(redis: Redis) {
     let mut cursor = Position::new(epoch(&redis, &scope).await, StreamId::default());
     let mut seen = Vec::new();
     loop {
-        let log = scope_attach(&redis, &scope, "n1", Some(&cursor), 3, &[]).await.unwrap();
+        let log = scope_attach(&redis, &scope, "n1", Some(&cursor), 3, &[], false).await.unwrap();
         assert!(!log.reset);
         seen.extend(log.entries.iter().map(|entry| Heard::parse(&entry.body).name));
         cursor.id = log.entries.last().unwrap().id;
@@ -74,7 +74,7 @@ async fn a_cursor_gets_what_it_missed_in_bounded_pages(redis: Redis) {
         }
     }
     assert_eq!(seen, ["0", "1", "2", "3", "4", "5", "6"]);
-    let log = scope_attach(&redis, &scope, "n1", Some(&cursor), 3, &[]).await.unwrap();
+    let log = scope_attach(&redis, &scope, "n1", Some(&cursor), 3, &[], false).await.unwrap();
     assert!(log.entries.is_empty() && !log.more && !log.reset);
 }
 
@@ -147,7 +147,7 @@ async fn nodes_are_listeners_once_and_leave(redis: Redis) {
     let scope = room();
     publish(&redis, &scope, plain(), Durability::Volatile, "x").await;
     for node in ["n1", "n2", "n1"] {
-        scope_attach(&redis, &scope, node, None, 10, &[]).await.unwrap();
+        scope_attach(&redis, &scope, node, None, 10, &[], false).await.unwrap();
     }
     assert_eq!(scope_join(&redis, &scope, plain(), member("s", "n2", 1)).await.unwrap().listeners, 2);
     assert_eq!(publish(&redis, &scope, plain(), Durability::Volatile, "x").await.listeners, 2);
@@ -166,13 +166,13 @@ async fn an_attach_makes_no_scope_but_for_members_that_were_lost(redis: Redis) {
     };
     let cursor = Position::new("gone", StreamId { ms: 5, seq: 0 });
     for (cursor, reset) in [(None, false), (Some(&cursor), true)] {
-        let log = scope_attach(&redis, &scope, "n1", cursor, 10, &[]).await.unwrap();
+        let log = scope_attach(&redis, &scope, "n1", cursor, 10, &[], false).await.unwrap();
         assert_eq!((&*log.epoch, log.last, log.reset, log.entries.len()), ("", StreamId::default(), reset, 0));
         assert_eq!(here().await, 0);
     }
     scope_detach(&redis, &scope, "n1").await.unwrap();
     assert_eq!(here().await, 0);
-    let log = scope_attach(&redis, &scope, "n1", Some(&cursor), 10, &[member("s1", "n1", 1)]).await.unwrap();
+    let log = scope_attach(&redis, &scope, "n1", Some(&cursor), 10, &[member("s1", "n1", 1)], false).await.unwrap();
     assert!(log.reset && !log.epoch.is_empty());
     assert_eq!(here().await, 3);
 }
@@ -184,7 +184,7 @@ async fn members_come_back_only_after_a_loss(redis: Redis) {
     assert!(joined.first && !scope_join(&redis, &scope, plain(), me).await.unwrap().first);
     assert!(scope_leave(&redis, &scope, me).await.unwrap());
     let cursor = joined.position;
-    scope_attach(&redis, &scope, "n1", Some(&cursor), 10, &[me]).await.unwrap();
+    scope_attach(&redis, &scope, "n1", Some(&cursor), 10, &[me], false).await.unwrap();
     assert_eq!(scope_touch(&redis, &scope, &[me]).await.unwrap(), ["s1"], "in the same epoch it has left");
     for key in ["meta", "log", "members"] {
         let key = format!("scope:{key}:room:{{{}}}", scope.id);
@@ -193,11 +193,11 @@ async fn members_come_back_only_after_a_loss(redis: Redis) {
     // Another node was quicker: what it wrote into the new log is not lost on this one.
     publish(&redis, &scope, plain(), Durability::Logged, "a").await;
     publish(&redis, &scope, plain(), Durability::Logged, "b").await;
-    let log = scope_attach(&redis, &scope, "n1", Some(&cursor), 1, &[me]).await.unwrap();
+    let log = scope_attach(&redis, &scope, "n1", Some(&cursor), 1, &[me], false).await.unwrap();
     assert!(log.reset && log.more && log.epoch != cursor.epoch);
     assert_eq!(log.entries.len(), 1);
     let cursor = Position::new(log.epoch, log.entries[0].id);
-    let rest = scope_attach(&redis, &scope, "n1", Some(&cursor), 1, &[me]).await.unwrap();
+    let rest = scope_attach(&redis, &scope, "n1", Some(&cursor), 1, &[me], false).await.unwrap();
     assert!(!rest.reset && !rest.more && rest.entries.len() == 1);
     assert!(scope_touch(&redis, &scope, &[me]).await.unwrap().is_empty());
 }

@@ -243,15 +243,15 @@ async fn what_is_owed_to_watchers_is_found_without_looking_at_all_that_the_scope
     }
     let mut paid = 0;
     loop {
-        let debts = watch_pending(&world.redis, &world.id).await.unwrap();
-        assert!(debts.len() <= 32);
-        if debts.is_empty() {
+        let copies = watch_pending(&world.redis, &world.id).await.unwrap();
+        assert!(copies.len() <= 32);
+        if copies.is_empty() {
             break;
         }
-        paid += debts.len();
-        watch_forwarded(&world.redis, &world.id, &debts.iter().map(|debt| &*debt.id).collect::<Vec<_>>()).await.unwrap();
+        paid += copies.len();
+        watch_forwarded(&world.redis, &world.id, &copies.iter().map(|copy| &*copy.id).collect::<Vec<_>>()).await.unwrap();
     }
     assert_eq!(paid, 71, "its making, and each status");
     let left = watch_pending_all(&world.redis, &world.id).await.unwrap();
-    assert_eq!(left.iter().map(|debt| &*debt.id).collect::<Vec<_>>(), ["5-0"]);
+    assert_eq!(left.iter().map(|copy| &*copy.id).collect::<Vec<_>>(), ["5-0"]);
 }

@@ -256,7 +256,7 @@ async fn while_the_service_is_down_nothing_is_lost_and_each_incident_keeps_its_o
 }
 
 #[tokio::test]
-async fn another_node_delivers_what_a_killed_node_still_owed() {
+async fn another_node_delivers_what_a_killed_node_had_not_delivered() {
     let (redis, service) = (Server::start(&[]), SosMs::start().await);
     let (a, b) = tokio::join!(node(&redis, &service), node(&redis, &service));
     for sos in ["seed-quiet", "seed-lively"] {

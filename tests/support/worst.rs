@@ -361,9 +361,9 @@ impl Worst<'_> {
         outbox_done(&meter, "worst", "me", entries[0].id).await.expect("an answer");
         outbox_dead(&meter, "worst", "me", entries[1].id, "422").await.expect("an answer");
         outbox_release(&meter, "worst", "me").await.expect("an answer");
-        let debts = watch_pending(&meter, "worst").await.expect("an answer");
+        let copies = watch_pending(&meter, "worst").await.expect("an answer");
         assert!(watch_pending_all(&meter, "worst").await.expect("an answer").len() >= 64);
-        watch_forwarded(&meter, "worst", &debts.iter().map(|debt| &*debt.id).collect::<Vec<_>>()).await.expect("an answer");
+        watch_forwarded(&meter, "worst", &copies.iter().map(|copy| &*copy.id).collect::<Vec<_>>()).await.expect("an answer");
     }
 
     /// The scripts of rooms without rules of their own, in the same scope.
@@ -434,10 +434,10 @@ impl Worst<'_> {
         };
         let members: Vec<_> = people.iter().map(member).collect();
         assert!(scope_touch(&meter, &scope, &members).await.expect("an answer").is_empty());
-        assert!(!scope_attach(&meter, &scope, SEAT.node, Some(&start), 100, &members).await.expect("a log").reset);
+        assert!(!scope_attach(&meter, &scope, SEAT.node, Some(&start), 100, &members, true).await.expect("a log").reset);
         // In a Redis that came back empty.
         let lost = kinds::scope("lost");
-        assert_eq!(scope_attach(&meter, &lost, SEAT.node, Some(&start), 100, &members).await.expect("a log").entries, []);
+        assert_eq!(scope_attach(&meter, &lost, SEAT.node, Some(&start), 100, &members, true).await.expect("a log").entries, []);
         let watch = kinds::watch();
         scope_join(&meter, &watch, once(""), members[0]).await.expect("an answer");
         let body = Bytes::from(format!("* - - -\n[\"sos:created\",\"{}\"]", "x".repeat(393_216)));

@@ -1,6 +1,7 @@
 -- Shared: the audit trail, a stream of the room's own. Needs scope/lib/scope. A script assigns EVENTS (the stream), STATE (a
 -- hash that counts refusals), and who acts: USER, ROLE, SID (its socket, '' none) and SOURCE (by which way it came).
 -- An entry is e (event) u (user) r (role) s (socket) c (source) t (time) n (note) st (status) o (old status).
+local STATE, EVENTS
 local USER, ROLE, SID, SOURCE
 
 -- `who` is { user, role, socket } if it is somebody else.

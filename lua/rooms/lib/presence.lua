@@ -111,10 +111,10 @@ end
 local function presence(window, wanted)
   window = tonumber(window)
   local r = call('HMGET', META, 'pe', 'pw')
-  local owed, left = r[2] == '1', tonumber(r[1] or 0) - now
-  if not wanted and not owed then return -1 end
+  local is_due, left = r[2] == '1', tonumber(r[1] or 0) - now
+  if not wanted and not is_due then return -1 end
   if left <= 0 or left > window then return announce(window) end -- far ahead: Redis' clock was set back
-  if not owed then put('pw', 1) end
+  if not is_due then put('pw', 1) end
   return left
 end
 

@@ -6,9 +6,7 @@
 -- <user>`, and `pq:<n>` → user key for each n above `ph`, up to `pt`; po: somebody but the
 -- internal API has changed one of these; pv counts the changes. They are announced by rooms/lib/presence.
 
--- Whether presence is announced here: where a script has put `pn` into scope:meta. Of one kind the scopes that the release before
--- has made lack it.
-local noted = string.find(META, 'scope:meta:sos:', 1, true) == 1 or nil
+local noted            -- whether presence is announced here; nil: where a join has put `pn` into scope:meta
 local from_api = false -- the internal API changes something, which the service behind it knows already
 
 local function user_of(entry)

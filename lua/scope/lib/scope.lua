@@ -12,7 +12,7 @@
 
 local call = redis.call
 local META = KEYS[1]
-local LOG, MEMBERS, STATE, MESSAGES, EVENTS
+local LOG, MEMBERS
 
 local now, epoch, last, listeners, meta
 local pending = {}   -- field, value, … to be written to scope:meta

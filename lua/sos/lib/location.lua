@@ -1,6 +1,6 @@
 -- Shared: positions. sos:location holds per user key U
 --   f:U → `<fix time> <arrival> <role> <source>\n<fields of the broadcast as JSON text>`, the last known fix
---   w:U → `<window's end> <pending> <outbox time> <latitude> <longitude> <owed>`: whether f:U was not sent yet, when and
+--   w:U → `<window's end> <pending> <outbox time> <latitude> <longitude> <unsent>`: whether f:U was not sent yet, when and
 --         where the outbox last got one, whether it does not have f:U
 --   s:U → `<source>:<last fix time>:<highest fix time> …` of the sources heard last, newest first; 0: none yet
 --   d:U → the same without the highest, as the release before wrote it; read where there is no s:U
@@ -13,9 +13,9 @@ local OUTBOX_MS, OUTBOX_M = 15000, 50
 local OLD_MS = 60000
 
 local function read_window(u, window)
-  u.stop, u.pending, u.sent, u.lat, u.lon, u.owed = 0, '0', '-', '-', '-', '0'
+  u.stop, u.pending, u.sent, u.lat, u.lon, u.unsent = 0, '0', '-', '-', '-', '0'
   if window then
-    u.stop, u.pending, u.sent, u.lat, u.lon, u.owed = string.match(window, '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+)$')
+    u.stop, u.pending, u.sent, u.lat, u.lon, u.unsent = string.match(window, '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+)$')
     u.stop = tonumber(u.stop)
   end
 end
@@ -38,7 +38,7 @@ local function load_user(key)
 end
 
 local function window_of(u)
-  return u.stop .. ' ' .. u.pending .. ' ' .. u.sent .. ' ' .. u.lat .. ' ' .. u.lon .. ' ' .. u.owed
+  return u.stop .. ' ' .. u.pending .. ' ' .. u.sent .. ' ' .. u.lat .. ' ' .. u.lon .. ' ' .. u.unsent
 end
 
 local function save_user(u)
@@ -112,24 +112,24 @@ local function trim_track()
   if surplus > 0 then call('ZREMRANGEBYRANK', TRACK, 1, surplus) end
 end
 
--- The fix is the last known one: owed to the room, and by its rule to the outbox.
+-- The fix is the last known one: it waits for the room's window, and goes to the outbox by the outbox's rule.
 local function set_last(u, user, role, fields, lat, lon, source, fix)
   u.f = fix .. ' ' .. now .. ' ' .. role .. ' ' .. source .. '\n' .. fields
   if not to_outbox() then return end
   lat, lon = tonumber(lat), tonumber(lon)
   if u.sent == '-' or now - u.sent >= OUTBOX_MS or metres(u.lat, u.lon, lat, lon) >= OUTBOX_M then
     outbox('location', user, location_json(u.f))
-    u.sent, u.lat, u.lon, u.owed = now, lat, lon, '0'
+    u.sent, u.lat, u.lon, u.unsent = now, lat, lon, '0'
   else
-    u.owed = '1'
+    u.unsent = '1'
   end
 end
 
 -- A participant's last fix, to the outbox.
-local function owed_to_outbox(u, user)
-  if u.owed ~= '1' or not u.f or not to_outbox() then return false end
+local function last_to_outbox(u, user)
+  if u.unsent ~= '1' or not u.f or not to_outbox() then return false end
   outbox('location', user, location_json(u.f))
-  u.sent, u.owed = now, '0'
+  u.sent, u.unsent = now, '0'
   return true
 end
 
@@ -142,7 +142,7 @@ local function all_last_to_outbox(users)
   for i, user in ipairs(users) do
     local u = { key = user.key, f = r[2 * i] ~= '' and r[2 * i] }
     read_window(u, r[2 * i - 1])
-    if owed_to_outbox(u, user.user) then
+    if last_to_outbox(u, user.user) then
       writes[#writes + 1] = 'w:' .. u.key
       writes[#writes + 1] = window_of(u)
     end
@@ -169,7 +169,7 @@ local function flush_user(key, throttle)
 end
 
 -- Everybody's windows: sends what is due, at most `most` of them. Returns how many were dealt with, and ms to the next.
--- At the `ending` whatever waits is due, and what the outbox is owed goes to it; `over`: nobody is left to hear it.
+-- At the `ending` whatever waits is due, and last fixes that the outbox lacks go to it; `over`: nobody is left to hear them.
 local function flush_all(throttle, most, ending, over)
   local done_with, wait, due, fields, writes, cursor = 0, -1, {}, {}, {}, '0'
   repeat -- in steps, since of very many most wait for the next call
@@ -199,7 +199,7 @@ local function flush_all(throttle, most, ending, over)
     u.f = fixes[i] and fixes[i] ~= '' and fixes[i]
     if u.f then
       if u.waits then send_location(u, throttle) end
-      if ending then owed_to_outbox(u, u.owed == '1' and whose(u.f)) end
+      if ending then last_to_outbox(u, u.unsent == '1' and whose(u.f)) end
       done_with = done_with + 1
       writes[#writes + 1] = 'w:' .. u.key
       writes[#writes + 1] = window_of(u)

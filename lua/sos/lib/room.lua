@@ -16,21 +16,24 @@ local function control(event, data)
   publish('! - - -\n["' .. event .. '",' .. data .. ']')
 end
 
--- Leaves a copy for those who watch every SOS. If very many are pending, the list is full, and the sweep finds the rest.
+-- Presence is announced here, also where the release before has made scope:meta.
+noted = true
+
+-- Leaves a copy for those who watch every SOS. If very many wait, the list is full, and the sweep finds the rest.
 local pending_ids
-local function owe_body(id, body)
+local function copy_for_watchers(id, body)
   pending_ids = pending_ids or call('HGET', META, 'wo') or ''
   put('w:' .. id, body)
   if #pending_ids < 16384 then
     pending_ids = pending_ids .. ' ' .. id
     put('wo', pending_ids)
   end
-  owed = 1
+  copies = 1
 end
 
 -- The same for an event that those in this room have had.
-local function owe(id, args)
-  owe_body(id, args == '' and '' or '* @' .. SOS .. ' - -\n' .. args)
+local function tell_watchers(id, args)
+  copy_for_watchers(id, args == '' and '' or '* @' .. SOS .. ' - -\n' .. args)
 end
 
 local function keep_all()

@@ -2,7 +2,7 @@
 --   7 sosId   8 user   9 user key (base64url)   10 role (the token's)   11 the token names this SOS ('1' or '')
 --   12 socket ('' none)   13 source: socket, internal (not sent back through the outbox), hub; ` off` behind it: there is no
 --   SOS service, and nothing goes to the outbox
--- Answers begin { outcome, heard or -1, listeners, outbox length if appended to, watchers owed, time, duplicate, … };
+-- Answers begin { outcome, heard or -1, listeners, outbox length if appended to, whether copies wait for watchers, time, duplicate, … };
 -- a refusal is { outcome }: missing, forbidden, not_member, closed, unknown_status, transition, conflict.
 --
 -- scope:meta has beside the scope's own: end (the SOS is over) · w:<id> (copies that watchers are still to get), wo (ids of
@@ -12,12 +12,13 @@
 -- without a record) lu (last looked up since) nf (answers 404 in a row) ch (a client changed the status since) unack refusals (how many) · adm:<user key> → role, or '-' once
 -- removed · r:<user key> → `<status> <assigned> <acknowledged> <arrived> <user>` (0: not yet) · ra:<user key> (acknowledged before).
 
--- USER, ROLE, SID and SOURCE are declared by rooms/lib/audit, which stands in front.
+-- STATE, EVENTS, USER, ROLE, SID and SOURCE are declared by rooms/lib/audit, which stands in front.
 local SOS, KEY, NAMED, OFF = ARGV[7], ARGV[9], ARGV[11] == '1'
 USER, ROLE, SID = ARGV[8], ARGV[10], ARGV[12]
 SOURCE, OFF = string.match(ARGV[13] or '', '^(%S*)(.*)$')
-local LOCATION, TRACK, OUTBOX
-local appended, owed = false, 0
+local LOCATION, TRACK, MESSAGES, OUTBOX
+local appended = false -- something to the outbox
+local copies = 0       -- 1: there are copies for those who watch every SOS
 
 -- The role that counts here, or nil: dispatchers and admins have rights on all; a removal outranks the token, an
 -- admission replaces its role.
@@ -44,7 +45,7 @@ local function outbox(event, user, data)
 end
 
 local function answer(outcome, ...)
-  return { outcome, least, listeners, appended and call('XLEN', OUTBOX) or 0, owed, now, 0, ... }
+  return { outcome, least, listeners, appended and call('XLEN', OUTBOX) or 0, copies, now, 0, ... }
 end
 
 -- Ends a write that had an effect.

@@ -22,7 +22,7 @@ local function status_changed(status, old, by, note, responder)
   if responder then data = data .. ',"responderId":' .. json(responder[1]) .. ',"responderStatus":"' .. responder[2] .. '"' end
   if note and note ~= '' then data = data .. ',"note":' .. json(note) end
   data = data .. ',"timestamp":' .. now .. '}'
-  owe(broadcast('sos:status:broadcast', data))
+  tell_watchers(broadcast('sos:status:broadcast', data))
   outbox('sos:status', by, data)
 end
 
@@ -33,7 +33,7 @@ local function finish(status, old, by, reason, note, expired)
   status_changed(status, old, by, note)
   local data = '{"sosId":"' .. SOS .. '","status":"' .. status .. '","closedBy":' .. json(by) .. ',"reason":' ..
     json(reason) .. ',"timestamp":' .. now .. '}'
-  owe(broadcast('sos:close', data))
+  tell_watchers(broadcast('sos:close', data))
   outbox('sos:close', by, data)
   if expired then
     local over = '{"sosId":"' .. SOS .. '","timestamp":' .. now .. '}'

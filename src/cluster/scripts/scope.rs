@@ -147,6 +147,7 @@ const RESTORED_AT_ONCE: usize = 64;
 /// Registers the node as a listener (its subscription stands already), re-adds those of its members that Redis has lost,
 /// and returns what was logged after `cursor` (at most `limit` entries). Without a cursor only the position. A scope that
 /// does not exist is not made, unless there are members to re-add: the first join makes it, and registers the node then.
+/// `announced`: it is announced there who comes and goes.
 pub async fn scope_attach<E: Eval>(
     redis: &E,
     scope: &ScopeId,
@@ -154,6 +155,7 @@ pub async fn scope_attach<E: Eval>(
     cursor: Option<&Position>,
     limit: u32,
     members: &[Member<'_>],
+    announced: bool,
 ) -> Result<Log, E::Error> {
     let attach = async |limit: u32, members: &[Member<'_>]| -> Result<Log, E::Error> {
         let at = vec![keys::scope_meta(scope), keys::scope_log(scope), keys::scope_members(scope)];
@@ -168,7 +170,8 @@ pub async fn scope_attach<E: Eval>(
             .text(node)
             .text(cursor.map_or("", |cursor| &cursor.epoch))
             .owned(cursor.map_or(StreamId::default(), |cursor| cursor.id).to_string())
-            .int(limit.into());
+            .int(limit.into())
+            .flag(announced);
         for member in members {
             args = args.text(member.sid).owned(user_tag(member.user)).text(member.user).text(member.role);
             args = args.text(member.node).int(member.session_epoch);

@@ -25,7 +25,7 @@ pub struct Others {
 
 /// Hands over what is left, once all connections are closed.
 pub async fn hand_over(sos: &Sos, others: &Others) {
-    let left = sos.owed();
+    let left = sos.unfinished();
     if !left.is_empty() && !bequeath(&left, others).await {
         // All of it waits in Redis for the next node that comes.
         tracing::debug!(incidents = left.len(), "no other node takes over what is left to do");

@@ -237,12 +237,12 @@ impl Sos {
     }
 
     /// SOSs for which this node has something left to do, which any other may do in its place.
-    pub fn owed(&self) -> Vec<String> {
-        let mut owed = self.presence.windows.keys();
-        owed.extend(self.outbox.workers.running());
-        owed.sort_unstable();
-        owed.dedup();
-        owed
+    pub fn unfinished(&self) -> Vec<String> {
+        let mut left = self.presence.windows.keys();
+        left.extend(self.outbox.workers.running());
+        left.sort_unstable();
+        left.dedup();
+        left
     }
 
     /// Does what a node that goes away has left to do.

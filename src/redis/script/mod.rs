@@ -78,17 +78,26 @@ impl fmt::Debug for Script {
 }
 
 /// A static script of this crate: the folder under `lua/` and the name of its file, and the libraries that stand in front of
-/// it, each by its path under `lua/`. Its name is that of the file. A feature outside of this crate uses [`Script::with`].
+/// it, each by its path under `lua/`; those of a set ([`script_set!`]) first. Its name is that of the file. A feature outside of
+/// this crate uses [`Script::with`].
 macro_rules! script {
-    ($static:ident = $folder:literal / $name:literal $(, $lib:literal)*) => {
+    ($static:ident = $folder:literal / $name:literal $(in $set:path)? $(, $lib:literal)*) => {
         static $static: $crate::redis::script::Script = $crate::redis::script::Script::with(
             $name,
-            &[$(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/lua/", $lib, ".lua"))),*],
+            &[$($set,)? $(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/lua/", $lib, ".lua"))),*],
             include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/lua/", $folder, "/", $name, ".lua")),
         );
     };
 }
 pub(crate) use script;
+
+/// The text of libraries that several scripts have in front of them: `script!(JOIN = "rooms" / "room_join" in ROOM)`.
+macro_rules! script_set {
+    ($($lib:literal),+ $(,)?) => {
+        concat!($(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/lua/", $lib, ".lua")), "\n"),+)
+    };
+}
+pub(crate) use script_set;
 
 #[cfg(test)]
 mod tests {

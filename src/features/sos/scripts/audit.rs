@@ -1,6 +1,6 @@
 //! The audit trail of an SOS.
 
-use super::Actor;
+use super::{Actor, RULES};
 use crate::core::StreamId;
 use crate::features::sos::keys as sos_keys;
 use crate::redis::script::{Args, Eval, script};
@@ -25,5 +25,5 @@ pub async fn sos_events<E: Eval>(
     audit::read_page(redis, &EVENTS, vec![sos_keys::state(sos), sos_keys::events(sos)], after, limit).await
 }
 
-script!(AUDIT = "sos" / "sos_audit", "scope/lib/scope", "rooms/lib/audit", "sos/lib/final", "sos/lib/sos");
+script!(AUDIT = "sos" / "sos_audit" in RULES);
 script!(EVENTS = "sos" / "sos_events", "rooms/lib/audit_page");

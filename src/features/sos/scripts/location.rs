@@ -2,8 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Actor, Source, head, read_written, scope};
-use super::{Outcome, Written};
+use super::{Actor, Outcome, RULES, Source, Written, head, read_written, scope};
 use crate::cluster::scripts::Op;
 use crate::features::sos::keys as sos_keys;
 use crate::redis::keys;
@@ -300,16 +299,9 @@ impl Page {
     }
 }
 
-script!(
-    LOCATION = "sos" / "sos_location",
-    "scope/lib/scope",
-    "rooms/lib/audit",
-    "sos/lib/final",
-    "sos/lib/sos",
-    "sos/lib/location"
-);
-script!(BATCH = "sos" / "sos_batch", "scope/lib/scope", "rooms/lib/audit", "sos/lib/final", "sos/lib/sos", "sos/lib/location");
-script!(FLUSH = "sos" / "sos_flush", "scope/lib/scope", "rooms/lib/audit", "sos/lib/final", "sos/lib/sos", "sos/lib/location");
+script!(LOCATION = "sos" / "sos_location" in RULES, "sos/lib/location");
+script!(BATCH = "sos" / "sos_batch" in RULES, "sos/lib/location");
+script!(FLUSH = "sos" / "sos_flush" in RULES, "sos/lib/location");
 script!(LOCATIONS = "sos" / "sos_locations");
 script!(TRACK = "sos" / "sos_track");
 

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::Written;
-use super::{HUB, all_keys, head, read_written, scope};
+use super::{HUB, ROOM, RULES, Written, all_keys, head, read_written, scope};
 use crate::cluster::scripts::Op;
 use crate::features::sos::keys as sos_keys;
 use crate::redis::keys;
@@ -40,17 +39,5 @@ pub async fn sos_unknown<E: Eval>(redis: &E, sos: &str, op: Op<'_>, is_404: bool
     Ok(read_written(&mut reply)?.ok().filter(|(outcome, _)| outcome == "ok").map(|(_, written)| written))
 }
 
-script!(CLAIM = "sos" / "lookup_claim", "scope/lib/scope", "scope/lib/due", "rooms/lib/audit", "sos/lib/final", "sos/lib/sos");
-script!(
-    UNKNOWN = "sos" / "sos_unknown",
-    "scope/lib/scope",
-    "scope/lib/log",
-    "scope/lib/members",
-    "rooms/lib/audit",
-    "sos/lib/final",
-    "sos/lib/sos",
-    "sos/lib/snapshot",
-    "sos/lib/room",
-    "sos/lib/location",
-    "sos/lib/status"
-);
+script!(CLAIM = "sos" / "lookup_claim" in RULES, "scope/lib/due");
+script!(UNKNOWN = "sos" / "sos_unknown" in ROOM, "sos/lib/location", "sos/lib/status");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Actor, Fix, HUB, INTERNAL, Written, all_keys, head, keys_with_due, read_written};
+use super::{Actor, Fix, HUB, INTERNAL, ROOM, Written, all_keys, head, keys_with_due, read_written};
 use crate::cluster::scripts::Op;
 use crate::redis::keys::user_tag;
 use crate::redis::script::{Eval, Reply, script};
@@ -116,30 +116,5 @@ pub async fn sos_joins<E: Eval>(redis: &E, sos: &str, op: Op<'_>) -> Result<bool
     }
 }
 
-script!(
-    CREATE = "sos" / "sos_create",
-    "scope/lib/scope",
-    "scope/lib/due",
-    "scope/lib/log",
-    "scope/lib/members",
-    "rooms/lib/audit",
-    "sos/lib/final",
-    "sos/lib/sos",
-    "sos/lib/snapshot",
-    "sos/lib/room",
-    "sos/lib/location",
-    "sos/lib/status",
-    "sos/lib/waiting"
-);
-script!(
-    JOINS = "sos" / "sos_joins",
-    "scope/lib/scope",
-    "scope/lib/log",
-    "scope/lib/members",
-    "rooms/lib/audit",
-    "sos/lib/final",
-    "sos/lib/sos",
-    "sos/lib/snapshot",
-    "sos/lib/room",
-    "sos/lib/waiting"
-);
+script!(CREATE = "sos" / "sos_create" in ROOM, "scope/lib/due", "sos/lib/location", "sos/lib/status", "sos/lib/waiting");
+script!(JOINS = "sos" / "sos_joins" in ROOM, "sos/lib/waiting");

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use super::snapshot::SosSnapshot;
-use super::{Actor, HUB, INTERNAL, all_keys, head, keys_with_due, read_written, scope};
-use super::{Outcome, Refused, Written};
+use super::{Actor, HUB, INTERNAL, Outcome, ROOM, RULES, Refused, Written, all_keys, head, keys_with_due, read_written, scope};
 use crate::cluster::scripts::Op;
 use crate::core::{Position, StreamId};
 use crate::features::sos::keys as sos_keys;
@@ -288,61 +287,9 @@ pub async fn sos_standing<E: Eval>(redis: &E, sos: &str, actor: Actor<'_>) -> Re
     Ok(Some(Standing { role: reply.some()?, status: reply.text()?, ended: reply.flag()?, member: reply.flag()? }))
 }
 
-script!(
-    JOIN = "sos" / "sos_join",
-    "scope/lib/scope",
-    "scope/lib/log",
-    "scope/lib/members",
-    "rooms/lib/audit",
-    "sos/lib/final",
-    "sos/lib/sos",
-    "sos/lib/snapshot",
-    "sos/lib/room",
-    "sos/lib/presence",
-    "rooms/lib/presence"
-);
+script!(JOIN = "sos" / "sos_join" in ROOM, "sos/lib/snapshot", "sos/lib/presence", "rooms/lib/presence");
 script!(SHARE = "sos" / "sos_share", "sos/lib/snapshot");
-script!(
-    LEAVE = "sos" / "sos_leave",
-    "scope/lib/scope",
-    "scope/lib/due",
-    "scope/lib/log",
-    "scope/lib/members",
-    "rooms/lib/audit",
-    "sos/lib/final",
-    "sos/lib/sos",
-    "sos/lib/snapshot",
-    "sos/lib/room",
-    "sos/lib/presence",
-    "rooms/lib/presence",
-    "sos/lib/location"
-);
-script!(
-    PRESENCE = "sos" / "sos_presence",
-    "scope/lib/scope",
-    "scope/lib/due",
-    "scope/lib/log",
-    "scope/lib/members",
-    "rooms/lib/audit",
-    "sos/lib/final",
-    "sos/lib/sos",
-    "sos/lib/snapshot",
-    "sos/lib/room",
-    "sos/lib/presence",
-    "rooms/lib/presence",
-    "sos/lib/location"
-);
-script!(
-    ADMIT = "sos" / "sos_admit",
-    "scope/lib/scope",
-    "scope/lib/log",
-    "scope/lib/members",
-    "rooms/lib/audit",
-    "sos/lib/final",
-    "sos/lib/sos",
-    "sos/lib/snapshot",
-    "sos/lib/room",
-    "sos/lib/presence",
-    "rooms/lib/presence"
-);
-script!(STANDING = "sos" / "sos_standing", "scope/lib/scope", "rooms/lib/audit", "sos/lib/final", "sos/lib/sos");
+script!(LEAVE = "sos" / "sos_leave" in ROOM, "scope/lib/due", "sos/lib/presence", "rooms/lib/presence", "sos/lib/location");
+script!(PRESENCE = "sos" / "sos_presence" in ROOM, "scope/lib/due", "sos/lib/presence", "rooms/lib/presence", "sos/lib/location");
+script!(ADMIT = "sos" / "sos_admit" in ROOM, "sos/lib/presence", "rooms/lib/presence");
+script!(STANDING = "sos" / "sos_standing" in RULES);

@@ -20,8 +20,21 @@ use crate::cluster::scripts::Op;
 use crate::features::sos::keys as sos_keys;
 use crate::redis::keys;
 use crate::redis::keys::user_tag;
-use crate::redis::script::{Args, BadReply, Eval, Reply, script};
+use crate::redis::script::{Args, BadReply, Eval, Reply, script, script_set};
 use snapshot::SosSnapshot;
+
+/// What a script has in front of it that judges by the rules of an SOS.
+const RULES: &str = script_set!("scope/lib/scope", "rooms/lib/audit", "sos/lib/final", "sos/lib/sos");
+/// And one that writes to its room.
+const ROOM: &str = script_set!(
+    "scope/lib/scope",
+    "scope/lib/log",
+    "scope/lib/members",
+    "rooms/lib/audit",
+    "sos/lib/final",
+    "sos/lib/sos",
+    "sos/lib/room",
+);
 
 pub use audit::*;
 pub use location::*;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Actor, HUB, Outcome, Refused, Written, all_keys, head, keys_with_due, read_written};
+use super::{Actor, HUB, Outcome, ROOM, Refused, Written, all_keys, head, keys_with_due, read_written};
 use crate::cluster::scripts::Op;
 use crate::redis::script::{BadReply, Eval, Reply, script};
 
@@ -152,66 +152,8 @@ pub async fn sos_expire<E: Eval>(redis: &E, sos: &str, op: Op<'_>, idle_ms: u64)
     })
 }
 
-script!(
-    STATUS = "sos" / "sos_status",
-    "scope/lib/scope",
-    "scope/lib/log",
-    "scope/lib/members",
-    "rooms/lib/audit",
-    "sos/lib/final",
-    "sos/lib/sos",
-    "sos/lib/snapshot",
-    "sos/lib/room",
-    "sos/lib/location",
-    "sos/lib/status"
-);
-script!(
-    CLOSE = "sos" / "sos_close",
-    "scope/lib/scope",
-    "scope/lib/log",
-    "scope/lib/members",
-    "rooms/lib/audit",
-    "sos/lib/final",
-    "sos/lib/sos",
-    "sos/lib/snapshot",
-    "sos/lib/room",
-    "sos/lib/location",
-    "sos/lib/status"
-);
-script!(
-    EXPIRE = "sos" / "sos_expire",
-    "scope/lib/scope",
-    "scope/lib/due",
-    "scope/lib/log",
-    "scope/lib/members",
-    "rooms/lib/audit",
-    "sos/lib/final",
-    "sos/lib/sos",
-    "sos/lib/snapshot",
-    "sos/lib/room",
-    "sos/lib/location",
-    "sos/lib/status"
-);
-script!(
-    ACKNOWLEDGE = "sos" / "sos_acknowledge",
-    "scope/lib/scope",
-    "scope/lib/log",
-    "scope/lib/members",
-    "rooms/lib/audit",
-    "sos/lib/final",
-    "sos/lib/sos",
-    "sos/lib/snapshot",
-    "sos/lib/room"
-);
-script!(
-    UNACKNOWLEDGED = "sos" / "sos_unacknowledged",
-    "scope/lib/scope",
-    "scope/lib/due",
-    "scope/lib/log",
-    "scope/lib/members",
-    "rooms/lib/audit",
-    "sos/lib/final",
-    "sos/lib/sos",
-    "sos/lib/snapshot",
-    "sos/lib/room"
-);
+script!(STATUS = "sos" / "sos_status" in ROOM, "sos/lib/location", "sos/lib/status");
+script!(CLOSE = "sos" / "sos_close" in ROOM, "sos/lib/location", "sos/lib/status");
+script!(EXPIRE = "sos" / "sos_expire" in ROOM, "scope/lib/due", "sos/lib/location", "sos/lib/status");
+script!(ACKNOWLEDGE = "sos" / "sos_acknowledge" in ROOM);
+script!(UNACKNOWLEDGED = "sos" / "sos_unacknowledged" in ROOM, "scope/lib/due");

@@ -1,7 +1,6 @@
 //! What members say to each other: messages, their history, and the relay of signals.
 
-use super::{Actor, all_keys, head, read_written, scope};
-use super::{Outcome, Refused, Written};
+use super::{Actor, Outcome, ROOM, RULES, Refused, Written, all_keys, head, read_written, scope};
 use crate::cluster::scripts::Op;
 use crate::features::sos::keys as sos_keys;
 use crate::redis::keys;
@@ -69,35 +68,6 @@ pub async fn sos_relay<E: Eval>(
     }))
 }
 
-script!(
-    MESSAGE = "sos" / "sos_message",
-    "scope/lib/scope",
-    "scope/lib/log",
-    "scope/lib/members",
-    "rooms/lib/audit",
-    "sos/lib/final",
-    "sos/lib/sos",
-    "sos/lib/snapshot",
-    "sos/lib/room",
-    "rooms/lib/history"
-);
-script!(
-    HISTORY = "sos" / "sos_history",
-    "scope/lib/scope",
-    "rooms/lib/audit",
-    "rooms/lib/history",
-    "sos/lib/final",
-    "sos/lib/sos"
-);
-script!(
-    RELAY = "sos" / "sos_relay",
-    "scope/lib/scope",
-    "scope/lib/log",
-    "scope/lib/members",
-    "rooms/lib/audit",
-    "sos/lib/final",
-    "sos/lib/sos",
-    "sos/lib/snapshot",
-    "sos/lib/room",
-    "rooms/lib/relay"
-);
+script!(MESSAGE = "sos" / "sos_message" in ROOM, "rooms/lib/history");
+script!(HISTORY = "sos" / "sos_history" in RULES, "rooms/lib/history");
+script!(RELAY = "sos" / "sos_relay" in ROOM, "rooms/lib/relay");

@@ -50,7 +50,7 @@ pub struct Told {
 }
 
 /// The arguments with which every write begins.
-pub(super) fn head(op: Op<'_>, scope: &ScopeId, sender: Sender<'_>) -> Args {
+pub fn head(op: Op<'_>, scope: &ScopeId, sender: Sender<'_>) -> Args {
     crate::cluster::scripts::scope::head(op, scope)
         .text(sender.user)
         .owned(user_tag(sender.user))
@@ -60,7 +60,7 @@ pub(super) fn head(op: Op<'_>, scope: &ScopeId, sender: Sender<'_>) -> Args {
 }
 
 /// The keys with which every write begins.
-pub(super) fn scope_keys(scope: &ScopeId) -> Vec<String> {
+pub fn scope_keys(scope: &ScopeId) -> Vec<String> {
     vec![keys::scope_meta(scope), keys::scope_log(scope), keys::scope_members(scope)]
 }
 

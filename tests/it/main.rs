@@ -60,6 +60,7 @@ mod redis_refusals;
 mod redis_subscriber;
 mod redis_tls;
 mod rooms;
+mod scripts_call;
 mod scripts_clocks;
 mod scripts_cost;
 mod scripts_due;

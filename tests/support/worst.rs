@@ -1,6 +1,8 @@
 //! Every script at its worst legal input and state, and what Redis does for it: how many commands a script calls, how many
 //! bytes it answers, and how long nobody else is served.
 
+mod call;
+
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -155,6 +157,7 @@ pub async fn measure() -> BTreeMap<&'static str, Cost> {
     worst.positions().await;
     worst.talk().await;
     worst.rooms().await;
+    worst.calls().await;
     worst.scope().await;
     worst.life().await;
     worst.members().await;

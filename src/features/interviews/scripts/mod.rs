@@ -13,6 +13,7 @@
 
 pub mod answer;
 pub mod audio;
+pub mod call;
 pub mod observe;
 pub mod proctor;
 pub mod session;

@@ -41,6 +41,8 @@ mod interviews_doors;
 mod interviews_invites;
 mod interviews_manual;
 mod interviews_routes;
+mod interviews_speech;
+mod interviews_vendors;
 mod interviews_world;
 mod layers;
 mod library;

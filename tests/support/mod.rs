@@ -37,6 +37,7 @@ pub mod sos_ms;
 pub mod speaker;
 pub mod stub_http;
 pub mod talker;
+pub mod vendors;
 pub mod worst;
 
 /// Waits until the fact holds; fails with its name after ten seconds.

@@ -8,6 +8,8 @@ use futures_util::future::BoxFuture;
 
 use super::gateway::{self, Gateway, Parts as GatewayParts};
 use super::live::{Config, Live};
+use super::providers::Providers;
+use super::providers::audio::media;
 use super::recruiter::{self, Recruiter, RecruiterRole, RecruiterVerifier};
 use super::settings::{self, Settings};
 use super::signalling::Signalling;
@@ -71,7 +73,8 @@ impl Configured for SetUp {
     }
 
     fn notices(&self, base: &Base) -> Vec<String> {
-        let notices = [
+        let missing = self.0.vendors.missing();
+        let mut notices: Vec<_> = [
             (base.store.is_none(), "interviews are off: DATABASE_URL is not set"),
             (
                 base.store.is_some() && !self.0.identity.is_configured(),
@@ -81,8 +84,15 @@ impl Configured for SetUp {
                 self.0.open_signalling,
                 "INTERVIEW_OPEN_SIGNALLING is true: anyone who knows an interview's id may join its call in any role",
             ),
-        ];
-        notices.into_iter().filter(|(holds, _)| *holds).map(|(_, notice)| notice.to_owned()).collect()
+        ]
+        .into_iter()
+        .filter(|(holds, _)| *holds)
+        .map(|(_, notice)| notice.to_owned())
+        .collect();
+        if base.store.is_some() && !missing.is_empty() {
+            notices.push(format!("interviews go without {}: not set", missing.join(", ")));
+        }
+        notices
     }
 
     fn check<'a>(&'a self, base: &'a Base) -> BoxFuture<'a, Vec<Finding>> {
@@ -131,6 +141,9 @@ impl Configured for SetUp {
         });
         let live = Live::new(interviews.clone(), world.node.scopes.clone(), world.timers.clone(), self.config(&world.settings));
         let gateway = Gateway::new(GatewayParts { signalling: Signalling::new(live.clone()), live });
+        let secret = world.settings.cluster.secret.as_ref().or(world.settings.internal_token.as_ref());
+        let providers = Providers::new(&self.0.vendors, &world.redis, secret)?;
+        let links = providers.links.clone();
         let dependencies = probe::published_keys("interviewKeys", &self.0.identity)?.into_iter().collect();
         let (limits, token) = (world.limits.clone(), world.settings.internal_token.clone());
         let requests_per_minute = self.0.requests_per_minute;
@@ -145,6 +158,9 @@ impl Configured for SetUp {
                 }
                 let parts = routes::Parts { interviews, limits, requests_per_minute, internal_token: token.as_ref() };
                 routes::routes(router, Some(parts));
+                if let Some(links) = links {
+                    media::route(router, links);
+                }
             }),
             dependencies,
             ..Parts::default()

@@ -1,10 +1,14 @@
 //! What an operator sets for interviews (contract § 4).
 
+mod vendors;
+
 use std::time::Duration;
 
 use super::gateway::proctoring::{self, Proctoring};
 use super::wire::Severity;
 use crate::settings::{Identity, Reader};
+
+pub use vendors::{Ai, Audio, Credentials, S3, Speech, Vendors, Voice};
 
 crate::settings_table! {
     "Interviews" {
@@ -21,6 +25,26 @@ crate::settings_table! {
         PROCTOR_ALERT_SEVERITY = "high", "From which severity on observers get a proctor-alert: low, medium, high or critical";
         PROCTOR_MIN_REPEATS = "1", "Proctoring events of a type that must come within 5 s before one has an effect";
         RATE_LIMIT_INTERVIEWS_PER_MINUTE = "20", "Requests a minute of one caller to each route of interviews";
+    }
+    "Speech, AI and audio of interviews" {
+        ASSEMBLYAI_API_KEY = unset, "Key of AssemblyAI; without it there is no speech to text";
+        ASSEMBLYAI_SPEECH_MODEL = unset, "The model that it is asked for";
+        ASSEMBLYAI_URL = "wss://streaming.assemblyai.com/v3/ws", "ws:// or wss:// address of its streams";
+        STT_SESSIONS_PER_MINUTE = "100", "Most new streams a minute, of all nodes together; no more than the account may open";
+        AI_BASE_URL = unset, "Where an OpenAI-compatible API is, /v1 included; without it nothing is scored";
+        AI_API_KEY = unset, "Its key";
+        AI_MODEL = unset, "The model that it is asked for; it must know JSON-schema output";
+        TTS_BASE_URL = unset, "Where an OpenAI-compatible API for speech is, /v1 included; without it questions have no audio";
+        TTS_API_KEY = unset, "Its key";
+        TTS_MODEL = unset, "The model that it is asked for";
+        TTS_VOICE = unset, "The voice that reads";
+        AUDIO_STORAGE_URL = unset, "s3://bucket/prefix, or file:///folder that all nodes share; without it no audio is kept";
+        AUDIO_PUBLIC_URL = unset, "Where clients reach this hub, for audio in a folder; without it addresses begin with /media";
+        AWS_ACCESS_KEY_ID = unset, "Who the hub is at s3://; without it the role of the machine";
+        AWS_SECRET_ACCESS_KEY = unset, "Its secret";
+        AWS_SESSION_TOKEN = unset, "Of credentials that end";
+        AWS_REGION = "us-east-1", "Region of the bucket";
+        AWS_ENDPOINT_URL = unset, "Another server that speaks S3; buckets then stand in the path";
     }
 }
 
@@ -39,6 +63,7 @@ pub struct Settings {
     pub proctoring: Proctoring,
     /// Requests of one caller to each route.
     pub requests_per_minute: u32,
+    pub vendors: Vendors,
 }
 
 impl Settings {
@@ -52,6 +77,7 @@ impl Settings {
             answer: read.seconds(INTERVIEW_ANSWER_SECONDS, 10..=3600),
             proctoring: proctoring(read),
             requests_per_minute: read.integer(RATE_LIMIT_INTERVIEWS_PER_MINUTE, 1..=1_000_000),
+            vendors: Vendors::read(read),
         }
     }
 }

@@ -2,6 +2,10 @@
 //!
 //! A call fails after two tries of 15 s at most. Nothing is kept between two calls: each is given all that it needs.
 
+pub mod openai;
+mod prompt;
+mod schema;
+
 use futures_util::future::BoxFuture;
 
 /// What the AI does for an interview.

@@ -1,5 +1,7 @@
 //! Where audio is kept, and what PCM and WAV look like.
 
+pub mod media;
+pub mod store;
 pub mod wav;
 
 use bytes::Bytes;
@@ -25,4 +27,14 @@ pub enum StorageError {
     /// The key is none.
     #[error("this is no key of audio")]
     Key,
+}
+
+/// Bytes of a key.
+const LONGEST_KEY: usize = 512;
+
+/// Whether audio can have this key. None leads out of its place.
+pub fn is_key(text: &str) -> bool {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
+    let is_part = |part: &str| !matches!(part, "" | "." | "..") && part.bytes().all(is_plain);
+    text.len() <= LONGEST_KEY && text.split('/').all(is_part)
 }

@@ -5,15 +5,20 @@
 
 pub mod ai;
 pub mod audio;
+mod http;
 pub mod speech;
 pub mod voice;
 
 use std::sync::Arc;
 
-use self::ai::Ai;
-use self::audio::AudioStorage;
-use self::speech::SpeechToText;
-use self::voice::Voice;
+use self::ai::{Ai, openai::OpenAi};
+use self::audio::media::Links;
+use self::audio::{AudioStorage, store::ObjectAudio};
+use self::speech::{SpeechToText, assemblyai::AssemblyAi};
+use self::voice::{Voice, openai::OpenAiVoice};
+use super::settings::Vendors;
+use crate::redis::Redis;
+use crate::settings::Secret;
 
 /// The vendors that are configured.
 #[derive(Clone, Default)]
@@ -22,4 +27,45 @@ pub struct Providers {
     pub ai: Option<Arc<dyn Ai>>,
     pub voice: Option<Arc<dyn Voice>>,
     pub audio: Option<Arc<dyn AudioStorage>>,
+    /// Serves audio of a folder; see [`audio::media::route`].
+    pub links: Option<Arc<Links>>,
+}
+
+impl Providers {
+    /// Calls nobody: vendors may be away. `secret` is what all nodes share; addresses of audio in a folder are signed with a key
+    /// of it.
+    ///
+    /// # Errors
+    /// [`SetupError`].
+    pub fn new(vendors: &Vendors, redis: &Redis, secret: Option<&Secret>) -> Result<Self, SetupError> {
+        let mut providers = Self::default();
+        if let Some(speech) = &vendors.speech {
+            providers.speech = Some(Arc::new(AssemblyAi::new(speech, redis.clone())?));
+        }
+        if let Some(ai) = &vendors.ai {
+            providers.ai = Some(Arc::new(OpenAi::new(ai)?));
+        }
+        if let Some(voice) = &vendors.voice {
+            providers.voice = Some(Arc::new(OpenAiVoice::new(voice)?));
+        }
+        if let Some(audio) = &vendors.audio {
+            let storage = ObjectAudio::new(audio, secret)?;
+            providers.links = storage.links();
+            providers.audio = Some(Arc::new(storage));
+        }
+        Ok(providers)
+    }
+}
+
+/// Why a client of a vendor could not be made. It shows no key.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    #[error("a vendor's key cannot be sent in a header")]
+    Key,
+    #[error("no HTTP client can be made")]
+    Http(#[from] reqwest::Error),
+    #[error("AUDIO_STORAGE_URL: the folder cannot be used: {0}")]
+    Folder(String),
+    #[error("AUDIO_STORAGE_URL: the bucket cannot be used: {0}")]
+    Bucket(String),
 }

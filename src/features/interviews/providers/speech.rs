@@ -9,6 +9,14 @@
 //!        ◄─ SpeechEvents ── a bounded queue ◄───────────────────────┘
 //! ```
 
+pub mod assemblyai;
+pub mod openings;
+mod outgoing;
+mod session;
+pub mod socket;
+mod turns;
+mod wire;
+
 use std::sync::Arc;
 use std::time::Duration;
 

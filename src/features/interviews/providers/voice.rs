@@ -1,5 +1,7 @@
 //! Text to speech: the audio of a question.
 
+pub mod openai;
+
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
@@ -33,6 +35,9 @@ pub enum VoiceError {
     /// There is nothing to read, or nothing came.
     #[error("there is no audio of an empty text")]
     Empty,
+    /// It is no WAV file.
+    #[error("text to speech answered with something that is no audio")]
+    Unfit,
     /// The audio is larger than may be kept.
     #[error("the audio is too large")]
     TooLarge,

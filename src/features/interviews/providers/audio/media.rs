@@ -1,0 +1,187 @@
+//! `GET /media/{key}?exp&sig`: audio of a folder, for those who have a signed address of it (contract § 4 "The gateway").
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::hmac;
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
+use bytes::Bytes;
+use hyper::header::{HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use hyper::{Method, StatusCode};
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt as _};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use super::is_key;
+use super::store::ADDRESS_LASTS;
+use crate::core::clock::now_seconds;
+use crate::core::ids;
+use crate::http::error::Problem;
+use crate::http::router::{Answer, Call, Router};
+use crate::http::{HttpError, Shape, respond};
+use crate::settings::Secret;
+
+/// Bytes of one file; a larger one is not served.
+const LARGEST: u64 = 64 << 20;
+/// KiB of all files that are being sent at the same moment. Who finds no room waits.
+const ROOM_KIB: u32 = 96 << 10;
+/// For room, and then for the file.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Makes signed addresses, and serves what they lead to.
+pub struct Links {
+    store: Arc<dyn ObjectStore>,
+    /// What stands before `/media`.
+    public_url: Box<str>,
+    key: hmac::Key,
+    room: Arc<Semaphore>,
+}
+
+/// A file on its way to a client. Its room is free again once it has been sent.
+struct Sent {
+    bytes: Bytes,
+    _room: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Sent {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Links {
+    /// All nodes with the same secret know each other's addresses. Without one, an address is good at this process only.
+    pub fn new(store: Arc<dyn ObjectStore>, public_url: &str, secret: Option<&Secret>) -> Self {
+        let own = Secret::new(ids::random(32));
+        let root = hmac::Key::new(hmac::HMAC_SHA256, secret.unwrap_or(&own).expose().as_bytes());
+        // Derived, so that the secret serves for nothing else by accident.
+        let derived = hmac::sign(&root, b"convoke media addresses, version 1");
+        let key = hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref());
+        Self { store, public_url: public_url.into(), key, room: Arc::new(Semaphore::new(ROOM_KIB as usize)) }
+    }
+
+    /// An address of this key, good for a day.
+    pub(super) fn address(&self, key: &str) -> String {
+        let expires = now_seconds() + ADDRESS_LASTS.as_secs();
+        let signature = BASE64_URL_SAFE_NO_PAD.encode(hmac::sign(&self.key, said(key, expires).as_bytes()));
+        format!("{}/media/{key}?exp={expires}&sig={signature}", self.public_url)
+    }
+
+    /// Whether we have signed this, and it is still good.
+    fn admits(&self, key: &str, expires: &str, signature: &str, now_seconds: u64) -> bool {
+        let Ok(expires) = expires.parse::<u64>() else { return false };
+        let Ok(signature) = BASE64_URL_SAFE_NO_PAD.decode(signature) else { return false };
+        // Compares in constant time.
+        let is_ours = hmac::verify(&self.key, said(key, expires).as_bytes(), &signature).is_ok();
+        is_ours && now_seconds < expires
+    }
+
+    async fn serve(&self, call: &Call) -> Answer {
+        let (key, query) = (call.param("key"), call.query());
+        let part = |name: &str| query.get(name).map_or("", String::as_str);
+        if !self.admits(key, part("exp"), part("sig"), now_seconds()) {
+            return Err(problem(StatusCode::FORBIDDEN, "FORBIDDEN", "The address is not valid, or no longer"));
+        }
+        if !is_key(key) {
+            return Err(not_found());
+        }
+        let file = self.read(&Path::from(key)).await?;
+        let mut response = respond(StatusCode::OK, content_type(key), Bytes::from_owner(file));
+        response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        Ok(response)
+    }
+
+    async fn read(&self, path: &Path) -> Result<Sent, HttpError> {
+        let within = async {
+            let found = self.store.get(path).await.map_err(missing)?;
+            let size = found.meta.size;
+            if size > LARGEST {
+                tracing::warn!(%path, size, "audio is too large to be served");
+                return Err(not_found());
+            }
+            let kib = u32::try_from(size.div_ceil(1024)).unwrap_or(ROOM_KIB).max(1);
+            let room = self.room.clone().acquire_many_owned(kib).await.map_err(|_| HttpError::Unavailable)?;
+            Ok(Sent { bytes: found.bytes().await.map_err(missing)?, _room: room })
+        };
+        timeout(DEADLINE, within).await.unwrap_or(Err(HttpError::Unavailable))
+    }
+}
+
+/// Adds the route.
+pub fn route(router: &mut Router, links: Arc<Links>) {
+    router.route(Method::GET, "/media/{*key}", Shape::Coded, move |call| {
+        let links = links.clone();
+        async move { links.serve(&call).await }
+    });
+}
+
+fn said(key: &str, expires: u64) -> String {
+    format!("GET\n{key}\n{expires}")
+}
+
+fn content_type(key: &str) -> &'static str {
+    match key.rsplit_once('.').map(|(_, ending)| ending) {
+        Some("wav") => "audio/wav",
+        Some("mp3") => "audio/mpeg",
+        Some("webm") => "audio/webm",
+        _ => "application/octet-stream",
+    }
+}
+
+fn missing(error: object_store::Error) -> HttpError {
+    match error {
+        object_store::Error::NotFound { .. } => not_found(),
+        error => {
+            tracing::warn!(%error, "audio cannot be read");
+            HttpError::Unavailable
+        }
+    }
+}
+
+fn not_found() -> HttpError {
+    problem(StatusCode::NOT_FOUND, "NOT_FOUND", "There is no such audio")
+}
+
+fn problem(status: StatusCode, code: &'static str, message: &'static str) -> HttpError {
+    HttpError::Problem(Problem::new(status, code, message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use object_store::memory::InMemory;
+
+    fn links(secret: Option<&str>) -> Links {
+        Links::new(Arc::new(InMemory::new()), "", secret.map(Secret::new).as_ref())
+    }
+
+    /// Expiry and signature of an address.
+    fn parts(address: &str) -> (&str, &str) {
+        let (_, query) = address.split_once("?exp=").unwrap();
+        query.split_once("&sig=").unwrap()
+    }
+
+    #[test]
+    fn an_address_opens_its_own_key_for_a_day_at_every_node_with_the_secret() {
+        let (one, other) = (links(Some("a secret")), links(Some("a secret")));
+        let address = one.address("i-1/a.wav");
+        let (expires, signature) = parts(&address);
+        let until: u64 = expires.parse().unwrap();
+        assert!(other.admits("i-1/a.wav", expires, signature, until - 1));
+        assert!(until.abs_diff(now_seconds() + 86_400) <= 2, "{until}");
+        for (key, expires, signature, now, why) in [
+            ("i-1/a.wav", expires, signature, until, "expired"),
+            ("i-2/a.wav", expires, signature, 0, "another key"),
+            ("i-1/a.wav", "99999999999", signature, 0, "another time"),
+            ("i-1/a.wav", expires, "", 0, "no signature"),
+            ("i-1/a.wav", expires, "AAAA", 0, "another signature"),
+            ("i-1/a.wav", "", signature, 0, "no time"),
+            ("i-1/a.wav", "-1", signature, 0, "a strange time"),
+        ] {
+            assert!(!other.admits(key, expires, signature, now), "{why}");
+        }
+        assert!(!links(Some("another secret")).admits("i-1/a.wav", expires, signature, 0));
+        assert!(!links(None).admits("i-1/a.wav", expires, signature, 0), "no secret is not an empty one");
+    }
+}

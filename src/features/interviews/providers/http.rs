@@ -1,0 +1,74 @@
+//! What the vendors that are called by HTTP share: one call with a deadline, whose answer has a largest size.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::{Client, redirect};
+use serde_json::Value;
+use tokio::time::timeout;
+
+use super::SetupError;
+use crate::core::error::chain;
+use crate::settings::Secret;
+
+/// For the connection alone.
+pub const CONNECT: Duration = Duration::from_secs(5);
+
+/// An API of one vendor, called with its key.
+pub struct Api {
+    http: Client,
+    /// Without a final slash.
+    base: Box<str>,
+}
+
+/// What was answered, whatever the status.
+pub struct Answer {
+    pub status: u16,
+    pub body: Bytes,
+}
+
+/// Why nothing was answered.
+#[derive(Debug)]
+pub enum CallError {
+    Unreachable(String),
+    TimedOut,
+    TooLarge,
+}
+
+/// The value of a header that no log shows.
+pub fn secret_header(text: &str) -> Result<HeaderValue, SetupError> {
+    let mut value = HeaderValue::from_str(text).map_err(|_| SetupError::Key)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// A client that follows no redirect: it would carry the key to wherever the answer points.
+pub fn client(headers: HeaderMap) -> Result<Client, SetupError> {
+    let builder = Client::builder().connect_timeout(CONNECT).redirect(redirect::Policy::none()).http1_only();
+    Ok(builder.default_headers(headers).build()?)
+}
+
+impl Api {
+    pub fn new(base: &str, key: &Secret) -> Result<Self, SetupError> {
+        let key = secret_header(&format!("Bearer {}", key.expose()))?;
+        Ok(Self { http: client(HeaderMap::from_iter([(AUTHORIZATION, key)]))?, base: base.into() })
+    }
+
+    /// One try. `within` is for all of it; the answer has `most` bytes at most.
+    pub async fn post(&self, path: &str, body: &Value, within: Duration, most: usize) -> Result<Answer, CallError> {
+        let failed = |error: reqwest::Error| CallError::Unreachable(chain(&error.without_url()));
+        let call = async {
+            let mut response = self.http.post(format!("{}{path}", self.base)).json(body).send().await.map_err(failed)?;
+            let mut body = Vec::new();
+            while let Some(part) = response.chunk().await.map_err(failed)? {
+                if body.len() + part.len() > most {
+                    return Err(CallError::TooLarge);
+                }
+                body.extend_from_slice(&part);
+            }
+            Ok(Answer { status: response.status().as_u16(), body: body.into() })
+        };
+        timeout(within, call).await.unwrap_or(Err(CallError::TimedOut))
+    }
+}

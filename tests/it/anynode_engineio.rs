@@ -6,9 +6,10 @@ use convoke::engineio::CloseReason;
 use convoke::protocol::frame::Frame;
 use smallvec::smallvec;
 
+use crate::support::eventually;
 use crate::support::linked::{Linked, linked};
 use crate::support::raw::{Polling, Tcp, Ws, request};
-use crate::support::server::{Options, eventually};
+use crate::support::server::Options;
 
 const PATH: &str = "/engine.io/";
 

@@ -19,7 +19,8 @@ use crate::support::haproxy::HaProxy;
 use crate::support::linked::{Linked, SECRET, linked};
 use crate::support::node::Script;
 use crate::support::raw::{Polling, Ws};
-use crate::support::server::{DEADLINE, Options, eventually, within};
+use crate::support::server::Options;
+use crate::support::{DEADLINE, eventually, within};
 
 const PATH: &str = "/socket.io/";
 

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use convoke::socketio::{Event, Namespace, Reply, Socket};
-use serde_json::Value;
-use tokio::sync::Semaphore;
+use convoke::socketio::{Arrival, ConnectRequest, Event, EventError, Namespace, Reply, Socket};
+use serde_json::{Value, json};
+use tokio::sync::{Semaphore, mpsc};
 
+use crate::support::eventually;
 use crate::support::linked::{Linked, linked};
 use crate::support::raw::{Polling, Ws};
-use crate::support::server::{Options, eventually};
+use crate::support::server::Options;
 
 const PATH: &str = "/socket.io/";
 
@@ -131,4 +132,48 @@ async fn the_parser_moves() {
 fn base64(data: &[u8]) -> String {
     use base64::prelude::{BASE64_STANDARD, Engine as _};
     BASE64_STANDARD.encode(data)
+}
+
+/// What an application keeps with a socket.
+struct Guest {
+    name: String,
+    /// It stays on the node where it was made.
+    is_import: bool,
+}
+
+/// Tells how sockets came, and with what.
+fn reception(arrivals: mpsc::UnboundedSender<(String, bool, Arrival)>) -> Namespace {
+    let guest = |socket: &Socket| socket.data::<Guest>().map(|guest| (guest.name.clone(), guest.is_import)).expect("a guest");
+    Namespace::new("/")
+        .on_connect(|request: ConnectRequest| async move {
+            let auth: Value = request.auth()?;
+            Ok(Guest { name: auth["name"].as_str().unwrap_or_default().into(), is_import: false })
+        })
+        .on_move(
+            |guest: &Guest| json!({"name": guest.name}),
+            |kept| Some(Guest { name: kept["name"].as_str()?.into(), is_import: true }),
+        )
+        .on_connection(move |socket, arrival| {
+            let (name, is_import) = guest(&socket);
+            let _ = arrivals.send((name, is_import, arrival));
+            async {}
+        })
+        .on(
+            "name",
+            move |socket: Arc<Socket>, _| async move { Ok::<_, EventError>(Reply::Object(format!("{:?}", guest(&socket).0))) },
+        )
+}
+
+#[tokio::test]
+async fn an_application_hears_that_a_socket_has_moved_before_its_next_event_and_has_what_it_kept_with_it() {
+    let (sender, mut arrivals) = mpsc::unbounded_channel();
+    let [a, b] = linked(Options::default(), move || vec![reception(sender.clone())]).await;
+    let polling = Polling::open(&a.server, PATH).await;
+    connect(&polling, r#"40{"name":"ann"}"#).await;
+    assert_eq!(arrivals.recv().await, Some(("ann".into(), false, Arrival::New)));
+    let mut ws = upgraded(&b, &polling).await;
+    ws.send(r#"421["name"]"#).await;
+    assert_eq!(ws.text().await, r#"431["ann"]"#);
+    assert_eq!(arrivals.try_recv().ok(), Some(("ann".into(), true, Arrival::Moved)));
+    assert!(arrivals.try_recv().is_err(), "once");
 }

@@ -8,25 +8,31 @@ use serde_json::{Value, json};
 
 use super::support::client::Client;
 use super::support::hub::Hub;
+use super::support::incident::{member, say};
 use super::support::process::Process;
 use super::support::redis::{Cluster, Server};
 use super::support::{eventually, eventually_within};
 
-/// Until when a killed node's users must have been seen to go.
-const SEEN_TO_GO: u64 = 12;
+/// A lease in a test. What follows from a lease is a part of it.
+const LEASE: Duration = Duration::from_secs(3);
+/// As long as it is unless somebody sets another.
+const LONG_LEASE: Duration = Duration::from_secs(10);
 
 async fn node(redis: &str, name: &str) -> Hub {
-    Hub::start(&[("REDIS_URL", redis), ("NODE_ID", name)]).await
+    leased_node(redis, name, LEASE).await
+}
+
+async fn leased_node(redis: &str, name: &str, lease: Duration) -> Hub {
+    let lease = lease.as_millis().to_string();
+    Hub::start(&[("REDIS_URL", redis), ("NODE_ID", name), ("NODE_LEASE_MS", &lease)]).await
 }
 
 async fn nodes<const N: usize>(redis: &str, names: [&str; N]) -> Vec<Hub> {
-    futures_util::future::join_all(names.map(|name| node(redis, name))).await
+    leased_nodes(redis, names, LEASE).await
 }
 
-async fn join(hub: &Hub, role: &str, user: &str, sos: &str) -> Client {
-    let client = Client::connect(&hub.url(), json!({"token": hub.token(role, user, &[sos])})).await;
-    client.wait_count("sos:state", 1).await;
-    client
+async fn leased_nodes<const N: usize>(redis: &str, names: [&str; N], lease: Duration) -> Vec<Hub> {
+    futures_util::future::join_all(names.map(|name| leased_node(redis, name, lease))).await
 }
 
 /// How often the room was told that this user is offline, and whether that is the last word.
@@ -56,10 +62,6 @@ async fn has_sockets(hub: &Hub, user: &str, count: u64) {
     }
 }
 
-async fn say(client: &Client, text: &str) -> Value {
-    client.ask("message:send", json!({"text": text})).await
-}
-
 fn reads(client: &Client, text: &str) -> usize {
     client.received("message:broadcast").iter().filter(|message| message["text"] == text).count()
 }
@@ -72,37 +74,36 @@ fn has_judged(hub: &Hub) -> bool {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn users_of_a_killed_node_are_seen_to_go_once() {
     let redis = Server::start(&[]);
-    gone_once(&redis.url()).await;
+    gone_once(&redis.url(), LONG_LEASE).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn users_of_a_killed_node_are_seen_to_go_once_on_a_cluster() {
     let cluster = Cluster::start(0);
-    gone_once(&cluster.url()).await;
+    gone_once(&cluster.url(), LEASE).await;
 }
 
-async fn gone_once(redis: &str) {
-    let hubs = nodes(redis, ["a", "b", "c"]).await;
+async fn gone_once(redis: &str, lease: Duration) {
+    let hubs = leased_nodes(redis, ["a", "b", "c"], lease).await;
     let [a, b, c] = &hubs[..] else { unreachable!() };
     a.create_sos("kill", "c1").await;
-    let watchers = [join(b, "citizen", "c1", "kill").await, join(c, "rescuer", "r1", "kill").await];
-    let _victim = join(a, "rescuer", "r2", "kill").await;
+    let watchers = [member(b, "citizen", "c1", "kill").await, member(c, "rescuer", "r1", "kill").await];
+    let _victim = member(a, "rescuer", "r2", "kill").await;
     // A user with sockets on two nodes stays.
-    let _twin = join(a, "rescuer", "r1", "kill").await;
-    // Whoever judges has to have watched for a whole lease.
-    tokio::time::sleep(Duration::from_secs(10)).await;
+    let _twin = member(a, "rescuer", "r1", "kill").await;
+    // Who judges has to have watched for a whole lease: since its start, which was when this one's began.
     a.kill();
     let killed = Instant::now();
     for watcher in &watchers {
         eventually_within(30, "its user is seen to go", || offline(watcher, "r2") == (1, true)).await;
     }
-    assert!(killed.elapsed() < Duration::from_secs(SEEN_TO_GO), "it took {:?}", killed.elapsed());
+    assert!(killed.elapsed() < lease + Duration::from_secs(2), "it took {:?}", killed.elapsed());
     for hub in [b, c] {
         has_sockets(hub, "r1", 1).await;
         has_sockets(hub, "r2", 0).await;
         eventually("it is reaped", || hub.log().contains("a dead node was reaped")).await;
     }
-    assert_eq!(say(&watchers[0], "after").await["ok"], true);
+    say(&watchers[0], "after").await;
     for watcher in &watchers {
         eventually("the message came", || reads(watcher, "after") == 1).await;
         assert_eq!((offline(watcher, "r2"), offline(watcher, "r1")), ((1, true), (0, false)));
@@ -112,21 +113,21 @@ async fn gone_once(redis: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_returns_under_its_name_leaves_no_ghost() {
     let redis = Server::start(&[]);
-    let hubs = nodes(&redis.url(), ["a", "b"]).await;
+    let hubs = leased_nodes(&redis.url(), ["a", "b"], LONG_LEASE).await;
     let [a, b] = &hubs[..] else { unreachable!() };
     a.create_sos("return", "c1").await;
-    let watcher = join(b, "citizen", "c1", "return").await;
-    let _victim = join(a, "rescuer", "r1", "return").await;
+    let watcher = member(b, "citizen", "c1", "return").await;
+    let _victim = member(a, "rescuer", "r1", "return").await;
     a.kill();
     let killed = Instant::now();
-    let again = node(&redis.url(), "a").await;
+    let again = leased_node(&redis.url(), "a", LONG_LEASE).await;
     has_sockets(&again, "r1", 0).await;
     // Long before a lease is over.
     eventually("its user is seen to go", || offline(&watcher, "r1") == (1, true)).await;
     assert!(killed.elapsed() < Duration::from_secs(9), "it took {:?}", killed.elapsed());
     has_sockets(b, "r1", 0).await;
     // The old node's lease is as long ago as it would have lasted: still nobody was seen to go twice.
-    let late = join(&again, "rescuer", "r2", "return").await;
+    let late = member(&again, "rescuer", "r2", "return").await;
     eventually("the newcomer is there", || !offline(&late, "r2").1 && !late.received("presence:update").is_empty()).await;
     assert_eq!(offline(&watcher, "r1"), (1, true));
 }
@@ -137,21 +138,19 @@ async fn redis_away_for_longer_than_a_lease_kills_nobody() {
     let hubs = nodes(&redis.url(), ["a", "b"]).await;
     let [a, b] = &hubs[..] else { unreachable!() };
     a.create_sos("away", "c1").await;
-    let clients = [join(a, "citizen", "c1", "away").await, join(b, "rescuer", "r1", "away").await];
-    tokio::time::sleep(Duration::from_secs(10)).await;
+    let clients = [member(a, "citizen", "c1", "away").await, member(b, "rescuer", "r1", "away").await];
+    // Both have watched for a whole lease.
+    tokio::time::sleep(LEASE).await;
     redis.stop();
-    tokio::time::sleep(Duration::from_secs(12)).await;
+    tokio::time::sleep(LEASE + LEASE / 4).await;
     redis.restart();
     for hub in &hubs {
         hub.wait_for_status("/readyz", 200).await;
     }
     // Two leases later still nobody is dead.
-    let until = Instant::now() + Duration::from_secs(15);
-    while Instant::now() < until {
-        assert!(!hubs.iter().any(has_judged));
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-    assert_eq!(say(&clients[0], "here").await["ok"], true);
+    tokio::time::sleep(2 * LEASE).await;
+    assert!(!hubs.iter().any(has_judged));
+    say(&clients[0], "here").await;
     for client in &clients {
         eventually("the message came", || reads(client, "here") == 1).await;
         assert!(!client.is_closed());
@@ -165,10 +164,9 @@ async fn a_paused_node_fences_itself_and_claims_what_is_left_to_it() {
     let hubs = nodes(&redis.url(), ["a", "b", "c"]).await;
     let [a, b, c] = &hubs[..] else { unreachable!() };
     a.create_sos("pause", "c1").await;
-    let watcher = join(b, "citizen", "c1", "pause").await;
-    let _third = join(c, "rescuer", "r2", "pause").await;
-    let paused = join(a, "rescuer", "r1", "pause").await;
-    tokio::time::sleep(Duration::from_secs(10)).await;
+    let watcher = member(b, "citizen", "c1", "pause").await;
+    let _third = member(c, "rescuer", "r2", "pause").await;
+    let paused = member(a, "rescuer", "r1", "pause").await;
     a.signal(libc::SIGSTOP);
     // It lies in the socket's buffer when the node goes on.
     paused.emit("message:send", json!({"text": "from the past"}));
@@ -183,9 +181,9 @@ async fn a_paused_node_fences_itself_and_claims_what_is_left_to_it() {
     for client in [&watcher, &paused] {
         eventually("what waited is done", || reads(client, "from the past") == 1).await;
     }
-    let again = join(a, "rescuer", "r3", "pause").await;
+    let again = member(a, "rescuer", "r3", "pause").await;
     for (speaker, text) in [(&again, "one"), (&paused, "two"), (&watcher, "three")] {
-        assert_eq!(say(speaker, text).await["ok"], true);
+        say(speaker, text).await;
     }
     for client in [&watcher, &again, &paused] {
         for text in ["one", "two", "three"] {
@@ -231,7 +229,8 @@ async fn a_name_that_a_live_node_holds_is_refused() {
 async fn without_a_secret_there_is_one_node() {
     let redis = Server::start(&[]);
     let url = redis.url();
-    let alone = [("REDIS_URL", &*url), ("NODE_ID", "a"), ("CLUSTER_SECRET", "")];
+    let lease = LEASE.as_millis().to_string();
+    let alone = [("REDIS_URL", &*url), ("NODE_ID", "a"), ("CLUSTER_SECRET", ""), ("NODE_LEASE_MS", &*lease)];
     let first = Hub::start(&alone).await;
     let (same, other, with) = tokio::join!(
         refusal(&alone),
@@ -248,7 +247,7 @@ async fn without_a_secret_there_is_one_node() {
     let second = Hub::start(&alone).await;
     assert!(start.elapsed() < Duration::from_secs(6), "it took {:?}", start.elapsed());
     second.create_sos("alone", "c1").await;
-    let _ghost = join(&second, "citizen", "c1", "alone").await;
+    let _ghost = member(&second, "citizen", "c1", "alone").await;
     second.kill();
     let third = Hub::start(&alone).await;
     has_sockets(&third, "c1", 0).await;
@@ -279,14 +278,14 @@ async fn two_masters_of_three_decide_who_is_dead() {
     let mut victims = Vec::new();
     for sos in &incidents {
         a.create_sos(sos, "c1").await;
-        watchers.push(join(b, "citizen", "c1", sos).await);
-        victims.push(join(a, "rescuer", "r1", sos).await);
+        watchers.push(member(b, "citizen", "c1", sos).await);
+        victims.push(member(a, "rescuer", "r1", sos).await);
     }
     for watcher in &watchers {
         eventually("it is announced", || watcher.received("presence:update").iter().any(|told| told["count"] == 2)).await;
     }
     cluster.masters[0].stop();
-    tokio::time::sleep(Duration::from_secs(11)).await;
+    tokio::time::sleep(LEASE + LEASE / 4).await;
     assert!(!hubs.iter().any(has_judged), "a master away kills nobody");
     assert_eq!(b.get("/readyz").await.status(), 200);
     a.kill();

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use smallvec::smallvec;
 
 use crate::support::raw::{Polling, Tcp, Ws, http, request, sid_of};
-use crate::support::server::{Options, Server, eventually, within};
+use crate::support::server::{Options, Server};
+use crate::support::{eventually, within};
 
 const PATH: &str = "/engine.io/";
 const OPEN: &str = "EIO=4&transport=polling";

@@ -6,8 +6,9 @@ use convoke::engineio::CloseReason;
 use convoke::protocol::frame::Frame;
 use smallvec::smallvec;
 
+use crate::support::eventually;
 use crate::support::raw::{FIN, PING, PONG, Polling, Tcp, Ws, frame, text, upgrade_request};
-use crate::support::server::{Options, Server, eventually};
+use crate::support::server::{Options, Server};
 
 const PATH: &str = "/engine.io/";
 

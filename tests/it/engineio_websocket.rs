@@ -6,8 +6,9 @@ use convoke::engineio::CloseReason;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
+use crate::support::eventually;
 use crate::support::raw::{BINARY, CONTINUATION, FIN, PING, PONG, TEXT, Tcp, Ws, frame, request, sid_of, text, upgrade_request};
-use crate::support::server::{Options, Server, eventually};
+use crate::support::server::{Options, Server};
 
 const PATH: &str = "/engine.io/";
 

@@ -3,13 +3,14 @@
 use convoke::features::sos::keys as sos_keys;
 use serde_json::json;
 
-use super::support::client::{Client, within};
-use super::support::eventually_within;
+use super::support::client::Client;
 use super::support::hub::Hub;
+use super::support::incident::member;
 use super::support::ports::free_port;
 use super::support::proxy::{Mode, Proxy};
 use super::support::redis::{Cluster, Sentinels, Server};
 use super::support::speaker::{Speaker, history, judge, texts};
+use super::support::{eventually_within, within};
 
 /// Two nodes on one Redis.
 async fn nodes(url: &str) -> (Hub, Hub) {
@@ -17,12 +18,6 @@ async fn nodes(url: &str) -> (Hub, Hub) {
         Hub::start(&[("REDIS_URL", url), ("NODE_ID", name), ("EVENTS_PER_SECOND", "1000"), ("REDIS_DEADLINE_MS", "3000")]).await
     };
     tokio::join!(node("a"), node("b"))
-}
-
-async fn join(hub: &Hub, role: &str, user: &str, sos: &str) -> Client {
-    let client = Client::connect(&hub.url(), json!({"token": hub.token(role, user, &[sos])})).await;
-    client.wait_count("sos:state", 1).await;
-    client
 }
 
 /// What each client, and the history, must know in the end.
@@ -49,8 +44,8 @@ async fn killed_master_under_sentinel(password: &str) {
     let set = Sentinels::start(2, password);
     let (a, b) = nodes(&set.url()).await;
     a.create_sos("fo", "c1").await;
-    let mut members = [join(&a, "rescuer", "r1", "fo").await, join(&b, "rescuer", "r2", "fo").await];
-    let speaker = Speaker::start_patient(join(&a, "citizen", "c1", "fo").await, "m");
+    let mut members = [member(&a, "rescuer", "r1", "fo").await, member(&b, "rescuer", "r2", "fo").await];
+    let speaker = Speaker::start_patient(member(&a, "citizen", "c1", "fo").await, "m");
     for round in 0..2 {
         members[1].wait_count("message:broadcast", members[1].received("message:broadcast").len() + 30).await;
         let old = set.master().expect("a master");
@@ -92,8 +87,8 @@ async fn a_master_killed_in_a_cluster_is_replaced_and_the_scopes_of_the_others_n
     let mut incidents = Vec::new();
     for id in [&struck, &spared] {
         a.create_sos(id, "c").await;
-        let members = [join(&a, "rescuer", "r1", id).await, join(&b, "rescuer", "r2", id).await];
-        incidents.push((Speaker::start_patient(join(&a, "citizen", "c", id).await, "m"), members, id));
+        let members = [member(&a, "rescuer", "r1", id).await, member(&b, "rescuer", "r2", id).await];
+        incidents.push((Speaker::start_patient(member(&a, "citizen", "c", id).await, "m"), members, id));
     }
     for (_, members, _) in &incidents {
         members[1].wait_count("message:broadcast", 20).await;
@@ -112,7 +107,7 @@ async fn a_master_killed_in_a_cluster_is_replaced_and_the_scopes_of_the_others_n
 async fn silent_replica(url: &str, replica: &Server, sos: &str) {
     let (a, b) = nodes(url).await;
     a.create_sos(sos, "c1").await;
-    let (citizen, rescuer) = (join(&a, "citizen", "c1", sos).await, join(&b, "rescuer", "r1", sos).await);
+    let (citizen, rescuer) = (member(&a, "citizen", "c1", sos).await, member(&b, "rescuer", "r1", sos).await);
     let message = |text: &str| json!({"text": text, "clientMessageId": text});
     let first = citizen.ask_ok("message:send", message("heard")).await;
     replica.freeze();
@@ -121,7 +116,7 @@ async fn silent_replica(url: &str, replica: &Server, sos: &str) {
     // It was written, and whoever listens has heard it.
     rescuer.wait_count("message:broadcast", 2).await;
     // From elsewhere, by somebody who asks again on another node: it is still not confirmed.
-    let elsewhere = join(&b, "citizen", "c1", sos).await;
+    let elsewhere = member(&b, "citizen", "c1", sos).await;
     let reply = elsewhere.ask("message:send", message("perhaps")).await;
     assert_eq!(reply["code"], "UNCONFIRMED", "{reply}");
     replica.thaw();
@@ -156,8 +151,8 @@ async fn a_master_that_hung_and_comes_back_after_its_successor_was_made_takes_no
     let set = Sentinels::start(2, "");
     let (a, b) = nodes(&set.url()).await;
     a.create_sos("hung", "c1").await;
-    let mut members = [join(&a, "rescuer", "r1", "hung").await, join(&b, "rescuer", "r2", "hung").await];
-    let speaker = Speaker::start_patient(join(&a, "citizen", "c1", "hung").await, "m");
+    let mut members = [member(&a, "rescuer", "r1", "hung").await, member(&b, "rescuer", "r2", "hung").await];
+    let speaker = Speaker::start_patient(member(&a, "citizen", "c1", "hung").await, "m");
     members[1].wait_count("message:broadcast", 30).await;
     let old = set.master().expect("a master");
     old.freeze();
@@ -181,7 +176,7 @@ async fn what_a_failover_took_back_was_never_confirmed_and_its_repeat_is_one_eff
     let url = set.url();
     let hub = Hub::start(&[("REDIS_URL", &url), ("METRICS_PORT", &port)]).await;
     hub.create_sos("taken", "c1").await;
-    let (citizen, mut rescuer) = (join(&hub, "citizen", "c1", "taken").await, join(&hub, "rescuer", "r1", "taken").await);
+    let (citizen, mut rescuer) = (member(&hub, "citizen", "c1", "taken").await, member(&hub, "rescuer", "r1", "taken").await);
     let message = |text: &str| json!({"text": text, "clientMessageId": text});
     citizen.ask_ok("message:send", message("one")).await;
     link.set(Mode::Pause);
@@ -205,5 +200,5 @@ async fn what_a_failover_took_back_was_never_confirmed_and_its_repeat_is_one_eff
         let metrics = reqwest::get(format!("http://127.0.0.1:{port}/metrics")).await.unwrap().text().await.unwrap();
         metrics.lines().any(|line| line.strip_prefix("convoke_forks_total ").is_some_and(|forks| forks != "0"))
     };
-    within("the fork is counted", async { while !forks().await {} }).await;
+    within(async { while !forks().await {} }).await;
 }

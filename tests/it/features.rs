@@ -1,22 +1,13 @@
 //! A feature is one folder: its words stand nowhere else, features do not see each other, and folders do not import in circles.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
 
-use crate::support::node::root;
+use crate::support::node::{files_with, root};
 
 /// Every file with one of these endings below a folder, by its path from the root of the project.
 fn files(folder: &str, endings: &[&str]) -> Vec<String> {
-    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() { walk(&path, found) } else { found.push(path) }
-        }
-    }
-    let mut found = Vec::new();
-    walk(&root().join(folder), &mut found);
-    let names = found.into_iter().map(|path| path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned());
-    names.filter(|name| endings.iter().any(|ending| name.ends_with(ending))).collect()
+    let names = files_with(folder, endings).into_iter();
+    names.map(|path| path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned()).collect()
 }
 
 fn read(name: &str) -> String {

@@ -9,7 +9,7 @@ use crate::support::hub::{Hub, now_seconds};
 use crate::support::redis::single;
 
 async fn hub(demo: &str) -> Hub {
-    Hub::start(&[("REDIS_URL", &single().url()), ("DEMO", demo)]).await
+    Hub::on_shared_redis(&[("DEMO", demo)]).await
 }
 
 #[tokio::test]

@@ -9,16 +9,10 @@ use tokio::net::TcpStream;
 
 use crate::support::client::{Client, Refusal};
 use crate::support::hub::{Hub, INTERNAL};
-use crate::support::redis::single;
-
-async fn hub(env: &[(&str, &str)]) -> Hub {
-    let url = single().url();
-    Hub::start(&[&[("REDIS_URL", url.as_str())], env].concat()).await
-}
 
 #[tokio::test]
 async fn it_says_who_it_is_and_that_it_is_well() {
-    let hub = hub(&[]).await;
+    let hub = Hub::on_shared_redis(&[]).await;
     let info: Value = hub.get("/").await.json().await.unwrap();
     assert_eq!((&info["service"], &info["status"]), (&json!("convoke"), &json!("ok")));
     for path in ["/health", "/api/health", "/healthz", "/livez", "/health/"] {
@@ -37,7 +31,7 @@ async fn it_says_who_it_is_and_that_it_is_well() {
 
 #[tokio::test]
 async fn unknown_routes_and_wrong_methods_are_told_apart() {
-    let hub = hub(&[]).await;
+    let hub = Hub::on_shared_redis(&[]).await;
     for path in ["/nothing", "/internal", "/internal/realtime/sos/s1", "/demo", "/demo/token", "//", "/health/x"] {
         let answer = hub.get(path).await;
         assert_eq!(answer.status(), 404, "{path}");
@@ -58,7 +52,7 @@ async fn unknown_routes_and_wrong_methods_are_told_apart() {
 
 #[tokio::test]
 async fn a_request_id_is_echoed_logged_and_made_if_missing() {
-    let hub = hub(&[]).await;
+    let hub = Hub::on_shared_redis(&[]).await;
     let answer = hub.request(Method::GET, "/health").header("x-request-id", "trace-1.a:b").send().await.unwrap();
     assert_eq!(answer.headers()["x-request-id"], "trace-1.a:b");
     hub.request(Method::GET, "/internal/realtime/sos").header("x-request-id", "look-for-me").send().await.unwrap();
@@ -70,7 +64,9 @@ async fn a_request_id_is_echoed_logged_and_made_if_missing() {
 
 #[tokio::test]
 async fn foreign_pages_cannot_connect_and_known_ones_can() {
-    let hub = hub(&[("CORS_ORIGIN", "https://app.example.com"), ("CLIENT_ORIGINS", "http://other.example:8080")]).await;
+    let hub =
+        Hub::on_shared_redis(&[("CORS_ORIGIN", "https://app.example.com"), ("CLIENT_ORIGINS", "http://other.example:8080")])
+            .await;
     let host = hub.address.to_string();
     let polling = "/socket.io/?EIO=4&transport=polling";
     for origin in ["https://evil.example", "null", "https://app.example.com.evil.test", "http://app.example.com"] {
@@ -97,7 +93,7 @@ async fn foreign_pages_cannot_connect_and_known_ones_can() {
 
 #[tokio::test]
 async fn a_preflight_is_answered_for_known_pages_only() {
-    let hub = hub(&[("CORS_ORIGIN", "https://app.example.com")]).await;
+    let hub = Hub::on_shared_redis(&[("CORS_ORIGIN", "https://app.example.com")]).await;
     let ask = async |path: &str, origin: &str| {
         let request = hub.request(Method::OPTIONS, path).header("origin", origin);
         let request = request.header("access-control-request-method", "POST");
@@ -117,7 +113,7 @@ async fn a_preflight_is_answered_for_known_pages_only() {
 
 #[tokio::test]
 async fn a_star_allows_every_page_without_credentials() {
-    let hub = hub(&[("CORS_ORIGIN", "*")]).await;
+    let hub = Hub::on_shared_redis(&[("CORS_ORIGIN", "*")]).await;
     for path in ["/socket.io/?EIO=4&transport=polling", "/health"] {
         let answer = hub.request(Method::GET, path).header("origin", "https://any.example").send().await.unwrap();
         assert_eq!((answer.status(), &answer.headers()["access-control-allow-origin"]), (StatusCode::OK, &"*".parse().unwrap()));
@@ -130,18 +126,18 @@ async fn a_star_allows_every_page_without_credentials() {
 async fn forwarded_addresses_count_only_behind_a_trusted_proxy() {
     let open = async |hub: &Hub, from: &str| Client::builder(&hub.url()).header("x-forwarded-for", from).open().await;
     let limit = [("MAX_CONNECTIONS_PER_ADDRESS", "1")];
-    let trusting = hub(&[&limit[..], &[("TRUSTED_PROXIES", "127.0.0.0/8")]].concat()).await;
+    let trusting = Hub::on_shared_redis(&[&limit[..], &[("TRUSTED_PROXIES", "127.0.0.0/8")]].concat()).await;
     let _one = open(&trusting, "1.1.1.1").await.unwrap();
     let _two = open(&trusting, "6.6.6.6, 2.2.2.2").await.unwrap();
     assert!(matches!(open(&trusting, "7.7.7.7, 1.1.1.1").await, Err(Refusal::Http { status: 503, .. })));
-    let wary = hub(&limit).await;
+    let wary = Hub::on_shared_redis(&limit).await;
     let _one = open(&wary, "1.1.1.1").await.unwrap();
     assert!(matches!(open(&wary, "2.2.2.2").await, Err(Refusal::Http { status: 503, .. })));
 }
 
 #[tokio::test]
 async fn bodies_must_be_json_and_not_too_large() {
-    let hub = hub(&[("HTTP_BODY_LIMIT", "2048")]).await;
+    let hub = Hub::on_shared_redis(&[("HTTP_BODY_LIMIT", "2048")]).await;
     let post = async |content_type: Option<&str>, body: Vec<u8>| {
         let request = hub.request(Method::POST, "/internal/realtime/sos/init").header("x-internal-token", INTERNAL).body(body);
         let request = match content_type {
@@ -170,7 +166,7 @@ async fn bodies_must_be_json_and_not_too_large() {
 
 #[tokio::test]
 async fn a_body_of_unknown_length_is_bounded_too() {
-    let hub = hub(&[("HTTP_BODY_LIMIT", "2048")]).await;
+    let hub = Hub::on_shared_redis(&[("HTTP_BODY_LIMIT", "2048")]).await;
     let mut stream = TcpStream::connect(hub.address).await.unwrap();
     let head = format!(
         "POST /internal/realtime/sos/init HTTP/1.1\r\nhost: hub\r\nx-internal-token: {INTERNAL}\r\n\
@@ -189,7 +185,7 @@ async fn a_body_of_unknown_length_is_bounded_too() {
 
 #[tokio::test]
 async fn wrong_internal_tokens_are_counted_and_the_right_one_still_passes() {
-    let hub = hub(&[]).await;
+    let hub = Hub::on_shared_redis(&[]).await;
     let ask = async |token: Option<&str>| {
         let request = hub.request(Method::GET, "/internal/realtime/users/u/presence");
         let request = match token {
@@ -221,7 +217,7 @@ async fn wrong_internal_tokens_are_counted_and_the_right_one_still_passes() {
 
 #[tokio::test]
 async fn without_a_token_of_its_own_the_internal_api_says_which_setting_is_missing() {
-    let hub = hub(&[("INTERNAL_AUTH_TOKEN", "")]).await;
+    let hub = Hub::on_shared_redis(&[("INTERNAL_AUTH_TOKEN", "")]).await;
     let answer = hub.get("/internal/realtime/sos").await;
     assert_eq!(answer.status(), 501);
     let body: Value = answer.json().await.unwrap();

@@ -35,7 +35,7 @@ async fn a_node_whose_redis_is_down_starts_and_becomes_ready_later() {
 
 #[tokio::test]
 async fn told_to_stop_it_is_unready_at_once_and_accepts_for_a_while() {
-    let hub = Hub::start(&[("REDIS_URL", &single().url()), ("DRAIN_DELAY_SECONDS", "2"), ("DRAIN_SECONDS", "1")]).await;
+    let hub = Hub::on_shared_redis(&[("DRAIN_DELAY_SECONDS", "2"), ("DRAIN_SECONDS", "1")]).await;
     let clients = clients(&hub, 4).await;
     hub.signal(libc::SIGTERM);
     let body: Value = serde_json::from_str(&hub.wait_for_status("/readyz", 503).await).unwrap();
@@ -52,7 +52,7 @@ async fn told_to_stop_it_is_unready_at_once_and_accepts_for_a_while() {
 
 #[tokio::test]
 async fn clients_are_sent_away_one_after_the_other() {
-    let hub = Hub::start(&[("REDIS_URL", &single().url()), ("DRAIN_SECONDS", "2")]).await;
+    let hub = Hub::on_shared_redis(&[("DRAIN_SECONDS", "2")]).await;
     let clients = clients(&hub, 20).await;
     let start = Instant::now();
     hub.signal(libc::SIGINT);
@@ -68,10 +68,10 @@ async fn clients_are_sent_away_one_after_the_other() {
 
 #[tokio::test]
 async fn without_clients_it_ends_at_once_and_a_second_signal_hurries_it() {
-    let hub = Hub::start(&[("REDIS_URL", &single().url()), ("DRAIN_SECONDS", "600")]).await;
+    let hub = Hub::on_shared_redis(&[("DRAIN_SECONDS", "600")]).await;
     hub.signal(libc::SIGTERM);
     assert!(hub.exited().await.success());
-    let hub = Hub::start(&[("REDIS_URL", &single().url()), ("DRAIN_DELAY_SECONDS", "600")]).await;
+    let hub = Hub::on_shared_redis(&[("DRAIN_DELAY_SECONDS", "600")]).await;
     let _clients = clients(&hub, 2).await;
     hub.signal(libc::SIGTERM);
     hub.wait_for_status("/readyz", 503).await;
@@ -81,7 +81,7 @@ async fn without_clients_it_ends_at_once_and_a_second_signal_hurries_it() {
 
 #[tokio::test]
 async fn polling_clients_are_served_to_the_end() {
-    let hub = Hub::start(&[("REDIS_URL", &single().url()), ("DRAIN_SECONDS", "2")]).await;
+    let hub = Hub::on_shared_redis(&[("DRAIN_SECONDS", "2")]).await;
     let open = hub.get("/socket.io/?EIO=4&transport=polling").await.text().await.unwrap();
     let sid = serde_json::from_str::<Value>(&open[1..]).unwrap()["sid"].as_str().unwrap().to_owned();
     let path = format!("/socket.io/?EIO=4&transport=polling&sid={sid}");
@@ -97,7 +97,7 @@ async fn polling_clients_are_served_to_the_end() {
 #[tokio::test]
 async fn metrics_have_a_port_of_their_own() {
     let port = free_port().to_string();
-    let hub = Hub::start(&[("REDIS_URL", &single().url()), ("METRICS_PORT", &port)]).await;
+    let hub = Hub::on_shared_redis(&[("METRICS_PORT", &port)]).await;
     assert_eq!(hub.get("/a/path/of/the/client").await.status(), 404);
     let text = reqwest::get(format!("http://127.0.0.1:{port}/metrics")).await.unwrap().text().await.unwrap();
     assert!(text.contains("convoke_build_info{"), "{text}");
@@ -108,7 +108,7 @@ async fn metrics_have_a_port_of_their_own() {
 
 #[tokio::test]
 async fn a_port_that_is_taken_stops_the_start_with_a_reason() {
-    let first = Hub::start(&[("REDIS_URL", &single().url())]).await;
+    let first = Hub::on_shared_redis(&[]).await;
     let port = first.address.port().to_string();
     let second = tokio::task::spawn_blocking(move || {
         Hub::command("serve", &[("REDIS_URL", &single().url()), ("PORT", &port)]).output().unwrap()
@@ -121,7 +121,7 @@ async fn a_port_that_is_taken_stops_the_start_with_a_reason() {
 
 #[tokio::test]
 async fn no_handshake_gets_past_the_limit() {
-    let hub = Hub::start(&[("REDIS_URL", &single().url()), ("MAX_CONNECTIONS", "1")]).await;
+    let hub = Hub::on_shared_redis(&[("MAX_CONNECTIONS", "1")]).await;
     let _one = Client::builder(&hub.url()).open().await.unwrap();
     let refusal = Client::builder(&hub.url()).open().await.unwrap_err();
     assert!(matches!(refusal, Refusal::Http { status: 503, .. }), "{refusal:?}");

@@ -7,7 +7,6 @@ use uuid::Uuid;
 use crate::interviews_world::{ORG, recruiter};
 use crate::support::booking::{Answer, World};
 use crate::support::hub::{Hub, INTERNAL};
-use crate::support::redis::single;
 
 /// The fields of a refusal, sorted.
 const SOS: &[&str] = &["code", "error", "message", "success"];
@@ -95,7 +94,7 @@ async fn bodies_and_methods_are_refused_in_the_form_of_the_route() {
 
 #[tokio::test]
 async fn what_is_not_configured_or_away_is_told_in_the_form_of_the_route() {
-    let nothing = Hub::start(&[("REDIS_URL", &single().url()), ("INTERNAL_AUTH_TOKEN", "")]).await;
+    let nothing = Hub::on_shared_redis(&[("INTERNAL_AUTH_TOKEN", "")]).await;
     for route in routes() {
         route.is_refused(&Answer::of(route.request(&nothing, "x")).await, 501, "no settings");
     }
@@ -147,7 +146,7 @@ fn route_of(route: &Route) -> Route {
 
 #[tokio::test]
 async fn an_unknown_route_is_the_same_everywhere() {
-    let hub = Hub::start(&[("REDIS_URL", &single().url())]).await;
+    let hub = Hub::on_shared_redis(&[]).await;
     for path in ["/api/nothing", "/api/interviews/a/b/c", "/internal/interviews/a/b", "/internal/realtime/sos/s1", "/v2"] {
         let answer = hub.get(path).await;
         assert_eq!(answer.status(), 404);

@@ -2,9 +2,8 @@
 //! other. The layers are read from the comments in `src/lib.rs`, so that there is one list.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
-use crate::support::node::root;
+use crate::support::node::{files_with, root};
 
 type Layers = BTreeMap<String, u8>;
 
@@ -69,17 +68,6 @@ fn word(text: &str) -> String {
     text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
 }
 
-fn source_files(folder: &Path, files: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            source_files(&path, files);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            files.push(path);
-        }
-    }
-}
-
 /// What is wrong with one file.
 fn violations(layers: &Layers, file: &str, text: &str) -> Vec<String> {
     let own = word(file);
@@ -100,8 +88,7 @@ fn violations(layers: &Layers, file: &str, text: &str) -> Vec<String> {
 fn imports_run_downward_only() {
     let source = root().join("src");
     let layers = layers(&std::fs::read_to_string(source.join("lib.rs")).unwrap());
-    let mut files = Vec::new();
-    source_files(&source, &mut files);
+    let files = files_with("src", &[".rs"]);
     let mut all = Vec::new();
     for path in &files {
         let file = path.strip_prefix(&source).unwrap().to_str().unwrap();

@@ -9,7 +9,8 @@ use convoke::socketio::Namespace;
 use smallvec::smallvec;
 
 use crate::support::raw::{Polling, Tcp, Ws, http, text, upgrade_request};
-use crate::support::server::{Options, Server, eventually, within};
+use crate::support::server::{Options, Server};
+use crate::support::{eventually, within};
 
 const PATH: &str = "/engine.io/";
 
@@ -228,25 +229,30 @@ async fn a_thousand_clients_come_and_go_and_nothing_is_left() {
         async move { Ok(held) }
     });
     let server = Server::start(Options::default(), [namespace]).await;
-    for round in 0..250 {
-        let mut ws = Ws::open(&server, "/socket.io/").await;
+    futures_util::future::join_all((0..10).map(|lane| come_and_go(&server, (0..25).map(move |round| lane + round)))).await;
+    eventually("no session is left", || server.engine.sessions() == 0).await;
+    eventually("no socket is left", || server.io.sockets() == 0).await;
+    eventually("nothing of them is held", || Arc::strong_count(&data) == 2).await;
+}
+
+/// Four clients a round, each ends in its own way.
+async fn come_and_go(server: &Server, rounds: impl Iterator<Item = usize>) {
+    for round in rounds {
+        let mut ws = Ws::open(server, "/socket.io/").await;
         ws.send("40").await;
         assert!(ws.text().await.starts_with("40{"));
-        let polling = Polling::open(&server, "/socket.io/").await;
+        let polling = Polling::open(server, "/socket.io/").await;
         polling.send("40").await;
         assert!(polling.poll().await.starts_with("40{"));
-        let upgrading = Polling::open(&server, "/socket.io/").await;
+        let upgrading = Polling::open(server, "/socket.io/").await;
         upgrading.send("40").await;
-        let mut upgraded = Ws::probed(&server, &upgrading, "/socket.io/").await;
+        let mut upgraded = Ws::probed(server, &upgrading, "/socket.io/").await;
         upgraded.send("5").await;
         assert!(upgraded.text().await.starts_with("40{"));
-        let mut failing = Ws::open(&server, "/socket.io/").await;
+        let mut failing = Ws::open(server, "/socket.io/").await;
         failing.send(if round % 2 == 0 { "40/unknown" } else { "4garbage" }).await;
         assert!(server.engine.sessions() >= 3);
         polling.send(if round % 2 == 0 { "1" } else { "41\x1e1" }).await;
         upgraded.send("41").await;
     }
-    eventually("no session is left", || server.engine.sessions() == 0).await;
-    eventually("no socket is left", || server.io.sockets() == 0).await;
-    eventually("nothing of them is held", || Arc::strong_count(&data) == 2).await;
 }

@@ -10,10 +10,6 @@ use crate::support::ports::free_port;
 use crate::support::stub_http::{Answer, StubHttp};
 use crate::support::{eventually_within, postgres, redis};
 
-async fn hub(env: &[(&str, &str)]) -> Hub {
-    Hub::start(&[&[("REDIS_URL", &*redis::single().url())], env].concat()).await
-}
-
 async fn warned(hub: &Hub, words: &[&str]) {
     let fits = || hub.log().lines().any(|line| line.contains("WARN") && words.iter().all(|word| line.contains(word)));
     eventually_within(20, &words.join(" … "), fits).await;
@@ -25,8 +21,8 @@ fn times(hub: &Hub, words: &str) -> usize {
 
 #[tokio::test]
 async fn an_origin_that_is_refused_is_told_once_with_the_host_that_was_seen() {
-    let stranger = hub(&[]).await;
-    let trusting = hub(&[("TRUSTED_PROXIES", "127.0.0.0/8")]).await;
+    let stranger = Hub::on_shared_redis(&[]).await;
+    let trusting = Hub::on_shared_redis(&[("TRUSTED_PROXIES", "127.0.0.0/8")]).await;
     let handshake = async |hub: &Hub, origin: &str| {
         let request = hub.request(Method::GET, "/socket.io/?EIO=4&transport=polling").header("origin", origin);
         let request = request.header("host", "inside:3000").header("x-forwarded-host", "hub.example.com");
@@ -47,7 +43,7 @@ async fn an_origin_that_is_refused_is_told_once_with_the_host_that_was_seen() {
 #[tokio::test]
 async fn an_internal_token_that_is_wrong_is_told_on_either_side() {
     let service = StubHttp::start(Answer::Body(401, "".into())).await;
-    let hub = hub(&[("SOS_MS_URL", &service.url())]).await;
+    let hub = Hub::on_shared_redis(&[("SOS_MS_URL", &service.url())]).await;
     for path in ["/internal/realtime/sos", "/internal/interviews"] {
         let request = hub.request(Method::GET, path).header("x-internal-token", "another");
         assert!([401, 405, 404].contains(&request.send().await.unwrap().status().as_u16()), "{path}");
@@ -81,7 +77,7 @@ async fn what_cannot_be_used_is_told_with_its_reason() {
         ("SOS_JWKS_URL", &*broken.url()),
         ("SOS_MS_URL", &*format!("http://{nothing}")),
     ];
-    let hub = hub(&env).await;
+    let hub = Hub::on_shared_redis(&env).await;
     for (dependency, why) in [
         ("postgres", "password authentication failed"),
         ("livekit", "Connection refused"),
@@ -98,7 +94,7 @@ async fn a_token_whose_key_cannot_be_looked_for_now_is_sent_back_to_come_again_n
     let (old, new) = (TestKey::es256(), TestKey::es256());
     let jwks = |keys: &[serde_json::Value]| Answer::json(200, &json!({ "keys": keys }));
     let server = StubHttp::start(jwks(&[old.jwk("old")])).await;
-    let hub = hub(&[("SOS_JWKS_URL", &server.url())]).await;
+    let hub = Hub::on_shared_redis(&[("SOS_JWKS_URL", &server.url())]).await;
     let claims = json!({"userId": "r1", "role": "RESCUER", "exp": now_seconds() + 600});
     let connect =
         async |key: &TestKey, kid: &str| Client::try_connect(&hub.url(), json!({"token": key.sign(&claims, Some(kid))})).await;

@@ -5,18 +5,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
-use super::support::client::{Client, Refusal, within};
-use super::support::eventually_within;
+use super::support::client::{Client, Refusal};
 use super::support::hub::Hub;
 use super::support::metrics::metric;
 use super::support::ports::free_port;
 use super::support::raw::{FIN, TEXT, frame, upgrade_request};
-use super::support::redis::{Server, single};
+use super::support::redis::Server;
 use super::support::speaker::{Speaker, judge, texts};
+use super::support::{eventually_within, within};
 
 /// A member of an incident that reads what it is told to, and nothing else.
 struct Reader {
@@ -29,11 +30,11 @@ impl Reader {
         let socket = TcpSocket::new_v4().unwrap();
         // So that little vanishes between the hub and a client that does not read.
         socket.set_recv_buffer_size(4_096).unwrap();
-        let mut stream = within("a connection", socket.connect(address)).await.unwrap();
+        let mut stream = within(socket.connect(address)).await.unwrap();
         stream.write_all(upgrade_request("/socket.io/", "").as_bytes()).await.unwrap();
         stream.write_all(&frame(FIN | TEXT, format!("40{}", json!({"token": token})).as_bytes())).await.unwrap();
         let mut reader = Self { stream, read: Vec::new() };
-        within("the state", async {
+        within(async {
             while !reader.has_read("sos:state") {
                 reader.read_some().await;
             }
@@ -56,8 +57,7 @@ impl Reader {
 async fn a_client_that_stops_reading_is_dropped_by_its_budget_and_told_why_and_its_room_does_not_notice() {
     for budget in ["200000", "600000", "1048576"] {
         let port = free_port();
-        let hub = Hub::start(&[
-            ("REDIS_URL", &single().url()),
+        let hub = Hub::on_shared_redis(&[
             ("OUTBOX_BYTES", budget),
             ("MAX_PAYLOAD", "20000"),
             ("MAX_STATE_BYTES", "100000"),
@@ -77,10 +77,8 @@ async fn a_client_that_stops_reading_is_dropped_by_its_budget_and_told_why_and_i
         let text = "\u{1f198}".repeat(1_000);
         let mut sent = 0;
         while slow_closes().await == 0.0 {
-            for _ in 0..20 {
-                citizen.ask_ok("message:send", json!({"text": text})).await;
-                sent += 1;
-            }
+            join_all((0..20).map(|_| citizen.ask_ok("message:send", json!({"text": text})))).await;
+            sent += 20;
             // Who reads is never far behind, however busy this machine is.
             rescuer.wait_count("message:broadcast", sent).await;
             assert!(sent < 5_000, "it is never dropped");
@@ -91,7 +89,7 @@ async fn a_client_that_stops_reading_is_dropped_by_its_budget_and_told_why_and_i
         assert_eq!(heard.len(), sent);
         assert!(!citizen.is_closed() && !rescuer.is_closed());
         // Once it reads again, it finds whole messages and the reason.
-        within("the end of the stream", async { while slow.read_some().await {} }).await;
+        within(async { while slow.read_some().await {} }).await;
         assert!(slow.has_read("slow client"), "the close frame names it");
         assert_eq!(slow_closes().await, 1.0, "nobody else was dropped");
     }

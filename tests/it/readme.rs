@@ -10,7 +10,7 @@ use super::support::client::Client;
 use super::support::hub::{Hub, SECRET, listening};
 use super::support::node::{Script, root};
 use super::support::process::Process;
-use super::support::redis::{Server, single};
+use super::support::redis::Server;
 
 fn readme() -> String {
     std::fs::read_to_string(root().join("README.md")).expect("a README")
@@ -41,7 +41,7 @@ fn shell(line: &str, secret: &str) -> Command {
 
 /// An incident `demo-1` on a hub, with a citizen in it, and a rescuer's token.
 async fn demo() -> (Hub, Client, String) {
-    let hub = Hub::start(&[("REDIS_URL", &single().url())]).await;
+    let hub = Hub::on_shared_redis(&[]).await;
     hub.create_sos("demo-1", "c1").await;
     let citizen = Client::connect(&hub.url(), json!({"token": hub.token("citizen", "c1", &["demo-1"])})).await;
     let token = hub.token("rescuer", "readme", &["demo-1"]);
@@ -183,7 +183,7 @@ async fn the_python_example_runs() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_token_of_the_example_opens_the_hub() {
     let token = minted(0, SECRET);
-    let hub = Hub::start(&[("REDIS_URL", &single().url())]).await;
+    let hub = Hub::on_shared_redis(&[]).await;
     hub.create_sos("s1", "c1").await;
     let mut rescuer = Client::connect(&hub.url(), json!({"token": token})).await;
     assert_eq!(rescuer.wait("sos:state").await["sosId"], "s1");

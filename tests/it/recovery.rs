@@ -8,8 +8,9 @@ use serde_json::json;
 use super::support::client::Client;
 use super::support::eventually;
 use super::support::hub::Hub;
+use super::support::incident::{member, say};
 use super::support::node::Script;
-use super::support::pair::{Pair, member, pair};
+use super::support::pair::{Pair, pair};
 use super::support::redis::Server;
 use super::support::returning::{Memory, come, heard, last_offset, last_offset_of, texts, texts_of};
 
@@ -18,10 +19,6 @@ async fn returning(hub: &Hub, user: &str, sos: &str) -> (Client, Memory) {
     let (client, memory) = come(hub, &hub.token("rescuer", user, &[sos])).await;
     client.wait_count("sos:state", 1).await;
     (client, memory)
-}
-
-async fn say(client: &Client, text: &str) {
-    client.ask_ok("message:send", json!({"text": text})).await;
 }
 
 /// Waits for a message, and gives the texts of all that came.

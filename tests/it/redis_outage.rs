@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::support::client::{Client, Refusal};
 use super::support::eventually_within;
 use super::support::hub::Hub;
+use super::support::incident::member;
 use super::support::redis::{Cluster, Server};
 use super::support::sos_ms::SosMs;
 use super::support::speaker::{Speaker, history, judge, texts};
@@ -25,12 +26,6 @@ async fn nodes(env: &[(&str, &str)]) -> (Hub, Hub) {
     tokio::join!(node("a"), node("b"))
 }
 
-async fn join(hub: &Hub, role: &str, user: &str, sos: &str) -> Client {
-    let client = Client::connect(&hub.url(), json!({"token": hub.token(role, user, &[sos])})).await;
-    client.wait_count("sos:state", 1).await;
-    client
-}
-
 /// Redis stops under a live incident with members on both nodes, and starts again, with or without its data.
 async fn outage(kept: bool) {
     let redis = if kept { Server::start_persistent() } else { Server::start(&[]) };
@@ -38,8 +33,8 @@ async fn outage(kept: bool) {
     service.knows("out", json!({"citizenId": "c1", "status": "assigned", "soNo": "SO-1"}));
     let (url, service_url) = (redis.url(), service.url());
     let (a, b) = nodes(&[("REDIS_URL", &url), ("SOS_MS_URL", &service_url), ("REDIS_DEADLINE_MS", "1500")]).await;
-    let citizen = join(&a, "citizen", "c1", "out").await;
-    let (mut rescuer, mut second) = (join(&b, "rescuer", "r1", "out").await, join(&a, "rescuer", "r2", "out").await);
+    let citizen = member(&a, "citizen", "c1", "out").await;
+    let (mut rescuer, mut second) = (member(&b, "rescuer", "r1", "out").await, member(&a, "rescuer", "r2", "out").await);
     let mut dispatcher = Client::connect(&b.url(), json!({"token": b.token("dispatcher", "d1", &[])})).await;
     dispatcher.ask_ok("sos:watch", json!({})).await;
     let speaker = Speaker::start(citizen, "m");
@@ -157,8 +152,8 @@ async fn with_one_of_three_masters_dead_the_scopes_of_the_others_never_notice() 
         let mut rescuers = Vec::new();
         let mut speakers = Vec::new();
         for id in &ids {
-            rescuers.push(join(&b, "rescuer", "r", id).await);
-            speakers.push(Speaker::start(join(&a, "citizen", "c", id).await, "m"));
+            rescuers.push(member(&b, "rescuer", "r", id).await);
+            speakers.push(Speaker::start(member(&a, "citizen", "c", id).await, "m"));
         }
         for rescuer in &rescuers {
             rescuer.wait_count("message:broadcast", 5).await;
@@ -177,7 +172,7 @@ async fn with_one_of_three_masters_dead_the_scopes_of_the_others_never_notice() 
             (0..).map(|n| format!("late{n}")).find(|user| cluster.home_of(&sos_keys::user_presence(user)) == victim).unwrap();
         for (_, id) in ids.iter().enumerate().filter(|(master, _)| *master != victim) {
             let start = Instant::now();
-            let newcomer = join(&b, "rescuer", &user, id).await;
+            let newcomer = member(&b, "rescuer", &user, id).await;
             newcomer.ask_ok("location:update", json!({"latitude": 1, "longitude": 2})).await;
             newcomer.wait_count("location:broadcast", 1).await;
             assert!(start.elapsed() < Duration::from_millis(2500), "{:?}", start.elapsed());
@@ -229,8 +224,8 @@ async fn a_slot_that_moves_under_a_live_incident_loses_and_doubles_nothing() {
     let url = cluster.url();
     let (a, b) = nodes(&[("REDIS_URL", &url)]).await;
     a.create_sos("moving", "c1").await;
-    let (mut near, mut far) = (join(&a, "rescuer", "r1", "moving").await, join(&b, "rescuer", "r2", "moving").await);
-    let speaker = Speaker::start(join(&a, "citizen", "c1", "moving").await, "m");
+    let (mut near, mut far) = (member(&a, "rescuer", "r1", "moving").await, member(&b, "rescuer", "r2", "moving").await);
+    let speaker = Speaker::start(member(&a, "citizen", "c1", "moving").await, "m");
     let home = cluster.home_of(&sos_keys::state("moving"));
     let (first, second) = ((home + 1) % 3, (home + 2) % 3);
     for (from, to) in [(home, first), (first, second), (second, home)] {
@@ -267,8 +262,8 @@ async fn a_killed_subscription_is_made_up_for_from_the_log() {
     let url = redis.url();
     let (a, b) = nodes(&[("REDIS_URL", &url)]).await;
     a.create_sos("deaf", "c1").await;
-    let (mut near, mut far) = (join(&a, "rescuer", "r1", "deaf").await, join(&b, "rescuer", "r2", "deaf").await);
-    let speaker = Speaker::start(join(&a, "citizen", "c1", "deaf").await, "m");
+    let (mut near, mut far) = (member(&a, "rescuer", "r1", "deaf").await, member(&b, "rescuer", "r2", "deaf").await);
+    let speaker = Speaker::start(member(&a, "citizen", "c1", "deaf").await, "m");
     for round in 0..6_usize {
         far.wait_count("message:broadcast", round * 25 + 10).await;
         let killed: u64 = redis.ask(cmd("CLIENT").arg("KILL").arg("TYPE").arg("pubsub"));
@@ -296,8 +291,8 @@ async fn whoever_is_a_member_stays_one_though_redis_forgets_everything_in_betwee
     service.knows("amnesia", json!({"citizenId": "c1", "status": "assigned"}));
     let (url, service_url) = (redis.url(), service.url());
     let (a, b) = nodes(&[("REDIS_URL", &url), ("SOS_MS_URL", &service_url)]).await;
-    let mut citizen = join(&a, "citizen", "c1", "amnesia").await;
-    let mut rescuer = join(&b, "rescuer", "r1", "amnesia").await;
+    let mut citizen = member(&a, "citizen", "c1", "amnesia").await;
+    let mut rescuer = member(&b, "rescuer", "r1", "amnesia").await;
     let mut dispatcher = Client::connect(&b.url(), json!({"token": b.token("dispatcher", "d1", &[])})).await;
     dispatcher.ask_ok("sos:init", json!({"sosId": "amnesia"})).await;
     for round in 0..5_u32 {

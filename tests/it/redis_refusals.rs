@@ -37,7 +37,8 @@ async fn logged(hub: &Hub, words: &[&str]) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redis_that_is_full_is_told_and_so_is_that_the_node_is_fenced_and_no_longer_is() {
     let (redis, metrics) = (Server::start(&[]), free_port());
-    let hub = Hub::start(&[("REDIS_URL", &redis.url()), ("METRICS_PORT", &metrics.to_string())]).await;
+    let (url, metrics_port) = (redis.url(), metrics.to_string());
+    let hub = Hub::start(&[("REDIS_URL", &url), ("METRICS_PORT", &metrics_port), ("NODE_LEASE_MS", "3000")]).await;
     redis.tell("CONFIG SET maxmemory 1");
     let (_, body) = until_refused(&hub, "OOM").await;
     assert_eq!((&body["degraded"], &body["away"]), (&json!(true), &json!(["redis"])), "{body}");

@@ -8,6 +8,7 @@ use convoke::features::sos::scripts::*;
 use convoke::redis::keys;
 
 use crate::scripts_world::*;
+use crate::support::eventually;
 use crate::support::redis::cluster;
 
 /// Moves the slot of the world, one key at a time, with a pause for the load between keys.
@@ -16,7 +17,7 @@ async fn migrate(world: &World, from: usize, to: usize, calls: &AtomicU64) {
     let pause = || std::thread::sleep(Duration::from_millis(3));
     tokio::task::spawn_blocking(move || cluster().migrate(slot, from, to, pause)).await.unwrap();
     let before = calls.load(Ordering::SeqCst);
-    until("the load goes on", || async { calls.load(Ordering::SeqCst) > before + 100 }).await;
+    eventually("the load goes on", || calls.load(Ordering::SeqCst) > before + 100).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

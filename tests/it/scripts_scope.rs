@@ -10,6 +10,7 @@ use convoke::redis::Redis;
 use convoke::redis::script::OnReader;
 
 use crate::scripts_world::*;
+use crate::support::eventually_asked;
 
 crate::on_both!(
     ids_rise_and_a_volatile_message_is_not_logged,
@@ -113,7 +114,7 @@ async fn another_epoch_a_trimmed_or_future_cursor_is_reset(redis: Redis) {
     // Kept for no time at all: the next trim takes what is older.
     let meta = format!("scope:meta:room:{{{}}}", scope.id);
     redis.command(redis::cmd("HSET").arg(&meta).arg("tt").arg(0).clone(), &meta).await.unwrap();
-    until("the clock moved on", || async { now(&redis).await > first.ms + 20 }).await;
+    eventually_asked("the clock moved on", async || now(&redis).await > first.ms + 20).await;
     let mut short = plain();
     short.retention.log_ms = 10;
     let second = publish(&redis, &scope, short, Durability::Logged, "b").await.id.unwrap();

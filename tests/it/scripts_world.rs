@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use convoke::cluster::scripts::scope::{Log, scope_read};
@@ -268,15 +268,6 @@ impl Heard {
             assert_eq!(wire::check(args[0].as_str().unwrap(), &data), Ok(()));
         }
         Self { head: head.to_owned(), name: args[0].as_str().unwrap().to_owned(), data }
-    }
-}
-
-/// Polls for a fact.
-pub async fn until<F: Future<Output = bool>>(what: &str, mut fact: impl FnMut() -> F) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !fact().await {
-        assert!(Instant::now() < deadline, "never: {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 

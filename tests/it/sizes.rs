@@ -1,24 +1,11 @@
 //! What a reader can hold in mind: files, functions and structs have a size that they do not outgrow.
 
-use std::path::{Path, PathBuf};
-
-use crate::support::node::root;
+use crate::support::node::{files_with, root};
 
 const LINES_OF_A_FILE: usize = 400;
 const LINES_OF_A_FUNCTION: usize = 80;
 /// Of a struct that works: one with methods. Plain settings, payloads and records may have more.
 const FIELDS: usize = 12;
-
-fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-}
 
 /// An item that begins in a line: its name, and the number of lines up to the brace that closes it. As `cargo fmt` writes it, the
 /// brace stands as far to the right as the item.
@@ -47,8 +34,7 @@ fn items<'a>(text: &'a str, keyword: &str) -> Vec<(&'a str, Vec<&'a str>)> {
 
 #[test]
 fn no_file_function_or_struct_is_too_large() {
-    let (mut files, mut large) = (Vec::new(), Vec::new());
-    sources(&root().join("src"), &mut files);
+    let (files, mut large) = (files_with("src", &[".rs"]), Vec::new());
     let mut functions = 0;
     for path in &files {
         let file = path.strip_prefix(root()).unwrap().display().to_string();

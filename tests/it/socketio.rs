@@ -6,17 +6,14 @@ use convoke::engineio::CloseReason;
 use convoke::socketio::DisconnectReason;
 use serde_json::{Value, json};
 
+use crate::support::eventually;
 use crate::support::raw::{Polling, Ws};
-use crate::support::server::{Options, eventually};
+use crate::support::server::Options;
 use crate::support::sockets::{Hub, PATH, connected};
-
-async fn hub() -> Hub {
-    Hub::start(Options::default()).await
-}
 
 #[tokio::test]
 async fn a_client_connects_to_each_namespace_with_and_without_auth() {
-    let hub = hub().await;
+    let hub = Hub::by_default().await;
     let mut ws = Ws::open(&hub.server, PATH).await;
     let mut sids = Vec::new();
     for (connect, reply) in [("40", "40"), (r#"40/custom,{"token":"123"}"#, "40/custom,")] {
@@ -42,7 +39,7 @@ async fn a_client_connects_to_each_namespace_with_and_without_auth() {
 
 #[tokio::test]
 async fn the_socket_id_is_not_the_secret_session_id() {
-    let mut hub = hub().await;
+    let mut hub = Hub::by_default().await;
     let _ws = connected(&hub.server).await;
     let socket = hub.socket().await;
     assert_ne!(socket.id(), socket.session().sid());
@@ -50,7 +47,7 @@ async fn the_socket_id_is_not_the_secret_session_id() {
 
 #[tokio::test]
 async fn an_unknown_namespace_is_refused_and_the_session_goes_on() {
-    let hub = hub().await;
+    let hub = Hub::by_default().await;
     let mut ws = Ws::open(&hub.server, PATH).await;
     ws.send("40/random").await;
     assert_eq!(ws.text().await, r#"44/random,{"message":"Invalid namespace"}"#);
@@ -62,7 +59,7 @@ async fn an_unknown_namespace_is_refused_and_the_session_goes_on() {
 
 #[tokio::test]
 async fn a_refused_client_is_told_the_code_and_may_try_again() {
-    let hub = hub().await;
+    let hub = Hub::by_default().await;
     let mut ws = Ws::open(&hub.server, PATH).await;
     ws.send(r#"40{"be":"refused"}"#).await;
     let refusal: Value = serde_json::from_str(ws.text().await.strip_prefix("44").unwrap()).unwrap();
@@ -73,7 +70,7 @@ async fn a_refused_client_is_told_the_code_and_may_try_again() {
 
 #[tokio::test]
 async fn when_connecting_is_not_possible_for_a_moment_the_transport_is_closed() {
-    let hub = hub().await;
+    let hub = Hub::by_default().await;
     for be in ["away", "panic"] {
         let mut ws = Ws::open(&hub.server, PATH).await;
         ws.send(&format!(r#"40{{"be":"{be}"}}"#)).await;
@@ -108,7 +105,7 @@ async fn a_client_that_does_not_connect_in_time_is_closed() {
 
 #[tokio::test]
 async fn a_client_that_is_not_connected_has_no_business_to_send() {
-    let hub = hub().await;
+    let hub = Hub::by_default().await;
     for early in [r#"42["see"]"#, r#"421["see"]"#, "431[]", r#"42/custom,["see"]"#, r#"42/random,["see"]"#] {
         let mut ws = Ws::open(&hub.server, PATH).await;
         ws.send(early).await;
@@ -125,7 +122,7 @@ async fn a_client_that_is_not_connected_has_no_business_to_send() {
 
 #[tokio::test]
 async fn connecting_twice_closes_the_transport() {
-    let hub = hub().await;
+    let hub = Hub::by_default().await;
     let mut ws = connected(&hub.server).await;
     ws.send("40").await;
     ws.closed_with(1002, "protocol error").await;
@@ -137,7 +134,7 @@ async fn connecting_twice_closes_the_transport() {
 
 #[tokio::test]
 async fn leaving_one_namespace_leaves_the_other_and_one_may_come_back() {
-    let mut hub = hub().await;
+    let mut hub = Hub::by_default().await;
     let mut ws = connected(&hub.server).await;
     ws.send("40/custom,").await;
     let first = ws.text().await;
@@ -159,7 +156,7 @@ async fn leaving_one_namespace_leaves_the_other_and_one_may_come_back() {
 
 #[tokio::test]
 async fn a_client_that_gives_up_connecting_and_tries_again_gets_one_answer() {
-    let mut hub = hub().await;
+    let mut hub = Hub::by_default().await;
     let mut ws = Ws::open(&hub.server, PATH).await;
     ws.send(r#"40{"be":"never"}"#).await;
     ws.send("41").await;
@@ -173,7 +170,7 @@ async fn a_client_that_gives_up_connecting_and_tries_again_gets_one_answer() {
 
 #[tokio::test]
 async fn a_client_that_gives_up_connecting_again_and_again_is_closed() {
-    let hub = hub().await;
+    let hub = Hub::by_default().await;
     let mut ws = Ws::open(&hub.server, PATH).await;
     for _ in 0..9 {
         ws.send(r#"40{"be":"never"}"#).await;
@@ -190,7 +187,7 @@ async fn a_client_that_gives_up_connecting_again_and_again_is_closed() {
 
 #[tokio::test]
 async fn a_socket_that_the_server_ends_is_told_and_its_session_ends_with_the_last_one() {
-    let mut hub = hub().await;
+    let mut hub = Hub::by_default().await;
     let mut ws = connected(&hub.server).await;
     let main = hub.socket().await;
     ws.send("40/custom,").await;
@@ -214,7 +211,7 @@ async fn a_socket_that_the_server_ends_is_told_and_its_session_ends_with_the_las
 
 #[tokio::test]
 async fn a_polling_client_is_told_too_whether_it_waits_or_not() {
-    let mut hub = hub().await;
+    let mut hub = Hub::by_default().await;
     let polling = Polling::open(&hub.server, PATH).await;
     polling.send("40").await;
     assert!(polling.poll().await.starts_with("40{"));
@@ -238,7 +235,7 @@ async fn a_polling_client_is_told_too_whether_it_waits_or_not() {
 
 #[tokio::test]
 async fn a_handler_may_end_its_own_socket() {
-    let mut hub = hub().await;
+    let mut hub = Hub::by_default().await;
     let mut ws = connected(&hub.server).await;
     ws.send(r#"42["leave"]"#).await;
     ws.send(r#"42["see"]"#).await;
@@ -248,7 +245,7 @@ async fn a_handler_may_end_its_own_socket() {
 
 #[tokio::test]
 async fn why_a_socket_is_gone_is_known_to_its_namespace() {
-    let mut hub = hub().await;
+    let mut hub = Hub::by_default().await;
     drop(connected(&hub.server).await);
     assert_eq!(hub.gone().await, ("/", DisconnectReason::Transport(CloseReason::ConnectionLost)));
     let mut ws = connected(&hub.server).await;

@@ -7,8 +7,9 @@ use convoke::protocol::event::Args;
 use convoke::socketio::{AckError, Socket};
 
 use crate::support::raw::{Polling, Ws};
-use crate::support::server::{DEADLINE, Options, eventually, within};
+use crate::support::server::Options;
 use crate::support::sockets::{Hub, PATH, connected};
+use crate::support::{DEADLINE, eventually, within};
 
 type Asked = tokio::task::JoinHandle<Result<Args, AckError>>;
 
@@ -21,13 +22,9 @@ fn question() -> Args {
     Args::event("question", "1")
 }
 
-async fn hub() -> Hub {
-    Hub::start(Options::default()).await
-}
-
 #[tokio::test]
 async fn the_client_s_answer_comes_back_whatever_it_is() {
-    let mut hub = hub().await;
+    let mut hub = Hub::by_default().await;
     let mut ws = connected(&hub.server).await;
     let socket = hub.socket().await;
     for (id, answer) in [(1, r#"["yes",{"a":1}]"#), (2, "[]"), (3, "[null]")] {
@@ -40,7 +37,7 @@ async fn the_client_s_answer_comes_back_whatever_it_is() {
 
 #[tokio::test]
 async fn question_and_answer_may_be_binary() {
-    let mut hub = hub().await;
+    let mut hub = Hub::by_default().await;
     let mut ws = connected(&hub.server).await;
     let placeholder = r#"{"_placeholder":true,"num":0}"#;
     let args = Args { json: format!(r#"["question",{placeholder}]"#).into(), attachments: vec![vec![1, 2].into()] };
@@ -55,7 +52,7 @@ async fn question_and_answer_may_be_binary() {
 
 #[tokio::test]
 async fn answers_may_come_in_any_order_and_what_nobody_asked_for_is_left_alone() {
-    let mut hub = hub().await;
+    let mut hub = Hub::by_default().await;
     let mut ws = connected(&hub.server).await;
     let socket = hub.socket().await;
     let first = ask(&socket, question(), DEADLINE);
@@ -73,7 +70,7 @@ async fn answers_may_come_in_any_order_and_what_nobody_asked_for_is_left_alone()
 
 #[tokio::test]
 async fn an_answer_that_breaks_the_rules_is_none() {
-    let mut hub = hub().await;
+    let mut hub = Hub::by_default().await;
     let mut ws = connected(&hub.server).await;
     let asked = ask(&hub.socket().await, question(), DEADLINE);
     ws.text().await;
@@ -85,7 +82,7 @@ async fn an_answer_that_breaks_the_rules_is_none() {
 
 #[tokio::test]
 async fn without_an_answer_the_asker_waits_no_longer_than_it_said() {
-    let mut hub = hub().await;
+    let mut hub = Hub::by_default().await;
     let mut ws = connected(&hub.server).await;
     let socket = hub.socket().await;
     assert_eq!(within(ask(&socket, question(), Duration::from_millis(30))).await.unwrap(), Err(AckError::Timeout));
@@ -99,7 +96,7 @@ async fn without_an_answer_the_asker_waits_no_longer_than_it_said() {
 
 #[tokio::test]
 async fn a_socket_that_is_gone_answers_at_once_however_it_went() {
-    let mut hub = hub().await;
+    let mut hub = Hub::by_default().await;
     let mut ws = connected(&hub.server).await;
     let socket = hub.socket().await;
     let asked = ask(&socket, question(), DEADLINE);
@@ -139,7 +136,7 @@ async fn the_number_of_answers_that_are_awaited_is_bounded_and_who_gives_up_make
 
 #[tokio::test]
 async fn acknowledgements_of_both_sides_survive_an_upgrade() {
-    let mut hub = hub().await;
+    let mut hub = Hub::by_default().await;
     let polling = Polling::open(&hub.server, PATH).await;
     polling.send("40").await;
     assert!(polling.poll().await.starts_with("40{"));
@@ -158,7 +155,7 @@ async fn acknowledgements_of_both_sides_survive_an_upgrade() {
 
 #[tokio::test]
 async fn a_binary_event_may_be_cut_in_two_by_an_upgrade() {
-    let mut hub = hub().await;
+    let mut hub = Hub::by_default().await;
     let polling = Polling::open(&hub.server, PATH).await;
     polling.send("40").await;
     assert!(polling.poll().await.starts_with("40{"));

@@ -5,16 +5,13 @@ use convoke::socketio::DisconnectReason;
 use serde_json::{Value, json};
 
 use crate::support::raw::{Polling, Ws};
-use crate::support::server::{Options, eventually, within};
+use crate::support::server::Options;
 use crate::support::sockets::{Hub, PATH, connected};
-
-async fn hub() -> Hub {
-    Hub::start(Options::default()).await
-}
+use crate::support::{eventually, within};
 
 #[tokio::test]
 async fn events_come_back_with_all_their_arguments() {
-    let hub = hub().await;
+    let hub = Hub::by_default().await;
     let mut ws = connected(&hub.server).await;
     for event in [r#"42["echo"]"#, r#"42["echo",1,"2",{"3":[true,null,1.5e3]}]"#, r#"42["echo","€ \"😀\" \u20ac"]"#] {
         ws.send(event).await;
@@ -31,7 +28,7 @@ async fn events_come_back_with_all_their_arguments() {
 
 #[tokio::test]
 async fn polling_carries_the_same_events() {
-    let hub = hub().await;
+    let hub = Hub::by_default().await;
     let polling = Polling::open(&hub.server, PATH).await;
     polling.send("40").await;
     assert!(polling.poll().await.starts_with("40{"));
@@ -46,7 +43,7 @@ async fn polling_carries_the_same_events() {
 
 #[tokio::test]
 async fn an_acknowledgement_carries_what_the_handler_answers() {
-    let hub = hub().await;
+    let hub = Hub::by_default().await;
     let mut ws = connected(&hub.server).await;
     for (event, ack) in [
         (r#"42456["return",1,"2",{"3":[false]}]"#, r#"43456[1,"2",{"3":[false]}]"#),
@@ -79,7 +76,7 @@ async fn is_refused(ws: &mut Ws, event: &str, arguments: &str, code: &str) {
 
 #[tokio::test]
 async fn whatever_is_refused_says_why_with_and_without_an_ack_and_the_socket_goes_on() {
-    let hub = hub().await;
+    let hub = Hub::by_default().await;
     let mut ws = connected(&hub.server).await;
     is_refused(&mut ws, "nobody-knows", "", "UNKNOWN_EVENT").await;
     is_refused(&mut ws, "object", r#","text""#, "INVALID_PAYLOAD").await;
@@ -100,7 +97,7 @@ async fn whatever_is_refused_says_why_with_and_without_an_ack_and_the_socket_goe
 
 #[tokio::test]
 async fn a_packet_that_does_not_decode_closes_the_transport() {
-    let mut hub = hub().await;
+    let mut hub = Hub::by_default().await;
     for malformed in [
         "4",
         "4abc",
@@ -156,7 +153,7 @@ async fn a_packet_that_does_not_decode_closes_the_transport() {
 
 #[tokio::test]
 async fn attachments_must_be_as_many_as_announced() {
-    let mut hub = hub().await;
+    let mut hub = Hub::by_default().await;
     let announced = r#"452-["see",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]"#;
 
     let mut text_instead = connected(&hub.server).await;
@@ -194,7 +191,7 @@ async fn attachments_must_be_as_many_as_announced() {
 
 #[tokio::test]
 async fn events_are_handled_in_order_and_the_end_comes_after_them() {
-    let mut hub = hub().await;
+    let mut hub = Hub::by_default().await;
     let mut ws = connected(&hub.server).await;
     ws.send(r#"42["wait"]"#).await;
     for n in 0..50 {

@@ -8,12 +8,9 @@ use serde_json::{Value, json};
 
 use crate::support::msgpack::{pack, unpack};
 use crate::support::raw::{Polling, Tcp, Ws, frame};
-use crate::support::server::{Options, Server, eventually, within};
+use crate::support::server::Server;
 use crate::support::sockets::{Hub, PATH, connected};
-
-async fn hub() -> Hub {
-    Hub::start(Options::default()).await
-}
+use crate::support::{eventually, within};
 
 async fn send(ws: &mut Ws, packet: Value) {
     ws.send_binary(&pack(&packet)).await;
@@ -39,7 +36,7 @@ fn event(data: Value) -> Value {
 
 #[tokio::test]
 async fn a_msgpack_client_connects_talks_and_leaves() {
-    let mut hub = hub().await;
+    let mut hub = Hub::by_default().await;
     let mut ws = connected_msgpack(&hub.server).await;
     assert_eq!(hub.socket().await.parser(), Parser::Msgpack);
     let data = json!(["echo", 1, -7, 1.5, "€", null, true, {"deep": [{"$bin": [1, 2, 3]}]}]);
@@ -60,7 +57,7 @@ async fn a_msgpack_client_connects_talks_and_leaves() {
 
 #[tokio::test]
 async fn a_msgpack_client_may_poll_and_upgrade() {
-    let hub = hub().await;
+    let hub = Hub::by_default().await;
     let polling = Polling::open(&hub.server, PATH).await;
     let packet = |value: Value| format!("b{}", base64(&pack(&value)));
     polling.send(packet(json!({"type": 0, "nsp": "/"}))).await;
@@ -84,7 +81,7 @@ fn unbase64(text: &str) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_text_client_and_a_msgpack_client_hear_each_other_unchanged() {
-    let mut hub = hub().await;
+    let mut hub = Hub::by_default().await;
     let mut text = connected(&hub.server).await;
     let text_socket = hub.socket().await;
     let mut msgpack = connected_msgpack(&hub.server).await;
@@ -112,12 +109,12 @@ async fn a_text_client_and_a_msgpack_client_hear_each_other_unchanged() {
 
 #[tokio::test]
 async fn the_hub_s_questions_reach_a_msgpack_client_and_its_answers_come_back() {
-    let mut hub = hub().await;
+    let mut hub = Hub::by_default().await;
     let mut ws = connected_msgpack(&hub.server).await;
     let socket = hub.socket().await;
     let asked = tokio::spawn(async move {
         let args = convoke::protocol::event::Args::event("question", "1");
-        socket.emit_args_with_ack(&args, crate::support::server::DEADLINE).await
+        socket.emit_args_with_ack(&args, crate::support::DEADLINE).await
     });
     assert_eq!(next(&mut ws).await, json!({"type": 2, "nsp": "/", "id": 1, "data": ["question", 1]}));
     send(&mut ws, json!({"type": 3, "nsp": "/", "id": 1, "data": ["yes", {"$bin": [5]}]})).await;
@@ -128,7 +125,7 @@ async fn the_hub_s_questions_reach_a_msgpack_client_and_its_answers_come_back() 
 
 #[tokio::test]
 async fn a_msgpack_event_that_breaks_the_rules_is_refused_and_the_socket_goes_on() {
-    let hub = hub().await;
+    let hub = Hub::by_default().await;
     let mut ws = connected_msgpack(&hub.server).await;
     let deep = (0..70).fold(json!(1), |inner, _| json!([inner]));
     for argument in [json!({"_placeholder": true, "num": 0}), deep, json!({"__proto__": 1}), json!(1_i64 << 60)] {
@@ -145,7 +142,7 @@ async fn a_msgpack_event_that_breaks_the_rules_is_refused_and_the_socket_goes_on
 
 #[tokio::test]
 async fn a_msgpack_packet_that_does_not_decode_closes_the_transport() {
-    let mut hub = hub().await;
+    let mut hub = Hub::by_default().await;
     let mut malformed = vec![vec![], vec![0xc1], vec![0x83, 0xa4], b"42[\"see\"]".to_vec()];
     malformed.extend(
         [
@@ -190,7 +187,7 @@ async fn a_msgpack_packet_that_does_not_decode_closes_the_transport() {
 
 #[tokio::test]
 async fn nobody_changes_the_parser_on_the_way() {
-    let mut hub = hub().await;
+    let mut hub = Hub::by_default().await;
     let mut ws = connected_msgpack(&hub.server).await;
     ws.send(r#"42["see"]"#).await;
     ws.closed_with(1002, "protocol error").await;
@@ -202,7 +199,7 @@ async fn nobody_changes_the_parser_on_the_way() {
 
 #[tokio::test]
 async fn a_fragmented_msgpack_packet_is_put_together() {
-    let mut hub = hub().await;
+    let mut hub = Hub::by_default().await;
     let mut tcp = Tcp::websocket(&hub.server, PATH).await;
     let connect = pack(&json!({"type": 0, "nsp": "/"}));
     tcp.write(&[frame(2, &connect[..3]), frame(0, &connect[3..5]), frame(0x80, &connect[5..])].concat()).await;
@@ -213,7 +210,7 @@ async fn a_fragmented_msgpack_packet_is_put_together() {
 
 #[tokio::test]
 async fn a_first_message_that_no_parser_reads_closes_the_transport() {
-    let hub = hub().await;
+    let hub = Hub::by_default().await;
     let mut ws = Ws::open(&hub.server, PATH).await;
     ws.send("4abc").await;
     ws.closed_with(1002, "protocol error").await;

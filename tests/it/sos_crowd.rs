@@ -16,7 +16,7 @@ use super::support::redis::Server;
 use super::support::returning::come;
 use super::support::roster::Roster;
 use super::support::sever::sever;
-use super::support::{eventually, eventually_within};
+use super::support::{eventually, eventually_within, incident};
 
 /// Two nodes on a Redis of their own.
 struct Pair {
@@ -183,19 +183,13 @@ async fn after_a_cut_subscription_the_lists_of_a_crowd_are_right() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_window_that_was_open_when_its_node_died_is_announced() {
-    let pair = Pair::start(&[("PRESENCE_WINDOW_MS", "3000")]).await;
+    let pair = Pair::start(&[("PRESENCE_WINDOW_MS", "3000"), ("NODE_LEASE_MS", "3000")]).await;
     let [dies, lives] = &pair.nodes;
     dies.create_sos("open", "c").await;
-    let member = async |hub: &Hub, user: &str| {
-        let client = Client::connect(&hub.url(), json!({"token": hub.token("rescuer", user, &["open"])})).await;
-        client.wait_count("sos:state", 1).await;
-        client
-    };
+    let member = async |hub, user| incident::member(hub, "rescuer", user, "open").await;
     let witness = member(lives, "witness").await;
     let twin = [member(dies, "twin").await, member(lives, "twin").await];
     member(lives, "leaver").await.wait_for("presence:update", |told| told["count"] == 3).await;
-    // Whoever judges has to have watched for a whole lease.
-    tokio::time::sleep(Duration::from_secs(10)).await;
     // The first change is told at once; the second is the dying node's to tell.
     let (status, _) =
         dies.internal(reqwest::Method::POST, "/sos/open/members", Some(json!({"userId": "witness", "role": "citizen"}))).await;

@@ -4,12 +4,9 @@ use serde_json::{Value, json};
 
 use super::support::client::Client;
 use super::support::hub::{Hub, now_seconds};
-use super::support::redis::{Server, single};
+use super::support::incident::member;
+use super::support::redis::Server;
 use super::support::stub_http::{Answer, StubHttp};
-
-async fn hub() -> Hub {
-    Hub::start(&[("REDIS_URL", &single().url())]).await
-}
 
 /// For nodes that have an SOS service: those of other tests would take what is owed to it for settled.
 fn served() -> &'static Server {
@@ -20,12 +17,6 @@ async fn hub_with(service: &StubHttp) -> Hub {
     Hub::start(&[("REDIS_URL", &served().url()), ("SOS_MS_URL", &service.url()), ("PRESENCE_OFFLINE_SECONDS", "1")]).await
 }
 
-async fn join(hub: &Hub, role: &str, user: &str, sos: &str) -> Client {
-    let client = Client::connect(&hub.url(), json!({"token": hub.token(role, user, &[sos])})).await;
-    client.wait_count("sos:state", 1).await;
-    client
-}
-
 /// Sends without an ack and returns the code of the `error` event.
 async fn error_of(client: &mut Client, event: &str, payload: Value) -> Value {
     client.emit(event, payload);
@@ -34,10 +25,10 @@ async fn error_of(client: &mut Client, event: &str, payload: Value) -> Value {
 
 #[tokio::test]
 async fn a_location_reaches_the_rescuer_and_the_newest_of_a_burst_comes_last() {
-    let hub = hub().await;
+    let hub = Hub::on_shared_redis(&[]).await;
     hub.create_sos("ev-loc", "c1").await;
-    let citizen = join(&hub, "citizen", "c1", "ev-loc").await;
-    let mut rescuer = join(&hub, "rescuer", "r1", "ev-loc").await;
+    let citizen = member(&hub, "citizen", "c1", "ev-loc").await;
+    let mut rescuer = member(&hub, "rescuer", "r1", "ev-loc").await;
     let first = citizen.ask_ok("location:update", json!({"latitude": 1.5, "longitude": 0})).await;
     assert_eq!(first["coalesced"], Value::Null);
     for latitude in [2, 3, 4] {
@@ -52,10 +43,10 @@ async fn a_location_reaches_the_rescuer_and_the_newest_of_a_burst_comes_last() {
 
 #[tokio::test]
 async fn an_incident_goes_from_active_to_closed() {
-    let hub = hub().await;
+    let hub = Hub::on_shared_redis(&[]).await;
     hub.create_sos("ev-life", "c1").await;
-    let mut citizen = join(&hub, "citizen", "c1", "ev-life").await;
-    let rescuer = join(&hub, "rescuer", "r1", "ev-life").await;
+    let mut citizen = member(&hub, "citizen", "c1", "ev-life").await;
+    let rescuer = member(&hub, "rescuer", "r1", "ev-life").await;
     let joined = citizen.wait_for("sos:init", |event| event["userId"] == "r1").await;
     assert_eq!(joined["action"], "user_joined");
     rescuer.ask_ok("sos:ack", json!({})).await;
@@ -78,10 +69,10 @@ async fn an_incident_goes_from_active_to_closed() {
 
 #[tokio::test]
 async fn messages_come_once_in_order_and_with_history() {
-    let hub = hub().await;
+    let hub = Hub::on_shared_redis(&[]).await;
     hub.create_sos("ev-talk", "c1").await;
-    let citizen = join(&hub, "citizen", "c1", "ev-talk").await;
-    let rescuer = join(&hub, "rescuer", "r1", "ev-talk").await;
+    let citizen = member(&hub, "citizen", "c1", "ev-talk").await;
+    let rescuer = member(&hub, "rescuer", "r1", "ev-talk").await;
     let sent = citizen.ask_ok("message:send", json!({"text": "help", "clientMessageId": "m1"})).await;
     let again = citizen.ask_ok("message:send", json!({"text": "help", "clientMessageId": "m1"})).await;
     assert_eq!((&again["messageId"], &again["duplicate"]), (&sent["messageId"], &json!(true)));
@@ -97,11 +88,11 @@ async fn messages_come_once_in_order_and_with_history() {
 
 #[tokio::test]
 async fn a_stranger_gets_into_nothing() {
-    let hub = hub().await;
+    let hub = Hub::on_shared_redis(&[]).await;
     hub.create_sos("ev-mine", "c1").await;
-    let citizen = join(&hub, "citizen", "c1", "ev-mine").await;
+    let citizen = member(&hub, "citizen", "c1", "ev-mine").await;
     hub.create_sos("ev-other", "c2").await;
-    let stranger = join(&hub, "citizen", "c2", "ev-other").await;
+    let stranger = member(&hub, "citizen", "c2", "ev-other").await;
     let attempts = [
         ("sos:init", json!({})),
         ("sos:close", json!({})),
@@ -129,9 +120,9 @@ async fn a_stranger_gets_into_nothing() {
 
 #[tokio::test]
 async fn bad_input_is_answered_with_the_events_own_code() {
-    let hub = hub().await;
+    let hub = Hub::on_shared_redis(&[]).await;
     hub.create_sos("ev-bad", "c1").await;
-    let mut citizen = join(&hub, "citizen", "c1", "ev-bad").await;
+    let mut citizen = member(&hub, "citizen", "c1", "ev-bad").await;
     let cases = [
         ("sos:init", json!({"sosId": 7}), "INVALID_SOS_ID"),
         ("sos:init", json!([1]), "INVALID_PAYLOAD"),
@@ -160,9 +151,9 @@ async fn bad_input_is_answered_with_the_events_own_code() {
 
 #[tokio::test]
 async fn a_backfill_is_accepted_in_parts_and_after_the_end() {
-    let hub = hub().await;
+    let hub = Hub::on_shared_redis(&[]).await;
     hub.create_sos("ev-batch", "c1").await;
-    let citizen = join(&hub, "citizen", "c1", "ev-batch").await;
+    let citizen = member(&hub, "citizen", "c1", "ev-batch").await;
     let at = now_seconds() * 1000 - 60_000;
     let points = json!({"points": [
         {"latitude": 1, "longitude": 1, "timestamp": at},
@@ -179,11 +170,11 @@ async fn a_backfill_is_accepted_in_parts_and_after_the_end() {
 
 #[tokio::test]
 async fn signals_go_to_the_others_or_to_one() {
-    let hub = hub().await;
+    let hub = Hub::on_shared_redis(&[]).await;
     hub.create_sos("ev-sig", "c1").await;
-    let mut citizen = join(&hub, "citizen", "c1", "ev-sig").await;
-    let mut one = join(&hub, "rescuer", "r1", "ev-sig").await;
-    let mut two = join(&hub, "rescuer", "r2", "ev-sig").await;
+    let mut citizen = member(&hub, "citizen", "c1", "ev-sig").await;
+    let mut one = member(&hub, "rescuer", "r1", "ev-sig").await;
+    let mut two = member(&hub, "rescuer", "r2", "ev-sig").await;
     one.ask_ok("offer", json!({"payload": {"sdp": "x"}})).await;
     for other in [&mut citizen, &mut two] {
         let offer = other.wait("offer").await;
@@ -199,7 +190,7 @@ async fn signals_go_to_the_others_or_to_one() {
 
 #[tokio::test]
 async fn watchers_see_every_incident_once() {
-    let hub = hub().await;
+    let hub = Hub::on_shared_redis(&[]).await;
     let mut dispatcher = Client::connect(&hub.url(), json!({"token": hub.token("dispatcher", "d1", &[])})).await;
     hub.create_sos("ev-watch-0", "c1").await;
     let active = dispatcher.ask_ok("sos:watch", json!({})).await["active"].take();
@@ -207,11 +198,11 @@ async fn watchers_see_every_incident_once() {
     hub.create_sos("ev-watch", "c1").await;
     let created = dispatcher.wait_for("sos:created", |state| state["sosId"] == "ev-watch").await;
     assert_eq!((&created["citizenId"], &created["status"]), (&json!("c1"), &json!("active")));
-    let citizen = join(&hub, "citizen", "c1", "ev-watch").await;
+    let citizen = member(&hub, "citizen", "c1", "ev-watch").await;
     dispatcher.ask_ok("sos:init", json!({"sosId": "ev-watch"})).await;
     citizen.ask_ok("sos:close", json!({})).await;
     dispatcher.wait_for("sos:close", |event| event["sosId"] == "ev-watch").await;
-    let other = join(&hub, "citizen", "c1", "ev-watch-0").await;
+    let other = member(&hub, "citizen", "c1", "ev-watch-0").await;
     other.ask_ok("sos:close", json!({})).await;
     dispatcher.wait_for("sos:close", |event| event["sosId"] == "ev-watch-0").await;
     let closes = dispatcher.received("sos:close");
@@ -220,10 +211,10 @@ async fn watchers_see_every_incident_once() {
 
 #[tokio::test]
 async fn an_admission_gives_a_role_and_a_removal_outranks_the_token() {
-    let hub = hub().await;
+    let hub = Hub::on_shared_redis(&[]).await;
     hub.create_sos("ev-adm", "c1").await;
     hub.create_sos("ev-home", "x1").await;
-    let mut helper = join(&hub, "citizen", "x1", "ev-home").await;
+    let mut helper = member(&hub, "citizen", "x1", "ev-home").await;
     let target = json!({"sosId": "ev-adm"});
     assert_eq!(helper.ask("sos:init", target.clone()).await["code"], "FORBIDDEN");
     let body = json!({"userId": "x1", "role": "rescuer"});
@@ -241,7 +232,7 @@ async fn an_admission_gives_a_role_and_a_removal_outranks_the_token() {
 
 #[tokio::test]
 async fn an_expired_token_opens_its_own_incident_only_while_that_lasts() {
-    let hub = hub().await;
+    let hub = Hub::on_shared_redis(&[]).await;
     hub.create_sos("ev-grace", "c1").await;
     hub.create_sos("ev-else", "c1").await;
     let expired = |role: &str, sos: &[&str]| hub.token_until(role, "c1", sos, Some(now_seconds() - 120));
@@ -260,7 +251,7 @@ async fn an_expired_token_opens_its_own_incident_only_while_that_lasts() {
 
 #[tokio::test]
 async fn a_refresh_replaces_rights_and_rooms_at_once() {
-    let hub = hub().await;
+    let hub = Hub::on_shared_redis(&[]).await;
     hub.create_sos("ev-ref-a", "c1").await;
     hub.create_sos("ev-ref-b", "c1").await;
     let soon = hub.token_until("citizen", "c1", &["ev-ref-a"], Some(now_seconds() + 50));
@@ -324,9 +315,9 @@ async fn a_lost_connection_is_announced_after_its_grace_and_a_leave_at_once() {
     let service = StubHttp::start(Answer::json(200, &json!({}))).await;
     let hub = hub_with(&service).await;
     hub.create_sos("ev-pres", "c1").await;
-    let mut citizen = join(&hub, "citizen", "c1", "ev-pres").await;
-    let rescuer = join(&hub, "rescuer", "r1", "ev-pres").await;
-    let leaver = join(&hub, "rescuer", "r2", "ev-pres").await;
+    let mut citizen = member(&hub, "citizen", "c1", "ev-pres").await;
+    let rescuer = member(&hub, "rescuer", "r1", "ev-pres").await;
+    let leaver = member(&hub, "rescuer", "r2", "ev-pres").await;
     let member = |user: &'static str, online: bool| {
         move |event: &Value| {
             let members = event["members"].as_array().expect("a list");
@@ -349,7 +340,7 @@ async fn a_lost_connection_is_announced_after_its_grace_and_a_leave_at_once() {
 
 #[tokio::test]
 async fn pings_and_heartbeats_are_answered() {
-    let hub = hub().await;
+    let hub = Hub::on_shared_redis(&[]).await;
     let mut client = Client::connect(&hub.url(), json!({"token": hub.token("rescuer", "r1", &[])})).await;
     client.ask_ok("ping", json!({"n": 1, "respondedAt": "x"})).await;
     let pong = client.wait("pong").await;
@@ -363,8 +354,8 @@ async fn an_empty_redis_gets_state_and_members_back() {
     let redis = Server::start(&[]);
     let service = StubHttp::start(Answer::json(200, &json!({"citizenId": "c1", "status": "assigned"}))).await;
     let hub = Hub::start(&[("REDIS_URL", &redis.url()), ("SOS_MS_URL", &service.url())]).await;
-    let citizen = join(&hub, "citizen", "c1", "ev-lost").await;
-    let mut rescuer = join(&hub, "rescuer", "r1", "ev-lost").await;
+    let citizen = member(&hub, "citizen", "c1", "ev-lost").await;
+    let mut rescuer = member(&hub, "rescuer", "r1", "ev-lost").await;
     redis.stop();
     hub.wait_for_status("/readyz", 503).await;
     redis.restart();
@@ -378,7 +369,7 @@ async fn an_empty_redis_gets_state_and_members_back() {
 
 #[tokio::test]
 async fn a_dispatchers_expired_token_ends_its_socket_and_a_rescuers_does_not() {
-    let hub = hub().await;
+    let hub = Hub::on_shared_redis(&[]).await;
     hub.create_sos("ev-exp", "c1").await;
     // It counts 30 seconds more than it says.
     let until = Some(now_seconds() + 2 - 30);

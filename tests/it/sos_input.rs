@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 
 use super::support::client::Client;
 use super::support::hub::Hub;
+use super::support::incident::member;
 use super::support::msgpack::Talker;
-use super::support::pair::{Pair, member, pair};
+use super::support::pair::{Pair, pair};
 
 const ALL: [&str; 18] = [
     "sos:init",

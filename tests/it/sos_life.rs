@@ -6,9 +6,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::support::client::{Client, Received};
+use super::support::eventually;
 use super::support::hub::{Hub, now_seconds};
-use super::support::pair::{OFFLINE_SECONDS, Pair, client, member, pair};
-use super::support::server::eventually;
+use super::support::incident::{client, member};
+use super::support::pair::{OFFLINE_SECONDS, Pair, pair};
 
 async fn post(hub: &Hub, path: &str, body: Value) {
     let (status, answer) = hub.internal(Method::POST, path, Some(body)).await;

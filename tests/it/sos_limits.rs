@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::support::client::Client;
 use super::support::hub::Hub;
-use super::support::pair::{Pair, client, member, pair};
-use super::support::redis::single;
+use super::support::incident::{client, member};
+use super::support::pair::{Pair, pair};
 
 #[tokio::test]
 async fn a_signal_over_its_size_is_refused_and_one_of_its_size_arrives() {
@@ -56,7 +56,7 @@ async fn a_page_of_long_messages_ends_before_256_kib_and_all_of_them_are_read() 
 
 #[tokio::test]
 async fn beyond_its_rooms_a_socket_gets_into_no_other_until_it_leaves_one() {
-    let hub = Hub::start(&[("REDIS_URL", &single().url()), ("ROOMS_PER_SOCKET", "2")]).await;
+    let hub = Hub::on_shared_redis(&[("ROOMS_PER_SOCKET", "2")]).await;
     let dispatcher = client(&hub, "dispatcher", "d1", &[]).await;
     for sos in ["limit-room-1", "limit-room-2", "limit-room-3"] {
         hub.create_sos(sos, "c1").await;
@@ -72,7 +72,7 @@ async fn beyond_its_rooms_a_socket_gets_into_no_other_until_it_leaves_one() {
 
 #[tokio::test]
 async fn a_state_over_its_size_is_cut_and_says_so() {
-    let hub = Hub::start(&[("REDIS_URL", &single().url()), ("MAX_STATE_BYTES", "65536")]).await;
+    let hub = Hub::on_shared_redis(&[("MAX_STATE_BYTES", "65536")]).await;
     hub.create_sos("limit-state", "c1").await;
     let mut rescuers = Vec::new();
     for n in 0..40 {

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::support::client::Client;
 use super::support::hub::{Hub, INTERNAL};
-use super::support::pair::{Pair, client, member, pair};
+use super::support::incident::{client, member};
+use super::support::pair::{Pair, pair};
 
 /// Who asks, in the order of the columns of the tables below.
 const COLUMNS: [Column; 11] = [

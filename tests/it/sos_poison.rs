@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 
 use super::support::client::Client;
 use super::support::hub::{Hub, INTERNAL, now_seconds};
+use super::support::incident::member;
 use super::support::msgpack::{Talker, event_with, pack};
 use super::support::node::Script;
-use super::support::pair::{Pair, member, pair};
+use super::support::pair::{Pair, pair};
 
 /// Text packets, as they stand on the wire; each with what follows it as binary.
 fn poisoned_text() -> Vec<(String, Vec<Vec<u8>>)> {

@@ -5,23 +5,18 @@ use serde_json::{Value, json};
 
 use super::support::client::Client;
 use super::support::hub::Hub;
+use super::support::incident::{member, say};
 use super::support::redis::Server;
 use super::support::sos_ms::{Mood, Odd, SosMs};
 use super::support::{eventually, eventually_within};
 
 /// Each test has a Redis of its own: nodes look after all incidents there, and would ask their own service for those of others.
 async fn node(redis: &Server, service: &SosMs) -> Hub {
-    Hub::start(&[("REDIS_URL", &redis.url()), ("SOS_MS_URL", &service.url())]).await
+    node_with(redis, service, &[]).await
 }
 
-async fn join(hub: &Hub, role: &str, user: &str, sos: &str) -> Client {
-    let client = Client::connect(&hub.url(), json!({"token": hub.token(role, user, &[sos])})).await;
-    client.wait_count("sos:state", 1).await;
-    client
-}
-
-async fn say(client: &Client, text: &str) {
-    client.ask_ok("message:send", json!({"text": text})).await;
+async fn node_with(redis: &Server, service: &SosMs, more: &[(&str, &str)]) -> Hub {
+    Hub::start(&[&[("REDIS_URL", &*redis.url()), ("SOS_MS_URL", &service.url())], more].concat()).await
 }
 
 /// The texts of the messages that the service has taken.
@@ -46,8 +41,8 @@ async fn the_service_leads_an_incident_and_hears_only_what_clients_did() {
     assert_eq!((status, &made["success"], &made["data"]["status"]), (201, &json!(true), &json!("active")));
     assert_eq!(post("/sos/init", init).await.0, 200, "a repeat");
 
-    let citizen = join(&hub, "citizen", "c1", "seed-lead").await;
-    let mut rescuer = join(&hub, "rescuer", "r1", "seed-lead").await;
+    let citizen = member(&hub, "citizen", "c1", "seed-lead").await;
+    let mut rescuer = member(&hub, "rescuer", "r1", "seed-lead").await;
     let state = rescuer.wait("sos:state").await;
     assert_eq!((&state["soNo"], &state["address"]["city"]), (&json!("SO-7"), &json!("Quezon City")));
     assert_eq!((&state["locations"][0]["userId"], &state["locations"][0]["latitude"]), (&json!("c1"), &json!(14.5)));
@@ -117,7 +112,7 @@ async fn what_the_service_does_not_answer_is_told_apart_from_what_it_does_not_kn
         let state = rescuer.wait("sos:state").await;
         assert_eq!((&state["status"], &state["provisional"]), (&json!("active"), &json!(true)));
         assert_eq!(state["citizenId"], Value::Null, "a rescuer is nobody's citizen");
-        let _citizen = join(&hub, "citizen", "c1", &sos).await;
+        let _citizen = member(&hub, "citizen", "c1", &sos).await;
         let joined = dispatcher.ask_ok("sos:init", request(&sos)).await["data"].take();
         assert_eq!((&joined["provisional"], &joined["citizenId"]), (&json!(true), &json!("c1")), "there is a state now");
         dispatcher.ask_ok("sos:leave", request(&sos)).await;
@@ -164,7 +159,7 @@ async fn a_provisional_incident_is_completed_by_init_and_its_members_hear_of_it(
     let (redis, service) = (Server::start(&[]), SosMs::start().await);
     service.set(Mood::Cut);
     let hub = node(&redis, &service).await;
-    let mut citizen = join(&hub, "citizen", "c1", "seed-complete").await;
+    let mut citizen = member(&hub, "citizen", "c1", "seed-complete").await;
     assert_eq!(citizen.wait("sos:state").await["provisional"], true);
     say(&citizen, "while provisional").await;
     let body = json!({"sosId": "seed-complete", "citizenId": "c1", "type": "fire", "soNo": "SO-3"});
@@ -181,10 +176,10 @@ async fn a_provisional_incident_is_completed_by_init_and_its_members_hear_of_it(
 async fn a_provisional_incident_is_completed_by_the_repeated_look_up() {
     let (redis, service) = (Server::start(&[]), SosMs::start().await);
     service.set(Mood::Down);
-    let hub = node(&redis, &service).await;
-    let mut plain = join(&hub, "citizen", "c1", "seed-again").await;
-    let mut changed = join(&hub, "rescuer", "r1", "seed-changed").await;
-    let mut over = join(&hub, "citizen", "c1", "seed-over").await;
+    let hub = node_with(&redis, &service, &[("SOS_LOOKUP_SECONDS", "1")]).await;
+    let mut plain = member(&hub, "citizen", "c1", "seed-again").await;
+    let mut changed = member(&hub, "rescuer", "r1", "seed-changed").await;
+    let mut over = member(&hub, "citizen", "c1", "seed-over").await;
     changed.ask_ok("sos:status:update", json!({"status": "assigned"})).await;
     service.knows("seed-again", json!({"citizenId": "c7", "status": "en_route", "soNo": "SO-1"}));
     service.knows("seed-changed", json!({"citizenId": "c8", "status": "arrived", "soNo": "SO-2"}));
@@ -210,7 +205,7 @@ async fn while_the_service_is_down_nothing_is_lost_and_each_incident_keeps_its_o
     let mut members = Vec::new();
     for sos in incidents {
         a.create_sos(sos, "c1").await;
-        members.push((join(&a, "citizen", "c1", sos).await, join(&b, "rescuer", "r1", sos).await));
+        members.push((member(&a, "citizen", "c1", sos).await, member(&b, "rescuer", "r1", sos).await));
     }
     service.answers_oddly("lost answer", Odd::Lost);
     service.answers_oddly("refused", Odd::Status(422));
@@ -258,12 +253,13 @@ async fn while_the_service_is_down_nothing_is_lost_and_each_incident_keeps_its_o
 #[tokio::test]
 async fn another_node_delivers_what_a_killed_node_had_not_delivered() {
     let (redis, service) = (Server::start(&[]), SosMs::start().await);
-    let (a, b) = tokio::join!(node(&redis, &service), node(&redis, &service));
+    let lease = [("NODE_LEASE_MS", "3000")];
+    let (a, b) = tokio::join!(node_with(&redis, &service, &lease), node_with(&redis, &service, &lease));
     for sos in ["seed-quiet", "seed-lively"] {
         a.create_sos(sos, "c1").await;
     }
-    let (quiet, lively) = (join(&a, "citizen", "c1", "seed-quiet").await, join(&a, "citizen", "c1", "seed-lively").await);
-    let survivor = join(&b, "rescuer", "r1", "seed-lively").await;
+    let (quiet, lively) = (member(&a, "citizen", "c1", "seed-quiet").await, member(&a, "citizen", "c1", "seed-lively").await);
+    let survivor = member(&b, "rescuer", "r1", "seed-lively").await;
     // Both events of a join: so the deliverers are idle when the service falls silent.
     eventually("all is delivered", || {
         ["seed-quiet", "seed-lively"]

@@ -9,23 +9,18 @@ use serde_json::{Value, json};
 use super::support::client::Client;
 use super::support::eventually_within;
 use super::support::hub::Hub;
+use super::support::incident::member;
 use super::support::redis::Server;
 use super::support::returning::come;
 use super::support::sos_ms::{Mood, SosMs};
 
 const NO_SWEEP: (&str, &str) = ("SOS_SWEEP_SECONDS", "86400");
 /// Whoever judges another node dead has to have watched for a whole lease.
-const LEASE: Duration = Duration::from_millis(10_500);
+const LEASE: Duration = Duration::from_secs(3);
 
 async fn node(redis: &Server, name: &str, more: &[(&str, &str)]) -> Hub {
     let url = redis.url();
     Hub::start(&[&[("REDIS_URL", &*url), ("NODE_ID", name), NO_SWEEP], more].concat()).await
-}
-
-async fn join(hub: &Hub, role: &str, user: &str, sos: &str) -> Client {
-    let client = Client::connect(&hub.url(), json!({"token": hub.token(role, user, &[sos])})).await;
-    client.wait_count("sos:state", 1).await;
-    client
 }
 
 fn lookups(service: &SosMs, sos: &str) -> usize {
@@ -66,7 +61,7 @@ async fn a_provisional_incident_that_the_service_does_not_know_is_ended() {
     let (redis, service) = (Server::start(&[]), SosMs::start().await);
     service.set(Mood::Down);
     let hub = node(&redis, "a", &[("SOS_MS_URL", &service.url()), ("SOS_LOOKUP_SECONDS", "1")]).await;
-    let mut citizen = join(&hub, "citizen", "c1", "unknown").await;
+    let mut citizen = member(&hub, "citizen", "c1", "unknown").await;
     service.set(Mood::Up);
     let close = citizen.wait("sos:close").await;
     let facts = (&close["status"], &close["closedBy"], &close["reason"]);
@@ -78,7 +73,8 @@ async fn a_provisional_incident_that_the_service_does_not_know_is_ended() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_killed_node_had_promised_is_done_once_it_is_dead() {
     let redis = Server::start(&[]);
-    let more = [("SOS_ACK_SECONDS", "16"), ("PRESENCE_OFFLINE_SECONDS", "5")];
+    let lease = LEASE.as_millis().to_string();
+    let more = [("SOS_ACK_SECONDS", "6"), ("PRESENCE_OFFLINE_SECONDS", "2"), ("NODE_LEASE_MS", &*lease)];
     let (a, b) = tokio::join!(node(&redis, "a", &more), node(&redis, "b", &more));
     let started = Instant::now();
     let dispatcher = Client::connect(&b.url(), json!({"token": b.token("dispatcher", "d1", &[])})).await;
@@ -90,9 +86,9 @@ async fn what_a_killed_node_had_promised_is_done_once_it_is_dead() {
     for sos in ["left", "pending"] {
         b.create_sos(sos, "c1").await;
     }
-    let (left, pending) = (join(&b, "rescuer", "r1", "left").await, join(&b, "rescuer", "r1", "pending").await);
-    join(&a, "citizen", "c1", "left").await.close().await;
-    let citizen = join(&a, "citizen", "c1", "pending").await;
+    let (left, pending) = (member(&b, "rescuer", "r1", "left").await, member(&b, "rescuer", "r1", "pending").await);
+    member(&a, "citizen", "c1", "left").await.close().await;
+    let citizen = member(&a, "citizen", "c1", "pending").await;
     for latitude in [1, 2] {
         citizen.ask_ok("location:update", json!({"latitude": latitude, "longitude": 0})).await;
     }
@@ -156,7 +152,7 @@ async fn who_was_lost_when_the_last_node_left_is_announced_by_the_next_one() {
     ];
     let hub = node(&redis, "a", &more).await;
     hub.create_sos("left", "c1").await;
-    let _client = join(&hub, "citizen", "c1", "left").await;
+    let _client = member(&hub, "citizen", "c1", "left").await;
     hub.signal(libc::SIGTERM);
     assert!(hub.exited().await.success());
     let _next = node(&redis, "b", &more).await;

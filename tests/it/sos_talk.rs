@@ -5,7 +5,8 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::support::pair::{Pair, client, member, pair};
+use super::support::incident::{client, member};
+use super::support::pair::{Pair, pair};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_members_on_all_nodes_hear_one_and_the_same_order() {

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::support::client::{Client, Refusal};
 use super::support::eventually;
 use super::support::hub::{Hub, SECRET, mint, now_seconds};
-use super::support::pair::{Pair, client, member, pair};
+use super::support::incident::{client, member};
+use super::support::pair::{Pair, pair};
 
 /// Signs any claims as the hub's tokens are signed.
 pub fn sign(claims: &Value) -> String {

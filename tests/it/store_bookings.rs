@@ -9,6 +9,7 @@ use serde_json::json;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::support::eventually_asked;
 use super::support::postgres::{database, migrate, prepared, sql, store, value};
 
 /// A start that is let through unless the tables say no.
@@ -181,11 +182,7 @@ async fn the_job_passes_over_what_another_holds_but_the_users_own_call_waits() {
 
 /// Until a query has this answer.
 pub async fn until(url: &str, query: &str, expected: &str) {
-    let start = std::time::Instant::now();
-    while value(url, query).await != expected {
-        assert!(start.elapsed() < Duration::from_secs(10), "never {expected}: {query}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    eventually_asked(&format!("{expected} is the answer to {query}"), async || value(url, query).await == expected).await;
 }
 
 #[tokio::test]

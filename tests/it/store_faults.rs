@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use super::store_bookings::{count_of, expire, started, until};
+use super::support::eventually_asked;
 use super::support::postgres::{Server, database, prepared, server, store_with, value};
 use super::support::proxy::{Mode, Proxy};
 
@@ -173,11 +174,8 @@ async fn starts_that_wait_leave_connections_to_others() {
 
 /// Until a ping is answered; each is answered, or refused, in time.
 async fn until_answers(store: &BookingStore) {
-    let start = std::time::Instant::now();
-    while timeout(PATIENCE, store.postgres().ping()).await.expect("it does not hang").is_err() {
-        assert!(start.elapsed() < PATIENCE, "it never answers again");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let answers = async || timeout(PATIENCE, store.postgres().ping()).await.expect("it does not hang").is_ok();
+    eventually_asked("it answers again", answers).await;
 }
 
 #[tokio::test]

@@ -14,7 +14,8 @@ use crate::support::hub::Hub;
 use crate::support::linked::linked;
 use crate::support::raw::{Polling, Tcp, Ws, request, sid_of, upgrade_request};
 use crate::support::redis::single;
-use crate::support::server::{Options, Server, eventually, within};
+use crate::support::server::{Options, Server};
+use crate::support::{eventually, within};
 
 const PATH: &str = "/engine.io/";
 const OPEN: &str = "EIO=4&transport=polling";
@@ -160,7 +161,7 @@ async fn a_node_that_is_short_of_files_refuses_at_once_and_serves_those_it_has()
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn long_paths_and_refusals_do_not_fill_the_log() {
-    let hub = Hub::start(&[("REDIS_URL", &single().url()), ("LOG_LEVEL", "info"), ("MAX_CONNECTIONS", "1")]).await;
+    let hub = Hub::on_shared_redis(&[("LOG_LEVEL", "info"), ("MAX_CONNECTIONS", "1")]).await;
     let long = format!("/internal/{}", "x".repeat(30_000));
     let mut websocket = TcpStream::connect(hub.address).await.map(Tcp).unwrap();
     websocket.write(upgrade_request("/socket.io/", "").as_bytes()).await;

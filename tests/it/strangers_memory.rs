@@ -15,8 +15,8 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::support::hub::Hub;
 use crate::support::msgpack;
 use crate::support::raw::{BINARY, FIN, PING, Polling, TEXT, Tcp, Ws, frame, http, request, text, upgrade_request};
-use crate::support::redis::single;
-use crate::support::server::{Options, Server, eventually, within};
+use crate::support::server::{Options, Server};
+use crate::support::{eventually, within};
 
 const PATH: &str = "/engine.io/";
 const OPEN: &str = "EIO=4&transport=polling";
@@ -171,7 +171,7 @@ async fn over_the_budget_newcomers_are_refused_and_who_is_here_goes_on() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn small_attachments_keep_no_large_packets_alive() {
-    let hub = Hub::start(&[("REDIS_URL", &single().url()), ("LOG_LEVEL", "info")]).await;
+    let hub = Hub::on_shared_redis(&[("LOG_LEVEL", "info"), ("READ_BYTES_PER_SECOND", "100000000000")]).await;
     let before = hub.rss();
     let large = text(&format!("6{}", "x".repeat(990_000)));
     let placeholders: Vec<_> = (0..10).map(|num| format!(r#"{{"_placeholder":true,"num":{num}}}"#)).collect();

@@ -26,6 +26,8 @@ use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
+use super::within;
+
 /// How long a test waits for what must come.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -118,7 +120,7 @@ impl Builder {
 
     /// Opens the transport only: the first packet is the test's.
     pub async fn open(self) -> Result<Client, Refusal> {
-        within("the WebSocket handshake", self.upgrade()).await
+        within(self.upgrade()).await
     }
 
     async fn upgrade(self) -> Result<Client, Refusal> {
@@ -410,11 +412,6 @@ impl Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Client").field("namespace", &self.namespace).field("closed", &self.state().closed).finish()
     }
-}
-
-/// Awaits `future`, or panics after [`PATIENCE`].
-pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("{what} took too long"))
 }
 
 fn prefix(namespace: &str) -> String {

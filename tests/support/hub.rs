@@ -20,6 +20,7 @@ use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value;
 
 use super::process::Process;
+use super::redis::single;
 
 /// The HS256 secret of every hub that a test starts, unless it sets another `JWT_SECRET`.
 pub const SECRET: &str = "a secret of the tests, at least 32 bytes long";
@@ -47,6 +48,11 @@ impl Hub {
         let hub = Self::start_unready(env).await;
         hub.wait_for_status("/readyz", 200).await;
         hub
+    }
+
+    /// [`Hub::start`] on the Redis that the tests of this process share, for a test that breaks nothing there.
+    pub async fn on_shared_redis(env: &[(&str, &str)]) -> Self {
+        Self::start(&[&[("REDIS_URL", &*single().url())], env].concat()).await
     }
 
     /// Starts a node and waits only until it listens.

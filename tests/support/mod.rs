@@ -10,6 +10,7 @@ pub mod cluster;
 pub mod commit_proxy;
 pub mod haproxy;
 pub mod hub;
+pub mod incident;
 pub mod keys;
 pub mod linked;
 pub mod livekit;
@@ -40,23 +41,61 @@ pub mod talker;
 pub mod vendors;
 pub mod worst;
 
-/// Waits until the fact holds; fails with its name after ten seconds.
+/// How long a fact may take to come true, and an answer to come, unless a test says otherwise.
+pub const DEADLINE: Duration = Duration::from_secs(20);
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Waits until the fact holds; fails with its name after [`DEADLINE`].
 #[track_caller]
 pub fn eventually(fact: &str, holds: impl FnMut() -> bool) -> impl Future<Output = ()> {
-    eventually_within(10, fact, holds)
+    eventually_within(DEADLINE.as_secs(), fact, holds)
 }
 
 /// [`eventually`] for what takes longer by its nature.
 #[track_caller]
-pub fn eventually_within(seconds: u64, fact: &str, holds: impl FnMut() -> bool) -> impl Future<Output = ()> {
-    let mut holds = holds;
-    let fact = fact.to_owned();
-    let caller = std::panic::Location::caller();
+pub fn eventually_within(seconds: u64, fact: &str, mut holds: impl FnMut() -> bool) -> impl Future<Output = ()> {
+    let never = never(seconds, fact);
     async move {
-        let start = Instant::now();
         while !holds() {
-            assert!(start.elapsed() < Duration::from_secs(seconds), "never happened: {fact} ({caller})");
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            never();
+            tokio::time::sleep(PAUSE).await;
         }
     }
+}
+
+/// [`eventually`] for a fact that has to be asked for.
+#[track_caller]
+pub fn eventually_asked(fact: &str, holds: impl AsyncFn() -> bool) -> impl Future<Output = ()> {
+    let never = never(DEADLINE.as_secs(), fact);
+    async move {
+        while !holds().await {
+            never();
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+/// [`eventually`] outside of a runtime, for servers that start.
+#[track_caller]
+pub fn eventually_blocking(fact: &str, mut holds: impl FnMut() -> bool) {
+    let never = never(DEADLINE.as_secs(), fact);
+    while !holds() {
+        never();
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// Fails once the time is over that begins now.
+#[track_caller]
+fn never(seconds: u64, fact: &str) -> impl Fn() {
+    let (start, fact, caller) = (Instant::now(), fact.to_owned(), std::panic::Location::caller());
+    move || assert!(start.elapsed() < Duration::from_secs(seconds), "never happened: {fact} ({caller})")
+}
+
+/// Waits for something that must come.
+#[track_caller]
+pub fn within<T>(what: impl Future<Output = T>) -> impl Future<Output = T> {
+    let caller = std::panic::Location::caller();
+    async move { tokio::time::timeout(DEADLINE, what).await.unwrap_or_else(|_| panic!("it did not come in time ({caller})")) }
 }

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
-use super::client::within;
+use super::within;
 
 pub fn pack(value: &Value) -> Vec<u8> {
     let mut out = Vec::new();
@@ -99,7 +99,7 @@ impl Talker {
     /// Connects with a token.
     pub async fn connect(base: &str, token: &str) -> Self {
         let url = format!("{}/socket.io/?EIO=4&transport=websocket", base.replacen("http", "ws", 1));
-        let (stream, _) = within("the WebSocket handshake", tokio_tungstenite::connect_async(url)).await.expect("a WebSocket");
+        let (stream, _) = within(tokio_tungstenite::connect_async(url)).await.expect("a WebSocket");
         let mut talker = Self { stream, next_ack: 0 };
         talker.send(pack(&json!({"type": 0, "nsp": "/", "data": {"token": token}}))).await;
         let connected = talker.packet(|packet| packet["type"] == 0 || packet["type"] == 4).await.expect("an answer");
@@ -115,7 +115,7 @@ impl Talker {
 
     /// The next packet that fits; `None` if the connection ends before.
     pub async fn packet(&mut self, fits: impl Fn(&Value) -> bool) -> Option<Value> {
-        within("a packet", async {
+        within(async {
             loop {
                 match self.stream.next().await {
                     Some(Ok(Message::Binary(data))) => {

@@ -134,3 +134,17 @@ fn python() -> Command {
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
+
+/// Every file below a folder of the crate.
+pub fn files_below(folder: impl AsRef<Path>) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(root().join(folder)).expect("a folder of the crate");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    paths.flat_map(|path| if path.is_dir() { files_below(path) } else { vec![path] }).collect()
+}
+
+/// [`files_below`] whose names end in one of these.
+pub fn files_with(folder: &str, endings: &[&str]) -> Vec<PathBuf> {
+    let mut files = files_below(folder);
+    files.retain(|path| endings.iter().any(|ending| path.to_string_lossy().ends_with(ending)));
+    files
+}

@@ -1,9 +1,7 @@
 //! Two nodes of the hub on one Redis, shared by all tests of the process that use incidents of their own and break nothing.
 
-use serde_json::json;
 use tokio::sync::OnceCell;
 
-use super::client::Client;
 use super::hub::Hub;
 use super::redis::Server;
 
@@ -41,16 +39,4 @@ pub async fn pair() -> &'static Pair {
         Pair { a, b, redis }
     })
     .await
-}
-
-/// Connects with a token for these incidents.
-pub async fn client(hub: &Hub, role: &str, user: &str, sos: &[&str]) -> Client {
-    Client::connect(&hub.url(), json!({"token": hub.token(role, user, sos)})).await
-}
-
-/// [`client`], once it is a member of its incident.
-pub async fn member(hub: &Hub, role: &str, user: &str, sos: &str) -> Client {
-    let client = client(hub, role, user, &[sos]).await;
-    client.wait_count("sos:state", 1).await;
-    client
 }

@@ -7,7 +7,8 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::server::{Server, within};
+use super::server::Server;
+use super::within;
 
 /// A long-polling session.
 pub struct Polling {

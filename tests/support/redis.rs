@@ -14,7 +14,7 @@ use convoke::redis::keys::{self, SLOTS, slot};
 use convoke::redis::{Redis, RedisConfig};
 use tempfile::TempDir;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+use super::{DEADLINE, eventually_blocking};
 
 /// One server for all tests of the process that use keys of their own and break nothing.
 pub fn single() -> &'static Server {
@@ -123,7 +123,7 @@ impl Server {
                 .is_none_or(|info| !info.contains(&format!("process_id:{pid}\r\n")))
         }) {
             let log = || std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-            assert!(start.elapsed() < PATIENCE, "redis-server on port {} does not answer: {}", self.port, log());
+            assert!(start.elapsed() < DEADLINE, "redis-server on port {} does not answer: {}", self.port, log());
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -149,11 +149,7 @@ impl Server {
 
     /// Until so many replicas are in working order, and confirm what is written.
     pub fn wait_for_replicas(&self, count: usize) {
-        let start = Instant::now();
-        while !self.has_replicas(count) {
-            assert!(start.elapsed() < PATIENCE, "replicas never come online");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        eventually_blocking("replicas are online", || self.has_replicas(count));
     }
 
     fn has_replicas(&self, count: usize) -> bool {
@@ -270,7 +266,7 @@ impl Sentinels {
         let set = Self { sentinels, ..set };
         let start = Instant::now();
         while !set.sentinels.iter().all(|sentinel| set.is_known_to(sentinel, replica_count)) {
-            assert!(start.elapsed() < PATIENCE, "the sentinels never find each other and all replicas");
+            assert!(start.elapsed() < DEADLINE, "the sentinels never find each other and all replicas");
             std::thread::sleep(Duration::from_millis(20));
         }
         set
@@ -285,11 +281,7 @@ impl Sentinels {
 
     /// Until the master has so many replicas in working order, whichever it is by then.
     pub fn wait_for_replicas(&self, count: usize) {
-        let start = Instant::now();
-        while !self.master().is_some_and(|master| master.has_replicas(count)) {
-            assert!(start.elapsed() < PATIENCE, "the master never has its replicas");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        eventually_blocking("the master has its replicas", || self.master().is_some_and(|master| master.has_replicas(count)));
     }
 
     /// The node that calls itself master, the newest if there are several.
@@ -388,11 +380,7 @@ impl Cluster {
 
     fn until(&self, fact: &str, holds: impl Fn(&Server) -> bool) {
         for node in self.nodes() {
-            let start = Instant::now();
-            while !holds(node) {
-                assert!(start.elapsed() < PATIENCE, "never: {fact}");
-                std::thread::sleep(Duration::from_millis(10));
-            }
+            eventually_blocking(fact, || holds(node));
         }
     }
 
@@ -451,7 +439,7 @@ impl Server {
 
 /// More patient than the hub's is, and connected.
 async fn client(url: String) -> Redis {
-    let config = RedisConfig { lazy: false, deadline: PATIENCE, ..RedisConfig::new(url) };
+    let config = RedisConfig { lazy: false, deadline: DEADLINE, ..RedisConfig::new(url) };
     Redis::connect(config).await.expect("a working Redis")
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use convoke::core::wire::Form;
@@ -19,22 +19,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// How long a fact may take to come true.
-pub const DEADLINE: Duration = Duration::from_secs(20);
-
-/// Waits for something that must come.
-pub async fn within<T>(what: impl Future<Output = T>) -> T {
-    tokio::time::timeout(DEADLINE, what).await.expect("it did not come in time")
-}
-
-/// Waits until something is true.
-pub async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !holds() {
-        assert!(started.elapsed() < DEADLINE, "not in time: {what}");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-}
+use super::within;
 
 /// What a test sets; the pings are so far apart that no other fact meets one.
 #[derive(Clone, Debug)]

@@ -8,7 +8,8 @@ use serde_json::Value;
 use tokio::sync::{Notify, mpsc};
 
 use super::raw::Ws;
-use super::server::{Options, Server, within};
+use super::server::{Options, Server};
+use super::within;
 
 pub const PATH: &str = "/socket.io/";
 
@@ -23,6 +24,10 @@ pub struct Hub {
 }
 
 impl Hub {
+    pub async fn by_default() -> Self {
+        Self::start(Options::default()).await
+    }
+
     pub async fn start(options: Options) -> Self {
         let (connected, sockets) = mpsc::unbounded_channel();
         let (disconnected, gone) = mpsc::unbounded_channel();

@@ -16,7 +16,7 @@ use convoke::telemetry::metrics::Metrics;
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 
-use support::node::Script;
+use support::node::{Script, files_below};
 use support::ports::free_port;
 use support::redis::{Server, single};
 
@@ -169,13 +169,7 @@ fn a_setting_of_the_feature_is_judged_with_all_others() {
 
 #[test]
 fn nothing_outside_of_its_folder_knows_the_feature() {
-    fn files(folder: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
-        for entry in std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
-            if entry.is_dir() { files(&entry, found) } else { found.push(entry) }
-        }
-    }
-    let (root, mut all) = (support::node::root(), Vec::new());
-    ["src", "lua", "migrations"].iter().for_each(|folder| files(&root.join(folder), &mut all));
+    let all: Vec<_> = ["src", "lua", "migrations"].into_iter().flat_map(files_below).collect();
     for path in &all {
         let text = std::fs::read_to_string(path).unwrap_or_default();
         for word in ["counter_change", "counter:value", "/counter", "COUNTER_GRACE_MS", "CounterFeature"] {

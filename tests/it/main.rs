@@ -62,6 +62,7 @@ mod redis_refusals;
 mod redis_subscriber;
 mod redis_tls;
 mod rooms;
+mod rooms_expiry;
 mod scripts_call;
 mod scripts_clocks;
 mod scripts_cost;

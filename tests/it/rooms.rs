@@ -1,6 +1,9 @@
 //! What the rooms of every feature share, on a scope that belongs to none: relay, history, audit trail, leases.
 
 use std::collections::HashSet;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use convoke::cluster::scripts::scope::{Member, scope_join, scope_read};
@@ -17,9 +20,11 @@ use convoke::rooms::presence::{
 use convoke::rooms::relay::{Recipient, Relayed, room_relay};
 use convoke::rooms::scripts::Sender;
 use convoke::rooms::timers::scripts::due_read;
+use convoke::rooms::worker::{Turn, Work, Workers};
 use serde_json::{Value, json};
 
 use crate::scripts_world::{Channel, Heard, cmid, newest, op, plain, signal, unique};
+use crate::support::eventually;
 
 crate::on_both!(
     a_signal_goes_to_the_others_to_a_socket_or_to_a_user_and_only_from_a_member,
@@ -30,6 +35,7 @@ crate::on_both!(
     a_socket_that_comes_back_within_the_grace_is_not_announced,
     of_events_in_one_window_the_first_and_the_newest_go_out,
     of_many_owners_one_holds_a_lease_and_a_dead_ones_is_taken_over_at_once,
+    of_two_nodes_one_works_for_a_scope_and_the_other_takes_over_when_it_is_dead,
 );
 
 struct Room {
@@ -169,6 +175,66 @@ async fn of_many_owners_one_holds_a_lease_and_a_dead_ones_is_taken_over_at_once(
     assert!(lease_release(&room.redis, &room.scope, "lease:work", "b").await.unwrap());
     assert_eq!(take("c", 0).await, Lease::Held);
     assert_eq!(take("d", 60_000).await, Lease::Held, "a lease ends by itself");
+}
+
+/// What there is to do for a scope, and who has done it.
+#[derive(Default)]
+struct Heap {
+    left: AtomicUsize,
+    done: Mutex<Vec<&'static str>>,
+    /// Turns that were another node's.
+    waits: AtomicUsize,
+    /// The first node is known to be dead.
+    is_dead: AtomicBool,
+}
+
+/// The work of a node. The first one dies in its first turn, with the lease in its hand.
+struct Node {
+    name: &'static str,
+    redis: Redis,
+    scope: ScopeId,
+    heap: Arc<Heap>,
+}
+
+impl Work for Node {
+    fn turn<'a>(&'a self, _: &'a str) -> Pin<Box<dyn Future<Output = Turn> + Send + 'a>> {
+        Box::pin(async move {
+            let Self { name, redis, scope, heap } = self;
+            let is_live = |owner: &str| owner != "first" || !heap.is_dead.load(Ordering::Relaxed);
+            let lease = lease_take_over(redis, scope, "lease:work", name, 60_000, is_live).await.unwrap();
+            if lease != Lease::Held {
+                heap.waits.fetch_add(1, Ordering::Relaxed);
+                return Turn::Wait(Duration::from_millis(5));
+            }
+            if *name == "first" {
+                std::future::pending::<()>().await;
+            }
+            if heap.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err() {
+                lease_release(redis, scope, "lease:work", name).await.unwrap();
+                return Turn::Done;
+            }
+            heap.done.lock().unwrap().push(name);
+            Turn::GoOn
+        })
+    }
+}
+
+async fn of_two_nodes_one_works_for_a_scope_and_the_other_takes_over_when_it_is_dead(redis: Redis) {
+    let room = Room::new(redis).await;
+    let heap = Arc::new(Heap { left: 3.into(), ..Heap::default() });
+    let node = |name| Arc::new(Node { name, redis: room.redis.clone(), scope: room.scope.clone(), heap: heap.clone() });
+    let (first, second) = ((node("first"), Workers::default()), (node("second"), Workers::default()));
+    let pauses = (Duration::from_millis(5), Duration::from_millis(50));
+    let take = async |owner: &str| lease_take(&room.redis, &room.scope, "lease:work", owner, 1, None).await.unwrap();
+    first.1.wake(&first.0, &room.scope.id, pauses);
+    while !matches!(take("nobody").await, Lease::Busy { owner, .. } if owner == "first") {}
+    second.1.wake(&second.0, &room.scope.id, pauses);
+    eventually("it is the other one's turn", || heap.waits.load(Ordering::Relaxed) >= 3).await;
+    assert!(heap.done.lock().unwrap().is_empty());
+    heap.is_dead.store(true, Ordering::Relaxed);
+    eventually("nothing is left", || second.1.running().is_empty()).await;
+    assert_eq!(*heap.done.lock().unwrap(), ["second"; 3]);
+    assert_eq!(take("third").await, Lease::Held, "it has given the lease back");
 }
 
 const NODE: Connection<'static> = Connection { node: "n1.a", session_epoch: 1 };

@@ -9,7 +9,7 @@ use crate::app::Config;
 use crate::feature::Finding;
 use crate::feature::check::PATIENCE;
 use crate::livekit::LiveKit;
-use crate::redis::{Redis, RedisConfig, Trial};
+use crate::redis::{MasterReport, Redis, RedisConfig};
 use crate::settings::Settings;
 use crate::store::{Preflight, Store};
 
@@ -50,7 +50,7 @@ async fn redis(settings: &Settings) -> Vec<Finding> {
     // An operator who waits in vain is told what stood in the way.
     let mut changes = redis.watch();
     let _ = timeout(deadline, async { while !redis.healthy() && changes.changed().await.is_ok() {} }).await;
-    let mut findings: Vec<_> = redis.try_out().await.into_iter().flat_map(judge_redis).collect();
+    let mut findings: Vec<_> = redis.preflight().await.into_iter().flat_map(judge_redis).collect();
     if findings.is_empty() {
         let words = redis.refusals().words();
         let why = if words.is_empty() { "nobody says where the masters are".into() } else { words.join("; ") };
@@ -62,7 +62,7 @@ async fn redis(settings: &Settings) -> Vec<Finding> {
 }
 
 /// One line if all is well, else one for each thing that is refused.
-fn judge_redis(Trial { master, version, refused, notes }: Trial) -> Vec<Finding> {
+fn judge_redis(MasterReport { master, version, refused, notes }: MasterReport) -> Vec<Finding> {
     let mut findings: Vec<_> =
         refused.iter().map(|(what, words)| Finding::Bad(format!("Redis {master} refuses {what}: {words}"))).collect();
     if let Some(version) = &version {
@@ -130,10 +130,10 @@ mod tests {
     fn what_a_redis_refuses_is_told_one_line_each_and_nothing_good_beside_it() {
         let refused = vec![("writes", "OOM command not allowed".to_owned()), ("WAIT", "NOPERM no".to_owned())];
         let (master, notes) = ("db:6379".to_owned(), vec!["x".to_owned()]);
-        let trial = Trial { master, version: Some("7.0.15".into()), refused, notes };
+        let report = MasterReport { master, version: Some("7.0.15".into()), refused, notes };
         let bad = |text: &str| Finding::Bad(format!("Redis db:6379 refuses {text}"));
         let note = Finding::Note("Redis db:6379: x".into());
-        assert_eq!(judge_redis(trial), [bad("writes: OOM command not allowed"), bad("WAIT: NOPERM no"), note]);
+        assert_eq!(judge_redis(report), [bad("writes: OOM command not allowed"), bad("WAIT: NOPERM no"), note]);
     }
 
     #[test]

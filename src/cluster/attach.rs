@@ -183,7 +183,7 @@ pub fn fill_soon(scopes: &Arc<Scopes>, scope: &ScopeId) {
 pub fn resubscribe(scopes: &Arc<Scopes>, scope: &ScopeId) {
     let channel = scopes.channel(scope);
     if scopes.find(scope).is_some() {
-        scopes.redis.subscriber().renew(&channel);
+        scopes.redis.subscriber().resubscribe(&channel);
         return fill_soon(scopes, scope);
     }
     let (scopes, scope) = (scopes.clone(), scope.clone());

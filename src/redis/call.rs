@@ -1,4 +1,4 @@
-//! A call on its way: what it asks, how safe it is to repeat, and who waits for it.
+//! A call: its command, whether it may be repeated, and who waits for its answer.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::RedisError;
-use super::dial::Node;
+use super::dial::Address;
 use super::script::Script;
 
 pub(super) type Answer = Result<Value, RedisError>;
 
-/// What is to be done, and how safe it is to do it twice.
+/// A command, and whether it may be executed twice.
 pub(super) struct Call {
     pub slot: u16,
     /// For a script its `EVALSHA` form.
@@ -32,9 +32,9 @@ pub(super) struct Entry {
     pub script: Option<&'static Script>,
     pub repeatable: bool,
     pub acknowledged: bool,
-    /// Was sent once, and may have had its effect.
+    /// It was sent before, and may have been executed.
     pub maybe_done: bool,
-    /// Goes to the importing master, behind `ASKING`.
+    /// It goes to the importing master, after `ASKING`.
     pub asking: bool,
     pub size: usize,
     pub deadline: Instant,
@@ -43,11 +43,11 @@ pub(super) struct Entry {
 
 impl Entry {
     pub fn answer(self, answer: Answer) {
-        // An error means that the caller has gone, which is its right.
+        // An error means that the caller no longer waits.
         let _ = self.answer.send(answer);
     }
 
-    /// Says what may be concluded: `up` is whether its master answers at all.
+    /// Answers with the error that fits; `up` is whether the master is connected.
     pub fn fail(self, up: bool) {
         let error = match (self.maybe_done, up) {
             (true, _) => RedisError::Unknown,
@@ -57,7 +57,7 @@ impl Entry {
         self.answer(Err(error));
     }
 
-    /// Nobody waits for it, or nobody should any more.
+    /// Its caller no longer waits, or its deadline has passed.
     pub fn is_over(&self, now: Instant) -> bool {
         self.deadline <= now || self.answer.is_closed()
     }
@@ -65,8 +65,8 @@ impl Entry {
 
 /// Where an unanswered call goes next.
 pub(super) enum Route {
-    /// To the master that owns the slot now, after a pause that holds the whole slot.
+    /// To the master that owns the slot now, after a pause for all calls of the slot.
     Owner(Duration),
-    /// To the master that imports the slot, this once.
-    Ask(Node),
+    /// To the master that imports the slot, for this attempt only.
+    Ask(Address),
 }

@@ -1,11 +1,11 @@
-//! Where Redis is and how patient we are with it.
+//! Where Redis is, and the client's time limits and queue sizes.
 
 use std::time::Duration;
 
 use ::redis::{ConnectionAddr, ConnectionInfo, ProtocolVersion, RedisConnectionInfo};
 
 use super::RedisError;
-use super::dial::Node;
+use super::dial::Address;
 
 /// The settings of the client. [`RedisConfig::new`] gives all but the URL their defaults.
 #[derive(Clone, Debug)]
@@ -19,13 +19,13 @@ pub struct RedisConfig {
     pub deadline: Duration,
     /// How long making a connection may take.
     pub connect_timeout: Duration,
-    /// How long a pipeline may stay unanswered before its connection is given up.
+    /// How long a pipeline may stay unanswered before its connection is replaced.
     pub response_timeout: Duration,
-    /// Calls that may wait for one master; one more is `Unavailable` at once.
+    /// Calls that may wait for one master; one more fails at once with `Unavailable`.
     pub queue: usize,
-    /// Bytes of calls that may wait for one master, likewise.
+    /// Bytes of calls that may wait for one master; more fail likewise.
     pub queue_bytes: usize,
-    /// Replicas that must confirm an acknowledged write, where the master has any; 0 asks none.
+    /// Replicas that must confirm an acknowledged write, if its master has any; 0: none.
     pub ack_replicas: usize,
     /// How long a pipeline waits for these confirmations.
     pub ack_timeout: Duration,
@@ -57,14 +57,14 @@ impl RedisConfig {
     }
 }
 
-/// What a URL says.
+/// The parts of a URL.
 #[derive(Clone, Debug)]
 pub(super) struct Target {
     pub kind: Kind,
-    /// Where to ask first: the Redis itself, some nodes of the cluster, or the sentinels.
-    pub seeds: Vec<Node>,
+    /// The Redis itself, some nodes of the cluster, or the sentinels.
+    pub seeds: Vec<Address>,
     pub tls: bool,
-    /// User, password, database, and always RESP3, which alone carries pushes beside answers.
+    /// User, password, database, and always RESP3, which is needed for pushes.
     pub login: RedisConnectionInfo,
 }
 
@@ -120,7 +120,7 @@ impl Target {
             let info: ConnectionInfo =
                 format!("redis://{user}{at}{host}{port}/{db}").parse().map_err(|_| bad("does not parse"))?;
             let ConnectionAddr::Tcp(host, port) = info.addr() else { return Err(bad("does not parse")) };
-            seeds.push(Node::new(host, *port));
+            seeds.push(Address::new(host, *port));
             login = info.redis_settings().clone();
         }
         if u16::try_from(login.db()).is_err() {
@@ -140,7 +140,7 @@ mod tests {
 
     fn parsed(url: &str) -> Result<(Kind, String, bool, i64, Option<String>), String> {
         let target = Target::parse(url).map_err(|error| error.to_string())?;
-        let seeds = target.seeds.iter().map(Node::to_string).collect::<Vec<_>>().join(" ");
+        let seeds = target.seeds.iter().map(Address::to_string).collect::<Vec<_>>().join(" ");
         Ok((target.kind, seeds, target.tls, target.login.db(), target.login.password().map(str::to_owned)))
     }
 

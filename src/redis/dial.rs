@@ -13,22 +13,22 @@ use ::redis::{
 use tokio_util::sync::CancellationToken;
 
 use super::config::{RedisConfig, Target};
+use super::discovery::Text as _;
 use super::refusals::Refusals;
-use super::survey::Text as _;
 
 /// The address of one Redis.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Node {
+pub(super) struct Address {
     pub host: Arc<str>,
     pub port: u16,
 }
 
-impl Node {
+impl Address {
     pub fn new(host: &str, port: u16) -> Self {
         Self { host: host.into(), port }
     }
 
-    /// Reads `host:port`; a missing host, as in `:7000`, is `asked`: the one that said so.
+    /// Reads `host:port`. A missing host, as in `:7000`, means the host of `asked`, the server that sent it.
     pub fn parse(text: &str, asked: &Self) -> Option<Self> {
         let (host, port) = text.rsplit_once(':')?;
         let host = if host.is_empty() || host == "?" { asked.host.clone() } else { host.into() };
@@ -36,13 +36,13 @@ impl Node {
     }
 }
 
-impl fmt::Display for Node {
+impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.host, self.port)
     }
 }
 
-/// Makes connections, all with the same login.
+/// Makes connections, each with the same login.
 #[derive(Clone, Debug)]
 pub(super) struct Dial {
     tls: bool,
@@ -53,17 +53,17 @@ pub(super) struct Dial {
     pub refusals: Arc<Refusals>,
 }
 
-/// One connection, and the news that it is gone. Dropping it closes the socket at once.
+/// One connection, with a token that tells when it is gone. Dropping it closes the socket at once.
 pub(super) struct Link {
     pub con: MultiplexedConnection,
-    /// Cancelled when the peer has closed it.
+    /// Cancelled when Redis has closed it.
     pub gone: CancellationToken,
-    /// How the server calls it; `None` if it does not say so (before Redis 6.2).
+    /// How the server identifies it; `None` before Redis 6.2, which does not tell.
     pub name: Option<ClientName>,
 }
 
-/// What tells a connection from all others at its server. The number alone would not do: a restarted server counts anew, and
-/// may have given it to another node's connection.
+/// Identifies a connection on its server. The id alone is not enough: a restarted server counts anew, and may have given the
+/// same id to a connection of another hub node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ClientName {
     id: String,
@@ -80,7 +80,7 @@ impl ClientName {
 
 impl Dial {
     pub fn new(target: &Target, config: &RedisConfig) -> Self {
-        // A pipeline's own deadline is kept by its sender; this is the net below, a little further down.
+        // The sender of a pipeline has a deadline of its own; this one is a little later and only a safety net.
         let answer_timeout = config.response_timeout + config.ack_timeout + Duration::from_secs(1);
         Self {
             tls: target.tls,
@@ -91,24 +91,24 @@ impl Dial {
         }
     }
 
-    /// For the sentinels: the same network, but neither login nor database, and the older protocol, which all of them speak.
+    /// For the sentinels: the same network, without login and database, and with RESP2, which every sentinel speaks.
     pub fn for_sentinels(&self) -> Self {
         Self { login: RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP2), ..self.clone() }
     }
 
-    /// Connects without pushes.
-    pub async fn plain(&self, node: &Node) -> RedisResult<MultiplexedConnection> {
-        self.open(node, self.config()).await
+    /// Connects without receiving pushes.
+    pub async fn plain(&self, address: &Address) -> RedisResult<MultiplexedConnection> {
+        self.open(address, self.config()).await
     }
 
-    /// Connects, kills the connection `previous` if the server still holds it, and hands every push to `push`, which is called
-    /// by the connection's own task and must not block.
+    /// Connects, kills the connection `previous` if the server still has it, and gives every push to `push`. The connection's
+    /// own task calls `push`, which must not block.
     ///
-    /// The older connection is killed because a half-open one goes on living at the server: as a subscriber it would count
-    /// as a listener, and what it still holds unread might be executed after it was given up.
+    /// The older connection is killed because the server may not have noticed that it broke: it would still count as a
+    /// subscriber, and commands that the server has not read yet would be executed after the hub has given them up.
     pub async fn link(
         &self,
-        node: &Node,
+        address: &Address,
         previous: Option<&ClientName>,
         push: impl Fn(PushInfo) + Send + Sync + 'static,
     ) -> RedisResult<Link> {
@@ -122,14 +122,14 @@ impl Dial {
             Ok::<(), ()>(())
         });
         let connect = async {
-            let mut con = self.open(node, config).await?;
+            let mut con = self.open(address, config).await?;
             if let Some(ClientName { id, addr }) = previous {
                 // Best effort: it is an error if that connection is gone, or if an ACL forbids it.
                 let _ = con.send_packed_command(cmd("CLIENT").arg("KILL").arg("ID").arg(id).arg("ADDR").arg(addr)).await?;
             }
             let info = con.send_packed_command(cmd("CLIENT").arg("INFO")).await?;
             if let Value::ServerError(error) = &info {
-                self.refusals.note(node, error);
+                self.refusals.note(address, error);
             }
             Ok(Link { con, gone, name: ClientName::parse(&info.text().unwrap_or_default()) })
         };
@@ -145,18 +145,18 @@ impl Dial {
             .set_response_timeout(Some(self.answer_timeout))
     }
 
-    async fn open(&self, node: &Node, config: AsyncConnectionConfig) -> RedisResult<MultiplexedConnection> {
-        let host = node.host.to_string();
+    async fn open(&self, address: &Address, config: AsyncConnectionConfig) -> RedisResult<MultiplexedConnection> {
+        let host = address.host.to_string();
         let addr = if self.tls {
-            ConnectionAddr::TcpTls { host, port: node.port, insecure: false, tls_params: None }
+            ConnectionAddr::TcpTls { host, port: address.port, insecure: false, tls_params: None }
         } else {
-            ConnectionAddr::Tcp(host, node.port)
+            ConnectionAddr::Tcp(host, address.port)
         };
         let info = addr
             .into_connection_info()?
             .set_redis_settings(self.login.clone())
             .set_tcp_settings(TcpSettings::default().set_nodelay(true));
         let opened = Client::open(info)?.get_multiplexed_async_connection_with_config(&config).await;
-        opened.inspect_err(|error| self.refusals.note_error(node, error))
+        opened.inspect_err(|error| self.refusals.note_error(address, error))
     }
 }

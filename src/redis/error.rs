@@ -1,4 +1,4 @@
-//! What can go wrong between us and Redis, told by what the caller may conclude from it.
+//! The errors of a call, by what the caller may conclude from them.
 
 use ::redis::Value;
 
@@ -6,17 +6,17 @@ use ::redis::Value;
 ///
 /// | variant | was it executed? | what to do |
 /// |---|---|---|
-/// | `Unavailable`, `Deadline` | surely not, nor will it be later | repeat at will |
+/// | `Unavailable`, `Deadline` | no, and it will not be | repeat at will |
 /// | `Unknown` | perhaps | repeat with the **same** operation id |
 /// | `Unconfirmed` | yes, on the master; its replica has not confirmed it | repeat with the same operation id |
-/// | `Script` | the script ran until it raised this | a fault of ours |
+/// | `Script` | the script ran until it raised this | a bug of the hub |
 /// | `Config` | – | stop |
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum RedisError {
-    /// The slot's master could not be reached until the deadline, or its queue is full. Never sent, or refused unexecuted.
+    /// The slot's master could not be reached before the deadline, or its queue is full. Not executed.
     #[error("Redis is unavailable")]
     Unavailable,
-    /// The deadline passed in the queue of a master that answers, only too slowly. Never sent, or refused unexecuted.
+    /// The deadline passed in the queue of a master that is connected but slow. Not executed.
     #[error("Redis did not get to it before the deadline")]
     Deadline,
     /// It was sent, and the connection broke or the deadline passed before the answer came.
@@ -36,7 +36,7 @@ pub enum RedisError {
         /// The rest of it.
         message: String,
     },
-    /// The URL or a setting makes no sense.
+    /// The URL or a setting is not valid.
     #[error("{0}")]
     Config(String),
 }

@@ -1,7 +1,8 @@
-//! The Redis keys of the cluster, and the slot of any key. A feature has its own keys in its folder. The table in the wire contract (§ 2) is this module's twin.
+//! The Redis keys of the cluster, and the slot of any key. A feature's keys are built in its folder. The table in the wire
+//! contract (§ 2) lists them all.
 //!
-//! Braces are literal: what they hold is the hash tag that puts all keys of one scope into one slot. Scope ids need no escaping
-//! (see [`crate::core::ids::is_scope_id`]); user ids may hold anything and so stand base64url-encoded.
+//! Braces are literal: they enclose the hash tag that puts all keys of one scope into one slot. Scope ids need no escaping
+//! (see [`crate::core::ids::is_scope_id`]); user ids may hold any character and are base64url-encoded.
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use crc::{CRC_16_XMODEM, Crc, Table};
@@ -21,7 +22,7 @@ pub fn scope_log(scope: &ScopeId) -> String {
     scoped("scope:log:", scope)
 }
 
-/// Hash: sid → who sits in this scope, and where.
+/// Hash: sid → the member, and the node that it is connected to.
 pub fn scope_members(scope: &ScopeId) -> String {
     scoped("scope:members:", scope)
 }
@@ -31,8 +32,8 @@ pub fn scope_due(scope: &ScopeId) -> String {
     scoped("scope:due:", scope)
 }
 
-/// The sharded pub/sub channel of a scope. Channels are shared by all databases of a Redis, keys are not: so that two
-/// deployments on two databases do not wake each other, the channel carries the number of any but the first.
+/// The sharded pub/sub channel of a scope. Redis databases separate keys but not channels, so the channel contains the number
+/// of the database unless it is 0: two deployments on two databases do not receive each other's messages.
 pub fn scope_channel(scope: &ScopeId, database: u16) -> String {
     match database {
         0 => scoped(CHANNEL, scope),
@@ -40,7 +41,7 @@ pub fn scope_channel(scope: &ScopeId, database: u16) -> String {
     }
 }
 
-/// The scope whose channel this is, in whichever database; `None` for any other channel.
+/// The scope of a channel, whatever its database; `None` for any other channel.
 pub fn parse_channel(channel: &[u8]) -> Option<ScopeId> {
     let rest = std::str::from_utf8(channel).ok()?.strip_prefix(CHANNEL)?;
     let (kind, id) = rest.split_once(":{")?;
@@ -56,7 +57,7 @@ pub fn session(pid: &str) -> String {
     format!("session:{{{pid}}}")
 }
 
-/// String: what a caller has left of the requests that it may send to a route.
+/// String: how many requests a caller may still send to a route.
 pub fn limit(route: &str, caller: &str) -> String {
     format!("limit:{route}:{{{}}}", user_tag(caller))
 }
@@ -66,17 +67,17 @@ pub fn cluster_node(label: &str, place: &str) -> String {
     format!("cluster:node:{label}:{{{place}}}")
 }
 
-/// Hash: the nodes that a master knows, and those of them that are dead.
+/// Hash: the nodes of the hub that a master knows, and which of them are dead.
 pub fn cluster_nodes(place: &str) -> String {
     format!("cluster:nodes:{{{place}}}")
 }
 
-/// What `convoke check` writes, and where it publishes, on the master in whose slot `place` is a tag.
+/// The key that `convoke check` writes on the master in whose slot `place` is a tag.
 pub fn trial(place: &str) -> String {
     format!("scope:trial:{{{place}}}")
 }
 
-/// See [`trial`]. No kind of scope has such a name, so that this is no scope's channel.
+/// The channel on which `convoke check` publishes. No kind of scope has such a name, so it is no scope's channel.
 pub fn trial_channel(place: &str) -> String {
     format!("{CHANNEL}~trial:{{{place}}}")
 }
@@ -84,7 +85,7 @@ pub fn trial_channel(place: &str) -> String {
 /// How many sets hold the scopes of one node, so that they are spread over the masters.
 pub const SCOPE_SETS: u16 = 16;
 
-/// Set: the scopes that a node listens to, one part of them: a hint, for those who reap it.
+/// Set: one part of the scopes that a node listens to. A hint for the nodes that clean up after it.
 pub fn cluster_scopes(node: &str, part: u16) -> String {
     format!("cluster:scopes:{node}:{{{part}}}")
 }
@@ -94,7 +95,7 @@ pub fn scope_part(scope: &ScopeId) -> u16 {
     slot(scope.id.as_bytes()) % SCOPE_SETS
 }
 
-/// How many sorted sets tell which scopes have timers, so that they are spread over the masters.
+/// How many sorted sets hold the scopes that have timers, so that they are spread over the masters.
 pub const TIMER_PARTS: u16 = 64;
 
 /// Sorted set: `kind:id` of the scopes of one part that have timers, by when to look there (ms): a hint.
@@ -107,12 +108,12 @@ pub fn timer_part(scope: &ScopeId) -> u16 {
     slot(scope.id.as_bytes()) % TIMER_PARTS
 }
 
-/// How a user id stands in keys and in hash fields: base64url without padding.
+/// A user id in keys and in hash fields: base64url without padding.
 pub fn user_tag(user: &str) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(user)
 }
 
-/// The slot of a key or sharded channel: CRC16 of its hash tag, if it has one that is not empty, else of all of it.
+/// The slot of a key or sharded channel: the CRC16 of its hash tag, or of the whole key if it has no tag or an empty one.
 /// See <https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags>.
 pub fn slot(key: &[u8]) -> u16 {
     let tag = key.iter().position(|&b| b == b'{').and_then(|open| {
@@ -122,14 +123,14 @@ pub fn slot(key: &[u8]) -> u16 {
     CRC.checksum(tag.unwrap_or(key)) % SLOTS
 }
 
-/// A hash tag that lies in `slot`, for keys that must live on one particular master. Found by trial, about 16,000 steps
-/// (a millisecond): keep what it returns.
+/// A hash tag that lies in `slot`, for keys that must live on one particular master. It is searched for, in about
+/// 16,000 steps (a millisecond): keep the result.
 pub fn tag_in_slot(wanted: u16) -> String {
     (0u64..).map(|n| n.to_string()).find(|tag| slot(tag.as_bytes()) == wanted % SLOTS).unwrap_or_default()
 }
 
 const CHANNEL: &str = "scope:channel:";
-/// Eight lookup tables (4 KiB) instead of one: a key is hashed on every call.
+/// Sixteen lookup tables instead of one: a key is hashed on every call.
 static CRC: Crc<u16, Table<16>> = Crc::<u16, Table<16>>::new(&CRC_16_XMODEM);
 
 fn scoped(prefix: &str, scope: &ScopeId) -> String {

@@ -1,34 +1,33 @@
 //! What the hub knows of Redis: where each slot lives, how commands reach it, and the scripts it runs there.
 //!
 //! ```text
-//! Redis::eval ─► commit::Board (a queue per master, order per slot) ─► commit::lane (one connection, one pipeline in flight)
-//!                     ▲ slot table                                          │ MOVED, ASK, cuts
-//!                topology (CLUSTER SHARDS each second) ◄────────────────────┘
+//! Redis::eval ─► Dispatcher (a queue per master, order per slot) ─► connection (one pipeline in flight)
+//!                     ▲ slot table                                      │ MOVED, ASK, a broken connection
+//!                topology (reads CLUSTER SHARDS each second) ◄──────────┘
 //!                     ▼ slot table
 //! Subscriber::subscribe ─► a subscriber connection per master ─► Sink::message, Sink::gap
 //! ```
 //!
-//! A single Redis, and what Sentinel names as master, is a table with one row. It does not know what scopes or sockets are.
+//! A single Redis, or the master that Sentinel names, is a slot table with one row. This module does not know scopes or sockets.
 //!
 //! A Redis Cluster needs `cluster-require-full-coverage no`: by default *every* master refuses everything while one is dead.
 
 mod call;
-mod commit;
 pub mod config;
+mod connection;
 mod dial;
-mod ear;
+mod discovery;
+mod dispatcher;
 pub mod error;
 pub mod keys;
-mod lane;
+mod preflight;
 mod refusals;
 pub mod script;
 pub mod subscriber;
-mod survey;
 mod topology;
-mod trial;
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -38,16 +37,16 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 pub use ::redis::{Cmd, Value, cmd};
 
 use self::call::Call;
-use self::commit::Board;
 pub use self::config::RedisConfig;
 use self::config::Target;
 use self::dial::Dial;
+use self::dispatcher::Dispatcher;
 pub use self::error::RedisError;
+pub use self::preflight::MasterReport;
 pub use self::refusals::Refusals;
 use self::script::Script;
 pub use self::subscriber::{Sink, Subscriber};
 use self::topology::{Follower, Master, Topology};
-pub use self::trial::Trial;
 
 /// The whole client; cheap to clone. When the last clone is dropped, its tasks and connections end.
 #[derive(Clone)]
@@ -59,8 +58,8 @@ struct Inner {
     config: Arc<RedisConfig>,
     topology: Arc<Topology>,
     database: u16,
-    writer: Arc<Board>,
-    reader: Arc<Board>,
+    writer: Arc<Dispatcher>,
+    reader: Arc<Dispatcher>,
     subscriber: Subscriber,
     _tasks: DropGuard,
 }
@@ -73,11 +72,11 @@ pub type TopologyVersion = u64;
 pub struct MasterInfo {
     /// `host:port`.
     pub address: String,
-    /// One slot that lives there; with [`keys::tag_in_slot`] it makes a key for this very master.
+    /// One slot that it owns; with [`keys::tag_in_slot`] it makes a key for this very master.
     pub slot: u16,
-    /// Whether the connection for commands stands.
+    /// Whether the connection for commands is open.
     pub up: bool,
-    /// Its replicas in working order, as the slot table was last read.
+    /// Its online replicas, as the slot table was last read.
     pub replicas: usize,
 }
 
@@ -92,12 +91,12 @@ impl Redis {
         let config = Arc::new(config);
         let cancel = CancellationToken::new();
         let topology = Arc::new(Topology::new(&config, &target));
-        let board = || Board::new(config.clone(), dial.clone(), topology.clone(), cancel.clone());
-        let (writer, reader) = (board(), board());
+        let dispatcher = || Dispatcher::new(config.clone(), dial.clone(), topology.clone(), cancel.clone());
+        let (writer, reader) = (dispatcher(), dispatcher());
         let subscriber = Subscriber::new(config.clone(), dial.clone(), topology.clone(), cancel.clone());
-        let follower = |board: &Arc<Board>| -> std::sync::Weak<dyn Follower> {
-            let board: std::sync::Weak<Board> = Arc::downgrade(board);
-            board
+        let follower = |dispatcher: &Arc<Dispatcher>| -> Weak<dyn Follower> {
+            let dispatcher: Weak<Dispatcher> = Arc::downgrade(dispatcher);
+            dispatcher
         };
         topology.start(vec![follower(&writer), follower(&reader), subscriber.follower()]);
         tokio::spawn(topology.clone().run(target, dial, cancel.clone()));
@@ -166,14 +165,14 @@ impl Redis {
     /// Every master that owns a slot.
     pub fn masters(&self) -> Vec<MasterInfo> {
         let up = self.inner.writer.up();
-        let info = |(Master { node, replicas }, slot): (Master, u16)| {
-            let up = up.get(&node).is_some_and(|up| *up);
-            MasterInfo { address: node.to_string(), slot, up, replicas }
+        let info = |(Master { address, replicas }, slot): (Master, u16)| {
+            let up = up.get(&address).is_some_and(|up| *up);
+            MasterInfo { address: address.to_string(), slot, up, replicas }
         };
         self.inner.topology.table().first_slots().into_iter().map(info).collect()
     }
 
-    /// `host:port` of the masters, or of those who are asked for them as long as none is known.
+    /// `host:port` of the masters; as long as none is known, the addresses in the URL.
     pub fn addresses(&self) -> Vec<String> {
         let masters: Vec<String> = self.masters().into_iter().map(|master| master.address).collect();
         let seeds = || Target::parse(&self.inner.config.url).map(|target| target.seeds).unwrap_or_default();
@@ -201,14 +200,14 @@ impl Redis {
         self.inner.database
     }
 
-    /// What Redis has refused lately.
+    /// The commands and connections that Redis has refused in the last seconds.
     pub fn refusals(&self) -> &Refusals {
         &self.inner.writer.dial.refusals
     }
 
-    /// Tries at each master what the hub does there, over connections of its own.
-    pub async fn try_out(&self) -> Vec<Trial> {
-        trial::try_out(&self.inner.writer.dial, &self.inner.topology.table()).await
+    /// Tries on each master the commands that the hub needs, over new connections.
+    pub async fn preflight(&self) -> Vec<MasterReport> {
+        preflight::run(&self.inner.writer.dial, &self.inner.topology.table()).await
     }
 
     /// The sharded subscriptions.

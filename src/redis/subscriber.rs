@@ -1,9 +1,11 @@
-//! Sharded subscriptions: one subscriber connection for each master, and no silence that goes unnoticed.
+//! Sharded subscriptions: one subscriber connection for each master, and every possible loss of messages is reported.
 //!
-//! The *wanted set* is the truth. Each channel belongs to the master that owns its slot in the present table; whatever happens
-//! (a reconnect, a moved slot, a `sunsubscribe` that nobody asked for) only marks channels as *dirty* for a master, and that
-//! master's [`ear`](super::ear) then compares what is wanted with what it has. A channel that was heard before and had to be
-//! subscribed anew may have missed messages, so it is told as a gap.
+//! The *wanted* channels are the truth. Each belongs to the master that owns its slot in the present slot table. Whatever
+//! happens (a reconnect, a moved slot, an unsolicited `sunsubscribe`) only marks channels as *dirty* for a master; that master's
+//! subscriber [`connection`] then compares what is wanted with what is subscribed. A channel that had to be subscribed again may
+//! have missed messages: it is reported as a gap.
+
+mod connection;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -13,28 +15,28 @@ use bytes::Bytes;
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::dial::{Dial, Node};
+use super::dial::{Address, Dial};
 use super::topology::{Follower, Table, Topology};
-use super::{RedisConfig, RedisError, ear, keys};
+use super::{RedisConfig, RedisError, keys};
 
-/// Where published messages go. Called from one task per master, which drains that master's queue in batches: both must
-/// return soon and never block.
+/// Receives published messages. One task for each master calls it; both methods must return soon and never block.
 pub trait Sink: Send + Sync + 'static {
-    /// A message, in the order of its channel. `channel` is as subscribed; see [`keys::parse_channel`](super::keys::parse_channel).
+    /// A message; those of one channel come in their order. `channel` is as subscribed; see
+    /// [`keys::parse_channel`](super::keys::parse_channel).
     fn message(&self, channel: &[u8], payload: Bytes);
 
     /// These channels may have missed messages (the connection broke, the slot moved, the queue overflowed) and are
-    /// subscribed again: read their logs.
+    /// subscribed again: the receiver reads their logs.
     fn gap(&self, channels: &[Arc<str>]);
 }
 
-/// The wanted set of channels, kept subscribed wherever their slots live.
+/// Keeps the wanted channels subscribed at the masters that own their slots.
 pub struct Subscriber {
     shared: Arc<Shared>,
 }
 
 impl Subscriber {
-    /// Says where messages go; before, they are dropped. The first call counts.
+    /// Sets the receiver of messages; before that they are dropped. Only the first call has an effect.
     pub fn set_sink(&self, sink: Arc<dyn Sink>) {
         let _ = self.shared.sink.set(sink);
     }
@@ -49,7 +51,7 @@ impl Subscriber {
             // `unsubscribe` was called meanwhile.
             Ok(Err(_)) => Err(RedisError::Unavailable),
             Err(_) => {
-                shared.give_up(channel);
+                shared.stop_waiting(channel);
                 Err(RedisError::Unavailable)
             }
         }
@@ -60,16 +62,16 @@ impl Subscriber {
         self.shared.unwant(channel);
     }
 
-    /// This channel may be silently deaf: subscribes it again wherever its slot lives now, and tells it as a gap once that is
-    /// confirmed. Nothing happens if it is not wanted, or about to be subscribed anyway.
-    pub fn renew(&self, channel: &str) {
-        self.shared.renew(channel);
+    /// This channel may receive nothing although it seems subscribed: subscribes it again at the present owner of its slot, and
+    /// reports it as a gap once that is confirmed. Does nothing if it is not wanted, or is being subscribed already.
+    pub fn resubscribe(&self, channel: &str) {
+        self.shared.resubscribe(channel);
     }
 
     /// How many channels are wanted, and how many of them Redis has confirmed.
     pub fn channels(&self) -> (usize, usize) {
         let state = self.shared.lock();
-        (state.wanted.len(), state.wanted.values().filter(|want| want.heard_by.is_some()).count())
+        (state.wanted.len(), state.wanted.values().filter(|want| want.confirmed_by.is_some()).count())
     }
 
     pub(super) fn new(config: Arc<RedisConfig>, dial: Dial, topology: Arc<Topology>, cancel: CancellationToken) -> Self {
@@ -92,16 +94,16 @@ impl Subscriber {
     }
 }
 
-/// What an ear has to look at.
-pub(super) struct Task {
+/// A channel that a subscriber connection has to check.
+pub(super) struct Check {
     pub name: Arc<str>,
-    /// It should be heard at this master.
+    /// It should be subscribed at this master.
     pub wanted: bool,
-    /// Redis is to be asked for it even if it was confirmed before.
+    /// It must be subscribed again even if Redis has confirmed it before.
     pub again: bool,
 }
 
-/// What the ears share.
+/// What the subscriber connections share.
 pub(super) struct Shared {
     me: Weak<Self>,
     pub config: Arc<RedisConfig>,
@@ -116,69 +118,70 @@ pub(super) struct Shared {
 #[derive(Default)]
 struct State {
     wanted: HashMap<Arc<str>, Want>,
-    ears: HashMap<Node, Ear>,
+    connections: HashMap<Address, Connection>,
     table: Option<Arc<Table>>,
 }
 
 struct Want {
     slot: u16,
     /// The master that has confirmed it.
-    heard_by: Option<Node>,
-    /// It was heard once and then lost: the next confirmation is told as a gap.
+    confirmed_by: Option<Address>,
+    /// Its subscription was lost: the next confirmation is reported as a gap.
     lost: bool,
-    /// Whatever the ear believes to have, Redis is to be asked for it again.
-    renew: bool,
+    /// It must be subscribed again, whatever the connection believes.
+    again: bool,
     waiting: Vec<oneshot::Sender<()>>,
 }
 
-struct Ear {
-    /// To be looked at; doubles do no harm.
+/// What the task of a subscriber connection has to do.
+struct Connection {
+    /// Channels to check; duplicates do no harm.
     dirty: Vec<Arc<str>>,
-    bell: Arc<Notify>,
-    /// Its node owns nothing any more. Also read where its messages are passed on: what a master says after its successor was
-    /// made, such as one that hung, is of a past that the others do not share.
+    wake_up: Arc<Notify>,
+    /// The master owns no slot any more. Its messages are dropped from then on: a master that hung, and has a successor, may
+    /// publish what the other nodes never see.
     retired: Arc<AtomicBool>,
 }
 
 impl State {
-    fn owner(&self, slot: u16) -> Option<Node> {
+    fn owner(&self, slot: u16) -> Option<Address> {
         self.table.as_ref()?.owner(slot).cloned()
     }
 
-    fn soil(&mut self, node: &Node, channel: Arc<str>) {
-        if let Some(ear) = self.ears.get_mut(node) {
-            ear.dirty.push(channel);
-            ear.bell.notify_one();
+    fn mark_dirty(&mut self, address: &Address, channel: Arc<str>) {
+        if let Some(connection) = self.connections.get_mut(address) {
+            connection.dirty.push(channel);
+            connection.wake_up.notify_one();
         }
     }
 }
 
 impl Shared {
-    /// `None`: it is heard already.
+    /// `None`: it is subscribed already.
     fn want(&self, channel: &str) -> Option<oneshot::Receiver<()>> {
         let mut state = self.lock();
         let (waiting, confirmed) = oneshot::channel();
         if let Some(want) = state.wanted.get_mut(channel) {
-            if want.heard_by.is_some() {
+            if want.confirmed_by.is_some() {
                 return None;
             }
             want.waiting.push(waiting);
             return Some(confirmed);
         }
         let (name, slot) = (Arc::<str>::from(channel), keys::slot(channel.as_bytes()));
-        state.wanted.insert(name.clone(), Want { slot, heard_by: None, lost: false, renew: false, waiting: vec![waiting] });
+        state.wanted.insert(name.clone(), Want { slot, confirmed_by: None, lost: false, again: false, waiting: vec![waiting] });
         if let Some(owner) = state.owner(slot) {
-            state.soil(&owner, name);
+            state.mark_dirty(&owner, name);
         }
         Some(confirmed)
     }
 
-    fn give_up(&self, channel: &str) {
+    fn stop_waiting(&self, channel: &str) {
         let nobody = {
             let mut state = self.lock();
             let Some(want) = state.wanted.get_mut(channel) else { return };
             want.waiting.retain(|waiting| !waiting.is_closed());
-            want.waiting.is_empty() && want.heard_by.is_none() && !want.lost
+            want.waiting.is_empty() && want.confirmed_by.is_none() && !want.lost
         };
         if nobody {
             self.unwant(channel);
@@ -188,23 +191,23 @@ impl Shared {
     fn unwant(&self, channel: &str) {
         let mut state = self.lock();
         let Some((name, want)) = state.wanted.remove_entry(channel) else { return };
-        if let Some(node) = want.heard_by.or_else(|| state.owner(want.slot)) {
-            state.soil(&node, name);
+        if let Some(address) = want.confirmed_by.or_else(|| state.owner(want.slot)) {
+            state.mark_dirty(&address, name);
         }
     }
 
-    fn renew(&self, channel: &str) {
+    fn resubscribe(&self, channel: &str) {
         let mut state = self.lock();
         let Some((name, want)) = state.wanted.get_key_value(channel) else { return };
         let (name, slot) = (name.clone(), want.slot);
-        if let Some(want) = state.wanted.get_mut(channel).filter(|want| want.heard_by.is_some()) {
-            (want.heard_by, want.lost, want.renew) = (None, true, true);
+        if let Some(want) = state.wanted.get_mut(channel).filter(|want| want.confirmed_by.is_some()) {
+            (want.confirmed_by, want.lost, want.again) = (None, true, true);
             if let Some(owner) = state.owner(slot) {
-                state.soil(&owner, name);
+                state.mark_dirty(&owner, name);
             }
             drop(state);
-            // It may have been lost because the table is wrong.
-            self.topology.doubt();
+            // The slot table may be wrong.
+            self.topology.request_refresh();
         }
     }
 
@@ -213,42 +216,42 @@ impl Shared {
     }
 }
 
-/// What an ear asks.
+/// What a subscriber connection calls.
 impl Shared {
-    /// What is to be looked at.
-    pub fn work(&self, node: &Node) -> Vec<Task> {
+    /// The channels that this master's connection has to check.
+    pub fn checks(&self, address: &Address) -> Vec<Check> {
         let mut guard = self.lock();
-        let State { wanted, ears, table } = &mut *guard;
-        let Some(ear) = ears.get_mut(node) else { return Vec::new() };
-        let mut dirty = std::mem::take(&mut ear.dirty);
+        let State { wanted, connections, table } = &mut *guard;
+        let Some(connection) = connections.get_mut(address) else { return Vec::new() };
+        let mut dirty = std::mem::take(&mut connection.dirty);
         dirty.sort_unstable();
         dirty.dedup();
-        let task = |name: Arc<str>| match wanted.get_mut(&name) {
-            Some(want) if table.as_ref().and_then(|table| table.owner(want.slot)) == Some(node) => {
-                let again = std::mem::take(&mut want.renew);
-                Task { name, wanted: true, again }
+        let check = |name: Arc<str>| match wanted.get_mut(&name) {
+            Some(want) if table.as_ref().and_then(|table| table.owner(want.slot)) == Some(address) => {
+                let again = std::mem::take(&mut want.again);
+                Check { name, wanted: true, again }
             }
-            _ => Task { name, wanted: false, again: false },
+            _ => Check { name, wanted: false, again: false },
         };
-        dirty.into_iter().map(task).collect()
+        dirty.into_iter().map(check).collect()
     }
 
     /// Redis has confirmed these at this master. Returns those that may have missed something.
-    pub fn heard(&self, node: &Node, channels: &[Arc<str>]) -> Vec<Arc<str>> {
+    pub fn confirmed(&self, address: &Address, channels: &[Arc<str>]) -> Vec<Arc<str>> {
         let mut state = self.lock();
         let mut gaps = Vec::new();
         for name in channels {
             let State { wanted, table, .. } = &mut *state;
             let Some(want) = wanted.get_mut(name) else { continue };
-            if table.as_ref().and_then(|table| table.owner(want.slot)) != Some(node) {
-                // The slot moved on while the answer was under way; this one has to let go.
-                state.soil(node, name.clone());
+            if table.as_ref().and_then(|table| table.owner(want.slot)) != Some(address) {
+                // The slot moved while the answer was on its way: this master's subscription has to end.
+                state.mark_dirty(address, name.clone());
                 continue;
             }
             if std::mem::take(&mut want.lost) {
                 gaps.push(name.clone());
             }
-            want.heard_by = Some(node.clone());
+            want.confirmed_by = Some(address.clone());
             for waiting in want.waiting.drain(..) {
                 let _ = waiting.send(());
             }
@@ -256,44 +259,53 @@ impl Shared {
         gaps
     }
 
-    /// This master does not send these any more: the master that owns them now has to subscribe them.
-    pub fn lost(&self, node: &Node, channels: impl IntoIterator<Item = Arc<str>>) {
+    /// This master does not send these channels any more: they are subscribed at the master that owns them now.
+    pub fn lost(&self, address: &Address, channels: impl IntoIterator<Item = Arc<str>>) {
         let mut state = self.lock();
         for name in channels {
             let Some(want) = state.wanted.get_mut(&name) else { continue };
-            if want.heard_by.as_ref() == Some(node) {
-                (want.heard_by, want.lost) = (None, true);
+            if want.confirmed_by.as_ref() == Some(address) {
+                (want.confirmed_by, want.lost) = (None, true);
             }
             let slot = want.slot;
             if let Some(owner) = state.owner(slot) {
-                state.soil(&owner, name);
+                state.mark_dirty(&owner, name);
             }
         }
     }
 
-    /// All that this master should send: where a new connection begins.
-    pub fn soil_all(&self, node: &Node) {
+    /// Marks every channel of this master: a new connection has subscribed none of them.
+    pub fn mark_all_dirty(&self, address: &Address) {
         let mut state = self.lock();
         let Some(table) = state.table.clone() else { return };
-        let mine: Vec<_> =
-            state.wanted.iter().filter(|(_, want)| table.owner(want.slot) == Some(node)).map(|(name, _)| name.clone()).collect();
-        if let Some(ear) = state.ears.get_mut(node) {
-            ear.dirty = mine;
+        let mine: Vec<_> = state
+            .wanted
+            .iter()
+            .filter(|(_, want)| table.owner(want.slot) == Some(address))
+            .map(|(name, _)| name.clone())
+            .collect();
+        if let Some(connection) = state.connections.get_mut(address) {
+            connection.dirty = mine;
         }
     }
 
-    /// What this master is known to send.
-    pub fn heard_by(&self, node: &Node) -> Vec<Arc<str>> {
+    /// The channels that this master has confirmed.
+    pub fn confirmed_by(&self, address: &Address) -> Vec<Arc<str>> {
         let state = self.lock();
-        state.wanted.iter().filter(|(_, want)| want.heard_by.as_ref() == Some(node)).map(|(name, _)| name.clone()).collect()
+        state
+            .wanted
+            .iter()
+            .filter(|(_, want)| want.confirmed_by.as_ref() == Some(address))
+            .map(|(name, _)| name.clone())
+            .collect()
     }
 
-    /// Whether the ear has nothing to do any more; then it is no longer in the books and its task must end.
-    pub fn leave(&self, node: &Node) -> bool {
+    /// Removes the connection if its master owns no slot any more. True: it is removed, and its task must end.
+    pub fn remove_if_retired(&self, address: &Address) -> bool {
         let mut state = self.lock();
-        let over = state.ears.get(node).is_none_or(|ear| ear.retired.load(Relaxed));
+        let over = state.connections.get(address).is_none_or(|connection| connection.retired.load(Relaxed));
         if over {
-            state.ears.remove(node);
+            state.connections.remove(address);
         }
         over
     }
@@ -302,21 +314,21 @@ impl Shared {
 impl Follower for Shared {
     fn follow(&self, table: &Arc<Table>) {
         let mut state = self.lock();
-        for ear in state.ears.values_mut() {
-            ear.retired.store(true, Relaxed);
-            ear.bell.notify_one();
+        for connection in state.connections.values_mut() {
+            connection.retired.store(true, Relaxed);
+            connection.wake_up.notify_one();
         }
         for master in &table.masters {
-            if let Some(ear) = state.ears.get_mut(&master.node) {
-                ear.retired.store(false, Relaxed);
+            if let Some(connection) = state.connections.get_mut(&master.address) {
+                connection.retired.store(false, Relaxed);
                 continue;
             }
-            let bell = Arc::new(Notify::new());
+            let wake_up = Arc::new(Notify::new());
             let retired = Arc::new(AtomicBool::new(false));
-            let ear = Ear { dirty: Vec::new(), bell: bell.clone(), retired: retired.clone() };
-            state.ears.insert(master.node.clone(), ear);
+            let connection = Connection { dirty: Vec::new(), wake_up: wake_up.clone(), retired: retired.clone() };
+            state.connections.insert(master.address.clone(), connection);
             if let Some(shared) = self.me.upgrade() {
-                self.runtime.spawn(ear::run(shared, master.node.clone(), bell, retired));
+                self.runtime.spawn(connection::run(shared, master.address.clone(), wake_up, retired));
             }
         }
         let before = state.table.replace(table.clone());
@@ -324,15 +336,15 @@ impl Follower for Shared {
         for (name, want) in &mut state.wanted {
             let owner = table.owner(want.slot);
             if owner != before.as_ref().and_then(|before| before.owner(want.slot)) {
-                // Whatever the former owner still sends: between the two something may be missed.
-                let heard_by = want.heard_by.take();
-                want.lost |= heard_by.is_some();
-                moved.push((name.clone(), owner.cloned(), heard_by));
+                // Messages may be missed between the former owner and the new one.
+                let confirmed_by = want.confirmed_by.take();
+                want.lost |= confirmed_by.is_some();
+                moved.push((name.clone(), owner.cloned(), confirmed_by));
             }
         }
-        for (name, owner, heard_by) in moved {
-            for node in owner.into_iter().chain(heard_by) {
-                state.soil(&node, name.clone());
+        for (name, owner, confirmed_by) in moved {
+            for address in owner.into_iter().chain(confirmed_by) {
+                state.mark_dirty(&address, name.clone());
             }
         }
     }

@@ -1,68 +1,70 @@
-//! The slot table: which master owns which slot. Read each second, when a connection breaks, and corrected at once by MOVED.
+//! The slot table: which master owns which slot. It is read each second and when a connection breaks, and corrected at once by
+//! MOVED.
 //!
-//! A single Redis is a table with one row, known from the URL; with Sentinel the row is what the sentinels say. It knows
-//! nothing of commands and subscriptions: they follow it as [`Follower`]s.
+//! A single Redis is a table with one row, known from the URL; with Sentinel, the sentinels name the row. This module knows
+//! nothing of commands and subscriptions, which follow it as [`Follower`]s.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::config::{Kind, RedisConfig, Target};
-use super::dial::{Dial, Node};
+use super::dial::{Address, Dial};
+use super::discovery::{Discovery, View};
 use super::keys::SLOTS;
-use super::survey::{Survey, View};
 
-/// A MOVED outweighs what other nodes say for this long; gossip takes about a second to reach them.
-const MOVED_HOLDS: Duration = Duration::from_secs(2);
-/// Requests to read the table again are granted at most this often.
+/// So long a MOVED counts more than a table that is read: the nodes of a cluster need about a second to tell each other.
+const MOVED_LASTS: Duration = Duration::from_secs(2);
+/// The table is read at most this often.
 const REFRESH_PAUSE: Duration = Duration::from_millis(50);
 
-/// One master and what it has.
+/// One master.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Master {
-    pub node: Node,
-    /// Replicas in working order.
+    pub address: Address,
+    /// Online replicas.
     pub replicas: usize,
 }
 
-/// Who owns what, at one moment.
+/// Which master owns which slot, at one moment.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Table {
     pub masters: Vec<Master>,
-    /// Per slot an index into `masters`, or [`Table::NOBODY`].
+    /// Per slot an index into `masters`, or [`Table::NO_OWNER`].
     owners: Box<[u16]>,
 }
 
 impl Table {
-    const NOBODY: u16 = u16::MAX;
+    const NO_OWNER: u16 = u16::MAX;
 
     pub fn empty() -> Self {
-        Self { masters: Vec::new(), owners: vec![Self::NOBODY; usize::from(SLOTS)].into() }
+        Self { masters: Vec::new(), owners: vec![Self::NO_OWNER; usize::from(SLOTS)].into() }
     }
 
     /// All slots at one master.
-    pub fn single(node: Node, replicas: usize) -> Self {
-        Self { masters: vec![Master { node, replicas }], owners: vec![0; usize::from(SLOTS)].into() }
+    pub fn single(address: Address, replicas: usize) -> Self {
+        Self { masters: vec![Master { address, replicas }], owners: vec![0; usize::from(SLOTS)].into() }
     }
 
-    pub fn owner(&self, slot: u16) -> Option<&Node> {
-        self.masters.get(usize::from(self.owners[usize::from(slot)])).map(|master| &master.node)
+    pub fn owner(&self, slot: u16) -> Option<&Address> {
+        self.masters.get(usize::from(self.owners[usize::from(slot)])).map(|master| &master.address)
     }
 
     /// Slot by slot the index of its owner in `masters`.
     pub fn owners(&self) -> impl Iterator<Item = Option<usize>> {
-        self.owners.iter().map(|&owner| (owner != Self::NOBODY).then_some(usize::from(owner)))
+        self.owners.iter().map(|&owner| (owner != Self::NO_OWNER).then_some(usize::from(owner)))
     }
 
-    pub fn assign(&mut self, first: u16, last: u16, node: &Node) {
-        let index = match self.masters.iter().position(|master| master.node == *node) {
+    pub fn assign(&mut self, first: u16, last: u16, address: &Address) {
+        let index = match self.masters.iter().position(|master| master.address == *address) {
             Some(index) => index,
             None => {
-                self.masters.push(Master { node: node.clone(), replicas: 0 });
+                self.masters.push(Master { address: address.clone(), replicas: 0 });
                 self.masters.len() - 1
             }
         };
@@ -94,71 +96,72 @@ impl fmt::Debug for Table {
     }
 }
 
-/// Who acts on a new table. Called in the order of the changes, under the topology's lock: return soon, and do not call it back.
+/// Acts on a new table. Called in the order of the changes, while the topology is locked: it must return soon and must not
+/// call the topology.
 pub(super) trait Follower: Send + Sync {
     fn follow(&self, table: &Arc<Table>);
 }
 
-/// Keeps the table.
+/// Keeps the slot table up to date.
 pub(super) struct Topology {
     state: Mutex<State>,
     followers: OnceLock<Vec<Weak<dyn Follower>>>,
-    wanted: Notify,
+    refresh_wanted: Notify,
     version: watch::Sender<u64>,
-    refresh: Duration,
+    refresh_interval: Duration,
 }
 
 struct State {
     table: Arc<Table>,
-    moved: HashMap<u16, (Node, Instant)>,
+    moved: HashMap<u16, (Address, Instant)>,
 }
 
 impl Topology {
     pub fn new(config: &RedisConfig, target: &Target) -> Self {
         let table = match (&target.kind, target.seeds.first()) {
-            (Kind::Single, Some(node)) => Table::single(node.clone(), 0),
+            (Kind::Single, Some(address)) => Table::single(address.clone(), 0),
             _ => Table::empty(),
         };
         Self {
             state: Mutex::new(State { table: Arc::new(table), moved: HashMap::new() }),
             followers: OnceLock::new(),
-            wanted: Notify::new(),
+            refresh_wanted: Notify::new(),
             version: watch::Sender::new(0),
-            refresh: config.refresh,
+            refresh_interval: config.refresh,
         }
     }
 
-    /// Sets the followers and tells them the table as it is. Once, at the start.
+    /// Sets the followers and gives them the present table. Called once, at the start.
     pub fn start(&self, followers: Vec<Weak<dyn Follower>>) {
         let _ = self.followers.set(followers);
         let state = self.lock();
-        self.tell(&state.table);
+        self.notify_followers(&state.table);
     }
 
     pub fn table(&self) -> Arc<Table> {
         self.lock().table.clone()
     }
 
-    /// Something does not fit: read the table soon.
-    pub fn doubt(&self) {
-        self.wanted.notify_one();
+    /// The table may be wrong: it is read again soon.
+    pub fn request_refresh(&self) {
+        self.refresh_wanted.notify_one();
     }
 
-    /// A node said MOVED: believed at once, and looked into.
-    pub fn moved(&self, slot: u16, node: &Node) {
+    /// A master has answered MOVED: the table is changed at once, and read again.
+    pub fn moved(&self, slot: u16, address: &Address) {
         let mut state = self.lock();
-        state.moved.insert(slot, (node.clone(), Instant::now()));
-        if state.table.owner(slot) != Some(node) {
+        state.moved.insert(slot, (address.clone(), Instant::now()));
+        if state.table.owner(slot) != Some(address) {
             let mut table = Table::clone(&state.table);
-            table.assign(slot, slot, node);
-            self.put(&mut state, table);
+            table.assign(slot, slot, address);
+            self.replace(&mut state, table);
         }
         drop(state);
-        self.doubt();
+        self.request_refresh();
     }
 
-    /// A connection came or went.
-    pub fn bump(&self) {
+    /// A connection has opened or closed.
+    pub fn note_change(&self) {
         self.version.send_modify(|version| *version += 1);
     }
 
@@ -166,48 +169,48 @@ impl Topology {
         self.version.subscribe()
     }
 
-    /// Reads the table again and again until cancelled.
+    /// Reads the table until cancelled.
     pub async fn run(self: Arc<Self>, target: Target, dial: Dial, cancel: CancellationToken) {
-        let mut survey = Survey::new(target, dial);
+        let mut discovery = Discovery::new(target, dial);
         loop {
             let known = self.table();
             tokio::select! {
-                view = survey.look(&known) => match view {
-                    Some(view) => self.take(view),
-                    None => tracing::debug!("nobody tells where the masters are"),
+                view = discovery.discover(&known) => match view {
+                    Some(view) => self.apply(view),
+                    None => tracing::debug!("no Redis server answers"),
                 },
                 () = cancel.cancelled() => return,
             }
             tokio::select! {
-                () = tokio::time::sleep(self.refresh) => {}
-                () = async { tokio::time::sleep(REFRESH_PAUSE).await; self.wanted.notified().await } => {}
+                () = tokio::time::sleep(self.refresh_interval) => {}
+                () = async { tokio::time::sleep(REFRESH_PAUSE).await; self.refresh_wanted.notified().await } => {}
                 () = cancel.cancelled() => return,
             }
         }
     }
 
-    fn take(&self, view: View) {
+    fn apply(&self, view: View) {
         let mut state = self.lock();
         let mut table = view.table;
-        state.moved.retain(|_, (_, since)| since.elapsed() < MOVED_HOLDS);
-        for (slot, (node, _)) in &state.moved {
-            if table.masters.iter().any(|master| master.node == *node) {
-                table.assign(*slot, *slot, node);
+        state.moved.retain(|_, (_, since)| since.elapsed() < MOVED_LASTS);
+        for (slot, (address, _)) in &state.moved {
+            if table.masters.iter().any(|master| master.address == *address) {
+                table.assign(*slot, *slot, address);
             }
         }
         if *state.table != table {
-            self.put(&mut state, table);
+            self.replace(&mut state, table);
         }
     }
 
-    fn put(&self, state: &mut State, table: Table) {
+    fn replace(&self, state: &mut State, table: Table) {
         tracing::debug!(?table, "slot table changed");
         state.table = Arc::new(table);
-        self.tell(&state.table);
-        self.bump();
+        self.notify_followers(&state.table);
+        self.note_change();
     }
 
-    fn tell(&self, table: &Arc<Table>) {
+    fn notify_followers(&self, table: &Arc<Table>) {
         for follower in self.followers.get().into_iter().flatten().filter_map(Weak::upgrade) {
             follower.follow(table);
         }
@@ -223,8 +226,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_table_knows_owners_and_gaps() {
-        let (a, b) = (Node::new("a", 1), Node::new("b", 2));
+    fn a_table_knows_the_owner_of_each_slot() {
+        let (a, b) = (Address::new("a", 1), Address::new("b", 2));
         let mut table = Table::empty();
         assert!(table.owner(0).is_none() && !table.complete());
         table.assign(0, 8191, &a);
@@ -232,21 +235,21 @@ mod tests {
         table.assign(5, 5, &b);
         assert!(table.complete());
         assert_eq!((table.owner(4), table.owner(5), table.owner(16383)), (Some(&a), Some(&b), Some(&b)));
-        let master = |node| Master { node, replicas: 0 };
+        let master = |address| Master { address, replicas: 0 };
         assert_eq!(table.first_slots(), [(master(a), 0), (master(b), 5)]);
     }
 
     #[test]
-    fn moved_outweighs_a_table_that_is_behind() {
-        let (a, b) = (Node::new("a", 1), Node::new("b", 2));
+    fn moved_counts_more_than_a_table_that_is_outdated() {
+        let (a, b) = (Address::new("a", 1), Address::new("b", 2));
         let config = RedisConfig::new("redis-cluster://a:1");
         let topology = Topology::new(&config, &Target::parse(&config.url).unwrap());
-        let mut told = Table::empty();
-        told.assign(0, 9999, &a);
-        told.assign(10000, 16383, &b);
-        topology.take(View { table: told.clone(), epoch: 1, ok: true });
+        let mut read = Table::empty();
+        read.assign(0, 9999, &a);
+        read.assign(10000, 16383, &b);
+        topology.apply(View { table: read.clone(), epoch: 1, ok: true });
         topology.moved(7, &b);
-        topology.take(View { table: told, epoch: 1, ok: true });
+        topology.apply(View { table: read, epoch: 1, ok: true });
         assert_eq!(topology.table().owner(7), Some(&b));
         assert_eq!(topology.table().owner(8), Some(&a));
     }

@@ -272,13 +272,13 @@ async fn a_channel_that_went_silently_deaf_is_heard_again_once_it_is_renewed() {
     publish(&redis, &names[0], "into the void").await;
     nobody_is_deaf(&redis, &notes, &names[1..], "the other").await;
     assert_eq!((redis.subscriber().channels(), notes.gaps()), ((2, 2), 0), "nobody knows");
-    redis.subscriber().renew(&names[0]);
+    redis.subscriber().resubscribe(&names[0]);
     eventually("it is told as a gap", || notes.gaps() == 1).await;
     nobody_is_deaf(&redis, &notes, &names, "again").await;
     assert!(!notes.heard(&names[0]).contains(&"into the void".to_owned()));
     // Renewing what is well, or not wanted, does no harm.
-    names.iter().for_each(|name| redis.subscriber().renew(name));
-    redis.subscriber().renew("scope:channel:sos:{unknown}");
+    names.iter().for_each(|name| redis.subscriber().resubscribe(name));
+    redis.subscriber().resubscribe("scope:channel:sos:{unknown}");
     eventually("both were subscribed anew", || notes.gaps.lock().unwrap().values().sum::<usize>() == 3).await;
     nobody_is_deaf(&redis, &notes, &names, "at last").await;
     assert_eq!(redis.subscriber().channels(), (2, 2));

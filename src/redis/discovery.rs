@@ -1,120 +1,123 @@
-//! Asking around who owns which slot: `CLUSTER SHARDS`, else `CLUSTER SLOTS`; the sentinels; or just the one Redis.
+//! Discovery of the masters and their slots: `CLUSTER SHARDS` (before Redis 7 `CLUSTER SLOTS`), the sentinels, or the one Redis of
+//! the URL.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{RedisResult, Value, cmd, pipe};
 use futures_util::future::{BoxFuture, FutureExt as _, join_all};
+use tokio::time::Instant;
 
 use super::config::{Kind, Target};
-use super::dial::{Dial, Node};
+use super::dial::{Address, Dial};
 use super::refusals::Refusals;
 use super::topology::Table;
 
-/// One node's answer must not hold up the table for longer.
-const PATIENCE: Duration = Duration::from_millis(700);
+/// How long one server may take to answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(700);
 
-/// A master whose last replica went so lately may be one that was deposed and does not know it yet: what it writes counts as
-/// unconfirmed. By then it is known who is master.
-const BEREFT: Duration = Duration::from_secs(10);
+/// How long a master that has lost its replicas is still taken to have them. It may have been replaced in a failover without
+/// knowing it yet, so its writes count as unconfirmed. After this time the failover is known.
+const REPLICAS_REMEMBERED: Duration = Duration::from_secs(10);
 
-/// What one node sees.
+/// The cluster as one of its nodes sees it.
 pub(super) struct View {
     pub table: Table,
-    /// The cluster's epoch as that node knows it: the higher, the newer.
+    /// `cluster_current_epoch`: the higher, the newer.
     pub epoch: u64,
-    /// Whether that node thinks the cluster works. A node that is cut off from the others says no.
+    /// `cluster_state:ok`. A node that is cut off from the others does not say so.
     pub ok: bool,
 }
 
-/// Asks around, and remembers whom it asks.
-pub(super) struct Survey {
+/// Finds the masters, over connections that it keeps.
+pub(super) struct Discovery {
     target: Target,
     dial: Dial,
     sentinels: Dial,
-    cons: HashMap<Node, MultiplexedConnection>,
-    /// Who gave the last good view.
-    trusted: Option<Node>,
+    cons: HashMap<Address, MultiplexedConnection>,
+    /// The server that gave the last view that was used.
+    trusted: Option<Address>,
     epoch: u64,
-    /// When a master was last seen with replicas, and with how many.
-    followed: HashMap<Node, (Instant, usize)>,
+    /// When a master last had replicas, and how many.
+    followed: HashMap<Address, (Instant, usize)>,
 }
 
-impl Survey {
+impl Discovery {
     pub fn new(target: Target, dial: Dial) -> Self {
         let sentinels = dial.for_sentinels();
         Self { target, dial, sentinels, cons: HashMap::new(), trusted: None, epoch: 0, followed: HashMap::new() }
     }
 
-    /// The best view that anyone has; `None` if nobody answers.
-    pub async fn look(&mut self, known: &Table) -> Option<View> {
-        let mut view = self.look_around(known).await?;
+    /// The best view that a server gives; `None` if no server answers.
+    pub async fn discover(&mut self, known: &Table) -> Option<View> {
+        let mut view = self.ask_servers(known).await?;
         let now = Instant::now();
-        self.followed.retain(|_, (seen, _)| now.duration_since(*seen) < BEREFT);
+        self.followed.retain(|_, (seen, _)| now.duration_since(*seen) < REPLICAS_REMEMBERED);
         for master in &mut view.table.masters {
             if master.replicas > 0 {
-                self.followed.insert(master.node.clone(), (now, master.replicas));
-            } else if let Some((_, replicas)) = self.followed.get(&master.node) {
+                self.followed.insert(master.address.clone(), (now, master.replicas));
+            } else if let Some((_, replicas)) = self.followed.get(&master.address) {
                 master.replicas = *replicas;
             }
         }
         Some(view)
     }
 
-    async fn look_around(&mut self, known: &Table) -> Option<View> {
+    async fn ask_servers(&mut self, known: &Table) -> Option<View> {
         match self.target.kind.clone() {
             Kind::Single => {
-                let node = self.target.seeds.first()?.clone();
-                let replicas = self.replicas(&node).await?;
-                Some(View { table: Table::single(node, replicas), epoch: 0, ok: true })
+                let address = self.target.seeds.first()?.clone();
+                let replicas = self.replicas(&address).await?;
+                Some(View { table: Table::single(address, replicas), epoch: 0, ok: true })
             }
             Kind::Sentinel { service } => {
-                let node = self.named_by_sentinels(&service).await?;
-                let replicas = self.replicas(&node).await.unwrap_or(0);
-                Some(View { table: Table::single(node, replicas), epoch: 0, ok: true })
+                let address = self.master_by_sentinels(&service).await?;
+                let replicas = self.replicas(&address).await.unwrap_or(0);
+                Some(View { table: Table::single(address, replicas), epoch: 0, ok: true })
             }
-            Kind::Cluster => self.look_at_cluster(known).await,
+            Kind::Cluster => self.ask_cluster(known).await,
         }
     }
 
-    /// The node that was right last time is asked first, alone; only if it fails, or thinks that the cluster does, all others are.
-    async fn look_at_cluster(&mut self, known: &Table) -> Option<View> {
+    /// Asks first only the node that gave the last view. All others are asked if it fails or says that the cluster is down.
+    async fn ask_cluster(&mut self, known: &Table) -> Option<View> {
         let (tls, refusals) = (self.target.tls, self.dial.refusals.clone());
-        let question = move |con, node| cluster_view(con, node, tls, refusals.clone()).boxed();
-        let mut best: Option<(Node, View)> = None;
-        if let Some(node) = self.trusted.clone() {
-            best = self.ask(vec![node], &question).await.pop();
+        let question = move |con, address| cluster_view(con, address, tls, refusals.clone()).boxed();
+        let mut best: Option<(Address, View)> = None;
+        if let Some(address) = self.trusted.clone() {
+            best = self.ask(vec![address], &question).await.pop();
         }
         if !best.as_ref().is_some_and(|(_, view)| view.ok && view.epoch >= self.epoch) {
-            let mut others: Vec<Node> = known.masters.iter().map(|master| master.node.clone()).collect();
+            let mut others: Vec<Address> = known.masters.iter().map(|master| master.address.clone()).collect();
             others.extend(self.target.seeds.iter().cloned());
             others.sort();
             others.dedup();
-            others.retain(|node| best.as_ref().is_none_or(|(asked, _)| asked != node));
+            others.retain(|address| best.as_ref().is_none_or(|(asked, _)| asked != address));
             let views = self.ask(others, &question).await;
             best = views.into_iter().chain(best).max_by_key(|(_, view)| (view.ok, view.epoch));
         }
-        let (node, view) = best?;
+        let (address, view) = best?;
         self.epoch = self.epoch.max(view.epoch);
-        self.trusted = Some(node);
-        // Forget connections to nodes that are no longer anything to us.
+        self.trusted = Some(address);
+        // Drops connections to nodes that are neither masters nor in the URL.
         let seeds = &self.target.seeds;
-        self.cons.retain(|node, _| seeds.contains(node) || view.table.masters.iter().any(|master| master.node == *node));
+        self.cons
+            .retain(|address, _| seeds.contains(address) || view.table.masters.iter().any(|master| master.address == *address));
         Some(view)
     }
 
-    /// How many replicas a master has in working order; `None` if it does not answer.
-    async fn replicas(&mut self, node: &Node) -> Option<usize> {
+    /// How many online replicas a master has; `None` if it does not answer.
+    async fn replicas(&mut self, address: &Address) -> Option<usize> {
         let refusals = self.dial.refusals.clone();
-        let question = move |con, node| replicas(con, node, refusals.clone()).boxed();
-        self.ask(vec![node.clone()], question).await.pop().map(|(_, replicas)| replicas)
+        let question = move |con, address| replicas(con, address, refusals.clone()).boxed();
+        self.ask(vec![address.clone()], question).await.pop().map(|(_, replicas)| replicas)
     }
 
-    /// Of the addresses that sentinels name and that call themselves master the one most of them name: right after a failover
-    /// they may still disagree, and one that was away may name a master that has come back and not yet heard of its fall.
-    async fn named_by_sentinels(&mut self, service: &str) -> Option<Node> {
+    /// The address that most sentinels name, of those that answer `ROLE` with master. Right after a failover the sentinels may
+    /// disagree, and an outdated one may name a former master that has come back and does not know of the failover yet.
+    async fn master_by_sentinels(&mut self, service: &str) -> Option<Address> {
         let asked = self.target.seeds.iter().map(|sentinel| {
             let dial = &self.sentinels;
             async move {
@@ -125,69 +128,69 @@ impl Survey {
                 if named.is_none() {
                     dial.refusals.note_fault(sentinel, format!("the sentinel knows no master of the name {service}"));
                 }
-                named.map(|(host, port)| Node::new(&host, port))
+                named.map(|(host, port)| Address::new(&host, port))
             }
         });
-        let answers = join_all(asked.map(|ask| tokio::time::timeout(PATIENCE, ask))).await;
-        let mut votes: HashMap<Node, usize> = HashMap::new();
-        for node in answers.into_iter().filter_map(|answer| answer.ok().flatten()) {
-            *votes.entry(node).or_default() += 1;
+        let answers = join_all(asked.map(|ask| tokio::time::timeout(ANSWER_TIMEOUT, ask))).await;
+        let mut votes: HashMap<Address, usize> = HashMap::new();
+        for address in answers.into_iter().filter_map(|answer| answer.ok().flatten()) {
+            *votes.entry(address).or_default() += 1;
         }
         let refusals = self.dial.refusals.clone();
-        let question = move |con, node| is_master(con, node, refusals.clone()).boxed();
+        let question = move |con, address| is_master(con, address, refusals.clone()).boxed();
         let masters = self.ask(votes.keys().cloned().collect(), question).await;
-        masters.into_iter().map(|(node, ())| node).max_by_key(|node| votes.get(node).copied())
+        masters.into_iter().map(|(address, ())| address).max_by_key(|address| votes.get(address).copied())
     }
 
-    /// Asks all of them at once, each over its kept connection or a new one; those that fail are left out.
+    /// Asks all of them at once, each over its kept connection or a new one. Those that fail are left out.
     async fn ask<T>(
         &mut self,
-        nodes: Vec<Node>,
-        question: impl Fn(MultiplexedConnection, Node) -> BoxFuture<'static, Option<T>>,
-    ) -> Vec<(Node, T)> {
+        addresses: Vec<Address>,
+        question: impl Fn(MultiplexedConnection, Address) -> BoxFuture<'static, Option<T>>,
+    ) -> Vec<(Address, T)> {
         let (dial, question) = (&self.dial, &question);
-        let asked = nodes.into_iter().map(|node| {
-            let kept = self.cons.remove(&node);
+        let asked = addresses.into_iter().map(|address| {
+            let kept = self.cons.remove(&address);
             async move {
                 let answer = async {
                     let con = match kept {
                         Some(con) => con,
-                        None => dial.plain(&node).await.ok()?,
+                        None => dial.plain(&address).await.ok()?,
                     };
-                    Some((con.clone(), question(con, node.clone()).await?))
+                    Some((con.clone(), question(con, address.clone()).await?))
                 };
-                let (con, answer) = tokio::time::timeout(PATIENCE, answer).await.ok().flatten()?;
-                Some((node, con, answer))
+                let (con, answer) = tokio::time::timeout(ANSWER_TIMEOUT, answer).await.ok().flatten()?;
+                Some((address, con, answer))
             }
         });
         let answers: Vec<_> = join_all(asked.collect::<Vec<_>>()).await;
         let mut good = Vec::new();
-        for (node, con, answer) in answers.into_iter().flatten() {
-            self.cons.insert(node.clone(), con);
-            good.push((node, answer));
+        for (address, con, answer) in answers.into_iter().flatten() {
+            self.cons.insert(address.clone(), con);
+            good.push((address, answer));
         }
         good
     }
 }
 
-async fn replicas(mut con: MultiplexedConnection, node: Node, refusals: Arc<Refusals>) -> Option<usize> {
+async fn replicas(mut con: MultiplexedConnection, address: Address, refusals: Arc<Refusals>) -> Option<usize> {
     let info: RedisResult<String> = cmd("INFO").arg("replication").query_async(&mut con).await;
-    let info = info.inspect_err(|error| refusals.note_error(&node, error)).ok()?;
+    let info = info.inspect_err(|error| refusals.note_error(&address, error)).ok()?;
     Some(info.lines().filter(|line| line.starts_with("slave") && line.contains("state=online")).count())
 }
 
-async fn is_master(mut con: MultiplexedConnection, node: Node, refusals: Arc<Refusals>) -> Option<()> {
+async fn is_master(mut con: MultiplexedConnection, address: Address, refusals: Arc<Refusals>) -> Option<()> {
     let role: RedisResult<Value> = cmd("ROLE").query_async(&mut con).await;
-    let role = role.inspect_err(|error| refusals.note_error(&node, error)).ok()?;
+    let role = role.inspect_err(|error| refusals.note_error(&address, error)).ok()?;
     (text(array(&role)?.first()?)? == "master").then_some(())
 }
 
-async fn cluster_view(mut con: MultiplexedConnection, node: Node, tls: bool, refusals: Arc<Refusals>) -> Option<View> {
+async fn cluster_view(mut con: MultiplexedConnection, address: Address, tls: bool, refusals: Arc<Refusals>) -> Option<View> {
     let mut both = pipe();
     both.cmd("CLUSTER").arg("INFO").cmd("CLUSTER").arg("SHARDS");
     let answers = con.send_packed_commands(&both, 0, 2).await.ok()?;
     if let Some(Value::ServerError(error)) = answers.first() {
-        refusals.note(&node, error);
+        refusals.note(&address, error);
     }
     let info = text(answers.first()?)?;
     let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
@@ -195,47 +198,47 @@ async fn cluster_view(mut con: MultiplexedConnection, node: Node, tls: bool, ref
         Value::ServerError(_) => {
             // Before Redis 7.
             let slots: RedisResult<Value> = cmd("CLUSTER").arg("SLOTS").query_async(&mut con).await;
-            let slots = slots.inspect_err(|error| refusals.note_error(&node, error)).ok()?;
-            table_from_slots(&slots, &node)?
+            let slots = slots.inspect_err(|error| refusals.note_error(&address, error)).ok()?;
+            table_from_slots(&slots, &address)?
         }
-        shards => table_from_shards(shards, &node, tls)?,
+        shards => table_from_shards(shards, &address, tls)?,
     };
     Some(View { table, epoch: field("cluster_current_epoch")?.parse().ok()?, ok: field("cluster_state") == Some("ok") })
 }
 
-fn table_from_shards(shards: &Value, asked: &Node, tls: bool) -> Option<Table> {
+fn table_from_shards(shards: &Value, asked: &Address, tls: bool) -> Option<Table> {
     let mut table = Table::empty();
     for shard in array(shards)? {
         let nodes = array(field(shard, "nodes")?)?;
         let is = |node: &Value, name: &str, wanted: &str| field(node, name).and_then(text).as_deref() == Some(wanted);
         let masters = || nodes.iter().filter(|node| is(node, "role", "master"));
-        // Around a failover a shard may name two masters; the one that is online is meant.
+        // Around a failover a shard may name two masters; the online one is right.
         let Some(master) = masters().find(|node| is(node, "health", "online")).or_else(|| masters().next()) else { continue };
-        let told = |name: &&str| field(master, name).and_then(text).filter(|host| is_host(host));
-        let host = ["endpoint", "ip"].iter().find_map(told);
+        let host_in = |name: &&str| field(master, name).and_then(text).filter(|host| is_host(host));
+        let host = ["endpoint", "ip"].iter().find_map(host_in);
         let port = field(master, if tls { "tls-port" } else { "port" }).and_then(int)?;
-        let node = Node { host: host.map_or_else(|| asked.host.clone(), Into::into), port: u16::try_from(port).ok()? };
+        let address = Address { host: host.map_or_else(|| asked.host.clone(), Into::into), port: u16::try_from(port).ok()? };
         let bounds: Vec<i64> = array(field(shard, "slots")?)?.iter().filter_map(int).collect();
         for range in bounds.chunks_exact(2) {
-            table.assign(u16::try_from(range[0]).ok()?, u16::try_from(range[1]).ok()?, &node);
+            table.assign(u16::try_from(range[0]).ok()?, u16::try_from(range[1]).ok()?, &address);
         }
         let replicas = nodes.iter().filter(|node| !is(node, "role", "master") && is(node, "health", "online")).count();
-        if let Some(master) = table.masters.iter_mut().find(|master| master.node == node) {
+        if let Some(master) = table.masters.iter_mut().find(|master| master.address == address) {
             master.replicas = replicas;
         }
     }
     Some(table)
 }
 
-fn table_from_slots(slots: &Value, asked: &Node) -> Option<Table> {
+fn table_from_slots(slots: &Value, asked: &Address) -> Option<Table> {
     let mut table = Table::empty();
     for range in array(slots)? {
         let [first, last, master, replicas @ ..] = array(range)? else { return None };
         let [host, port, ..] = array(master)? else { return None };
         let host = text(host).filter(|host| is_host(host)).map_or_else(|| asked.host.clone(), Into::into);
-        let node = Node { host, port: u16::try_from(int(port)?).ok()? };
-        table.assign(u16::try_from(int(first)?).ok()?, u16::try_from(int(last)?).ok()?, &node);
-        if let Some(master) = table.masters.iter_mut().find(|master| master.node == node) {
+        let address = Address { host, port: u16::try_from(int(port)?).ok()? };
+        table.assign(u16::try_from(int(first)?).ok()?, u16::try_from(int(last)?).ok()?, &address);
+        if let Some(master) = table.masters.iter_mut().find(|master| master.address == address) {
             master.replicas = replicas.len();
         }
     }
@@ -253,7 +256,7 @@ fn array(value: &Value) -> Option<&[Value]> {
     }
 }
 
-/// A field of a map, which older protocols send as a flat array.
+/// A field of a map, which RESP2 sends as a flat array.
 fn field<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
     match value {
         Value::Map(pairs) => pairs.iter().find(|(key, _)| text(key).as_deref() == Some(name)).map(|(_, value)| value),
@@ -262,7 +265,7 @@ fn field<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
     }
 }
 
-/// The text of any kind of string.
+/// The text of a string of any type.
 pub(super) trait Text {
     fn text(&self) -> Option<String>;
 }
@@ -314,14 +317,14 @@ mod tests {
     }
 
     #[test]
-    fn around_a_failover_the_master_that_is_online_is_meant() {
+    fn around_a_failover_the_online_master_of_a_shard_is_taken() {
         let shards = Value::Array(vec![
             shard([0, 99], vec![node(1, "master", "fail"), node(2, "master", "online"), node(3, "replica", "online")]),
             shard([100, 16383], vec![node(4, "master", "online"), node(5, "replica", "fail"), node(6, "replica", "loading")]),
         ]);
-        let asked = Node::new("h", 9);
+        let asked = Address::new("h", 9);
         let table = table_from_shards(&shards, &asked, false).unwrap();
-        let told: Vec<_> = table.masters.iter().map(|master| (master.node.to_string(), master.replicas)).collect();
+        let told: Vec<_> = table.masters.iter().map(|master| (master.address.to_string(), master.replicas)).collect();
         assert_eq!(told, [("10.0.0.1:2".to_owned(), 1), ("10.0.0.1:4".to_owned(), 0)]);
         assert_eq!(table.owner(99).unwrap().port, 2);
         assert!(table.complete());
@@ -334,9 +337,9 @@ mod tests {
         let end = |host: &str, port| Value::Array(vec![bulk(host), Value::Int(port), bulk("id")]);
         let range = |first, last, nodes: Vec<Value>| Value::Array([vec![Value::Int(first), Value::Int(last)], nodes].concat());
         let slots = Value::Array(vec![range(0, 5, vec![end("", 1), end("a", 2)]), range(6, 16383, vec![end("b", 3)])]);
-        let table = table_from_slots(&slots, &Node::new("h", 9)).unwrap();
-        assert_eq!(table.owner(5), Some(&Node::new("h", 1)));
-        assert_eq!(table.owner(6), Some(&Node::new("b", 3)));
+        let table = table_from_slots(&slots, &Address::new("h", 9)).unwrap();
+        assert_eq!(table.owner(5), Some(&Address::new("h", 1)));
+        assert_eq!(table.owner(6), Some(&Address::new("b", 3)));
         assert_eq!(table.masters[0].replicas, 1);
     }
 }

@@ -1,23 +1,23 @@
-//! Tries at each master what the hub does there, step by step: for `convoke check`, which tells what is refused and why.
+//! For `convoke check`: tries on each master, step by step, the commands that the hub needs, and reports what is refused and why.
 
 use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{Cmd, Value, cmd};
 
-use super::dial::{Dial, Node};
+use super::dial::{Address, Dial};
+use super::discovery::Text as _;
 use super::keys;
-use super::refusals::harmless;
+use super::refusals::without_arguments;
 use super::script::Script;
-use super::survey::Text as _;
 use super::topology::Table;
 
-/// How long a key of the trial lives, should it not be deleted.
-const LIVES_MS: u64 = 10_000;
-/// For one step.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// When the key that is written here expires by itself.
+const KEY_LIVES_MS: u64 = 10_000;
+/// How long one step may take.
+const STEP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Writes and reads the types that the scripts of the hub use. KEYS 1 a key of the trial. Returns OK.
+/// Writes and reads the types that the hub's scripts use. KEYS 1 a key to write. Returns OK.
 static SCRIPT: Script = Script::new(
     "trial",
     "local key, call = KEYS[1], redis.call
@@ -30,39 +30,39 @@ static SCRIPT: Script = Script::new(
      return redis.status_reply('OK')",
 );
 
-/// What became of it at one master.
+/// The result for one master.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trial {
+pub struct MasterReport {
     /// `host:port`.
     pub master: String,
     /// `None` if it does not say.
     pub version: Option<String>,
-    /// What was tried in vain, with Redis' own words.
+    /// What was refused, with the error's text from Redis.
     pub refused: Vec<(&'static str, String)>,
-    /// What works and is still worth a word.
+    /// What works but the operator should know.
     pub notes: Vec<String>,
 }
 
-pub(super) async fn try_out(dial: &Dial, table: &Table) -> Vec<Trial> {
-    let mut trials = Vec::new();
+pub(super) async fn run(dial: &Dial, table: &Table) -> Vec<MasterReport> {
+    let mut reports = Vec::new();
     for (master, slot) in table.first_slots() {
-        trials.push(at(dial, &master.node, slot).await);
+        reports.push(at(dial, &master.address, slot).await);
     }
-    trials
+    reports
 }
 
-async fn at(dial: &Dial, node: &Node, slot: u16) -> Trial {
-    let mut trial = Trial { master: node.to_string(), version: None, refused: Vec::new(), notes: Vec::new() };
-    let link = match dial.link(node, None, |_| {}).await {
+async fn at(dial: &Dial, address: &Address, slot: u16) -> MasterReport {
+    let mut report = MasterReport { master: address.to_string(), version: None, refused: Vec::new(), notes: Vec::new() };
+    let link = match dial.link(address, None, |_| {}).await {
         Ok(link) => link,
         Err(error) => {
-            let words = error.code().map(|code| format!("{code} {}", harmless(error.detail().unwrap_or_default())));
-            trial.refused.push(("a connection", words.unwrap_or_else(|| error.to_string())));
-            return trial;
+            let words = error.code().map(|code| format!("{code} {}", without_arguments(error.detail().unwrap_or_default())));
+            report.refused.push(("a connection", words.unwrap_or_else(|| error.to_string())));
+            return report;
         }
     };
     if link.name.is_none() {
-        trial.notes.push("CLIENT INFO is refused: a connection that hangs cannot be ended when it is replaced".into());
+        report.notes.push("CLIENT INFO is refused: a connection that hangs cannot be ended when it is replaced".into());
     }
     let place = keys::tag_in_slot(slot);
     let (key, channel) = (keys::trial(&place), keys::trial_channel(&place));
@@ -71,7 +71,7 @@ async fn at(dial: &Dial, node: &Node, slot: u16) -> Trial {
     evalsha.arg(SCRIPT.sha()).arg(1).arg(&key);
     let steps = [
         ("INFO", cmd("INFO").arg("server").to_owned()),
-        ("writes", cmd("SET").arg(&key).arg(1).arg("PX").arg(LIVES_MS).to_owned()),
+        ("writes", cmd("SET").arg(&key).arg(1).arg("PX").arg(KEY_LIVES_MS).to_owned()),
         ("scripts (EVAL)", cmd("EVAL").arg(SCRIPT.source()).arg(1).arg(&key).to_owned()),
         ("scripts (EVALSHA)", evalsha),
         ("publishing (SPUBLISH)", cmd("SPUBLISH").arg(&channel).arg("").to_owned()),
@@ -81,13 +81,13 @@ async fn at(dial: &Dial, node: &Node, slot: u16) -> Trial {
     ];
     for (what, step) in steps {
         match ask(&mut con, &step).await {
-            Ok(answer) if what == "INFO" => trial.version = field(&answer, "redis_version"),
+            Ok(answer) if what == "INFO" => report.version = field(&answer, "redis_version"),
             Ok(_) => {}
-            Err(words) => trial.refused.push((what, words)),
+            Err(words) => report.refused.push((what, words)),
         }
     }
-    trial.notes.extend(evicts(&mut con).await);
-    trial
+    report.notes.extend(evicts(&mut con).await);
+    report
 }
 
 /// A memory limit at which Redis throws out keys makes rooms vanish without an error.
@@ -101,8 +101,10 @@ async fn evicts(con: &mut MultiplexedConnection) -> Option<String> {
 
 /// The answer, or the error in Redis' words.
 async fn ask(con: &mut MultiplexedConnection, step: &Cmd) -> Result<Value, String> {
-    match tokio::time::timeout(PATIENCE, con.send_packed_command(step)).await {
-        Ok(Ok(Value::ServerError(error))) => Err(format!("{} {}", error.code(), harmless(error.details().unwrap_or_default()))),
+    match tokio::time::timeout(STEP_TIMEOUT, con.send_packed_command(step)).await {
+        Ok(Ok(Value::ServerError(error))) => {
+            Err(format!("{} {}", error.code(), without_arguments(error.details().unwrap_or_default())))
+        }
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err("no answer in time".into()),

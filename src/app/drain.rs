@@ -72,10 +72,11 @@ impl Drained {
     async fn settle(&self) {
         let Self { engine, io, node, running } = self;
         let unsettled = || running.iter().map(|feature| feature.unsettled()).sum::<usize>();
-        let open = || [engine.farewells(), io.sockets(), io.leaving(), node.recovery.parking(), node.scopes.count(), unsettled()];
+        let open =
+            || [engine.closing_sessions(), io.sockets(), io.leaving(), node.recovery.parking(), node.scopes.count(), unsettled()];
         if !by(Instant::now() + AFTERMATH, || open() == [0; 6]).await {
-            let [farewells, sockets, leaving, parking, scopes, unsettled] = open();
-            tracing::warn!(farewells, sockets, leaving, parking, scopes, unsettled, "left undone");
+            let [closing, sockets, leaving, parking, scopes, unsettled] = open();
+            tracing::warn!(closing, sockets, leaving, parking, scopes, unsettled, "left undone");
         }
         join_all(running.iter().map(|feature| feature.hand_over())).await;
     }

@@ -1,10 +1,11 @@
-//! Sessions of other nodes, over the peer port: their long-polling is passed on, one hop, and their upgrades move them here.
+//! [`RemoteSessions`] over the peer port: long-polling of a session of another node is forwarded to its owner, and an upgrade moves
+//! the session here.
 //!
 //! ```text
-//! client ─► this node ─► tag in the sid ─► PeerDirectory: which peer ─► its engine. Never further.
+//! client ─► this node ─► tag in the sid ─► PeerDirectory: which peer ─► its engine, which forwards nothing
 //! ```
 //!
-//! Whom a client means is told by its session id alone, and where that is by the registry: a client cannot steer our calls.
+//! The session id names the owner, and the registry its address: a client cannot make this node call any other address.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Weak};
@@ -19,28 +20,30 @@ use super::node::Node;
 use super::registry::Registry;
 use crate::core::wire::{self, Form};
 use crate::engineio::Engine;
-use crate::engineio::elsewhere::{Breach, Elsewhere, Followed, NoTicket, PollAnswer, Polled, Taken, Ticket, tag_of};
+use crate::engineio::remote::{
+    CallOutcome, HandedOver, NoTicket, PollAnswer, PollRequest, RemoteSessions, Ticket, Violation, tag_of,
+};
 use crate::peer::{Answer, Peer, Peers};
 use crate::telemetry::metrics::RELAYED;
 
 const POLL: &str = "/poll";
 const TICKET: &str = "/ticket";
-const TICKET_BACK: &str = "/ticket/back";
+const RETURN_TICKET: &str = "/ticket/back";
 const PROBED: &str = "/ticket/probed";
-const TAKE: &str = "/take";
-const PASS_ON: &str = "/take/packets";
-const FOLLOW: &str = "/follow";
+const TAKE_OVER: &str = "/take";
+const FORWARD_PACKETS: &str = "/take/packets";
+const CALL: &str = "/follow";
 
-/// How long a node may take to say whether a session may be upgraded.
+/// How long the owner may take to answer a request for a ticket.
 const TICKET_DEADLINE: Duration = Duration::from_secs(2);
-/// It lets what is under way for the session finish before.
-const TAKE_DEADLINE: Duration = Duration::from_secs(6);
-/// How long it may take to hear what the client says meanwhile.
-const PASS_ON_DEADLINE: Duration = Duration::from_secs(2);
+/// How long the owner may take to hand a session over. It finishes its work for the client before.
+const TAKE_OVER_DEADLINE: Duration = Duration::from_secs(6);
+/// How long the owner may take to accept packets of the client.
+const FORWARD_DEADLINE: Duration = Duration::from_secs(2);
 
-/// Which process a tag belongs to.
+/// Finds the process of a tag.
 pub trait PeerDirectory: Send + Sync + 'static {
-    /// `None` if it is not known, and not to be found out.
+    /// `None` if no process with this tag is known.
     fn peer_of_tag<'a>(&'a self, tag: &'a str) -> BoxFuture<'a, Option<Peer>>;
 }
 
@@ -50,17 +53,17 @@ impl PeerDirectory for Registry {
     }
 }
 
-/// The other nodes' sessions of one engine.
+/// The sessions of other nodes for one engine.
 struct Relay {
-    /// Which engine of the other process is meant.
+    /// The name of the engine, the same on all nodes.
     engine: &'static str,
-    /// Of this process.
+    /// The tag of this process.
     tag: Box<str>,
     peers: Arc<Peers>,
     directory: Arc<dyn PeerDirectory>,
 }
 
-/// [`wire`] for a node that stands in the registry. Before [`Node::start`]; a node that stays alone asks nobody.
+/// [`wire`] for a node of a cluster. Call it before [`Node::start`]. A node without a peer port has no other nodes.
 pub fn wire_node(node: &Node, engines: &[(&'static str, &Arc<Engine>)]) {
     if node.has_peers() {
         let directory: Arc<dyn PeerDirectory> = node.registry.clone();
@@ -68,33 +71,33 @@ pub fn wire_node(node: &Node, engines: &[(&'static str, &Arc<Engine>)]) {
     }
 }
 
-/// Joins the engines of this process with those of the same name in other processes: each asks the others for sessions that
-/// are not its own, and answers when it is asked. Before [`Peers::serve`].
+/// Connects the engines of this process with those of the same name in other processes: each reaches the sessions of the
+/// others, and answers them about its own. Call it before [`Peers::serve`].
 pub fn wire(peers: &Arc<Peers>, directory: &Arc<dyn PeerDirectory>, engines: &[(&'static str, &Arc<Engine>)]) {
     let own: Arc<[(&str, Weak<Engine>)]> = engines.iter().map(|(name, engine)| (*name, Arc::downgrade(engine))).collect();
     for (name, engine) in engines {
         let tag = engine.config().tag.clone();
-        engine.set_elsewhere(Arc::new(Relay { engine: name, tag, peers: peers.clone(), directory: directory.clone() }));
+        engine.set_remote_sessions(Arc::new(Relay { engine: name, tag, peers: peers.clone(), directory: directory.clone() }));
     }
     let calls = [
-        (POLL, poll as Answerer),
+        (POLL, poll as Handler),
         (TICKET, ticket),
-        (TICKET_BACK, ticket_back),
+        (RETURN_TICKET, return_ticket),
         (PROBED, probed),
-        (TAKE, take),
-        (PASS_ON, pass_on),
-        (FOLLOW, follow),
+        (TAKE_OVER, take_over),
+        (FORWARD_PACKETS, forwarded_packets),
+        (CALL, forwarded_call),
     ];
     for (path, answer) in calls {
         let own = own.clone();
         peers.on(path, move |body| {
-            let asked = Asked::read(body).and_then(|(asked, body)| {
-                let (_, engine) = own.iter().find(|(name, _)| *name == asked.engine)?;
-                Some((engine.upgrade()?, asked, body))
+            let request = Request::read(body).and_then(|(request, body)| {
+                let (_, engine) = own.iter().find(|(name, _)| *name == request.engine)?;
+                Some((engine.upgrade()?, request, body))
             });
             async move {
-                match asked {
-                    Some((engine, asked, body)) => answer(engine, asked, body).await,
+                match request {
+                    Some((engine, request, body)) => answer(engine, request, body).await,
                     None => Answer::status(StatusCode::BAD_REQUEST),
                 }
             }
@@ -102,42 +105,43 @@ pub fn wire(peers: &Arc<Peers>, directory: &Arc<dyn PeerDirectory>, engines: &[(
     }
 }
 
-type Answerer = fn(Arc<Engine>, Asked, Bytes) -> BoxFuture<'static, Answer>;
+type Handler = fn(Arc<Engine>, Request, Bytes) -> BoxFuture<'static, Answer>;
 
-/// The head of every call; for [`POLL`], [`PASS_ON`] and [`FOLLOW`] a body follows.
+/// The head of every request. In [`POLL`], [`FORWARD_PACKETS`] and [`CALL`] a body follows.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Asked {
+struct Request {
     engine: String,
     sid: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ticket: Option<Ticket>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    poll: Option<Poll>,
-    /// Of [`TAKE`]: where the session goes on. A node of the release before says nothing, and gets all at once.
+    poll: Option<RelayedPoll>,
+    /// In [`TAKE_OVER`]: the tag of the new owner. A node of the release before sends none, and gets the whole session at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     to: Option<String>,
-    /// In which it was written, and is answered.
+    /// The form in which it was written; the answer has the same.
     #[serde(skip)]
     form: Form,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Poll {
-    /// The client's, for the log.
+struct RelayedPoll {
+    /// The client's address, for the log.
     address: IpAddr,
-    what: What,
+    what: PollKind,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-enum What {
+enum PollKind {
     Get,
     Post,
-    Broken(Breach),
-    /// Something large is on its way from the client. Releases that do not know it answer 400.
-    Heard,
+    Broken(Violation),
+    /// A large request of the client is being received. Releases that do not know it answer 400.
+    #[serde(rename = "Heard")]
+    KeepAlive,
 }
 
-impl Asked {
+impl Request {
     /// Length of the head, head, body.
     fn write(&self, form: Form, body: &[u8]) -> Bytes {
         let head = wire::write(form, self);
@@ -151,76 +155,76 @@ impl Asked {
     fn read(mut bytes: Bytes) -> Option<(Self, Bytes)> {
         let len = u32::from_be_bytes(bytes.get(..4)?.try_into().ok()?) as usize;
         let head = bytes.get(4..)?.get(..len)?;
-        let asked = Self { form: Form::of(head), ..wire::read(head)? };
-        Some((asked, bytes.split_off(4 + len)))
+        let request = Self { form: Form::of(head), ..wire::read(head)? };
+        Some((request, bytes.split_off(4 + len)))
     }
 }
 
-fn poll(engine: Arc<Engine>, asked: Asked, body: Bytes) -> BoxFuture<'static, Answer> {
+fn poll(engine: Arc<Engine>, request: Request, body: Bytes) -> BoxFuture<'static, Answer> {
     Box::pin(async move {
-        let Some(poll) = asked.poll else { return Answer::status(StatusCode::BAD_REQUEST) };
+        let Some(poll) = request.poll else { return Answer::status(StatusCode::BAD_REQUEST) };
         tracing::trace!(address = %poll.address, what = ?poll.what, "relayed request");
         let polled = match poll.what {
-            What::Heard if engine.heard(&asked.sid) => return Answer::status(StatusCode::OK),
-            What::Heard => return Answer::status(StatusCode::NOT_FOUND),
-            What::Get => Polled::Get,
-            What::Post => Polled::Post(body),
-            What::Broken(breach) => Polled::Broken(breach),
+            PollKind::KeepAlive if engine.keep_alive(&request.sid) => return Answer::status(StatusCode::OK),
+            PollKind::KeepAlive => return Answer::status(StatusCode::NOT_FOUND),
+            PollKind::Get => PollRequest::Get,
+            PollKind::Post => PollRequest::Post(body),
+            PollKind::Broken(violation) => PollRequest::Broken(violation),
         };
-        let PollAnswer { status, body } = engine.relayed(&asked.sid, polled).await;
+        let PollAnswer { status, body } = engine.relayed_poll(&request.sid, polled).await;
         Answer { status, body }
     })
 }
 
-fn ticket(engine: Arc<Engine>, asked: Asked, _: Bytes) -> BoxFuture<'static, Answer> {
+fn ticket(engine: Arc<Engine>, request: Request, _: Bytes) -> BoxFuture<'static, Answer> {
     Box::pin(async move {
-        let ticket = engine.issue_ticket(&asked.sid);
-        Answer::ok(wire::write(asked.form, &ticket))
+        let ticket = engine.issue_ticket(&request.sid);
+        Answer::ok(wire::write(request.form, &ticket))
     })
 }
 
-fn ticket_back(engine: Arc<Engine>, asked: Asked, _: Bytes) -> BoxFuture<'static, Answer> {
+fn return_ticket(engine: Arc<Engine>, request: Request, _: Bytes) -> BoxFuture<'static, Answer> {
     Box::pin(async move {
-        if let Some(ticket) = asked.ticket {
-            engine.return_ticket(&asked.sid, ticket);
+        if let Some(ticket) = request.ticket {
+            engine.return_ticket(&request.sid, ticket);
         }
         Answer::status(StatusCode::OK)
     })
 }
 
-fn take(engine: Arc<Engine>, asked: Asked, _: Bytes) -> BoxFuture<'static, Answer> {
+fn take_over(engine: Arc<Engine>, request: Request, _: Bytes) -> BoxFuture<'static, Answer> {
     Box::pin(async move {
-        let Some(ticket) = asked.ticket else { return Answer::status(StatusCode::BAD_REQUEST) };
-        match engine.hand_over(&asked.sid, ticket, asked.to.as_deref(), asked.form).await {
-            Some(Taken::Whole(state)) => Answer::ok(state),
-            Some(Taken::Part(packets)) => Answer { status: StatusCode::PARTIAL_CONTENT, body: packets },
+        let Some(ticket) = request.ticket else { return Answer::status(StatusCode::BAD_REQUEST) };
+        match engine.hand_over(&request.sid, ticket, request.to.as_deref(), request.form).await {
+            Some(HandedOver::Whole(state)) => Answer::ok(state),
+            Some(HandedOver::Part(packets)) => Answer { status: StatusCode::PARTIAL_CONTENT, body: packets },
             None => Answer::status(StatusCode::GONE),
         }
     })
 }
 
-fn probed(engine: Arc<Engine>, asked: Asked, _: Bytes) -> BoxFuture<'static, Answer> {
+fn probed(engine: Arc<Engine>, request: Request, _: Bytes) -> BoxFuture<'static, Answer> {
     Box::pin(async move {
-        if let Some(ticket) = asked.ticket {
-            engine.probed(&asked.sid, ticket);
+        if let Some(ticket) = request.ticket {
+            engine.probed(&request.sid, ticket);
         }
         Answer::status(StatusCode::OK)
     })
 }
 
-fn pass_on(engine: Arc<Engine>, asked: Asked, packets: Bytes) -> BoxFuture<'static, Answer> {
+fn forwarded_packets(engine: Arc<Engine>, request: Request, packets: Bytes) -> BoxFuture<'static, Answer> {
     Box::pin(async move {
-        let Some(ticket) = asked.ticket else { return Answer::status(StatusCode::BAD_REQUEST) };
-        Answer::ok(engine.pass_on(&asked.sid, ticket, &packets).to_string())
+        let Some(ticket) = request.ticket else { return Answer::status(StatusCode::BAD_REQUEST) };
+        Answer::ok(engine.forwarded_packets(&request.sid, ticket, &packets).to_string())
     })
 }
 
-fn follow(engine: Arc<Engine>, asked: Asked, word: Bytes) -> BoxFuture<'static, Answer> {
+fn forwarded_call(engine: Arc<Engine>, request: Request, call: Bytes) -> BoxFuture<'static, Answer> {
     Box::pin(async move {
-        match engine.followed(&asked.sid, word).await {
-            Followed::Answered(answer) => Answer::ok(answer),
-            Followed::NotThere => Answer::status(StatusCode::NOT_FOUND),
-            Followed::Lost => Answer::status(StatusCode::GONE),
+        match engine.forwarded_call(&request.sid, call).await {
+            CallOutcome::Answered(answer) => Answer::ok(answer),
+            CallOutcome::NotThere => Answer::status(StatusCode::NOT_FOUND),
+            CallOutcome::Lost => Answer::status(StatusCode::GONE),
         }
     })
 }
@@ -230,33 +234,39 @@ impl Relay {
         self.directory.peer_of_tag(tag_of(sid)?).await
     }
 
-    /// Says something that need not arrive.
-    fn tell(&self, sid: &str, path: &'static str, asked: Asked) {
+    /// Sends a request that need not arrive.
+    fn notify(&self, sid: &str, path: &'static str, request: Request) {
         let (peers, directory, sid) = (self.peers.clone(), self.directory.clone(), sid.to_owned());
         tokio::spawn(async move {
             let Some(tag) = tag_of(&sid) else { return };
             if let Some(peer) = directory.peer_of_tag(tag).await {
-                let _ = peers.call(&peer, path, asked.write(peer.form, b""), TICKET_DEADLINE).await;
+                let _ = peers.call(&peer, path, request.write(peer.form, b""), TICKET_DEADLINE).await;
             }
         });
     }
 
-    fn about(&self, sid: &str, ticket: Option<Ticket>) -> Asked {
-        Asked { engine: self.engine.into(), sid: sid.into(), ticket, ..Asked::default() }
+    fn request(&self, sid: &str, ticket: Option<Ticket>) -> Request {
+        Request { engine: self.engine.into(), sid: sid.into(), ticket, ..Request::default() }
     }
 }
 
-impl Elsewhere for Relay {
-    fn poll<'a>(&'a self, sid: &'a str, polled: Polled, address: IpAddr, within: Duration) -> BoxFuture<'a, Option<PollAnswer>> {
+impl RemoteSessions for Relay {
+    fn poll<'a>(
+        &'a self,
+        sid: &'a str,
+        request: PollRequest,
+        address: IpAddr,
+        within: Duration,
+    ) -> BoxFuture<'a, Option<PollAnswer>> {
         Box::pin(async move {
-            let (what, body) = match polled {
-                Polled::Get => (What::Get, Bytes::new()),
-                Polled::Post(body) => (What::Post, body),
-                Polled::Broken(breach) => (What::Broken(breach), Bytes::new()),
+            let (what, body) = match request {
+                PollRequest::Get => (PollKind::Get, Bytes::new()),
+                PollRequest::Post(body) => (PollKind::Post, body),
+                PollRequest::Broken(violation) => (PollKind::Broken(violation), Bytes::new()),
             };
-            let asked = Asked { poll: Some(Poll { address, what }), ..self.about(sid, None) };
+            let request = Request { poll: Some(RelayedPoll { address, what }), ..self.request(sid, None) };
             let answer = match self.peer(sid).await {
-                Some(peer) => self.peers.call(&peer, POLL, asked.write(peer.form, &body), within).await.ok(),
+                Some(peer) => self.peers.call(&peer, POLL, request.write(peer.form, &body), within).await.ok(),
                 None => None,
             };
             let outcome = if answer.is_some() { "ok" } else { "unknown" };
@@ -265,12 +275,12 @@ impl Elsewhere for Relay {
         })
     }
 
-    fn heard<'a>(&'a self, sid: &'a str, address: IpAddr) -> BoxFuture<'a, bool> {
+    fn keep_alive<'a>(&'a self, sid: &'a str, address: IpAddr) -> BoxFuture<'a, bool> {
         Box::pin(async move {
-            let asked = Asked { poll: Some(Poll { address, what: What::Heard }), ..self.about(sid, None) };
+            let request = Request { poll: Some(RelayedPoll { address, what: PollKind::KeepAlive }), ..self.request(sid, None) };
             match self.peer(sid).await {
                 Some(peer) => {
-                    let answer = self.peers.call(&peer, POLL, asked.write(peer.form, b""), TICKET_DEADLINE).await;
+                    let answer = self.peers.call(&peer, POLL, request.write(peer.form, b""), TICKET_DEADLINE).await;
                     answer.is_ok_and(|answer| answer.status != StatusCode::NOT_FOUND)
                 }
                 None => false,
@@ -278,59 +288,59 @@ impl Elsewhere for Relay {
         })
     }
 
-    fn ticket<'a>(&'a self, sid: &'a str) -> BoxFuture<'a, Result<Ticket, NoTicket>> {
+    fn request_ticket<'a>(&'a self, sid: &'a str) -> BoxFuture<'a, Result<Ticket, NoTicket>> {
         Box::pin(async move {
             let peer = self.peer(sid).await.ok_or(NoTicket::Unknown)?;
-            let asked = self.about(sid, None).write(peer.form, b"");
-            let answer = self.peers.call(&peer, TICKET, asked, TICKET_DEADLINE).await.map_err(|_| NoTicket::Unknown)?;
+            let request = self.request(sid, None).write(peer.form, b"");
+            let answer = self.peers.call(&peer, TICKET, request, TICKET_DEADLINE).await.map_err(|_| NoTicket::Unknown)?;
             wire::read(&answer.body).unwrap_or(Err(NoTicket::Unknown))
         })
     }
 
-    fn abort(&self, sid: &str, address: IpAddr) {
-        let poll = Some(Poll { address, what: What::Broken(Breach::Aborted) });
-        self.tell(sid, POLL, Asked { poll, ..self.about(sid, None) });
+    fn abort_poll(&self, sid: &str, address: IpAddr) {
+        let poll = Some(RelayedPoll { address, what: PollKind::Broken(Violation::Aborted) });
+        self.notify(sid, POLL, Request { poll, ..self.request(sid, None) });
     }
 
-    fn give_up(&self, sid: &str, ticket: Ticket) {
-        self.tell(sid, TICKET_BACK, self.about(sid, Some(ticket)));
+    fn return_ticket(&self, sid: &str, ticket: Ticket) {
+        self.notify(sid, RETURN_TICKET, self.request(sid, Some(ticket)));
     }
 
     fn probed(&self, sid: &str, ticket: Ticket) {
-        self.tell(sid, PROBED, self.about(sid, Some(ticket)));
+        self.notify(sid, PROBED, self.request(sid, Some(ticket)));
     }
 
-    fn take<'a>(&'a self, sid: &'a str, ticket: Ticket) -> BoxFuture<'a, Option<Taken>> {
+    fn take_over<'a>(&'a self, sid: &'a str, ticket: Ticket) -> BoxFuture<'a, Option<HandedOver>> {
         Box::pin(async move {
             let peer = self.peer(sid).await?;
-            let asked = Asked { to: Some(self.tag.to_string()), ..self.about(sid, Some(ticket)) }.write(peer.form, b"");
-            let answer = self.peers.call(&peer, TAKE, asked, TAKE_DEADLINE).await.ok()?;
+            let request = Request { to: Some(self.tag.to_string()), ..self.request(sid, Some(ticket)) }.write(peer.form, b"");
+            let answer = self.peers.call(&peer, TAKE_OVER, request, TAKE_OVER_DEADLINE).await.ok()?;
             match answer.status {
-                StatusCode::OK => Some(Taken::Whole(answer.body)),
-                StatusCode::PARTIAL_CONTENT => Some(Taken::Part(answer.body)),
+                StatusCode::OK => Some(HandedOver::Whole(answer.body)),
+                StatusCode::PARTIAL_CONTENT => Some(HandedOver::Part(answer.body)),
                 _ => None,
             }
         })
     }
 
-    fn pass_on<'a>(&'a self, sid: &'a str, ticket: Ticket, packets: Bytes) -> BoxFuture<'a, Option<usize>> {
+    fn forward_packets<'a>(&'a self, sid: &'a str, ticket: Ticket, packets: Bytes) -> BoxFuture<'a, Option<usize>> {
         Box::pin(async move {
             let peer = self.peer(sid).await?;
-            let asked = self.about(sid, Some(ticket)).write(peer.form, &packets);
-            let answer = self.peers.call(&peer, PASS_ON, asked, PASS_ON_DEADLINE).await.ok()?;
+            let request = self.request(sid, Some(ticket)).write(peer.form, &packets);
+            let answer = self.peers.call(&peer, FORWARD_PACKETS, request, FORWARD_DEADLINE).await.ok()?;
             let taken = std::str::from_utf8(&answer.body).ok().filter(|_| answer.status == StatusCode::OK);
             taken?.parse().ok()
         })
     }
 
-    fn follow<'a>(&'a self, tag: &'a str, sid: &'a str, word: Bytes, within: Duration) -> BoxFuture<'a, Followed> {
+    fn call<'a>(&'a self, tag: &'a str, sid: &'a str, call: Bytes, within: Duration) -> BoxFuture<'a, CallOutcome> {
         Box::pin(async move {
-            let Some(peer) = self.directory.peer_of_tag(tag).await else { return Followed::Lost };
-            let asked = self.about(sid, None).write(peer.form, &word);
-            match self.peers.call(&peer, FOLLOW, asked, within).await {
-                Ok(answer) if answer.status == StatusCode::OK => Followed::Answered(answer.body),
-                Ok(answer) if answer.status == StatusCode::NOT_FOUND => Followed::NotThere,
-                Ok(_) | Err(_) => Followed::Lost,
+            let Some(peer) = self.directory.peer_of_tag(tag).await else { return CallOutcome::Lost };
+            let request = self.request(sid, None).write(peer.form, &call);
+            match self.peers.call(&peer, CALL, request, within).await {
+                Ok(answer) if answer.status == StatusCode::OK => CallOutcome::Answered(answer.body),
+                Ok(answer) if answer.status == StatusCode::NOT_FOUND => CallOutcome::NotThere,
+                Ok(_) | Err(_) => CallOutcome::Lost,
             }
         })
     }
@@ -342,14 +352,14 @@ mod tests {
 
     #[test]
     fn a_call_reads_as_it_was_written_and_a_cut_one_not_at_all() {
-        let asked = Asked { engine: "io".into(), sid: "s".into(), ticket: Some(u64::MAX), ..Asked::default() };
+        let request = Request { engine: "io".into(), sid: "s".into(), ticket: Some(u64::MAX), ..Request::default() };
         for form in [Form::Json, Form::Packed] {
-            let bytes = asked.write(form, b"body");
-            let (read, body) = Asked::read(bytes.clone()).unwrap();
+            let bytes = request.write(form, b"body");
+            let (read, body) = Request::read(bytes.clone()).unwrap();
             assert_eq!(read.form, form);
             assert_eq!((&*read.engine, &*read.sid, read.ticket, &body[..]), ("io", "s", Some(u64::MAX), &b"body"[..]));
             for len in 0..bytes.len() - 4 {
-                assert!(Asked::read(bytes.slice(..len)).is_none(), "{len}");
+                assert!(Request::read(bytes.slice(..len)).is_none(), "{len}");
             }
         }
     }

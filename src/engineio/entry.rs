@@ -21,7 +21,7 @@ use crate::telemetry::metrics::HANDSHAKES;
 use super::limits::Refusal;
 use super::{Body, Engine, Handshake, Session, polling, websocket};
 
-/// Why a request is refused, in the codes and words of the reference implementation.
+/// Why a request is refused, in the codes and calls of the reference implementation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadRequest {
     TransportUnknown,
@@ -78,11 +78,11 @@ impl Engine {
             Some(sid) => match (self.find(sid), transport, request.method()) {
                 (None, Transport::Polling, &Method::GET | &Method::POST) => {
                     let sid = sid.to_owned();
-                    self.poll_elsewhere(&sid, request, address).await
+                    self.poll_remote(&sid, request, address).await
                 }
                 (None, Transport::WebSocket, &Method::GET) => {
                     let sid = sid.to_owned();
-                    self.upgrade_elsewhere(&sid, request, address).await
+                    self.upgrade_remote(&sid, request, address).await
                 }
                 (None, ..) => BadRequest::SessionIdUnknown.response(),
                 (Some(session), Transport::WebSocket, &Method::GET) => websocket::upgrade(self, session, request),
@@ -98,7 +98,7 @@ impl Engine {
     }
 
     fn handshake(self: &Arc<Self>, request: Request<Incoming>, transport: Transport, address: IpAddr) -> Response<Body> {
-        if self.closing.load(Ordering::Relaxed) {
+        if self.refuses_new.load(Ordering::Relaxed) {
             return overloaded("going away");
         }
         if let Err(refusal) = self.admit(address) {

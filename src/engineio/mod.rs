@@ -4,16 +4,16 @@
 
 mod bucket;
 mod close;
-mod crossing;
-pub mod elsewhere;
 mod entry;
 mod handshake;
 mod heartbeat;
 mod limits;
-mod moved;
 mod outbox;
 mod polling;
+mod recently_moved;
+pub mod remote;
 mod session;
+mod transfer;
 mod websocket;
 
 use std::collections::HashMap;
@@ -34,12 +34,12 @@ use crate::protocol::engineio::Message;
 
 pub use bucket::{Bucket, Rate};
 pub use close::CloseReason;
-use elsewhere::Elsewhere;
 pub use handshake::Handshake;
 use heartbeat::Wheel;
 use limits::HandshakeLimits;
-use moved::Moved;
 pub use outbox::VolatileKey;
+use recently_moved::RecentlyMoved;
+use remote::RemoteSessions;
 pub use session::Session;
 
 /// The body of every answer of this layer.
@@ -56,24 +56,24 @@ pub struct Config {
     pub max_payload: usize,
     /// How long a WebSocket may take to finish an upgrade.
     pub upgrade_timeout: Duration,
-    /// How much may wait for one client, bytes. Beyond it volatile messages are dropped, then the client is.
+    /// How much may wait for one client, bytes. Beyond it volatile messages are dropped; if that is not enough, the client is closed.
     pub outbox_bytes: usize,
     /// Sessions in all; a handshake beyond it is refused with 503.
     pub max_connections: usize,
     /// Sessions of one subscriber: an IPv4 address, or a /64 of IPv6.
     pub max_connections_per_address: usize,
-    /// Handshakes that are admitted in a second, a quarter of them at once.
+    /// Handshakes that are accepted in a second, a quarter of them at once.
     pub handshakes_per_second: u32,
     /// Those of one subscriber, half of them at once.
     pub handshakes_per_second_per_address: u32,
-    /// Bytes a second that one session is read with for long, and at once; each packet counts [`PACKET_COST`] more. Beyond it
+    /// Bytes a second that are read from one session, and as many at once; each packet counts [`PACKET_COST`] more. Beyond it
     /// reading pauses, for a second at most if it is as much as `max_payload`.
     pub read_bytes_per_second: usize,
     /// Packets in one long-polling request.
     pub max_polling_packets: usize,
     /// Packets in one answer to a poll. python-engineio takes no more than 16.
     pub max_packets_per_payload: usize,
-    /// What all clients of the process together may hold of its memory.
+    /// The memory that all clients of the process together may use.
     pub budget: Arc<Budget>,
     /// How long bodies and writes may take.
     pub patience: Patience,
@@ -82,7 +82,7 @@ pub struct Config {
     pub handshake_headers: usize,
     /// The headers that it keeps; empty: all.
     pub kept_headers: &'static [&'static str],
-    /// What the session ids of this process begin with: [`elsewhere::TAG`] characters of base64url, or nothing.
+    /// The prefix of the session ids of this process: [`remote::TAG`] characters of base64url, or empty.
     pub tag: Box<str>,
 }
 
@@ -110,7 +110,7 @@ impl Default for Config {
     }
 }
 
-/// What a packet, or a fragment of one, costs beside its bytes: of the smallest ones it is the number that makes work.
+/// The cost of a packet, or of a fragment of one, beside its bytes: many small packets are more work than their bytes.
 const PACKET_COST: usize = 256;
 
 impl Config {
@@ -125,8 +125,8 @@ pub trait Handler: Send + Sync + 'static {
     /// The session is open. What is sent here follows the handshake packet.
     fn open(&self, session: &Arc<Session>, handshake: Handshake) -> Arc<dyn Connection>;
 
-    /// A session that another node has given away, with what [`Connection::export`] gave out there. `None` if that makes no
-    /// sense here. [`Connection::resume`] follows.
+    /// A session that another node has handed over, with what [`Connection::export`] returned there. `None` if it cannot be read.
+    /// [`Connection::resume`] follows.
     fn adopt(&self, _session: &Arc<Session>, _exported: Bytes) -> Option<Arc<dyn Connection>> {
         None
     }
@@ -146,32 +146,31 @@ pub trait Connection: Send + Sync + 'static {
     /// The session is gone. Called exactly once, and last, unless it is [`Connection::moved`].
     fn closed(&self, session: &Arc<Session>, reason: CloseReason);
 
-    /// Another node wants the session, and no message comes any more: finishes what is under way, and gives out what it takes
-    /// to go on there, in a form that the other node reads. Once this is done nothing may be sent. `None` if the session cannot move; then it is closed. It is
-    /// given up, and the session closed, when it takes too long; given up and called again when something was sent meanwhile.
+    /// Another node takes the session over, and no message comes any more. Finishes the work for it and returns its state,
+    /// written in `form`. After that nothing may be sent. `None` if the session cannot move; then it is closed. The future is
+    /// dropped when it takes too long, and the session is closed; it is also dropped, and called again, when packets were sent.
     fn export<'a>(&'a self, _session: &'a Arc<Session>, _form: Form) -> BoxFuture<'a, Option<Bytes>> {
         Box::pin(std::future::ready(None))
     }
 
-    /// A message that came while the session moves. What is under way may wait for it, otherwise it is kept for
-    /// [`Connection::export`]. False: the session has been given out, and the message is the new node's.
-    fn passed_on(&self, _session: &Arc<Session>, _message: Message) -> bool {
+    /// A message that came while the session moves. Work under way may wait for it; otherwise it is kept for
+    /// [`Connection::export`]. False: the session is exported already, and the new owner handles the message.
+    fn message_while_moving(&self, _session: &Arc<Session>, _message: Message) -> bool {
         false
     }
 
-    /// A word from the node that has given this session away: [`Session::follow`]. `None`: it is not understood, or came to
-    /// nothing.
-    fn followed<'a>(&'a self, _session: &'a Arc<Session>, _word: Bytes) -> BoxFuture<'a, Option<Bytes>> {
+    /// A call from the former owner of this session: [`Session::forward_call`]. `None`: it cannot be read, or has failed.
+    fn forwarded_call<'a>(&'a self, _session: &'a Arc<Session>, _call: Bytes) -> BoxFuture<'a, Option<Bytes>> {
         Box::pin(std::future::ready(None))
     }
 
-    /// The session has been given away, in place of [`Connection::closed`]. Whether it got there is not known yet.
+    /// The session has been handed over; called instead of [`Connection::closed`]. It is not known yet whether it has arrived.
     fn moved(self: Arc<Self>, _session: Arc<Session>) -> BoxFuture<'static, ()> {
         Box::pin(std::future::ready(()))
     }
 
-    /// The session, which another node has given away, is open here; what had waited for its client is on its way. The first
-    /// message comes when this is done. False if the session cannot go on; then it is closed.
+    /// The session of another node is open here, and the packets that waited for its client are being sent. The first message
+    /// comes when this is done. False if the session cannot continue; then it is closed.
     fn resume<'a>(&'a self, _session: &'a Arc<Session>) -> BoxFuture<'a, bool> {
         Box::pin(std::future::ready(true))
     }
@@ -179,7 +178,7 @@ pub trait Connection: Send + Sync + 'static {
 
 const SHARDS: usize = 64;
 
-/// What a session takes as such, with its sockets; what waits for its client, up to a small amount, is in it.
+/// The memory of a session with its sockets, and of the few packets in its outbox.
 const SESSION: usize = 4 << 10;
 
 /// All Engine.IO sessions of this process.
@@ -191,11 +190,11 @@ pub struct Engine {
     hasher: RandomState,
     wheel: Wheel,
     admission: HandshakeLimits,
-    closing: AtomicBool,
-    /// Those who tell the clients of closed sessions so.
-    farewells: TaskTracker,
-    elsewhere: OnceLock<Arc<dyn Elsewhere>>,
-    moved: Moved,
+    refuses_new: AtomicBool,
+    /// The tasks that close the WebSockets of closed sessions.
+    close_tasks: TaskTracker,
+    remote: OnceLock<Arc<dyn RemoteSessions>>,
+    recently_moved: RecentlyMoved,
 }
 
 impl Engine {
@@ -208,10 +207,10 @@ impl Engine {
             count: AtomicUsize::new(0),
             hasher: RandomState::new(),
             handler: Box::new(handler),
-            closing: AtomicBool::new(false),
-            farewells: TaskTracker::new(),
-            elsewhere: OnceLock::new(),
-            moved: Moved::default(),
+            refuses_new: AtomicBool::new(false),
+            close_tasks: TaskTracker::new(),
+            remote: OnceLock::new(),
+            recently_moved: RecentlyMoved::default(),
             config,
         });
         heartbeat::spawn(Arc::downgrade(&engine));
@@ -227,14 +226,14 @@ impl Engine {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// Sessions that are closed, while their clients are still being told so. Each takes two seconds at most.
-    pub fn farewells(&self) -> usize {
-        self.farewells.len()
+    /// Sessions that are closed, but whose WebSockets are still being closed. Each takes two seconds at most.
+    pub fn closing_sessions(&self) -> usize {
+        self.close_tasks.len()
     }
 
     /// From now on every handshake is refused with 503; sessions that are open go on.
     pub fn refuse_new_sessions(&self) {
-        self.closing.store(true, Ordering::Relaxed);
+        self.refuses_new.store(true, Ordering::Relaxed);
     }
 
     /// Every session that is open now, in no order.

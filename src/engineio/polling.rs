@@ -72,7 +72,7 @@ pub async fn post(engine: &Engine, session: Arc<Session>, body: Incoming) -> Res
     let Some(_posting) = session.begin_post() else { return overlap(&session) };
     // The client may not have waited for the answer to the last one.
     pause(session.pace(0, 0)).await;
-    let error = match engine.read_body(body, session.address(), || session.heard()).await {
+    let error = match engine.read_body(body, session.address(), || session.extend_pong_deadline()).await {
         Ok(body) => return take(&session, &body.bytes, &engine.config).await,
         Err(error) => error,
     };
@@ -86,10 +86,10 @@ pub async fn post(engine: &Engine, session: Arc<Session>, body: Incoming) -> Res
 
 impl Engine {
     /// Reads what a client sends by long-polling.
-    pub(super) async fn read_body(&self, mut body: Incoming, address: IpAddr, heard: impl FnMut()) -> Result<Read, BodyError> {
+    pub(super) async fn read_body(&self, mut body: Incoming, address: IpAddr, received: impl FnMut()) -> Result<Read, BodyError> {
         let Config { max_payload, patience, budget, .. } = &self.config;
         let reader = Reader { limit: *max_payload, patience: *patience, budget, address };
-        reader.read(&mut body, heard).await
+        reader.read(&mut body, received).await
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod beat;
 mod closing;
-mod following;
+mod forwarding;
 mod handoff;
 mod poll;
 mod sending;
@@ -18,19 +18,19 @@ use bytes::Bytes;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
-use super::elsewhere::Ticket;
 use super::outbox::Outbox;
+use super::remote::Ticket;
 use super::{Bucket, CloseReason, Connection, Engine, PACKET_COST};
 use crate::core::sync::lock;
 use crate::net::{Budget, Hold};
 use crate::protocol::engineio::{Message, Packet};
 
-use following::Following;
+use forwarding::NewOwner;
 pub(super) use handoff::{CannotAdopt, read_sent, write_packets};
 pub(super) use poll::{Poll, PollEnd};
 use upgrade::Upgrade;
 
-/// Messages of so many bytes are not worth counting in the memory budget.
+/// Messages of up to so many bytes are not counted in the memory budget.
 const UNCOUNTED: usize = 512;
 
 enum Transport {
@@ -41,15 +41,15 @@ enum Transport {
     },
     WebSocket {
         socket: Arc<TcpStream>,
-        /// A task waits until the socket takes more; nobody else needs to.
+        /// A task waits until the socket can be written again.
         flushing: bool,
     },
-    /// Another node is taking the session over: what is under way is finished, and what is sent goes along.
+    /// Another node is taking the session over: the work for it is finished, and packets for the client go to that node.
     Moving {
         ticket: Ticket,
-        /// When it must be over.
+        /// The deadline of the move.
         due: Instant,
-        /// That node waits for something to be sent.
+        /// That node waits for packets.
         waiting: Option<oneshot::Sender<PollEnd>>,
     },
     Closed,
@@ -63,9 +63,9 @@ struct State {
     pong_due: Option<Instant>,
     /// When the session ends unless [`Session::accepted`] was called.
     accept_due: Option<Instant>,
-    /// Counts the polls that had to wait.
+    /// How many polls had to wait.
     polls: u32,
-    /// More waits than may: the session is about to be closed, and nothing more is queued.
+    /// The outbox is over its limit: the session is about to be closed, and nothing more is queued.
     overflows: bool,
 }
 
@@ -78,10 +78,10 @@ pub struct Session {
     state: Mutex<State>,
     /// What may still be read from the client before it has to wait.
     reading: Mutex<Bucket>,
-    /// A POST is being read or worked off.
+    /// A POST is being read or handled.
     posting: AtomicBool,
-    /// Where it goes on.
-    following: OnceLock<Box<Following>>,
+    /// The node that it has moved to, or is moving to.
+    new_owner: OnceLock<Box<NewOwner>>,
     /// What the layer above keeps for it.
     kept: OnceLock<Kept>,
 }
@@ -131,7 +131,7 @@ impl Session {
             state: Mutex::new(state),
             reading: Mutex::new(reading),
             posting: AtomicBool::new(false),
-            following: OnceLock::new(),
+            new_owner: OnceLock::new(),
             kept: OnceLock::new(),
         });
         engine.wheel.schedule(due, Arc::downgrade(&session));
@@ -172,7 +172,7 @@ impl Session {
         matches!(&lock(&self.state).transport, Transport::Polling { waiting: Some(waiting), .. } if !waiting.is_closed())
     }
 
-    /// Whether a long-polling request that brings packets is being read or worked off.
+    /// Whether a POST of long-polling is being read or handled.
     pub fn is_posting(&self) -> bool {
         self.posting.load(Acquire)
     }
@@ -191,7 +191,7 @@ impl Session {
         let _ = self.connection.set(connection);
     }
 
-    /// Something of the budget of the process that this session answers for.
+    /// Memory of the process's budget that is counted for this session.
     pub fn hold(self: &Arc<Self>, what: &'static str) -> Hold {
         let session = Arc::downgrade(self);
         self.engine.config.budget.hold(what, Some(self.address), move || {
@@ -202,18 +202,18 @@ impl Session {
         })
     }
 
-    /// What the client has sent counts for as long as anybody has a part of it: a packet that is not whole, an event that waits.
+    /// Counts what the client has sent for as long as any part of it is kept, such as an incomplete packet or a waiting event.
     pub fn counted(self: &Arc<Self>, data: Bytes) -> Bytes {
         if data.len() <= UNCOUNTED { data } else { self.hold("what a client has sent").over(data) }
     }
 
-    /// Counts what has come from the client, whatever it is. `Some`: so long nothing more is to be read from it. Thus the client
-    /// is slowed down by its own transport, and nothing that it was asked for is refused.
+    /// Counts what has come from the client. `Some`: nothing more may be read from it for so long. The client is slowed down by its
+    /// transport; nothing is refused.
     pub(super) fn pace(&self, packets: usize, bytes: usize) -> Option<Duration> {
         self.spend(packets * PACKET_COST + bytes)
     }
 
-    /// Makes the client's reading dearer by so many bytes: for answers that it has brought about by sending too much.
+    /// Counts so many more bytes as read: for answers that the client has caused by sending too much.
     pub fn charge(&self, bytes: usize) {
         self.spend(bytes);
     }

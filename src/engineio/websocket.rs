@@ -1,11 +1,11 @@
 //! The WebSocket transport: how a session gets one, and how it is read.
 //!
-//! An idle connection owns its socket and a small task, nothing else: the reader and its buffer live only while bytes are
-//! there. Nothing is written here but what belongs to an upgrade; sending is the business of the session.
+//! An idle connection owns its socket and a small task, nothing else: the reader and its buffer exist only while bytes are
+//! read. Only packets of an upgrade are written here; the session writes all others.
 
-mod counted;
-mod foreign;
+mod counted_socket;
 mod reader;
+mod remote_upgrade;
 
 use std::net::Shutdown;
 use std::sync::Arc;
@@ -25,8 +25,8 @@ use super::entry::BadRequest;
 use super::{Body, Engine, Handshake, Session};
 use crate::net;
 
-pub use foreign::Foreign;
 use reader::{Reader, Stage};
+pub use remote_upgrade::RemoteUpgrade;
 
 /// While an upgrade is going on, a poll that waits is ended this often, so that the client can finish its part.
 pub const POLL_CHECK: Duration = Duration::from_millis(100);
@@ -77,24 +77,24 @@ pub fn upgrade(engine: &Arc<Engine>, session: Arc<Session>, request: Request<Inc
     })
 }
 
-/// A WebSocket for a session that is polling at another node, whose ticket is this.
-pub fn take_over(foreign: Foreign, request: Request<Incoming>) -> Response<Body> {
-    let config = &foreign.engine.config;
+/// A WebSocket for a polling session of another node, which has given a ticket.
+pub fn upgrade_remote(upgrade: RemoteUpgrade, request: Request<Incoming>) -> Response<Body> {
+    let config = &upgrade.engine.config;
     let (timeout, max_payload) = (config.upgrade_timeout, config.max_payload);
     let response = accept(request, move |accepted| async move {
         let Some((socket, leftover)) = accepted else { return };
-        tokio::spawn(limit_upgrade(foreign.upgraded.clone(), socket.clone(), timeout));
-        tokio::spawn(Reader::new(socket, leftover, max_payload, Stage::Elsewhere(Arc::new(foreign))).serve());
+        tokio::spawn(limit_upgrade(upgrade.upgraded.clone(), socket.clone(), timeout));
+        tokio::spawn(Reader::new(socket, leftover, max_payload, Stage::ProbingRemote(Arc::new(upgrade))).serve());
     });
     response.unwrap_or_else(|| BadRequest::Malformed.response())
 }
 
-/// As the reference does when there is an upgrade already: the WebSocket is accepted, and closed at once.
+/// A second upgrade: the WebSocket is accepted and closed at once, as the reference implementation does.
 pub fn refuse(request: Request<Incoming>) -> Response<Body> {
     accept(request, |_| async {}).unwrap_or_else(|| BadRequest::Malformed.response())
 }
 
-/// Ends the upgrade of another node's session when it takes too long. What that node does meanwhile is its own business.
+/// Ends the upgrade of a session of another node when it takes too long. The owner has a time limit of its own.
 async fn limit_upgrade(upgraded: Arc<AtomicBool>, socket: Arc<TcpStream>, timeout: Duration) {
     tokio::time::sleep(timeout).await;
     if !upgraded.load(Relaxed) {
@@ -102,7 +102,7 @@ async fn limit_upgrade(upgraded: Arc<AtomicBool>, socket: Arc<TcpStream>, timeou
     }
 }
 
-/// Ends polls while an upgrade is going on, and the upgrade itself when it takes too long or its session is gone.
+/// Ends polls during an upgrade, and the upgrade itself when it takes too long or its session is gone.
 async fn attend_upgrade(session: Arc<Session>, socket: Arc<TcpStream>, timeout: Duration) {
     let started = Instant::now();
     while session.release_poll_for_upgrade() && started.elapsed() <= timeout {

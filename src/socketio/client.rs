@@ -47,20 +47,20 @@ struct State {
     /// How many of them are still being decided, those included that the client has given up.
     undecided: u32,
     closed: bool,
-    /// All of it has been given away.
+    /// The session has moved to another node.
     moved: bool,
-    /// Sockets that have been stopped to go on elsewhere.
+    /// Frozen sockets that move to another node.
     leaving: Vec<(Arc<Socket>, SessionSnapshot)>,
     arriving: Option<Arriving>,
-    /// While the session moves: packets that the next node is to handle, as they came.
+    /// Packets that came while the session moves; the next node handles them.
     aside: Vec<Message>,
 }
 
-/// What has come from another node and does not go on yet.
+/// Sockets of another node that do not run here yet.
 struct Arriving {
     sockets: Vec<SocketExport>,
-    /// What the client has said since: whole packets, and perhaps the begin of one.
-    said: Vec<Message>,
+    /// Messages of the client since the export: whole packets, and perhaps the start of one.
+    messages: Vec<Message>,
 }
 
 /// A namespace that the client has asked for.
@@ -297,8 +297,8 @@ impl Connection for Client {
         state.closed = true;
         let entries = std::mem::take(&mut state.entries);
         drop(state);
-        // Of a move that failed at the last moment.
-        self.part();
+        // After a move that has failed at the last moment.
+        self.release_moved_sockets();
         for entry in entries {
             if let Entry::Connected(_, socket) = entry {
                 self.disconnected(&socket, DisconnectReason::Transport(reason));
@@ -307,22 +307,22 @@ impl Connection for Client {
     }
 
     fn export<'a>(&'a self, _session: &'a Arc<Session>, form: Form) -> BoxFuture<'a, Option<Bytes>> {
-        self.give_away(form).boxed()
+        self.export_when_idle(form).boxed()
     }
 
-    fn passed_on(&self, session: &Arc<Session>, message: Message) -> bool {
+    fn message_while_moving(&self, session: &Arc<Session>, message: Message) -> bool {
         self.take_while_moving(session, message)
     }
 
-    fn followed<'a>(&'a self, _session: &'a Arc<Session>, word: Bytes) -> BoxFuture<'a, Option<Bytes>> {
-        self.hear_word(word).boxed()
+    fn forwarded_call<'a>(&'a self, _session: &'a Arc<Session>, call: Bytes) -> BoxFuture<'a, Option<Bytes>> {
+        self.handle_forwarded_call(call).boxed()
     }
 
     fn moved(self: Arc<Self>, _session: Arc<Session>) -> BoxFuture<'static, ()> {
-        async move { self.part() }.boxed()
+        async move { self.release_moved_sockets() }.boxed()
     }
 
     fn resume<'a>(&'a self, session: &'a Arc<Session>) -> BoxFuture<'a, bool> {
-        self.take_up(session).boxed()
+        self.resume_sockets(session).boxed()
     }
 }

@@ -10,6 +10,7 @@ mod connect_limiter;
 mod error;
 mod event;
 mod event_queue;
+mod forwarded;
 mod gate;
 mod memory_store;
 mod namespace;
@@ -20,7 +21,6 @@ mod session_store;
 mod snapshot;
 mod socket;
 mod unacked_log;
-mod words;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-//! How far a socket has come, and all of it: as it travels to the node that goes on with it.
+//! How far a socket has come, and its whole state, as it is sent to the node that continues it.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -6,14 +6,14 @@ use serde_json::Value;
 use super::SentLog;
 use crate::core::{Position, ScopeId, StreamId};
 
-/// A scope of a socket that is to go on elsewhere.
+/// A scope of a socket that moves to another node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "RoomWire", into = "RoomWire")]
 pub struct SnapshotRoom {
     pub scope: ScopeId,
-    /// The client has surely had everything up to here.
+    /// The client has certainly received everything up to here.
     pub confirmed: Position,
-    /// Everything up to here was queued to the client; set when the queue goes along.
+    /// Everything up to here was queued to the client; set when the queue moves too.
     pub queued: Option<Position>,
 }
 
@@ -67,7 +67,7 @@ pub struct SocketExport {
     pub snapshot: SessionSnapshot,
     /// The number of the last emit that asked for an acknowledgement.
     pub last_ack: u64,
-    /// The numbers of those that the node which gives the socket away still waits for.
+    /// The numbers of the acknowledgements that the former node still waits for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub awaited: Vec<u64>,
 }

@@ -14,12 +14,12 @@ pub(super) use emit::args_of;
 use super::acks::Acks;
 use super::client::Client;
 use super::event_queue::EventQueue;
+use super::forwarded::SocketCall;
 use super::namespace::Data;
 use super::rates::UserAllowance;
 use super::sent::SentLog;
 use super::snapshot::{SessionSnapshot, SnapshotRoom, SocketExport};
 use super::unacked_log::UnackedLog;
-use super::words::What;
 use super::{Identity, Names, Namespace, PendingSocket};
 use crate::core::sync::lock;
 use crate::core::{Offset, Position, ScopeId};
@@ -266,7 +266,7 @@ impl Socket {
     /// of the same client go on; with the last one its session ends.
     pub fn disconnect(&self) {
         if self.is_frozen() {
-            self.follow(What::Disconnect);
+            self.forward(SocketCall::Disconnect);
         } else if let Some(client) = self.link.client.upgrade() {
             client.end(self);
         }

@@ -19,7 +19,7 @@ impl Session {
         let ping_due = state.ping_due;
         drop(state);
         if due < ping_due {
-            // One extra visit; the session's regular place on the wheel stays.
+            // A check beside the heartbeat's.
             let session = Arc::downgrade(self);
             tokio::spawn(async move {
                 tokio::time::sleep(time).await;
@@ -47,8 +47,8 @@ impl Session {
         }
     }
 
-    /// Something of the client is on its way, so that it lives; the answer to a `ping` may have to wait behind that.
-    pub(in crate::engineio) fn heard(&self) {
+    /// A large request of the client is being received: it is alive, and its `pong` may wait behind that.
+    pub(in crate::engineio) fn extend_pong_deadline(&self) {
         let mut state = lock(&self.state);
         if let Some(due) = &mut state.pong_due {
             *due = Instant::now() + self.engine.config.ping_timeout;
@@ -71,7 +71,7 @@ impl Session {
         !late
     }
 
-    /// Sends a `ping` or ends the session, whichever is due; answers when to look again, `None` if never.
+    /// Sends a `ping` or ends the session, whichever is due. Returns when to check again; `None`: never.
     pub(in crate::engineio) fn beat(self: &Arc<Self>, now: Instant) -> Option<Instant> {
         if !self.check_accepted(now) || !self.check_pong(now) {
             return None;
@@ -84,7 +84,7 @@ impl Session {
         match state.pong_due {
             Some(due) => return Some(due),
             None if state.ping_due > now => return Some(state.ping_due),
-            // What the wheel was late is not added to the client's time, unless this process was paused.
+            // A late heartbeat does not give the client more time, unless this process was paused.
             None => {
                 let late = (now - state.ping_due).min(2 * self.engine.wheel.tick());
                 state.pong_due = Some(now + config.ping_timeout - late);

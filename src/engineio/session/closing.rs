@@ -58,7 +58,7 @@ impl Session {
                 }
             }
             Transport::WebSocket { socket, .. } => {
-                self.engine.farewells.spawn(close_slowly(socket, outbox, reason));
+                self.engine.close_tasks.spawn(close_slowly(socket, outbox, reason));
             }
         }
         tracing::debug!(reason = reason.as_str(), "session closed");

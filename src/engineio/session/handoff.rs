@@ -1,20 +1,20 @@
-//! How a session moves to another node in the middle of its upgrade.
+//! How a session moves to another node during its upgrade.
 //!
 //! ```text
 //! client            node B (WebSocket)              node A (owner)
 //!   | -- GET …&sid=A… ->|  -- ticket? ------------->  |  still polling, nobody else upgrades it
-//!   | <- 101 -----------|  <- ticket --------------   |  from here on a poll that waits is ended every 100 ms
+//!   | <- 101 -----------|  <- ticket --------------   |  from now on ends a waiting poll every 100 ms
 //!   | -- 2probe ------->|                             |
-//!   | <- 3probe --------|  -- probed -------------->  |  ends the poll that waits
-//!   | -- 5 ------------>|  -- take ---------------->  |  takes no events in any more, finishes what is under way
-//!   | -- 43…, 42… ----->|  -- packets ------------->  |  for which acknowledgements are passed on …
-//!   | <- 42… -----------|  <- part, take … --------   |  … and what it sends is fetched
-//!   | <- what waited ---|  <- state ---------------   |  forgets the session
+//!   | <- 3probe --------|  -- probed -------------->  |  ends the waiting poll
+//!   | -- 5 ------------>|  -- take ---------------->  |  handles no new events, finishes those under way
+//!   | -- 43…, 42… ----->|  -- packets ------------->  |  which may wait for these acknowledgements …
+//!   | <- 42… -----------|  <- part, take … --------   |  … and what they send is fetched
+//!   | <- queued packets |  <- state ---------------   |  forgets the session
 //!   |                   |  reads on                   |
 //! ```
 //!
-//! From the `5` on there is no way back: what fails then closes the WebSocket, and the client comes back. What is said on A
-//! about the session afterwards follows it (see `following`).
+//! A failure after the `5` closes the WebSocket, and the client reconnects. Calls for the session that come on A afterwards are
+//! forwarded to B (see `forwarding`).
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,39 +30,39 @@ use crate::protocol::engineio::{Message, Packet};
 use crate::protocol::frame::{Frame, Frames};
 use crate::telemetry::metrics::MOVES;
 
-use super::super::elsewhere::{Taken, Ticket};
 use super::super::outbox::Outbox;
+use super::super::remote::{HandedOver, Ticket};
 use super::super::websocket::POLL_CHECK;
 use super::super::{Bucket, CloseReason, Engine};
-use super::{Following, PollEnd, Session, State, Transport, Upgrade};
+use super::{NewOwner, PollEnd, Session, State, Transport, Upgrade};
 
-/// How long what is under way for a client may take while it waits to move.
-const FREEZE: Duration = Duration::from_secs(5);
-/// How much longer the new node may leave its owner without a word.
-const FORGOTTEN: Duration = Duration::from_secs(1);
-/// A client that waits for its poll to end may send another before it knows so: these are ended quickly for a while.
-const HURRY: (Duration, u32) = (Duration::from_millis(20), 10);
+/// How long the work for a client may take while its session waits to move.
+const MOVE_TIMEOUT: Duration = Duration::from_secs(5);
+/// After that the new owner must have asked within this time.
+const NEW_OWNER_GRACE: Duration = Duration::from_secs(1);
+/// A client whose probe is answered may send another poll before its upgrade packet: for a while polls are ended this often.
+const AFTER_PROBE: (Duration, u32) = (Duration::from_millis(20), 10);
 
-/// Everything that this layer knows of a session. Bounded like the outbox is, and like what [`Connection::export`] gives out.
+/// Everything that this layer knows of a session. Its size is bounded by those of the outbox and of [`Connection::export`].
 ///
 /// [`Connection::export`]: super::super::Connection::export
 #[derive(Serialize, Deserialize)]
-struct Moving {
-    /// Time to the next `ping`, and to the end of the session if one is unanswered or the client not accepted. A ping timer
-    /// that started anew would be too late for the client's own.
+struct SessionExport {
+    /// Time to the next `ping`, and to the end of the session if a `ping` is unanswered or the client not accepted. A new ping
+    /// interval would be longer than the client waits for a `ping`.
     ping_ms: u64,
     pong_ms: Option<u64>,
     accept_ms: Option<u64>,
-    outbox: Vec<Waiting>,
+    outbox: Vec<QueuedPacket>,
     connection: Blob,
-    /// What may still be read before the client has to wait. A node of an earlier release neither tells nor reads it.
+    /// What may still be read before the client has to wait. A node of an earlier release does not know this field.
     #[serde(default)]
     reading_left: Option<f64>,
 }
 
-/// A packet that waits for the client.
+/// A packet in the outbox.
 #[derive(Serialize, Deserialize)]
-struct Waiting {
+struct QueuedPacket {
     frames: Vec<(bool, Blob)>,
     volatile: Option<u64>,
 }
@@ -70,17 +70,17 @@ struct Waiting {
 impl Session {
     pub(in crate::engineio) fn issue_ticket(&self) -> Option<Ticket> {
         let ticket = rand::random();
-        self.change_upgrade(|stage| stage == Upgrade::None, Upgrade::Elsewhere(ticket)).then_some(ticket)
+        self.change_upgrade(|stage| stage == Upgrade::None, Upgrade::Remote(ticket)).then_some(ticket)
     }
 
     pub(in crate::engineio) fn return_ticket(&self, ticket: Ticket) {
-        self.change_upgrade(|stage| stage == Upgrade::Elsewhere(ticket), Upgrade::None);
+        self.change_upgrade(|stage| stage == Upgrade::Remote(ticket), Upgrade::None);
     }
 
-    /// Ends polls while the ticket is valid, so that the client can finish its part, and then the ticket.
-    pub(in crate::engineio) async fn attend_ticket(self: Arc<Self>, ticket: Ticket) {
+    /// While the ticket is valid, ends polls, so that the client can finish the upgrade; then ends the ticket.
+    pub(in crate::engineio) async fn end_polls_for_ticket(self: Arc<Self>, ticket: Ticket) {
         let started = Instant::now();
-        // A poll that has just come may have overtaken the upgrade packet, which takes the longer way: it waits for one round.
+        // A new poll may have overtaken the upgrade packet, which comes through the other node: it is ended one round later.
         let mut seen = None;
         while self.release_poll_seen(&mut seen, ticket) && started.elapsed() <= self.engine.config.upgrade_timeout {
             tokio::time::sleep(POLL_CHECK).await;
@@ -88,12 +88,12 @@ impl Session {
         self.return_ticket(ticket);
     }
 
-    /// Ends the poll that was there the last time; false when this upgrade is over.
+    /// Ends a poll that was there in the last round; false when this upgrade is over.
     fn release_poll_seen(&self, seen: &mut Option<u32>, ticket: Ticket) -> bool {
         let mut state = lock(&self.state);
         let polls = state.polls;
         match &mut state.transport {
-            Transport::Polling { waiting, upgrade } if *upgrade == Upgrade::Elsewhere(ticket) => {
+            Transport::Polling { waiting, upgrade } if *upgrade == Upgrade::Remote(ticket) => {
                 let known = seen.replace(polls) == Some(polls);
                 if let Some(waiting) = waiting.take_if(|_| known) {
                     let _ = waiting.send(PollEnd::Noop);
@@ -104,30 +104,35 @@ impl Session {
         }
     }
 
-    /// The client has the answer to its probe, or will have it in a moment, and waits for its poll to end.
-    pub(in crate::engineio) async fn hurry_polls(self: Arc<Self>, ticket: Ticket) {
+    /// The client's probe is answered, and the client waits for its poll to end.
+    pub(in crate::engineio) async fn end_polls_soon(self: Arc<Self>, ticket: Ticket) {
         let mut seen = Some(lock(&self.state).polls);
-        for _ in 0..HURRY.1 {
+        for _ in 0..AFTER_PROBE.1 {
             if !self.release_poll_seen(&mut seen, ticket) {
                 return;
             }
-            tokio::time::sleep(HURRY.0).await;
+            tokio::time::sleep(AFTER_PROBE.0).await;
         }
     }
 
-    /// Ends the session here and gives out what it takes to go on elsewhere; a part of it if that node, whose tag is `to`, is
-    /// to come again, and in a form that it reads. `None`: the ticket is not valid (any more), or the session could not be given away and is closed.
-    pub(in crate::engineio) async fn hand_over(self: &Arc<Self>, ticket: Ticket, to: Option<&str>, form: Form) -> Option<Taken> {
+    /// Ends the session here and returns it for the node with the tag `to`, written in `form`; or only packets for the client, if
+    /// that node has to ask again. `None`: the ticket is not valid, or the session could not be handed over and is closed.
+    pub(in crate::engineio) async fn hand_over(
+        self: &Arc<Self>,
+        ticket: Ticket,
+        to: Option<&str>,
+        form: Form,
+    ) -> Option<HandedOver> {
         let (due, has_just_begun) = self.freeze(ticket, to, form)?;
         let mut closing = CloseUnlessMoved(Some(self));
         let connection = self.connection.get()?.clone();
         let exported = tokio::select! {
             biased;
             exported = tokio::time::timeout_at(due.into(), connection.export(self, form)) => exported.ok().flatten(),
-            // At once for the first time: from then on that node passes on what the client says.
+            // The first answer comes at once: then that node forwards the client's packets.
             packets = self.sent_while_moving(has_just_begun, form), if to.is_some() => {
                 closing.0 = None;
-                return Some(Taken::Part(packets));
+                return Some(HandedOver::Part(packets));
             }
         };
         let outcome = if exported.is_some() { "given away" } else { "failed" };
@@ -140,7 +145,7 @@ impl Session {
             let exported = exported?;
             state.transport = Transport::Closed;
             let outbox = std::mem::take(&mut state.outbox);
-            Moving {
+            SessionExport {
                 ping_ms: left(state.ping_due),
                 pong_ms: state.pong_due.map(left),
                 accept_ms: state.accept_due.map(left),
@@ -152,29 +157,29 @@ impl Session {
         closing.0 = None;
         self.engine.remove(self);
         tokio::spawn(connection.moved(self.clone()));
-        Some(Taken::Whole(wire::write(form, &moving)))
+        Some(HandedOver::Whole(wire::write(form, &moving)))
     }
 
-    /// From now on no events are taken in, and what is sent is for the new node. Until when it may go on, and whether that was
-    /// not so already.
+    /// From now on no events are handled, and what is sent goes to the new node. Returns the deadline of the move, and whether this
+    /// call has started it.
     fn freeze(self: &Arc<Self>, ticket: Ticket, to: Option<&str>, form: Form) -> Option<(Instant, bool)> {
         let mut state = lock(&self.state);
         match &mut state.transport {
             Transport::Moving { ticket: of, due, .. } if *of == ticket => Some((*due, false)),
-            Transport::Polling { waiting, upgrade } if *upgrade == Upgrade::Elsewhere(ticket) => {
-                // A client has no poll under way when it sends its upgrade packet: this one came behind it, by a shorter way.
+            Transport::Polling { waiting, upgrade } if *upgrade == Upgrade::Remote(ticket) => {
+                // A client has no poll open when it sends its upgrade packet: this poll came after it, but was faster.
                 if let Some(waiting) = waiting.take() {
                     let _ = waiting.send(PollEnd::Gone);
                 }
-                let due = Instant::now() + FREEZE;
+                let due = Instant::now() + MOVE_TIMEOUT;
                 state.transport = Transport::Moving { ticket, due, waiting: None };
                 drop(state);
                 if let Some(to) = to {
-                    let _ = self.following.set(Following::new(to, form).into());
+                    let _ = self.new_owner.set(NewOwner::new(to, form).into());
                 }
                 let session = Arc::downgrade(self);
                 tokio::spawn(async move {
-                    tokio::time::sleep_until((due + FORGOTTEN).into()).await;
+                    tokio::time::sleep_until((due + NEW_OWNER_GRACE).into()).await;
                     if let Some(session) = session.upgrade().filter(|session| session.is_moving(ticket)) {
                         session.close(CloseReason::ConnectionLost);
                     }
@@ -189,7 +194,7 @@ impl Session {
         matches!(lock(&self.state).transport, Transport::Moving { ticket: of, .. } if of == ticket)
     }
 
-    /// What is sent while the session moves; it comes as soon as there is something, or at once.
+    /// The packets that are sent while the session moves: as soon as there is one, or at once.
     async fn sent_while_moving(&self, at_once: bool, form: Form) -> Bytes {
         while let Some(sent) = self.take_sent(at_once, form) {
             match sent {
@@ -211,19 +216,19 @@ impl Session {
         Some(Ok(wire::write(form, &waiting(std::mem::take(outbox)))))
     }
 
-    /// What the client has said to the new node meanwhile, [`write_packets`]. How much of it was taken: what is not, is that
-    /// node's.
-    pub(in crate::engineio) fn pass_on(self: &Arc<Self>, ticket: Ticket, packets: &Bytes) -> usize {
+    /// Packets of the client from the new node ([`write_packets`]). Returns how many were accepted; the new node handles the
+    /// others.
+    pub(in crate::engineio) fn take_forwarded_packets(self: &Arc<Self>, ticket: Ticket, packets: &Bytes) -> usize {
         let packets: Vec<(bool, Blob)> = wire::read(packets).unwrap_or_default();
-        packets.into_iter().take_while(|packet| self.take_passed_on(ticket, packet.clone().into())).count()
+        packets.into_iter().take_while(|packet| self.take_forwarded(ticket, packet.clone().into())).count()
     }
 
-    fn take_passed_on(self: &Arc<Self>, ticket: Ticket, message: Message) -> bool {
+    fn take_forwarded(self: &Arc<Self>, ticket: Ticket, message: Message) -> bool {
         let Some(connection) = self.connection.get().filter(|_| self.is_moving(ticket)) else { return false };
         match message {
-            Message::Binary(data) => connection.passed_on(self, Message::Binary(self.counted(data))),
+            Message::Binary(data) => connection.message_while_moving(self, Message::Binary(self.counted(data))),
             Message::Text(text) => match Packet::from_text(self.counted(text)) {
-                Ok(Packet::Message(message)) => connection.passed_on(self, message),
+                Ok(Packet::Message(message)) => connection.message_while_moving(self, message),
                 Ok(Packet::Pong(_)) => self.pong_while_moving(),
                 Ok(_) | Err(_) => false,
             },
@@ -246,17 +251,15 @@ impl Session {
         true
     }
 
-    /// A session that another node has given away goes on over this socket. Its place in [`Admission`] is taken already.
-    ///
-    /// [`Admission`]: super::super::limits::Admission
+    /// Continues a session of another node over this socket. It already counts in the limits of this node.
     pub(in crate::engineio) async fn adopt(
         engine: &Arc<Engine>,
         sid: &str,
         address: std::net::IpAddr,
         socket: &Arc<TcpStream>,
-        moving: &Bytes,
+        exported: &Bytes,
     ) -> Result<Arc<Self>, CannotAdopt> {
-        let moving: Moving = wire::read(moving).ok_or(CannotAdopt)?;
+        let moving: SessionExport = wire::read(exported).ok_or(CannotAdopt)?;
         let outbox = outbox(&moving.outbox).ok_or(CannotAdopt)?;
         let now = Instant::now();
         let due = |ms: u64| now + Duration::from_millis(ms);
@@ -294,11 +297,11 @@ impl Session {
     }
 }
 
-/// What another node sent is no session of ours.
+/// The session of another node cannot be read or continued here.
 #[derive(Debug)]
 pub(in crate::engineio) struct CannotAdopt;
 
-/// The node that wanted the session may be gone before it has it; then there is no client any more either.
+/// Closes the session if the new node goes away before it has it: then the client's WebSocket is gone too.
 struct CloseUnlessMoved<'a>(Option<&'a Arc<Session>>);
 
 impl Drop for CloseUnlessMoved<'_> {
@@ -309,7 +312,7 @@ impl Drop for CloseUnlessMoved<'_> {
     }
 }
 
-impl Waiting {
+impl QueuedPacket {
     fn new(frames: &Frames, volatile: Option<u64>) -> Self {
         let frames = frames.iter().map(|frame| (frame.is_binary(), Blob(Bytes::copy_from_slice(frame.payload())))).collect();
         Self { frames, volatile }
@@ -321,11 +324,11 @@ impl Waiting {
     }
 }
 
-fn waiting(outbox: Outbox) -> Vec<Waiting> {
-    outbox.into_packets().map(|(frames, volatile)| Waiting::new(&frames, volatile)).collect()
+fn waiting(outbox: Outbox) -> Vec<QueuedPacket> {
+    outbox.into_packets().map(|(frames, volatile)| QueuedPacket::new(&frames, volatile)).collect()
 }
 
-fn outbox(packets: &[Waiting]) -> Option<Outbox> {
+fn outbox(packets: &[QueuedPacket]) -> Option<Outbox> {
     let mut outbox = Outbox::default();
     for waiting in packets {
         let (frames, volatile) = waiting.packet();
@@ -334,12 +337,12 @@ fn outbox(packets: &[Waiting]) -> Option<Outbox> {
     Some(outbox)
 }
 
-/// Reads what an owner has sent while its session moves.
+/// Reads the packets that an owner has sent while its session moves.
 pub(in crate::engineio) fn read_sent(packets: &Bytes) -> Option<Outbox> {
-    outbox(&wire::read::<Vec<Waiting>>(packets)?)
+    outbox(&wire::read::<Vec<QueuedPacket>>(packets)?)
 }
 
-/// The WebSocket messages of a client as they are passed on; those of text begin with the type of their packet.
+/// The WebSocket messages of a client as they are forwarded; text messages begin with the packet type.
 pub(in crate::engineio) fn write_packets(form: Form, messages: Vec<Message>) -> Bytes {
     wire::write(form, &messages.into_iter().map(<(bool, Blob)>::from).collect::<Vec<_>>())
 }
@@ -356,13 +359,13 @@ mod tests {
     fn what_a_node_of_an_earlier_release_gives_away_is_read() {
         let moving = r#"{"ping_ms":1000,"pong_ms":null,"accept_ms":null,"outbox":[{"frames":[[false,"NDI="],[true,"/w=="]],
             "volatile":7}],"connection":"e30="}"#;
-        let moving: Moving = wire::read(moving.as_bytes()).unwrap();
+        let moving: SessionExport = wire::read(moving.as_bytes()).unwrap();
         assert_eq!(moving.reading_left, None, "its limit begins anew");
         assert_eq!(&moving.connection.0[..], b"{}");
         assert_eq!(moving.outbox[0].frames, [(false, Blob("42".into())), (true, Blob(Bytes::from_static(b"\xff")))]);
         // And as this release gives it away, in either form.
         for form in [Form::Json, Form::Packed] {
-            let again: Moving = wire::read(&wire::write(form, &moving)).unwrap();
+            let again: SessionExport = wire::read(&wire::write(form, &moving)).unwrap();
             assert_eq!((again.outbox[0].volatile, &again.outbox[0].frames), (Some(7), &moving.outbox[0].frames));
         }
     }

@@ -1,5 +1,4 @@
-//! How a session that is polling gets a WebSocket of this node: the stages that both sides go through, and what they mean for
-//! a poll that waits.
+//! The upgrade of a polling session to a WebSocket of this node: its stages, and what they mean for a poll that waits.
 
 use std::sync::Arc;
 
@@ -7,7 +6,7 @@ use tokio::net::TcpStream;
 
 use crate::core::sync::lock;
 
-use super::super::elsewhere::Ticket;
+use super::super::remote::Ticket;
 use super::{PollEnd, Session, Transport};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -15,10 +14,10 @@ pub(super) enum Upgrade {
     None,
     /// A WebSocket is open for it.
     Begun,
-    /// The server has answered the probe; the client now waits for its poll to end.
+    /// The probe is answered; the client waits for its poll to end.
     Probed,
-    /// A WebSocket is open for it on another node, which holds this ticket.
-    Elsewhere(Ticket),
+    /// A WebSocket is open for it on another node, which has this ticket.
+    Remote(Ticket),
 }
 
 impl Session {
@@ -32,7 +31,7 @@ impl Session {
         self.change_upgrade(|stage| stage == Upgrade::Begun, Upgrade::Probed);
     }
 
-    /// The probe came to nothing; the session goes on polling.
+    /// The upgrade has failed; the session goes on polling.
     pub(in crate::engineio) fn abandon_upgrade(&self) {
         self.change_upgrade(|_| true, Upgrade::None);
     }

@@ -14,10 +14,10 @@ use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
-use super::super::crossing::Crossing;
+use super::super::transfer::Transfer;
 use super::super::{CloseReason, Session};
-use super::Foreign;
-use super::counted::{Counted, Taken, UNCOUNTED};
+use super::RemoteUpgrade;
+use super::counted_socket::{CountedSocket, ReadCount, UNCOUNTED};
 use crate::net::Hold;
 use crate::protocol::engineio::{Message, Packet};
 use crate::protocol::frame::Frame;
@@ -33,21 +33,21 @@ pub(super) struct Reader {
     socket: Arc<TcpStream>,
     /// Bytes that arrived together with the HTTP request.
     leftover: Bytes,
-    /// A fragmented message of which the end has not come.
+    /// A fragmented message that is not complete yet.
     partial: Option<Box<Partial>>,
     stage: Stage,
     max_payload: usize,
 }
 
-/// Whose messages are read.
+/// The session whose messages are read, and how far its upgrade is.
 pub(super) enum Stage {
     Open(Arc<Session>),
     /// The client has not finished its upgrade; the session is still polling.
     Probing(Arc<Session>),
-    /// The same, the session being another node's.
-    Elsewhere(Arc<Foreign>),
-    /// The client has finished it, and the session is on its way here.
-    Crossing(Arc<Crossing>),
+    /// The same for a session of another node.
+    ProbingRemote(Arc<RemoteUpgrade>),
+    /// The client has finished the upgrade, and the session is being transferred to this node.
+    Transferring(Arc<Transfer>),
 }
 
 impl Reader {
@@ -63,9 +63,9 @@ impl Reader {
         match &self.stage {
             Stage::Open(session) => return session.close(reason),
             Stage::Probing(session) => session.abandon_upgrade(),
-            Stage::Elsewhere(_) => {}
-            Stage::Crossing(crossing) => {
-                if let Some(session) = crossing.end(reason) {
+            Stage::ProbingRemote(_) => {}
+            Stage::Transferring(transfer) => {
+                if let Some(session) = transfer.end(reason) {
                     return session.close(reason);
                 }
             }
@@ -82,7 +82,7 @@ impl Reader {
                     Ok(Some(_)) | Err(_) => return CloseReason::ConnectionLost,
                 }
             }
-            // Boxed, so that an idle connection does not carry the reader's future.
+            // Boxed, so that an idle connection does not run the reader's future.
             if let Err(reason) = Box::pin(self.read_available()).await {
                 return reason;
             }
@@ -109,9 +109,9 @@ impl Reader {
 
     /// Reads whole frames until none of the bytes that were taken from the socket is left; only then may the reader go.
     async fn read_available(&mut self) -> Result<(), CloseReason> {
-        let taken = Taken::default();
+        let taken = ReadCount::default();
         let socket = self.socket.clone();
-        let source = Counted { socket: &socket, leftover: std::mem::take(&mut self.leftover), taken: &taken };
+        let source = CountedSocket { socket: &socket, leftover: std::mem::take(&mut self.leftover), taken: &taken };
         let (mut reader, _) = fastwebsockets::after_handshake_split(source, tokio::io::sink(), Role::Server);
         reader.set_auto_close(false);
         reader.set_auto_pong(false);
@@ -149,12 +149,12 @@ impl Reader {
         }
     }
 
-    /// Counts a frame; `Some` is how long not to read.
+    /// Counts a frame. `Some`: nothing is read for so long.
     fn pace(&mut self, bytes: usize) -> Option<Duration> {
         match &self.stage {
             Stage::Open(session) | Stage::Probing(session) => session.pace(1, bytes),
-            Stage::Elsewhere(foreign) => foreign.pace(bytes),
-            Stage::Crossing(crossing) => crossing.pace(bytes),
+            Stage::ProbingRemote(upgrade) => upgrade.pace(bytes),
+            Stage::Transferring(transfer) => transfer.pace(bytes),
         }
     }
 
@@ -165,8 +165,8 @@ impl Reader {
             OpCode::Ping => match &self.stage {
                 Stage::Open(session) => session.send(smallvec![Frame::websocket_pong(&payload)]),
                 // While the session is polling, what it sends does not come here.
-                Stage::Probing(_) | Stage::Elsewhere(_) => self.write(&Frame::websocket_pong(&payload))?,
-                Stage::Crossing(crossing) => crossing.pinged(payload),
+                Stage::Probing(_) | Stage::ProbingRemote(_) => self.write(&Frame::websocket_pong(&payload))?,
+                Stage::Transferring(transfer) => transfer.pinged(payload),
             },
             OpCode::Pong => {}
             OpCode::Text | OpCode::Binary if self.partial.is_some() => return Err(CloseReason::ProtocolError),
@@ -201,18 +201,18 @@ impl Reader {
 
     /// The longest message that the client may send now.
     fn most(&self) -> usize {
-        if matches!(self.stage, Stage::Open(_) | Stage::Crossing(_)) { self.max_payload } else { PROBE }
+        if matches!(self.stage, Stage::Open(_) | Stage::Transferring(_)) { self.max_payload } else { PROBE }
     }
 
     async fn receive(&mut self, message: Message) -> Result<(), CloseReason> {
         match &self.stage {
-            Stage::Open(session) => session.hear(message),
-            Stage::Probing(_) | Stage::Elsewhere(_) => self.probe(message),
-            Stage::Crossing(crossing) => {
-                let Some((session, message)) = crossing.take(message).await? else { return Ok(()) };
-                let heard = session.hear(message);
+            Stage::Open(session) => session.receive_message(message),
+            Stage::Probing(_) | Stage::ProbingRemote(_) => self.probe(message),
+            Stage::Transferring(transfer) => {
+                let Some((session, message)) = transfer.take(message).await? else { return Ok(()) };
+                let result = session.receive_message(message);
                 self.stage = Stage::Open(session);
-                heard
+                result
             }
         }
     }
@@ -231,22 +231,22 @@ impl Reader {
             (Ok(Packet::Ping(data)), stage) if &data[..] == b"probe" => {
                 match stage {
                     Stage::Probing(session) => session.probed(),
-                    Stage::Elsewhere(foreign) => foreign.probed.store(true, Relaxed),
-                    Stage::Open(_) | Stage::Crossing(_) => {}
+                    Stage::ProbingRemote(upgrade) => upgrade.probed.store(true, Relaxed),
+                    Stage::Open(_) | Stage::Transferring(_) => {}
                 }
                 self.write(&Frame::text(b"3probe"))?;
                 match &self.stage {
                     Stage::Probing(session) => drop(session.release_poll_for_upgrade()),
-                    Stage::Elsewhere(foreign) => foreign.elsewhere.probed(&foreign.sid, foreign.ticket),
-                    Stage::Open(_) | Stage::Crossing(_) => {}
+                    Stage::ProbingRemote(upgrade) => upgrade.remote.probed(&upgrade.sid, upgrade.ticket),
+                    Stage::Open(_) | Stage::Transferring(_) => {}
                 }
             }
             (Ok(Packet::Upgrade), Stage::Probing(session)) if session.finish_upgrade(&self.socket) => {
                 self.stage = Stage::Open(session.clone());
             }
-            (Ok(Packet::Upgrade), Stage::Elsewhere(foreign)) if foreign.probed.load(Relaxed) => {
-                let foreign = foreign.clone();
-                self.stage = Stage::Crossing(Crossing::begin(foreign, self.socket.clone(), self.max_payload));
+            (Ok(Packet::Upgrade), Stage::ProbingRemote(upgrade)) if upgrade.probed.load(Relaxed) => {
+                let upgrade = upgrade.clone();
+                self.stage = Stage::Transferring(Transfer::begin(upgrade, self.socket.clone(), self.max_payload));
             }
             _ => return Err(CloseReason::ProtocolError),
         }

@@ -1,7 +1,7 @@
-//! A client that moves to another node in the middle of its upgrade, with all that it is connected to.
+//! A client that moves to another node during its upgrade, with all its sockets.
 //!
-//! Everything here is bounded by what a client may have under way: one half binary packet, as many sockets as there are
-//! namespaces, and of each what its session store keeps.
+//! The size of an export is bounded: at most one incomplete binary packet, one socket for each namespace, and for each socket what
+//! its session store keeps.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -19,25 +19,25 @@ use crate::protocol::engineio::Message;
 use crate::protocol::packet::{Decoder, Packet, Parser};
 
 use super::super::event_queue::Job;
+use super::super::forwarded::ForwardedCall;
 use super::super::rates::Allowance;
-use super::super::words::Word;
 use super::super::{Arrival, DisconnectReason, Names, PendingSocket, SessionSnapshot, Socket, SocketExport, SocketIo};
 use super::{Arriving, Client, Entry, State};
 
-/// How often it is looked whether everything under way is done. A session moves once in its life.
-const LOOK: Duration = Duration::from_millis(5);
+/// How often it is checked whether all work is done. A session moves once in its life.
+const CHECK: Duration = Duration::from_millis(5);
 
 #[derive(Serialize, Deserialize)]
 pub struct ClientExport {
     handshake: HandshakeExport,
     msgpack: Option<bool>,
-    /// The binary packet that is half received: its text and attachments.
+    /// The binary packet that is incomplete: its text and attachments.
     half: Vec<(bool, Blob)>,
-    /// What the client said while its session moved, in whole packets: before the half one.
+    /// Whole packets that came while the session moved, before the incomplete one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     aside: Vec<(bool, Blob)>,
     connects: u32,
-    /// How many events and CONNECTs the session may still send. A node of an earlier release neither tells nor reads them.
+    /// How many events and CONNECTs the session may still send. A node of an earlier release does not know these fields.
     #[serde(default)]
     events_left: Option<f64>,
     #[serde(default)]
@@ -51,7 +51,7 @@ struct HandshakeExport {
     address: IpAddr,
     query: Box<str>,
     user_agent: Option<Box<str>>,
-    /// What follows is not told, nor read, by a node of an earlier release.
+    /// A node of an earlier release does not know the fields from here on.
     #[serde(default)]
     path: Box<str>,
     /// Milliseconds since 1970.
@@ -89,10 +89,10 @@ impl HandshakeExport {
 }
 
 impl Client {
-    /// Waits until nothing is under way, then stops every socket.
-    pub(super) async fn give_away(&self, form: Form) -> Option<Bytes> {
+    /// Waits until all work for the client is done, then freezes every socket.
+    pub(super) async fn export_when_idle(&self, form: Form) -> Option<Bytes> {
         while !self.is_idle() {
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(CHECK).await;
         }
         let mut state = lock(&self.state);
         if state.closed {
@@ -101,7 +101,7 @@ impl Client {
         let sockets: Vec<_> = state.entries.iter().filter_map(Entry::socket).cloned().collect();
         let mut exports = Vec::with_capacity(sockets.len());
         for socket in sockets {
-            // One that has just been taken over by its pid goes nowhere.
+            // `None`: the socket was just taken over by its pid.
             let export = self.io.freeze(&socket)?;
             state.leaving.push((socket, export.snapshot.clone()));
             exports.push(export);
@@ -125,7 +125,7 @@ impl Client {
         Some(wire::write(form, &export))
     }
 
-    /// What is under way may wait for an acknowledgement; the rest is for the next node. False: that has all of it already.
+    /// Handlers may wait for an acknowledgement; all else is kept for the next node. False: the session has moved already.
     pub(super) fn take_while_moving(&self, session: &Arc<Session>, message: Message) -> bool {
         let mut state = lock(&self.state);
         if state.closed || state.moved {
@@ -138,7 +138,7 @@ impl Client {
             Ok(None) => {}
             Ok(Some(Packet::Ack { nsp, id, args })) => {
                 let socket = state.entries.iter().find(|entry| entry.name() == &*nsp).and_then(Entry::socket);
-                // Under the lock, so that it is here or goes along.
+                // Under the lock: the acknowledgement is handled here, or the next node waits for it.
                 if let Some(socket) = socket {
                     socket.acknowledged(id, args);
                 }
@@ -153,19 +153,19 @@ impl Client {
         true
     }
 
-    /// What is still said to a socket on the node that has given it away.
-    pub(super) async fn hear_word(&self, word: Bytes) -> Option<Bytes> {
-        let form = Form::of(&word);
-        let Word { namespace, sid, what } = wire::read(&word)?;
+    /// A call from the former owner of the session.
+    pub(super) async fn handle_forwarded_call(&self, call: Bytes) -> Option<Bytes> {
+        let form = Form::of(&call);
+        let ForwardedCall { namespace, sid, what } = wire::read(&call)?;
         while lock(&self.state).arriving.is_some() {
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(CHECK).await;
         }
         let socket = self.sockets().into_iter().find(|socket| socket.namespace().name() == namespace && socket.id() == sid)?;
-        socket.followed(what, form, &self.io.config).await
+        socket.handle_forwarded_call(what, form, &self.io.config).await
     }
 
-    /// What this client is connected to goes on elsewhere, or nowhere; its session store finds out.
-    pub(super) fn part(&self) {
+    /// The sockets of this client have moved to another node, or the move has failed; the session store finds out which.
+    pub(super) fn release_moved_sockets(&self) {
         let leaving = std::mem::take(&mut lock(&self.state).leaving);
         for (socket, snapshot) in leaving {
             self.io.sockets.fetch_sub(1, Ordering::Relaxed);
@@ -188,14 +188,14 @@ impl Client {
         state.closed || (state.undecided == 0 && !state.entries.iter().any(busy))
     }
 
-    /// What another node has given away. Its sockets follow with [`Client::take_up`].
+    /// A client of another node. [`Client::resume_sockets`] brings its sockets.
     pub fn arriving(io: Arc<SocketIo>, exported: &Bytes) -> Option<Arc<Self>> {
         let export: ClientExport = wire::read(exported)?;
         let parser = export.msgpack.map(|msgpack| if msgpack { Parser::Msgpack } else { Parser::Text });
         let messages = |packets: Vec<(bool, Blob)>| packets.into_iter().map(Message::from).collect::<Vec<_>>();
-        let (mut half, mut said) = (messages(export.half), messages(export.aside));
-        if !said.is_empty() {
-            said.append(&mut half);
+        let (mut half, mut received) = (messages(export.half), messages(export.aside));
+        if !received.is_empty() {
+            received.append(&mut half);
         }
         let decoder = Decoder::resume(io.config.attachments, parser, half, &|nsp, event| io.list_of(nsp, event))?;
         let gone = export.gone.iter().map(|name| Some(Entry::Gone(io.namespaces.get(&**name)?.name())));
@@ -208,32 +208,32 @@ impl Client {
             closed: false,
             moved: false,
             leaving: Vec::new(),
-            arriving: Some(Arriving { sockets: export.sockets, said }),
+            arriving: Some(Arriving { sockets: export.sockets, messages: received }),
             aside: Vec::new(),
         };
         Some(Self::with(io, export.handshake.read(), state))
     }
 
-    /// Each socket goes on. False: one cannot, and so the session cannot.
-    pub(super) async fn take_up(&self, session: &Arc<Session>) -> bool {
-        let (Arriving { sockets, said }, parser) = {
+    /// Resumes each socket. False: one cannot, and so the session cannot continue.
+    pub(super) async fn resume_sockets(&self, session: &Arc<Session>) -> bool {
+        let (Arriving { sockets, messages }, parser) = {
             let mut state = lock(&self.state);
             let arriving = state.arriving.as_mut().map(|arriving| Arriving {
                 sockets: std::mem::take(&mut arriving.sockets),
-                said: std::mem::take(&mut arriving.said),
+                messages: std::mem::take(&mut arriving.messages),
             });
             let Some(arriving) = arriving else { return false };
             (arriving, state.decoder.parser().unwrap_or(Parser::Text))
         };
-        let resumed = self.take_up_sockets(session, parser, sockets).await;
+        let resumed = self.resume_each(session, parser, sockets).await;
         lock(&self.state).arriving = None;
-        for message in said.into_iter().filter(|_| resumed) {
+        for message in messages.into_iter().filter(|_| resumed) {
             self.message(session, message);
         }
         resumed
     }
 
-    async fn take_up_sockets(&self, session: &Arc<Session>, parser: Parser, arriving: Vec<SocketExport>) -> bool {
+    async fn resume_each(&self, session: &Arc<Session>, parser: Parser, arriving: Vec<SocketExport>) -> bool {
         for export in arriving {
             let Some(socket) = self.arriving_socket(session, parser, &export) else { return false };
             socket.resume_acks(export.last_ack, &export.awaited);

@@ -1,4 +1,4 @@
-//! What the hub asks a client, and how question and answer find each other when the socket goes on at another node in between.
+//! Events with an acknowledgement, also when the socket moves to another node before the acknowledgement comes.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::super::Config;
 use super::super::acks::AckError;
-use super::super::words::{Sent, What, Word};
+use super::super::forwarded::{CallArgs, ForwardedCall, SocketCall};
 use super::{Socket, args_of};
 use crate::core::sync::lock;
 use crate::core::wire::{self, Form};
@@ -52,7 +52,7 @@ impl Socket {
     pub async fn emit_args_with_ack(&self, args: &Args, timeout: Duration) -> Result<Args, AckError> {
         let deadline = Instant::now() + timeout.min(LONGEST);
         if self.is_frozen() {
-            return self.ask_where_it_goes_on(args, deadline).await;
+            return self.ask_at_new_owner(args, deadline).await;
         }
         let most = self.link.client.upgrade().ok_or(AckError::SocketGone)?.max_pending_acks();
         let (id, receiver) = {
@@ -64,18 +64,18 @@ impl Socket {
         };
         let _awaited = Awaited { socket: self, id };
         if !self.try_send(&Outgoing::Event { id: Some(id), args, offset: None }) && self.is_frozen() {
-            return self.ask_where_it_goes_on(args, deadline).await;
+            return self.ask_at_new_owner(args, deadline).await;
         }
         match tokio::time::timeout_at(deadline.into(), receiver).await {
             Ok(Ok(args)) => Ok(args),
-            // It will come to the node where this socket goes on, if it does.
+            // The socket has moved: the acknowledgement comes to its new node.
             Ok(Err(_)) => self.fetch_ack(id, deadline).await,
             Err(_) => Err(AckError::Timeout),
         }
     }
 
-    async fn ask_where_it_goes_on(&self, args: &Args, deadline: Instant) -> Result<Args, AckError> {
-        let id = self.follow(What::Ask(Sent::new(args))).ok_or(AckError::SocketGone)?;
+    async fn ask_at_new_owner(&self, args: &Args, deadline: Instant) -> Result<Args, AckError> {
+        let id = self.forward(SocketCall::Ask(CallArgs::new(args))).ok_or(AckError::SocketGone)?;
         let id = tokio::time::timeout_at(deadline.into(), id).await.map_err(|_| AckError::Timeout)?;
         let id = id.ok().and_then(|id| std::str::from_utf8(&id).ok()?.parse().ok()).ok_or(AckError::SocketGone)?;
         self.fetch_ack(id, deadline).await
@@ -83,51 +83,56 @@ impl Socket {
 
     async fn fetch_ack(&self, id: u64, deadline: Instant) -> Result<Args, AckError> {
         let within = deadline.saturating_duration_since(Instant::now());
-        let word = self.word(What::wait(id, within));
-        // Its own deadline is there for a node that does not answer at all.
-        let answer = self.link.session.ask_where_it_goes_on(word, within + Duration::from_secs(1));
+        let call = self.forwarded_call(SocketCall::wait(id, within));
+        // This deadline is for a node that does not answer at all.
+        let answer = self.link.session.call_new_owner(call, within + Duration::from_secs(1));
         let answer = tokio::time::timeout_at(deadline.into(), answer).await.map_err(|_| AckError::Timeout)?;
-        answer.and_then(|answer| Sent::read(&answer)).ok_or(AckError::SocketGone)
+        answer.and_then(|answer| CallArgs::read(&answer)).ok_or(AckError::SocketGone)
     }
 
-    /// Says it to the node where this socket goes on; in vain if that is nowhere.
-    pub(super) fn follow(&self, what: What) -> Option<oneshot::Receiver<Bytes>> {
-        if !self.link.session.goes_on_elsewhere() {
+    /// Forwards a call to the node that this socket has moved to; `None` if there is none.
+    pub(super) fn forward(&self, call: SocketCall) -> Option<oneshot::Receiver<Bytes>> {
+        if !self.link.session.has_new_owner() {
             return None;
         }
-        self.link.session.follow(self.word(what))
+        self.link.session.forward_call(self.forwarded_call(call))
     }
 
-    fn word(&self, what: What) -> Bytes {
-        let word = Word { namespace: self.link.namespace.name().into(), sid: self.id.to_string(), what };
-        wire::write(self.session().form_elsewhere(), &word)
+    fn forwarded_call(&self, what: SocketCall) -> Bytes {
+        let call = ForwardedCall { namespace: self.link.namespace.name().into(), sid: self.id.to_string(), what };
+        wire::write(self.session().new_owner_form(), &call)
     }
 
-    /// The node that gave this socket away has more to say to it, and reads this form.
-    pub(in crate::socketio) async fn followed(&self, what: What, form: Form, config: &Config) -> Option<Bytes> {
+    /// A call from the former node of this socket, which reads this wire form.
+    pub(in crate::socketio) async fn handle_forwarded_call(
+        &self,
+        what: SocketCall,
+        form: Form,
+        config: &Config,
+    ) -> Option<Bytes> {
         match what {
-            What::Emit(sent) => self.emit_args(&sent.args()),
-            What::EmitVolatile(sent) => self.send(&Outgoing::Event { id: None, args: &sent.args(), offset: None }),
-            What::Ack { id, args } => self.send_ack(id, &args.args()),
-            What::Disconnect => self.disconnect(),
-            What::Ask(sent) => {
+            SocketCall::Emit(sent) => self.emit_args(&sent.args()),
+            SocketCall::EmitVolatile(sent) => self.send(&Outgoing::Event { id: None, args: &sent.args(), offset: None }),
+            SocketCall::Ack { id, args } => self.send_ack(id, &args.args()),
+            SocketCall::Disconnect => self.disconnect(),
+            SocketCall::Ask(sent) => {
                 let args = sent.args();
                 let id = lock(&self.acks).get_or_insert_default().begin_for_another(config.max_pending_acks).ok()?;
                 self.send(&Outgoing::Event { id: Some(id), args: &args, offset: None });
                 return Some(id.to_string().into());
             }
-            What::Await { id, ms } => {
+            SocketCall::Await { id, ms } => {
                 let receiver = lock(&self.acks).as_mut()?.fetch(id)?;
                 let _awaited = Awaited { socket: self, id };
                 let args = tokio::time::timeout(Duration::from_millis(ms), receiver).await.ok()?.ok()?;
-                return Some(Sent::write(form, &args));
+                return Some(CallArgs::write(form, &args));
             }
         }
         Some(Bytes::new())
     }
 }
 
-/// Makes room for another acknowledgement when nobody waits for this one any longer.
+/// Frees the place of an acknowledgement that nobody waits for any longer.
 struct Awaited<'a> {
     socket: &'a Socket,
     id: u64,

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use super::super::forwarded::{CallArgs, SocketCall};
 use super::super::sent::SentDirect;
 use super::super::unacked_log::UnackedLog;
-use super::super::words::{Sent, What};
 use super::Socket;
 use crate::core::sync::lock;
 use crate::core::{Offset, ScopeId, StreamId};
@@ -46,7 +46,7 @@ impl Socket {
         let mut unacked = lock(&self.unacked);
         if unacked.frozen {
             drop(unacked);
-            self.follow(What::Emit(Sent::new(args)));
+            self.forward(SocketCall::Emit(CallArgs::new(args)));
             return;
         }
         if !self.is_connected() {
@@ -135,13 +135,13 @@ impl Socket {
     pub(in crate::socketio) fn send(&self, packet: &Outgoing<'_>) {
         if !self.try_send(packet)
             && self.is_frozen()
-            && let Some(what) = What::of(packet)
+            && let Some(what) = SocketCall::of(packet)
         {
-            self.follow(what);
+            self.forward(what);
         }
     }
 
-    /// False: it goes on elsewhere, or nowhere.
+    /// False: the socket has moved to another node, or is gone.
     pub(super) fn try_send(&self, packet: &Outgoing<'_>) -> bool {
         let frames = self.encode(packet);
         let unacked = lock(&self.unacked);

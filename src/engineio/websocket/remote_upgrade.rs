@@ -1,4 +1,4 @@
-//! A WebSocket whose session is another node's.
+//! A WebSocket that upgrades a session of another node.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -7,29 +7,29 @@ use std::time::Duration;
 
 #[cfg(doc)]
 use super::super::Session;
-use super::super::elsewhere::{Elsewhere, Ticket};
+use super::super::remote::{RemoteSessions, Ticket};
 use super::super::{Bucket, Engine, PACKET_COST};
 use crate::core::sync::lock;
 
-/// An upgrade of a session of another node, see `session/handoff.rs`.
-pub struct Foreign {
+/// An upgrade of a session of another node. See `session/handoff.rs`.
+pub struct RemoteUpgrade {
     pub engine: Arc<Engine>,
-    pub elsewhere: Arc<dyn Elsewhere>,
+    pub remote: Arc<dyn RemoteSessions>,
     pub sid: Box<str>,
     pub ticket: Ticket,
-    /// Of the client, which has a place among the sessions of this node already.
+    /// The client's address. The client already counts among the sessions of this node.
     pub address: IpAddr,
-    /// What may still be read before its session is here.
+    /// What may still be read before the session is here.
     reading: Mutex<Bucket>,
     pub(super) probed: AtomicBool,
     pub upgraded: Arc<AtomicBool>,
 }
 
-impl Foreign {
-    pub fn new(engine: Arc<Engine>, elsewhere: Arc<dyn Elsewhere>, sid: &str, ticket: Ticket, address: IpAddr) -> Self {
+impl RemoteUpgrade {
+    pub fn new(engine: Arc<Engine>, remote: Arc<dyn RemoteSessions>, sid: &str, ticket: Ticket, address: IpAddr) -> Self {
         let reading = Mutex::new(Bucket::full(engine.config.reading()));
         let (probed, upgraded) = (AtomicBool::new(false), Arc::default());
-        Self { engine, elsewhere, sid: sid.into(), ticket, address, reading, probed, upgraded }
+        Self { engine, remote, sid: sid.into(), ticket, address, reading, probed, upgraded }
     }
 
     /// Counts a frame before the session is here, as [`Session::pace`] does.
@@ -38,10 +38,10 @@ impl Foreign {
     }
 }
 
-impl Drop for Foreign {
+impl Drop for RemoteUpgrade {
     fn drop(&mut self) {
         if !self.upgraded.load(Relaxed) {
-            self.elsewhere.give_up(&self.sid, self.ticket);
+            self.remote.return_ticket(&self.sid, self.ticket);
             self.engine.admission.release(self.address);
         }
     }

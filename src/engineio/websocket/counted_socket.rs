@@ -1,4 +1,4 @@
-//! What a reader has taken from its socket, counted.
+//! A socket that counts the bytes read from it.
 
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
@@ -13,27 +13,27 @@ use tokio::net::TcpStream;
 use super::super::Session;
 use crate::net::Hold;
 
-/// Bytes of unfinished messages that are not counted: a reader's first buffer takes as many.
+/// Bytes of unfinished messages that are not counted: the size of a reader's first buffer.
 pub const UNCOUNTED: usize = 8_192;
 
-/// What has been taken from a socket, because fastwebsockets does not tell what is left in its buffer. As much of it as is no
-/// whole frame yet counts in the budget of the process.
+/// How many bytes were read from a socket, since fastwebsockets does not tell how many it has buffered. The bytes of incomplete
+/// frames count in the memory budget.
 #[derive(Default)]
-pub struct Taken {
+pub struct ReadCount {
     pub bytes: AtomicUsize,
     used: AtomicUsize,
-    /// Who answers for it.
+    /// The session for which they count.
     pub session: OnceLock<Arc<Session>>,
     hold: OnceLock<Hold>,
 }
 
-impl Taken {
+impl ReadCount {
     fn add(&self, count: usize) {
         self.bytes.fetch_add(count, Relaxed);
         self.count();
     }
 
-    /// So many belong to frames that are whole.
+    /// So many bytes belong to complete frames.
     pub fn used(&self, used: usize) {
         self.used.store(used, Relaxed);
         if self.hold.get().is_some() {
@@ -53,13 +53,13 @@ impl Taken {
     }
 }
 
-pub struct Counted<'a> {
+pub struct CountedSocket<'a> {
     pub socket: &'a TcpStream,
     pub leftover: Bytes,
-    pub taken: &'a Taken,
+    pub taken: &'a ReadCount,
 }
 
-impl AsyncRead for Counted<'_> {
+impl AsyncRead for CountedSocket<'_> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if !self.leftover.is_empty() {
             let count = self.leftover.len().min(buf.remaining());
@@ -69,7 +69,7 @@ impl AsyncRead for Counted<'_> {
         }
         loop {
             ready!(self.socket.poll_read_ready(cx))?;
-            // Into memory as it is: to clear 8 KiB for each message would cost more than to read it.
+            // Into uninitialised memory: clearing 8 KiB for each message would cost more than reading it.
             match self.socket.try_read_buf(buf) {
                 Ok(count) => {
                     self.taken.add(count);

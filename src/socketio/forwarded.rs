@@ -1,4 +1,4 @@
-//! What is said to a socket on the node that has given it away, brought to the node where it goes on.
+//! Calls for a socket whose session has moved to another node, as they are forwarded there.
 
 use std::time::Duration;
 
@@ -9,42 +9,44 @@ use crate::core::wire::{self, Blob, Form};
 use crate::protocol::event::Args;
 use crate::protocol::packet::Outgoing;
 
+/// A call and the socket that it is for.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Word {
+pub struct ForwardedCall {
     pub namespace: String,
-    /// The socket's, since its client may have connected anew meanwhile.
+    /// The socket's id, since its client may have a new socket by now.
     pub sid: String,
-    pub what: What,
+    pub what: SocketCall,
 }
 
+/// What the socket has to do.
 #[derive(Debug, Serialize, Deserialize)]
-pub enum What {
-    Emit(Sent),
-    /// Has no offset.
-    EmitVolatile(Sent),
-    /// Is answered with the number of the acknowledgement.
-    Ask(Sent),
-    /// Is answered with the acknowledgement of that number.
+pub enum SocketCall {
+    Emit(CallArgs),
+    /// An event without an offset.
+    EmitVolatile(CallArgs),
+    /// An event with an acknowledgement; answered with the number of that.
+    Ask(CallArgs),
+    /// Waits for the acknowledgement of that number; answered with it.
     Await {
         id: u64,
         ms: u64,
     },
     Ack {
         id: u64,
-        args: Sent,
+        args: CallArgs,
     },
     Disconnect,
 }
 
 /// The arguments of an event or an acknowledgement.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Sent {
+pub struct CallArgs {
     json: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     attachments: Vec<Blob>,
 }
 
-impl Sent {
+impl CallArgs {
     pub fn new(args: &Args) -> Self {
         let attachments = args.attachments.iter().cloned().map(Blob).collect();
         Self { json: String::from_utf8_lossy(&args.json).into_owned(), attachments }
@@ -63,12 +65,12 @@ impl Sent {
     }
 }
 
-impl What {
-    /// `None`: it cannot follow a socket, nor need it.
+impl SocketCall {
+    /// `None` for a packet that is not forwarded.
     pub fn of(packet: &Outgoing<'_>) -> Option<Self> {
         match packet {
-            Outgoing::Event { id: None, args, offset: None } => Some(Self::EmitVolatile(Sent::new(args))),
-            Outgoing::Ack { id, args } => Some(Self::Ack { id: *id, args: Sent::new(args) }),
+            Outgoing::Event { id: None, args, offset: None } => Some(Self::EmitVolatile(CallArgs::new(args))),
+            Outgoing::Ack { id, args } => Some(Self::Ack { id: *id, args: CallArgs::new(args) }),
             _ => None,
         }
     }

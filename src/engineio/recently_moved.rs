@@ -1,4 +1,5 @@
-//! The sessions that have gone to another node a moment ago: who comes late for them is told so, and not that they never were.
+//! The sessions that were handed over to another node a moment ago. A late upgrade request for one is refused as a second upgrade,
+//! not as an unknown session.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Mutex;
@@ -6,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use crate::core::sync::lock;
 
-/// How long they are remembered.
+/// How long a session id is remembered.
 const MEMORY: Duration = Duration::from_secs(10);
-/// How many; beyond it the oldest are forgotten.
+/// How many are remembered; then the oldest are forgotten.
 const MOST: usize = 20_000;
 
 #[derive(Default)]
-pub struct Moved(Mutex<State>);
+pub struct RecentlyMoved(Mutex<State>);
 
 #[derive(Default)]
 struct State {
@@ -20,8 +21,8 @@ struct State {
     order: VecDeque<(Instant, Box<str>)>,
 }
 
-impl Moved {
-    pub fn note(&self, sid: &str) {
+impl RecentlyMoved {
+    pub fn insert(&self, sid: &str) {
         let mut state = lock(&self.0);
         state.forget(MOST - 1);
         if state.sids.insert(sid.into()) {

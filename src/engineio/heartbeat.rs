@@ -1,9 +1,9 @@
 //! One timer for the pings and deadlines of all sessions: a wheel of slots that one task turns.
 
 use std::sync::{Mutex, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use super::{Engine, Session};
 use crate::core::sync::lock;

@@ -4,7 +4,8 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Mutex;
-use std::time::Instant;
+
+use tokio::time::Instant;
 
 use super::Config;
 use crate::core::sync::lock;

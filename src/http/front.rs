@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
 
 use hyper::body::Incoming;
 use hyper::{Method, Request, Response, StatusCode};
+use tokio::time::Instant;
 
 use super::guards::{Context, Guards, Page};
 use super::router::{Matched, Router, options};

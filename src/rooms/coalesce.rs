@@ -4,7 +4,9 @@
 
 use std::hash::Hash;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::pending::{Pending, longer};
 use super::scripts::{Told, told};

@@ -3,9 +3,10 @@
 //! It is open *until* a moment, so that a process that was stopped finds it shut when it goes on, before anything else runs.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// Cheap to clone; all clones are one gate. [`Gate::default`] is open for ever.
 #[derive(Clone, Debug)]
@@ -53,7 +54,7 @@ impl Gate {
         let Some(since) = self.0.borrow().shut_since() else { return true };
         let mut changes = self.0.subscribe();
         let opens = changes.wait_for(|state| state.shut_since().is_none());
-        matches!(tokio::time::timeout_at((since + patience).into(), opens).await, Ok(Ok(_)))
+        matches!(tokio::time::timeout_at(since + patience, opens).await, Ok(Ok(_)))
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream;
+use tokio::time::Instant;
 
 use super::{Held, Recovery, SHARDS};
 use crate::cluster::scripts::session::{Owner, SessionRecord, session_end};

@@ -3,11 +3,12 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
 use hyper::StatusCode;
+use tokio::time::Instant;
 
 use super::super::identity::label_of;
 use super::places::{Answers, is_majority};

@@ -1,9 +1,10 @@
 //! The heartbeat of a session, and how long it may take to be accepted.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use smallvec::smallvec;
+use tokio::time::Instant;
 
 use super::super::CloseReason;
 use super::{Session, Transport};

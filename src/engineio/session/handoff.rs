@@ -17,12 +17,13 @@
 //! forwarded to B (see `forwarding`).
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::core::sync::lock;
 use crate::core::wire::{self, Blob, Form};
@@ -128,7 +129,7 @@ impl Session {
         let connection = self.connection.get()?.clone();
         let exported = tokio::select! {
             biased;
-            exported = tokio::time::timeout_at(due.into(), connection.export(self, form)) => exported.ok().flatten(),
+            exported = tokio::time::timeout_at(due, connection.export(self, form)) => exported.ok().flatten(),
             // The first answer comes at once: then that node forwards the client's packets.
             packets = self.sent_while_moving(has_just_begun, form), if to.is_some() => {
                 closing.0 = None;
@@ -179,7 +180,7 @@ impl Session {
                 }
                 let session = Arc::downgrade(self);
                 tokio::spawn(async move {
-                    tokio::time::sleep_until((due + NEW_OWNER_GRACE).into()).await;
+                    tokio::time::sleep_until(due + NEW_OWNER_GRACE).await;
                     if let Some(session) = session.upgrade().filter(|session| session.is_moving(ticket)) {
                         session.close(CloseReason::ConnectionLost);
                     }

@@ -2,9 +2,10 @@
 //! comes first, this node's timer or another's sweep, sends the newest.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::features::sos::scripts::location::{FLUSH_MOST, Intake, Placed, sos_batch, sos_flush, sos_location};
 use crate::socketio::{Event, EventError, Reply, Socket};

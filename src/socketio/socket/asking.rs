@@ -1,9 +1,10 @@
 //! Events with an acknowledgement, also when the socket moves to another node before the acknowledgement comes.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::super::Config;
 use super::super::acks::AckError;
@@ -66,7 +67,7 @@ impl Socket {
         if !self.try_send(&Outgoing::Event { id: Some(id), args, offset: None }) && self.is_frozen() {
             return self.ask_at_new_owner(args, deadline).await;
         }
-        match tokio::time::timeout_at(deadline.into(), receiver).await {
+        match tokio::time::timeout_at(deadline, receiver).await {
             Ok(Ok(args)) => Ok(args),
             // The socket has moved: the acknowledgement comes to its new node.
             Ok(Err(_)) => self.fetch_ack(id, deadline).await,
@@ -76,7 +77,7 @@ impl Socket {
 
     async fn ask_at_new_owner(&self, args: &Args, deadline: Instant) -> Result<Args, AckError> {
         let id = self.forward(SocketCall::Ask(CallArgs::new(args))).ok_or(AckError::SocketGone)?;
-        let id = tokio::time::timeout_at(deadline.into(), id).await.map_err(|_| AckError::Timeout)?;
+        let id = tokio::time::timeout_at(deadline, id).await.map_err(|_| AckError::Timeout)?;
         let id = id.ok().and_then(|id| std::str::from_utf8(&id).ok()?.parse().ok()).ok_or(AckError::SocketGone)?;
         self.fetch_ack(id, deadline).await
     }
@@ -86,7 +87,7 @@ impl Socket {
         let call = self.forwarded_call(SocketCall::wait(id, within));
         // This deadline is for a node that does not answer at all.
         let answer = self.link.session.call_new_owner(call, within + Duration::from_secs(1));
-        let answer = tokio::time::timeout_at(deadline.into(), answer).await.map_err(|_| AckError::Timeout)?;
+        let answer = tokio::time::timeout_at(deadline, answer).await.map_err(|_| AckError::Timeout)?;
         answer.and_then(|answer| CallArgs::read(&answer)).ok_or(AckError::SocketGone)
     }
 

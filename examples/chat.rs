@@ -38,8 +38,8 @@ async fn main() -> std::io::Result<()> {
 
 pub async fn serve(listener: TcpListener) {
     let chat = Namespace::new("/").on_connect(connect).on("join", join).on("say", say).on_disconnected(gone);
-    let io = SocketIo::new(Default::default(), [chat]);
-    io.set_session_store(MemoryStore::new(ROOMS.clone(), Default::default()));
+    let store = MemoryStore::new(ROOMS.clone(), Default::default());
+    let io = SocketIo::with_session_store(Default::default(), [chat], store);
     let engine = Engine::new(Default::default(), EngineHandler(io));
     serve_engine(listener, engine, CancellationToken::new()).await;
 }

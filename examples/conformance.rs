@@ -144,17 +144,20 @@ async fn main() -> anyhow::Result<()> {
         ping_timeout: Duration::from_millis(200),
         ..engineio::Config::default()
     };
-    let io = SocketIo::new(
-        socketio::Config { connect_timeout: Duration::from_millis(1000), ..socketio::Config::default() },
-        [namespace("/"), namespace("/custom")],
-    );
+    let socketio_config = socketio::Config { connect_timeout: Duration::from_millis(1000), ..socketio::Config::default() };
+    let namespaces = [namespace("/"), namespace("/custom")];
+    let io = match &node {
+        Some(node) => SocketIo::with_session_store(socketio_config, namespaces, node.recovery.session_store()),
+        None => SocketIo::new(socketio_config, namespaces),
+    };
+    let remote = |engine| node.as_ref().and_then(|node| relay::remote_sessions(node, engine));
+    let app = App {
+        echo: Engine::with_remote_sessions(config.clone(), Echo, remote("echo")),
+        socketio: Engine::with_remote_sessions(config, EngineHandler(io), remote("socket.io")),
+    };
     if let Some(node) = &node {
-        io.set_session_store(node.recovery.session_store());
-    }
-    let app = App { echo: Engine::new(config.clone(), Echo), socketio: Engine::new(config, EngineHandler(io)) };
-    if let Some(node) = &node {
-        relay::wire_node(node, &[("echo", &app.echo), ("socket.io", &app.socketio)]);
-        node.start().await?;
+        relay::answer(&node.peers, &[("echo", &app.echo), ("socket.io", &app.socketio)]);
+        node.start(|| 0).await?;
     }
     let listener = tokio::net::TcpListener::bind(("::", options.port)).await?;
     println!("listening on port {}", options.port);

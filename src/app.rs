@@ -50,6 +50,9 @@ const PREPARE_AGAIN: Duration = Duration::from_secs(1);
 /// Clients that the kernel keeps until they are accepted, as far as it may: when a node has died, thousands come at once.
 const BACKLOG: u32 = 4_096;
 
+/// The name of the engine in the calls between nodes.
+const ENGINE: &str = "socket.io";
+
 /// All features. They know nothing of each other, and nothing else in the hub knows one of them.
 pub const FEATURES: &[&dyn Feature] =
     &[features::sos::feature::SOS, features::interviews::feature::INTERVIEWS, features::bookings::feature::BOOKINGS];
@@ -97,17 +100,16 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     let settings = &world.settings;
     let mut parts = features.iter().map(|feature| feature.build(&world)).collect::<Result<Vec<Parts>, _>>()?;
     let namespaces: Vec<_> = parts.iter_mut().flat_map(|parts| std::mem::take(&mut parts.namespaces)).collect();
-    let io = SocketIo::new(socketio_config(settings, &node), namespaces);
-    io.set_session_store(node.recovery.session_store());
+    let io = SocketIo::with_session_store(socketio_config(settings, &node), namespaces, node.recovery.session_store());
     let budget = Budget::new(settings.limits.memory_budget);
-    let engine = Engine::new(engine_config(settings, &node, &budget), EngineHandler(io.clone()));
-    relay::wire_node(&node, &[("socket.io", &engine)]);
+    let remote = relay::remote_sessions(&node, ENGINE);
+    let engine = Engine::with_remote_sessions(engine_config(settings, &node, &budget), EngineHandler(io.clone()), remote);
+    relay::answer(&node.peers, &[(ENGINE, &engine)]);
 
     let running: Vec<_> = parts.iter().map(|parts| parts.running.clone()).collect();
     gauges::spawn(engine.clone(), io.clone(), node.clone(), redis.clone(), running.clone());
     let counted = engine.clone();
-    node.registry.set_connections(move || counted.sessions());
-    node.start().await?;
+    node.start(move || counted.sessions()).await?;
     if let Some(store) = world.store.clone() {
         tokio::spawn(prepare(store));
     }

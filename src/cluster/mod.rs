@@ -85,7 +85,7 @@ pub trait ScopeListener: Send + Sync + 'static {
 
     /// A node is dead, as every other node learns: what it had taken upon itself in scopes where it had no member (any more) is
     /// left to others.
-    fn bereaved(&self);
+    fn node_died(&self);
 }
 
 /// A join of a socket that goes on, still holding.
@@ -237,8 +237,8 @@ impl Scopes {
     }
 
     /// A node is dead.
-    fn bereaved(&self) {
-        self.listeners.load().values().for_each(|listener| listener.bereaved());
+    fn node_died(&self) {
+        self.listeners.load().values().for_each(|listener| listener.node_died());
     }
 
     fn set_recovery(&self, recovery: Weak<Recovery>) {

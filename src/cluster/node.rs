@@ -3,7 +3,7 @@
 //! ```ignore
 //! let node = Node::new(config, redis);
 //! // … features, and what answers at the peer port: node.peers.on(…)
-//! node.start().await?;
+//! node.start(|| engine.sessions()).await?;
 //! // … serve; and when that is over:
 //! node.leave().await;
 //! ```
@@ -19,7 +19,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::nudge::{self, Nudger};
 use super::recovery::{self, OtherNodes};
-use super::registry::{Registry, StartError, WHO, Wards};
+use super::registry::{LocalNode, Registry, StartError, WHO};
 use super::{NodeIdentity, Recovery, Scopes, reap};
 use crate::core::ids;
 use crate::peer::{Answer, Peers};
@@ -58,15 +58,25 @@ pub struct Node {
     _tasks: DropGuard,
 }
 
-/// What a node has that others take over when it is dead.
-struct Own {
+/// What the registry needs from this node.
+struct Local {
+    address: Option<SocketAddr>,
+    connections: Box<dyn Fn() -> usize + Send + Sync>,
     scopes: Arc<Scopes>,
     recovery: Arc<Recovery>,
 }
 
-impl Wards for Own {
-    fn bereaved(&self) {
-        self.scopes.bereaved();
+impl LocalNode for Local {
+    fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+
+    fn connections(&self) -> usize {
+        (self.connections)()
+    }
+
+    fn node_died(&self) {
+        self.scopes.node_died();
     }
 
     fn reap<'a>(&'a self, node: &'a str, lost_at: u64, count: &'a AtomicU64) -> BoxFuture<'a, bool> {
@@ -77,7 +87,7 @@ impl Wards for Own {
         Box::pin(self.recovery.claim_all())
     }
 
-    fn listen_again(&self) {
+    fn resubscribe(&self) {
         self.scopes.attach_all_again();
     }
 }
@@ -106,24 +116,31 @@ impl Node {
         Arc::new(Self { config, redis, identity, peers, registry, scopes, recovery, _tasks: stop.clone().drop_guard(), stop })
     }
 
-    /// Opens the peer port and joins the cluster. While Redis is away it is joined later: see [`Node::refused`].
+    /// Opens the peer port and joins the cluster. While Redis is away it is joined later: see [`Node::refused`]. `connections`
+    /// counts the connected clients; the number is published for the other nodes.
     ///
     /// # Errors
     /// [`StartError`].
-    pub async fn start(&self) -> Result<(), StartError> {
+    pub async fn start(&self, connections: impl Fn() -> usize + Send + Sync + 'static) -> Result<(), StartError> {
+        let mut own_address = None;
         if self.config.secret.is_some() {
             let asked = SocketAddr::new(self.config.host, self.config.peer_port);
             let failed = |error: std::io::Error| StartError::PeerPort { address: asked, error: error.to_string() };
             let listener = TcpListener::bind(asked).await.map_err(failed)?;
             let port = listener.local_addr().map_err(failed)?.port();
             let address = SocketAddr::new(self.address().await.ok_or(StartError::NoAddress)?, port);
-            self.registry.set_address(address);
+            own_address = Some(address);
             tracing::info!(%address, node = %self.identity.node(), "peer port");
             tokio::spawn(self.peers.clone().serve(listener, self.stop.clone()));
         }
         let (registry, stop) = (self.registry.clone(), self.stop.clone());
-        let own = Arc::new(Own { scopes: self.scopes.clone(), recovery: self.recovery.clone() });
-        tokio::spawn(async move { stop.run_until_cancelled(registry.run(own)).await });
+        let local = Local {
+            address: own_address,
+            connections: Box::new(connections),
+            scopes: self.scopes.clone(),
+            recovery: self.recovery.clone(),
+        };
+        tokio::spawn(async move { stop.run_until_cancelled(registry.run(Arc::new(local))).await });
         self.registry.joined().await
     }
 

@@ -63,22 +63,19 @@ struct Relay {
     directory: Arc<dyn PeerDirectory>,
 }
 
-/// [`wire`] for a node of a cluster. Call it before [`Node::start`]. A node without a peer port has no other nodes.
-pub fn wire_node(node: &Node, engines: &[(&'static str, &Arc<Engine>)]) {
-    if node.has_peers() {
-        let directory: Arc<dyn PeerDirectory> = node.registry.clone();
-        wire(&node.peers, &directory, engines);
-    }
+/// How the engine of this name reaches the sessions of the other nodes; `None` for a node without a peer port, which is alone.
+pub fn remote_sessions(node: &Node, engine: &'static str) -> Option<Arc<dyn RemoteSessions>> {
+    node.has_peers().then(|| relay(&node.peers, node.registry.clone(), engine, node.identity.tag()))
 }
 
-/// Connects the engines of this process with those of the same name in other processes: each reaches the sessions of the
-/// others, and answers them about its own. Call it before [`Peers::serve`].
-pub fn wire(peers: &Arc<Peers>, directory: &Arc<dyn PeerDirectory>, engines: &[(&'static str, &Arc<Engine>)]) {
+/// How the engine of this name reaches the sessions of the processes in `directory`. `tag` is that of this process.
+pub fn relay(peers: &Arc<Peers>, directory: Arc<dyn PeerDirectory>, engine: &'static str, tag: &str) -> Arc<dyn RemoteSessions> {
+    Arc::new(Relay { engine, tag: tag.into(), peers: peers.clone(), directory })
+}
+
+/// Answers the calls of other nodes for these engines. Call it before [`Peers::serve`].
+pub fn answer(peers: &Peers, engines: &[(&'static str, &Arc<Engine>)]) {
     let own: Arc<[(&str, Weak<Engine>)]> = engines.iter().map(|(name, engine)| (*name, Arc::downgrade(engine))).collect();
-    for (name, engine) in engines {
-        let tag = engine.config().tag.clone();
-        engine.set_remote_sessions(Arc::new(Relay { engine: name, tag, peers: peers.clone(), directory: directory.clone() }));
-    }
     let calls = [
         (POLL, poll as Handler),
         (TICKET, ticket),

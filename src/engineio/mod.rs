@@ -19,7 +19,7 @@ mod websocket;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -193,13 +193,18 @@ pub struct Engine {
     refuses_new: AtomicBool,
     /// The tasks that close the WebSockets of closed sessions.
     close_tasks: TaskTracker,
-    remote: OnceLock<Arc<dyn RemoteSessions>>,
+    remote: Option<Arc<dyn RemoteSessions>>,
     recently_moved: RecentlyMoved,
 }
 
 impl Engine {
     /// Starts the engine and its heartbeat. Must be called inside a Tokio runtime; the heartbeat ends with the last `Arc`.
     pub fn new(config: Config, handler: impl Handler) -> Arc<Self> {
+        Self::with_remote_sessions(config, handler, None)
+    }
+
+    /// [`Engine::new`] for a node of a cluster: `remote` reaches the sessions of the other nodes.
+    pub fn with_remote_sessions(config: Config, handler: impl Handler, remote: Option<Arc<dyn RemoteSessions>>) -> Arc<Self> {
         let engine = Arc::new(Self {
             wheel: Wheel::new(config.ping_interval, config.ping_timeout),
             admission: HandshakeLimits::new(&config),
@@ -209,7 +214,7 @@ impl Engine {
             handler: Box::new(handler),
             refuses_new: AtomicBool::new(false),
             close_tasks: TaskTracker::new(),
-            remote: OnceLock::new(),
+            remote,
             recently_moved: RecentlyMoved::default(),
             config,
         });

@@ -117,15 +117,10 @@ pub trait RemoteSessions: Send + Sync + 'static {
 }
 
 impl Engine {
-    /// Sets how the sessions of other nodes are reached. Only the first call has an effect.
-    pub fn set_remote_sessions(&self, remote: Arc<dyn RemoteSessions>) {
-        let _ = self.remote.set(remote);
-    }
-
     /// How to reach a session that is not here; `None` if its id was not created by another node.
     pub(super) fn remote_sessions(&self, sid: &str) -> Option<&Arc<dyn RemoteSessions>> {
         let tag = tag_of(sid).filter(|tag| *tag != &*self.config.tag)?;
-        self.remote.get().filter(|_| !tag.is_empty())
+        self.remote.as_ref().filter(|_| !tag.is_empty())
     }
 }
 

@@ -214,7 +214,7 @@ impl Client {
         self.io.sockets.fetch_sub(1, Ordering::Relaxed);
         let reason = if socket.is_frozen() { DisconnectReason::TakenOver } else { reason };
         socket.leave();
-        if let Some(store) = self.io.store.get() {
+        if let Some(store) = &self.io.store {
             store.gone(socket, reason);
         }
         if let DisconnectReason::Transport(CloseReason::LostOwnership | CloseReason::Overload) = reason {
@@ -283,7 +283,7 @@ impl Connection for Client {
     }
 
     fn pinging(&self, _session: &Arc<Session>) {
-        if let Some(store) = self.io.store.get() {
+        if let Some(store) = &self.io.store {
             self.sockets().iter().for_each(|socket| store.pinging(socket));
         }
     }

@@ -40,14 +40,14 @@ impl Default for MemoryStoreConfig {
     }
 }
 
-/// Hand it to [`SocketIo::set_session_store`](super::SocketIo::set_session_store).
+/// Give it to [`SocketIo::with_session_store`](super::SocketIo::with_session_store).
 ///
 /// ```
 /// use convoke::socketio::{MemoryStore, Namespace, Rooms, SocketIo};
 ///
 /// let rooms = Rooms::default();
-/// let io = SocketIo::new(Default::default(), [Namespace::new("/")]);
-/// io.set_session_store(MemoryStore::new(rooms, Default::default()));
+/// let store = MemoryStore::new(rooms, Default::default());
+/// let io = SocketIo::with_session_store(Default::default(), [Namespace::new("/")], store);
 /// ```
 pub struct MemoryStore {
     me: Weak<Self>,

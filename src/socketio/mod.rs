@@ -23,8 +23,8 @@ mod socket;
 mod unacked_log;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -101,7 +101,7 @@ pub struct SocketIo {
     config: Config,
     namespaces: HashMap<&'static str, Arc<Namespace>>,
     sockets: AtomicUsize,
-    store: OnceLock<Arc<dyn SessionStore>>,
+    store: Option<Arc<dyn SessionStore>>,
     connect_limiter: ConnectLimiter,
     users: Users,
     /// Sockets that are gone, but not yet everything that follows on it.
@@ -109,7 +109,21 @@ pub struct SocketIo {
 }
 
 impl SocketIo {
+    /// Without a [`SessionStore`]: every CONNECT makes a new socket.
     pub fn new(config: Config, namespaces: impl IntoIterator<Item = Namespace>) -> Arc<Self> {
+        Self::build(config, namespaces, None)
+    }
+
+    /// `store` keeps connections beyond their transports.
+    pub fn with_session_store(
+        config: Config,
+        namespaces: impl IntoIterator<Item = Namespace>,
+        store: Arc<dyn SessionStore>,
+    ) -> Arc<Self> {
+        Self::build(config, namespaces, Some(store))
+    }
+
+    fn build(config: Config, namespaces: impl IntoIterator<Item = Namespace>, store: Option<Arc<dyn SessionStore>>) -> Arc<Self> {
         let namespaces = namespaces.into_iter().map(|namespace| (namespace.name(), Arc::new(namespace))).collect();
         let connect_limiter = ConnectLimiter::new(config.connects_at_once);
         let users = Users::new(&config);
@@ -117,16 +131,11 @@ impl SocketIo {
             config,
             namespaces,
             sockets: AtomicUsize::new(0),
-            store: OnceLock::new(),
+            store,
             connect_limiter,
             users,
             leaving: TaskTracker::new(),
         })
-    }
-
-    /// Where connections are kept beyond their transports. Once, before the first client.
-    pub fn set_session_store(&self, store: Arc<dyn SessionStore>) {
-        let _ = self.store.set(store);
     }
 
     pub fn config(&self) -> &Config {

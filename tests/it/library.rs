@@ -190,9 +190,8 @@ impl Lobby {
                 let _ = arrived.send((socket, arrival));
                 async {}
             });
-        let io = SocketIo::new(Default::default(), [namespace]);
         let store = MemoryStore::new(rooms.clone(), config);
-        io.set_session_store(store.clone());
+        let io = SocketIo::with_session_store(Default::default(), [namespace], store.clone());
         Self { application: Application::serve(io).await, rooms, store, arrivals }
     }
 

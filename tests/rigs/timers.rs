@@ -93,7 +93,7 @@ impl Member {
             let node = Node::new(config, redis.clone());
             let timers = Timers::new(node.scopes.clone());
             timers.on(RIG, TIMER, Arc::new(Handler { redis, world }));
-            node.start().await.expect("a cluster");
+            node.start(|| 0).await.expect("a cluster");
             timers.start();
             (timers, node)
         });

@@ -53,10 +53,10 @@ pub async fn linked<const N: usize>(options: Options, namespaces: impl Fn() -> V
         let mut options = options.clone();
         options.engine.tag = ids::random(6).into();
         let tag = options.engine.tag.clone();
-        let server = Server::start(options, namespaces()).await;
         let peers = Peers::new(&Secret::new(SECRET), &tag);
-        let directory: Arc<dyn PeerDirectory> = table.clone();
-        relay::wire(&peers, &directory, &[("echo", &server.echo), ("io", &server.engine)]);
+        let remote = |engine| Some(relay::relay(&peers, table.clone(), engine, &tag));
+        let server = Server::start_linked(options, namespaces(), remote).await;
+        relay::answer(&peers, &[("echo", &server.echo), ("io", &server.engine)]);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound listener");
         let peer = Peer { node: (&*tag).into(), tag: (&*tag).into(), address, form: Form::NEWEST };

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use convoke::core::wire::Form;
+use convoke::engineio::remote::RemoteSessions;
 use convoke::engineio::{self, Body, CloseReason, Connection, Engine, Handshake, Session};
 use convoke::http::server;
 use convoke::protocol::engineio::Message;
@@ -73,12 +74,21 @@ pub struct Server {
 
 impl Server {
     pub async fn start(options: Options, namespaces: impl IntoIterator<Item = Namespace>) -> Self {
+        Self::start_linked(options, namespaces, |_| None).await
+    }
+
+    /// `remote` is how an engine, by its name, reaches the sessions of other servers.
+    pub async fn start_linked(
+        options: Options,
+        namespaces: impl IntoIterator<Item = Namespace>,
+        remote: impl Fn(&'static str) -> Option<Arc<dyn RemoteSessions>>,
+    ) -> Self {
         let (closes, closed) = mpsc::unbounded_channel();
         let io = SocketIo::new(options.socketio, namespaces);
         let limits =
             server::Limits { budget: options.engine.budget.clone(), patience: options.engine.patience, ..options.limits };
-        let echo = Engine::new(options.engine.clone(), Echo(closes));
-        let engine = Engine::new(options.engine, EngineHandler(io.clone()));
+        let echo = Engine::with_remote_sessions(options.engine.clone(), Echo(closes), remote("echo"));
+        let engine = Engine::with_remote_sessions(options.engine, EngineHandler(io.clone()), remote("io"));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound listener");
         let app = App { echo: echo.clone(), socketio: engine.clone() };

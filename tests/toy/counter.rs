@@ -288,5 +288,5 @@ impl ScopeListener for Handler {
         Some(self.0.upgrade()?.presence.lost_timer())
     }
 
-    fn bereaved(&self) {}
+    fn node_died(&self) {}
 }

@@ -107,8 +107,8 @@ pub struct Recovery {
 }
 
 impl Recovery {
-    /// Starts to renew records. Must be called inside a Tokio runtime; hand it to
-    /// [`SocketIo::set_session_store`](crate::socketio::SocketIo::set_session_store) by [`Recovery::session_store`].
+    /// Starts to renew records. Must be called inside a Tokio runtime. [`Recovery::session_store`] is for
+    /// [`SocketIo::with_session_store`](crate::socketio::SocketIo::with_session_store).
     pub fn new(scopes: &Arc<Scopes>, config: Config, owners: Arc<dyn Owners>) -> Arc<Self> {
         let recovery = Arc::new_cyclic(|me: &Weak<Self>| Self {
             me: me.clone(),

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::super::identity::label_of;
 use super::places::{Answers, is_majority};
-use super::{Known, LOOK_PAUSE, Registry, State, Term, WHO, Wards};
+use super::{Known, LOOK_PAUSE, LocalNode, Registry, State, Term, WHO};
 use crate::cluster::scripts::node::{CERTIFICATE_MS, Listing, node_list};
 use crate::core::sync::lock;
 use crate::peer::{Peer, PeerError};
@@ -38,7 +38,7 @@ pub enum Who {
 
 impl Registry {
     /// Looks, judges and reaps until the lease is given up.
-    pub(super) async fn watch(self: &Arc<Self>, wards: &Arc<dyn Wards>) {
+    pub(super) async fn watch(self: &Arc<Self>, local: &Arc<dyn LocalNode>) {
         while !self.has_left() {
             let _ = tokio::time::timeout(self.own.term.look_every(), self.looks.now.notified()).await;
             let since = lock(&self.state).looked.map_or(LOOK_PAUSE, |began| began.elapsed());
@@ -50,7 +50,7 @@ impl Registry {
             // A node that may not act may not judge either.
             if !self.fence.is_fenced() && !self.has_left() {
                 join_all(suspects.iter().map(|(node, peer)| self.judge(node, peer.as_ref()))).await;
-                self.reap(wards);
+                self.reap(local);
             }
         }
     }
@@ -110,20 +110,21 @@ impl Registry {
     }
 
     /// Starts to reap who is dead and has left something behind.
-    fn reap(self: &Arc<Self>, wards: &Arc<dyn Wards>) {
+    fn reap(self: &Arc<Self>, local: &Arc<dyn LocalNode>) {
         let mut state = lock(&self.state);
-        let State { nodes, dead, reaping, mourned, .. } = &mut *state;
+        let State { nodes, dead, reaping, announced_dead, .. } = &mut *state;
         let dead = nodes.iter().filter(|(node, _)| dead.contains_key(*node));
         let todo = dead.filter(|(node, _)| reaping.insert((*node).clone()));
-        let todo: Vec<_> = todo.map(|(node, known)| (node.clone(), known.renewed_at, mourned.insert(node.clone()))).collect();
+        let todo: Vec<_> =
+            todo.map(|(node, known)| (node.clone(), known.renewed_at, announced_dead.insert(node.clone()))).collect();
         drop(state);
         for (node, lost_at, is_news) in todo {
-            let (registry, wards) = (self.clone(), wards.clone());
+            let (registry, local) = (self.clone(), local.clone());
             tokio::spawn(async move {
                 if is_news {
-                    wards.bereaved();
+                    local.node_died();
                 }
-                let reaped = wards.reap(&node, lost_at, &registry.counters.reaped).await;
+                let reaped = local.reap(&node, lost_at, &registry.counters.reaped).await;
                 if reaped && registry.forget(&node).await {
                     tracing::info!(%node, "a dead node was reaped");
                     lock(&registry.state).nodes.remove(&node);
@@ -187,7 +188,7 @@ impl State {
             self.reach.retain(|place, _| answers.iter().any(|(asked, _)| asked == place));
         }
         self.dead.retain(|_, seen| seen.elapsed() < Duration::from_millis(CERTIFICATE_MS));
-        self.mourned.retain(|node| self.dead.contains_key(node));
+        self.announced_dead.retain(|node| self.dead.contains_key(node));
         self.by_tag.clear();
         let mut by_age: Vec<_> = self.nodes.iter().filter(|(node, _)| !self.dead.contains_key(*node)).collect();
         by_age.sort_unstable_by_key(|(_, known)| known.renewed_at);

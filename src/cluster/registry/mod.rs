@@ -18,7 +18,7 @@ mod start;
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -98,15 +98,13 @@ impl Term {
     }
 }
 
-/// What this node tells of itself.
+/// What this node publishes of itself.
 struct Own {
     has_secret: bool,
     /// How long it counts as alive.
     term: Term,
-    address: OnceLock<SocketAddr>,
     started_ms: u64,
     draining: AtomicBool,
-    connections: OnceLock<Box<dyn Fn() -> usize + Send + Sync>>,
 }
 
 /// Looks at the registry.
@@ -116,19 +114,26 @@ struct Looks {
     now: Notify,
 }
 
-/// What follows on the death of a node, be it this one: for the layer above, which has scopes and sockets.
-pub(super) trait Wards: Send + Sync + 'static {
-    /// Another node is dead, as every node learns.
-    fn bereaved(&self);
+/// What the registry needs from the rest of this node: what it tells the others, and what to do when a node is dead, be it this one.
+pub(super) trait LocalNode: Send + Sync + 'static {
+    /// Where others reach this node; `None` without a peer port.
+    fn address(&self) -> Option<SocketAddr>;
 
-    /// Ends what a dead node has left in its scopes, as of its last lease. Counts them. False: not all of it could be ended.
+    /// How many clients are connected. It is published, and need not be exact.
+    fn connections(&self) -> usize;
+
+    /// Another node is dead. Every node learns this.
+    fn node_died(&self);
+
+    /// Ends the memberships that a dead node has left in its scopes, as of its last lease, and counts the scopes. False: not all
+    /// could be ended.
     fn reap<'a>(&'a self, node: &'a str, lost_at: u64, count: &'a AtomicU64) -> BoxFuture<'a, bool>;
 
-    /// This node was declared dead and has taken a new name: what it still has is claimed under that, while the gate is shut.
+    /// This node was declared dead and has taken a new name: claims its sockets under the new name, while the gate is shut.
     fn new_incarnation(&self) -> BoxFuture<'_, ()>;
 
-    /// The last step of that, in any case: it listens under its new name.
-    fn listen_again(&self);
+    /// The last step of that, also when claiming has failed: subscribes all scopes again under the new name.
+    fn resubscribe(&self);
 }
 
 #[derive(Default)]
@@ -140,8 +145,8 @@ struct State {
     dead: HashMap<Arc<str>, Instant>,
     reach: HashMap<Arc<str>, Reach>,
     reaping: HashSet<Arc<str>>,
-    /// Dead nodes of whose death the features have heard.
-    mourned: HashSet<Arc<str>>,
+    /// Dead nodes that the features know to be dead.
+    announced_dead: HashSet<Arc<str>>,
     looked: Option<Instant>,
 }
 
@@ -171,14 +176,7 @@ impl Registry {
             redis,
             identity,
             peers,
-            own: Own {
-                has_secret,
-                term: Term(lease),
-                address: OnceLock::new(),
-                started_ms,
-                draining: AtomicBool::new(false),
-                connections: OnceLock::new(),
-            },
+            own: Own { has_secret, term: Term(lease), started_ms, draining: AtomicBool::new(false) },
             left: AtomicBool::new(false),
             fence: Fence::new(Term(lease).acts_for()),
             places: Places::default(),
@@ -188,16 +186,6 @@ impl Registry {
             admission: watch::Sender::new(start::Admission::Trying { redis_away: true }),
             counters: Counters::default(),
         })
-    }
-
-    /// Where others reach this node. Once, before it runs.
-    pub(super) fn set_address(&self, address: SocketAddr) {
-        let _ = self.own.address.set(address);
-    }
-
-    /// Told to others, who need not know it exactly. The first call counts.
-    pub fn set_connections(&self, connections: impl Fn() -> usize + Send + Sync + 'static) {
-        let _ = self.own.connections.set(Box::new(connections));
     }
 
     /// False for a node that was declared dead. One that nobody knows may just have started, and counts as alive.

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::super::identity::label_of;
 use super::places::{Answers, agreed};
-use super::{Registry, Wards};
+use super::{LocalNode, Registry};
 use crate::cluster::scripts::node::{Lease, Renewed, node_certify, node_renew};
 use crate::core::wire::Form;
 
@@ -21,7 +21,7 @@ const CLAIM_DEADLINE: Duration = Duration::from_secs(30);
 
 impl Registry {
     /// Renews the lease until it is given up. It has been renewed once, just now.
-    pub(super) async fn keep(&self, wards: &dyn Wards) {
+    pub(super) async fn keep(&self, local: &dyn LocalNode) {
         let every = self.own.term.renew_every();
         let (mut renewed, mut pause) = (Instant::now(), every);
         while !self.has_left() {
@@ -30,11 +30,11 @@ impl Registry {
                 return;
             }
             let began = Instant::now();
-            let answers = self.renew().await;
+            let answers = self.renew(local).await;
             let node = self.identity.node();
             let told = |answer: &Renewed| *answer == Renewed::Dead || matches!(answer, Renewed::Taken(other) if **other != *node);
             if answers.iter().any(|(_, answer)| answer.as_ref().is_some_and(told)) || renewed.elapsed() > TOO_LONG {
-                self.live_on(wards).await;
+                self.live_on(local).await;
                 (renewed, pause) = (Instant::now(), every);
             } else if agreed(&answers, |answer| *answer == Renewed::Ok) {
                 self.fence.renewed(began);
@@ -46,16 +46,16 @@ impl Registry {
     }
 
     /// Tries to renew it on every master.
-    pub(super) async fn renew(&self) -> Answers<Renewed> {
+    pub(super) async fn renew(&self, local: &dyn LocalNode) -> Answers<Renewed> {
         let node = self.identity.node();
         let lease = Lease {
             node: &node,
             label: self.identity.label(),
             tag: self.identity.tag(),
-            address: self.own.address.get().copied(),
+            address: local.address(),
             secret: self.own.has_secret,
             started: self.own.started_ms,
-            connections: self.own.connections.get().map_or(0, |connections| connections()) as u64,
+            connections: local.connections() as u64,
             draining: self.own.draining.load(Relaxed),
             form: Form::NEWEST,
             lease_ms: self.own.term.0.as_millis() as u64,
@@ -71,7 +71,7 @@ impl Registry {
     }
 
     /// It was declared dead, and others have acted in its place: it takes a new name, and of its sockets what is left to it.
-    async fn live_on(&self, wards: &dyn Wards) {
+    async fn live_on(&self, local: &dyn LocalNode) {
         self.fence.shut();
         let old = self.identity.node();
         let new = self.identity.renew();
@@ -83,14 +83,14 @@ impl Registry {
         }
         self.note_dead(&old);
         let mut began = Instant::now();
-        while !self.has_left() && !agreed(&self.renew().await, |answer| *answer == Renewed::Ok) {
+        while !self.has_left() && !agreed(&self.renew(local).await, |answer| *answer == Renewed::Ok) {
             sleep(RETRY).await;
             began = Instant::now();
         }
-        if tokio::time::timeout(CLAIM_DEADLINE, wards.new_incarnation()).await.is_err() {
+        if tokio::time::timeout(CLAIM_DEADLINE, local.new_incarnation()).await.is_err() {
             tracing::error!("not all sockets could be claimed in time");
         }
-        wards.listen_again();
+        local.resubscribe();
         // If that took longer than a lease, the gate stays shut until the next renewal.
         self.fence.renewed(began);
         self.renew_now.notify_one();

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use super::super::identity::label_of;
 use super::judge::Who;
 use super::places::agreed;
-use super::{Registry, Wards};
+use super::{LocalNode, Registry};
 use crate::cluster::scripts::node::{Listed, Listing, Renewed};
 use crate::peer::Peer;
 
@@ -53,11 +53,11 @@ enum Obstacle {
 
 impl Registry {
     /// Joins the cluster, and stays in it until the lease is given up. Ends early if it may not.
-    pub(in crate::cluster) async fn run(self: Arc<Self>, wards: Arc<dyn Wards>) {
-        match self.join().await {
+    pub(in crate::cluster) async fn run(self: Arc<Self>, local: Arc<dyn LocalNode>) {
+        match self.join(&*local).await {
             Ok(()) => {
                 self.admission.send_replace(Admission::Admitted);
-                tokio::join!(self.keep(&*wards), self.watch(&wards));
+                tokio::join!(self.keep(&*local), self.watch(&local));
             }
             Err(error) => {
                 self.admission.send_replace(Admission::Refused(error));
@@ -96,7 +96,7 @@ impl Registry {
         }
     }
 
-    async fn join(&self) -> Result<(), StartError> {
+    async fn join(&self, local: &dyn LocalNode) -> Result<(), StartError> {
         let mut first_seen = HashMap::new();
         while !self.has_left() {
             // The second look asks for the leases of those whom the first one has found.
@@ -118,7 +118,7 @@ impl Registry {
                 Err(Obstacle::Final(error)) => return Err(error),
             }
             let began = Instant::now();
-            if agreed(&self.renew().await, |answer| *answer == Renewed::Ok) {
+            if agreed(&self.renew(local).await, |answer| *answer == Renewed::Ok) {
                 self.fence.renewed(began);
                 self.look().await;
                 return Ok(());

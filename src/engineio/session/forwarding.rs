@@ -70,7 +70,7 @@ impl Session {
     /// [`Session::forward_call`] for a call that waits for the client: it does not hold up the other calls.
     pub async fn call_new_owner(&self, call: Bytes, within: Duration) -> Option<Bytes> {
         let new_owner = self.new_owner.get()?;
-        let remote = self.engine.remote.get()?;
+        let remote = self.engine.remote.as_ref()?;
         call_until_arrived(&**remote, (&new_owner.tag, &self.sid), new_owner.since, &call, within).await
     }
 
@@ -85,7 +85,7 @@ impl Session {
     }
 
     fn start_forwarding(&self, new_owner: &NewOwner) -> Option<mpsc::UnboundedSender<QueuedCall>> {
-        let remote = self.engine.remote.get()?.clone();
+        let remote = self.engine.remote.clone()?;
         let (sender, mut calls) = mpsc::unbounded_channel::<QueuedCall>();
         let (tag, sid, since, bytes) = (new_owner.tag.clone(), self.sid.clone(), new_owner.since, new_owner.bytes.clone());
         tokio::spawn(async move {

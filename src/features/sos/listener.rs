@@ -95,7 +95,7 @@ impl ScopeListener for Listener {
         Some(LostTimer { name: OFFLINE, after: feature.config.offline_after })
     }
 
-    fn bereaved(&self) {
+    fn node_died(&self) {
         if let Some(feature) = self.0.upgrade() {
             feature.upkeep.sweep_now.notify_one();
         }

@@ -50,7 +50,7 @@ impl Client {
         let data = (connect.namespace.connect)(request).await?;
         let (link, identity) = self.link(&connect.session, &connect.namespace, connect.parser, data);
         let pending = PendingSocket { identity, recovery_enabled, previous, link };
-        match self.io.store.get() {
+        match &self.io.store {
             Some(store) => store.admit(pending).await,
             None => {
                 let names = Names { sid: ids::random(15), ..Names::default() };
@@ -84,7 +84,7 @@ impl Client {
                     replay();
                 }
                 socket.push(Job::Arrived(arrival, permit), &self.io.config);
-                if let Some(store) = self.io.store.get() {
+                if let Some(store) = &self.io.store {
                     store.connected(&socket);
                 }
             }
@@ -109,7 +109,7 @@ impl Client {
         let lost = DisconnectReason::Transport(CloseReason::ConnectionLost);
         let reason = if recovered { lost } else { DisconnectReason::Client };
         socket.leave();
-        if let Some(store) = self.io.store.get() {
+        if let Some(store) = &self.io.store {
             store.gone(socket, reason);
         }
         if recovered {

@@ -172,7 +172,7 @@ impl Client {
             socket.leave();
             let leaving = Some(self.io.leaving.token());
             socket.push(Job::Disconnected(DisconnectReason::TakenOver, leaving), &self.io.config);
-            if let Some(store) = self.io.store.get() {
+            if let Some(store) = &self.io.store {
                 store.given_away(&socket, snapshot);
             }
         }
@@ -237,7 +237,7 @@ impl Client {
         for export in arriving {
             let Some(socket) = self.arriving_socket(session, parser, &export) else { return false };
             socket.resume_acks(export.last_ack, &export.awaited);
-            let replay = match self.io.store.get() {
+            let replay = match &self.io.store {
                 Some(store) => store.arrive(socket.clone(), export).await,
                 None => Some(Box::new(|| ()) as Box<dyn FnOnce() + Send>),
             };
@@ -252,7 +252,7 @@ impl Client {
             self.io.sockets.fetch_add(1, Ordering::Relaxed);
             replay();
             socket.push(Job::Arrived(Arrival::Moved, None), &self.io.config);
-            if let Some(store) = self.io.store.get() {
+            if let Some(store) = &self.io.store {
                 store.connected(&socket);
             }
         }
@@ -270,7 +270,7 @@ impl Client {
 
 impl SocketIo {
     fn freeze(&self, socket: &Arc<Socket>) -> Option<SocketExport> {
-        match self.store.get() {
+        match &self.store {
             Some(store) => store.freeze(socket),
             None => socket.freeze().then(|| socket.export(SessionSnapshot::default())),
         }

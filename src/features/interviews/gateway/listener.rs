@@ -83,7 +83,7 @@ impl ScopeListener for Listener {
         Some(LostTimer { name: ABSENT, after: self.0.upgrade()?.live.config.leave_grace })
     }
 
-    fn bereaved(&self) {}
+    fn node_died(&self) {}
 }
 
 fn failed(error: InterviewError) -> NotRejoined {

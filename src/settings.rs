@@ -4,12 +4,12 @@
 //! It knows nothing of what the settings are for; each part of the hub takes its own struct of the tree.
 
 mod database;
-pub mod identity;
 mod outside;
 pub mod reader;
 mod source;
 pub mod table;
 mod values;
+pub mod verifier;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -18,11 +18,11 @@ use std::time::Duration;
 use table as t;
 
 pub use database::DatabaseTls;
-pub use identity::Identity;
 pub use outside::{LiveKit, Store};
 pub use reader::{Fault, Reader};
 pub use source::Source;
 pub use values::{Cidr, Origins, Secret, duration};
+pub use verifier::VerifierSettings;
 
 /// All settings of a node.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::jwks::Jwks;
 use super::{AuthError, FetchError, SetupError};
-use crate::settings::Identity;
+use crate::settings::VerifierSettings;
 use crate::telemetry;
 
 /// Longer tokens are refused unread. Keycloak's easily have 10 KB, of roles and groups.
@@ -68,7 +68,7 @@ struct Header {
 impl KeyRing {
     /// # Errors
     /// If the public key cannot be read, or no HTTP client can be made for the JWKS.
-    pub fn new(identity: &Identity) -> Result<Self, SetupError> {
+    pub fn new(identity: &VerifierSettings) -> Result<Self, SetupError> {
         let mut own = Vec::new();
         if let Some(secret) = &identity.secret {
             own.push(BoundKey { algorithm: Algorithm::HS256, key: DecodingKey::from_secret(secret.expose().as_bytes()) });
@@ -175,7 +175,7 @@ impl KeyRing {
 ///
 /// # Errors
 /// [`AuthError::NotConfigured`] without a secret.
-pub fn sign(identity: &Identity, mut claims: Value) -> Result<String, AuthError> {
+pub fn sign(identity: &VerifierSettings, mut claims: Value) -> Result<String, AuthError> {
     let secret = identity.secret.as_ref().ok_or(AuthError::NotConfigured)?;
     for (name, value) in [("iss", &identity.issuer), ("aud", &identity.audience)] {
         if let Some(value) = value {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::auth::KeyRing;
 use crate::core::error::chain;
-use crate::settings::Identity;
+use crate::settings::VerifierSettings;
 
 /// An operator waits in front of a terminal.
 pub const PATIENCE: Duration = Duration::from_secs(5);
@@ -30,7 +30,7 @@ impl fmt::Display for Finding {
 }
 
 /// Fetches the keys that the identity provider of a surface publishes at the address that `setting` gives. `None` if there is none.
-pub async fn published_keys(setting: &str, identity: &Identity) -> Option<Finding> {
+pub async fn published_keys(setting: &str, identity: &VerifierSettings) -> Option<Finding> {
     let url = identity.jwks_url.as_deref()?;
     let keys = match KeyRing::new(identity) {
         Ok(keys) => keys,

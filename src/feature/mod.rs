@@ -25,7 +25,7 @@ use crate::livekit::{LiveKit, RoomListener};
 use crate::redis::Redis;
 use crate::rooms::timers::Timers;
 use crate::settings::table::Group;
-use crate::settings::{Identity, Reader, Settings};
+use crate::settings::{Reader, Settings, VerifierSettings};
 use crate::socketio::Namespace;
 use crate::store::{Schema, Store};
 use crate::telemetry::metrics::Metric;
@@ -85,7 +85,7 @@ pub enum NoToken {
 pub struct Surface<'a> {
     /// As in the names of its settings.
     pub name: &'static str,
-    pub identity: &'a Identity,
+    pub identity: &'a VerifierSettings,
 }
 
 /// A feature whose settings are read.

@@ -9,7 +9,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use crate::auth::{KeyRing, SetupError};
 use crate::core::error::chain;
 use crate::http::routes::health::Dependency;
-use crate::settings::Identity;
+use crate::settings::VerifierSettings;
 
 /// How often most things are looked at.
 pub const EVERY: Duration = Duration::from_secs(10);
@@ -22,7 +22,7 @@ const KEYS_EVERY: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// If a key of the surface cannot be used.
-pub fn published_keys(name: &'static str, identity: &Identity) -> Result<Option<Dependency>, SetupError> {
+pub fn published_keys(name: &'static str, identity: &VerifierSettings) -> Result<Option<Dependency>, SetupError> {
     if identity.jwks_url.is_none() {
         return Ok(None);
     }

@@ -8,7 +8,7 @@ use convoke::app::Config;
 use convoke::auth::{AuthError, KeyRing};
 use convoke::features::sos;
 use convoke::features::sos::auth::{self, Claims, Role, SosVerifier, Verified};
-use convoke::settings::{Identity, Reader};
+use convoke::settings::{Reader, VerifierSettings};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
@@ -30,7 +30,7 @@ pub fn settings<T>(pairs: &[(&str, &str)], read: impl Fn(&mut Reader<'_>) -> T) 
     settings
 }
 
-fn identity(pairs: &[(&str, &str)]) -> Identity {
+fn identity(pairs: &[(&str, &str)]) -> VerifierSettings {
     settings(pairs, sos::settings::Settings::read).identity
 }
 
@@ -250,7 +250,7 @@ async fn a_minted_token_says_what_it_was_asked_to_say() {
         let claims = Claims { user_id: "r1".into(), role: Role::Rescuer, sos_id, sos_ids, expires_at: Some(NOW + 60) };
         let token = auth::mint(&identity(&full), &claims, NOW).unwrap();
         assert_eq!(verify(&verifier(&full), &token).await, Ok(claims.clone()));
-        assert_eq!(auth::mint(&Identity::default(), &claims, NOW), Err(AuthError::NotConfigured));
+        assert_eq!(auth::mint(&VerifierSettings::default(), &claims, NOW), Err(AuthError::NotConfigured));
     }
 }
 
@@ -273,7 +273,7 @@ async fn published_keys_are_found_by_kid_or_tried_in_turn() {
     assert_eq!(verify(&verifier, &EC.sign(&good, Some("r"))).await, Err(AuthError::Invalid), "the kid of another kind of key");
     assert_eq!(server.asked().len(), 1, "fetched once for all of them");
     let jwks_url = Some(server.url().into());
-    let keys = KeyRing::new(&Identity { jwks_url, ..Identity::default() }).unwrap();
+    let keys = KeyRing::new(&VerifierSettings { jwks_url, ..VerifierSettings::default() }).unwrap();
     assert_eq!(keys.fetch_published().await.unwrap().unwrap(), 2);
 }
 

@@ -2,7 +2,7 @@
 
 use convoke::auth::AuthError;
 use convoke::features::bookings::holder::{self, Holder, HolderVerifier};
-use convoke::settings::Identity;
+use convoke::settings::VerifierSettings;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -11,7 +11,7 @@ use crate::support::stub_http::StubHttp;
 
 const USER: &str = "8d3f9c0e-5f6a-4b7e-9a51-3c2b1d0e4f5a";
 
-fn identity(pairs: &[(&str, &str)]) -> Identity {
+fn identity(pairs: &[(&str, &str)]) -> VerifierSettings {
     settings(pairs, convoke::features::bookings::settings::Settings::read).identity
 }
 
@@ -136,6 +136,6 @@ async fn a_minted_token_says_what_it_was_asked_to_say() {
             assert_eq!(verifier(pairs).verify(&token, NOW).await, Ok(expected));
         }
     }
-    let minted = holder::mint(&Identity::default(), Uuid::nil(), None, NOW, NOW);
+    let minted = holder::mint(&VerifierSettings::default(), Uuid::nil(), None, NOW, NOW);
     assert_eq!(minted, Err(AuthError::NotConfigured));
 }

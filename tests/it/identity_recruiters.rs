@@ -2,7 +2,7 @@
 
 use convoke::auth::AuthError;
 use convoke::features::interviews::recruiter::{self, Recruiter, RecruiterRole, RecruiterVerifier};
-use convoke::settings::Identity;
+use convoke::settings::VerifierSettings;
 use serde_json::{Value, json};
 
 use crate::identity::{EC, NOW, RSA, SECRET, hs256, jwks, settings};
@@ -10,7 +10,7 @@ use crate::support::stub_http::StubHttp;
 
 use RecruiterRole::{Admin, Interviewer, Observer, Recruiter as Leads};
 
-fn identity(pairs: &[(&str, &str)]) -> Identity {
+fn identity(pairs: &[(&str, &str)]) -> VerifierSettings {
     settings(pairs, convoke::features::interviews::settings::Settings::read).identity
 }
 
@@ -134,7 +134,7 @@ async fn a_minted_token_says_what_it_was_asked_to_say() {
             let recruiter = Recruiter { user_id: "r1".into(), role, org_id, expires_at };
             let token = recruiter::mint(&identity(&full), &recruiter, NOW).unwrap();
             assert_eq!(verifier.verify(&token, NOW).await, Ok(recruiter.clone()));
-            assert_eq!(recruiter::mint(&Identity::default(), &recruiter, NOW), Err(AuthError::NotConfigured));
+            assert_eq!(recruiter::mint(&VerifierSettings::default(), &recruiter, NOW), Err(AuthError::NotConfigured));
         }
     }
 }

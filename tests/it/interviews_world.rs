@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use convoke::auth;
 use convoke::features::interviews::recruiter::{self, Recruiter};
-use convoke::settings::{Identity, Secret};
+use convoke::settings::{Secret, VerifierSettings};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -97,7 +97,7 @@ pub fn recruiter(role: &str, user: &str, org: Option<&str>) -> String {
 
 pub fn recruiter_until(role: &str, user: &str, org: Option<&str>, expires_at: u64) -> String {
     auth::install_crypto_provider();
-    let identity = Identity { secret: Some(Secret::new(INTERVIEW_SECRET)), ..Identity::default() };
+    let identity = VerifierSettings { secret: Some(Secret::new(INTERVIEW_SECRET)), ..VerifierSettings::default() };
     let role = role.parse().expect("a role");
     let recruiter = Recruiter { user_id: user.into(), role, org_id: org.map(Into::into), expires_at: Some(expires_at) };
     recruiter::mint(&identity, &recruiter, now_seconds()).expect("a token")

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use convoke::auth;
 use convoke::features::bookings::holder;
 use convoke::livekit::LiveKit;
-use convoke::settings::{Identity, Secret};
+use convoke::settings::{Secret, VerifierSettings};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -265,8 +265,11 @@ impl Answer {
 /// A token of someone who holds sessions.
 pub fn holder_token(user: Uuid, email: Option<&str>, expires_at: u64) -> String {
     auth::install_crypto_provider();
-    let identity =
-        Identity { secret: Some(Secret::new(SESSIONS_SECRET)), audience: Some("authenticated".into()), ..Identity::default() };
+    let identity = VerifierSettings {
+        secret: Some(Secret::new(SESSIONS_SECRET)),
+        audience: Some("authenticated".into()),
+        ..VerifierSettings::default()
+    };
     holder::mint(&identity, user, email, expires_at, now_seconds()).expect("a token")
 }
 

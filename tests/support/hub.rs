@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use convoke::features::sos::auth::{self, Claims};
-use convoke::settings::{Identity, Secret};
+use convoke::settings::{Secret, VerifierSettings};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value;
 
@@ -245,7 +245,7 @@ impl Drop for Hub {
 /// Signs a token; `role` in any case.
 pub fn mint(secret: &str, role: &str, user: &str, sos: &[&str], expires_at: Option<u64>) -> String {
     convoke::auth::install_crypto_provider();
-    let identity = Identity { secret: Some(Secret::new(secret)), ..Identity::default() };
+    let identity = VerifierSettings { secret: Some(Secret::new(secret)), ..VerifierSettings::default() };
     let claims = Claims {
         user_id: user.into(),
         role: role.parse().expect("a role"),

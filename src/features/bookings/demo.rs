@@ -14,7 +14,7 @@ use crate::core::clock;
 use crate::http::router::{Answer, Call, Router};
 use crate::http::{HttpError, Shape, json as respond_json};
 use crate::protocol::fields::Bad;
-use crate::settings::Identity;
+use crate::settings::VerifierSettings;
 
 /// How long a development token lasts.
 const TOKEN_TTL: Duration = Duration::from_secs(12 * 3600);
@@ -30,7 +30,7 @@ struct Asked {
 }
 
 /// Adds `POST /demo/holder {name, resume?}`, answered 200 `{token, userId, email, expiresAt}`.
-pub fn route(router: &mut Router, identity: &Identity, sessions: Option<&Arc<Bookings>>) {
+pub fn route(router: &mut Router, identity: &VerifierSettings, sessions: Option<&Arc<Bookings>>) {
     let identity = Arc::new(identity.clone());
     let sessions = sessions.cloned();
     router.route(Method::POST, "/demo/holder", Shape::Envelope, move |call| {
@@ -39,7 +39,7 @@ pub fn route(router: &mut Router, identity: &Identity, sessions: Option<&Arc<Boo
     });
 }
 
-async fn sign_in(call: Call, identity: &Identity, sessions: Option<&Arc<Bookings>>) -> Answer {
+async fn sign_in(call: Call, identity: &VerifierSettings, sessions: Option<&Arc<Bookings>>) -> Answer {
     let sessions = sessions.ok_or(HttpError::NotConfigured { setting: "DATABASE_URL" })?;
     let asked: Asked =
         serde_json::from_str(&call.json().await?).map_err(|_| bad("name", "must be text; resume true or false"))?;

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::auth::{AuthError, KeyRing, SetupError, sign};
-use crate::settings::Identity;
+use crate::settings::VerifierSettings;
 
 /// The longest e-mail address that is passed on (RFC 3696, erratum 1690, rounded up).
 const LONGEST_EMAIL: usize = 320;
@@ -29,7 +29,7 @@ pub struct HolderVerifier {
 impl HolderVerifier {
     /// # Errors
     /// If a key cannot be used. Reading the settings has found unreadable ones already.
-    pub fn new(identity: &Identity) -> Result<Self, SetupError> {
+    pub fn new(identity: &VerifierSettings) -> Result<Self, SetupError> {
         Ok(Self { keys: KeyRing::new(identity)? })
     }
 
@@ -55,7 +55,7 @@ fn holder(claims: &Map<String, Value>, expires_at: Option<u64>) -> Option<Holder
 /// # Errors
 /// [`AuthError::NotConfigured`] without a secret.
 pub fn mint(
-    identity: &Identity,
+    identity: &VerifierSettings,
     user: Uuid,
     email: Option<&str>,
     expires_at: u64,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::store::Limits;
-use crate::settings::{Identity, Reader};
+use crate::settings::{Reader, VerifierSettings};
 
 crate::settings_table! {
     "Interview sessions" {
@@ -39,7 +39,7 @@ const MOST_ID: usize = 128;
 /// What was set.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    pub identity: Identity,
+    pub identity: VerifierSettings,
     pub rules: Rules,
     /// Of one user.
     pub starts_per_minute: u32,
@@ -87,7 +87,7 @@ impl Settings {
     pub fn read(read: &mut Reader<'_>) -> Self {
         let keys = [SESSIONS_JWT_SECRET, SESSIONS_JWT_PUBLIC_KEY, SESSIONS_JWKS_URL, SESSIONS_ISSUER, SESSIONS_AUDIENCE];
         Self {
-            identity: Identity::read(read, keys),
+            identity: VerifierSettings::read(read, keys),
             rules: rules(read),
             starts_per_minute: read.integer(RATE_LIMIT_START_PER_MINUTE, 1..=1_000_000),
             tokens_per_minute: read.integer(RATE_LIMIT_TOKEN_PER_MINUTE, 1..=1_000_000),

@@ -13,7 +13,7 @@ use crate::core::{clock, ids};
 use crate::http::router::{Answer, Call, Router};
 use crate::http::{HttpError, Shape, json as respond_json};
 use crate::protocol::fields::Bad;
-use crate::settings::Identity;
+use crate::settings::VerifierSettings;
 
 /// How long a recruiter's development token lasts.
 const TOKEN_TTL: Duration = Duration::from_secs(12 * 3600);
@@ -28,7 +28,7 @@ struct Asked {
 }
 
 /// Adds `POST /demo/interview {candidate}`: a name. It answers 201 `{interviewId, joinToken, recruiterToken, expiresAt}`.
-pub fn route(router: &mut Router, identity: &Identity, interviews: Option<&Arc<Interviews>>) {
+pub fn route(router: &mut Router, identity: &VerifierSettings, interviews: Option<&Arc<Interviews>>) {
     let identity = Arc::new(identity.clone());
     let interviews = interviews.cloned();
     router.route(Method::POST, "/demo/interview", Shape::Envelope, move |call| {
@@ -37,7 +37,7 @@ pub fn route(router: &mut Router, identity: &Identity, interviews: Option<&Arc<I
     });
 }
 
-async fn plan(call: Call, identity: &Identity, interviews: Option<&Arc<Interviews>>) -> Answer {
+async fn plan(call: Call, identity: &VerifierSettings, interviews: Option<&Arc<Interviews>>) -> Answer {
     let interviews = interviews.ok_or(HttpError::NotConfigured { setting: "DATABASE_URL" })?;
     let bad = |why| HttpError::from(vec![Bad::new("candidate", why)]);
     let asked: Asked = serde_json::from_str(&call.json().await?).map_err(|_| bad("must be text"))?;

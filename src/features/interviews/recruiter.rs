@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::auth::{AuthError, KeyRing, SetupError, id_text, sign};
 use crate::core::ids;
-use crate::settings::Identity;
+use crate::settings::VerifierSettings;
 
 /// What a person is to interviews.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -69,7 +69,7 @@ pub struct RecruiterVerifier {
 impl RecruiterVerifier {
     /// # Errors
     /// If a key cannot be used. Reading the settings has found unreadable ones already.
-    pub fn new(identity: &Identity) -> Result<Self, SetupError> {
+    pub fn new(identity: &VerifierSettings) -> Result<Self, SetupError> {
         Ok(Self { keys: KeyRing::new(identity)? })
     }
 
@@ -110,7 +110,7 @@ fn role(claims: &Map<String, Value>) -> Option<RecruiterRole> {
 ///
 /// # Errors
 /// [`AuthError::NotConfigured`] without a secret.
-pub fn mint(identity: &Identity, recruiter: &Recruiter, now_seconds: u64) -> Result<String, AuthError> {
+pub fn mint(identity: &VerifierSettings, recruiter: &Recruiter, now_seconds: u64) -> Result<String, AuthError> {
     let mut claims = json!({ "sub": recruiter.user_id, "role": recruiter.role.as_str(), "iat": now_seconds });
     if let Some(org_id) = &recruiter.org_id {
         claims["orgId"] = (&**org_id).into();

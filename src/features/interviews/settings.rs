@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::gateway::proctoring::{self, Proctoring};
 use super::wire::Severity;
-use crate::settings::{Identity, Reader};
+use crate::settings::{Reader, VerifierSettings};
 
 pub use vendors::{Ai, Audio, Credentials, S3, Speech, Vendors, Voice};
 
@@ -52,7 +52,7 @@ crate::settings_table! {
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Of recruiters, interviewers, observers and admins.
-    pub identity: Identity,
+    pub identity: VerifierSettings,
     pub open_signalling: bool,
     /// A connection that was lost for so long is gone.
     pub leave_grace: Duration,
@@ -70,7 +70,7 @@ impl Settings {
     pub fn read(read: &mut Reader<'_>) -> Self {
         let keys = [INTERVIEW_JWT_SECRET, INTERVIEW_JWT_PUBLIC_KEY, INTERVIEW_JWKS_URL, INTERVIEW_ISSUER, INTERVIEW_AUDIENCE];
         Self {
-            identity: Identity::read(read, keys),
+            identity: VerifierSettings::read(read, keys),
             open_signalling: read.flag(INTERVIEW_OPEN_SIGNALLING),
             leave_grace: read.milliseconds(LEAVE_GRACE_MS, 0..=600_000),
             heartbeat: read.seconds(INTERVIEW_HEARTBEAT_SECONDS, 1..=86_400),

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::auth::{self, AuthError, KeyRing, SetupError, id_text, sign};
 use crate::core::ids;
-use crate::settings::Identity;
+use crate::settings::VerifierSettings;
 
 /// What a person is to an incident.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -108,7 +108,7 @@ pub struct SosVerifier {
 impl SosVerifier {
     /// # Errors
     /// If a key cannot be used. Reading the settings has found unreadable ones already.
-    pub fn new(identity: &Identity) -> Result<Self, SetupError> {
+    pub fn new(identity: &VerifierSettings) -> Result<Self, SetupError> {
         Ok(Self { keys: KeyRing::new(identity)? })
     }
 
@@ -150,7 +150,7 @@ fn sos_id(value: &Value) -> Option<Box<str>> {
 ///
 /// # Errors
 /// [`AuthError::NotConfigured`] without a secret.
-pub fn mint(identity: &Identity, claims: &Claims, now_seconds: u64) -> Result<String, AuthError> {
+pub fn mint(identity: &VerifierSettings, claims: &Claims, now_seconds: u64) -> Result<String, AuthError> {
     let mut body = json!({ "userId": claims.user_id, "role": claims.role.as_str(), "iat": now_seconds });
     let optional = [
         ("sosId", claims.sos_id.as_deref().map(Value::from)),

@@ -12,13 +12,13 @@ use crate::features::sos::auth::{self, Claims, Role};
 use crate::http::router::{Answer, Call, Router};
 use crate::http::{HttpError, Shape, json as respond_json};
 use crate::protocol::fields::Bad;
-use crate::settings::Identity;
+use crate::settings::VerifierSettings;
 
 /// How long a development token lasts.
 const TOKEN_TTL: Duration = Duration::from_secs(12 * 3600);
 
 /// Adds `GET /demo/token` and `POST /demo/sos`.
-pub fn routes(router: &mut Router, sos: &Arc<Sos>, identity: Identity) {
+pub fn routes(router: &mut Router, sos: &Arc<Sos>, identity: VerifierSettings) {
     let identity = Arc::new(identity);
     router.route(Method::GET, "/demo/token", Shape::Envelope, move |call| {
         let answer = token(&call, &identity);
@@ -32,7 +32,7 @@ pub fn routes(router: &mut Router, sos: &Arc<Sos>, identity: Identity) {
 }
 
 /// `?role&user&sos`: `user` defaults to a random name, and without `sos` the token names none.
-fn token(call: &Call, identity: &Identity) -> Answer {
+fn token(call: &Call, identity: &VerifierSettings) -> Answer {
     let query = call.query();
     let given = |name: &str| query.get(name).map(String::as_str).filter(|value| !value.is_empty());
     let mut faults = Vec::new();

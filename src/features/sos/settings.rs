@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::settings::identity::public_key;
-use crate::settings::{Identity, Reader, Secret};
+use crate::settings::verifier::public_key;
+use crate::settings::{Reader, Secret, VerifierSettings};
 
 crate::settings_table! {
     "Incidents (SOS)" {
@@ -28,7 +28,7 @@ crate::settings_table! {
 /// What was set.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    pub identity: Identity,
+    pub identity: VerifierSettings,
     /// Base URL of the SOS service, without a final slash. There is an `internal_token` then.
     pub service_url: Option<Box<str>>,
     /// After so long without acknowledgement an incident is announced as unacknowledged.
@@ -63,12 +63,12 @@ impl Settings {
 }
 
 /// Secret and public key have two names each.
-fn identity(read: &mut Reader<'_>) -> Identity {
+fn identity(read: &mut Reader<'_>) -> VerifierSettings {
     let secret = read.either(JWT_SECRET, SOS_JWT_SECRET).map(|(variable, secret)| (variable, Secret::new(secret)));
     if let Some((variable, secret)) = &secret {
         read.judge_secret(variable, Some(secret));
     }
-    Identity {
+    VerifierSettings {
         secret: secret.map(|(_, secret)| secret),
         public_key: read.either(JWT_PUBLIC_KEY, SOS_JWT_PUBLIC_KEY).map(|(variable, pem)| public_key(read, variable, pem)),
         jwks_url: read.http_url(SOS_JWKS_URL),

@@ -6,7 +6,7 @@ use super::table::Variable;
 
 /// How the tokens of one surface are verified. Several keys may stand side by side; each is bound to its algorithms.
 #[derive(Clone, Debug, Default)]
-pub struct Identity {
+pub struct VerifierSettings {
     /// HS256.
     pub secret: Option<Secret>,
     /// PEM of an RSA (RS256) or P-256 (ES256) public key.
@@ -17,7 +17,7 @@ pub struct Identity {
     pub audience: Option<Box<str>>,
 }
 
-impl Identity {
+impl VerifierSettings {
     /// The five variables of a surface: secret, public key, JWKS, issuer, audience.
     pub fn read(read: &mut Reader<'_>, variables: [&'static Variable; 5]) -> Self {
         let [secret, key, jwks_url, issuer, audience] = variables;

@@ -119,7 +119,11 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     world.timers.start();
 
     let health = health(&lifecycle, &world, parts.iter_mut().flat_map(|parts| std::mem::take(&mut parts.dependencies)));
-    let front = Front { guards: Guards::new(settings), router: router(&world, &budget, parts, health), engine: engine.clone() };
+    let front = Front {
+        guards: Guards::new(settings),
+        router: router(&world, &budget, parts, health, &io.namespaces()),
+        engine: engine.clone(),
+    };
     let listener = bind((settings.server.host, settings.server.port).into())?;
     let address = listener.local_addr().map_err(ServeError::Signals)?;
     let stop = CancellationToken::new();
@@ -187,11 +191,11 @@ fn health(lifecycle: &Lifecycle, world: &World, of_features: impl Iterator<Item 
     }
 }
 
-fn router(world: &World, budget: &Arc<Budget>, parts: Vec<Parts>, health: Health) -> Router {
+fn router(world: &World, budget: &Arc<Budget>, parts: Vec<Parts>, health: Health, namespaces: &[&str]) -> Router {
     let settings = &world.settings;
     let limit = settings.server.body_limit;
     let mut router = Router::new(Bodies { limit, patience: patience(settings), budget: budget.clone() });
-    routes::health::routes(&mut router, health, &world.node.scopes.node());
+    routes::health::routes(&mut router, health, &world.node.scopes.node(), namespaces);
     let listeners = parts.iter().filter_map(|parts| parts.livekit.clone()).collect();
     routes::livekit::routes(&mut router, world.livekit.as_ref(), listeners);
     for parts in parts {

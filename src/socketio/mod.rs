@@ -146,6 +146,13 @@ impl SocketIo {
         self.namespaces.get(name)
     }
 
+    /// The names of all namespaces, sorted.
+    pub fn namespaces(&self) -> Vec<&'static str> {
+        let mut names: Vec<_> = self.namespaces.keys().copied().collect();
+        names.sort_unstable();
+        names
+    }
+
     /// Sockets that are connected now, in all namespaces.
     pub fn sockets(&self) -> usize {
         self.sockets.load(Ordering::Relaxed)

@@ -30,6 +30,19 @@ async fn it_says_who_it_is_and_that_it_is_well() {
 }
 
 #[tokio::test]
+async fn the_service_info_names_the_namespaces_that_clients_can_connect_to() {
+    let hub = hub(&[]).await;
+    let info: Value = hub.get("/").await.json().await.unwrap();
+    let named: Vec<&str> = info["socketio"]["namespaces"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+    assert!(named.contains(&"/"), "{named:?}");
+    for namespace in ["/", "/interview", "/nothing"] {
+        let refusal = Client::builder(&hub.url()).namespace(namespace).try_connect().await.err();
+        let is_unknown = matches!(&refusal, Some(Refusal::ConnectError(why)) if why["message"] == "Invalid namespace");
+        assert_eq!(!is_unknown, named.contains(&namespace), "{namespace}: {refusal:?}");
+    }
+}
+
+#[tokio::test]
 async fn unknown_routes_and_wrong_methods_are_told_apart() {
     let hub = Hub::on_shared_redis(&[]).await;
     for path in ["/nothing", "/internal", "/internal/realtime/sos/s1", "/demo", "/demo/token", "//", "/health/x"] {

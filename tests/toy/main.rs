@@ -118,6 +118,8 @@ async fn a_feature_in_a_folder_of_its_own_runs_on_two_nodes_with_official_client
     let (redis, settings) = (single().url(), [("COUNTER_STEP", "2"), GRACE]);
     let nodes = [Node::start("toy-a", &redis, &settings).await, Node::start("toy-b", &redis, &settings).await];
     let urls = nodes.each_ref().map(|node| node.url.clone());
+    let info: Value = reqwest::get(&urls[0]).await.expect("an answer").json().await.expect("JSON");
+    assert_eq!(info["socketio"]["namespaces"], serde_json::json!(["/counter"]));
     let said = clients(&urls, "c", VISIT, |_| {}).await;
     assert_eq!(
         said,

@@ -1,4 +1,4 @@
-//! Who we are, whether we live, and whether a balancer should send us clients. Contract § 7 "HTTP".
+//! What this service is, whether the process is alive, and whether a balancer should send clients here. Contract § 7 "HTTP".
 
 use std::sync::Arc;
 
@@ -13,19 +13,19 @@ use crate::engineio::Body;
 const SERVICE: &str = env!("CARGO_PKG_NAME");
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Something beside the hub. While it is away the hub is degraded, yet ready.
+/// An outside system. While it is away the hub is degraded but ready.
 pub struct Dependency {
     pub name: &'static str,
     /// Must not block.
     pub is_there: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
-/// What readiness is judged by.
+/// What decides whether the node is ready.
 pub struct Health {
     pub lifecycle: Lifecycle,
     /// How many Redis masters answer, and how many there are.
     pub masters: Box<dyn Fn() -> (usize, usize) + Send + Sync>,
-    /// What Redis refuses although it answers, in its own words (`OOM`, `NOPERM`, …).
+    /// What Redis refuses, as its error codes (`OOM`, `NOPERM`, …).
     pub refuses: Box<dyn Fn() -> Vec<&'static str> + Send + Sync>,
     /// Why this node may not act, if so: it has no lease.
     pub fence: Box<dyn Fn() -> Option<&'static str> + Send + Sync>,
@@ -33,7 +33,7 @@ pub struct Health {
 }
 
 impl Health {
-    /// Why no client should be sent here, if so; `up` masters answer.
+    /// Why no client should be sent here, if so. `up` masters answer.
     fn unready(&self, up: usize) -> Option<&'static str> {
         match self.lifecycle.phase() {
             Phase::Starting => Some("starting"),
@@ -72,14 +72,14 @@ impl Health {
     }
 }
 
-/// Adds `/`, `/health`, `/api/health`, `/healthz`, `/livez`, `/ready` and `/readyz`.
-pub fn routes(router: &mut Router, health: Health, node: &str) {
+/// Adds `/`, `/health`, `/api/health`, `/healthz`, `/livez`, `/ready` and `/readyz`. `/` names the Socket.IO `namespaces`.
+pub fn routes(router: &mut Router, health: Health, node: &str, namespaces: &[&str]) {
     let info = json!({
         "service": SERVICE,
         "version": VERSION,
         "status": "ok",
         "node": node,
-        "socketio": {"path": "/socket.io/", "transports": ["polling", "websocket"], "namespaces": ["/"]},
+        "socketio": {"path": "/socket.io/", "transports": ["polling", "websocket"], "namespaces": namespaces},
     });
     let info = info.to_string();
     router.route(Method::GET, "/", Shape::Envelope, move |_| ok(info.clone()));

@@ -183,7 +183,7 @@ impl Scripts<'_> {
             assert_eq!(world.locate(op, 0).await, Placed::Published);
         });
         self.after("sos_location, published and to the outbox, without an SOS service", moved, async |op, ()| {
-            assert_eq!(world.locate(Op { outbox: false, ..op }, 0).await, Placed::Published);
+            assert_eq!(world.locate(Op { extra: NO_OUTBOX, ..op }, 0).await, Placed::Published);
         });
         self.repeat("(XTRIM of an outbox)", async |_| world.trim_the_outbox().await);
         let window = async || world.set_window("4000000000000 0").await;

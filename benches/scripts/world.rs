@@ -151,5 +151,5 @@ pub fn plain() -> Op<'static> {
 }
 
 pub fn op(id: &str) -> Op<'_> {
-    Op { id, client_message_id: "", retention: Retention { window_ms: 120_000, log_ms: 215_000 }, outbox: true, database: 0 }
+    Op { id, client_message_id: "", retention: Retention { window_ms: 120_000, log_ms: 215_000 }, extra: "", database: 0 }
 }

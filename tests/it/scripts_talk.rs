@@ -213,7 +213,7 @@ async fn without_an_sos_service_nothing_is_written_for_it(redis: Redis) {
     let world = World::new(redis).await;
     world.join(citizen()).await;
     let before = world.outbox().await.len();
-    let op = convoke::cluster::scripts::Op { outbox: false, ..plain() };
+    let op = convoke::cluster::scripts::Op { extra: NO_OUTBOX, ..plain() };
     let sent = sos_message(&world.redis, &world.id, op, citizen(), "hello").await.unwrap().unwrap();
     let located = sos_location(&world.redis, &world.id, op, citizen(), intake("c"), &fix(1.0, None)).await.unwrap().unwrap();
     let closed = sos_close(&world.redis, &world.id, op, dispatcher(), None).await.unwrap().unwrap();

@@ -63,7 +63,7 @@ pub fn plain() -> Op<'static> {
 }
 
 pub fn op(id: &str) -> Op<'_> {
-    Op { id, client_message_id: "", retention: RETENTION, outbox: true, database: 0 }
+    Op { id, client_message_id: "", retention: RETENTION, extra: "", database: 0 }
 }
 
 pub fn cmid(id: &str) -> Op<'_> {

@@ -168,7 +168,7 @@ pub async fn measure() -> BTreeMap<&'static str, Cost> {
 }
 
 fn op<'a>(id: &'a str, client_message_id: &'a str) -> Op<'a> {
-    Op { id, client_message_id, retention: Retention { window_ms: 120_000, log_ms: 215_000 }, outbox: true, database: 0 }
+    Op { id, client_message_id, retention: Retention { window_ms: 120_000, log_ms: 215_000 }, extra: "", database: 0 }
 }
 
 /// An operation that was not there before.

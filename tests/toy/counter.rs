@@ -212,7 +212,7 @@ impl Counters {
 
     fn op<'a>(&self, id: &'a str) -> Op<'a> {
         let (retention, database) = (self.retention, self.scopes.redis().database());
-        Op { id, client_message_id: "", retention, outbox: false, database }
+        Op { id, client_message_id: "", retention, extra: "", database }
     }
 
     async fn show(self: Arc<Self>, call: Call) -> Answer {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::settings::Settings;
 
-/// How long a scope remembers. The same for all calls of a process; from the settings.
+/// How long a scope keeps operation ids and its log. From the settings, the same for all calls of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
     /// The recovery window (ms): how long a `clientMessageId` is remembered.
@@ -25,7 +25,7 @@ impl Retention {
     pub fn of(settings: &Settings) -> Self {
         let transport = &settings.transport;
         let window = transport.recovery_window;
-        // A client may notice the loss of its link only after a whole heartbeat, and then has the window to come back.
+        // A client may notice a lost connection only after a whole heartbeat, and then has the window to come back.
         let log = window + Duration::from_secs(30) + transport.ping_interval + transport.ping_timeout + settings.server.drain;
         let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         Self { window_ms: ms(window), log_ms: ms(log) }
@@ -44,17 +44,17 @@ pub mod libraries {
     pub const MEMBERS: &str = include_str!("../../../lua/scope/lib/members.lua");
 }
 
-/// What makes a write safe to repeat.
+/// What every write of a scope needs; the ids make it safe to repeat.
 #[derive(Debug, Clone, Copy)]
 pub struct Op<'a> {
-    /// Unique in the cluster (node incarnation, counter), no spaces; empty: the write may not be repeated.
+    /// Unique in the cluster (node incarnation, counter), no spaces; empty: the write must not be repeated.
     pub id: &'a str,
     /// The client's own id of this write, unique per user and scope; empty: none. A repeat is answered with the first
     /// answer and `duplicate`.
     pub client_message_id: &'a str,
     pub retention: Retention,
-    /// What was written is kept for a service that is told of it.
-    pub outbox: bool,
-    /// The number of the database, which the channel carries.
+    /// An argument for the scripts of a feature; the scripts of a scope do not read it.
+    pub extra: &'a str,
+    /// The number of the Redis database, which is part of the channel's name.
     pub database: u16,
 }

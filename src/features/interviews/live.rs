@@ -85,7 +85,7 @@ impl Live {
     /// [`Live::op`] of an event whose client gave it an id.
     pub fn op_of_client<'a>(&self, id: &'a str, client_message_id: &'a str) -> Op<'a> {
         let (retention, database) = (self.config.retention, self.redis().database());
-        Op { id, client_message_id, retention, outbox: false, database }
+        Op { id, client_message_id, retention, extra: "", database }
     }
 
     /// What follows on every write: nodes that did not hear it are noticed.

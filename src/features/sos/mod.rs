@@ -261,8 +261,8 @@ impl Sos {
     }
 
     fn op<'a>(&self, id: &'a str, client_message_id: &'a str) -> Op<'a> {
-        let (outbox, database) = (self.ports.service.is_configured(), self.redis().database());
-        Op { id, client_message_id, retention: self.config.retention, outbox, database }
+        let extra = if self.ports.service.is_configured() { "" } else { scripts::NO_OUTBOX };
+        Op { id, client_message_id, retention: self.config.retention, extra, database: self.redis().database() }
     }
 
     /// Whether a node (with its incarnation) lives.

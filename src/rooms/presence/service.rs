@@ -219,7 +219,7 @@ impl Presence {
 
     fn op<'a>(&self, id: &'a str) -> Op<'a> {
         let database = self.scopes.redis().database();
-        Op { id, client_message_id: "", retention: self.rules.retention, outbox: false, database }
+        Op { id, client_message_id: "", retention: self.rules.retention, extra: "", database }
     }
 }
 

@@ -182,6 +182,9 @@ pub(super) fn keys_with_due(sos: &str) -> Vec<String> {
     keys
 }
 
+/// [`Op::extra`] of a write that is not reported to the SOS service.
+pub const NO_OUTBOX: &str = " off";
+
 /// The arguments with which every SOS write begins.
 pub(super) fn head(op: Op<'_>, sos: &str, actor: Actor<'_>) -> Args {
     crate::cluster::scripts::scope::head(op, &scope(sos))
@@ -191,5 +194,5 @@ pub(super) fn head(op: Op<'_>, sos: &str, actor: Actor<'_>) -> Args {
         .text(actor.role)
         .flag(actor.named)
         .text(actor.sid)
-        .owned(format!("{}{}", actor.source.as_str(), if op.outbox { "" } else { " off" }))
+        .owned(format!("{}{}", actor.source.as_str(), op.extra))
 }

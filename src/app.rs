@@ -21,11 +21,11 @@ use crate::cluster::relay;
 use crate::core::drain::{Lifecycle, Phase, asked_to_stop};
 use crate::core::error::chain;
 use crate::engineio::{self, Engine};
-use crate::feature::{Feature, Parts, World, probe};
+use crate::feature::{Feature, Parts, Running, World, probe};
 use crate::features;
 use crate::http::guards::{Guards, RateLimits};
 use crate::http::router::{Bodies, Router};
-use crate::http::routes::health::{Dependency, Health};
+use crate::http::routes::health::{Dependency, Health, NodeState};
 use crate::http::{Front, routes, server};
 use crate::livekit::{self, LiveKit};
 use crate::net::{Budget, Patience};
@@ -76,6 +76,15 @@ pub enum ServeError {
     Signals(#[source] io::Error),
 }
 
+/// What runs in a node, as its drain and its gauges see it.
+struct Hub {
+    engine: Arc<Engine>,
+    io: Arc<SocketIo>,
+    node: Arc<Node>,
+    redis: Redis,
+    running: Vec<Arc<dyn Running>>,
+}
+
 /// Runs a node until it is told to stop and has drained. Redis may be down at the start: the node is not ready until it
 /// answers.
 ///
@@ -92,28 +101,29 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
         store: settings.store.as_ref().map(Store::new).transpose()?,
         livekit: settings.livekit.as_ref().map(LiveKit::new).transpose()?,
         limits: RateLimits::new(redis.clone()),
-        node: node.clone(),
         timers: Timers::new(node.scopes.clone()),
-        redis: redis.clone(),
+        node,
+        redis,
         settings,
     };
-    let settings = &world.settings;
+    let (settings, node) = (&world.settings, &world.node);
     let mut parts = features.iter().map(|feature| feature.build(&world)).collect::<Result<Vec<Parts>, _>>()?;
     let namespaces: Vec<_> = parts.iter_mut().flat_map(|parts| std::mem::take(&mut parts.namespaces)).collect();
-    let io = SocketIo::with_session_store(socketio_config(settings, &node), namespaces, node.recovery.session_store());
+    let io = SocketIo::with_session_store(socketio_config(settings, node), namespaces, node.recovery.session_store());
     let budget = Budget::new(settings.limits.memory_budget);
-    let remote = relay::remote_sessions(&node, ENGINE);
-    let engine = Engine::with_remote_sessions(engine_config(settings, &node, &budget), EngineHandler(io.clone()), remote);
+    let remote = relay::remote_sessions(node, ENGINE);
+    let engine = Engine::with_remote_sessions(engine_config(settings, node, &budget), EngineHandler(io.clone()), remote);
     relay::answer(&node.peers, &[(ENGINE, &engine)]);
 
     let running: Vec<_> = parts.iter().map(|parts| parts.running.clone()).collect();
-    gauges::spawn(engine.clone(), io.clone(), node.clone(), redis.clone(), running.clone());
+    let hub = Arc::new(Hub { engine: engine.clone(), io, node: node.clone(), redis: world.redis.clone(), running });
+    gauges::spawn(hub.clone());
     let counted = engine.clone();
     node.start(move || counted.sessions()).await?;
     if let Some(store) = world.store.clone() {
         tokio::spawn(prepare(store));
     }
-    for feature in &running {
+    for feature in &hub.running {
         feature.start().await;
     }
     world.timers.start();
@@ -121,7 +131,7 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     let health = health(&lifecycle, &world, parts.iter_mut().flat_map(|parts| std::mem::take(&mut parts.dependencies)));
     let front = Front {
         guards: Guards::new(settings),
-        router: router(&world, &budget, parts, health, &io.namespaces()),
+        router: router(&world, &budget, parts, health, &hub.io.namespaces()),
         engine: engine.clone(),
     };
     let listener = bind((settings.server.host, settings.server.port).into())?;
@@ -141,14 +151,13 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     lifecycle.enter(Phase::Draining);
     node.registry.set_draining();
     let plan = drain::Plan { delay: settings.server.drain_delay, over: settings.server.drain };
-    let drained = drain::Drained { engine: engine.clone(), io, node: node.clone(), running: running.clone() };
     tokio::select! {
-        () = drain::drain(&drained, plan) => tracing::info!("drained"),
+        () = drain::drain(&hub, plan) => tracing::info!("drained"),
         // Who asks twice does not want to wait.
         _ = asked_to_stop() => tracing::warn!(sessions = engine.sessions(), "stopped before all sessions were closed"),
     }
     let by = tokio::time::Instant::now() + LAST_WORK;
-    join_all(running.iter().map(|feature| feature.stop(by))).await;
+    join_all(hub.running.iter().map(|feature| feature.stop(by))).await;
     node.leave().await;
     stop.cancel();
     let _ = tokio::time::timeout(LAST_REQUESTS, server).await;
@@ -169,26 +178,18 @@ async fn prepare(store: Store) {
 fn health(lifecycle: &Lifecycle, world: &World, of_features: impl Iterator<Item = Dependency>) -> Health {
     let mut dependencies = Vec::new();
     if let Some(store) = world.store.clone() {
-        dependencies.push(probe::watched("postgres", probe::EVERY, move || {
-            let store = store.clone();
-            async move { store.ping().await.map_err(probe::why) }
-        }));
+        let ping = |store: Store| async move { store.ping().await.map_err(probe::why) };
+        dependencies.push(probe::watched("postgres", probe::EVERY, store, ping));
     }
     if let Some(livekit) = world.livekit.clone() {
-        dependencies.push(probe::watched("livekit", probe::EVERY, move || {
-            let livekit = livekit.clone();
-            async move { livekit.ping().await.map_err(probe::why) }
-        }));
+        let ping = |livekit: LiveKit| async move { livekit.ping().await.map_err(probe::why) };
+        dependencies.push(probe::watched("livekit", probe::EVERY, livekit, ping));
     }
     dependencies.extend(of_features);
-    let (refusing, counted, registry) = (world.redis.clone(), world.redis.clone(), world.node.registry.clone());
-    Health {
-        lifecycle: lifecycle.clone(),
-        refuses: Box::new(move || refusing.refusals().present()),
-        masters: Box::new(move || counted.masters_up()),
-        fence: Box::new(move || registry.fence().reason()),
-        dependencies,
-    }
+    let (redis, registry) = (world.redis.clone(), world.node.registry.clone());
+    let state =
+        move || NodeState { masters: redis.masters_up(), refuses: redis.refusals().present(), fence: registry.fence().reason() };
+    Health { lifecycle: lifecycle.clone(), state: Box::new(state), dependencies }
 }
 
 fn router(world: &World, budget: &Arc<Budget>, parts: Vec<Parts>, health: Health, namespaces: &[&str]) -> Router {

@@ -1,40 +1,31 @@
-//! Sends the clients of this node away, so that the others take them over in an even stream, and waits for what follows on that.
+//! Closes the sessions of this node, spread over a time so that the other nodes take the clients over evenly, and waits for the
+//! work that follows.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::cluster::node::Node;
 use crate::core::drain::spread;
 use crate::engineio::{CloseReason, Engine};
-use crate::feature::Running;
-use crate::socketio::SocketIo;
 
-/// How long what follows on a closed connection may take beyond its known waits: what is written for it, and close frames to
-/// clients that do not take them.
+use super::Hub;
+
+/// How long the work that follows on closed connections may take: their records are written, and close frames are sent to
+/// clients that may not read them.
 const AFTERMATH: Duration = Duration::from_secs(3);
-const LOOK: Duration = Duration::from_millis(10);
+const CHECK: Duration = Duration::from_millis(10);
 
 pub struct Plan {
-    /// How long the balancer may take to notice.
+    /// How long the balancer may take to notice that this node drains.
     pub delay: Duration,
     /// Over how long the sessions are closed.
     pub over: Duration,
 }
 
-/// What is drained.
-pub struct Drained {
-    pub engine: Arc<Engine>,
-    pub io: Arc<SocketIo>,
-    pub node: Arc<Node>,
-    pub running: Vec<Arc<dyn Running>>,
-}
-
-/// Goes on accepting for a while, then refuses handshakes and closes every session in its turn. Ends early when none is left.
-pub async fn drain(drained: &Drained, plan: Plan) {
-    let engine = &drained.engine;
+/// Accepts clients for a while, then refuses handshakes and closes every session in its turn. Ends early when none is left.
+pub async fn drain(hub: &Hub, plan: Plan) {
+    let engine = &hub.engine;
     sleep(plan.delay).await;
     engine.refuse_new_sessions();
     let sessions = engine.all();
@@ -49,7 +40,7 @@ pub async fn drain(drained: &Drained, plan: Plan) {
     for session in engine.all() {
         session.close(CloseReason::GoingAway);
     }
-    drained.settle().await;
+    settle(hub).await;
 }
 
 /// Waits for a client's turn; true at once if there is no client any more.
@@ -66,20 +57,18 @@ async fn emptied_before(engine: &Engine, turn: Instant) -> bool {
     true
 }
 
-impl Drained {
-    /// Waits until the clients were told, what they need to come back is written, their memberships ended and the scopes let
-    /// go; then leaves to others what is left.
-    async fn settle(&self) {
-        let Self { engine, io, node, running } = self;
-        let unsettled = || running.iter().map(|feature| feature.unsettled()).sum::<usize>();
-        let open =
-            || [engine.closing_sessions(), io.sockets(), io.leaving(), node.recovery.parking(), node.scopes.count(), unsettled()];
-        if !by(Instant::now() + AFTERMATH, || open() == [0; 6]).await {
-            let [closing, sockets, leaving, parking, scopes, unsettled] = open();
-            tracing::warn!(closing, sockets, leaving, parking, scopes, unsettled, "left undone");
-        }
-        join_all(running.iter().map(|feature| feature.hand_over())).await;
+/// Waits until the close frames are sent, the records are written, and memberships and scopes are ended; then hands over to other
+/// nodes what is left.
+async fn settle(hub: &Hub) {
+    let Hub { engine, io, node, running, .. } = hub;
+    let unsettled = || running.iter().map(|feature| feature.unsettled()).sum::<usize>();
+    let open =
+        || [engine.closing_sessions(), io.sockets(), io.leaving(), node.recovery.parking(), node.scopes.count(), unsettled()];
+    if !by(Instant::now() + AFTERMATH, || open() == [0; 6]).await {
+        let [closing, sockets, leaving, parking, scopes, unsettled] = open();
+        tracing::warn!(closing, sockets, leaving, parking, scopes, unsettled, "left undone");
     }
+    join_all(running.iter().map(|feature| feature.hand_over())).await;
 }
 
 /// Waits until something holds; false if it does not in time.
@@ -88,7 +77,7 @@ async fn by(deadline: Instant, holds: impl Fn() -> bool) -> bool {
         if Instant::now() >= deadline {
             return false;
         }
-        sleep(LOOK).await;
+        sleep(CHECK).await;
     }
     true
 }

@@ -1,14 +1,10 @@
-//! Figures that the layers count for themselves, put before Prometheus.
+//! Exports the figures that the layers count to Prometheus.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use crate::cluster::node::Node;
-use crate::engineio::Engine;
-use crate::feature::Running;
-use crate::redis::Redis;
-use crate::socketio::SocketIo;
+use super::Hub;
 use crate::telemetry::metrics::{
     CHANNELS, CLIENT_MEMORY, CONNECTIONS, DEAF, DEATHS, DELIVERIES, FENCED, FORKS, LOG_FILLS, NEW_INCARNATIONS, NODES,
     NOT_RECOVERED, NUDGES, OVERRUN, REAPED, RECEIVED, RECOVERED, REDIS_MASTERS, REPLAYED, SCOPES, SOCKETS, TAKEN_OVER, TASKS,
@@ -18,21 +14,22 @@ use crate::telemetry::metrics::{
 const EVERY: Duration = Duration::from_secs(1);
 
 /// Copies the figures until the process ends.
-pub fn spawn(engine: Arc<Engine>, io: Arc<SocketIo>, node: Arc<Node>, redis: Redis, features: Vec<Arc<dyn Running>>) {
+pub fn spawn(hub: Arc<Hub>) {
     tokio::spawn(async move {
+        let Hub { engine, io, node, redis, running } = &*hub;
         let (scopes, registry) = (&node.scopes, &node.registry);
         let mut timer = tokio::time::interval(EVERY);
         loop {
             timer.tick().await;
-            features.iter().for_each(|feature| feature.sample());
+            running.iter().for_each(|feature| feature.sample());
             metrics::gauge!(CONNECTIONS).set(engine.sessions() as f64);
             metrics::gauge!(CLIENT_MEMORY).set(engine.config().budget.used() as f64);
             metrics::gauge!(SOCKETS).set(io.sockets() as f64);
             metrics::gauge!(SCOPES).set(scopes.count() as f64);
             metrics::gauge!(TASKS).set(tokio::runtime::Handle::current().metrics().num_alive_tasks() as f64);
-            let (wanted, heard) = redis.subscriber().channels();
-            metrics::gauge!(CHANNELS, "state" => "heard").set(heard as f64);
-            metrics::gauge!(CHANNELS, "state" => "awaited").set(wanted.saturating_sub(heard) as f64);
+            let (wanted, confirmed) = redis.subscriber().channels();
+            metrics::gauge!(CHANNELS, "state" => "heard").set(confirmed as f64);
+            metrics::gauge!(CHANNELS, "state" => "awaited").set(wanted.saturating_sub(confirmed) as f64);
             let (up, all) = redis.masters_up();
             metrics::gauge!(REDIS_MASTERS, "state" => "up").set(up as f64);
             metrics::gauge!(REDIS_MASTERS, "state" => "away").set(all.saturating_sub(up) as f64);

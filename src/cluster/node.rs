@@ -100,7 +100,7 @@ impl Node {
         let secret = config.secret.clone().unwrap_or_else(|| Secret::new(ids::random(32)));
         let peers = Peers::new(&secret, identity.tag());
         let registry = Registry::new(redis.clone(), identity.clone(), peers.clone(), config.secret.is_some(), config.lease);
-        let nudger = Nudger::new(registry.clone(), peers.clone());
+        let nudger = Nudger::new(registry.clone());
         let scopes = Scopes::in_cluster(redis.clone(), identity.clone(), registry.clone(), nudger);
         let name = identity.clone();
         peers.on(WHO, move |_| {
@@ -109,7 +109,7 @@ impl Node {
         });
         nudge::wire(&scopes, &peers);
         let window = config.recovery_window;
-        let owners = Arc::new(OtherNodes { peers: peers.clone(), registry: registry.clone() });
+        let owners = Arc::new(OtherNodes(registry.clone()));
         let recovery = Recovery::new(&scopes, recovery::Config { window }, owners);
         recovery::wire(&recovery, &peers);
         let stop = CancellationToken::new();

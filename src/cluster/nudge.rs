@@ -27,7 +27,6 @@ const REMEMBERED: usize = 4_096;
 /// Nudges the listeners of a scope.
 pub struct Nudger {
     registry: Arc<Registry>,
-    peers: Arc<Peers>,
     last: Mutex<HashMap<ScopeId, Instant>>,
 }
 
@@ -41,8 +40,8 @@ pub fn wire(scopes: &Arc<Scopes>, peers: &Peers) {
 }
 
 impl Nudger {
-    pub fn new(registry: Arc<Registry>, peers: Arc<Peers>) -> Self {
-        Self { registry, peers, last: Mutex::default() }
+    pub fn new(registry: Arc<Registry>) -> Self {
+        Self { registry, last: Mutex::default() }
     }
 
     /// Fewer nodes than listen heard a message of this scope.
@@ -52,8 +51,9 @@ impl Nudger {
         }
         scopes.counters.nudges.fetch_add(1, Relaxed);
         attach::resubscribe(scopes, scope);
-        let (peers, others, body) = (self.peers.clone(), self.registry.others(), Bytes::from(scope.to_string()));
+        let (registry, body) = (self.registry.clone(), Bytes::from(scope.to_string()));
         tokio::spawn(async move {
+            let (peers, others) = (registry.peers(), registry.others());
             join_all(others.iter().map(|peer| peers.call(peer, NUDGE, body.clone(), DEADLINE))).await;
         });
     }

@@ -1,4 +1,4 @@
-//! Looks now and then whether what stands beside the hub is there. It only names what is away; nothing waits for it.
+//! Checks now and then whether the outside systems can be reached. It only names those that cannot; nothing waits for it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,11 +11,11 @@ use crate::core::error::chain;
 use crate::http::routes::health::Dependency;
 use crate::settings::VerifierSettings;
 
-/// How often most things are looked at.
+/// How often most of them are checked.
 pub const EVERY: Duration = Duration::from_secs(10);
-/// While something is away, this is said again so often.
+/// While one cannot be reached, this is logged so often.
 const TELL_EVERY: Duration = Duration::from_secs(60);
-/// The keys are fetched anew each time.
+/// How often published keys are checked: they are fetched each time.
 const KEYS_EVERY: Duration = Duration::from_secs(60);
 
 /// Watches the keys that the identity provider of a surface publishes. `None` if none are configured.
@@ -27,15 +27,15 @@ pub fn published_keys(name: &'static str, identity: &VerifierSettings) -> Result
         return Ok(None);
     }
     let keys = Arc::new(KeyRing::new(identity)?);
-    Ok(Some(watched(name, KEYS_EVERY, move || {
-        let keys = keys.clone();
-        async move { keys.fetch_published().await.map_or(Ok(()), |fetched| fetched.map(|_| ()).map_err(why)) }
+    Ok(Some(watched(name, KEYS_EVERY, keys, |keys| async move {
+        keys.fetch_published().await.map_or(Ok(()), |fetched| fetched.map(|_| ()).map_err(why))
     })))
 }
 
-/// Every probe has a deadline of its own; it says why something is not there.
-pub fn watched<F>(name: &'static str, every: Duration, probe: impl Fn() -> F + Send + 'static) -> Dependency
+/// Probes a system, reached through `handle`, as often as said. A probe has a deadline of its own, and says why it failed.
+pub fn watched<T, F>(name: &'static str, every: Duration, handle: T, probe: impl Fn(T) -> F + Send + 'static) -> Dependency
 where
+    T: Clone + Send + Sync + 'static,
     F: Future<Output = Result<(), String>> + Send,
 {
     let is_there = Arc::new(AtomicBool::new(true));
@@ -46,7 +46,7 @@ where
         let mut told = None::<Instant>;
         loop {
             ticks.tick().await;
-            match probe().await {
+            match probe(handle.clone()).await {
                 Ok(()) if seen.swap(true, Ordering::Relaxed) => {}
                 Ok(()) => {
                     told = None;
@@ -65,7 +65,7 @@ where
     Dependency { name, is_there: Box::new(move || is_there.load(Ordering::Relaxed)) }
 }
 
-/// Why a probe found nothing. No error of ours shows a secret.
+/// Why a probe failed. No error of the hub shows a secret.
 pub fn why(error: impl std::error::Error) -> String {
     chain(&error)
 }

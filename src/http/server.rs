@@ -88,16 +88,17 @@ pub async fn serve_engine(listener: TcpListener, engine: Arc<Engine>, stop: Canc
 pub async fn serve(listener: TcpListener, service: Arc<impl Service>, limits: Limits, stop: CancellationToken) {
     let connections = TaskTracker::new();
     let (places, farewells) = (Arc::new(Places::default()), Arc::new(Semaphore::new(MOST_FAREWELLS)));
-    let limits = Arc::new(limits);
+    let shared = Arc::new(Shared { service, limits, stop });
+    let Shared { limits, stop, .. } = &*shared;
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = stop.cancelled() => break,
         };
         match accepted {
-            Ok((stream, peer)) => match places.take(&limits, &stream, peer.ip()) {
+            Ok((stream, peer)) => match places.take(limits, &stream, peer.ip()) {
                 Ok(place) => {
-                    connections.spawn(connection(stream, peer, service.clone(), limits.clone(), place, stop.clone()));
+                    connections.spawn(connection(stream, peer, shared.clone(), place));
                 }
                 Err(why) => {
                     if let Some(times) = due(why) {
@@ -125,16 +126,16 @@ pub async fn serve(listener: TcpListener, service: Arc<impl Service>, limits: Li
     connections.wait().await;
 }
 
-async fn connection(
-    stream: TcpStream,
-    peer: SocketAddr,
-    service: Arc<impl Service>,
-    limits: Arc<Limits>,
-    place: Place,
+/// What all connections of a listener share.
+struct Shared<S> {
+    service: Arc<S>,
+    limits: Limits,
     stop: CancellationToken,
-) {
+}
+
+async fn connection(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared<impl Service>>, place: Place) {
     let _ = stream.set_nodelay(true);
-    let Limits { budget, patience, .. } = &*limits;
+    let Shared { service, limits: Limits { budget, patience, .. }, stop } = &*shared;
     let closed = Arc::new(Notify::new());
     let close = closed.clone();
     let hold = budget.hold("a connection", place.subscriber, move || close.notify_one());

@@ -28,15 +28,15 @@ struct Broken;
 
 /// Serves a master's queue until the client is dropped or the master owns no slot any more.
 pub(super) async fn run(dispatcher: Arc<Dispatcher>, id: QueueId, address: Address, wake_up: Arc<Notify>) {
-    let cancel = dispatcher.cancel.clone();
-    let _ = cancel.run_until_cancelled(serve(&dispatcher, id, &address, &wake_up)).await;
+    let serve = serve(&dispatcher, id, &address, &wake_up);
+    let _ = dispatcher.context.cancel.run_until_cancelled(serve).await;
 }
 
 async fn serve(dispatcher: &Dispatcher, id: QueueId, address: &Address, wake_up: &Notify) {
     let mut previous = None;
     let mut backoff = FIRST_BACKOFF;
     while !dispatcher.remove_if_retired(id) {
-        match dispatcher.dial.link(address, previous.as_ref(), |_| {}).await {
+        match dispatcher.context.dial.link(address, previous.as_ref(), |_| {}).await {
             Ok(link) => {
                 tracing::debug!(%address, "connected");
                 backoff = FIRST_BACKOFF;
@@ -50,7 +50,7 @@ async fn serve(dispatcher: &Dispatcher, id: QueueId, address: &Address, wake_up:
             }
             Err(error) => tracing::debug!(%address, %error, "no connection to Redis"),
         }
-        dispatcher.topology.request_refresh();
+        dispatcher.context.topology.request_refresh();
         let jitter = rand::rng().random_range(0.75..1.25);
         tokio::time::sleep(backoff.mul_f64(jitter)).await;
         backoff = (backoff * 2).min(LAST_BACKOFF);
@@ -70,7 +70,8 @@ struct Connection<'a> {
 impl Connection<'_> {
     /// Sends pipelines until the connection breaks, or until the master owns no slot any more (`Ok`).
     async fn run(&mut self, wake_up: &Notify) -> Result<(), Broken> {
-        let mut ping = tokio::time::interval_at(Instant::now() + self.dispatcher.config.ping, self.dispatcher.config.ping);
+        let mut ping =
+            tokio::time::interval_at(Instant::now() + self.dispatcher.context.config.ping, self.dispatcher.context.config.ping);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             match self.dispatcher.take(self.id) {
@@ -98,7 +99,7 @@ impl Connection<'_> {
             () = self.link.gone.cancelled() => Err(Broken),
             // Notices a server that has vanished before a call needs it.
             _ = ping.tick() => {
-                let limit = self.dispatcher.config.response_timeout;
+                let limit = self.dispatcher.context.config.response_timeout;
                 match tokio::time::timeout(limit, self.link.con.send_packed_command(&cmd("PING"))).await {
                     Ok(Ok(_)) => Ok(()),
                     _ => Err(Broken),
@@ -112,7 +113,7 @@ impl Connection<'_> {
         let batch = InFlight::build(batch, &mut self.loaded, self.dispatcher, self.id);
         let slots: Vec<u16> = batch.entries.iter().map(|entry| entry.entry.slot).collect();
         self.dispatcher.stats.count(slots.len());
-        let config = &self.dispatcher.config;
+        let config = &self.dispatcher.context.config;
         let limit = config.response_timeout + if batch.waits { config.ack_timeout } else { Duration::ZERO };
         let count = batch.pipe.len();
         let answers = self.link.con.send_packed_commands(&batch.pipe, 0, count);
@@ -126,9 +127,9 @@ impl Connection<'_> {
 
     /// Answers the callers. Returns the calls to send again, in order, each with its route.
     fn sort(&mut self, batch: InFlight, answers: Vec<Value>) -> Vec<(Entry, Route)> {
-        let config = &self.dispatcher.config;
+        let config = &self.dispatcher.context.config;
         if let (true, Some(Value::ServerError(error))) = (batch.waits, answers.last()) {
-            self.dispatcher.dial.refusals.note(self.address, error);
+            self.dispatcher.context.dial.refusals.note(self.address, error);
         }
         let short = batch.waits && !matches!(answers.last(), Some(Value::Int(n)) if *n >= config.ack_replicas as i64);
         let mut answers: Vec<Option<Value>> = answers.into_iter().map(Some).collect();
@@ -137,7 +138,7 @@ impl Connection<'_> {
         for BatchEntry { entry, at, moved_in } in entries {
             match answers.get_mut(at).and_then(Option::take) {
                 Some(Value::ServerError(error)) => {
-                    self.dispatcher.dial.refusals.note(self.address, &error);
+                    self.dispatcher.context.dial.refusals.note(self.address, &error);
                     match self.route_after(&entry, &error) {
                         Some(route) => back.push((with_command_back(entry, &pipe, at, moved_in), route)),
                         None => {
@@ -166,15 +167,15 @@ impl Connection<'_> {
                 match target() {
                     // Moved to the master that answered: the cluster has not agreed yet.
                     Some(address) if address == *self.address => return Some(Route::Owner(RETRY_PAUSE)),
-                    Some(address) => self.dispatcher.topology.moved(entry.slot, &address),
-                    None => self.dispatcher.topology.request_refresh(),
+                    Some(address) => self.dispatcher.context.topology.moved(entry.slot, &address),
+                    None => self.dispatcher.context.topology.request_refresh(),
                 }
                 Some(Route::Owner(Duration::ZERO))
             }
             "ASK" => Some(target().map_or(Route::Owner(RETRY_PAUSE), Route::Ask)),
             "TRYAGAIN" | "BUSY" | "NOREPLICAS" | "MISCONF" | "OOM" => Some(Route::Owner(RETRY_PAUSE)),
             "CLUSTERDOWN" | "LOADING" | "READONLY" | "MASTERDOWN" => {
-                self.dispatcher.topology.request_refresh();
+                self.dispatcher.context.topology.request_refresh();
                 Some(Route::Owner(RETRY_PAUSE * 5))
             }
             _ => None,
@@ -220,7 +221,7 @@ impl InFlight {
             };
             entries.push(BatchEntry { entry, at, moved_in });
         }
-        let config = &dispatcher.config;
+        let config = &dispatcher.context.config;
         let waits = acknowledged && config.ack_replicas > 0 && dispatcher.replicas(queue) > 0;
         if waits {
             pipe.cmd("WAIT").arg(config.ack_replicas).arg(config.ack_timeout.as_millis() as u64);

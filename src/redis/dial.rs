@@ -45,7 +45,7 @@ impl fmt::Display for Address {
 /// Makes connections, each with the same login.
 #[derive(Clone, Debug)]
 pub(super) struct Dial {
-    tls: bool,
+    pub tls: bool,
     login: RedisConnectionInfo,
     connect_timeout: Duration,
     answer_timeout: Duration,

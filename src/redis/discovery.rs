@@ -2,7 +2,6 @@
 //! the URL.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
@@ -12,7 +11,6 @@ use tokio::time::Instant;
 
 use super::config::{Kind, Target};
 use super::dial::{Address, Dial};
-use super::refusals::Refusals;
 use super::topology::Table;
 
 /// How long one server may take to answer.
@@ -45,8 +43,8 @@ pub(super) struct Discovery {
 }
 
 impl Discovery {
-    pub fn new(target: Target, dial: Dial) -> Self {
-        let sentinels = dial.for_sentinels();
+    pub fn new(target: Target, dial: &Dial) -> Self {
+        let (dial, sentinels) = (dial.clone(), dial.for_sentinels());
         Self { target, dial, sentinels, cons: HashMap::new(), trusted: None, epoch: 0, followed: HashMap::new() }
     }
 
@@ -66,28 +64,28 @@ impl Discovery {
     }
 
     async fn ask_servers(&mut self, known: &Table) -> Option<View> {
-        match self.target.kind.clone() {
+        let (address, replicas) = match &self.target.kind {
+            Kind::Cluster => return self.ask_cluster(known).await,
             Kind::Single => {
                 let address = self.target.seeds.first()?.clone();
-                let replicas = self.replicas(&address).await?;
-                Some(View { table: Table::single(address, replicas), epoch: 0, ok: true })
+                self.ask(vec![address], replicas).await.pop()?
             }
             Kind::Sentinel { service } => {
-                let address = self.master_by_sentinels(&service).await?;
-                let replicas = self.replicas(&address).await.unwrap_or(0);
-                Some(View { table: Table::single(address, replicas), epoch: 0, ok: true })
+                let named = self.masters_by_sentinels(service).await;
+                let masters = self.ask(named.keys().cloned().collect(), is_master).await;
+                let (address, ()) = masters.into_iter().max_by_key(|(address, ())| named.get(address).copied())?;
+                let replicas = self.ask(vec![address.clone()], replicas).await.pop();
+                replicas.unwrap_or((address, 0))
             }
-            Kind::Cluster => self.ask_cluster(known).await,
-        }
+        };
+        Some(View { table: Table::single(address, replicas), epoch: 0, ok: true })
     }
 
     /// Asks first only the node that gave the last view. All others are asked if it fails or says that the cluster is down.
     async fn ask_cluster(&mut self, known: &Table) -> Option<View> {
-        let (tls, refusals) = (self.target.tls, self.dial.refusals.clone());
-        let question = move |con, address| cluster_view(con, address, tls, refusals.clone()).boxed();
         let mut best: Option<(Address, View)> = None;
-        if let Some(address) = self.trusted.clone() {
-            best = self.ask(vec![address], &question).await.pop();
+        if let Some(address) = self.trusted.take() {
+            best = self.ask(vec![address], cluster_view).await.pop();
         }
         if !best.as_ref().is_some_and(|(_, view)| view.ok && view.epoch >= self.epoch) {
             let mut others: Vec<Address> = known.masters.iter().map(|master| master.address.clone()).collect();
@@ -95,7 +93,7 @@ impl Discovery {
             others.sort();
             others.dedup();
             others.retain(|address| best.as_ref().is_none_or(|(asked, _)| asked != address));
-            let views = self.ask(others, &question).await;
+            let views = self.ask(others, cluster_view).await;
             best = views.into_iter().chain(best).max_by_key(|(_, view)| (view.ok, view.epoch));
         }
         let (address, view) = best?;
@@ -108,16 +106,9 @@ impl Discovery {
         Some(view)
     }
 
-    /// How many online replicas a master has; `None` if it does not answer.
-    async fn replicas(&mut self, address: &Address) -> Option<usize> {
-        let refusals = self.dial.refusals.clone();
-        let question = move |con, address| replicas(con, address, refusals.clone()).boxed();
-        self.ask(vec![address.clone()], question).await.pop().map(|(_, replicas)| replicas)
-    }
-
-    /// The address that most sentinels name, of those that answer `ROLE` with master. Right after a failover the sentinels may
-    /// disagree, and an outdated one may name a former master that has come back and does not know of the failover yet.
-    async fn master_by_sentinels(&mut self, service: &str) -> Option<Address> {
+    /// The addresses that the sentinels name, and how many name each. Right after a failover they may disagree, and an outdated
+    /// one may name a former master that has come back and does not know of the failover yet: ask each for its `ROLE`.
+    async fn masters_by_sentinels(&self, service: &str) -> HashMap<Address, usize> {
         let asked = self.target.seeds.iter().map(|sentinel| {
             let dial = &self.sentinels;
             async move {
@@ -136,28 +127,22 @@ impl Discovery {
         for address in answers.into_iter().filter_map(|answer| answer.ok().flatten()) {
             *votes.entry(address).or_default() += 1;
         }
-        let refusals = self.dial.refusals.clone();
-        let question = move |con, address| is_master(con, address, refusals.clone()).boxed();
-        let masters = self.ask(votes.keys().cloned().collect(), question).await;
-        masters.into_iter().map(|(address, ())| address).max_by_key(|address| votes.get(address).copied())
+        votes
     }
 
     /// Asks all of them at once, each over its kept connection or a new one. Those that fail are left out.
-    async fn ask<T>(
-        &mut self,
-        addresses: Vec<Address>,
-        question: impl Fn(MultiplexedConnection, Address) -> BoxFuture<'static, Option<T>>,
-    ) -> Vec<(Address, T)> {
-        let (dial, question) = (&self.dial, &question);
+    async fn ask<T>(&mut self, addresses: Vec<Address>, question: Question<T>) -> Vec<(Address, T)> {
+        let dial = &self.dial;
         let asked = addresses.into_iter().map(|address| {
             let kept = self.cons.remove(&address);
             async move {
                 let answer = async {
-                    let con = match kept {
+                    let mut con = match kept {
                         Some(con) => con,
                         None => dial.plain(&address).await.ok()?,
                     };
-                    Some((con.clone(), question(con, address.clone()).await?))
+                    let answer = question(&mut con, &address, dial).await?;
+                    Some((con, answer))
                 };
                 let (con, answer) = tokio::time::timeout(ANSWER_TIMEOUT, answer).await.ok().flatten()?;
                 Some((address, con, answer))
@@ -173,37 +158,50 @@ impl Discovery {
     }
 }
 
-async fn replicas(mut con: MultiplexedConnection, address: Address, refusals: Arc<Refusals>) -> Option<usize> {
-    let info: RedisResult<String> = cmd("INFO").arg("replication").query_async(&mut con).await;
-    let info = info.inspect_err(|error| refusals.note_error(&address, error)).ok()?;
-    Some(info.lines().filter(|line| line.starts_with("slave") && line.contains("state=online")).count())
-}
+/// What a server is asked over its connection; `None` if it does not answer.
+type Question<T> = for<'a> fn(&'a mut MultiplexedConnection, &'a Address, &'a Dial) -> BoxFuture<'a, Option<T>>;
 
-async fn is_master(mut con: MultiplexedConnection, address: Address, refusals: Arc<Refusals>) -> Option<()> {
-    let role: RedisResult<Value> = cmd("ROLE").query_async(&mut con).await;
-    let role = role.inspect_err(|error| refusals.note_error(&address, error)).ok()?;
-    (text(array(&role)?.first()?)? == "master").then_some(())
-}
-
-async fn cluster_view(mut con: MultiplexedConnection, address: Address, tls: bool, refusals: Arc<Refusals>) -> Option<View> {
-    let mut both = pipe();
-    both.cmd("CLUSTER").arg("INFO").cmd("CLUSTER").arg("SHARDS");
-    let answers = con.send_packed_commands(&both, 0, 2).await.ok()?;
-    if let Some(Value::ServerError(error)) = answers.first() {
-        refusals.note(&address, error);
-    }
-    let info = text(answers.first()?)?;
-    let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
-    let table = match answers.get(1)? {
-        Value::ServerError(_) => {
-            // Before Redis 7.
-            let slots: RedisResult<Value> = cmd("CLUSTER").arg("SLOTS").query_async(&mut con).await;
-            let slots = slots.inspect_err(|error| refusals.note_error(&address, error)).ok()?;
-            table_from_slots(&slots, &address)?
-        }
-        shards => table_from_shards(shards, &address, tls)?,
+/// How many online replicas a master has.
+fn replicas<'a>(con: &'a mut MultiplexedConnection, address: &'a Address, dial: &'a Dial) -> BoxFuture<'a, Option<usize>> {
+    let ask = async move {
+        let info: RedisResult<String> = cmd("INFO").arg("replication").query_async(con).await;
+        let info = info.inspect_err(|error| dial.refusals.note_error(address, error)).ok()?;
+        Some(info.lines().filter(|line| line.starts_with("slave") && line.contains("state=online")).count())
     };
-    Some(View { table, epoch: field("cluster_current_epoch")?.parse().ok()?, ok: field("cluster_state") == Some("ok") })
+    ask.boxed()
+}
+
+fn is_master<'a>(con: &'a mut MultiplexedConnection, address: &'a Address, dial: &'a Dial) -> BoxFuture<'a, Option<()>> {
+    let ask = async move {
+        let role: RedisResult<Value> = cmd("ROLE").query_async(con).await;
+        let role = role.inspect_err(|error| dial.refusals.note_error(address, error)).ok()?;
+        (text(array(&role)?.first()?)? == "master").then_some(())
+    };
+    ask.boxed()
+}
+
+fn cluster_view<'a>(con: &'a mut MultiplexedConnection, address: &'a Address, dial: &'a Dial) -> BoxFuture<'a, Option<View>> {
+    let ask = async move {
+        let mut both = pipe();
+        both.cmd("CLUSTER").arg("INFO").cmd("CLUSTER").arg("SHARDS");
+        let answers = con.send_packed_commands(&both, 0, 2).await.ok()?;
+        if let Some(Value::ServerError(error)) = answers.first() {
+            dial.refusals.note(address, error);
+        }
+        let info = text(answers.first()?)?;
+        let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
+        let table = match answers.get(1)? {
+            Value::ServerError(_) => {
+                // Before Redis 7.
+                let slots: RedisResult<Value> = cmd("CLUSTER").arg("SLOTS").query_async(con).await;
+                let slots = slots.inspect_err(|error| dial.refusals.note_error(address, error)).ok()?;
+                table_from_slots(&slots, address)?
+            }
+            shards => table_from_shards(shards, address, dial.tls)?,
+        };
+        Some(View { table, epoch: field("cluster_current_epoch")?.parse().ok()?, ok: field("cluster_state") == Some("ok") })
+    };
+    ask.boxed()
 }
 
 fn table_from_shards(shards: &Value, asked: &Address, tls: bool) -> Option<Table> {

@@ -23,13 +23,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use ::redis::Arg;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use super::call::{Answer, Call, Entry, Route};
-use super::dial::{Address, Dial};
+use super::dial::Address;
 use super::keys::SLOTS;
-use super::topology::{Follower, Table, Topology};
-use super::{RedisConfig, RedisError, connection};
+use super::topology::{Follower, Table};
+use super::{Context, RedisError, connection};
 
 /// A pipeline holds no more commands than this …
 pub(super) const MAX_COMMANDS: usize = 256;
@@ -58,12 +57,8 @@ pub(super) struct Stats {
 /// The queues of all masters. The client has one dispatcher for writes and one for long reads.
 pub(super) struct Dispatcher {
     me: Weak<Self>,
-    pub config: Arc<RedisConfig>,
-    pub dial: Dial,
-    pub topology: Arc<Topology>,
-    pub cancel: CancellationToken,
+    pub context: Arc<Context>,
     pub stats: Stats,
-    runtime: tokio::runtime::Handle,
     state: Mutex<State>,
 }
 
@@ -105,7 +100,7 @@ impl MasterQueue {
 }
 
 impl Dispatcher {
-    pub fn new(config: Arc<RedisConfig>, dial: Dial, topology: Arc<Topology>, cancel: CancellationToken) -> Arc<Self> {
+    pub fn new(context: Arc<Context>) -> Arc<Self> {
         let slots = usize::from(SLOTS);
         let state = State {
             queues: HashMap::from([(UNASSIGNED, MasterQueue::new())]),
@@ -115,16 +110,7 @@ impl Dispatcher {
             in_flight: vec![(UNASSIGNED, 0); slots].into(),
             paused: HashMap::new(),
         };
-        Arc::new_cyclic(|me| Self {
-            me: me.clone(),
-            config,
-            dial,
-            topology,
-            cancel,
-            stats: Stats::default(),
-            runtime: tokio::runtime::Handle::current(),
-            state: Mutex::new(state),
-        })
+        Arc::new_cyclic(|me| Self { me: me.clone(), context, stats: Stats::default(), state: Mutex::new(state) })
     }
 
     /// Queues the call and waits for its answer until the deadline.
@@ -170,14 +156,14 @@ impl Dispatcher {
         let mut state = self.lock();
         let owner = state.owners[usize::from(entry.slot)];
         let Some(queue) = state.queues.get_mut(&owner) else { return Err(RedisError::Unavailable) };
-        if queue.calls.len() >= self.config.queue {
+        if queue.calls.len() >= self.context.config.queue {
             queue.expire(Instant::now());
-            if queue.calls.len() >= self.config.queue {
+            if queue.calls.len() >= self.context.config.queue {
                 return Err(RedisError::Unavailable);
             }
         }
         let load = Load { size: entry.size, of: queue.load.clone() };
-        if load.of.fetch_add(load.size, Ordering::Relaxed) > self.config.queue_bytes {
+        if load.of.fetch_add(load.size, Ordering::Relaxed) > self.context.config.queue_bytes {
             return Err(RedisError::Unavailable);
         }
         queue.calls.push_back(entry);
@@ -280,7 +266,7 @@ impl Dispatcher {
         if let Some(queue) = self.lock().queues.get_mut(&id) {
             queue.up = up;
         }
-        self.topology.note_change();
+        self.context.topology.note_change();
     }
 
     /// How many replicas the master has.
@@ -311,7 +297,7 @@ impl Dispatcher {
         state.queues.insert(id, queue);
         state.by_address.insert(address.clone(), id);
         if let Some(dispatcher) = self.me.upgrade() {
-            self.runtime.spawn(connection::run(dispatcher, id, address.clone(), wake_up));
+            self.context.runtime.spawn(connection::run(dispatcher, id, address.clone(), wake_up));
         }
         id
     }

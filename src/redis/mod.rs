@@ -31,6 +31,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -55,13 +56,21 @@ pub struct Redis {
 }
 
 struct Inner {
-    config: Arc<RedisConfig>,
-    topology: Arc<Topology>,
+    context: Arc<Context>,
     database: u16,
     writer: Arc<Dispatcher>,
     reader: Arc<Dispatcher>,
     subscriber: Subscriber,
     _tasks: DropGuard,
+}
+
+/// What the connections of a client share.
+struct Context {
+    config: RedisConfig,
+    dial: Dial,
+    topology: Topology,
+    cancel: CancellationToken,
+    runtime: Handle,
 }
 
 /// A number that changes whenever the slot table or the state of a connection has changed.
@@ -87,25 +96,24 @@ impl Redis {
     pub async fn connect(config: RedisConfig) -> Result<Self, RedisError> {
         let target = Target::parse(&config.url)?;
         let database = target.database();
-        let dial = Dial::new(&target, &config);
-        let config = Arc::new(config);
-        let cancel = CancellationToken::new();
-        let topology = Arc::new(Topology::new(&config, &target));
-        let dispatcher = || Dispatcher::new(config.clone(), dial.clone(), topology.clone(), cancel.clone());
-        let (writer, reader) = (dispatcher(), dispatcher());
-        let subscriber = Subscriber::new(config.clone(), dial.clone(), topology.clone(), cancel.clone());
+        let (dial, topology) = (Dial::new(&target, &config), Topology::new(&config, &target));
+        let context = Context { config, dial, topology, cancel: CancellationToken::new(), runtime: Handle::current() };
+        let context = Arc::new(context);
+        let (writer, reader) = (Dispatcher::new(context.clone()), Dispatcher::new(context.clone()));
+        let subscriber = Subscriber::new(context.clone());
         let follower = |dispatcher: &Arc<Dispatcher>| -> Weak<dyn Follower> {
             let dispatcher: Weak<Dispatcher> = Arc::downgrade(dispatcher);
             dispatcher
         };
-        topology.start(vec![follower(&writer), follower(&reader), subscriber.follower()]);
-        tokio::spawn(topology.clone().run(target, dial, cancel.clone()));
-        let inner = Inner { config, topology, database, writer, reader, subscriber, _tasks: cancel.drop_guard() };
+        context.topology.start(vec![follower(&writer), follower(&reader), subscriber.follower()]);
+        tokio::spawn(topology::run(context.clone(), target));
+        let _tasks = context.cancel.clone().drop_guard();
+        let inner = Inner { context, database, writer, reader, subscriber, _tasks };
         let redis = Self { inner: Arc::new(inner) };
-        if !redis.inner.config.lazy {
+        if !redis.inner.context.config.lazy {
             let mut changes = redis.watch();
             let all_up = async { while !redis.healthy() && changes.changed().await.is_ok() {} };
-            if tokio::time::timeout(redis.inner.config.deadline, all_up).await.is_err() && redis.masters_up().0 == 0 {
+            if tokio::time::timeout(redis.inner.context.config.deadline, all_up).await.is_err() && redis.masters_up().0 == 0 {
                 return Err(RedisError::Unavailable);
             }
         }
@@ -115,7 +123,7 @@ impl Redis {
     /// One script call through the group commit of its slot's master. All keys share one slot. A call whose outcome is
     /// unknown is repeated within the deadline, so a script that writes must remember its operation id ([`Script`]).
     pub async fn eval(&self, script: &'static Script, keys: &[&str], args: Vec<Bytes>) -> Result<Value, RedisError> {
-        self.eval_within(self.inner.config.deadline, script, keys, args).await
+        self.eval_within(self.inner.context.config.deadline, script, keys, args).await
     }
 
     /// [`Redis::eval`] with a deadline of its own.
@@ -169,20 +177,20 @@ impl Redis {
             let up = up.get(&address).is_some_and(|up| *up);
             MasterInfo { address: address.to_string(), slot, up, replicas }
         };
-        self.inner.topology.table().first_slots().into_iter().map(info).collect()
+        self.inner.context.topology.table().first_slots().into_iter().map(info).collect()
     }
 
     /// `host:port` of the masters; as long as none is known, the addresses in the URL.
     pub fn addresses(&self) -> Vec<String> {
         let masters: Vec<String> = self.masters().into_iter().map(|master| master.address).collect();
-        let seeds = || Target::parse(&self.inner.config.url).map(|target| target.seeds).unwrap_or_default();
+        let seeds = || Target::parse(&self.inner.context.config.url).map(|target| target.seeds).unwrap_or_default();
         if masters.is_empty() { seeds().iter().map(ToString::to_string).collect() } else { masters }
     }
 
     /// Whether every slot has a master that answers.
     pub fn healthy(&self) -> bool {
         let (up, all) = self.masters_up();
-        all > 0 && up == all && self.inner.topology.table().complete()
+        all > 0 && up == all && self.inner.context.topology.table().complete()
     }
 
     /// Whether the master of this key's slot answers.
@@ -192,7 +200,7 @@ impl Redis {
 
     /// Changes whenever the slot table or a connection does.
     pub fn watch(&self) -> watch::Receiver<TopologyVersion> {
-        self.inner.topology.watch()
+        self.inner.context.topology.watch()
     }
 
     /// The number of the database that holds the keys.
@@ -202,12 +210,12 @@ impl Redis {
 
     /// The commands and connections that Redis has refused in the last seconds.
     pub fn refusals(&self) -> &Refusals {
-        &self.inner.writer.dial.refusals
+        &self.inner.context.dial.refusals
     }
 
     /// Tries on each master the commands that the hub needs, over new connections.
     pub async fn preflight(&self) -> Vec<MasterReport> {
-        preflight::run(&self.inner.writer.dial, &self.inner.topology.table()).await
+        preflight::run(&self.inner.context.dial, &self.inner.context.topology.table()).await
     }
 
     /// The sharded subscriptions.
@@ -229,11 +237,18 @@ impl Redis {
         for arg in &args {
             cmd.arg(&arg[..]);
         }
-        Call { slot, cmd, script: Some(script), repeatable: true, acknowledged: false, deadline: self.inner.config.deadline }
+        Call {
+            slot,
+            cmd,
+            script: Some(script),
+            repeatable: true,
+            acknowledged: false,
+            deadline: self.inner.context.config.deadline,
+        }
     }
 
     fn plain_call(&self, cmd: Cmd, key: &str, repeatable: bool) -> Call {
         let slot = keys::slot(key.as_bytes());
-        Call { slot, cmd, script: None, repeatable, acknowledged: false, deadline: self.inner.config.deadline }
+        Call { slot, cmd, script: None, repeatable, acknowledged: false, deadline: self.inner.context.config.deadline }
     }
 }

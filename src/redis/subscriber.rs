@@ -13,11 +13,10 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use bytes::Bytes;
 use tokio::sync::{Notify, oneshot};
-use tokio_util::sync::CancellationToken;
 
-use super::dial::{Address, Dial};
-use super::topology::{Follower, Table, Topology};
-use super::{RedisConfig, RedisError, keys};
+use super::dial::Address;
+use super::topology::{Follower, Table};
+use super::{Context, RedisError, keys};
 
 /// Receives published messages. One task for each master calls it; both methods must return soon and never block.
 pub trait Sink: Send + Sync + 'static {
@@ -46,7 +45,7 @@ impl Subscriber {
     pub async fn subscribe(&self, channel: &str) -> Result<(), RedisError> {
         let shared = &self.shared;
         let Some(confirmed) = shared.want(channel) else { return Ok(()) };
-        match tokio::time::timeout(shared.config.deadline, confirmed).await {
+        match tokio::time::timeout(shared.context.config.deadline, confirmed).await {
             Ok(Ok(())) => Ok(()),
             // `unsubscribe` was called meanwhile.
             Ok(Err(_)) => Err(RedisError::Unavailable),
@@ -74,17 +73,9 @@ impl Subscriber {
         (state.wanted.len(), state.wanted.values().filter(|want| want.confirmed_by.is_some()).count())
     }
 
-    pub(super) fn new(config: Arc<RedisConfig>, dial: Dial, topology: Arc<Topology>, cancel: CancellationToken) -> Self {
-        let shared = Arc::new_cyclic(|me| Shared {
-            me: me.clone(),
-            config,
-            dial,
-            topology,
-            cancel,
-            sink: OnceLock::new(),
-            runtime: tokio::runtime::Handle::current(),
-            state: Mutex::new(State::default()),
-        });
+    pub(super) fn new(context: Arc<Context>) -> Self {
+        let shared =
+            Arc::new_cyclic(|me| Shared { me: me.clone(), context, sink: OnceLock::new(), state: Mutex::new(State::default()) });
         Self { shared }
     }
 
@@ -106,12 +97,8 @@ pub(super) struct Check {
 /// What the subscriber connections share.
 pub(super) struct Shared {
     me: Weak<Self>,
-    pub config: Arc<RedisConfig>,
-    pub dial: Dial,
-    pub topology: Arc<Topology>,
-    pub cancel: CancellationToken,
+    pub context: Arc<Context>,
     pub sink: OnceLock<Arc<dyn Sink>>,
-    runtime: tokio::runtime::Handle,
     state: Mutex<State>,
 }
 
@@ -137,10 +124,17 @@ struct Want {
 struct Connection {
     /// Channels to check; duplicates do no harm.
     dirty: Vec<Arc<str>>,
-    wake_up: Arc<Notify>,
+    signals: Arc<Signals>,
+}
+
+/// What the task of a subscriber connection is told.
+#[derive(Default)]
+pub(super) struct Signals {
+    /// There are dirty channels, or the master was retired.
+    pub wake_up: Notify,
     /// The master owns no slot any more. Its messages are dropped from then on: a master that hung, and has a successor, may
     /// publish what the other nodes never see.
-    retired: Arc<AtomicBool>,
+    pub retired: AtomicBool,
 }
 
 impl State {
@@ -151,7 +145,7 @@ impl State {
     fn mark_dirty(&mut self, address: &Address, channel: Arc<str>) {
         if let Some(connection) = self.connections.get_mut(address) {
             connection.dirty.push(channel);
-            connection.wake_up.notify_one();
+            connection.signals.wake_up.notify_one();
         }
     }
 }
@@ -207,7 +201,7 @@ impl Shared {
             }
             drop(state);
             // The slot table may be wrong.
-            self.topology.request_refresh();
+            self.context.topology.request_refresh();
         }
     }
 
@@ -303,7 +297,7 @@ impl Shared {
     /// Removes the connection if its master owns no slot any more. True: it is removed, and its task must end.
     pub fn remove_if_retired(&self, address: &Address) -> bool {
         let mut state = self.lock();
-        let over = state.connections.get(address).is_none_or(|connection| connection.retired.load(Relaxed));
+        let over = state.connections.get(address).is_none_or(|connection| connection.signals.retired.load(Relaxed));
         if over {
             state.connections.remove(address);
         }
@@ -315,20 +309,19 @@ impl Follower for Shared {
     fn follow(&self, table: &Arc<Table>) {
         let mut state = self.lock();
         for connection in state.connections.values_mut() {
-            connection.retired.store(true, Relaxed);
-            connection.wake_up.notify_one();
+            connection.signals.retired.store(true, Relaxed);
+            connection.signals.wake_up.notify_one();
         }
         for master in &table.masters {
             if let Some(connection) = state.connections.get_mut(&master.address) {
-                connection.retired.store(false, Relaxed);
+                connection.signals.retired.store(false, Relaxed);
                 continue;
             }
-            let wake_up = Arc::new(Notify::new());
-            let retired = Arc::new(AtomicBool::new(false));
-            let connection = Connection { dirty: Vec::new(), wake_up: wake_up.clone(), retired: retired.clone() };
+            let signals = Arc::<Signals>::default();
+            let connection = Connection { dirty: Vec::new(), signals: signals.clone() };
             state.connections.insert(master.address.clone(), connection);
             if let Some(shared) = self.me.upgrade() {
-                self.runtime.spawn(connection::run(shared, master.address.clone(), wake_up, retired));
+                self.context.runtime.spawn(connection::run(shared, master.address.clone(), signals));
             }
         }
         let before = state.table.replace(table.clone());

@@ -13,6 +13,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::Context;
 use super::config::{Kind, RedisConfig, Target};
 use super::dial::{Address, Dial};
 use super::discovery::{Discovery, View};
@@ -102,6 +103,11 @@ pub(super) trait Follower: Send + Sync {
     fn follow(&self, table: &Arc<Table>);
 }
 
+/// Keeps the table of this context up to date until the client is dropped.
+pub(super) async fn run(context: Arc<Context>, target: Target) {
+    context.topology.read_on(target, &context.dial, &context.cancel).await;
+}
+
 /// Keeps the slot table up to date.
 pub(super) struct Topology {
     state: Mutex<State>,
@@ -169,8 +175,8 @@ impl Topology {
         self.version.subscribe()
     }
 
-    /// Reads the table until cancelled.
-    pub async fn run(self: Arc<Self>, target: Target, dial: Dial, cancel: CancellationToken) {
+    /// Reads the table until the client is dropped.
+    async fn read_on(&self, target: Target, dial: &Dial, cancel: &CancellationToken) {
         let mut discovery = Discovery::new(target, dial);
         loop {
             let known = self.table();

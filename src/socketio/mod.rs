@@ -4,6 +4,7 @@
 //! Redis, or of what the events mean; who keeps a connection beyond its transport stands behind [`SessionStore`].
 
 mod acks;
+mod bind;
 mod client;
 mod connect_auth;
 mod connect_limiter;
@@ -34,6 +35,7 @@ use crate::engineio::{self, Connection, Handshake, Session};
 use crate::protocol::packet::Limits;
 
 pub use acks::AckError;
+pub use bind::{bind, bind_event};
 use client::Client;
 use connect_limiter::ConnectLimiter;
 pub use error::{Code, ConnectError, EventError};

@@ -19,7 +19,7 @@ use convoke::settings::table::Group;
 use convoke::settings::{Reader, Settings};
 use convoke::socketio::{
     Abandoned, Arrival, BoxFuture, Code, ConnectError, ConnectRequest, DisconnectReason, Event, EventError, Identity, Namespace,
-    Reply, Socket,
+    Reply, Socket, bind, bind_event,
 };
 use convoke::telemetry::metrics::{Metric, recorder};
 use hyper::{Method, StatusCode};
@@ -85,7 +85,7 @@ impl Configured for Configuration {
         let handler = Arc::new(Handler(Arc::downgrade(&counters)));
         world.node.scopes.register(COUNTER, handler.clone());
         world.timers.on(COUNTER, RESET, handler);
-        let (namespace, routed) = (counters.clone().namespace(), counters.clone());
+        let (namespace, routed) = (counters.namespace(), counters.clone());
         let routes = move |router: &mut convoke::http::router::Router| {
             router.route(Method::GET, "/counter/{id}", Shape::default(), move |call| routed.clone().show(call));
         };
@@ -121,8 +121,7 @@ impl Running for Counters {
 }
 
 impl Counters {
-    fn namespace(self: Arc<Self>) -> Namespace {
-        let [on, clicked, reset, off, lost] = [0; 5].map(|_| self.clone());
+    fn namespace(self: &Arc<Self>) -> Namespace {
         Namespace::new("/counter")
             .on_connect(|request: ConnectRequest| async move {
                 let Auth { counter, user } = request.auth()?;
@@ -134,14 +133,15 @@ impl Counters {
                 |visitor: &Visitor| serde_json::to_value(visitor).unwrap_or_default(),
                 |visitor| serde_json::from_value(visitor).ok(),
             )
-            .on_connection(move |socket, arrival| on.clone().arrived(socket, arrival))
-            .on("click", move |socket, _| clicked.clone().click(socket))
-            .on("reset", move |socket, event| reset.clone().reset_later(socket, event))
-            .on_disconnected(move |socket, reason| off.clone().gone(socket, reason))
-            .on_abandoned(move |abandoned| {
-                lost.presence.lose(abandoned);
-                async {}
-            })
+            .on_connection(bind_event(self, Self::arrived))
+            .on("click", bind_event(self, Self::click))
+            .on("reset", bind_event(self, Self::reset_later))
+            .on_disconnected(bind_event(self, Self::gone))
+            .on_abandoned(bind(self, Self::abandoned))
+    }
+
+    async fn abandoned(self: Arc<Self>, abandoned: Abandoned) {
+        self.presence.lose(abandoned);
     }
 
     async fn arrived(self: Arc<Self>, socket: Arc<Socket>, arrival: Arrival) {
@@ -173,7 +173,7 @@ impl Counters {
         Ok((hold, joined))
     }
 
-    async fn click(self: Arc<Self>, socket: Arc<Socket>) -> Result<Reply, EventError> {
+    async fn click(self: Arc<Self>, socket: Arc<Socket>, _: Event) -> Result<Reply, EventError> {
         let Visitor { scope, user } = visitor(&socket)?;
         let change = Change::Add { step: self.step, by: user };
         let changed = self.change(scope, change).await.map_err(unavailable)?;

@@ -23,18 +23,15 @@ struct Takeover {
 }
 
 /// The nodes that the registry knows.
-pub struct OtherNodes {
-    pub peers: Arc<Peers>,
-    pub registry: Arc<Registry>,
-}
+pub struct OtherNodes(pub Arc<Registry>);
 
 impl Owners for OtherNodes {
     fn give_up(&self, node: &str, pid: &str, epoch: u64) -> BoxFuture<Option<SessionSnapshot>> {
-        let (peers, registry, node) = (self.peers.clone(), self.registry.clone(), node.to_owned());
+        let (registry, node) = (self.0.clone(), node.to_owned());
         let takeover = Takeover { pid: pid.to_owned(), epoch };
         Box::pin(async move {
             let peer = tokio::time::timeout(DEADLINE, registry.find_node(&node)).await.ok()??;
-            let answer = peers.call(&peer, TAKEOVER, wire::write(peer.form, &takeover), DEADLINE).await;
+            let answer = registry.peers().call(&peer, TAKEOVER, wire::write(peer.form, &takeover), DEADLINE).await;
             let answer = answer.inspect_err(|error| tracing::debug!(%error, "the old owner does not answer")).ok()?;
             (answer.status == StatusCode::OK).then(|| wire::read(&answer.body)).flatten()
         })

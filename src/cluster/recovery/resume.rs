@@ -189,8 +189,11 @@ impl Recovery {
 fn places(claimed: &Claimed, told: Option<SessionSnapshot>, offset: Option<&Offset>) -> (Vec<(ScopeId, Position)>, Missed) {
     let (mut places, sent): (Vec<(ScopeId, Position)>, Option<SentLog>) = match told {
         Some(snapshot) => (snapshot.rooms.iter().map(SnapshotRoom::queued_place).collect(), Some(snapshot.sent)),
-        None if claimed.session.sent.is_empty() => (claimed.session.rooms.clone(), Some(SentLog::default())),
-        None => (claimed.session.rooms.clone(), wire::read(&claimed.session.sent)),
+        None => {
+            let sent = &claimed.session.sent;
+            let sent = if sent.is_empty() { Some(SentLog::default()) } else { wire::read(sent) };
+            (claimed.session.rooms.clone(), sent)
+        }
     };
     let Some(sent) = sent else {
         // Written in a form that this release does not know.

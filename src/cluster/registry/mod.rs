@@ -257,6 +257,11 @@ impl Registry {
         (state.nodes.len(), live)
     }
 
+    /// How the other nodes are called.
+    pub fn peers(&self) -> &Arc<Peers> {
+        &self.peers
+    }
+
     /// Whether this node may act.
     pub fn fence(&self) -> &Fence {
         &self.fence

@@ -161,9 +161,8 @@ impl Configured for Set {
         hand_over::wire(&world.node.peers, &sos);
         let mut dependencies = Vec::new();
         if let Some(service) = service {
-            dependencies.push(probe::watched("sosService", probe::EVERY, move || {
-                let service = service.clone();
-                async move { service.reach().await.map_err(probe::why) }
+            dependencies.push(probe::watched("sosService", probe::EVERY, service, |service| async move {
+                service.reach().await.map_err(probe::why)
             }));
         }
         dependencies.extend(probe::published_keys("publishedKeys", &self.0.identity)?);

@@ -56,7 +56,7 @@ use crate::features::sos::scripts::snapshot::SosSnapshot;
 use crate::redis::Redis;
 use crate::rooms::clock::Clock;
 use crate::rooms::timers::Timers;
-use crate::socketio::{Namespace, Socket};
+use crate::socketio::{Namespace, Socket, bind, bind_event};
 
 pub use payload::NO_SOS_ID;
 pub use service::{Created, Listed, Posted, Presence, StatusResult};
@@ -183,52 +183,37 @@ impl Sos {
 
     /// The namespace `/` with all its events.
     pub fn namespace(self: &Arc<Self>) -> Namespace {
-        /// Registers methods of the feature as handlers.
-        macro_rules! events {
-            ($namespace:expr, $($event:literal => $method:ident),+ $(,)?) => {{
-                let mut namespace = $namespace;
-                $(
-                    let sos = self.clone();
-                    namespace = namespace.on($event, move |socket, event| sos.clone().$method(socket, event));
-                )+
-                namespace
-            }};
-        }
-        let (connect, connected, disconnected) = (self.clone(), self.clone(), self.clone());
-        let (resumed, abandoned) = (self.clone(), self.clone());
-        let namespace = Namespace::new("/")
-            .on_connect(move |request| connect.clone().admit_socket(request))
-            .on_connected(move |socket| connected.clone().connected(socket))
-            .on_disconnected(move |socket, reason| disconnected.clone().disconnected(socket, reason))
+        Namespace::new("/")
+            .on_connect(bind(self, Self::admit_socket))
+            .on_connected(bind(self, Self::connected))
+            .on_disconnected(bind_event(self, Self::disconnected))
             .identity(resume::identity)
-            .on_resumed(move |socket| resumed.clone().resumed(socket))
-            .on_abandoned(move |gone| abandoned.clone().abandoned(gone))
+            .on_resumed(bind(self, Self::resumed))
+            .on_abandoned(bind(self, Self::abandoned))
             .on_move(resume::export, resume::import)
             .not_a_number("sos:status:update", error::INVALID_STATUS)
             .not_a_number("location:update", error::INVALID_LOCATION)
             .not_a_number("location:batch", error::INVALID_LOCATION)
             .not_a_number("message:send", error::INVALID_MESSAGE)
-            .judge_each("location:batch", "points");
-        events!(namespace,
-            "auth:refresh" => on_refresh,
-            "sos:init" => on_init,
-            "sos:leave" => on_leave,
-            "sos:close" => on_close,
-            "sos:status:update" => on_status,
-            "sos:ack" => on_ack,
-            "sos:watch" => on_watch,
-            "sos:unwatch" => on_unwatch,
-            "location:update" => location_update,
-            "location:batch" => location_batch,
-            "message:send" => on_message,
-            "message:history" => on_history,
-            "offer" => on_signal,
-            "answer" => on_signal,
-            "iceCandidate" => on_signal,
-            "signal" => on_signal,
-            "ping" => on_ping,
-            "heartbeat" => on_heartbeat,
-        )
+            .judge_each("location:batch", "points")
+            .on("auth:refresh", bind_event(self, Self::on_refresh))
+            .on("sos:init", bind_event(self, Self::on_init))
+            .on("sos:leave", bind_event(self, Self::on_leave))
+            .on("sos:close", bind_event(self, Self::on_close))
+            .on("sos:status:update", bind_event(self, Self::on_status))
+            .on("sos:ack", bind_event(self, Self::on_ack))
+            .on("sos:watch", bind_event(self, Self::on_watch))
+            .on("sos:unwatch", bind_event(self, Self::on_unwatch))
+            .on("location:update", bind_event(self, Self::location_update))
+            .on("location:batch", bind_event(self, Self::location_batch))
+            .on("message:send", bind_event(self, Self::on_message))
+            .on("message:history", bind_event(self, Self::on_history))
+            .on("offer", bind_event(self, Self::on_signal))
+            .on("answer", bind_event(self, Self::on_signal))
+            .on("iceCandidate", bind_event(self, Self::on_signal))
+            .on("signal", bind_event(self, Self::on_signal))
+            .on("ping", bind_event(self, Self::on_ping))
+            .on("heartbeat", bind_event(self, Self::on_heartbeat))
     }
 
     /// Lost connections that this node has still to note.

@@ -23,32 +23,40 @@ pub struct Dependency {
 /// What decides whether the node is ready.
 pub struct Health {
     pub lifecycle: Lifecycle,
-    /// How many Redis masters answer, and how many there are.
-    pub masters: Box<dyn Fn() -> (usize, usize) + Send + Sync>,
-    /// What Redis refuses, as its error codes (`OOM`, `NOPERM`, …).
-    pub refuses: Box<dyn Fn() -> Vec<&'static str> + Send + Sync>,
-    /// Why this node may not act, if so: it has no lease.
-    pub fence: Box<dyn Fn() -> Option<&'static str> + Send + Sync>,
+    /// Must not block.
+    pub state: Box<dyn Fn() -> NodeState + Send + Sync>,
     pub dependencies: Vec<Dependency>,
 }
 
+/// The state of this node and of its Redis.
+pub struct NodeState {
+    /// How many Redis masters answer, and how many there are.
+    pub masters: (usize, usize),
+    /// What Redis refuses, as its error codes (`OOM`, `NOPERM`, …).
+    pub refuses: Vec<&'static str>,
+    /// Why this node may not act, if so: it has no lease.
+    pub fence: Option<&'static str>,
+}
+
 impl Health {
-    /// Why no client should be sent here, if so. `up` masters answer.
-    fn unready(&self, up: usize) -> Option<&'static str> {
+    /// Why no client should be sent here, if so.
+    fn unready(&self, state: &NodeState) -> Option<&'static str> {
         match self.lifecycle.phase() {
             Phase::Starting => Some("starting"),
             Phase::Draining => Some("draining"),
-            Phase::Serving if up == 0 => Some("no Redis master answers"),
-            Phase::Serving => (self.fence)(),
+            Phase::Serving if state.masters.0 == 0 => Some("no Redis master answers"),
+            Phase::Serving => state.fence,
         }
     }
 
     fn ready(&self) -> Response<Body> {
-        let (up, all) = (self.masters)();
+        let state = (self.state)();
+        let unready = self.unready(&state);
+        let (up, all) = state.masters;
         let mut checks = Map::new();
-        let (mut redis, refuses) = (json!({"up": up, "masters": all}), (self.refuses)());
-        if !refuses.is_empty() {
-            redis["refuses"] = refuses.into();
+        let mut redis = json!({"up": up, "masters": all});
+        if !state.refuses.is_empty() {
+            redis["refuses"] = state.refuses.into();
         }
         checks.insert("redis".into(), redis);
         for dependency in &self.dependencies {
@@ -58,13 +66,13 @@ impl Health {
             let all_up = check["up"] != false && check.get("masters").is_none_or(|all| check["up"] == *all);
             all_up && check.get("refuses").is_none()
         };
-        let away: Vec<_> = checks.iter().filter(|(_, check)| !is_up(check)).map(|(name, _)| name.clone()).collect();
-        let unready = self.unready(up);
+        let away: Vec<_> = checks.iter().filter(|(_, check)| !is_up(check)).map(|(name, _)| name.as_str()).collect();
         let (status, code) = match unready {
             Some(_) => ("unavailable", StatusCode::SERVICE_UNAVAILABLE),
             None => ("ready", StatusCode::OK),
         };
-        let mut body = json!({"status": status, "degraded": !away.is_empty(), "away": away, "checks": checks});
+        let mut body = json!({"status": status, "degraded": !away.is_empty(), "away": away});
+        body["checks"] = checks.into();
         if let Some(reason) = unready {
             body["reason"] = reason.into();
         }
@@ -83,10 +91,9 @@ pub fn routes(router: &mut Router, health: Health, node: &str, namespaces: &[&st
     });
     let info = info.to_string();
     router.route(Method::GET, "/", Shape::Envelope, move |_| ok(info.clone()));
-    let alive = json!({"status": "ok", "service": SERVICE, "version": VERSION}).to_string();
     for path in ["/health", "/api/health", "/healthz", "/livez"] {
-        let alive = alive.clone();
-        router.route(Method::GET, path, Shape::Envelope, move |_| ok(alive.clone()));
+        let alive = || json!({"status": "ok", "service": SERVICE, "version": VERSION}).to_string();
+        router.route(Method::GET, path, Shape::Envelope, move |_| ok(alive()));
     }
     let health = Arc::new(health);
     for path in ["/ready", "/readyz"] {
@@ -121,9 +128,7 @@ mod tests {
     ) -> (u16, Value) {
         let health = Health {
             lifecycle: Lifecycle::default(),
-            masters: Box::new(move || masters),
-            refuses: Box::new(move || refuses.clone()),
-            fence: Box::new(move || fence),
+            state: Box::new(move || NodeState { masters, refuses: refuses.to_vec(), fence }),
             dependencies: vec![Dependency { name: "someService", is_there: Box::new(move || service) }],
         };
         health.lifecycle.enter(phase);

@@ -17,7 +17,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 use super::super::dial::{Address, Link};
 use super::super::discovery::Text as _;
 use super::super::keys;
-use super::{Check, Shared};
+use super::{Check, Shared, Signals};
 
 const FIRST_BACKOFF: Duration = Duration::from_millis(20);
 const LAST_BACKOFF: Duration = Duration::from_millis(500);
@@ -34,39 +34,39 @@ const MAX_QUEUED: usize = 64 << 20;
 struct Broken;
 
 /// Receives the messages of a master until it owns no slot any more or the client is dropped.
-pub(super) async fn run(shared: Arc<Shared>, address: Address, wake_up: Arc<Notify>, retired: Arc<AtomicBool>) {
-    let cancel = shared.cancel.clone();
-    let _ = cancel.run_until_cancelled(serve(&shared, &address, &wake_up, &retired)).await;
+pub(super) async fn run(shared: Arc<Shared>, address: Address, signals: Arc<Signals>) {
+    let serve = serve(&shared, &address, &signals);
+    let _ = shared.context.cancel.run_until_cancelled(serve).await;
 }
 
-async fn serve(shared: &Arc<Shared>, address: &Address, wake_up: &Arc<Notify>, retired: &Arc<AtomicBool>) {
+async fn serve(shared: &Arc<Shared>, address: &Address, signals: &Arc<Signals>) {
     let mut previous = None;
     let mut backoff = FIRST_BACKOFF;
     while !shared.remove_if_retired(address) {
-        let (inbox, messages) = inbox(shared.config.push_queue, wake_up.clone(), retired.clone());
+        let (inbox, messages) = inbox(shared.context.config.push_queue, signals.clone());
         let pushes = inbox.clone();
-        if let Ok(link) = shared.dial.link(address, previous.as_ref(), move |info| pushes.push(info)).await {
+        if let Ok(link) = shared.context.dial.link(address, previous.as_ref(), move |info| pushes.push(info)).await {
             backoff = FIRST_BACKOFF;
             previous = link.name.clone();
             shared.mark_all_dirty(address);
-            shared.topology.note_change();
+            shared.context.topology.note_change();
             // Ends when the connection, which holds the sender of the inbox, is gone and all that has arrived is passed on.
             let drain = tokio::spawn(drain(shared.clone(), address.clone(), inbox.clone(), messages));
             let closing = CloseOnDrop(inbox.clone());
             let mut connection = Connection { shared, address, link, inbox, subscribed: HashSet::new() };
-            let result = connection.run(wake_up).await;
+            let result = connection.run(&signals.wake_up).await;
             let Connection { subscribed, link, .. } = connection;
             drop(closing);
             drop(link);
             let _ = drain.await;
             shared.lost(address, subscribed);
-            shared.topology.note_change();
+            shared.context.topology.note_change();
             if result.is_ok() {
                 return;
             }
             tracing::info!(%address, "the subscriber's connection to Redis broke");
         }
-        shared.topology.request_refresh();
+        shared.context.topology.request_refresh();
         tokio::time::sleep(backoff).await;
         backoff = (backoff * 2).min(LAST_BACKOFF);
     }
@@ -85,7 +85,8 @@ struct Connection<'a> {
 impl Connection<'_> {
     /// Runs until the connection breaks, or until the master owns no slot any more (`Ok`).
     async fn run(&mut self, wake_up: &Notify) -> Result<(), Broken> {
-        let mut ping = tokio::time::interval_at(Instant::now() + self.shared.config.ping, self.shared.config.ping);
+        let mut ping =
+            tokio::time::interval_at(Instant::now() + self.shared.context.config.ping, self.shared.context.config.ping);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.note_departed();
@@ -103,11 +104,11 @@ impl Connection<'_> {
             () = tokio::time::sleep(RETRY_PAUSE), if !again.is_empty() => Ok(()),
             () = self.link.gone.cancelled() => Err(Broken),
             _ = ping.tick() => {
-                let pong = tokio::time::timeout(self.shared.config.ping, self.link.con.send_packed_command(&cmd("PING"))).await;
+                let pong = tokio::time::timeout(self.shared.context.config.ping, self.link.con.send_packed_command(&cmd("PING"))).await;
                 match pong {
                     Ok(Ok(Value::SimpleString(_))) => Ok(()),
                     Ok(Ok(Value::ServerError(error))) => {
-                        self.shared.dial.refusals.note(self.address, &error);
+                        self.shared.context.dial.refusals.note(self.address, &error);
                         Err(Broken)
                     }
                     _ => Err(Broken),
@@ -123,7 +124,7 @@ impl Connection<'_> {
     fn note_departed(&mut self) {
         let departed: Vec<_> = self.inbox.departed().into_iter().filter_map(|name| self.subscribed.take(&*name)).collect();
         if !departed.is_empty() {
-            self.shared.topology.request_refresh();
+            self.shared.context.topology.request_refresh();
             self.shared.lost(self.address, departed);
         }
     }
@@ -152,7 +153,7 @@ impl Connection<'_> {
             pipe.cmd(if *wanted { "SSUBSCRIBE" } else { "SUNSUBSCRIBE" }).arg(&**name);
         }
         let answers = self.link.con.send_packed_commands(&pipe, 0, batch.len());
-        let answers = match tokio::time::timeout(self.shared.config.response_timeout, answers).await {
+        let answers = match tokio::time::timeout(self.shared.context.config.response_timeout, answers).await {
             Ok(Ok(answers)) if answers.len() == batch.len() => answers,
             _ => return Err(Broken),
         };
@@ -161,12 +162,12 @@ impl Connection<'_> {
             match answer {
                 Value::ServerError(error) => {
                     if *wanted {
-                        self.shared.dial.refusals.note(self.address, error);
+                        self.shared.context.dial.refusals.note(self.address, error);
                         let target =
                             error.details().and_then(|text| Address::parse(text.split_ascii_whitespace().nth(1)?, self.address));
                         match (error.code(), target) {
-                            ("MOVED", Some(address)) => self.shared.topology.moved(keys::slot(name.as_bytes()), &address),
-                            _ => self.shared.topology.request_refresh(),
+                            ("MOVED", Some(address)) => self.shared.context.topology.moved(keys::slot(name.as_bytes()), &address),
+                            _ => self.shared.context.topology.request_refresh(),
                         }
                         refused.push(name.clone());
                     } else {
@@ -216,20 +217,17 @@ struct Inbox {
     /// Messages were dropped since the last gap.
     overflowed: AtomicBool,
     departed: Mutex<Vec<String>>,
-    wake_up: Arc<Notify>,
-    /// The master owns no slot any more: its messages are dropped.
-    retired: Arc<AtomicBool>,
+    signals: Arc<Signals>,
 }
 
-fn inbox(size: usize, wake_up: Arc<Notify>, retired: Arc<AtomicBool>) -> (Arc<Inbox>, mpsc::Receiver<PushInfo>) {
+fn inbox(size: usize, signals: Arc<Signals>) -> (Arc<Inbox>, mpsc::Receiver<PushInfo>) {
     let (sender, messages) = mpsc::channel(size.max(1));
     let inbox = Inbox {
         messages: Mutex::new(Some(sender)),
         queued: AtomicUsize::new(0),
         overflowed: AtomicBool::new(false),
         departed: Mutex::default(),
-        wake_up,
-        retired,
+        signals,
     };
     (Arc::new(inbox), messages)
 }
@@ -251,7 +249,7 @@ impl Inbox {
             PushKind::SUnsubscribe => {
                 if let Some(name) = info.data.first().and_then(Value::text) {
                     self.departed.lock().unwrap_or_else(PoisonError::into_inner).push(name);
-                    self.wake_up.notify_one();
+                    self.signals.wake_up.notify_one();
                 }
             }
             _ => {}
@@ -296,7 +294,7 @@ async fn drain(shared: Arc<Shared>, address: Address, inbox: Arc<Inbox>, mut mes
         let sink = shared.sink.get();
         for info in batch.drain(..) {
             inbox.queued.fetch_sub(weight(&info), Ordering::Relaxed);
-            if inbox.retired.load(Ordering::Relaxed) {
+            if inbox.signals.retired.load(Ordering::Relaxed) {
                 continue;
             }
             let mut data = info.data.into_iter();

@@ -107,20 +107,20 @@ impl Client {
             exports.push(export);
         }
         let (events_left, connects_left) = state.allowance.left(&self.io.config);
-        let gone = state.entries.iter().filter(|entry| matches!(entry, Entry::Gone(_))).map(|entry| entry.name().to_owned());
+        let gone = state.entries.iter().filter(|entry| matches!(entry, Entry::Gone(_)));
+        let gone = gone.map(|entry| entry.name().to_owned()).collect();
         let export = ClientExport {
             handshake: HandshakeExport::new(&self.handshake),
             msgpack: state.decoder.parser().map(|parser| parser == Parser::Msgpack),
             half: state.decoder.half().into_iter().map(Into::into).collect(),
-            aside: state.aside.iter().cloned().map(Into::into).collect(),
+            aside: std::mem::take(&mut state.aside).into_iter().map(Into::into).collect(),
             connects: state.connects,
             events_left: Some(events_left),
             connects_left: Some(connects_left),
-            gone: gone.collect(),
+            gone,
             sockets: exports,
         };
         state.entries.clear();
-        state.aside = Vec::new();
         state.moved = true;
         Some(wire::write(form, &export))
     }
@@ -234,8 +234,8 @@ impl Client {
     }
 
     async fn resume_each(&self, session: &Arc<Session>, parser: Parser, arriving: Vec<SocketExport>) -> bool {
-        for export in arriving {
-            let Some(socket) = self.arriving_socket(session, parser, &export) else { return false };
+        for mut export in arriving {
+            let Some(socket) = self.arriving_socket(session, parser, &mut export) else { return false };
             socket.resume_acks(export.last_ack, &export.awaited);
             let replay = match &self.io.store {
                 Some(store) => store.arrive(socket.clone(), export).await,
@@ -259,9 +259,9 @@ impl Client {
         true
     }
 
-    fn arriving_socket(&self, session: &Arc<Session>, parser: Parser, export: &SocketExport) -> Option<Arc<Socket>> {
+    fn arriving_socket(&self, session: &Arc<Session>, parser: Parser, export: &mut SocketExport) -> Option<Arc<Socket>> {
         let namespace = self.io.namespaces.get(&*export.namespace)?;
-        let data = namespace.import(export.data.clone())?;
+        let data = namespace.import(std::mem::take(&mut export.data))?;
         let (link, identity) = self.link(session, namespace, parser, data);
         let pending = PendingSocket { identity, recovery_enabled: export.recovery_enabled, previous: None, link };
         Some(pending.socket(Names { sid: export.sid.clone(), pid: export.pid.clone(), epoch: export.epoch }))

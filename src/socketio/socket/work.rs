@@ -2,13 +2,12 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::FutureExt;
 
 use super::super::connect_limiter::hold;
 use super::super::event_queue::{Job, QueueFull};
-use super::super::{Code, Config, Event, EventError, Gate, Reply, rates};
+use super::super::{Code, Config, Event, EventError, Reply, rates};
 use super::Socket;
 use crate::engineio::CloseReason;
 use crate::protocol::event::Args;
@@ -27,7 +26,7 @@ impl Socket {
 
     pub(in crate::socketio) fn push_event(self: &Arc<Self>, event: Event, config: &Config) {
         match self.events.push_event(event, config) {
-            Ok(true) => self.run(config.gate.clone(), config.gate_patience),
+            Ok(true) => self.run(config),
             Ok(false) => {}
             Err(QueueFull(event)) => self.refuse_for_rate(&event.name, event.ack_id),
         }
@@ -41,13 +40,13 @@ impl Socket {
 
     pub(in crate::socketio) fn push(self: &Arc<Self>, job: Job, config: &Config) {
         if self.events.push(job) {
-            self.run(config.gate.clone(), config.gate_patience);
+            self.run(config);
         }
     }
 
     /// Works the event queue off. A handler that panics is answered with `INTERNAL`; its socket goes on.
-    fn run(self: &Arc<Self>, gate: Gate, patience: Duration) {
-        let socket = self.clone();
+    fn run(self: &Arc<Self>, config: &Config) {
+        let (socket, gate, patience) = (self.clone(), config.gate.clone(), config.gate_patience);
         tokio::spawn(async move {
             while let Some(job) = socket.events.next() {
                 if !matches!(job, Job::Disconnected(..)) && !gate.is_open() {

@@ -27,7 +27,7 @@ use tokio_util::task::TaskTracker;
 use super::kinds;
 use super::live::Live;
 use super::signalling::Signalling;
-use crate::socketio::{Arrival, Code, ConnectError, Event, EventError, Namespace, Reply, Socket};
+use crate::socketio::{Arrival, Code, ConnectError, Event, EventError, Namespace, Reply, Socket, bind, bind_event};
 
 use caller::permitted;
 use conduct::Conduct;
@@ -97,12 +97,11 @@ impl Gateway {
                 namespace
             }};
         }
-        let [connect, arrived, gone, abandoned] = [0; 4].map(|_| self.clone());
         let namespace = Namespace::new(NAMESPACE)
-            .on_connect(move |request| connect.clone().admit_socket(request))
-            .on_connection(move |socket, arrival| arrived.clone().arrived(socket, arrival))
-            .on_disconnected(move |socket, reason| gone.clone().disconnected(socket, reason))
-            .on_abandoned(move |lost| abandoned.clone().abandoned(lost))
+            .on_connect(bind(self, Self::admit_socket))
+            .on_connection(bind_event(self, Self::arrived))
+            .on_disconnected(bind_event(self, Self::disconnected))
+            .on_abandoned(bind(self, Self::abandoned))
             .not_a_number("audio-chunk", Code("INVALID_AUDIO"))
             .identity(caller::identity)
             .on_move(caller::export, caller::import);

@@ -1,11 +1,13 @@
-//! A chat: rooms, who is there, messages that are acknowledged. A program of its own on this crate, of one node and without Redis:
+//! A chat: rooms, who is there, messages that are acknowledged. A program of its own on this crate, of one node and without
+//! Redis:
 //!
 //! ```sh
 //! cargo run --example chat -- 3000
 //! ```
 //!
 //! A client connects with `auth: {name}`, joins with `emitWithAck("join", room)`, which answers who is there, and talks with
-//! `emitWithAck("say", room, text)`, which answers how many heard it. When its connection breaks it comes back and has missed nothing.
+//! `emitWithAck("say", room, text)`, which answers how many heard it. When its connection breaks it comes back and has missed
+//! nothing.
 
 use std::sync::{Arc, LazyLock};
 

@@ -134,7 +134,8 @@ pub struct Limits {
 /// Where Redis is and how patient we are with it.
 #[derive(Clone, Debug)]
 pub struct Redis {
-    /// `redis://`, `rediss://`, `redis-cluster://`, `rediss-cluster://`, `redis-sentinel://` or `rediss-sentinel://`; it may hold a password.
+    /// `redis://`, `rediss://`, `redis-cluster://`, `rediss-cluster://`, `redis-sentinel://` or `rediss-sentinel://`; it may
+    /// hold a password.
     pub url: Secret,
     /// For one call, repeats included.
     pub deadline: Duration,

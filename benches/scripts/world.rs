@@ -79,7 +79,8 @@ impl World {
         assert_eq!(batched.accepted as usize, fixes.len());
     }
 
-    /// The end of the citizen's window (ms since 1970), and whether a fix waits for it, as `lua/sos/lib/location.lua` writes them.
+    /// The end of the citizen's window (ms since 1970), and whether a fix waits for it, as `lua/sos/lib/location.lua` writes
+    /// them.
     pub async fn set_window(&self, window: &str) {
         let (key, field) = (sos_keys::location(ID), format!("w:{}", user_tag(CITIZEN.user)));
         let set = cmd("HSET").arg(&key).arg(field).arg(format!("{window} - - - 0")).clone();

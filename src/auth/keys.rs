@@ -109,7 +109,8 @@ impl KeyRing {
         self.check_standard_claims(claims, now_seconds)
     }
 
-    /// Verifies a token, and reads from its claims and its end (seconds since 1970) whom it speaks for. Waits for a JWKS at most 3 s.
+    /// Verifies a token, and reads from its claims and its end (seconds since 1970) whom it speaks for. Waits for a JWKS at
+    /// most 3 s.
     ///
     /// # Errors
     /// All of [`AuthError`]; [`AuthError::Invalid`] also if `read` makes nothing of the claims.

@@ -1,7 +1,8 @@
-//! How a node begins to hear a scope, finds its way back after a gap, and lets go.
+//! How a node subscribes a scope, reads the log after a gap, and unsubscribes.
 //!
-//! The order of a join matters: register the socket as *holding*; subscription confirmed; one script joins and returns its
-//! position; what was held beyond that position is released. Any other order loses or repeats events.
+//! The order of a join matters. The socket is registered as *holding*. The subscription is confirmed. One script writes the
+//! join and returns its position. Messages that were held and come after that position are delivered. Any other order loses or
+//! repeats events.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -18,11 +19,11 @@ use super::scope::{LocalScope, Reading, Registered};
 use super::{LocalMember, Scopes, reap};
 use crate::core::sync::lock;
 
-/// Logs that are read at once, so that the return of a Redis is not met with a storm.
+/// Logs that are read at the same time, so that a Redis that comes back is not overloaded.
 pub const PARALLEL_FILLS: usize = 64;
-/// Entries read together with the registration, which goes the way of the writes.
+/// Entries read together with the registration, which goes over the connection for writes.
 const FIRST_LIMIT: u32 = 100;
-/// Entries read in one call from then on.
+/// Entries read in each later call.
 const FILL_LIMIT: u32 = 1_000;
 const FIRST_RETRY: Duration = Duration::from_millis(50);
 const LAST_RETRY: Duration = Duration::from_secs(1);
@@ -37,18 +38,18 @@ pub struct PendingJoin {
 }
 
 impl PendingJoin {
-    /// The socket had joined before; nothing is held then.
+    /// The socket was a member before; nothing is held then.
     pub fn was_member(&self) -> bool {
         self.was_member
     }
 
-    /// The join is written, at `position`: the membership is noted with the socket, and with who keeps it.
+    /// The join is written, at `position`: the membership is noted with the socket and in its record.
     pub async fn joined(&self, position: &Position) {
         self.note(position);
         self.scopes.keep(&self.socket).await;
     }
 
-    /// The socket has this room, and its client has had everything up to `place`.
+    /// The socket is in this room, and its client has received everything up to `place`.
     pub fn note(&self, place: &Position) {
         self.socket.enter(&self.local.id, self.local.place_of(place));
     }
@@ -58,7 +59,7 @@ impl PendingJoin {
         self.local.member(&self.socket)
     }
 
-    /// Delivers what was held and came after `position`, and the socket is a member.
+    /// Delivers the held messages that come after `position`; the socket is then a member.
     pub fn release(mut self, position: &Position) {
         self.released = true;
         self.note(position);
@@ -86,13 +87,13 @@ pub async fn hold(scopes: &Arc<Scopes>, scope: &ScopeId, member: LocalMember) ->
                 continue;
             }
         };
-        let hold = PendingJoin { scopes: scopes.clone(), local, socket, was_member, released: false };
-        attach(scopes, &hold.local).await?;
-        return Ok(hold);
+        let join = PendingJoin { scopes: scopes.clone(), local, socket, was_member, released: false };
+        attach(scopes, &join.local).await?;
+        return Ok(join);
     }
 }
 
-/// Returns when this node hears the scope.
+/// Returns when this node is subscribed to the scope.
 async fn attach(scopes: &Arc<Scopes>, local: &Arc<LocalScope>) -> Result<(), RedisError> {
     if local.is_attached() {
         return Ok(());
@@ -101,14 +102,14 @@ async fn attach(scopes: &Arc<Scopes>, local: &Arc<LocalScope>) -> Result<(), Red
     if local.is_attached() {
         return Ok(());
     }
-    // The note is written meanwhile, so that a node that reaps this one finds what it was about to join.
+    // The note is written meanwhile, so that a node that cleans up after this one finds the scope.
     let channel = scopes.channel(&local.id);
     let (subscribed, ()) = tokio::join!(scopes.redis.subscriber().subscribe(&channel), reap::note(scopes, &local.id));
     subscribed?;
     local.begin_attach();
-    let attached = read(scopes, local).await.map(|missed| take(scopes, local, missed));
+    let attached = read(scopes, local).await.map(|missed| deliver(scopes, local, missed));
     if !matches!(attached, Ok(true)) {
-        // What arrives waits until the log was read.
+        // Messages wait until the log is read.
         fill_in_background(scopes, local.clone());
     }
     attached.map(|_| ())
@@ -117,11 +118,11 @@ async fn attach(scopes: &Arc<Scopes>, local: &Arc<LocalScope>) -> Result<(), Red
 struct Missed {
     generation: u64,
     log: Log,
-    /// A failover has taken back a part of what was delivered here.
+    /// A failover has lost a part of what was delivered here.
     forked: bool,
 }
 
-/// Registers this node as a listener, and reads what it missed, or the beginning of that.
+/// Registers this node as a listener, and reads the first part of what it missed.
 async fn read(scopes: &Scopes, local: &LocalScope) -> Result<Missed, RedisError> {
     let Reading { generation, cursor, base } = local.begin_read();
     let node = scopes.node();
@@ -142,7 +143,7 @@ async fn read(scopes: &Scopes, local: &LocalScope) -> Result<Missed, RedisError>
     if let (true, Some(cursor), Some(base)) = (log.reset, cursor, base)
         && cursor.epoch == log.epoch
     {
-        // What others have confirmed may stand before our cursor: read again from where the two ways were surely one.
+        // After a failover the log may have continued from before this cursor: read again from a position that is in both.
         let log = scope_read(&OnReader(&scopes.redis), &local.id, &Position { id: base, ..cursor }, FILL_LIMIT).await?;
         if !log.reset {
             scopes.counters.forks.fetch_add(1, Relaxed);
@@ -153,7 +154,7 @@ async fn read(scopes: &Scopes, local: &LocalScope) -> Result<Missed, RedisError>
     Ok(Missed { generation, log, forked: false })
 }
 
-/// Reads on, over the connection on which no write waits. A reset says that the registration may be gone as well.
+/// Reads on, over the reader connection. After a reset the registration may be gone too: `None`.
 async fn read_on(scopes: &Scopes, local: &LocalScope) -> Result<Option<Missed>, RedisError> {
     let Reading { generation, cursor: Some(place), .. } = local.begin_read() else { return Ok(None) };
     let log = scope_read(&OnReader(&scopes.redis), &local.id, &place, FILL_LIMIT).await?;
@@ -161,10 +162,10 @@ async fn read_on(scopes: &Scopes, local: &LocalScope) -> Result<Option<Missed>, 
 }
 
 /// Delivers what was read; true when nothing is missing any more.
-fn take(scopes: &Arc<Scopes>, local: &Arc<LocalScope>, Missed { generation, log, .. }: Missed) -> bool {
+fn deliver(scopes: &Arc<Scopes>, local: &Arc<LocalScope>, Missed { generation, log, .. }: Missed) -> bool {
     let mut outcome = Outcome::default();
     let filled = local.fill(generation, log, &mut outcome);
-    outcome.tell_listener(scopes, &local.id);
+    outcome.notify_listener(scopes, &local.id);
     outcome.flush(&scopes.counters);
     filled
 }
@@ -178,8 +179,8 @@ pub fn fill_soon(scopes: &Arc<Scopes>, scope: &ScopeId) {
     }
 }
 
-/// A publisher found that fewer nodes hear this scope than listen: perhaps it is this one that has gone deaf without having
-/// noticed. Subscribes again and reads what was missed; or, where nobody is here any more, says so.
+/// A publisher has found that fewer nodes received a message of this scope than are registered: this node may have lost its
+/// subscription without noticing. Subscribes again and reads what was missed. A node without members unregisters.
 pub fn resubscribe(scopes: &Arc<Scopes>, scope: &ScopeId) {
     let channel = scopes.channel(scope);
     if scopes.find(scope).is_some() {
@@ -188,14 +189,14 @@ pub fn resubscribe(scopes: &Arc<Scopes>, scope: &ScopeId) {
     }
     let (scopes, scope) = (scopes.clone(), scope.clone());
     tokio::spawn(async move {
-        // Not found and registered all the same: the last word of a detach was lost. A socket that joins meanwhile registers anew,
-        // and is told by the next nudge should this have come in between.
+        // It has no members but is registered: a detach was lost. A socket that joins meanwhile registers the node again;
+        // should this call undo that, the next nudge repairs it.
         let _ = scope_detach(&scopes.redis, &scope, &scopes.node()).await;
         fill_soon(&scopes, &scope);
     });
 }
 
-/// This node has another name than the one under which it listens.
+/// This node has a new name: registers it as a listener under that.
 pub fn attach_again(scopes: &Arc<Scopes>, local: Arc<LocalScope>) {
     let noting = scopes.clone();
     tokio::spawn(async move {
@@ -213,7 +214,7 @@ pub fn fill_in_background(scopes: &Arc<Scopes>, local: Arc<LocalScope>) {
         loop {
             let Some(scopes) = scopes.upgrade() else { return };
             if local.is_empty() {
-                // The next that comes attaches; the cursor still says from where.
+                // The next member attaches the scope again, from the cursor.
                 return detach_soon(&scopes, local);
             }
             let Ok(permit) = scopes.fills.acquire().await else { return };
@@ -226,13 +227,13 @@ pub fn fill_in_background(scopes: &Arc<Scopes>, local: Arc<LocalScope>) {
                 Ok(Some(missed)) => {
                     if missed.log.reset || missed.forked {
                         reset = true;
-                        // A Redis that came back empty, or without its newest writes, has lost the note as well.
+                        // A Redis that came back empty, or without its newest writes, may have lost the note too.
                         reap::note(&scopes, &local.id).await;
                     }
                     onward = missed.log.more;
                     pause = FIRST_RETRY;
                     scopes.counters.fills.fetch_add(1, Relaxed);
-                    if take(&scopes, &local, missed) {
+                    if deliver(&scopes, &local, missed) {
                         if let Some(listener) = scopes.listener(local.id.kind) {
                             listener.refilled(&local.id, local.members(), reset);
                         }
@@ -259,7 +260,7 @@ pub fn detach_soon(scopes: &Arc<Scopes>, local: Arc<LocalScope>) {
         let Some(attached) = local.begin_detach() else { return };
         if attached {
             scopes.redis.subscriber().unsubscribe(&scopes.channel(&local.id)).await;
-            // If this fails the scope believes in one listener too many until its state ends: a nudge too many, no harm.
+            // If this fails, one listener too many stays registered until the scope ends; it only causes needless nudges.
             let _ = scope_detach(&scopes.redis, &local.id, &scopes.node()).await;
             reap::unnote(&scopes, &local.id).await;
         }

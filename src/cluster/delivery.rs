@@ -1,4 +1,4 @@
-//! One message on its way to the members of a scope: whom it is for, and how it is written for each of them.
+//! The delivery of one message to the members of a scope: who gets it, and its encoding for each of them.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, LazyLock, OnceLock};
@@ -12,10 +12,10 @@ use crate::socketio::Socket;
 use super::LocalMember;
 use super::message::{Audience, Except, Message};
 
-/// A message on its way to members: encoded at most once for each namespace and parser, with and without its offset.
+/// A message for the members of a scope, encoded at most once for each namespace and parser, with and without its offset.
 pub struct Delivery {
     message: Message,
-    /// Of a logged message its id, of a volatile one the id before it.
+    /// The id of a logged message; for a volatile one the id of the logged message before it.
     at: StreamId,
     logged: bool,
     epoch: Arc<str>,
@@ -24,8 +24,8 @@ pub struct Delivery {
     encoded: OnceLock<Encoded>,
 }
 
-/// What is encoded for the sockets of one namespace, and behind it for those of others. Members of one scope are nearly always
-/// of one namespace, whose frames stand here without an allocation of their own.
+/// The frames for one namespace, then in `next` those for the others. The members of a scope are nearly always in one namespace,
+/// whose frames need no allocation of their own here.
 struct Encoded {
     namespace: &'static str,
     /// By parser, without and with an offset.
@@ -46,7 +46,7 @@ impl Delivery {
         Arc::new(Self { message, at, logged, epoch: epoch.clone(), key, offset: OnceLock::new(), encoded: OnceLock::new() })
     }
 
-    /// Queues it to a socket, live or as something missed; true when the caller owes a flush.
+    /// Queues it to a socket, live or as part of a replay; true when the caller must flush the session.
     pub fn queue(&self, scope: &ScopeId, socket: &Socket, missed: bool) -> bool {
         if !self.logged || !socket.recovery_enabled() {
             return socket.queue(self.frames(socket, None), self.key);
@@ -101,7 +101,7 @@ impl Delivery {
             }
     }
 
-    /// Whether a member that joined at `position` still needs it. In another log everything is new.
+    /// Whether it comes after `position`, at which a member has joined. In another log everything does.
     pub fn is_after(&self, position: &Position) -> bool {
         let beyond = if self.logged { self.at > position.id } else { self.at >= position.id };
         beyond || *self.epoch != *position.epoch

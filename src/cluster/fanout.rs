@@ -1,5 +1,5 @@
-//! From the subscriber to the sockets. A worker takes all that has arrived, queues it into the members' outboxes, and then
-//! flushes each session that was touched once: no task wakes for a send, and under load many frames share a system call.
+//! From the subscriber to the sockets. A worker takes all messages that have arrived, queues them into the members' outboxes, and
+//! then flushes each session once. No task is woken for a send, and under load many frames share a system call.
 
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -15,10 +15,10 @@ use super::message::Envelope;
 use super::outcome::Outcome;
 use super::{Scopes, attach};
 
-/// Messages that may wait for a worker, and their bytes; the log has those for which there is no room.
+/// Messages that may wait for a worker, and their bytes. What finds no room is read from the log later.
 const QUEUE: usize = 8_192;
 const QUEUE_BYTES: usize = 32 << 20;
-/// A batch ends after so many deliveries, so that the first of them need not wait for the last.
+/// Sessions are flushed after so many deliveries, so that the first need not wait for the last.
 const BATCH_DELIVERIES: u64 = 8_192;
 
 pub struct Incoming {
@@ -26,10 +26,10 @@ pub struct Incoming {
     payload: Bytes,
 }
 
-/// The way to one worker.
+/// The queue of one worker.
 pub struct Worker {
     queue: mpsc::Sender<Incoming>,
-    /// Bytes that wait in it.
+    /// Bytes in the queue.
     waiting: Arc<AtomicUsize>,
 }
 
@@ -39,7 +39,7 @@ impl Worker {
         (Self { queue, waiting: Arc::default() }, receiver)
     }
 
-    /// Gives it back if there is no room for it.
+    /// Queues a message; returns it if there is no room.
     fn offer(&self, incoming: Incoming) -> Result<(), Incoming> {
         let size = incoming.payload.len();
         if self.waiting.fetch_add(size, Relaxed) + size > QUEUE_BYTES {
@@ -53,7 +53,7 @@ impl Worker {
     }
 }
 
-/// Starts the workers and points the subscriber at them. The worker of a scope is the same for life, its queue FIFO.
+/// Starts the workers and connects the subscriber to them. A scope always has the same worker, whose queue is FIFO.
 pub fn spawn(scopes: &Arc<Scopes>) {
     let count = std::thread::available_parallelism().map_or(2, NonZero::get);
     let workers = (0..count).map(|_| {
@@ -99,7 +99,7 @@ async fn work(scopes: Weak<Scopes>, mut incoming: mpsc::Receiver<Incoming>, wait
                 Some(envelope) => local.receive(envelope, &mut outcome),
                 None => tracing::error!(%scope, "a message on a scope's channel cannot be read"),
             }
-            outcome.tell_listener(&scopes, &scope);
+            outcome.notify_listener(&scopes, &scope);
             if std::mem::take(&mut outcome.must_fill) {
                 attach::fill_in_background(&scopes, local);
             }

@@ -1,4 +1,4 @@
-//! Who this node is: a name that others know it by, and a tag that stands in the sids that it gives out.
+//! The identity of this node: its name in the cluster, and the tag in the session ids that it creates.
 
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ impl NodeIdentity {
         Arc::clone(&self.node.load())
     }
 
-    /// From now on this node is another one of the same name; returns the new name.
+    /// Takes a new incarnation; returns the new name.
     pub fn renew(&self) -> Arc<str> {
         let node = incarnation(&self.label);
         self.node.store(Arc::new(node.clone()));
@@ -46,7 +46,7 @@ impl NodeIdentity {
     }
 }
 
-/// The label of a node, of its name.
+/// The label in a node's name.
 pub fn label_of(node: &str) -> &str {
     node.rsplit_once('.').map_or(node, |(label, _)| label)
 }

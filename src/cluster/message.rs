@@ -1,4 +1,4 @@
-//! What travels on a scope's channel and stands in its log.
+//! The messages on a scope's channel and in its log.
 //!
 //! ```text
 //! <epoch> <prev> <id>\n      the envelope; `~` in place of the id of a volatile message
@@ -12,26 +12,25 @@ use smallvec::SmallVec;
 use crate::core::{ScopeId, StreamId};
 use crate::protocol::event::Args;
 
-/// Who of a scope's members gets a message.
+/// Which members of a scope get a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Audience {
     All,
     Roles(SmallVec<[Box<str>; 2]>),
     User(Box<str>),
     Socket(Box<str>),
-    /// The nodes themselves, never a socket.
+    /// The nodes, no socket: a control message.
     Nodes,
 }
 
-/// Who does not get it all the same.
+/// Which of them do not get it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Except {
     Nobody,
     Socket(Box<str>),
-    /// Sockets that are members of that scope, too, and have a copy from there: `@<kind>:<id>`.
+    /// Sockets that are members of that scope too, and get a copy there: `@<kind>:<id>`.
     MembersOf(ScopeId),
-    /// Sockets that are members of another scope with this id, of whatever kind: `@<id>`, as nodes of earlier releases write
-    /// and read it.
+    /// Sockets that are members of another scope with this id, of any kind: `@<id>`, the form of earlier releases.
     MembersOfAny(Box<str>),
 }
 
@@ -40,7 +39,7 @@ pub enum Except {
 pub struct Message {
     pub audience: Audience,
     pub except: Except,
-    /// Of a volatile message: it replaces an earlier one with the same key.
+    /// For a volatile message: it replaces an earlier one with the same key.
     pub key: Option<Box<str>>,
     pub args: Args,
 }
@@ -57,7 +56,7 @@ pub struct Envelope {
 }
 
 impl Envelope {
-    /// `None` if this is nothing that a node of the cluster would have published.
+    /// `None` if no node of the cluster could have published this.
     pub fn parse(payload: &Bytes) -> Option<Self> {
         let (head, body) = split_line(payload)?;
         let mut words = std::str::from_utf8(&head).ok()?.split(' ');

@@ -1,12 +1,12 @@
-//! Scopes on this node: who is a member here, what arrives for them, and the way back after a gap.
+//! Scopes on this node: their members, the messages for them, and reading the log after a gap.
 //!
 //! ```text
-//! Subscriber ─► Sink::message ─► worker of the scope ─► LocalScope: order, audience ─► outboxes ─► one flush a session
+//! Subscriber ─► Sink::message ─► worker of the scope ─► LocalScope: order, audience ─► outboxes ─► one flush per session
 //!                    gap ─► fill: lua/scope_attach from the cursor ─► the same members, in the same order
 //! ```
 //!
-//! Logged events reach sockets only from the channel or the log, never from the publisher's own reply: otherwise two nodes
-//! would see two orders. What the events mean is the business of the features.
+//! Logged events reach sockets only through the channel or the log, never directly from the publisher: otherwise two nodes would
+//! see two orders. Only the features know what the events mean.
 
 mod attach;
 mod delivery;
@@ -51,7 +51,7 @@ use registry::Registry;
 use scope::LocalScope;
 
 const SHARDS: usize = 64;
-/// How long timers wait while this node may not act, before they try again later.
+/// How long timers wait for the gate while this node may not act; then they try again later.
 const GATE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A socket of this node in a scope.
@@ -62,7 +62,7 @@ pub struct LocalMember {
     pub role: Arc<str>,
 }
 
-/// What a feature wants to know of its scopes. Neither may block: both are called between two messages.
+/// What a feature does for its scopes. None of these may block: they are called between two messages.
 pub trait ScopeListener: Send + Sync + 'static {
     /// A control message, in the order of the log: the events before it have been queued to the members.
     fn control(&self, scope: &ScopeId, args: &Bytes);
@@ -74,30 +74,29 @@ pub trait ScopeListener: Send + Sync + 'static {
     /// Makes a socket that its client has got back a member again, unannounced, under the socket's epoch.
     fn rejoin(&self, scope: ScopeId, socket: Arc<Socket>) -> BoxFuture<Result<Rejoined, NotRejoined>>;
 
-    /// A dead node was a listener of this scope, which may have no member here: its members count as lost, and what it had
-    /// taken upon itself is left to others. Several nodes may be told so. `due_in`: then the timer is due that
-    /// [`lost_timer`](Self::lost_timer) names; the scope is noted as the dead node's until the future is done.
+    /// A dead node was a listener of this scope, which may have no member here. Its members count as lost, and its work for the
+    /// scope is free for other nodes. Several nodes may be told. `due_in`: when the timer of [`lost_timer`](Self::lost_timer) is
+    /// due. The scope stays noted for the dead node until the future is done.
     fn reaped(&self, scope: &ScopeId, due_in: Option<Duration>) -> BoxFuture<()>;
 
     /// The timer that is set when a connection in this scope is lost, so that presence is announced. Where there is one, changes of
     /// presence are noted in the scope until they are announced.
     fn lost_timer(&self, scope: &ScopeId) -> Option<LostTimer>;
 
-    /// A node is dead, as every other node learns: what it had taken upon itself in scopes where it had no member (any more) is
-    /// left to others.
+    /// A node is dead; every other node learns this. Its work in scopes without a member of that node is free for other nodes.
     fn node_died(&self);
 }
 
-/// A join of a socket that goes on, still holding.
+/// The join of a resumed socket, still holding.
 pub struct Rejoined {
     pub hold: PendingJoin,
     pub position: Position,
 }
 
-/// Why a socket is no member again.
+/// Why a socket could not rejoin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotRejoined {
-    /// It has no place there any more.
+    /// It may not be a member any more.
     Refused,
     /// Redis does not answer.
     Unavailable,
@@ -114,11 +113,11 @@ pub struct Counters {
     pub fills: AtomicU64,
     /// Forks after a failover.
     pub forks: AtomicU64,
-    /// Publishes that fewer nodes heard than listen.
+    /// Publishes that fewer nodes received than are registered.
     pub deaf: AtomicU64,
     /// Scopes whose listeners were nudged because of that.
     pub nudges: AtomicU64,
-    /// Messages that a worker had no room for; the log has them.
+    /// Messages that a worker had no room for; they are read from the log.
     pub overrun: AtomicU64,
 }
 
@@ -140,12 +139,12 @@ pub struct Scopes {
 }
 
 impl Scopes {
-    /// Of a node that is not part of a cluster. Must be called inside a Tokio runtime.
+    /// For a node that is not part of a cluster. Must be called inside a Tokio runtime.
     pub fn new(redis: Redis, identity: Arc<NodeIdentity>) -> Arc<Self> {
         Self::build(redis, identity, None, None)
     }
 
-    /// `registry` says which nodes live, and `nudger` wakes those that have gone deaf. Must be called inside a Tokio runtime.
+    /// `registry` knows which nodes live, and `nudger` repairs lost subscriptions. Must be called inside a Tokio runtime.
     fn in_cluster(redis: Redis, identity: Arc<NodeIdentity>, registry: Arc<Registry>, nudger: Nudger) -> Arc<Self> {
         Self::build(redis, identity, Some(registry), Some(nudger))
     }
@@ -169,7 +168,7 @@ impl Scopes {
         scopes
     }
 
-    /// Node id and incarnation, without spaces. It may change: see [`NodeIdentity`].
+    /// Label and incarnation of this node, without spaces. It may change: see [`NodeIdentity`].
     pub fn node(&self) -> Arc<str> {
         self.identity.node()
     }
@@ -191,7 +190,7 @@ impl Scopes {
         keys::scope_channel(scope, self.redis.database())
     }
 
-    /// Which nodes there are; `None` if this one is not part of a cluster.
+    /// The registry of nodes; `None` if this one is not part of a cluster.
     pub fn registry(&self) -> Option<&Arc<Registry>> {
         self.registry.as_ref()
     }
@@ -201,7 +200,7 @@ impl Scopes {
         self.registry.as_ref().is_none_or(|registry| registry.is_live(node))
     }
 
-    /// Waits until this node may act; false if it may not for a while. For what nobody waits for: timers and sweeps.
+    /// Waits until this node may act; false if it may not for a while. For background work: timers and sweeps.
     pub async fn may_act(&self) -> bool {
         match &self.registry {
             Some(registry) => registry.fence().gate().pass(GATE_PATIENCE).await,
@@ -217,8 +216,8 @@ impl Scopes {
         }
     }
 
-    /// A feature has scopes of this kind: its listener is told of control messages and gaps in them, and lets sockets in again.
-    /// What names a kind that is not registered is refused. The first call for a kind counts.
+    /// Registers the listener of the feature that has scopes of this kind. Scopes of other kinds are refused. Only the first
+    /// call for a kind has an effect.
     pub fn register(&self, kind: Kind, listener: Arc<dyn ScopeListener>) {
         self.listeners.rcu(|known| {
             let mut all = HashMap::clone(known);
@@ -236,7 +235,7 @@ impl Scopes {
         self.listeners.load().contains_key(&kind)
     }
 
-    /// A node is dead.
+    /// Another node is dead.
     fn node_died(&self) {
         self.listeners.load().values().for_each(|listener| listener.node_died());
     }
@@ -245,16 +244,16 @@ impl Scopes {
         let _ = self.recovery.set(recovery);
     }
 
-    /// The socket's rooms have changed, or whose it is: its record is written before this returns, or, if Redis does not answer
-    /// within a second, soon.
+    /// The socket's rooms or its identity have changed: writes its record. If Redis does not answer within a second, it is
+    /// written later.
     pub async fn keep(&self, socket: &Arc<Socket>) {
         if let Some(recovery) = self.recovery.get().and_then(Weak::upgrade) {
             recovery.keep(socket).await;
         }
     }
 
-    /// Registers a socket as *holding* and makes sure that this node hears the scope: what is published from now on waits
-    /// until [`PendingJoin::release`] is told the position of the join. A PendingJoin that is dropped cancels the join.
+    /// Registers a socket as *holding* and subscribes this node to the scope: messages from now on wait until
+    /// [`PendingJoin::release`] gets the position of the join. Dropping a PendingJoin cancels the join.
     pub async fn hold(
         self: &Arc<Self>,
         scope: &ScopeId,
@@ -275,14 +274,14 @@ impl Scopes {
         self.find(scope).map(|local| local.members()).unwrap_or_default()
     }
 
-    /// The role that counts for audiences.
+    /// Sets the role that counts for audiences.
     pub fn set_role(&self, scope: &ScopeId, sid: &str, role: &str) {
         if let Some(local) = self.find(scope) {
             local.set_role(sid, role);
         }
     }
 
-    /// Ends a local membership. With the last one the subscription goes, in the background. No script is run.
+    /// Ends a local membership. With the last one the scope is unsubscribed in the background. No script is run.
     pub fn leave(self: &Arc<Self>, scope: &ScopeId, socket: &Arc<Socket>) {
         let Some(local) = self.find(scope) else { return };
         let Some((_, is_empty)) = local.take(socket) else { return };
@@ -294,7 +293,7 @@ impl Scopes {
         }
     }
 
-    /// [`Scopes::leave`] of a socket that goes on elsewhere: says up to where everything was queued to it, and nothing beyond.
+    /// [`Scopes::leave`] for a socket that another one continues. Returns the position up to which exactly everything was queued.
     pub fn take(self: &Arc<Self>, scope: &ScopeId, socket: &Socket) -> Option<Position> {
         let local = self.find(scope)?;
         let (place, is_empty) = local.take(socket)?;
@@ -321,7 +320,7 @@ impl Scopes {
         }
     }
 
-    /// Notes how many nodes heard a write, of those that listen. If somebody did not, all are woken.
+    /// Compares how many nodes received a write with how many are registered. If one did not, all are nudged.
     pub fn written(self: &Arc<Self>, scope: &ScopeId, heard: Option<u32>, listeners: u32) {
         if heard.is_some_and(|heard| heard < listeners) {
             self.counters.deaf.fetch_add(1, Ordering::Relaxed);

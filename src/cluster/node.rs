@@ -1,4 +1,4 @@
-//! A node of the cluster: who it is, how it reaches the others, which of them live, and the scopes that it hears.
+//! A node of the cluster: its identity, the connections to the other nodes, the registry, and its scopes.
 //!
 //! ```ignore
 //! let node = Node::new(config, redis);
@@ -26,26 +26,26 @@ use crate::peer::{Answer, Peers};
 use crate::redis::Redis;
 use crate::settings::Secret;
 
-/// What an operator sets.
+/// Settings of a node.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Unique in the cluster.
     pub node_id: Box<str>,
-    /// Without it the node has no peer port, and must be the only one.
+    /// Without it the node has no peer port and must be the only one.
     pub secret: Option<Secret>,
     /// Where the peer port listens.
     pub host: IpAddr,
     /// 0: any free port.
     pub peer_port: u16,
-    /// How long a client may be away and still get its connection back; zero: not at all.
+    /// How long a client may be away and still get its connection back; zero: no recovery.
     pub recovery_window: Duration,
     /// How long this node counts as alive without renewing its lease.
     pub lease: Duration,
-    /// Where the others reach this node; `None`: at `host`, or at the address from which this node reaches Redis.
+    /// The address at which other nodes reach this one; `None`: `host`, or the local address of its connections to Redis.
     pub address: Option<IpAddr>,
 }
 
-/// Everything that one process has one of.
+/// The parts of a node.
 pub struct Node {
     config: Config,
     redis: Redis,
@@ -93,10 +93,10 @@ impl LocalNode for Local {
 }
 
 impl Node {
-    /// Puts it together. Nothing is said to anybody yet. Must be called inside a Tokio runtime.
+    /// Builds a node. It contacts no other node yet. Must be called inside a Tokio runtime.
     pub fn new(config: Config, redis: Redis) -> Arc<Self> {
         let identity = NodeIdentity::new(&config.node_id);
-        // A node that stays alone calls nobody, and nobody can call it.
+        // A node without a secret has no peer port, and no other node calls it.
         let secret = config.secret.clone().unwrap_or_else(|| Secret::new(ids::random(32)));
         let peers = Peers::new(&secret, identity.tag());
         let registry = Registry::new(redis.clone(), identity.clone(), peers.clone(), config.secret.is_some(), config.lease);
@@ -144,7 +144,7 @@ impl Node {
         self.registry.joined().await
     }
 
-    /// Returns when it turns out, after the start, that this node may not join.
+    /// Returns if this node is refused by the cluster after the start.
     pub async fn refused(&self) -> StartError {
         self.registry.refused().await
     }
@@ -154,7 +154,7 @@ impl Node {
         self.config.secret.is_some()
     }
 
-    /// Gives up the lease. The last thing that a node does, when its sockets are gone.
+    /// Gives up the lease: the last step, when all sockets are gone.
     pub async fn leave(&self) {
         self.registry.leave().await;
     }
@@ -167,7 +167,7 @@ impl Node {
         }
     }
 
-    /// No packet is sent: this only asks the kernel which way it would take.
+    /// Asks the kernel for the local address; no packet is sent.
     async fn address_towards_redis(&self) -> Option<IpAddr> {
         let towards = async |any: IpAddr, address: &str| {
             let socket = UdpSocket::bind((any, 0)).await.ok()?;

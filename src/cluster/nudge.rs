@@ -1,5 +1,6 @@
-//! A node that went deaf without noticing is woken by the next one that publishes: Redis tells how many heard a message, and
-//! fewer than listen means that somebody did not. Then all of them subscribe and read the log again.
+//! Repairs a subscription that a node has lost without noticing. Redis tells a publisher how many subscribers received a
+//! message. If they are fewer than the registered nodes, the publisher nudges all of these: they subscribe again and read the
+//! log.
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::Relaxed;
@@ -19,9 +20,9 @@ use crate::peer::{Answer, Peers};
 
 const NUDGE: &str = "/nudge";
 const DEADLINE: Duration = Duration::from_secs(2);
-/// A scope is nudged at most so often.
+/// The least time between two nudges of a scope.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Scopes that are remembered for that, beyond which old ones are thrown out.
+/// Scopes whose last nudge is remembered; beyond that old ones are removed.
 const REMEMBERED: usize = 4_096;
 
 /// Nudges the listeners of a scope.
@@ -44,7 +45,7 @@ impl Nudger {
         Self { registry, last: Mutex::default() }
     }
 
-    /// Fewer nodes than listen heard a message of this scope.
+    /// Fewer nodes than are registered received a message of this scope.
     pub fn nudge(&self, scopes: &Arc<Scopes>, scope: &ScopeId) {
         if !self.is_due(scope) {
             return;

@@ -1,4 +1,4 @@
-//! What a step of a scope leaves to be done once its lock is free.
+//! What remains to be done after a step of a scope, when its lock is free.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -9,24 +9,24 @@ use super::{Counters, Scopes};
 use crate::core::ScopeId;
 use crate::engineio::Session;
 
-/// So many sessions are flushed by one task: each flush may be a system call.
+/// Sessions that one task flushes: each flush may be a system call.
 const FLUSH_PART: usize = 512;
 
 #[derive(Default)]
 pub struct Outcome {
-    /// Sessions that were given something.
+    /// Sessions to which something was queued.
     pub dirty: Vec<Arc<Session>>,
     /// Control messages, in order.
     pub control: Vec<Bytes>,
     pub deliveries: u64,
     pub forks: u64,
-    /// Something is missing: the log must be read.
+    /// A message is missing: the log must be read.
     pub must_fill: bool,
 }
 
 impl Outcome {
-    /// Tells the feature of the scope what was said to the nodes.
-    pub(super) fn tell_listener(&mut self, scopes: &Scopes, scope: &ScopeId) {
+    /// Gives the control messages to the feature of the scope.
+    pub(super) fn notify_listener(&mut self, scopes: &Scopes, scope: &ScopeId) {
         if self.control.is_empty() {
             return;
         }
@@ -38,7 +38,7 @@ impl Outcome {
         }
     }
 
-    /// Writes to each session that was given something. A very large room is cut in parts, each flushed by a task of its own.
+    /// Flushes each session to which something was queued. A very large room is split into parts, each flushed by its own task.
     pub(super) fn flush(&mut self, counters: &Counters) {
         counters.deliveries.fetch_add(std::mem::take(&mut self.deliveries), Relaxed);
         counters.forks.fetch_add(std::mem::take(&mut self.forks), Relaxed);

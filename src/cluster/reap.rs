@@ -1,4 +1,4 @@
-//! Which scopes a node listens to, as a hint for the others; and what they do with them when it is dead.
+//! Notes in Redis which scopes a node listens to, and cleans up those scopes when the node is dead.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -11,15 +11,15 @@ use crate::cluster::scripts::scope::{Reaped, scope_reap};
 use crate::core::ScopeId;
 use crate::redis::{Redis, RedisError, Value, cmd, keys};
 
-/// Nobody waits longer for the hint to be written; then it is written later.
+/// How long to wait for the note to be written; then it is written in the background.
 const HINT_DEADLINE: Duration = Duration::from_secs(1);
 const HINT_RETRY: Duration = Duration::from_secs(2);
-/// Scopes that are read of a dead node at a time, at random, so that those who reap it share the work.
+/// Scopes of a dead node that are read at a time, at random, so that the nodes that clean up share the work.
 const READ: usize = 256;
-/// Scopes that are reaped at once.
+/// Scopes that are cleaned up at the same time.
 const PARALLEL: usize = 32;
 
-/// Notes that this node listens to a scope. Returns within a second; what could not be written then is written later.
+/// Notes that this node listens to a scope. Returns within a second; if that was too short, the note is written later.
 pub async fn note(scopes: &Arc<Scopes>, scope: &ScopeId) {
     let node = scopes.node();
     let noted = tokio::time::timeout(HINT_DEADLINE, write(&scopes.redis, "SADD", &node, scope));
@@ -31,7 +31,7 @@ pub async fn note(scopes: &Arc<Scopes>, scope: &ScopeId) {
         loop {
             tokio::time::sleep(HINT_RETRY).await;
             let Some(scopes) = weak.upgrade() else { return };
-            // Under another name it was noted anew; and what it listens to no longer needs no note.
+            // Under a new name it was noted again; and a scope that is no longer subscribed needs no note.
             if scopes.node() != node || scopes.find(&scope).is_none_or(|local| !local.is_attached()) {
                 return;
             }
@@ -42,12 +42,12 @@ pub async fn note(scopes: &Arc<Scopes>, scope: &ScopeId) {
     });
 }
 
-/// It listens no longer. A note that is left does no harm.
+/// This node does not listen any more. A note that is left does no harm.
 pub async fn unnote(scopes: &Scopes, scope: &ScopeId) {
     let _ = tokio::time::timeout(HINT_DEADLINE, write(&scopes.redis, "SREM", &scopes.node(), scope)).await;
 }
 
-/// Ends what a dead node has left in its scopes, as of its last lease. True if nothing is left.
+/// Ends the memberships that a dead node has left in its scopes, as of its last lease. True if none is left.
 pub async fn reap(scopes: &Arc<Scopes>, node: &str, lost_at: u64, count: &AtomicU64) -> bool {
     let parts = stream::iter(0..keys::SCOPE_SETS);
     parts.map(|part| reap_part(scopes, node, part, lost_at, count)).buffer_unordered(4).all(|done| async move { done }).await
@@ -69,7 +69,7 @@ async fn reap_part(scopes: &Arc<Scopes>, node: &str, part: u16, lost_at: u64, co
 }
 
 async fn reap_one(scopes: &Arc<Scopes>, node: &str, key: &str, name: String, lost_at: u64, count: &AtomicU64) -> bool {
-    // A kind that no feature of this node has is left to a node that knows it.
+    // A scope of a kind that this node does not have is left to a node that has it.
     let Ok(scope) = name.parse::<ScopeId>() else { return false };
     let Some(listener) = scopes.listener(scope.kind) else { return false };
     match scope_reap(&scopes.redis, &scope, node, lost_at, listener.lost_timer(&scope)).await {

@@ -1,5 +1,5 @@
-//! [`RemoteSessions`] over the peer port: long-polling of a session of another node is forwarded to its owner, and an upgrade moves
-//! the session here.
+//! [`RemoteSessions`] over the peer port: long-polling of a session of another node is forwarded to its owner, and an upgrade
+//! moves the session here.
 //!
 //! ```text
 //! client ─► this node ─► tag in the sid ─► PeerDirectory: which peer ─► its engine, which forwards nothing

@@ -1,4 +1,4 @@
-//! One scope on this node: its local members and the place in its order.
+//! One scope on this node: its local members and its position in the order.
 
 mod members;
 mod waiting;
@@ -23,29 +23,29 @@ use waiting::Waiting;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// Not subscribed yet, or no more.
+    /// Not subscribed.
     Detached,
     Live,
-    /// The log is being read; what arrives waits.
+    /// The log is being read; messages from the channel wait.
     Filling,
-    /// Taken out of the map; a joiner looks the scope up again.
+    /// Removed from the map; a join has to look the scope up again.
     Gone,
 }
 
 struct Inner {
     phase: Phase,
-    /// Counts the attachments, so that a read of the log that began before the present one is recognised.
+    /// Counts the attachments, so that the result of an older read of the log is recognised.
     generation: u64,
     sequence: Sequence,
     waiting: Waiting,
-    /// Something was thrown away, or a gap was reported, while the log was being read: read it once more.
+    /// Messages were dropped, or a gap was reported, while the log was being read: it must be read once more.
     again: bool,
     members: Members,
 }
 
 pub struct LocalScope {
     pub id: ScopeId,
-    /// Held while the scope is attached or detached.
+    /// Locked while the scope is attached or detached.
     pub lifecycle: tokio::sync::Mutex<()>,
     inner: Mutex<Inner>,
 }
@@ -53,9 +53,9 @@ pub struct LocalScope {
 /// See [`LocalScope::begin_read`].
 pub struct Reading {
     pub generation: u64,
-    /// Up to where this node has delivered; `None` before the first read.
+    /// The position up to which this node has delivered; `None` before the first read.
     pub cursor: Option<Position>,
-    /// Where to look for the way back if the cursor does not stand in the log any more.
+    /// Where to read from if the cursor is not in the log any more.
     pub base: Option<StreamId>,
 }
 
@@ -88,7 +88,7 @@ impl LocalScope {
         lock(&self.inner).members.is_empty()
     }
 
-    /// Adds a socket that waits for its join to be written. One that its client has got back takes the place of the old one.
+    /// Adds a socket whose join is being written. A recovered socket replaces the old one.
     pub fn register(&self, member: LocalMember) -> Registered {
         let mut inner = lock(&self.inner);
         if inner.phase == Phase::Gone {
@@ -97,8 +97,8 @@ impl LocalScope {
         if inner.members.register(member) { Registered::Holding } else { Registered::MemberAlready }
     }
 
-    /// Delivers what was held and is newer than `position`, or all of it to one that was a member before; from now on the member
-    /// is live.
+    /// Delivers the held messages after `position`, or all of them to a socket that was a member before. From now on the member
+    /// gets messages at once.
     pub fn release(&self, socket: &Socket, position: &Position) {
         let mut inner = lock(&self.inner);
         let position = inner.place_of(position);
@@ -112,15 +112,14 @@ impl LocalScope {
         self.take(socket).is_some_and(|(_, is_empty)| is_empty)
     }
 
-    /// Takes a member out, at a place: everything up to there has been queued to it, and nothing beyond. And whether it was
-    /// the last.
+    /// Removes a member. Returns the position up to which exactly everything has been queued to it, and whether it was the last.
     pub fn take(&self, socket: &Socket) -> Option<(Position, bool)> {
         let mut inner = lock(&self.inner);
         inner.members.get_mut(socket)?.go_on(&self.id);
         let member = inner.members.remove(socket)?;
         socket.exit(&self.id);
         let mut place = inner.place();
-        // This node may not have come as far as the join itself.
+        // This node may not have received the join itself yet.
         if let Some(joined) = member.since
             && *joined.epoch == *place.epoch
         {
@@ -129,7 +128,7 @@ impl LocalScope {
         Some((place, inner.members.is_empty()))
     }
 
-    /// A join has failed: who was a member before goes on, who was not goes. True if nobody is left.
+    /// A join has failed: a member from before stays, a new one is removed. True if no member is left.
     pub fn cancel(&self, socket: &Socket) -> bool {
         let joining = {
             let mut inner = lock(&self.inner);
@@ -140,19 +139,19 @@ impl LocalScope {
         joining && self.remove(socket)
     }
 
-    /// Up to where everything has been queued to the members.
+    /// The position up to which everything has been queued to the members.
     pub fn place(&self) -> Option<Position> {
         lock(&self.inner).known_place()
     }
 
-    /// Up to where everything has been queued to this member; `None` while something is held.
+    /// The position up to which everything has been queued to this member; `None` while messages are held.
     pub fn place_at(&self, socket: &Socket) -> Option<Position> {
         let inner = lock(&self.inner);
         let holds = inner.members.get(socket).is_some_and(|member| member.held.is_some());
         if holds { None } else { inner.known_place() }
     }
 
-    /// A place that a script has told, which so exists; all who stand in the present log share its name.
+    /// A position from a script. If it is in the present log, the epoch's string is shared.
     pub fn place_of(&self, place: &Position) -> Position {
         let mut inner = lock(&self.inner);
         inner.sequence.born(&place.epoch);
@@ -188,7 +187,7 @@ impl LocalScope {
         }
     }
 
-    /// Where a read of the log, which begins now, must begin.
+    /// Begins a read of the log; returns where it starts.
     pub fn begin_read(&self) -> Reading {
         let mut inner = lock(&self.inner);
         inner.waiting.mark();
@@ -196,7 +195,7 @@ impl LocalScope {
         Reading { generation: inner.generation, cursor, base: inner.sequence.base() }
     }
 
-    /// A failover has taken back a part of what was delivered here; the next fill comes from `base` on.
+    /// A failover has lost a part of what was delivered here; the next fill starts at `base`.
     pub fn rewind(&self, generation: u64, base: StreamId) {
         let mut inner = lock(&self.inner);
         if inner.phase == Phase::Filling && inner.generation == generation {
@@ -204,14 +203,14 @@ impl LocalScope {
         }
     }
 
-    /// The channel is subscribed; what arrives waits until the log was read.
+    /// The channel is subscribed; messages wait until the log is read.
     pub fn begin_attach(&self) {
         let mut inner = lock(&self.inner);
         inner.phase = Phase::Filling;
         inner.generation += 1;
     }
 
-    /// A message may be missing; true when the caller must read the log, false if somebody does already.
+    /// A message may be missing; true when the caller must read the log, false if it is being read already.
     pub fn begin_fill(&self) -> bool {
         let mut inner = lock(&self.inner);
         match inner.phase {
@@ -227,8 +226,8 @@ impl LocalScope {
         }
     }
 
-    /// The log was read from the cursor: delivers what came, and then what has waited. True when nothing is missing any
-    /// more; otherwise the log must be read once more.
+    /// The log was read from the cursor: delivers its entries, then the messages that have waited. True when nothing is missing
+    /// any more; otherwise the log must be read once more.
     pub fn fill(&self, generation: u64, log: Log, outcome: &mut Outcome) -> bool {
         let mut inner = lock(&self.inner);
         let inner = &mut *inner;
@@ -239,7 +238,7 @@ impl LocalScope {
         if log.epoch.is_empty() {
             inner.sequence.await_birth();
         } else if log.reset || inner.sequence.epoch().is_empty() {
-            // With a reset comes the whole of a log that began anew, or nothing.
+            // A reset comes with the whole new log, or with nothing.
             let from = if log.entries.is_empty() { log.last } else { StreamId::default() };
             inner.sequence.reset(log.epoch.clone(), from);
         }
@@ -257,7 +256,7 @@ impl LocalScope {
         }
         inner.phase = Phase::Live;
         for envelope in inner.waiting.take() {
-            // The first gap puts the scope back to filling, and the rest of what has waited waits on.
+            // At a gap the scope is filling again, and the remaining messages wait on.
             if inner.phase == Phase::Live { inner.step(&self.id, envelope, outcome) } else { inner.wait(envelope) }
         }
         let filled = inner.phase == Phase::Live;
@@ -265,8 +264,8 @@ impl LocalScope {
         filled
     }
 
-    /// Nobody is left to hear it; `None` if somebody came, else whether the channel is subscribed. Who comes from now on
-    /// attaches anew.
+    /// No member is left. `None` if one has joined meanwhile; otherwise whether the channel is subscribed. A later join
+    /// attaches the scope again.
     pub fn begin_detach(&self) -> Option<bool> {
         let mut inner = lock(&self.inner);
         if !inner.members.is_empty() || inner.phase == Phase::Gone {
@@ -280,7 +279,7 @@ impl LocalScope {
         Some(attached)
     }
 
-    /// Nobody is here: the next that comes makes the scope anew. False if somebody came.
+    /// Ends the scope if it has no member; false if one has joined.
     pub fn end_if_empty(&self) -> bool {
         let mut inner = lock(&self.inner);
         if inner.members.is_empty() {
@@ -295,8 +294,8 @@ impl Inner {
         self.again |= self.waiting.push(envelope);
     }
 
-    /// What has waited and belongs to a log that is gone. From the one that this node followed it is delivered, for nothing
-    /// else tells of it any more; what was here before the read and is of another epoch than the log has nothing to wait for.
+    /// The waiting messages of a log that is gone. Those of the log that this node followed are delivered, since no log has
+    /// them any more; those of another epoch that came before the read are dropped.
     fn settle_the_past(&mut self, scope: &ScopeId, log: &Log, outcome: &mut Outcome) {
         let marked = self.waiting.marked();
         for (at, envelope) in self.waiting.take().into_iter().enumerate() {

@@ -1,4 +1,4 @@
-//! A node's place in the order of one scope, and what that makes of each message that arrives.
+//! A node's position in the order of one scope, and what it decides for each message that arrives.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use crate::core::StreamId;
 
 /// How many ids behind the cursor are remembered, to tell a repetition from a fork.
 const TAIL: usize = 256;
-/// Stands for the epoch of a scope that did not exist when this node began to hear it. No log has this name.
+/// The epoch of a scope that did not exist when this node subscribed to it. No log has this name.
 const UNBORN: &str = "-";
 
 /// Everything up to `cursor` has been delivered here.
@@ -15,9 +15,9 @@ const UNBORN: &str = "-";
 pub struct Sequence {
     epoch: Arc<str>,
     cursor: StreamId,
-    /// The newest ids that were delivered, ascending, or the position at which we began; it ends with the cursor.
+    /// The newest ids that were delivered, ascending, or the position at which this node began; the last is the cursor.
     tail: VecDeque<StreamId>,
-    /// After [`Sequence::rewind`]: what was delivered beyond the base, some of which may come once more.
+    /// After [`Sequence::rewind`]: the ids delivered beyond the base. Some of these messages may come again.
     before: VecDeque<StreamId>,
 }
 
@@ -25,11 +25,11 @@ pub struct Sequence {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Deliver,
-    /// It was delivered before, or is older than what replaced it.
+    /// It was delivered before, or is outdated.
     Drop,
     /// Something before it is missing: read the log from the cursor first.
     Gap,
-    /// A failover has taken back a part of what was delivered: go on from here.
+    /// A failover has lost a part of what was delivered: continue from here.
     Fork,
 }
 
@@ -47,7 +47,7 @@ impl Sequence {
         *self = Self { epoch, cursor, tail: VecDeque::from([cursor]), before: VecDeque::new() };
     }
 
-    /// The scope does not exist: whatever log it gets, this node hears it from its beginning.
+    /// The scope does not exist: this node will receive its log from the start.
     pub fn await_birth(&mut self) {
         self.reset(UNBORN.into(), StreamId::default());
     }
@@ -63,7 +63,7 @@ impl Sequence {
         }
     }
 
-    /// Judges a message and, if it is to be delivered, moves the cursor.
+    /// Decides what to do with a message. If it is to be delivered, moves the cursor.
     pub fn judge(&mut self, epoch: &[u8], prev: StreamId, id: Option<StreamId>) -> Verdict {
         if self.is_unborn()
             && prev == StreamId::default()
@@ -98,12 +98,12 @@ impl Sequence {
         Verdict::Fork
     }
 
-    /// Where to read from when the cursor does not stand in the log any more: the oldest place that is remembered.
+    /// Where to read from if the cursor is not in the log any more: the oldest remembered id.
     pub fn base(&self) -> Option<StreamId> {
         self.tail.front().copied().filter(|first| *first < self.cursor)
     }
 
-    /// The log has taken another way somewhere beyond `base`; from there it is read again.
+    /// The log has changed somewhere after `base`; from there it is read again.
     pub fn rewind(&mut self, base: StreamId) {
         self.before.extend(std::mem::take(&mut self.tail));
         self.before.make_contiguous().sort_unstable();

@@ -1,4 +1,4 @@
-//! A token bucket: how much may come at once, and how much for long.
+//! A token bucket: a burst, and a rate over time.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ pub struct Rate {
 
 #[derive(Debug)]
 pub struct Bucket {
-    /// Below zero: a debt, never larger than a burst.
+    /// May be negative, down to minus a burst.
     tokens: f64,
     refilled: Instant,
 }
@@ -24,19 +24,18 @@ impl Bucket {
         Self::holding(rate.burst, rate)
     }
 
-    /// One that goes on where another one was; see [`Bucket::left`].
+    /// A bucket with so many tokens; see [`Bucket::left`].
     pub fn holding(tokens: f64, rate: Rate) -> Self {
         Self { tokens: tokens.clamp(-rate.burst, rate.burst), refilled: Instant::now() }
     }
 
-    /// What it holds now.
+    /// The tokens that it has now.
     pub fn left(&mut self, rate: Rate) -> f64 {
         self.refill(rate);
         self.tokens
     }
 
-    /// Takes `cost` if there is so much. However small the burst is, a cost above it counts as the burst: when all is quiet
-    /// it is to be had.
+    /// Takes `cost` if there is so much. A cost above the burst counts as the burst, so that a full bucket always has enough.
     pub fn take(&mut self, cost: f64, rate: Rate) -> bool {
         self.refill(rate);
         let cost = cost.min(rate.burst);
@@ -47,7 +46,7 @@ impl Bucket {
         enough
     }
 
-    /// Takes `cost` in any case. `Some`: so long it takes until the debt is paid.
+    /// Takes `cost` in any case. `Some`: how long until the bucket is not negative any more.
     pub fn spend(&mut self, cost: f64, rate: Rate) -> Option<Duration> {
         self.refill(rate);
         self.tokens = (self.tokens - cost).max(-rate.burst);

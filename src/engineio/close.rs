@@ -1,15 +1,15 @@
-//! Why sessions end, and how that is told to the client.
+//! The reasons why sessions end, and their WebSocket close codes.
 
 /// Why a session ended. The first group is the client's doing, the rest the server's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloseReason {
     /// A `close` packet or a WebSocket close frame.
     ClientClosed,
-    /// The stream ended without one: the link is gone, or the client.
+    /// The stream ended without one: the connection or the client is gone.
     ConnectionLost,
     /// No `pong` in time.
     PingTimeout,
-    /// A long-polling request was given up by the client.
+    /// The client has aborted a poll.
     PollAborted,
     /// A packet or frame that cannot be decoded, or a request that breaks the protocol.
     ProtocolError,
@@ -21,17 +21,17 @@ pub enum CloseReason {
     TooManyConnects,
     /// More waits for the client than the budget allows.
     SlowClient,
-    /// It held more of the memory budget than anybody else when that was used up.
+    /// It used more of the memory budget than any other when that was full.
     Overload,
     /// Ended by the layer above.
     ServerClosed,
-    /// The node is going away; the client should come back to another.
+    /// The node is going away; the client should reconnect to another.
     GoingAway,
-    /// Something the session needs is away for a moment; the client should come back.
+    /// A dependency is away for a moment; the client should reconnect.
     TryAgain,
-    /// The client came back over another connection, to this node or another; this one is no longer its own.
+    /// The client has come back over another connection, on this node or another.
     TakenOver,
-    /// Others have acted in the place of this node; the client should come back.
+    /// Other nodes have taken over from this one; the client should reconnect.
     LostOwnership,
 }
 
@@ -48,7 +48,7 @@ impl CloseReason {
         }
     }
 
-    /// The reason as it stands in close frames, logs and metrics.
+    /// The reason in close frames, logs and metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ClientClosed => "client closed",

@@ -1,4 +1,4 @@
-//! What a session remembers of its first request: enough of it, for as long as the session lives.
+//! What a session keeps of its first request.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -9,21 +9,21 @@ use hyper::header::{AsHeaderName, HeaderMap, HeaderName, HeaderValue, USER_AGENT
 
 /// Bytes that a session keeps of its `User-Agent`, of its path and of its query. Those of real clients are shorter.
 const TEXT: usize = 1_024;
-/// What a header costs beside its bytes.
+/// The cost of a header beside its bytes.
 const HEADER: usize = 64;
 
-/// What the first request of a session told about its client.
+/// The first request of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Handshake {
     /// The client, as seen by the trusted proxies in front.
     pub address: IpAddr,
-    /// The path of the URL; empty if a node of an earlier release has given the session away.
+    /// The path of the URL; empty if the session came from a node of an earlier release.
     pub path: Box<str>,
     pub query: Box<str>,
     pub user_agent: Option<Box<str>>,
     /// The headers for which there is room: [`Config::handshake_headers`](super::Config).
     pub headers: HeaderMap,
-    /// When it came; 1970 if a node of an earlier release has given the session away.
+    /// When it came; 1970 if the session came from a node of an earlier release.
     pub time: SystemTime,
 }
 
@@ -65,7 +65,8 @@ fn start_of(text: &str) -> Box<str> {
     text.get(..TEXT.min(text.len())).unwrap_or_default().into()
 }
 
-/// Copied: as they are, they keep the whole head of the request alive.
+/// The headers of these names, as many as fit into so many bytes. Copied, since the originals keep the whole head of the request
+/// in memory.
 fn copied(headers: &HeaderMap, most: usize, names: &[&str]) -> HeaderMap {
     let mut left = most;
     let mut kept = HeaderMap::new();

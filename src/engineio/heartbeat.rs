@@ -8,7 +8,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use super::{Engine, Session};
 use crate::core::sync::lock;
 
-/// A session stands in at most one slot. What is due later than a whole turn is put back when its slot comes by.
+/// A session is in at most one slot. One that is due later than a whole turn is scheduled again when its slot is reached.
 pub struct Wheel {
     slots: Vec<Mutex<Vec<Weak<Session>>>>,
     tick: Duration,
@@ -28,7 +28,7 @@ impl Wheel {
         self.tick
     }
 
-    /// Has the session looked at not before `due`.
+    /// Schedules a check of the session, not before `due`.
     pub fn schedule(&self, due: Instant, session: Weak<Session>) {
         let now = self.ticks(Instant::now());
         let last = now + self.slots.len() as u64 - 1;
@@ -53,7 +53,7 @@ pub fn spawn(engine: Weak<Engine>) {
             let Some(engine) = engine.upgrade() else { return };
             let wheel = &engine.wheel;
             let now = Instant::now();
-            // A process that was paused for longer than a turn looks at each slot once, not at each tick it missed.
+            // A process that was paused for longer than a turn checks each slot once, not for each missed tick.
             let until = wheel.ticks(now);
             let from = (turned + 1).max((until + 1).saturating_sub(wheel.slots.len() as u64));
             for at in from..=until {

@@ -56,7 +56,8 @@ pub struct Config {
     pub max_payload: usize,
     /// How long a WebSocket may take to finish an upgrade.
     pub upgrade_timeout: Duration,
-    /// How much may wait for one client, bytes. Beyond it volatile messages are dropped; if that is not enough, the client is closed.
+    /// How much may wait for one client, bytes. Beyond it volatile messages are dropped; if that is not enough, the client is
+    /// closed.
     pub outbox_bytes: usize,
     /// Sessions in all; a handshake beyond it is refused with 503.
     pub max_connections: usize,
@@ -77,8 +78,8 @@ pub struct Config {
     pub budget: Arc<Budget>,
     /// How long bodies and writes may take.
     pub patience: Patience,
-    /// Bytes that a session keeps of the headers of its first request: [`Handshake::headers`]. A header that finds no room is left
-    /// out.
+    /// Bytes that a session keeps of the headers of its first request: [`Handshake::headers`]. A header that finds no room is
+    /// left out.
     pub handshake_headers: usize,
     /// The headers that it keeps; empty: all.
     pub kept_headers: &'static [&'static str],

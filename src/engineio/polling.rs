@@ -1,4 +1,4 @@
-//! HTTP long-polling: GET takes what waits for the client, POST brings what it sends.
+//! HTTP long-polling: GET returns the packets for the client, POST brings its packets.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,18 +15,18 @@ use super::entry::{BadRequest, no_memory, respond};
 use super::session::{Poll, PollEnd};
 use super::{Body, CloseReason, Config, Engine, Session};
 
-/// The poll that a client sent before its `close` travels on another connection, and may come in after it.
+/// The poll that a client sent before its `close` comes on another connection, and may arrive after it.
 const POLL_OVERTAKEN: Duration = Duration::from_millis(100);
 
 pub const TEXT: &str = "text/plain; charset=UTF-8";
 
-/// Answers with what waits, or waits until there is something. The heartbeat bounds the wait: a `ping` is something.
+/// Answers with the waiting packets, or waits for one. The wait is bounded, since a `ping` is a packet.
 pub async fn get(session: Arc<Session>) -> Response<Body> {
     let waits = match session.poll() {
         Poll::Ready(body) => return respond(StatusCode::OK, TEXT, body),
         Poll::Waits(waits) => waits,
         Poll::Refused if session.is_polling() => {
-            // Two polls at once: the client has lost its way (Engine.IO protocol, "HTTP long-polling").
+            // Two polls at once are a protocol error (Engine.IO protocol, "HTTP long-polling").
             session.close(CloseReason::ProtocolError);
             return BadRequest::Malformed.response();
         }
@@ -37,7 +37,7 @@ pub async fn get(session: Arc<Session>) -> Response<Body> {
     aborted.0 = None;
     match end {
         PollEnd::Data => match session.take_payload() {
-            // The session has closed, or moved to its WebSocket, since it said so.
+            // The session has closed, or moved to its WebSocket, in the meantime.
             body if body.is_empty() && session.is_closed() => BadRequest::SessionIdUnknown.response(),
             body if body.is_empty() => respond(StatusCode::OK, TEXT, "6"),
             body => respond(StatusCode::OK, TEXT, body),
@@ -48,7 +48,7 @@ pub async fn get(session: Arc<Session>) -> Response<Body> {
     }
 }
 
-/// The request's future is dropped when its client goes away while it waits.
+/// Closes the session when the request's future is dropped, because the client has gone away.
 struct CloseIfAborted<'a>(Option<&'a Arc<Session>>);
 
 impl Drop for CloseIfAborted<'_> {
@@ -93,7 +93,7 @@ impl Engine {
     }
 }
 
-/// The answer to a request of which the body was not read.
+/// The answer to a request whose body was not read.
 pub fn unread(error: BodyError) -> Response<Body> {
     match error {
         BodyError::TooLarge => {
@@ -107,20 +107,20 @@ pub fn unread(error: BodyError) -> Response<Body> {
     }
 }
 
-/// Two requests at once: the order of what they bring is lost ("data request overlap from client" in the reference).
+/// Two POSTs at once: the order of their packets is unknown ("data request overlap from client" in the reference).
 fn overlap(session: &Arc<Session>) -> Response<Body> {
     session.close(CloseReason::ProtocolError);
     BadRequest::Malformed.response()
 }
 
-/// Takes in what a client has sent by way of another node.
+/// Handles packets that a client has sent through another node.
 pub async fn post_relayed(session: &Arc<Session>, body: &Bytes, config: &Config) -> Response<Body> {
     let Some(_posting) = session.begin_post() else { return overlap(session) };
     pause(session.pace(0, 0)).await;
     take(session, body, config).await
 }
 
-/// A client that sends too much gets its answer later, and does not send meanwhile.
+/// Delays the answer to a client that sends too much; it sends nothing meanwhile.
 async fn pause(time: Option<Duration>) {
     if let Some(time) = time {
         tokio::time::sleep(time).await;
@@ -138,7 +138,7 @@ async fn take(session: &Arc<Session>, body: &Bytes, config: &Config) -> Response
     let count = packets.len();
     for packet in packets {
         match session.receive(packet) {
-            // The layer above may have found that the message is none.
+            // The layer above may have refused the message.
             Ok(()) if session.is_closed() => return BadRequest::SessionIdUnknown.response(),
             Ok(()) => {}
             Err(CloseReason::ClientClosed) => {

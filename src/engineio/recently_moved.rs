@@ -1,5 +1,5 @@
-//! The sessions that were handed over to another node a moment ago. A late upgrade request for one is refused as a second upgrade,
-//! not as an unknown session.
+//! The sessions that were handed over to another node a moment ago. A late upgrade request for one is refused as a second
+//! upgrade, not as an unknown session.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Mutex;

@@ -89,8 +89,8 @@ pub trait RemoteSessions: Send + Sync + 'static {
         within: Duration,
     ) -> BoxFuture<'a, Option<PollAnswer>>;
 
-    /// Tells the owner of `sid` that a large request of the client is being received, so that it waits longer for the client's `pong`.
-    /// False: there is no such session.
+    /// Tells the owner of `sid` that a large request of the client is being received, so that it waits longer for the client's
+    /// `pong`. False: there is no such session.
     fn keep_alive<'a>(&'a self, sid: &'a str, address: IpAddr) -> BoxFuture<'a, bool>;
 
     /// The client has aborted a poll, perhaps before the owner has received it.

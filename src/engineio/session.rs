@@ -208,8 +208,8 @@ impl Session {
         if data.len() <= UNCOUNTED { data } else { self.hold("what a client has sent").over(data) }
     }
 
-    /// Counts what has come from the client. `Some`: nothing more may be read from it for so long. The client is slowed down by its
-    /// transport; nothing is refused.
+    /// Counts what has come from the client. `Some`: nothing more may be read from it for so long. The client is slowed down by
+    /// its transport; nothing is refused.
     pub(super) fn pace(&self, packets: usize, bytes: usize) -> Option<Duration> {
         self.spend(packets * PACKET_COST + bytes)
     }

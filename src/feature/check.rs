@@ -29,7 +29,8 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Fetches the keys that the identity provider of a surface publishes at the address that `setting` gives. `None` if there is none.
+/// Fetches the keys that the identity provider of a surface publishes at the address that `setting` gives. `None` if there is
+/// none.
 pub async fn published_keys(setting: &str, identity: &VerifierSettings) -> Option<Finding> {
     let url = identity.jwks_url.as_deref()?;
     let keys = match KeyRing::new(identity) {

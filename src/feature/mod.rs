@@ -107,8 +107,8 @@ pub trait Configured: Send + Sync {
         Box::pin(async { Vec::new() })
     }
 
-    /// Brings what it keeps in PostgreSQL beyond the tables up to date, and says what was done. All migrations have run, and no other
-    /// node migrates meanwhile.
+    /// Brings what it keeps in PostgreSQL beyond the tables up to date, and says what was done. All migrations have run, and no
+    /// other node migrates meanwhile.
     fn migrate<'a>(&'a self, schema: &'a Schema) -> BoxFuture<'a, anyhow::Result<Vec<String>>> {
         let _ = schema;
         Box::pin(async { Ok(Vec::new()) })

@@ -67,8 +67,8 @@ impl Service for EngineService {
     }
 }
 
-/// The short way to serve an engine: [`serve`] with an [`EngineService`], whose connections are bounded by the engine's own budget
-/// and patience.
+/// The short way to serve an engine: [`serve`] with an [`EngineService`], whose connections are bounded by the engine's own
+/// budget and patience.
 ///
 /// ```no_run
 /// # async fn example(engine: std::sync::Arc<convoke::engineio::Engine>) -> std::io::Result<()> {

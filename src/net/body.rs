@@ -1,4 +1,4 @@
-//! Reads the bodies of requests: as large as allowed, for as long as they get on, and with their memory counted.
+//! Reads the bodies of requests, with limits on size and time, and counts their memory.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,11 +13,11 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::Patience;
 use super::budget::{Budget, Full, Hold};
 
-/// What is held without being counted: the next answer would take as much.
+/// Bytes that are not counted: an answer takes as much.
 const UNCOUNTED: usize = 4_096;
 
-/// A body that is too large is read and thrown away up to so many bytes, and for so long, because a client that is still sending
-/// when the connection closes never sees the answer.
+/// A body that is too large is read and dropped up to so many bytes, and for so long: a client that is still sending when the
+/// connection closes never sees the answer.
 const DISCARDED: usize = 8 << 20;
 const DISCARD: Duration = Duration::from_secs(10);
 
@@ -28,13 +28,13 @@ pub enum BodyError {
     TooLarge,
     /// No byte for too long, or not all of them in time.
     TooSlow,
-    /// The client went away, or sent what is no HTTP.
+    /// The client went away, or sent invalid HTTP.
     Broken,
     /// The memory budget is used up.
     NoMemory,
 }
 
-/// A body in memory, which counts until it is dropped.
+/// A body in memory. It is counted until it is dropped.
 pub struct Read {
     pub bytes: Bytes,
     _hold: Option<Hold>,
@@ -46,27 +46,27 @@ pub struct Reader<'a> {
     pub limit: usize,
     pub patience: Patience,
     pub budget: &'a Arc<Budget>,
-    /// Who sends it.
+    /// The client's address.
     pub address: IpAddr,
 }
 
 impl Reader<'_> {
-    /// Reads a body to its end. `heard` is called for each part that arrives.
+    /// Reads a body to its end. `received` is called for each part that arrives.
     ///
     /// # Errors
-    /// [`BodyError`]; what is left of the body is then still unread.
-    pub async fn read<B>(&self, body: &mut B, mut heard: impl FnMut()) -> Result<Read, BodyError>
+    /// [`BodyError`]; the rest of the body is unread then.
+    pub async fn read<B>(&self, body: &mut B, mut received: impl FnMut()) -> Result<Read, BodyError>
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let read = self.read_within_limit(body, &mut heard).await;
+        let read = self.read_within_limit(body, &mut received).await;
         if matches!(read, Err(BodyError::TooLarge)) {
             let _ = timeout(DISCARD, discard(body)).await;
         }
         read
     }
 
-    async fn read_within_limit<B>(&self, body: &mut B, heard: &mut impl FnMut()) -> Result<Read, BodyError>
+    async fn read_within_limit<B>(&self, body: &mut B, received: &mut impl FnMut()) -> Result<Read, BodyError>
     where
         B: Body<Data = Bytes> + Unpin,
     {
@@ -91,7 +91,7 @@ impl Reader<'_> {
                     // Copied: a slice, however small, would keep the whole buffer of its connection alive.
                     if let Some(part) = frame.data_ref() {
                         whole.append(part)?;
-                        heard();
+                        received();
                     }
                 }
             }
@@ -108,14 +108,14 @@ async fn discard<B: Body<Data = Bytes> + Unpin>(body: &mut B) {
     }
 }
 
-/// What there is of a body.
+/// The part of a body that has arrived.
 struct Whole<'a> {
     reader: &'a Reader<'a>,
     bytes: Vec<u8>,
-    /// How large it may become, as far as its sender has told.
+    /// Its size, if the client has sent `Content-Length`.
     most: usize,
     hold: Option<Hold>,
-    /// The budget wants its memory back.
+    /// Cancelled when the budget needs the memory.
     closed: Arc<Notify>,
 }
 

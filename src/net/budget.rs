@@ -1,12 +1,13 @@
-//! How much memory strangers may hold in this process: request heads and bodies that are not whole, frames and packets of which
-//! a part is missing, and what waits for clients that do not read.
+//! The memory that clients may use in this process: incomplete request heads, bodies, frames and packets, and the outboxes of
+//! clients that do not read.
 //!
 //! ```text
-//! Budget ◄── Hold: what one of them holds now, and how it is made to let go
-//!    full: no newcomers (503)      over: the largest holders of the subscriber that holds most are closed, until an eighth is free
+//! Budget ◄── Hold: what one holder uses now, and how it is closed
+//!    full: new clients get 503      over: the largest holders of the subscriber that uses most are closed, until an eighth is
+//! free
 //! ```
 //!
-//! Each connection is bounded by limits of its own; this bounds all of them together.
+//! Each connection has limits of its own; this limits all of them together.
 
 use std::collections::{BinaryHeap, HashMap};
 use std::fmt;
@@ -22,9 +23,9 @@ use crate::telemetry::due;
 
 use super::subscriber;
 
-/// How long those who were closed may take to let go before others are.
+/// How long closed holders may take to free their memory before others are closed.
 const LET_GO: Duration = Duration::from_millis(50);
-/// A subscriber who holds less than this part of the budget is no offender.
+/// A subscriber that uses less than this part of the budget is never closed.
 const OFFENCE: usize = 64;
 
 /// See the module. One for a process.
@@ -32,7 +33,7 @@ pub struct Budget {
     limit: usize,
     used: AtomicUsize,
     holders: Mutex<HashMap<usize, Weak<Holder>>>,
-    /// The most that somebody was refused since holders were closed last.
+    /// The largest request that was refused since holders were last closed.
     wanted: AtomicUsize,
     is_closing: AtomicBool,
 }
@@ -69,12 +70,12 @@ impl Budget {
         self.limit
     }
 
-    /// Bytes that are held now.
+    /// Bytes that are used now.
     pub fn used(&self) -> usize {
         self.used.load(Relaxed)
     }
 
-    /// Whether a newcomer may come in. If not, room is made for those who come later.
+    /// Whether a new client may connect. If not, room is made for later ones.
     pub fn has_room(self: &Arc<Self>) -> bool {
         let has_room = self.used() < self.limit;
         if !has_room {
@@ -83,23 +84,23 @@ impl Budget {
         has_room
     }
 
-    /// Whether even those who are here already get nothing more: more comes in than closing can make up for.
+    /// Whether even connected clients get no more memory, because closing does not free enough.
     pub fn is_overrun(&self) -> bool {
         self.used() > self.limit.saturating_add(self.limit / 16)
     }
 
-    /// Counts what has a bound of its own and nobody could be made to give up, such as a session as such.
+    /// Counts memory that is limited otherwise and cannot be freed by closing, such as that of a session.
     pub fn take(&self, bytes: usize) {
         self.used.fetch_add(bytes, Relaxed);
     }
 
-    /// Takes back what [`Budget::take`] has counted.
+    /// Releases what [`Budget::take`] has counted.
     pub fn give_back(&self, bytes: usize) {
         self.used.fetch_sub(bytes, Relaxed);
     }
 
-    /// Somebody who holds nothing yet. `close` makes them let go, soon and not at once; `what` names them in the log. Without an
-    /// owner, such as behind a proxy that many share, they count and are never closed.
+    /// A new holder, which uses nothing yet. `close` makes it free its memory, soon but not at once; `what` names it in the
+    /// log. A holder without an owner, such as behind a shared proxy, is counted but never closed.
     pub fn hold(self: &Arc<Self>, what: &'static str, owner: Option<IpAddr>, close: impl Fn() + Send + Sync + 'static) -> Hold {
         let holder = Arc::new(Holder {
             budget: self.clone(),
@@ -149,7 +150,7 @@ impl Budget {
         }
     }
 
-    /// Whom to close so that an eighth of the budget is free: of the client that holds most in all the largest, and so on.
+    /// Which holders to close so that an eighth of the budget is free: the largest of the subscriber that uses most, and so on.
     fn offenders(&self) -> Vec<Arc<Holder>> {
         let holders: Vec<_> = lock(&self.holders).values().filter_map(Weak::upgrade).collect();
         let needed = self.used().saturating_add(self.wanted.swap(0, Relaxed));
@@ -195,7 +196,7 @@ struct Holder {
     close: Box<dyn Fn() + Send + Sync>,
 }
 
-/// What one holder has of the budget; dropping it gives all back.
+/// What one holder uses of the budget, released when dropped.
 pub struct Hold(Arc<Holder>);
 
 impl Hold {
@@ -203,7 +204,7 @@ impl Hold {
         self.0.bytes.load(Relaxed)
     }
 
-    /// From now on it is so much. That cannot be refused, but it may close somebody, this holder included.
+    /// Sets what it uses. This is never refused, but may close holders, even this one.
     pub fn set(&self, bytes: usize) {
         let Holder { budget, bytes: held, .. } = &*self.0;
         let before = held.swap(bytes, Relaxed);
@@ -217,16 +218,16 @@ impl Hold {
         }
     }
 
-    /// These bytes count until the last slice of them is gone.
+    /// Counts these bytes until the last slice of them is dropped.
     pub fn over(self, bytes: Bytes) -> Bytes {
         self.set(bytes.len());
         Bytes::from_owner(Held { bytes, _hold: self })
     }
 
-    /// Takes so much more.
+    /// Adds so much.
     ///
     /// # Errors
-    /// [`Full`] if that would exceed the budget; nothing is taken then, and the largest holders are closed.
+    /// [`Full`] if that would exceed the budget; nothing is added then, and the largest holders are closed.
     pub fn grow(&self, by: usize) -> Result<(), Full> {
         let Holder { budget, bytes, .. } = &*self.0;
         let before = budget.used.fetch_add(by, Relaxed);

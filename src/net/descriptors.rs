@@ -1,13 +1,14 @@
-//! How many files this process may open. A socket is one; a process that has none left can neither accept nor refuse.
+//! How many file descriptors this process may open. A socket needs one; a process without a free one can neither accept nor
+//! refuse.
 
 use std::os::fd::AsRawFd;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Descriptors that are left to what is no client: Redis, PostgreSQL, the other nodes, files, and refusals.
+/// Descriptors that are reserved for Redis, PostgreSQL, the other nodes, files, and refusals.
 pub const RESERVE: usize = 256;
 
-/// Raises the limit of this process as far as it may, and tells what it is then.
+/// Raises the limit of this process as far as allowed, and returns it.
 pub fn raise() -> usize {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current != maximum {
@@ -21,13 +22,13 @@ pub fn limit() -> usize {
     getrlimit(Resource::Nofile).current.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
 }
 
-/// How many of `limit` clients may have; a quarter at least is kept where there are few.
+/// How many of `limit` clients may use; if there are few, at least a quarter is reserved.
 pub fn for_clients(limit: usize) -> usize {
     limit.saturating_sub(RESERVE.min(limit / 4))
 }
 
-/// Whether a connection that was just accepted is one too many. The system gives out the lowest number that is free, so that
-/// a high one says how many are open, of whatever kind.
+/// Whether a connection that was just accepted is one too many. The system assigns the lowest free number, so a high one shows
+/// how many descriptors are open.
 pub fn is_scarce(accepted: &impl AsRawFd, for_clients: usize) -> bool {
     usize::try_from(accepted.as_raw_fd()).is_ok_and(|number| number >= for_clients)
 }

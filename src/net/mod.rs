@@ -1,7 +1,7 @@
-//! What every port of this process needs towards strangers: one budget for the memory that they take, patience with a bound
-//! for what they send and for what they do not read, a count by subscriber, and descriptors that last.
+//! What every port of this process needs against abuse: a memory budget, time limits for reading and writing, limits for each
+//! subscriber, and a limit on file descriptors.
 //!
-//! It knows bytes, addresses and sockets, and nothing of what is served.
+//! This module knows bytes, addresses and sockets, and nothing of what is served.
 
 pub mod body;
 pub mod budget;
@@ -15,14 +15,14 @@ pub use subscriber::subscriber;
 
 use std::time::Duration;
 
-/// How long a client may neither take nor bring a byte.
+/// How long a client may neither read nor send a byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
     /// Between two bytes of a body.
     pub body_pause: Duration,
     /// For a whole body.
     pub body: Duration,
-    /// While something waits to be written and not a byte of it is taken.
+    /// While something waits to be written and the client reads none of it.
     pub write: Duration,
     /// From a connection to its first whole request head.
     pub first_head: Duration,

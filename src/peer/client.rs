@@ -1,5 +1,5 @@
-//! One HTTP/2 connection to each peer, made when it is needed and kept while it stands. Pings find out within seconds that a
-//! peer is frozen or cut off; then all calls over that connection fail at once.
+//! One HTTP/2 connection to each peer, made when it is needed and kept open. Pings detect within seconds that a peer does not
+//! answer; then all calls over that connection fail at once.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -22,11 +22,11 @@ use crate::telemetry::due;
 
 /// How long making a connection may take.
 const CONNECT: Duration = Duration::from_secs(1);
-/// An idle or busy connection is pinged so often, and the answer may take as long.
+/// How often a connection is pinged, and how long the answer may take.
 pub const PING: Duration = Duration::from_secs(2);
-/// A peer that failed is not tried again for so long.
+/// How long a peer that failed is not tried again.
 const SKIP: Duration = Duration::from_secs(2);
-/// What may be under way from one peer in one stream, and in all: a single answer must not starve the others.
+/// Bytes that may be in flight in one stream, and in all streams of a connection: one answer must not block the others.
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
 
@@ -38,19 +38,19 @@ pub struct Connections(Mutex<HashMap<SocketAddr, Arc<Slot>>>);
 
 #[derive(Default)]
 struct Slot {
-    /// Held while connecting, so that there is one connection however many ask.
+    /// Locked while connecting, so that there is only one connection.
     sender: tokio::sync::Mutex<Option<Sender>>,
     /// The last process, by its tag, that could not be reached at this address, and when that was.
     failed: Mutex<Option<(Arc<str>, Instant)>>,
 }
 
 impl Connections {
-    /// With `anyway` even a peer is tried that has just failed.
+    /// With `anyway` a peer that has just failed is tried too.
     pub async fn call(&self, seal: &Seal, to: &Peer, path: &'static str, body: Bytes, anyway: bool) -> Result<Answer, PeerError> {
         let slot = self.slot(to.address);
         let (stamp, head) = seal.call(path, &body, &to.tag);
         let mut request = Some(request(to, path, body, &stamp, &head));
-        // Once more if the connection turned out to be gone before anything was sent.
+        // Tried once more if the connection was gone before anything was sent.
         while let Some(unsent) = request.take() {
             let mut sender = slot.sender(to, anyway).await?;
             match sender.try_send_request(unsent).await {
@@ -77,21 +77,21 @@ impl Connections {
         if let Some(slot) = slots.get(&address) {
             return slot.clone();
         }
-        // Peers that are gone for good leave nothing behind.
+        // Slots of peers that are gone for good are removed.
         slots.retain(|_, slot| slot.is_of_use());
         slots.entry(address).or_default().clone()
     }
 }
 
 impl Slot {
-    /// The connection that stands, or a new one.
+    /// The open connection, or a new one.
     async fn sender(&self, to: &Peer, anyway: bool) -> Result<Sender, PeerError> {
         self.check(to, anyway)?;
         let mut sender = self.sender.lock().await;
         if let Some(sender) = sender.as_ref().filter(|sender| !sender.is_closed()) {
             return Ok(sender.clone());
         }
-        // The task that held the lock may have tried in vain.
+        // The task that held the lock may have failed to connect.
         self.check(to, anyway)?;
         let address = to.address;
         match tokio::time::timeout(CONNECT, connect(address)).await {
@@ -115,7 +115,7 @@ impl Slot {
         }
     }
 
-    /// A process that was started anew at this address is tried, whatever became of the one before it.
+    /// A new process at this address is tried, even if the one before it has failed.
     fn check(&self, to: &Peer, anyway: bool) -> Result<(), PeerError> {
         let has_failed = lock(&self.failed).as_ref().is_some_and(|(tag, at)| *tag == to.tag && at.elapsed() < SKIP);
         if !anyway && has_failed { Err(PeerError::Unreachable) } else { Ok(()) }
@@ -140,7 +140,7 @@ impl Slot {
     }
 }
 
-/// Told here too: the log of the other node may be somebody else's.
+/// Logged here too: the operator may not see the other node's log.
 fn tell(to: &Peer, error: PeerError) {
     if error == PeerError::Refused(StatusCode::UNAUTHORIZED)
         && let Some(times) = due("a peer does not believe our seal")
@@ -160,7 +160,7 @@ async fn connect(address: SocketAddr) -> Result<Sender, Box<dyn std::error::Erro
         .keep_alive_while_idle(true)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        // Calls are given up as clients come and go; answers that come too late must not count as an attack.
+        // Calls are dropped when clients leave; late answers to them must not count as an attack.
         .max_concurrent_reset_streams(4_096)
         .max_local_error_reset_streams(None)
         .handshake(TokioIo::new(stream))
@@ -189,7 +189,7 @@ fn request(to: &Peer, path: &'static str, body: Bytes, stamp: &Stamp, head: &Hea
 
 async fn answer(seal: &Seal, stamp: &Stamp, response: Response<hyper::body::Incoming>) -> Result<Answer, PeerError> {
     let (head, body) = response.into_parts();
-    // What is not sealed is not read.
+    // Nothing is read without a valid seal.
     let Some(mac) = head.headers.get(SEAL) else { return Err(PeerError::Refused(head.status)) };
     let body = Limited::new(body, MAX_BODY).collect().await.map_err(|_| PeerError::Unreachable)?.to_bytes();
     let sealed = seal.check_answer(mac.as_bytes(), &stamp.nonce, head.status, &body);

@@ -1,12 +1,12 @@
-//! How nodes talk to each other: HTTP/2 between their peer ports, every call and every answer sealed with a key that is
-//! derived from `CLUSTER_SECRET`. The secret itself never travels, and nothing is believed that is not sealed.
+//! Calls between nodes: HTTP/2 between their peer ports. Every call and every answer is authenticated with an HMAC, whose key
+//! is derived from `CLUSTER_SECRET`. The secret itself is never sent, and nothing without a valid seal is accepted.
 //!
 //! ```text
 //! Peers::call ─► one connection per peer, kept ─► Peers::serve ─► the handler of the path
 //!   dropped ───────────► the stream is reset ────────► the handler's future is dropped
 //! ```
 //!
-//! It knows addresses and bytes. Which nodes there are, and what they say to each other, is the business of `cluster`.
+//! This module knows addresses and bytes. Only `cluster` knows which nodes there are and what their calls mean.
 
 mod client;
 mod seal;
@@ -35,7 +35,7 @@ use seal::Seal;
 /// The largest body of a call and of an answer, in bytes.
 pub const MAX_BODY: usize = 16 << 20;
 
-/// Another node, and where it is reached.
+/// Another node and its address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
     /// Its name, incarnation included.
@@ -43,11 +43,11 @@ pub struct Peer {
     /// The tag of its process, to which a call is bound.
     pub tag: Arc<str>,
     pub address: SocketAddr,
-    /// In which bodies are written to it.
+    /// The form of the bodies that are sent to it.
     pub form: Form,
 }
 
-/// What a handler answers.
+/// A handler's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     pub status: StatusCode,
@@ -67,7 +67,7 @@ impl Answer {
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PeerError {
-    /// No connection, or it broke. At once if that peer failed within the last two seconds.
+    /// There is no connection, or it broke. Returned at once if the peer failed within the last two seconds.
     #[error("the peer cannot be reached")]
     Unreachable,
     /// The caller's deadline is over.
@@ -100,7 +100,7 @@ impl Peers {
         })
     }
 
-    /// Who answers calls of `path`, which begins with a slash. The future is dropped when the caller gives up.
+    /// Registers the handler of a path, which begins with a slash. Its future is dropped when the caller gives up.
     pub fn on<F>(&self, path: &'static str, handler: impl Fn(Bytes) -> F + Send + Sync + 'static)
     where
         F: Future<Output = Answer> + Send + 'static,
@@ -108,15 +108,15 @@ impl Peers {
         lock(&self.handlers).insert(path, Arc::new(move |body| handler(body).boxed()));
     }
 
-    /// Answers calls until `stop`; calls that are being answered then end.
+    /// Answers calls until `stop`; calls under way are ended then.
     pub async fn serve(self: Arc<Self>, listener: TcpListener, stop: CancellationToken) {
         server::serve(self, listener, stop).await;
     }
 
-    /// Asks a peer. Dropping the future makes the peer drop its handler's. A call is never repeated by itself.
+    /// Calls a peer. Dropping the future drops the handler's future at the peer. A call is never repeated by itself.
     ///
     /// # Errors
-    /// [`PeerError`]; what a handler answers is never one, whatever its status.
+    /// [`PeerError`]. An answer of a handler is never one, whatever its status.
     pub async fn call(&self, to: &Peer, path: &'static str, body: Bytes, deadline: Duration) -> Result<Answer, PeerError> {
         if body.len() > MAX_BODY {
             return Err(PeerError::Refused(StatusCode::PAYLOAD_TOO_LARGE));

@@ -1,8 +1,8 @@
-//! What makes a call believable: an HMAC over all that it says, to whom, and when; and a memory of those that were seen.
+//! Authenticates calls: an HMAC over the content, the target and the time of a call, and a memory of recent calls against replay.
 //!
-//! A call carries two seals. The first is over its head (path, target, time, nonce, length of the body), so that a stranger is
-//! turned away before anything of a body is read; the second is over the body too. Nodes of releases before this one send and
-//! know only the second.
+//! A call has two seals. The first covers the head (path, target, time, nonce, length of the body), so that a call of a
+//! stranger is refused before its body is read; the second covers the body too. Nodes of earlier releases send and know only
+//! the second.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Mutex;
@@ -18,18 +18,18 @@ use crate::settings::Secret;
 
 /// How far the clocks of two nodes may be apart.
 const SKEW_MS: u64 = 30_000;
-/// Calls are remembered by the time that they carry, in buckets of this length.
+/// Calls are remembered by their time, in buckets of this length.
 const BUCKET_MS: u64 = 10_000;
-/// Calls that are remembered of one bucket; more are refused.
+/// Calls that are remembered in one bucket; more are refused.
 const MOST_IN_BUCKET: usize = 200_000;
 
-/// Seals and checks. The key is derived from the secret, so that the secret serves for nothing else by accident.
+/// Makes and checks seals. The key is derived from the secret, so that the secret is used for nothing else.
 pub struct Seal {
     key: hmac::Key,
     seen: Mutex<BTreeMap<u64, HashSet<Box<str>>>>,
 }
 
-/// A sealed call: what travels beside its path and body.
+/// The seal of a call, sent beside its path and body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stamp {
     pub time_ms: u64,
@@ -38,7 +38,7 @@ pub struct Stamp {
     mac: String,
 }
 
-/// The seal over the head of a call, which travels beside its [`Stamp`].
+/// The seal over the head of a call, sent beside its [`Stamp`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
     /// Of the body.
@@ -46,14 +46,14 @@ pub struct Head {
     mac: String,
 }
 
-/// Why a call is not believed.
+/// Why a call is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disbelief {
-    /// It is not sealed with our secret, or not as it was sealed.
+    /// It was sealed with another secret, or was changed.
     Forged,
-    /// It is sealed with our secret, but its clock is ahead of ours by so many seconds, or behind (below 0).
+    /// The seal is valid, but the sender's clock is ahead by so many seconds, or behind (below 0).
     Clock(i64),
-    /// It was here before.
+    /// The call was received before.
     Seen,
     /// There is no room to remember it.
     TooMany,
@@ -87,14 +87,14 @@ impl Seal {
         (Stamp { time_ms, nonce, mac }, head)
     }
 
-    /// Whether a call that begins like this was sealed with the same secret, for this process, just now, and is here for the
-    /// first time. Its body is yet to come.
+    /// Checks the head of a call before its body is read: it must be sealed with the same secret, for this process, just now, and
+    /// for the first time.
     pub fn check_head(&self, stamp: &Stamp, head: &Head, path: &str, target: &str) -> Result<(), Disbelief> {
         self.verify(&begun(path, head.length, target, stamp.time_ms, &stamp.nonce), &head.mac)?;
         self.remember(stamp)
     }
 
-    /// Whether this is the body of a call whose head was checked.
+    /// Checks the body of a call whose head was checked.
     pub fn check_body(&self, stamp: &Stamp, path: &str, body: &[u8], target: &str) -> Result<(), Disbelief> {
         self.verify(&said(path, body, target, stamp.time_ms, &stamp.nonce), &stamp.mac)
     }
@@ -114,7 +114,7 @@ impl Seal {
         hmac::verify(&self.key, said, &mac).map_err(|_| Disbelief::Forged)
     }
 
-    /// For a stamp whose seal is right.
+    /// For a stamp whose seal is valid.
     fn remember(&self, stamp: &Stamp) -> Result<(), Disbelief> {
         let now = now_ms();
         if now.abs_diff(stamp.time_ms) > SKEW_MS {
@@ -122,7 +122,7 @@ impl Seal {
             return Err(Disbelief::Clock(i64::try_from(ahead / 1000).unwrap_or(i64::MAX)));
         }
         let mut seen = lock(&self.seen);
-        // A call may carry a time that is SKEW_MS ahead, and is believed until that time has passed by SKEW_MS.
+        // The time of a call may be SKEW_MS ahead, and the call is accepted until SKEW_MS after that time.
         seen.retain(|bucket, _| (bucket + 1) * BUCKET_MS + SKEW_MS >= now);
         let bucket = seen.entry(stamp.time_ms / BUCKET_MS).or_default();
         if bucket.len() >= MOST_IN_BUCKET {
@@ -168,7 +168,7 @@ impl Head {
     }
 }
 
-/// Every part either has a fixed alphabet or a fixed length, and they are apart by line breaks: no two calls read the same.
+/// Every part has a fixed alphabet or a fixed length, and line breaks separate them: no two calls have the same text.
 fn said(path: &str, body: &[u8], target: &str, time_ms: u64, nonce: &str) -> Vec<u8> {
     let hash = digest::digest(&digest::SHA256, body);
     let mut said = format!("call\nPOST\n{path}\n{target}\n{time_ms}\n{nonce}\n").into_bytes();

@@ -1,8 +1,8 @@
-//! The peer port's listening side: opens what is sealed, refuses the rest, and hands calls to their handlers.
+//! The server side of the peer port: checks seals, and gives valid calls to their handlers.
 //!
-//! A stranger may connect, and is believed nothing. Until a connection has carried one call with a true seal it holds one of a
-//! few places for a few seconds, is sent away at its first call without one, and nothing of a body is read but what a node of
-//! the release before may send, which seals its calls as a whole.
+//! A stranger may connect. Until a connection has sent one call with a valid seal it has one of a few places, for a few
+//! seconds, and it is closed at its first call without one. Before that no body is read, except a small one from a node of the
+//! release before, which seals its calls as a whole.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -33,23 +33,24 @@ use crate::telemetry::due;
 pub const SEAL: &str = "x-convoke-seal";
 /// The seal of a call's head, which is checked before its body is read. Nodes of the release before do not send it.
 pub const HEAD: &str = "x-convoke-head";
-/// For whom a call is.
+/// The tag of the process that a call is for.
 pub const TARGET: &str = "x-convoke-target";
-/// Calls of one peer at once: each long poll that is relayed is one.
+/// Calls of one peer at the same time: each relayed poll is one.
 const MOST_CALLS: u32 = 16_384;
-/// Calls of one connection that wait to be believed.
+/// Calls of one connection that wait until their seal is checked.
 const MOST_UNPROVED: usize = 128;
-/// Bodies that are read at once of those who have not shown yet who they are, and bytes of one of them.
+/// Bodies of unauthenticated connections that are read at the same time, and the bytes of one of them.
 const MOST_READING: usize = 8;
 const UNPROVED_BODY: usize = 2 << 20;
-/// How long a body may take: of a peer, and of anybody else.
+/// How long a body may take: from a peer, and from any other.
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
 const UNPROVED_DEADLINE: Duration = Duration::from_secs(3);
-/// A connection has to say something believable in so long …
+/// A connection must send a call with a valid seal within this time …
 const FIRST_CALL: Duration = Duration::from_secs(5);
-/// … and who has said something else is given so long to hear the answer.
+/// … and one that has sent another call has so long to read the answer.
 const LAST_WORD: Duration = Duration::from_secs(1);
-/// What a caller may send unread, in one stream and in all. Small, because a stranger may, and enough for the way between nodes.
+/// Bytes that a caller may send before they are read, in one stream and in all. Small, since a stranger may use it, but enough
+/// for nodes.
 const STREAM_WINDOW: u32 = 128 << 10;
 const CONNECTION_WINDOW: u32 = 512 << 10;
 /// Bytes of all headers of a call: its seals are short.
@@ -58,7 +59,7 @@ const MOST_HEADERS: u32 = 4 << 10;
 /// What is known of a connection.
 struct Visit {
     address: SocketAddr,
-    /// It has carried a call with a true seal.
+    /// It has sent a call with a valid seal.
     believed: watch::Sender<bool>,
     /// A call was refused before.
     refused: Notify,
@@ -128,7 +129,7 @@ async fn connection(port: Port, stream: TcpStream, address: SocketAddr, place: P
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(MOST_HEADERS)
-        // A peer gives calls up as its clients come and go, perhaps thousands at once.
+        // A peer drops calls when its clients leave, perhaps thousands at once.
         .max_pending_accept_reset_streams(4_096)
         .max_local_error_reset_streams(None)
         .serve_connection(TokioIo::new(stream), service);
@@ -179,7 +180,7 @@ async fn answer(port: &Port, visit: &Visit, request: Request<Incoming>) -> Respo
     }
 }
 
-/// The call, if it is believable.
+/// The call, if its seal is valid.
 async fn open(port: &Port, visit: &Visit, request: Request<Incoming>) -> Result<(Stamp, String, Bytes), StatusCode> {
     let (seal, tag) = (&port.peers.seal, &*port.peers.tag);
     let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
@@ -192,7 +193,7 @@ async fn open(port: &Port, visit: &Visit, request: Request<Incoming>) -> Result<
         return Err(StatusCode::METHOD_NOT_ALLOWED);
     }
     let Some(head) = head else {
-        // The tag is no secret (it stands in every sid); this only tells "somebody else lives here now" from "wrong secret".
+        // The tag is no secret (it is in every sid); it only distinguishes "another process is here now" from "wrong secret".
         if target != tag {
             return Err(StatusCode::MISDIRECTED_REQUEST);
         }
@@ -214,8 +215,8 @@ async fn open(port: &Port, visit: &Visit, request: Request<Incoming>) -> Result<
     Ok((stamp, path, body))
 }
 
-/// The body of a call without a sealed head, as nodes of the release before send it. Over a connection that is believed it is
-/// read like any other; else few are read at once, and less of each.
+/// The body of a call without a sealed head, as nodes of the release before send it. Over an authenticated connection it is
+/// read like any other; otherwise only few are read at the same time, and only small ones.
 async fn unproved_body(port: &Port, visit: &Visit, body: Incoming) -> Result<Bytes, StatusCode> {
     if visit.is_believed() {
         return read(body, MAX_BODY, BODY_DEADLINE).await;
@@ -231,7 +232,7 @@ async fn unproved_body(port: &Port, visit: &Visit, body: Incoming) -> Result<Byt
     }
 }
 
-/// One of the calls of a connection that wait to be believed.
+/// One of the calls of a connection whose seal is not checked yet.
 struct Unproved<'a>(&'a AtomicUsize);
 
 impl<'a> Unproved<'a> {
@@ -252,7 +253,7 @@ async fn read(body: Incoming, most: usize, within: Duration) -> Result<Bytes, St
     Ok(body.map_err(|_| StatusCode::REQUEST_TIMEOUT)?.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?.to_bytes())
 }
 
-/// A node with another secret or clock is told about; so is a stranger, once a minute.
+/// Logs a node with another secret or clock, and a stranger, once a minute.
 fn refuse(visit: &Visit, disbelief: Disbelief) -> StatusCode {
     let address = visit.address;
     match disbelief {

@@ -1,6 +1,5 @@
-//! Connections at the peer port that have not proved yet that they come from a peer. They get few places of their own, so that
-//! however many there are, peers find the port open; when all places are taken, the oldest stranger goes: a peer proves
-//! itself with its first call.
+//! Connections at the peer port that are not authenticated yet. They have few places of their own, so that peers can always
+//! connect. When all places are taken, the oldest connection is closed: a peer authenticates with its first call.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -9,16 +8,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::core::sync::lock;
 
-/// Strangers at once.
+/// Unauthenticated connections at the same time.
 pub const MOST: usize = 64;
 
 #[derive(Default)]
 pub struct Strangers(Mutex<VecDeque<CancellationToken>>);
 
-/// A stranger's place, given back when this is dropped.
+/// The place of a connection, released when this is dropped.
 pub struct Place {
     strangers: Arc<Strangers>,
-    /// Cancelled when a newer stranger has taken it.
+    /// Cancelled when a newer connection has taken it.
     pub taken: CancellationToken,
 }
 
@@ -38,7 +37,7 @@ impl Strangers {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        // A place that was taken is not in the list any more.
+        // A place that was taken over is not in the list any more.
         if !self.taken.is_cancelled() {
             self.taken.cancel();
             lock(&self.strangers.0).retain(|taken| !taken.is_cancelled());

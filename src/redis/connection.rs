@@ -1,4 +1,5 @@
-//! The connection to one master: takes batches of calls from the dispatcher, sends one pipeline at a time, and handles the answers.
+//! The connection to one master: takes batches of calls from the dispatcher, sends one pipeline at a time, and handles the
+//! answers.
 //!
 //! If an answer does not come in time, the connection is closed. The next connection first kills the old one on the server, so
 //! that no command of it is executed later.

@@ -1,5 +1,5 @@
-//! Discovery of the masters and their slots: `CLUSTER SHARDS` (before Redis 7 `CLUSTER SLOTS`), the sentinels, or the one Redis of
-//! the URL.
+//! Discovery of the masters and their slots: `CLUSTER SHARDS` (before Redis 7 `CLUSTER SLOTS`), the sentinels, or the one Redis
+//! of the URL.
 
 use std::collections::HashMap;
 use std::time::Duration;

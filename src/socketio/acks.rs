@@ -19,12 +19,12 @@ pub enum AckError {
     NoJson,
 }
 
-/// Of one socket. An emit that asks for an acknowledgement has a number, which no other has on whatever node.
+/// The acknowledgements of one socket. Each has a number that no other of this socket has, on any node.
 #[derive(Default)]
 pub struct Acks {
     pub last_id: u64,
     awaited: HashMap<u64, oneshot::Sender<Args>>,
-    /// Those that a node waits for which gave the socket away; it will ask.
+    /// Those for which the former node of the socket waits; it will ask for them.
     kept: HashMap<u64, oneshot::Receiver<Args>>,
 }
 
@@ -40,7 +40,7 @@ impl Acks {
         Ok((self.last_id, receiver))
     }
 
-    /// [`Acks::begin`] for the node that gave this socket away.
+    /// [`Acks::begin`] for the former node of this socket.
     pub fn begin_for_another(&mut self, most: usize) -> Result<u64, AckError> {
         let (id, receiver) = self.begin(most)?;
         self.kept.insert(id, receiver);
@@ -53,17 +53,17 @@ impl Acks {
         }
     }
 
-    /// Nobody waits for it any longer.
+    /// It is not awaited any longer.
     pub fn give_up(&mut self, id: u64) {
         self.awaited.remove(&id);
     }
 
-    /// The numbers of those that are awaited.
+    /// The numbers of the awaited acknowledgements.
     pub fn awaited(&self) -> Vec<u64> {
         self.awaited.keys().copied().collect()
     }
 
-    /// Goes on with those of another node.
+    /// Takes over those of another node.
     pub fn adopt(&mut self, last_id: u64, awaited: &[u64]) {
         self.last_id = last_id;
         for id in awaited {

@@ -27,8 +27,8 @@ use crate::protocol::intake::NOT_A_NUMBER;
 use crate::protocol::packet::{Decoder, Outgoing, Packet, Parser, encode};
 use connect::Connect;
 
-/// How many CONNECT packets of one client may be decided at the same time: one that connects and gives up again and again must
-/// not pile up work.
+/// How many CONNECT packets of one client may be handled at the same time. It limits the work for a client that connects and
+/// gives up again and again.
 const MOST_UNDECIDED: u32 = 8;
 
 pub struct Client {
@@ -44,7 +44,7 @@ struct State {
     entries: SmallVec<[Entry; 1]>,
     /// How many CONNECT packets came.
     connects: u32,
-    /// How many of them are still being decided, those included that the client has given up.
+    /// How many of them are still being handled, also of namespaces that the client has left.
     undecided: u32,
     closed: bool,
     /// The session has moved to another node.
@@ -68,7 +68,7 @@ enum Entry {
     /// With the number of the CONNECT packet, since a client may give up and try again before the answer.
     Connecting(&'static str, u32),
     Connected(&'static str, Arc<Socket>),
-    /// What the client had sent before it knew may still come.
+    /// Packets that the client has sent before it knew may still come.
     Gone(&'static str),
 }
 
@@ -113,7 +113,7 @@ impl Client {
         Arc::new_cyclic(|me| Self { me: me.clone(), io, handshake: handshake.into(), state: Mutex::new(state) })
     }
 
-    /// Whom a packet is for; `None` if that socket is gone. A client that is not connected has no business to send.
+    /// The socket that a packet is for; `None` if it is gone. It is a protocol error to send to a namespace without a connection.
     fn socket(&self, nsp: &str) -> Result<Option<Arc<Socket>>, CloseReason> {
         match lock(&self.state).entries.iter().find(|entry| entry.name() == nsp) {
             Some(Entry::Connected(_, socket)) => Ok(Some(socket.clone())),
@@ -122,7 +122,7 @@ impl Client {
         }
     }
 
-    /// Whom an event is for that counts for so much, and whether its session and user may send it.
+    /// The socket that an event is for, and whether its session and user may send an event that counts so much.
     fn receiver(&self, nsp: &str, cost: f64) -> Result<Option<(Arc<Socket>, bool)>, CloseReason> {
         let Some(socket) = self.socket(nsp)? else { return Ok(None) };
         let may_send = lock(&self.state).allowance.take_event(cost, &self.io.config) && socket.user_may_send(cost);
@@ -237,7 +237,7 @@ impl Client {
         self.io.config.max_pending_acks
     }
 
-    /// What ties a socket of this client to it, and whose it is.
+    /// The link of a new socket to this client, and its user.
     fn link(&self, session: &Arc<Session>, namespace: &Arc<Namespace>, parser: Parser, data: Data) -> (Link, Option<Identity>) {
         let identity = namespace.identify(&data);
         let link = Link {
@@ -263,7 +263,7 @@ impl Connection for Client {
         let mut decoded = state.decoder.decode_each(message, &|nsp, event| self.io.list_of(nsp, event));
         let parser = state.decoder.parser().unwrap_or(Parser::Text);
         drop(state);
-        // The text parser gives out slices of what is counted already.
+        // The text parser returns slices of what is counted already.
         if parser == Parser::Msgpack
             && let Ok(Some(Packet::Event { args, .. })) = &mut decoded
         {

@@ -1,11 +1,11 @@
-//! What a client says of itself when it connects: whether it knows of recovery, and which connection it had before.
+//! What a client says when it connects: whether it supports recovery, and which connection it had before.
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Config, ConnectRequest, PreviousSession};
 
-/// The fields of `auth` that are this layer's; the user's own stand beside them.
+/// The fields of `auth` that this layer reads, beside the application's own.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Auth {
@@ -14,10 +14,10 @@ struct Auth {
     recovery: Value,
 }
 
-/// What CONNECT tells beside the user's own fields.
+/// What CONNECT says beside the application's own fields.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ConnectAuth {
-    /// The client is to get a pid and offsets.
+    /// The client gets a pid and offsets.
     pub recovery_enabled: bool,
     pub previous: Option<PreviousSession>,
 }

@@ -1,8 +1,8 @@
-//! Bounds how many CONNECTs are worked on at the same moment, so that a storm of them does not starve the clients that are
-//! connected: authentication and joins wait for a permit here, not on the processor.
+//! Limits how many CONNECTs are handled at the same time, so that many at once do not slow down the connected clients:
+//! authentication and joins wait for a permit here instead of for the processor.
 //!
-//! A permit is given back after [`HOLD`] at the latest. A CONNECT that takes longer waits for something else, such as a master
-//! that is away, and is no load meanwhile; the others need not wait for that as well.
+//! A permit is released after [`HOLD`] at the latest. A CONNECT that takes longer waits for something else, such as a Redis
+//! master that is away, and uses no processor time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -13,9 +13,9 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 /// The longest time that a CONNECT keeps its permit.
 const HOLD: Duration = Duration::from_millis(250);
-/// CONNECTs that may wait for a permit; one more is sent to try again.
+/// CONNECTs that may wait for a permit. One more is refused, and its client tries again.
 const QUEUE: usize = 8_192;
-/// How long they wait; then they are sent to try again.
+/// How long they wait; then they are refused in the same way.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub struct ConnectLimiter {
@@ -23,7 +23,7 @@ pub struct ConnectLimiter {
     waiting: AtomicUsize,
 }
 
-/// Held from the decision on a CONNECT to the end of what follows on it.
+/// Held from the decision on a CONNECT until its `on_connected` handler has ended.
 pub struct ConnectPermit {
     permit: Option<OwnedSemaphorePermit>,
     until: Instant,
@@ -50,7 +50,7 @@ impl ConnectLimiter {
     }
 }
 
-/// Counts down however the waiting ends.
+/// Counts down when the waiting ends, also when its future is dropped.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl Drop for Waiting<'_> {
@@ -60,7 +60,7 @@ impl Drop for Waiting<'_> {
 }
 
 impl ConnectPermit {
-    /// Does a part of the work for which the permit was taken.
+    /// Runs a part of the work under the permit.
     pub async fn hold<T>(&mut self, work: impl Future<Output = T>) -> T {
         let mut work = std::pin::pin!(work);
         match timeout_at(self.until, &mut work).await {

@@ -1,4 +1,4 @@
-//! How a feature says no.
+//! How a feature refuses an event or a connection.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -33,7 +33,7 @@ impl fmt::Display for Code {
 pub struct EventError {
     pub code: Code,
     pub message: Cow<'static, str>,
-    /// Further fields of the `error` event, such as the id of what was meant.
+    /// Further fields of the `error` event, such as the id of the room.
     pub fields: Map<String, Value>,
 }
 
@@ -79,9 +79,9 @@ impl EventError {
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub enum ConnectError {
-    /// CONNECT_ERROR `{message, data}`, without `data` if there is none. The official client does not come back from it by itself.
+    /// CONNECT_ERROR `{message, data}`, without `data` if there is none. The official client does not reconnect after it.
     Refused { message: Cow<'static, str>, data: Option<Value> },
-    /// The transport is closed, and the client comes back: something is away for a moment.
+    /// The transport is closed, and the client reconnects: a dependency is away for a moment.
     TryAgain,
 }
 

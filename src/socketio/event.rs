@@ -36,10 +36,10 @@ impl Event {
             .map_err(|error| EventError::new(Code::INVALID_PAYLOAD, format!("invalid payload: {error}")))
     }
 
-    /// The argument at `index`, the name not counted, as a type of the namespace's own; where there is none, it is read from null.
+    /// The argument at `index`, counted without the event's name, as a type of the feature's own. A missing one is read as null.
     ///
     /// # Errors
-    /// `INVALID_PAYLOAD` if it is no `T`.
+    /// `INVALID_PAYLOAD` if it is not a `T`.
     pub fn arg<T: DeserializeOwned>(&self, index: usize) -> Result<T, EventError> {
         let invalid = |error| EventError::new(Code::INVALID_PAYLOAD, format!("invalid argument {index}: {error}"));
         self.args.item(index + 1).map_err(invalid)
@@ -54,10 +54,10 @@ impl Event {
     }
 }
 
-/// What a handler wants to be answered, in addition to what it emitted.
+/// A handler's answer, beside the events that it emits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// The handler has answered by itself, or there is nothing to say.
+    /// No answer, or the handler has answered by itself.
     None,
     /// `{ok:true}`
     Ok,

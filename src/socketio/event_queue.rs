@@ -1,4 +1,4 @@
-//! What one socket still has to do, one thing after another.
+//! The queue of one socket: its events and its connect and disconnect handlers, run one after another.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -10,7 +10,7 @@ use super::{Arrival, Config, DisconnectReason, Event};
 use crate::core::sync::lock;
 
 pub enum Job {
-    /// With the permit of its CONNECT, if it came by one.
+    /// With the permit of its CONNECT, if it has one.
     Arrived(Arrival, Option<ConnectPermit>),
     Event(Event),
     /// Counted as leaving until it is done.
@@ -21,7 +21,7 @@ pub enum Job {
 #[derive(Debug)]
 pub struct QueueFull(pub Event);
 
-/// A queue that a task works off; the task lives only while there is work.
+/// A queue with a task that lives only while there is work.
 #[derive(Default)]
 pub struct EventQueue {
     state: Mutex<State>,
@@ -34,7 +34,7 @@ struct State {
 }
 
 impl EventQueue {
-    /// Adds an event; true when the caller must spawn a task that works the queue off.
+    /// Adds an event; true when the caller must spawn the task.
     pub fn push_event(&self, event: Event, config: &Config) -> Result<bool, QueueFull> {
         let mut state = lock(&self.state);
         if state.jobs.len() >= config.max_queued_events {
@@ -43,7 +43,7 @@ impl EventQueue {
         Ok(state.push(Job::Event(event)))
     }
 
-    /// Adds what is not the client's to limit; true when the caller must spawn a task.
+    /// Adds a job that has no limit; true when the caller must spawn the task.
     pub fn push(&self, job: Job) -> bool {
         lock(&self.state).push(job)
     }
@@ -53,7 +53,7 @@ impl EventQueue {
         lock(&self.state).jobs.retain(|job| !matches!(job, Job::Event(_)));
     }
 
-    /// Whether nothing waits and nothing is being done.
+    /// Whether nothing waits and nothing runs.
     pub fn is_idle(&self) -> bool {
         !lock(&self.state).running
     }

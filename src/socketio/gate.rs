@@ -1,6 +1,6 @@
-//! A gate before all event queues: while the node may not act (its lease has run out, or was never had), events wait here.
+//! A gate before all event queues: while the node has no valid lease it may not act, and events wait here.
 //!
-//! It is open *until* a moment, so that a process that was stopped finds it shut when it goes on, before anything else runs.
+//! It is open *until* a time. A process that was suspended for longer finds it shut before anything else runs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// Cheap to clone; all clones are one gate. [`Gate::default`] is open for ever.
+/// Cheap to clone; all clones are the same gate. [`Gate::default`] is always open.
 #[derive(Clone, Debug)]
 pub struct Gate(Arc<watch::Sender<State>>);
 
@@ -26,12 +26,12 @@ impl Default for Gate {
 }
 
 impl Gate {
-    /// A gate that nobody has opened yet.
+    /// A gate that is shut until it is opened.
     pub fn shut_at_first() -> Self {
         Self(Arc::new(watch::Sender::new(State::ShutSince(Instant::now()))))
     }
 
-    /// Opens it until then; those who wait pass.
+    /// Opens it until then; waiting tasks pass.
     pub fn open_until(&self, until: Instant) {
         self.0.send_replace(State::OpenUntil(until));
     }

@@ -2,7 +2,7 @@
 //!
 //! A client that takes part in recovery gets a `pid`, and with each event an offset. When its transport breaks, its socket is
 //! kept, with what was sent to it and may not have arrived, and with what its [`Rooms`] send meanwhile. A client that comes back
-//! within the window, as the same user, goes on under the same Socket.IO id and gets what it missed, once and in order.
+//! within the window, as the same user, keeps its Socket.IO id and gets what it missed, once and in order.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
@@ -19,18 +19,18 @@ use crate::core::sync::lock;
 use crate::core::{Kind, Offset, Position, ScopeId, StreamId};
 use crate::engineio::CloseReason;
 
-/// The room of one socket alone: its events are counted from its beginning.
+/// A room for one socket alone: its events are counted from its start.
 const SOCKET: Kind = Kind::of("socket");
-/// How often it is looked whose window is over.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often expired clients are searched for.
+const CHECK: Duration = Duration::from_secs(1);
 
 /// What a store may set.
 #[derive(Clone, Copy, Debug)]
 pub struct MemoryStoreConfig {
     /// How long a client may be away.
     pub window: Duration,
-    /// Clients that are away and kept; one more is not. Each holds what was sent to it since its last answered `ping`: 64 KiB
-    /// at most.
+    /// Clients that are away and kept; one more is not kept. Each keeps what was sent to it since its last answered `ping`, at
+    /// most 64 KiB.
     pub max_away: usize,
 }
 
@@ -61,7 +61,7 @@ struct State {
     /// By pid.
     held: HashMap<Box<str>, Held>,
     away: usize,
-    /// A task looks whose window is over.
+    /// A task searches for expired clients.
     looking: bool,
 }
 
@@ -74,7 +74,7 @@ struct Held {
 }
 
 impl MemoryStore {
-    /// Keeps sessions, and their places in these rooms.
+    /// Keeps sessions, and their memberships in these rooms.
     pub fn new(rooms: Rooms, config: MemoryStoreConfig) -> Arc<Self> {
         Arc::new_cyclic(|me| Self { me: me.clone(), rooms, config, state: Mutex::default() })
     }
@@ -132,11 +132,11 @@ impl MemoryStore {
             state.away += 1;
         }
         if !std::mem::replace(&mut state.looking, true) {
-            tokio::spawn(look(self.me.clone(), self.config.window.min(LOOK)));
+            tokio::spawn(look(self.me.clone(), self.config.window.min(CHECK)));
         }
     }
 
-    /// Forgets those whose window is over. False: nobody is away any more.
+    /// Removes clients whose window is over. False: no client is away.
     fn forget_late(&self) -> bool {
         let mut state = lock(&self.state);
         let now = Instant::now();
@@ -190,11 +190,11 @@ impl SessionStore for MemoryStore {
         let mut state = lock(&self.state);
         let is_this = |held: &Held| Arc::ptr_eq(&held.socket, socket);
         match (state.held.get(socket.pid()).filter(|held| is_this(held)), reason) {
-            // Of a socket whose CONNECT came to nothing; or its client has come back already.
+            // Its CONNECT has failed, or its client has come back already.
             (None, _) | (_, DisconnectReason::TakenOver) => {}
             (Some(_), DisconnectReason::Transport(_)) => self.park(&mut state, socket.pid()),
             (Some(_), DisconnectReason::Client | DisconnectReason::Server) => {
-                // Its rooms are known until its namespace has seen it off.
+                // Its rooms are kept until its disconnect handler has run.
                 socket.freeze();
                 state.held.remove(socket.pid());
             }
@@ -202,7 +202,7 @@ impl SessionStore for MemoryStore {
     }
 }
 
-/// A return that is not over. If it comes to nothing, the client may try again.
+/// A return that is under way. If it fails, the client may try again.
 struct Returning {
     store: Weak<MemoryStore>,
     old: Arc<Socket>,
@@ -234,7 +234,7 @@ fn go_on(old: &Arc<Socket>, new: &Arc<Socket>, offset: Option<&Offset>) {
     new.session().flush();
     close(old);
     if missed.incomplete {
-        // More was sent in the last moment than is kept: its client comes back and gets a new connection.
+        // More was sent in the last moment than is kept: the client reconnects and gets a new connection.
         let session = new.session().clone();
         tokio::spawn(async move { session.close(CloseReason::TryAgain) });
     }
@@ -253,12 +253,12 @@ fn close(socket: &Arc<Socket>) {
     tokio::spawn(async move { session.close(CloseReason::TakenOver) });
 }
 
-/// Whose it is. A token may have been renewed meanwhile.
+/// The user and role. The token may have been renewed meanwhile.
 fn owner(identity: &Option<Identity>) -> Option<(&str, &str)> {
     identity.as_ref().map(|identity| (&*identity.user, &*identity.role))
 }
 
-/// Ends with the store, and when nobody is away.
+/// Ends with the store, and when no client is away.
 async fn look(store: Weak<MemoryStore>, every: Duration) {
     loop {
         tokio::time::sleep(every).await;

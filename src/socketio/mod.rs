@@ -1,7 +1,7 @@
 //! Socket.IO v5 on top of Engine.IO: namespaces, sockets, events and acknowledgements.
 //!
-//! A feature registers its handlers in a [`Namespace`]; this layer decodes, orders, bounds and answers. It knows nothing of
-//! Redis, or of what the events mean; who keeps a connection beyond its transport stands behind [`SessionStore`].
+//! A feature registers its handlers in a [`Namespace`]; this layer decodes, orders, limits and answers events. It knows nothing
+//! of Redis or of the meaning of events. A [`SessionStore`] keeps connections beyond their transports.
 
 mod acks;
 mod bind;
@@ -59,23 +59,23 @@ pub struct Config {
     pub events_per_second: u32,
     /// Events that a session may send at once after a pause.
     pub event_burst: u32,
-    /// Events a second of one user over all of its sockets on this node; beyond it they are answered alike.
+    /// Events a second of one user over all of its sockets on this node; beyond it they are refused in the same way.
     pub events_per_second_per_user: u32,
-    /// CONNECT packets of one session, all of them at once at most; beyond it the transport is closed.
+    /// CONNECT packets a minute of one session, which may come all at once; beyond it the transport is closed.
     pub connects_per_minute: u32,
-    /// Events of one socket that wait for those before them.
+    /// Events that may wait in the queue of one socket.
     pub max_queued_events: usize,
-    /// Acknowledgements of one socket that the server waits for.
+    /// Acknowledgements that may be awaited from one socket.
     pub max_pending_acks: usize,
-    /// Clients whose CONNECT is decided, and what follows on it done, at the same moment; the others wait for their turn.
+    /// CONNECTs that are handled at the same time, `on_connected` included; others wait.
     pub connects_at_once: usize,
     /// Bounds on binary attachments.
     pub attachments: Limits,
-    /// Clients whose `User-Agent` holds one of these, in any case, know nothing of recovery unless they say so.
+    /// Clients whose `User-Agent` contains one of these, in any case, get no recovery unless they ask for it.
     pub agents_without_recovery: Arc<[Box<str>]>,
-    /// What CONNECTs and events wait at while the node may not act …
+    /// CONNECTs and events wait here while the node may not act …
     pub gate: Gate,
-    /// … until it has been shut for so long: then events are `UNAVAILABLE`, and who connects is to try again.
+    /// … until it has been shut for so long: then events are answered with `UNAVAILABLE`, and new clients have to try again.
     pub gate_patience: Duration,
 }
 
@@ -106,7 +106,7 @@ pub struct SocketIo {
     store: Option<Arc<dyn SessionStore>>,
     connect_limiter: ConnectLimiter,
     users: Users,
-    /// Sockets that are gone, but not yet everything that follows on it.
+    /// The disconnect handlers that still have to run, or run.
     leaving: TaskTracker,
 }
 
@@ -160,23 +160,23 @@ impl SocketIo {
         self.sockets.load(Ordering::Relaxed)
     }
 
-    /// The field of an event whose elements are judged one by one.
+    /// The field of an event whose elements are validated one by one.
     fn list_of(&self, namespace: &str, event: &str) -> Option<&'static str> {
         self.namespaces.get(namespace)?.list_of(event)
     }
 
-    /// What the user of a socket may still send, if its namespace says whose it is.
+    /// What the user of a socket may still send, if its namespace identifies users.
     fn user_of(&self, namespace: &Namespace, identity: Option<&Identity>) -> Option<Arc<UserAllowance>> {
         identity.map(|identity| self.users.of(namespace.name(), &identity.user))
     }
 
-    /// Sockets that are gone, while [`Namespace::on_disconnected`] has still to run, or runs.
+    /// Sockets that are gone, but whose [`Namespace::on_disconnected`] still has to run, or runs.
     pub fn leaving(&self) -> usize {
         self.leaving.len()
     }
 }
 
-/// The engine's handler: what it opens, Socket.IO speaks on.
+/// Speaks Socket.IO over the sessions of an engine.
 pub struct EngineHandler(pub Arc<SocketIo>);
 
 impl engineio::Handler for EngineHandler {

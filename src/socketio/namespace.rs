@@ -1,4 +1,4 @@
-//! A namespace: who may connect to it, and the table of its events.
+//! A namespace: its connect handlers and the table of its events.
 
 use std::any::{Any, TypeId};
 use std::borrow::Cow;
@@ -15,7 +15,7 @@ use crate::engineio::Handshake;
 use super::{Code, ConnectError, DisconnectReason, Event, EventError, Identity, Reply, Socket};
 use crate::core::ScopeId;
 
-/// A future that can stand behind `dyn`.
+/// A boxed future.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// What a feature keeps with a socket.
 pub type Data = Arc<dyn Any + Send + Sync>;
@@ -52,14 +52,13 @@ impl ConnectRequest {
 pub enum Arrival {
     /// Its client has connected.
     New,
-    /// Its client has come back after its transport had broken; what it missed has been queued.
+    /// Its client has come back after a lost transport; what it missed has been queued.
     Recovered,
-    /// Its session has moved here from another node, or this node has got a new name in its cluster. Its client has noticed
-    /// nothing.
+    /// Its session has moved here from another node, or this node has a new name in its cluster. The client does not notice.
     Moved,
 }
 
-/// A connection that its client did not get back, with the places that it had.
+/// A connection that its client did not get back, with its memberships.
 #[derive(Clone, Debug)]
 pub struct Abandoned {
     pub sid: String,
@@ -89,12 +88,12 @@ pub struct Namespace {
     pub(super) disconnected: OnDisconnected,
     abandoned: OnAbandoned,
     identity: Identify,
-    travel: Travel,
+    moving: Move,
     events: Events,
 }
 
-/// How what is kept with a socket moves to another node.
-struct Travel {
+/// How the data of a socket moves to another node.
+struct Move {
     export: Export,
     import: Import,
     /// [`Namespace::on_move`] was called.
@@ -111,7 +110,7 @@ struct Events {
 }
 
 impl Namespace {
-    /// A namespace that accepts everybody and knows no event.
+    /// A namespace that accepts every client and has no events.
     pub fn new(name: &'static str) -> Self {
         Self {
             name,
@@ -121,20 +120,20 @@ impl Namespace {
             disconnected: Box::new(|_, _| Box::pin(async {})),
             abandoned: Box::new(|_| Box::pin(async {})),
             identity: Box::new(|_| None),
-            travel: Travel { export: Box::new(|_| Value::Null), import: Box::new(|_| Some(Arc::new(()) as Data)), is_set: false },
+            moving: Move { export: Box::new(|_| Value::Null), import: Box::new(|_| Some(Arc::new(()) as Data)), is_set: false },
             events: Events::default(),
         }
     }
 
-    /// Decides who connects. What it returns stays with the socket: [`Socket::data`]. A session moves to the node of its
-    /// WebSocket only if [`Namespace::on_move`] says how that travels.
+    /// Decides who connects. What it returns is kept with the socket: [`Socket::data`]. A session moves to the node of its
+    /// WebSocket only if [`Namespace::on_move`] says how that data moves.
     pub fn on_connect<F, T>(mut self, handler: impl Fn(ConnectRequest) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<T, ConnectError>> + Send + 'static,
         T: Any + Send + Sync,
     {
-        if !self.travel.is_set && TypeId::of::<T>() != TypeId::of::<()>() {
-            self.travel.import = Box::new(|_| None);
+        if !self.moving.is_set && TypeId::of::<T>() != TypeId::of::<()>() {
+            self.moving.import = Box::new(|_| None);
         }
         self.connect = Box::new(move |request| {
             let connect = handler(request);
@@ -185,13 +184,13 @@ impl Namespace {
         self
     }
 
-    /// Says whose a socket is. Without this nobody gets a connection back.
+    /// Tells the user of a socket. Without this no client gets a connection back.
     pub fn identity<T: Any + Send + Sync>(mut self, identity: impl Fn(&T) -> Identity + Send + Sync + 'static) -> Self {
         self.identity = Box::new(move |data| data.downcast_ref().map(&identity));
         self
     }
 
-    /// Ends the memberships of a connection that could not be given back: its client gets a new one.
+    /// Ends the memberships of a connection that could not be given back; its client gets a new connection.
     pub fn on_abandoned<F>(mut self, handler: impl Fn(Abandoned) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
@@ -200,15 +199,15 @@ impl Namespace {
         self
     }
 
-    /// How what a feature keeps with a socket travels to another node, and how it is read there.
+    /// How the data of a socket is written for another node, and how it is read there.
     pub fn on_move<T: Any + Send + Sync>(
         mut self,
         export: impl Fn(&T) -> Value + Send + Sync + 'static,
         import: impl Fn(Value) -> Option<T> + Send + Sync + 'static,
     ) -> Self {
-        self.travel.is_set = true;
-        self.travel.export = Box::new(move |data| data.downcast_ref().map_or(Value::Null, &export));
-        self.travel.import = Box::new(move |value| import(value).map(|data| Arc::new(data) as Data));
+        self.moving.is_set = true;
+        self.moving.export = Box::new(move |data| data.downcast_ref().map_or(Value::Null, &export));
+        self.moving.import = Box::new(move |value| import(value).map(|data| Arc::new(data) as Data));
         self
     }
 
@@ -250,8 +249,8 @@ impl Namespace {
         self
     }
 
-    /// The first argument of this event has a list under `field` whose elements are judged one by one: instead of one that breaks a
-    /// rule of the wire, or holds binary data, the handler finds null.
+    /// The first argument of this event has a list under `field` whose elements are validated one by one. The handler finds
+    /// null in place of an element that breaks a rule of the wire or contains binary data.
     pub fn judge_each(mut self, event: &'static str, field: &'static str) -> Self {
         self.events.lists.insert(event, field);
         self
@@ -274,12 +273,12 @@ impl Namespace {
     }
 
     pub(super) fn export(&self, data: &Data) -> Value {
-        (self.travel.export)(data)
+        (self.moving.export)(data)
     }
 
-    /// What [`SocketExport::data`](super::SocketExport) stands for; `None` if it cannot be read.
+    /// Reads [`SocketExport::data`](super::SocketExport); `None` if it cannot be read.
     pub fn import(&self, data: Value) -> Option<Data> {
-        (self.travel.import)(data)
+        (self.moving.import)(data)
     }
 
     /// See [`Namespace::on_abandoned`].
@@ -287,7 +286,7 @@ impl Namespace {
         (self.abandoned)(abandoned).await;
     }
 
-    /// The handler of an event, and the event's name: that of the table, where there is one.
+    /// The handler of an event, and the event's name; for a registered event the static name.
     pub(super) fn handler(&self, event: &str) -> Option<(Cow<'static, str>, &OnEvent)> {
         let Events { handlers, fallback, .. } = &self.events;
         match handlers.get_key_value(event) {

@@ -1,5 +1,5 @@
-//! How much a client may send. It counts for the session, whatever the client does with its namespaces in between, and for the
-//! user over all of its sockets on this node, whichever sessions they belong to.
+//! How many events a client may send: per session, over all of its namespaces, and per user, over all of the user's sockets on
+//! this node.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -9,12 +9,12 @@ use crate::core::sync::lock;
 use crate::engineio::{Bucket, Rate};
 use crate::settings::EVENT_BYTES;
 
-/// What an answer that refuses an event costs the client of its reading, bytes: who goes on beyond its limit is read more slowly,
-/// so that refusals have a bound as well.
+/// How many bytes a refused event counts as read: a client that keeps sending beyond its limit is read more slowly, so that the
+/// number of refusals is bounded too.
 pub const REFUSAL: usize = 1_024;
 
-/// What an event of so many bytes counts. A large one counts as several: events are kept in the scope's log for a while, and that
-/// must have a bound in bytes too.
+/// How much an event of so many bytes counts. A large one counts as several: events are kept in the scope's log for a while,
+/// whose bytes must be bounded too.
 pub fn cost(bytes: usize) -> f64 {
     (1 + bytes / EVENT_BYTES) as f64
 }
@@ -24,7 +24,7 @@ impl Config {
         Rate { per_second: self.events_per_second.into(), burst: f64::from(self.event_burst).max(1.0) }
     }
 
-    /// A user may have several sockets; each may have its burst.
+    /// A user may have several sockets, each with a burst.
     fn events_of_user(&self) -> Rate {
         let per_second = f64::from(self.events_per_second_per_user);
         Rate { per_second, burst: (2.0 * per_second).max(self.event_burst.into()).max(1.0) }
@@ -47,13 +47,13 @@ impl Allowance {
         Self { events: Bucket::full(config.events()), connects: Bucket::full(config.connects()) }
     }
 
-    /// That of a session which another node has given away. A node of an earlier release tells nothing of it.
+    /// The allowance of a session from another node. A node of an earlier release does not send it.
     pub fn arriving(events: Option<f64>, connects: Option<f64>, config: &Config) -> Self {
         let bucket = |left: Option<f64>, rate| left.map_or_else(|| Bucket::full(rate), |left| Bucket::holding(left, rate));
         Self { events: bucket(events, config.events()), connects: bucket(connects, config.connects()) }
     }
 
-    /// Events and CONNECTs, for the node that the session goes to.
+    /// Events and CONNECTs that are left, for the node that the session moves to.
     pub fn left(&mut self, config: &Config) -> (f64, f64) {
         (self.events.left(config.events()), self.connects.left(config.connects()))
     }
@@ -84,8 +84,8 @@ impl UserAllowance {
     }
 }
 
-/// The users of this node: those with a socket here, and for a moment those who have just gone, so that nobody's bucket is refilled
-/// by coming back. The same name in two namespaces is two users.
+/// The users of this node: those with a socket here, and for a while those who have just left, so that coming back does not
+/// refill a bucket. The same name in two namespaces is two users.
 pub struct Users {
     rate: Rate,
     state: Mutex<State>,
@@ -93,7 +93,7 @@ pub struct Users {
 
 struct State {
     users: HashMap<(&'static str, Box<str>), Arc<UserAllowance>>,
-    /// With so many users those who are idle are looked for and forgotten.
+    /// With so many users, idle ones are searched for and removed.
     sweep_at: usize,
 }
 

@@ -12,14 +12,15 @@ use crate::core::ScopeId;
 use crate::core::sync::lock;
 use crate::protocol::event::Values;
 
-/// With fewer members those that are gone are not looked for.
+/// With fewer members, those that are gone are not searched for.
 const SWEEP_AT_LEAST: usize = 1_024;
 
 /// Cheap to clone; all clones are the same rooms.
 ///
-/// All members get the events of a room in one order. A socket that is gone for good is forgotten by itself, after its
-/// [`Namespace::on_disconnected`](super::Namespace::on_disconnected). A client that takes part in recovery stays in its rooms while it is away, as
-/// long as a [`MemoryStore`](super::MemoryStore) keeps its session, and gets what it missed when it comes back.
+/// All members get the events of a room in the same order. A socket that is gone for good is removed by itself, after its
+/// [`Namespace::on_disconnected`](super::Namespace::on_disconnected). A client that takes part in recovery stays in its rooms
+/// while it is away, as long as a [`MemoryStore`](super::MemoryStore) keeps its session, and gets what it missed when it comes
+/// back.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -47,11 +48,11 @@ struct State {
     members: HashMap<Arc<str>, Member>,
     /// The ids of the members of each room; none is empty.
     rooms: HashMap<ScopeId, HashSet<Arc<str>>>,
-    /// With so many members those that are gone are looked for and forgotten.
+    /// With so many members, those that are gone are searched for and removed.
     sweep_at: usize,
 }
 
-/// Known by its Socket.IO id, under which a client goes on when it comes back.
+/// A member by its Socket.IO id, which a client keeps when it comes back.
 struct Member {
     socket: Weak<Socket>,
     rooms: SmallVec<[ScopeId; 1]>,
@@ -111,7 +112,7 @@ impl Rooms {
 
     fn emit_where(&self, room: &ScopeId, event: &str, arguments: impl Values, is_meant: impl Fn(&str) -> bool) {
         let Some(args) = args_of(event, arguments) else { return };
-        // Queued under the lock, so that all members get events in one order; written without it.
+        // Queued under the lock, so that all members get events in the same order; written without it.
         let mut state = lock(&self.0);
         state.forget_gone(room);
         let meant = state.sockets(room).filter(|(sid, _)| is_meant(sid)).map(|(_, socket)| socket);
@@ -120,8 +121,8 @@ impl Rooms {
         queued.iter().for_each(|socket| socket.session().flush());
     }
 
-    /// A client goes on with another socket under the same id: `replay` queues what it missed, and no event of a room comes
-    /// in between.
+    /// A client has come back with a new socket under the same id. `replay` queues what it missed; no event of a room comes in
+    /// between.
     pub(super) fn hand_over(&self, socket: &Arc<Socket>, replay: impl FnOnce()) {
         let mut state = lock(&self.0);
         replay();

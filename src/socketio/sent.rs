@@ -1,4 +1,4 @@
-//! What a socket was sent since its last answered `ping`, as it travels to the node that goes on with it.
+//! What a socket was sent since its last answered `ping`, as it is sent to the node that continues it.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,7 @@ pub struct SentLog {
     /// The last offset.
     pub last: Option<Offset>,
     pub entries: Vec<SentEntry>,
-    /// The newest direct emit that is not kept because it was too much: its offset, empty if it had none.
+    /// The newest direct emit that was not kept for lack of room: its offset, empty if it had none.
     pub dropped: Option<String>,
 }
 
@@ -36,8 +36,8 @@ pub struct SentDirect {
     pub args: Args,
 }
 
-/// Emits without an offset stand apart, each with the number of entries before it: older nodes give every one that they find
-/// among the entries an offset.
+/// Emits without an offset are a separate list, each with the number of entries before it: older nodes give an offset to every
+/// emit that they find among the entries.
 #[derive(Serialize, Deserialize)]
 struct Wire {
     /// Without its `+n`, and n.
@@ -75,7 +75,7 @@ fn join(base: &str, n: u32) -> Result<Offset, Unreadable> {
     Ok(Offset { direct: n, ..base })
 }
 
-/// Another release wrote it.
+/// It was written by another release.
 #[derive(Debug, thiserror::Error)]
 #[error("what a socket was sent cannot be read")]
 struct Unreadable;
@@ -140,19 +140,19 @@ impl TryFrom<WireDirect> for SentDirect {
     }
 }
 
-/// What follows, in a sent log, on what a client has had last.
+/// What comes in a sent log after the last event that a client has had.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Missed {
-    /// Per scope the last event that the client has had, where the log tells.
+    /// For each scope the last event that the client has had, if the log contains it.
     pub starts: Vec<(ScopeId, StreamId)>,
     /// Events for this socket alone.
     pub directs: Vec<SentDirect>,
-    /// Something that the client may have missed was not kept.
+    /// The client may have missed something that was not kept.
     pub incomplete: bool,
 }
 
 impl SentLog {
-    /// Nothing was queued, or all of it has surely arrived.
+    /// Nothing was queued, or all of it has certainly arrived.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty() && self.dropped.is_none()
     }

@@ -36,11 +36,11 @@ pub enum DisconnectReason {
     Server,
     /// The session under it ended. The client may come back.
     Transport(CloseReason),
-    /// It goes on elsewhere, or over another transport: its places are no longer this one's to give up.
+    /// Another socket continues the connection, here or on another node: this one must not end its memberships.
     TakenOver,
 }
 
-/// What ties a socket to its client: the same before and after its CONNECT is answered.
+/// The relation of a socket to its client, the same before and after its CONNECT is answered.
 #[derive(Clone)]
 pub(super) struct Link {
     pub namespace: Arc<Namespace>,
@@ -50,24 +50,24 @@ pub(super) struct Link {
     pub parser: Parser,
     /// What [`Namespace::on_connect`] returned.
     pub data: Data,
-    /// What its user may still send over all sockets, if its namespace says whose it is.
+    /// What its user may still send over all sockets, if its namespace identifies users.
     pub user: Option<Arc<UserAllowance>>,
 }
 
 /// Everything here may be called from any task and returns at once.
 pub struct Socket {
     id: Box<str>,
-    /// Under which its client may come back; empty if it is not kept.
+    /// The id under which its client may come back; empty if the connection is not kept.
     pid: Box<str>,
     epoch: AtomicU64,
-    /// The client knows of recovery.
+    /// The client supports recovery.
     recovery_enabled: bool,
     link: Link,
     gone: AtomicBool,
     events: EventQueue,
-    /// Made with the first emit that asks for an ack; an idle socket has none.
+    /// Made with the first emit that asks for an acknowledgement.
     acks: Mutex<Option<Box<Acks>>>,
-    /// Held while something is queued, so that it knows the order of the queue.
+    /// Locked while something is queued, so that it has the order of the queue.
     unacked: Mutex<UnackedLog>,
 }
 
@@ -86,17 +86,17 @@ impl Socket {
         })
     }
 
-    /// The Socket.IO id: public, told to other members; never a key to anything.
+    /// The Socket.IO id. It is public and grants no right.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// The private id: who knows it, and is the same user, gets this socket back. Empty if it is not kept.
+    /// The private id: the same user gets this connection back with it. Empty if the connection is not kept.
     pub fn pid(&self) -> &str {
         &self.pid
     }
 
-    /// Raised each time the socket is taken over: with the name of the node it says which entries in Redis are its own.
+    /// Raised each time the connection is taken over. With the name of the node it identifies the socket's entries in Redis.
     pub fn epoch(&self) -> u64 {
         self.epoch.load(Relaxed)
     }
@@ -110,7 +110,7 @@ impl Socket {
         self.recovery_enabled
     }
 
-    /// Whose it is, if its namespace says so.
+    /// Its user, if its namespace identifies users.
     pub fn identity(&self) -> Option<Identity> {
         self.link.namespace.identify(&self.link.data)
     }
@@ -123,7 +123,7 @@ impl Socket {
         &self.link.session
     }
 
-    /// What the first request of its session told.
+    /// The first request of its session.
     pub fn handshake(&self) -> &Handshake {
         &self.link.handshake
     }
@@ -137,7 +137,7 @@ impl Socket {
         self.link.data.downcast_ref()
     }
 
-    /// The scopes of which this socket is a member, those included that it is joining.
+    /// The scopes that this socket is a member of or is joining.
     pub fn rooms(&self) -> SmallVec<[ScopeId; 1]> {
         lock(&self.unacked).scopes()
     }
@@ -152,12 +152,12 @@ impl Socket {
         lock(&self.unacked).is_in_other(scope, id)
     }
 
-    /// Notes a membership and the place where it begins; for the layer that holds them.
+    /// Notes a membership and the position where it begins. For the layer that manages memberships.
     pub fn enter(&self, scope: &ScopeId, at: Position) {
         lock(&self.unacked).enter(scope, at);
     }
 
-    /// Forgets a membership; for the layer that holds them.
+    /// Removes a membership. For the layer that manages memberships.
     pub fn exit(&self, scope: &ScopeId) {
         lock(&self.unacked).exit(scope);
     }
@@ -178,7 +178,7 @@ impl Socket {
         SessionSnapshot { rooms: unacked.confirmed().into_iter().map(room).collect(), sent: unacked.sent() }
     }
 
-    /// Each room, and the place up to which the client has surely had everything.
+    /// Each room, and the position up to which the client has certainly received everything.
     pub fn confirmed(&self) -> Vec<(ScopeId, Position)> {
         lock(&self.unacked).confirmed()
     }
@@ -188,17 +188,17 @@ impl Socket {
         lock(&self.unacked).unproven()
     }
 
-    /// The connection goes on from what its client has had last.
+    /// The connection continues after the last event that its client has had.
     pub fn go_on_from(&self, offset: Option<&Offset>) {
         lock(&self.unacked).recovered_from(offset);
     }
 
-    /// Goes on with what another node has queued, whose queue came along.
+    /// Takes over what another node has queued, together with its queue.
     pub fn adopt(&self, sent: &SentLog) {
         lock(&self.unacked).adopt(sent);
     }
 
-    /// From now on nothing is queued to it: it goes on elsewhere. False if that was so already.
+    /// From now on nothing is queued to it: another socket continues the connection. False if it was frozen already.
     pub fn freeze(&self) -> bool {
         !std::mem::replace(&mut lock(&self.unacked).frozen, true)
     }
@@ -207,7 +207,7 @@ impl Socket {
         lock(&self.unacked).frozen
     }
 
-    /// The socket as it moves to another node; [`Socket::freeze`] it before.
+    /// The socket as it moves to another node. Call [`Socket::freeze`] before.
     pub fn export(&self, snapshot: SessionSnapshot) -> SocketExport {
         let (last_ack, awaited) = lock(&self.acks).as_ref().map_or_else(Default::default, |acks| (acks.last_id, acks.awaited()));
         SocketExport {
@@ -233,20 +233,20 @@ impl Socket {
         }
     }
 
-    /// From now on nothing is sent, and those who wait for an acknowledgement stop waiting.
+    /// From now on nothing is sent, and no acknowledgement is awaited.
     pub(super) fn leave(&self) {
         self.gone.store(true, Relaxed);
         lock(&self.acks).take();
     }
 
-    /// It goes on under another epoch: its namespace does what it does for a socket that was given back.
+    /// It continues under another epoch: its namespace's handler for resumed sockets runs.
     pub fn resumed(self: &Arc<Self>) {
         if let Some(client) = self.link.client.upgrade() {
             client.resumed(self);
         }
     }
 
-    /// It is connected no longer without having been: its namespace gives up what it has taken for it.
+    /// It never became connected: its disconnect handler runs, so that the feature frees what it holds for the socket.
     pub fn discard(self: &Arc<Self>, reason: DisconnectReason) {
         self.leave();
         if let Some(client) = self.link.client.upgrade() {
@@ -254,16 +254,15 @@ impl Socket {
         }
     }
 
-    /// The next emit that asks for an acknowledgement has a number that the last node did not use, and what that waits for is
-    /// kept for it.
+    /// New acknowledgements get numbers that the former node has not used; those for which it waits are kept for it.
     pub(super) fn resume_acks(&self, last_id: u64, awaited: &[u64]) {
         if last_id > 0 {
             lock(&self.acks).get_or_insert_default().adopt(last_id, awaited);
         }
     }
 
-    /// Ends this socket for good: after a DISCONNECT packet the official client does not come back by itself. Other namespaces
-    /// of the same client go on; with the last one its session ends.
+    /// Ends this socket for good: after a DISCONNECT packet the official client does not reconnect. Other namespaces of the same
+    /// client stay connected; with the last one the session ends.
     pub fn disconnect(&self) {
         if self.is_frozen() {
             self.forward(SocketCall::Disconnect);

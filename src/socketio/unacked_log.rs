@@ -1,7 +1,7 @@
-//! What one socket has been sent, as far as recovery must know: its rooms, each with a place up to which its client surely
-//! has everything, and what was queued since its last answered `ping`.
+//! What recovery must know of one socket: its rooms, each with a position up to which the client has certainly received
+//! everything, and what was queued since the last answered `ping`.
 //!
-//! A socket whose client knows nothing of recovery has the rooms only.
+//! For a client without recovery only the rooms are kept.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use super::sent::{SentDirect, SentEntry, SentLog};
 use crate::core::{Offset, Position, ScopeId, StreamId};
 use crate::protocol::event::Args;
 
-/// What is kept of the sent, entries and bytes; the oldest go first.
+/// How many entries and bytes are kept; the oldest are dropped first.
 const MAX_ENTRIES: usize = 512;
 const MAX_BYTES: usize = 64 * 1024;
-/// What an entry costs beside its payload.
+/// The cost of an entry beside its payload.
 const ENTRY_BYTES: usize = 96;
 
 struct Room {
@@ -35,7 +35,7 @@ pub struct UnackedLog {
     last: Option<Arc<str>>,
     directs: u32,
     sent: Option<Box<Sent>>,
-    /// Nothing is queued any more: the connection is somebody else's.
+    /// Nothing is queued any more: another socket continues the connection.
     pub frozen: bool,
 }
 
@@ -49,8 +49,8 @@ struct Sent {
     marked: usize,
     /// The offset from which this connection was recovered, until a `ping` is answered.
     recovered_from: Option<Box<str>>,
-    /// The newest direct emit that there was no room for, by its offset (empty: it had none): before the present `ping`, and
-    /// since.
+    /// The newest direct emit that was dropped for lack of room, by its offset (empty: it had none): before the present `ping`,
+    /// and since.
     dropped_before: Option<Box<str>>,
     dropped: Option<Box<str>>,
 }
@@ -102,7 +102,7 @@ impl UnackedLog {
         self.rooms.iter().any(|room| *room.scope.id == *id && room.scope != *scope)
     }
 
-    /// A membership begins at a place. One that stands in the same log goes on from where it is.
+    /// A membership begins at a position. One in the same log keeps its position.
     pub fn enter(&mut self, scope: &ScopeId, at: Position) {
         match self.rooms.iter_mut().find(|room| room.scope == *scope) {
             Some(room) if room.confirmed.epoch == at.epoch => {}
@@ -125,7 +125,7 @@ impl UnackedLog {
     pub fn logged(&mut self, scope: &ScopeId, id: StreamId, offset: &Arc<str>) {
         self.last = Some(offset.clone());
         self.directs = 0;
-        // In one room the offsets themselves tell the order, unless there is something without one between them.
+        // In one room the offsets give the order, unless an emit without one came between them.
         if self.rooms.len() < 2 && self.sent.as_ref().is_none_or(|sent| sent.loose == 0) {
             return;
         }
@@ -140,7 +140,7 @@ impl UnackedLog {
         }
     }
 
-    /// A direct emit is about to be queued; returns its offset, if it has one: not in no scope. It is kept in any case.
+    /// A direct emit is about to be queued. Returns its offset; without a scope it has none. It is kept in any case.
     pub fn direct(&mut self, args: &Args) -> Option<String> {
         let Some(newest) = self.rooms.last() else {
             self.sent.get_or_insert_default().push(Entry::Direct { base: None, n: 0, args: args.clone() });
@@ -155,7 +155,7 @@ impl UnackedLog {
         Some(offset)
     }
 
-    /// A direct emit of the past is queued again, under its own offset.
+    /// An earlier direct emit is queued again, under its own offset.
     pub fn direct_again(&mut self, direct: &SentDirect) {
         let base = direct.offset.as_ref().map(|offset| {
             let base = base_of(offset);
@@ -169,7 +169,7 @@ impl UnackedLog {
         self.sent.get_or_insert_default().push(Entry::Direct { base, n, args: direct.args.clone() });
     }
 
-    /// The connection goes on from what its client has had last.
+    /// The connection continues after the last event that its client has had.
     pub fn recovered_from(&mut self, offset: Option<&Offset>) {
         let Some(offset) = offset else { return };
         self.last = Some(base_of(offset).into());
@@ -222,7 +222,7 @@ impl UnackedLog {
         self.rooms.iter().map(|room| (room.scope.clone(), room.confirmed.clone())).collect()
     }
 
-    /// What was queued since the last answered `ping`, as far as it is kept.
+    /// What was queued since the last answered `ping` and is kept.
     pub fn sent(&self) -> SentLog {
         let entries = self.sent.iter().flat_map(|sent| &sent.entries).map(|entry| match entry {
             Entry::Run { scope, first, last } => SentEntry::Run { scope: scope.clone(), first: *first, last: *last },
@@ -238,7 +238,7 @@ impl UnackedLog {
         }
     }
 
-    /// Goes on with what another node has queued.
+    /// Takes over what another node has queued.
     pub fn adopt(&mut self, log: &SentLog) {
         for entry in &log.entries {
             match entry {
@@ -259,7 +259,7 @@ impl UnackedLog {
     }
 }
 
-/// The logged event that an offset follows on.
+/// The logged event before an offset.
 fn base_of(offset: &Offset) -> String {
     Offset::of(&offset.scope, &offset.position.epoch, offset.position.id)
 }

@@ -1,7 +1,7 @@
-//! A socket that moves with its session: stopped here, and gone on with on another node.
+//! A socket that moves with its session to another node.
 //!
-//! Until the other node has claimed its record, this one can tell how far it had come. If nobody ever claims it, its places
-//! are lost like those of any other socket whose link was cut.
+//! Until the other node has claimed the record, this one knows how far the socket had come. If the record is never claimed, its
+//! memberships are lost like those of any socket whose connection was lost.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use crate::core::sync::lock;
 use crate::socketio::{Abandoned, SessionSnapshot, Socket, SocketExport};
 
 impl Recovery {
-    /// Stops a socket here, so that it can go on elsewhere with its queue: nothing is queued to it any more. `None` if it was
-    /// stopped before.
+    /// Freezes a socket, so that it can move to another node with its queue: nothing is queued to it any more. `None` if it was
+    /// frozen before.
     pub(super) fn stop_to_move(&self, socket: &Arc<Socket>) -> Option<SocketExport> {
         if !socket.freeze() {
             return None;
@@ -25,14 +25,14 @@ impl Recovery {
             }
         }
         if !socket.pid().is_empty() {
-            // Who comes back by pid meanwhile is told what was confirmed: the queue may never have reached the client.
+            // A client that comes back by pid meanwhile starts at the confirmed positions: it may never have received the queue.
             let parked = Some(Arc::new(confirmed(&snapshot)));
             lock(self.shard(socket.pid())).insert(socket.pid().into(), Held::new(socket.epoch(), None, parked));
         }
         Some(socket.export(snapshot))
     }
 
-    pub(super) fn see_off(&self, socket: &Arc<Socket>, snapshot: &SessionSnapshot) {
+    pub(super) fn watch_moved(&self, socket: &Arc<Socket>, snapshot: &SessionSnapshot) {
         if socket.pid().is_empty() {
             return;
         }
@@ -41,11 +41,11 @@ impl Recovery {
         tokio::spawn(async move {
             tokio::time::sleep(REMEMBER).await;
             let Some(recovery) = me.upgrade() else { return };
-            // Nothing is written if it has arrived, or its client has come back by itself.
+            // Nothing is written if the socket has arrived, or the client has come back by itself.
             if matches!(recovery.write(&socket, &session, None).await, Ok(true)) {
-                tracing::debug!(sid = socket.id(), "moved, and never arrived");
+                tracing::debug!(sid = socket.id(), "moved, but has not arrived");
             }
-            // Places that are taken up elsewhere are no longer under this node's name, and stay.
+            // Memberships that another node has taken over are under that node's name, and stay.
             let SessionRecord { sid, user, role, rooms, .. } = session;
             let rooms = rooms.into_iter().map(|(scope, _)| scope).collect();
             let namespace = socket.namespace().clone();

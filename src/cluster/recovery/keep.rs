@@ -1,4 +1,4 @@
-//! Records over time: renewed while their sockets live, left behind for clients that come back when they are gone.
+//! The records over time: renewed while a socket is connected, and written for the client's return when it is gone.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Weak};
@@ -16,27 +16,27 @@ use crate::core::wire::{self, Form};
 use crate::engineio::CloseReason;
 use crate::socketio::{BoxFuture, DisconnectReason, SessionSnapshot, Socket};
 
-/// Each record is renewed so often.
+/// How often each record is renewed.
 const RENEW: Duration = Duration::from_secs(30);
 /// Records that are written at once.
 const PARALLEL: usize = 64;
-/// How long this node can tell how far a connection had come that is gone, beside what it wrote: somebody may have claimed the
-/// record just before.
+/// How long this node remembers how far a gone connection had come, beside the record: another node may have claimed the record
+/// just before it was written.
 pub(super) const REMEMBER: Duration = Duration::from_secs(10);
-/// A return that takes longer was given up: CONNECT has its own deadline.
+/// A recovery that takes longer has failed: CONNECT has its own deadline.
 const LONGEST_RETURN: Duration = Duration::from_secs(600);
-/// A record that cannot be written is tried again so often, so many times.
+/// A record that cannot be written is tried again after this time, so many times.
 const PARK_RETRY: Duration = Duration::from_secs(1);
 const PARK_TRIES: u32 = 60;
 
-/// The other nodes, as far as connections move between them.
+/// The other nodes as owners of connections.
 pub trait Owners: Send + Sync + 'static {
-    /// Asks a node to give up a connection that is now held under this epoch: [`Recovery::give_up`]. `None`: it is dead, does
-    /// not know it, or does not answer in time; then the record has to do.
+    /// Asks a node to give up a connection that now has this epoch: [`Recovery::give_up`]. `None`: the node is dead, does not
+    /// know the connection, or does not answer in time; then the record is used.
     fn give_up(&self, node: &str, pid: &str, epoch: u64) -> BoxFuture<Option<SessionSnapshot>>;
 }
 
-/// For a node that is alone.
+/// For a node without others.
 impl Owners for () {
     fn give_up(&self, _node: &str, _pid: &str, _epoch: u64) -> BoxFuture<Option<SessionSnapshot>> {
         Box::pin(async { None })
@@ -57,7 +57,7 @@ pub fn spawn(recovery: Weak<Recovery>) {
             due.dedup_by(|a, b| Arc::ptr_eq(a, b));
             due.extend(lock(&recovery.held[turn % SHARDS]).values().filter_map(|held| held.socket.clone()));
             recovery.forget_the_gone();
-            // A Redis that is away must not hold up the clock, nor make the next turn come upon this one.
+            // `keep` has a deadline, so that a Redis that is away does not block this loop.
             let write = stream::iter(due).for_each_concurrent(PARALLEL, |socket| {
                 let recovery = &recovery;
                 async move { recovery.keep(&socket).await }
@@ -107,14 +107,14 @@ impl Recovery {
         let (scopes, socket) = (self.scopes.clone(), socket.clone());
         tokio::spawn(async move {
             let node = scopes.node();
-            // A record that cannot be ended now expires.
+            // If it cannot be deleted now, it expires.
             let _ = session_end(scopes.redis(), socket.pid(), Owner { node: &node, epoch: socket.epoch() }).await;
         });
     }
 
-    /// The record as a client that comes back will need it, with what was sent to it alone.
+    /// The record for the client's return, with the direct emits.
     pub(super) fn parked(&self, socket: &Socket, snapshot: &SessionSnapshot) -> SessionRecord {
-        // Any node may read it, also one of an earlier release.
+        // Nodes of earlier releases must be able to read it.
         let sent = if snapshot.sent.is_empty() { Bytes::new() } else { wire::write(Form::Json, &snapshot.sent) };
         let rooms = snapshot.rooms.iter().map(|room| (room.scope.clone(), room.confirmed.clone())).collect();
         SessionRecord { rooms, parked: true, sent, ..self.session(socket) }
@@ -122,7 +122,7 @@ impl Recovery {
 
     fn park_soon(&self, socket: &Arc<Socket>, snapshot: Arc<SessionSnapshot>, reason: CloseReason) {
         let session = self.parked(socket, &snapshot);
-        // Closed by the client itself, right after a replay: perhaps it cannot read what it was sent.
+        // The client has closed right after a replay: perhaps it cannot read what it was sent.
         let poison = socket.unproven_offset().filter(|_| reason == CloseReason::ClientClosed);
         let (me, socket) = (self.me.clone(), socket.clone());
         self.counters.parking.fetch_add(1, Relaxed);

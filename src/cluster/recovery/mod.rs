@@ -1,15 +1,16 @@
-//! Connections that outlive their transports and their nodes.
+//! Recovery: connections outlive their transports and their nodes.
 //!
-//! Each socket has a record, `session:{<pid>}`, and an epoch that is raised by the node that takes it over; with the name of the
-//! node it says whose a membership is. A client that comes back names its `pid`: the record is claimed, the old owner is told
-//! if it lives, each room is joined again, and what the log holds beyond the client's place is queued behind CONNECT.
+//! Each socket has a record, `session:{<pid>}`, and an epoch that the node raises when it takes the connection over. Node name
+//! and epoch identify the owner of a membership. A client that comes back sends its `pid`: the record is claimed, the old owner
+//! is told if it lives, each room is joined again, and the events of the log after the client's position are queued after
+//! CONNECT.
 //!
 //! ```text
-//! CONNECT {pid, offset} ─► auth, in full ─► session_claim ─► old owner: freeze, tell, close ─► per room: hold, join, read the log
+//! CONNECT {pid, offset} ─► full auth ─► session_claim ─► old owner: freeze, answer, close ─► per room: hold, join, read the log
 //!                                                                                                   └─► CONNECT, missed, held, live
 //! ```
 //!
-//! It does not know what rooms mean: a feature joins them ([`ScopeListener::rejoin`](super::ScopeListener)).
+//! This module does not know what rooms mean: a feature joins them ([`ScopeListener::rejoin`](super::ScopeListener)).
 
 mod handoff;
 mod keep;
@@ -43,21 +44,21 @@ pub use keep::Owners;
 use keep::REMEMBER;
 pub use owners::{OtherNodes, wire};
 
-/// A record outlives the window by this much: a client may notice the loss of its link only after a heartbeat.
+/// A record lives so much longer than the window: a client may notice a lost connection only after a heartbeat.
 const BEYOND_WINDOW: Duration = Duration::from_secs(90);
-/// How long a join or leave waits for the record; then it is written in the background.
+/// How long a join or leave waits until the record is written; then it is written in the background.
 const KEEP_DEADLINE: Duration = Duration::from_secs(1);
-/// A pid is drawn so often in search of a master that answers.
+/// How many random pids are tried to find one whose master answers.
 const DRAWS: usize = 64;
-/// Logs that are read at once for those who come back.
+/// Logs that are read at the same time for recovering clients.
 const PARALLEL_READS: usize = 64;
-/// Records are renewed a shard at a time.
+/// Records are renewed one shard at a time.
 const SHARDS: usize = 32;
 
 /// What may be set.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
-    /// How long a client may be away; zero: nobody is given a connection back.
+    /// How long a client may be away; zero: no recovery.
     pub window: Duration,
 }
 
@@ -68,7 +69,7 @@ pub struct Counters {
     pub recovered: AtomicU64,
     /// Clients that asked for it and got a new one.
     pub refused: AtomicU64,
-    /// Connections that went on elsewhere.
+    /// Connections that another node or socket has taken over.
     pub taken_over: AtomicU64,
     /// Events that were queued again.
     pub replayed: AtomicU64,
@@ -76,12 +77,12 @@ pub struct Counters {
     parking: AtomicUsize,
 }
 
-/// What this node knows of a pid.
+/// What this node knows of the connection of a pid.
 struct Held {
     epoch: u64,
-    /// `None` while it is being recovered, and after it is gone.
+    /// `None` while the connection is being recovered, and after the socket is gone.
     socket: Option<Arc<Socket>>,
-    /// Of one that is gone: how far it had come.
+    /// After the socket is gone: how far it had come.
     parked: Option<Arc<SessionSnapshot>>,
     since: Instant,
 }
@@ -100,7 +101,7 @@ pub struct Recovery {
     config: Config,
     held: [Mutex<HashMap<Box<str>, Held>>; SHARDS],
     hasher: RandomState,
-    /// Records that are to be written soon.
+    /// Sockets whose records must be written soon.
     changed: Mutex<Vec<Weak<Socket>>>,
     reads: Semaphore,
     pub counters: Counters,
@@ -130,17 +131,17 @@ impl Recovery {
         self.clone()
     }
 
-    /// Connections that this node keeps, those included that are gone and not yet written.
+    /// Connections that this node keeps, also gone ones whose record is not written yet.
     pub fn held(&self) -> usize {
         self.held.iter().map(|shard| lock(shard).len()).sum()
     }
 
-    /// Records that are still to be written for connections that are gone.
+    /// Gone connections whose record is not written yet.
     pub fn parking(&self) -> usize {
         self.counters.parking.load(Relaxed)
     }
 
-    /// Writes the record of a socket whose rooms have changed, at once if Redis answers at once.
+    /// Writes the record of a socket whose rooms have changed; in the background if Redis does not answer soon.
     pub async fn keep(&self, socket: &Arc<Socket>) {
         if socket.pid().is_empty() || !socket.is_connected() {
             return;
@@ -159,7 +160,7 @@ impl Recovery {
         }
     }
 
-    /// Every socket that this node keeps.
+    /// All connected sockets that this node keeps.
     pub fn sockets(&self) -> Vec<Arc<Socket>> {
         self.held
             .iter()
@@ -167,7 +168,7 @@ impl Recovery {
             .collect()
     }
 
-    /// A connection of this node goes on elsewhere, under a higher epoch: it is closed here, and how far it has come is returned.
+    /// Another node has taken a connection over, under a higher epoch: closes it here and returns how far it has come.
     pub fn give_up(&self, pid: &str, epoch: u64) -> Option<SessionSnapshot> {
         let (socket, parked) = {
             let mut shard = lock(self.shard(pid));
@@ -183,7 +184,7 @@ impl Recovery {
         }
     }
 
-    /// Somebody else has this socket: it ends here without a word to its rooms.
+    /// Another owner has this connection: it ends here without an announcement to its rooms.
     fn lose(&self, socket: &Arc<Socket>) {
         tracing::debug!(sid = socket.id(), "taken over");
         self.stop(socket);
@@ -196,7 +197,7 @@ impl Recovery {
         for scope in socket.rooms() {
             self.scopes.take(&scope, socket);
         }
-        // Closing calls up; the caller may hold what that needs.
+        // In a task: closing calls into upper layers, whose locks the caller may hold.
         let session = socket.session().clone();
         tokio::spawn(async move { session.close(CloseReason::TakenOver) });
         snapshot
@@ -210,7 +211,7 @@ impl Recovery {
         &self.held[self.hasher.hash_one(pid) as usize % SHARDS]
     }
 
-    /// The record of a socket as it is now.
+    /// The present record of a socket.
     fn session(&self, socket: &Socket) -> SessionRecord {
         let identity = socket.identity().unwrap_or_default();
         SessionRecord {
@@ -272,7 +273,7 @@ impl SessionStore for Recovery {
         let mut shard = lock(self.shard(socket.pid()));
         if shard.get(socket.pid()).is_some_and(|held| held.epoch > socket.epoch()) {
             drop(shard);
-            // Its client has come back once more meanwhile.
+            // The client has come back once more meanwhile.
             return self.lose(socket);
         }
         shard.insert(socket.pid().into(), Held::new(socket.epoch(), Some(socket.clone()), None));
@@ -297,11 +298,11 @@ impl SessionStore for Recovery {
     }
 
     fn given_away(&self, socket: &Arc<Socket>, snapshot: SessionSnapshot) {
-        self.see_off(socket, &snapshot);
+        self.watch_moved(socket, &snapshot);
     }
 
     fn arrive(&self, socket: Arc<Socket>, export: SocketExport) -> BoxFuture<Option<Box<dyn FnOnce() + Send>>> {
         let me = self.me.upgrade();
-        Box::pin(async move { me?.go_on_here(&socket, &export).await })
+        Box::pin(async move { me?.resume_moved(&socket, &export).await })
     }
 }

@@ -1,4 +1,4 @@
-//! The sockets of a node that was declared dead and lives on: claimed one by one under its new name, or closed.
+//! The sockets of a node that was declared dead but lives: each is claimed under the node's new name, or closed.
 
 use std::sync::Arc;
 
@@ -12,12 +12,12 @@ use crate::engineio::CloseReason;
 use crate::redis::RedisError;
 use crate::socketio::Socket;
 
-/// Sockets that are claimed at once.
+/// Sockets that are claimed at the same time.
 const PARALLEL: usize = 64;
 
 impl Recovery {
-    /// Claims every socket of this node under its new name, and joins their rooms again, unannounced. What others have taken
-    /// over is closed without a word; what cannot be claimed now is closed so that its client comes back.
+    /// Claims every socket of this node under its new name, and joins its rooms again without an announcement. Sockets that
+    /// others have taken over are closed; those that cannot be claimed now are closed so that their clients reconnect.
     pub async fn claim_all(&self) {
         let claim = stream::iter(self.sockets()).for_each_concurrent(PARALLEL, |socket| async move {
             match self.reclaim(&socket).await {
@@ -29,7 +29,7 @@ impl Recovery {
         claim.await;
     }
 
-    /// One epoch on. False: somebody else has it, and it was closed.
+    /// Claims a socket under the next epoch. False: another node has it, and it was closed here.
     async fn reclaim(&self, socket: &Arc<Socket>) -> Result<bool, RedisError> {
         let (node, epoch) = (self.scopes.node(), socket.epoch() + 1);
         let (owner, session) = (Owner { node: &node, epoch }, self.session(socket));
@@ -44,7 +44,8 @@ impl Recovery {
         Ok(true)
     }
 
-    /// It is a member here already, so that nothing is held; what it may have missed, the scopes read when they are attached anew.
+    /// The socket is a member here already, so nothing is held. The scopes read what it may have missed when they are attached
+    /// again.
     async fn rejoin_rooms(&self, socket: &Arc<Socket>) -> bool {
         for scope in socket.rooms() {
             let Some(listener) = self.scopes.listener(scope.kind) else { return false };

@@ -1,4 +1,4 @@
-//! Connections between nodes: whose client comes back elsewhere is told so by the peer port.
+//! Asks the former owner of a connection, over the peer port, to give it up.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::peer::{Answer, Peers};
 use crate::socketio::{BoxFuture, SessionSnapshot};
 
 const TAKEOVER: &str = "/takeover";
-/// Then the record has to do.
+/// How long to wait for it; then the record is used.
 const DEADLINE: Duration = Duration::from_millis(500);
 
 #[derive(Serialize, Deserialize)]
@@ -22,7 +22,7 @@ struct Takeover {
     epoch: u64,
 }
 
-/// The nodes that the registry knows.
+/// The nodes in the registry.
 pub struct OtherNodes(pub Arc<Registry>);
 
 impl Owners for OtherNodes {
@@ -38,7 +38,7 @@ impl Owners for OtherNodes {
     }
 }
 
-/// Answers the others.
+/// Answers other nodes.
 pub fn wire(recovery: &Arc<Recovery>, peers: &Peers) {
     let recovery: Weak<Recovery> = Arc::downgrade(recovery);
     peers.on(TAKEOVER, move |body| {

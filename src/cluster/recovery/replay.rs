@@ -1,4 +1,4 @@
-//! What a client missed, in the order in which it is to have it.
+//! Reads what a client missed, and queues it in order.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -14,11 +14,11 @@ use crate::socketio::{SentDirect, Socket};
 
 /// Entries read in one call.
 const PAGE: u32 = 500;
-/// More than this is not replayed: the client begins anew, with a snapshot. Events and bytes of one scope.
+/// Events and bytes of one scope that are replayed. If there are more, the client gets a fresh session with a snapshot.
 const MAX_EVENTS: usize = 20_000;
 const MAX_BYTES: usize = 4 << 20;
 
-/// One room of a socket that goes on: joined again, with what its client missed of it.
+/// One room of a recovered socket: joined again, with what the client missed of it.
 pub struct Room {
     scope: ScopeId,
     rejoined: Rejoined,
@@ -26,13 +26,13 @@ pub struct Room {
 }
 
 impl Recovery {
-    /// Joins a room again, and reads what its log holds between the client's place and the join.
+    /// Joins a room again, and reads the log between the client's position and the join.
     pub(super) async fn catch_up(&self, socket: &Arc<Socket>, scope: ScopeId, had: Position) -> Result<Room, NotRejoined> {
         let listener = self.scopes.listener(scope.kind).ok_or(NotRejoined::Refused)?;
         let rejoined = listener.rejoin(scope.clone(), socket.clone()).await?;
         let end = &rejoined.position;
         if end.epoch != had.epoch || end.id < had.id {
-            tracing::debug!(%scope, ?had, ?end, "the client's place is not in this log");
+            tracing::debug!(%scope, ?had, ?end, "the client's position is not in this log");
             return Err(NotRejoined::Refused);
         }
         rejoined.hold.note(&had);
@@ -65,8 +65,8 @@ impl Recovery {
         Ok(Room { scope, rejoined, missed })
     }
 
-    /// Queues everything: logged events as the audiences see the socket now, and between them what was for it alone; then what
-    /// was held. Run right after CONNECT.
+    /// Queues everything: the logged events whose audience includes the socket now, between them the direct emits, then what was
+    /// held. Run right after CONNECT.
     pub(super) fn replay(&self, socket: Arc<Socket>, rooms: Vec<Room>, directs: Vec<SentDirect>) -> Box<dyn FnOnce() + Send> {
         let me = self.me.clone();
         Box::new(move || {
@@ -74,7 +74,7 @@ impl Recovery {
             let again = |directs: &mut Vec<SentDirect>, goes: &dyn Fn(&Offset) -> bool| {
                 let mut one_waits = false;
                 directs.retain(|direct| {
-                    // One without an offset was queued in no scope, after those before it.
+                    // An emit without an offset was queued without a scope, after those before it.
                     let goes = direct.offset.as_ref().map_or(!one_waits, goes);
                     one_waits |= !goes;
                     if goes {
@@ -83,7 +83,7 @@ impl Recovery {
                     !goes
                 });
             };
-            // Of a scope that is left, or of another log of it.
+            // Emits in a scope that was left, or in another log of a scope.
             again(&mut directs, &|offset| !rooms.iter().any(|room| offset.is_in(&room.scope, &room.rejoined.position.epoch)));
             for room in &rooms {
                 let Some(member) = room.rejoined.hold.member() else { continue };

@@ -1,4 +1,4 @@
-//! The way back: from a `pid` to the socket that it stands for.
+//! Resumes a connection by its `pid`.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ fn is_pid(text: &str) -> bool {
 }
 
 impl Recovery {
-    /// `None`: a new connection, then; whatever there was of the old one is cleared away.
+    /// `None`: the client gets a new connection; what is left of the old one is removed.
     pub(super) async fn resume(
         self: &Arc<Self>,
         pending: &PendingSocket,
@@ -55,7 +55,7 @@ impl Recovery {
         result
     }
 
-    /// What the old owner, if it can be asked, knows better than the record.
+    /// Asks the old owner, which knows more than the record, if it can be asked.
     async fn ask_old_owner(&self, pid: &str, claimed: &Claimed, node: &str) -> Option<SessionSnapshot> {
         if claimed.old_node == node {
             return self.give_up(pid, claimed.epoch);
@@ -66,9 +66,9 @@ impl Recovery {
         self.owners.give_up(&claimed.old_node, pid, claimed.epoch).await
     }
 
-    /// From now on this node is at it; `None` if its client has come back once more meanwhile.
+    /// Notes that this node resumes the connection; `None` if the client has come back once more meanwhile.
     fn begin(&self, pid: &str, epoch: u64) -> Option<()> {
-        // Somebody who claimed before us, and has not been asked.
+        // An earlier claim of this node, which was not asked.
         self.give_up(pid, epoch);
         let mut shard = lock(self.shard(pid));
         if shard.get(pid).is_some_and(|held| held.epoch > epoch) {
@@ -97,7 +97,7 @@ impl Recovery {
         if claimed.poisoned || claimed.unreadable || session.namespace != pending.namespace().name() || !session.told {
             return Ok(None);
         }
-        // In a room the log tells what was missed, and the record where to begin. What a socket was sent in none, only its
+        // In a room the log has what was missed, and the record has the position. What a socket was sent without a room only its
         // owner knows.
         let is_sent_known = told.is_some() || session.parked;
         let (places, missed) = places(claimed, told, offset.as_ref());
@@ -115,7 +115,7 @@ impl Recovery {
             }
             Err(NotRejoined::Refused) => Ok(None),
             Err(NotRejoined::Unavailable) => {
-                // The record stays, and with it the client's place; its rooms are lost until it is back.
+                // The record stays, with the client's position. The memberships count as lost until the client is back.
                 socket.discard(DisconnectReason::Transport(CloseReason::TryAgain));
                 Err(ConnectError::TryAgain)
             }
@@ -151,16 +151,16 @@ impl Recovery {
         let _ = session_end(self.scopes.redis(), pid, Owner { node, epoch: claimed.epoch }).await;
     }
 
-    /// A socket that has moved here with its queue: its record is claimed, its rooms are joined again, and what was logged
-    /// since they were left is read. What it returns queues that; then it is to be told [`connected`](super::SessionStore::connected).
-    /// `None`: it cannot go on here.
-    pub(super) async fn go_on_here(
+    /// A socket that has moved here with its queue: claims its record, joins its rooms again, and reads what was logged since
+    /// it left them. The result queues that; then call [`connected`](super::SessionStore::connected). `None`: it cannot
+    /// continue here.
+    pub(super) async fn resume_moved(
         self: &Arc<Self>,
         socket: &Arc<Socket>,
         export: &SocketExport,
     ) -> Option<Box<dyn FnOnce() + Send>> {
         socket.set_epoch(export.epoch + 1);
-        // What is queued has not reached the client yet: should its link be cut now, it comes back from here.
+        // The client has not received the queue yet: if its connection is lost now, it resumes from here.
         for room in &export.snapshot.rooms {
             socket.enter(&room.scope, room.confirmed.clone());
         }
@@ -185,7 +185,7 @@ impl Recovery {
     }
 }
 
-/// Where the replay of each room begins, and what was sent to this socket alone.
+/// Where the replay of each room begins, and the direct emits of this socket.
 fn places(claimed: &Claimed, told: Option<SessionSnapshot>, offset: Option<&Offset>) -> (Vec<(ScopeId, Position)>, Missed) {
     let (mut places, sent): (Vec<(ScopeId, Position)>, Option<SentLog>) = match told {
         Some(snapshot) => (snapshot.rooms.iter().map(SnapshotRoom::queued_place).collect(), Some(snapshot.sent)),
@@ -196,7 +196,7 @@ fn places(claimed: &Claimed, told: Option<SessionSnapshot>, offset: Option<&Offs
         }
     };
     let Some(sent) = sent else {
-        // Written in a form that this release does not know.
+        // It is in a form that this release does not know.
         return (places, Missed { incomplete: true, ..Missed::default() });
     };
     let missed = sent.after(offset);

@@ -1,4 +1,4 @@
-//! A node that has not renewed its lease for a while must expect that others act in its place: it fences itself.
+//! A node that could not renew its lease for a while must expect that other nodes have taken over: it fences itself.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -16,7 +16,7 @@ pub struct Fence {
     /// How long it stays open after a renewal.
     acts_for: Duration,
     registered: AtomicBool,
-    /// Since when the log says that it is shut.
+    /// Since when it is shut, as logged.
     told: Mutex<Option<Instant>>,
 }
 
@@ -25,7 +25,7 @@ impl Fence {
         Self { gate: Gate::shut_at_first(), acts_for, registered: AtomicBool::new(false), told: Mutex::default() }
     }
 
-    /// What events and timers wait at.
+    /// The gate at which events and timers wait.
     pub fn gate(&self) -> &Gate {
         &self.gate
     }
@@ -43,7 +43,7 @@ impl Fence {
         }
     }
 
-    /// Says in the log when this node has become fenced, and when that is over.
+    /// Logs when this node becomes fenced, and when that is over.
     pub(super) fn tell(&self) {
         let mut since = lock(&self.told);
         match (self.reason() == Some("fenced"), *since) {
@@ -65,7 +65,7 @@ impl Fence {
         self.gate.open_until(began + self.acts_for);
     }
 
-    /// It was declared dead, or is leaving.
+    /// This node was declared dead, or is leaving.
     pub(super) fn shut(&self) {
         self.gate.shut();
     }

@@ -1,4 +1,5 @@
-//! Who lives. A look reads what every master knows; who has no lease and does not answer is declared dead, and reaped.
+//! Decides which nodes are dead. A look reads what every master knows; a node without a lease that does not answer is declared
+//! dead, and its memberships are cleaned up.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use crate::peer::{Peer, PeerError};
 /// How long the answer to "who are you" may take.
 const WHO_DEADLINE: Duration = Duration::from_secs(1);
 
-/// Since when a master has answered without a break, and when it did last.
+/// Since when a master has answered without a break, and when it last did.
 #[derive(Clone, Copy)]
 pub struct Reach {
     since: Instant,
@@ -31,13 +32,13 @@ pub struct Reach {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Who {
     TheNode,
-    /// It does not trust us: another secret, or another time.
+    /// It refuses this node: another secret, or another clock.
     Distrusts,
     Nobody,
 }
 
 impl Registry {
-    /// Looks, judges and reaps until the lease is given up.
+    /// Watches the other nodes until the lease is given up.
     pub(super) async fn watch(self: &Arc<Self>, local: &Arc<dyn LocalNode>) {
         while !self.has_left() {
             let _ = tokio::time::timeout(self.own.term.look_every(), self.looks.now.notified()).await;
@@ -55,7 +56,7 @@ impl Registry {
         }
     }
 
-    /// One look; returns those who have no lease anywhere.
+    /// One look. Returns the nodes without a lease on any master.
     pub(super) async fn look(&self) -> Vec<(Arc<str>, Option<Peer>)> {
         let began = Instant::now();
         let answers = self.list().await;
@@ -72,7 +73,7 @@ impl Registry {
         suspects
     }
 
-    /// Reads the leases of all nodes that are known; one that is not yet is asked for the next time.
+    /// Reads the leases of all known nodes. The lease of a new node is read the next time.
     pub(super) async fn list(&self) -> Answers<Listing> {
         let nodes: Vec<Arc<str>> = lock(&self.state).nodes.keys().cloned().collect();
         let labels: HashSet<&str> = nodes.iter().map(|node| label_of(node)).collect();
@@ -96,7 +97,7 @@ impl Registry {
         }
     }
 
-    /// Asks at a node's peer port whether it is still that node.
+    /// Asks at a node's peer port which node it is.
     pub(super) async fn ask_who(&self, peer: &Peer) -> Who {
         match self.peers.probe(peer, WHO, Bytes::new(), WHO_DEADLINE).await {
             Ok(answer) if answer.status == StatusCode::OK && answer.body == peer.node.as_bytes() => Who::TheNode,
@@ -109,7 +110,7 @@ impl Registry {
         lock(&self.state).dead.insert(node.clone(), Instant::now());
     }
 
-    /// Starts to reap who is dead and has left something behind.
+    /// Starts to clean up after dead nodes.
     fn reap(self: &Arc<Self>, local: &Arc<dyn LocalNode>) {
         let mut state = lock(&self.state);
         let State { nodes, dead, reaping, announced_dead, .. } = &mut *state;
@@ -129,7 +130,7 @@ impl Registry {
                     tracing::info!(%node, "a dead node was reaped");
                     lock(&registry.state).nodes.remove(&node);
                 }
-                // What could not be done now is tried after the next look.
+                // What has failed is tried again after the next look.
                 lock(&registry.state).reaping.remove(&node);
             });
         }
@@ -143,7 +144,7 @@ impl Registry {
 }
 
 impl State {
-    /// Takes in what the masters said to a question that was put then.
+    /// Takes in the masters' answers to a question that was asked at `began`.
     fn learn(&mut self, answers: &Answers<Listing>, began: Instant, term: Term) {
         let now = Instant::now();
         let mut certificates: HashMap<&str, usize> = HashMap::new();
@@ -183,7 +184,7 @@ impl State {
         }
         let heard = answers.iter().filter(|(_, listing)| listing.is_some()).count();
         if is_majority(heard, answers.len()) {
-            // A Redis that came back empty hears of its nodes at their next renewal.
+            // A Redis that came back empty knows its nodes only after their next renewal.
             self.nodes.retain(|_, known| known.seen + term.0 > now);
             self.reach.retain(|place, _| answers.iter().any(|(asked, _)| asked == place));
         }
@@ -195,7 +196,7 @@ impl State {
         self.by_tag.extend(by_age.into_iter().map(|(node, known)| (known.tag.clone(), node.clone())));
     }
 
-    /// Those without a lease on any master that was reached without a break for a whole lease, if these are a majority.
+    /// The nodes without a lease on any master, if a majority of masters has answered without a break for a whole lease.
     fn suspects(&self, answers: &Answers<Listing>, own: &str, term: Term) -> Vec<(Arc<str>, Option<Peer>)> {
         let listed = || answers.iter().filter_map(|(place, listing)| Some((place, listing.as_ref()?)));
         let long = |place: &Arc<str>| self.reach.get(place).is_some_and(|reach| reach.last - reach.since >= term.0);

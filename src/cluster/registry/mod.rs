@@ -1,13 +1,13 @@
-//! Which nodes there are. Each holds a lease on every master and renews it; each looks what the others do, and a majority of
-//! masters decides who is dead.
+//! The registry of nodes. Each node holds a lease on every Redis master and renews it. Each node watches the others, and a
+//! majority of masters decides that a node is dead.
 //!
 //! ```text
 //! renew ─► leases ◄─ look ─► judge: no lease, no answer at the peer port ─► certificate on a majority ─► reap
 //!   └► fence                                                                      └► told at its next renewal ─► new incarnation
 //! ```
 //!
-//! *Dead* is who has a death certificate on a majority of masters. Unreachable is not dead, and Redis having been away kills
-//! nobody: leases run out then, but nobody may certify it.
+//! A node is *dead* if a majority of masters has a death certificate for it. An unreachable node is not dead. While Redis is away
+//! leases expire, but no node is declared dead for that.
 
 mod fence;
 mod judge;
@@ -37,21 +37,21 @@ use judge::Reach;
 use places::Places;
 pub use start::StartError;
 
-/// The path at which a node says its name.
+/// The path at which a node answers with its name.
 pub const WHO: &str = "/who";
-/// How long who asks for an unknown tag may wait for a look at the registry …
+/// How long a request for an unknown tag waits for a read of the registry …
 const LOOK_PATIENCE: Duration = Duration::from_secs(1);
-/// … and looks are at least so far apart, however many ask.
+/// … and reads are at least so far apart, however many requests wait.
 const LOOK_PAUSE: Duration = Duration::from_millis(200);
 
 /// What has happened since the start.
 #[derive(Debug, Default)]
 pub struct Counters {
-    /// Nodes that this one has declared dead.
+    /// Nodes that this node has declared dead.
     pub deaths: AtomicU64,
-    /// Scopes that this one has reaped.
+    /// Scopes that this node has cleaned up.
     pub reaped: AtomicU64,
-    /// Times that this node was declared dead, and lived on.
+    /// How often this node was declared dead although it lives.
     pub new_incarnations: AtomicU64,
 }
 
@@ -61,7 +61,7 @@ pub struct Registry {
     identity: Arc<NodeIdentity>,
     peers: Arc<Peers>,
     own: Own,
-    /// It has given up its lease.
+    /// The lease is given up.
     left: AtomicBool,
     fence: Fence,
     places: Places,
@@ -107,14 +107,15 @@ struct Own {
     draining: AtomicBool,
 }
 
-/// Looks at the registry.
+/// Reads of the registry.
 #[derive(Default)]
 struct Looks {
     count: watch::Sender<u64>,
     now: Notify,
 }
 
-/// What the registry needs from the rest of this node: what it tells the others, and what to do when a node is dead, be it this one.
+/// What the registry needs from the rest of this node: what it tells the others, and what to do when a node is dead, be it this
+/// one.
 pub(super) trait LocalNode: Send + Sync + 'static {
     /// Where others reach this node; `None` without a peer port.
     fn address(&self) -> Option<SocketAddr>;
@@ -139,9 +140,9 @@ pub(super) trait LocalNode: Send + Sync + 'static {
 #[derive(Default)]
 struct State {
     nodes: HashMap<Arc<str>, Known>,
-    /// By tag the node that has it now.
+    /// The present node of each tag.
     by_tag: HashMap<Arc<str>, Arc<str>>,
-    /// With the moment at which a certificate was last seen.
+    /// With the time at which a certificate was last seen.
     dead: HashMap<Arc<str>, Instant>,
     reach: HashMap<Arc<str>, Reach>,
     reaping: HashSet<Arc<str>>,
@@ -150,7 +151,7 @@ struct State {
     looked: Option<Instant>,
 }
 
-/// A node of which some master knows.
+/// A node that a master knows.
 #[derive(Clone)]
 struct Known {
     tag: Arc<str>,
@@ -188,20 +189,20 @@ impl Registry {
         })
     }
 
-    /// False for a node that was declared dead. One that nobody knows may just have started, and counts as alive.
+    /// False for a node that was declared dead. An unknown node may just have started and counts as alive.
     pub fn is_live(&self, node: &str) -> bool {
         !lock(&self.state).dead.contains_key(node)
     }
 
-    /// Where a node is reached that is not dead; this one included.
+    /// The address of a node that is not dead; also of this one.
     pub fn peer_of_node(&self, node: &str) -> Option<Peer> {
         let state = lock(&self.state);
         let (node, known) = state.nodes.get_key_value(node)?;
         known.peer(node).filter(|_| !state.dead.contains_key(node))
     }
 
-    /// Where the process with this tag is reached. For a tag that is not known the registry is looked at once more; all who
-    /// ask meanwhile share that look.
+    /// The address of the process with this tag. For an unknown tag the registry is read once more; all requests that come
+    /// meanwhile share that read.
     pub async fn peer_of_tag(&self, tag: &str) -> Option<Peer> {
         if let Some(peer) = self.known_tag(tag) {
             return Some(peer);
@@ -210,7 +211,7 @@ impl Registry {
         self.known_tag(tag)
     }
 
-    /// [`Registry::peer_of_node`], after another look for a node that is not known: it may just have started.
+    /// [`Registry::peer_of_node`]; for an unknown node after one more read, since it may just have started.
     pub async fn find_node(&self, node: &str) -> Option<Peer> {
         if !lock(&self.state).nodes.contains_key(node) {
             self.ask_for_a_look().await;
@@ -218,8 +219,8 @@ impl Registry {
         self.peer_of_node(node)
     }
 
-    /// Waits for a look that begins after this moment: an earlier one may have missed a node that has just come, and whose first
-    /// client is already here.
+    /// Waits for a read that begins after this moment: an earlier one may have missed a node that has just started and whose
+    /// first client is already here.
     async fn ask_for_a_look(&self) {
         let (asked, mut looks) = (Instant::now(), self.looks.count.subscribe());
         let look = async {
@@ -243,14 +244,14 @@ impl Registry {
         state.nodes.get(node)?.peer(node)
     }
 
-    /// All that are not dead and have a peer port, but for this one.
+    /// All other nodes that are not dead and have a peer port.
     pub fn others(&self) -> Vec<Peer> {
         let (state, own) = (lock(&self.state), self.identity.tag());
         let others = state.nodes.iter().filter(|(node, known)| known.tag != *own && !state.dead.contains_key(*node));
         others.filter_map(|(node, known)| known.peer(node)).collect()
     }
 
-    /// How many nodes there are, and how many of them are alive; this one included.
+    /// How many nodes are known, and how many of them are alive; this one included.
     pub fn count(&self) -> (usize, usize) {
         let state = lock(&self.state);
         let live = state.nodes.keys().filter(|node| !state.dead.contains_key(*node)).count();
@@ -267,7 +268,7 @@ impl Registry {
         &self.fence
     }
 
-    /// Tells the others that this node is about to go.
+    /// Tells the other nodes that this one is draining.
     pub fn set_draining(&self) {
         self.own.draining.store(true, Relaxed);
         self.renew_now.notify_one();

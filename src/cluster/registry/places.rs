@@ -1,4 +1,4 @@
-//! Where leases are: one place on each master, so that no single one of them decides who lives.
+//! Where leases are: one place on each master, so that no single master decides which nodes live.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -9,14 +9,14 @@ use futures_util::future::join_all;
 use crate::core::sync::lock;
 use crate::redis::{Redis, RedisError, keys};
 
-/// A master that does not answer in so long counts as away.
+/// A master that does not answer within this time counts as away.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Makes a hash tag for each master, and remembers it: finding one takes a millisecond.
+/// Finds a hash tag for each master and remembers it, since that takes a millisecond.
 #[derive(Default)]
 pub struct Places(Mutex<HashMap<u16, Arc<str>>>);
 
-/// What was answered where; `None`: the master is away.
+/// The answer for each place; `None`: the master is away.
 pub type Answers<T> = Vec<(Arc<str>, Option<T>)>;
 
 impl Places {
@@ -35,7 +35,7 @@ impl Places {
     fn all(&self, redis: &Redis) -> Vec<Arc<str>> {
         let masters = redis.masters();
         let mut known = lock(&self.0);
-        // Slots move seldom; what has piled up by then is found anew.
+        // Slots rarely move; old places are dropped then.
         if known.len() > 4 * masters.len() + 16 {
             known.clear();
         }
@@ -44,7 +44,7 @@ impl Places {
     }
 }
 
-/// Whether these are more than half of all masters; no masters have no majority.
+/// Whether `count` is more than half of all masters; there is no majority of none.
 pub fn is_majority(count: usize, all: usize) -> bool {
     count * 2 > all
 }

@@ -14,13 +14,13 @@ use crate::core::wire::Form;
 
 /// How soon a renewal that failed is tried again.
 const RETRY: Duration = Duration::from_millis(300);
-/// A node that was without a lease for so long takes a new name unasked: by then its certificate may be forgotten.
+/// A node without a lease for so long takes a new name by itself: its certificate may have expired.
 const TOO_LONG: Duration = Duration::from_secs(30 * 60);
 /// How long claiming the sockets of the old name may take.
 const CLAIM_DEADLINE: Duration = Duration::from_secs(30);
 
 impl Registry {
-    /// Renews the lease until it is given up. It has been renewed once, just now.
+    /// Renews the lease until it is given up. It was just renewed once.
     pub(super) async fn keep(&self, local: &dyn LocalNode) {
         let every = self.own.term.renew_every();
         let (mut renewed, mut pause) = (Instant::now(), every);
@@ -34,7 +34,7 @@ impl Registry {
             let node = self.identity.node();
             let told = |answer: &Renewed| *answer == Renewed::Dead || matches!(answer, Renewed::Taken(other) if **other != *node);
             if answers.iter().any(|(_, answer)| answer.as_ref().is_some_and(told)) || renewed.elapsed() > TOO_LONG {
-                self.live_on(local).await;
+                self.take_new_incarnation(local).await;
                 (renewed, pause) = (Instant::now(), every);
             } else if agreed(&answers, |answer| *answer == Renewed::Ok) {
                 self.fence.renewed(began);
@@ -45,7 +45,7 @@ impl Registry {
         }
     }
 
-    /// Tries to renew it on every master.
+    /// Tries to renew the lease on every master.
     pub(super) async fn renew(&self, local: &dyn LocalNode) -> Answers<Renewed> {
         let node = self.identity.node();
         let lease = Lease {
@@ -63,21 +63,21 @@ impl Registry {
         self.places.ask(&self.redis, |place| async move { node_renew(&self.redis, &place, lease).await }).await
     }
 
-    /// Declares a node dead on every master; true if a majority did. `by_name`: though it has a lease.
+    /// Declares a node dead on every master; true if a majority agreed. `by_name`: even if it has a lease.
     pub(super) async fn certify(&self, node: &str, by_name: bool) -> bool {
         let label = label_of(node);
         let certify = |place: Arc<str>| async move { node_certify(&self.redis, &place, node, label, by_name).await };
         agreed(&self.places.ask(&self.redis, certify).await, |certified| *certified)
     }
 
-    /// It was declared dead, and others have acted in its place: it takes a new name, and of its sockets what is left to it.
-    async fn live_on(&self, local: &dyn LocalNode) {
+    /// This node was declared dead, and others have taken over: it takes a new name, and claims the sockets that it still has.
+    async fn take_new_incarnation(&self, local: &dyn LocalNode) {
         self.fence.shut();
         let old = self.identity.node();
         let new = self.identity.renew();
         self.counters.new_incarnations.fetch_add(1, Relaxed);
         tracing::warn!(%old, %new, "this node was declared dead; it goes on under a new name");
-        // Perhaps only a few masters have said so: now it is so everywhere.
+        // Perhaps only some masters have declared it dead: make it a majority.
         while !self.has_left() && !self.certify(&old, true).await {
             sleep(RETRY).await;
         }
@@ -91,12 +91,12 @@ impl Registry {
             tracing::error!("not all sockets could be claimed in time");
         }
         local.resubscribe();
-        // If that took longer than a lease, the gate stays shut until the next renewal.
+        // If this took longer than a lease, the gate stays shut until the next renewal.
         self.fence.renewed(began);
         self.renew_now.notify_one();
     }
 
-    /// Gives up the lease: what this node has left behind is reaped by the others, at once.
+    /// Gives up the lease, so that the others clean up after this node at once.
     pub async fn leave(&self) {
         if self.left.swap(true, Relaxed) {
             return;

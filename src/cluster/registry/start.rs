@@ -1,4 +1,4 @@
-//! Who may join the cluster: one node of a name, and more than one only if all share the secret.
+//! Joining the cluster: each name may have one node, and more than one node only if all share the secret.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -14,9 +14,9 @@ use super::{LocalNode, Registry};
 use crate::cluster::scripts::node::{Listed, Listing, Renewed};
 use crate::peer::Peer;
 
-/// How often it is tried to get in.
+/// How often joining is tried.
 const RETRY: Duration = Duration::from_millis(200);
-/// So long a start waits for a Redis that does not answer; then it goes on in the background.
+/// How long a start waits for a Redis that does not answer; then joining continues in the background.
 const REDIS_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Why a node may not join.
@@ -36,7 +36,7 @@ pub enum StartError {
     NoAddress,
 }
 
-/// How far a node has got.
+/// How far joining has come.
 #[derive(Clone, Debug)]
 pub enum Admission {
     Trying { redis_away: bool },
@@ -44,9 +44,9 @@ pub enum Admission {
     Refused(StartError),
 }
 
-/// What stands in the way.
+/// Why a node cannot join now.
 enum Obstacle {
-    /// Who cannot be asked may be dead: its lease will tell.
+    /// Another node cannot be asked, and may be dead: its lease will show.
     Waits,
     Final(StartError),
 }
@@ -83,7 +83,7 @@ impl Registry {
         }
     }
 
-    /// Returns when it turns out, after the start, that this node may not join.
+    /// Returns if this node is refused by the cluster after the start.
     pub async fn refused(&self) -> StartError {
         let mut admission = self.admission.subscribe();
         loop {
@@ -99,7 +99,7 @@ impl Registry {
     async fn join(&self, local: &dyn LocalNode) -> Result<(), StartError> {
         let mut first_seen = HashMap::new();
         while !self.has_left() {
-            // The second look asks for the leases of those whom the first one has found.
+            // The second look reads the leases of the nodes that the first one has found.
             self.look().await;
             let answers = self.list().await;
             let redis_away = !agreed(&answers, |_| true);
@@ -128,7 +128,7 @@ impl Registry {
         Ok(())
     }
 
-    /// Looks at everybody who is there, and declares dead who had this node's name before.
+    /// Checks all present nodes, and declares a former node with this node's name dead.
     async fn clear_the_way(&self, listings: &[&Listing], first_seen: &mut HashMap<String, u64>) -> Result<(), Obstacle> {
         let mut nodes: HashMap<&str, &Listed> = HashMap::new();
         for listed in listings.iter().flat_map(|listing| &listing.nodes) {
@@ -140,7 +140,7 @@ impl Registry {
         let (own, label) = (self.identity.node(), self.identity.label());
         let certified = |node: &str| listings.iter().any(|listing| listing.certified.iter().any(|dead| dead == node));
         let has_lease = |node: &str| listings.iter().any(|listing| listing.holders.iter().any(|holder| holder == node));
-        // Alive for certain is who has renewed its lease since it was first seen.
+        // A node is certainly alive if it has renewed its lease since it was first seen.
         let mut is_renewing = |listed: &Listed| {
             let first = *first_seen.entry(listed.node.clone()).or_insert(listed.renewed_at);
             listed.renewed_at > first

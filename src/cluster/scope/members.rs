@@ -1,4 +1,4 @@
-//! The members of one scope on this node, and what waits for those that are joining.
+//! The members of one scope on this node, and the messages that are held for joining ones.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,15 +10,15 @@ use crate::core::{Position, ScopeId};
 use crate::engineio::CloseReason;
 use crate::socketio::Socket;
 
-/// Messages that may wait for one member that is about to get a snapshot.
+/// Messages that may be held for one joining member.
 const MAX_HELD: usize = 4_096;
 
 pub struct Member {
     pub local: LocalMember,
-    /// A member from here on; `None`: it is joining. What was logged before may come all the same, from a channel or a log that
-    /// is read later than the join was written.
+    /// The position of its join; `None`: it is joining. Older messages may still come, from the channel or from a read of the
+    /// log.
     pub since: Option<Position>,
-    /// It joins, perhaps once more: what came since, which is to follow on the snapshot that it is about to get.
+    /// Messages held while it joins, perhaps again: they are delivered after the snapshot that it is about to get.
     pub held: Option<Vec<Arc<Delivery>>>,
 }
 
@@ -37,8 +37,8 @@ impl Members {
         self.all.iter()
     }
 
-    /// Adds a socket that joins. False if it was a member before; what comes now is held all the same. One that its client has
-    /// got back takes the place of the old one.
+    /// Adds a joining socket. False if it was a member before; messages are held in both cases. A recovered socket replaces the
+    /// old one.
     pub fn register(&mut self, local: LocalMember) -> bool {
         match self.by_sid.get(local.socket.id()).copied() {
             Some(at) if Arc::ptr_eq(&self.all[at].local.socket, &local.socket) => {
@@ -80,7 +80,7 @@ impl Members {
         self.by_sid.get(sid).map(|at| &mut self.all[*at])
     }
 
-    /// Queues a message to all that it is for, or holds it for them.
+    /// Queues a message to its audience, or holds it for joining members.
     pub fn deliver(&mut self, scope: &ScopeId, delivery: &Arc<Delivery>, outcome: &mut Outcome) {
         for member in &mut self.all {
             if !delivery.is_for(scope, &member.local) {
@@ -88,7 +88,7 @@ impl Members {
             }
             match &mut member.held {
                 Some(held) if held.len() < MAX_HELD => held.push(delivery.clone()),
-                // A join that takes this long has failed; the client comes back.
+                // A join that takes so long has failed; the client reconnects.
                 Some(_) => {
                     let session = member.local.socket.session().clone();
                     tokio::spawn(async move { session.close(CloseReason::TryAgain) });
@@ -116,7 +116,7 @@ impl Member {
         Self { local, since: None, held: Some(Vec::new()) }
     }
 
-    /// Delivers what was held to a member; nothing happens to one that is still joining.
+    /// Delivers the held messages to a member; does nothing for one that is still joining.
     pub fn go_on(&mut self, scope: &ScopeId) {
         let Some(since) = &self.since else { return };
         let mut needs_flush = false;

@@ -1,4 +1,4 @@
-//! Messages that wait while the log is read. More of them than fit are read from the log in turn.
+//! Messages that wait while the log is read. If they are too many, they are dropped and read from the log too.
 
 use std::collections::VecDeque;
 
@@ -11,12 +11,12 @@ const MAX_BYTES: usize = 4 << 20;
 pub struct Waiting {
     queue: VecDeque<Envelope>,
     bytes: usize,
-    /// How many of these were there before the present read of the log began.
+    /// How many of them came before the present read of the log.
     marked: usize,
 }
 
 impl Waiting {
-    /// True if those before it had to be thrown away, since there was no room.
+    /// True if the earlier ones were dropped because there was no room.
     pub fn push(&mut self, envelope: Envelope) -> bool {
         let is_full = self.queue.len() == MAX_MESSAGES || self.bytes > MAX_BYTES;
         if is_full {
@@ -32,7 +32,7 @@ impl Waiting {
         self.marked = self.queue.len();
     }
 
-    /// How many came before the present read of the log. They are asked for once.
+    /// How many came before the present read of the log; 0 when called again.
     pub fn marked(&mut self) -> usize {
         std::mem::take(&mut self.marked)
     }

@@ -1,4 +1,4 @@
-//! Leases of nodes, on each master: who is there, where it is reached, and who was declared dead.
+//! The leases of nodes on each master: which nodes there are, their addresses, and which were declared dead.
 
 use std::net::SocketAddr;
 
@@ -6,7 +6,7 @@ use crate::core::wire::Form;
 use crate::redis::keys;
 use crate::redis::script::{Args, Eval, Reply, script};
 
-/// How long it is remembered that a node was declared dead: longer than anything that names it counts.
+/// How long a death certificate lasts: longer than any entry of the node is valid.
 pub const CERTIFICATE_MS: u64 = 70 * 60 * 1000;
 
 script!(RENEW = "cluster" / "node_renew");
@@ -14,13 +14,13 @@ script!(LIST = "cluster" / "node_list");
 script!(CERTIFY = "cluster" / "node_certify");
 script!(FORGET = "cluster" / "node_forget");
 
-/// What a node tells of itself.
+/// What a node publishes of itself.
 #[derive(Debug, Clone, Copy)]
 pub struct Lease<'a> {
     /// Label and incarnation.
     pub node: &'a str,
     pub label: &'a str,
-    /// Of its process.
+    /// The tag of its process.
     pub tag: &'a str,
     /// `None`: it has no peer port.
     pub address: Option<SocketAddr>,
@@ -61,11 +61,11 @@ pub struct Listed {
 /// What [`node_list`] found on one master.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Listing {
-    /// Those that were there and were not reaped yet, dead or alive.
+    /// All nodes, dead or alive, that were not cleaned up yet.
     pub nodes: Vec<Listed>,
     /// Those that were declared dead.
     pub certified: Vec<String>,
-    /// Those of the labels asked for that hold a lease now.
+    /// The nodes that have a lease now, of the labels that were asked for.
     pub holders: Vec<String>,
 }
 
@@ -82,7 +82,7 @@ pub async fn node_renew<E: Eval>(redis: &E, place: &str, lease: Lease<'_>) -> Re
     })
 }
 
-/// Reads what a master knows, and who holds the leases of these labels.
+/// Reads what a master knows, and which nodes have the leases of these labels.
 pub async fn node_list<E: Eval>(redis: &E, place: &str, labels: &[&str]) -> Result<Listing, E::Error> {
     let mut at = vec![keys::cluster_nodes(place)];
     at.extend(labels.iter().map(|label| keys::cluster_node(label, place)));
@@ -106,7 +106,7 @@ pub async fn node_certify<E: Eval>(redis: &E, place: &str, node: &str, label: &s
     Ok(Reply::new(CERTIFY.name, redis.eval(&CERTIFY, of(place, label), args).await?)?.flag()?)
 }
 
-/// A dead node was reaped.
+/// A dead node was cleaned up after: removes it.
 pub async fn node_forget<E: Eval>(redis: &E, place: &str, node: &str) -> Result<(), E::Error> {
     let args = Args::new().text(node).int(CERTIFICATE_MS).done();
     redis.eval(&FORGET, vec![keys::cluster_nodes(place)], args).await?;
@@ -121,7 +121,7 @@ fn listed(node: String, value: &[u8]) -> Option<Listed> {
     let mut parts = std::str::from_utf8(value).ok()?.split(' ');
     let (renewed_at, tag, secret, draining) = (parts.next()?.parse().ok()?, parts.next()?, parts.next()?, parts.next()?);
     let address = parts.next()?.parse().ok();
-    // Earlier releases say nothing of it, and read JSON.
+    // Earlier releases do not publish it, and read JSON.
     let form = Form::for_version(parts.next().and_then(|version| version.parse().ok()).unwrap_or(0));
     Some(Listed { node, tag: tag.to_owned(), address, secret: secret == "1", draining: draining == "1", form, renewed_at })
 }

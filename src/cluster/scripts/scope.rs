@@ -35,7 +35,7 @@ pub struct Published {
     pub id: Option<StreamId>,
     pub heard: u32,
     pub listeners: u32,
-    /// An earlier publish with the same `client_message_id` stands; this one did nothing.
+    /// There was an earlier publish with the same `client_message_id`; this one did nothing.
     pub duplicate: bool,
 }
 
@@ -60,8 +60,7 @@ pub struct Log {
     pub last: StreamId,
     /// Everything up to this id may be gone.
     pub trimmed: StreamId,
-    /// The cursor does not stand in this log (another epoch, trimmed past it, ahead of it, or taken back by a failover): start
-    /// anew at `last`.
+    /// The cursor is not in this log (another epoch, trimmed, ahead of it, or lost in a failover): start again at `last`.
     pub reset: bool,
     /// What came after the cursor, oldest first; empty without a cursor. With `reset` it is the whole new log (from
     /// [`scope_attach`], while nothing of it is trimmed) or nothing.
@@ -141,13 +140,13 @@ fn published(reply: &mut Reply) -> Result<Published, BadReply> {
     })
 }
 
-/// Members that one script re-adds: nobody else is served meanwhile.
+/// Members that one script adds again; Redis does nothing else meanwhile.
 const RESTORED_AT_ONCE: usize = 64;
 
-/// Registers the node as a listener (its subscription stands already), re-adds those of its members that Redis has lost,
-/// and returns what was logged after `cursor` (at most `limit` entries). Without a cursor only the position. A scope that
-/// does not exist is not made, unless there are members to re-add: the first join makes it, and registers the node then.
-/// `announced`: it is announced there who comes and goes.
+/// Registers the node, which is subscribed already, as a listener; adds those of its members again that Redis has lost; and
+/// returns what was logged after `cursor`, at most `limit` entries, or without a cursor only the position. A scope that does
+/// not exist is created only if there are members to add; otherwise the first join creates it and registers the node.
+/// `announced`: joins and leaves of this scope are announced.
 pub async fn scope_attach<E: Eval>(
     redis: &E,
     scope: &ScopeId,
@@ -188,14 +187,14 @@ pub async fn scope_attach<E: Eval>(
     Ok(log)
 }
 
-/// The node no longer listens (its last member left). Also for a node that is dead.
+/// Unregisters a node that has no member any more, or is dead.
 pub async fn scope_detach<E: Eval>(redis: &E, scope: &ScopeId, node: &str) -> Result<(), E::Error> {
     redis.eval(&DETACH, vec![keys::scope_meta(scope)], Args::new().text(node).done()).await?;
     Ok(())
 }
 
-/// Reads the log after `cursor`, at most `limit` entries, and changes nothing. A scope that does not exist (any more) is
-/// a reset with an empty epoch.
+/// Reads the log after `cursor`, at most `limit` entries, and changes nothing. For a scope that does not exist it returns a
+/// reset with an empty epoch.
 pub async fn scope_read<E: Eval>(redis: &E, scope: &ScopeId, cursor: &Position, limit: u32) -> Result<Log, E::Error> {
     let at = vec![keys::scope_meta(scope), keys::scope_log(scope)];
     let args = Args::new().text(&cursor.epoch).owned(cursor.id.to_string()).int(limit.into()).done();
@@ -218,7 +217,7 @@ fn log(mut reply: Reply) -> Result<Log, BadReply> {
     Ok(log)
 }
 
-/// Makes a socket a member of a scope without rules of its own, and registers its node as a listener.
+/// Makes a socket a member of a scope, without any rule, and registers its node as a listener.
 pub async fn scope_join<E: Eval>(redis: &E, scope: &ScopeId, op: Op<'_>, member: Member<'_>) -> Result<ScopeJoined, E::Error> {
     let at = vec![keys::scope_meta(scope), keys::scope_log(scope), keys::scope_members(scope)];
     let args = head(op, scope).text(member.sid).owned(user_tag(member.user)).text(member.user).text(member.role);
@@ -251,12 +250,12 @@ pub struct LostTimer {
 pub struct Reaped {
     /// Members that were lost.
     pub lost: u64,
-    /// In so long the timer is due that was set, by this call or an earlier one.
+    /// When the timer is due that was set, by this call or an earlier one.
     pub due_in: Option<Duration>,
 }
 
-/// A node is dead: it listens no longer, and its members count as lost at `lost_at` (ms; 0: now). If there were any, a timer is
-/// set in the same step.
+/// Cleans up after a dead node: unregisters it, and marks its members as lost at `lost_at` (ms; 0: now). If there are any, a
+/// timer is set in the same step.
 pub async fn scope_reap<E: Eval>(
     redis: &E,
     scope: &ScopeId,
@@ -283,8 +282,8 @@ pub async fn scope_reap<E: Eval>(
 /// Sockets that one script notes.
 const TOUCHED_AT_ONCE: usize = 64;
 
-/// Writes `lastSeen` of sockets (those whose node and session epoch match). Returns the sids that are no members (any
-/// more): re-add them by [`scope_attach`] or let them go.
+/// Writes `lastSeen` of the sockets whose node and session epoch match. Returns the sids that are not members any more: add
+/// them again with [`scope_attach`], or remove them.
 pub async fn scope_touch<E: Eval>(redis: &E, scope: &ScopeId, members: &[Member<'_>]) -> Result<Vec<String>, E::Error> {
     let mut lost = Vec::new();
     for part in members.chunks(TOUCHED_AT_ONCE) {

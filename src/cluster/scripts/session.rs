@@ -6,7 +6,7 @@ use crate::core::{Position, ScopeId};
 use crate::redis::keys;
 use crate::redis::script::{Args, Eval, Reply, script};
 
-/// Who holds a connection: a write by a node with a lower epoch does nothing.
+/// The owner of a connection. A write with a lower epoch does nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Owner<'a> {
     /// Node and incarnation, no spaces.
@@ -14,7 +14,7 @@ pub struct Owner<'a> {
     pub epoch: u64,
 }
 
-/// The record.
+/// The record of a connection.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SessionRecord {
     /// The Socket.IO id, which the connection keeps.
@@ -22,15 +22,15 @@ pub struct SessionRecord {
     pub namespace: String,
     pub user: String,
     pub role: String,
-    /// When its token ends, seconds since 1970.
+    /// When the token expires, seconds since 1970.
     pub expires: Option<u64>,
-    /// The client knows of recovery.
+    /// The client supports recovery.
     pub told: bool,
-    /// Its transport is gone, and nobody is to be asked about it.
+    /// Its transport is gone, and the record is complete: its owner need not be asked.
     pub parked: bool,
-    /// Each scope, and a place up to which the client has surely had everything.
+    /// Each scope, and a position up to which the client has certainly received everything.
     pub rooms: Vec<(ScopeId, Position)>,
-    /// What its last node had queued since then, in a form of the node's own; empty: nothing, or not known.
+    /// What its last node had queued since then, in a format of the nodes; empty: nothing, or unknown.
     pub sent: Bytes,
 }
 
@@ -39,7 +39,7 @@ pub struct SessionRecord {
 pub enum SessionClaim {
     /// No such record: it has expired, or never was.
     Missing,
-    /// It is another user's, or the user's in another role.
+    /// It belongs to another user, or to the user in another role.
     Other,
     Claimed(Box<Claimed>),
 }
@@ -48,18 +48,18 @@ pub enum SessionClaim {
 pub struct Claimed {
     /// The epoch from now on.
     pub epoch: u64,
-    /// Whose it was, under which epoch.
+    /// The former owner, and its epoch.
     pub old_node: String,
     pub old_epoch: u64,
-    /// The client closed twice within 10 s when it was sent what follows its offset.
+    /// The client has closed twice within 10 s when it was sent the events after its offset.
     pub poisoned: bool,
     /// A room of it cannot be read: another release wrote it.
     pub unreadable: bool,
     pub session: SessionRecord,
 }
 
-/// Writes the record as it is now. With `poison` the client has closed by itself after a replay from that offset. False:
-/// somebody else has taken the connection over.
+/// Writes the record. With `poison` the client has closed by itself after a replay from that offset. False: another node has
+/// taken the connection over.
 pub async fn session_write<E: Eval>(
     redis: &E,
     pid: &str,
@@ -118,7 +118,7 @@ pub async fn session_claim<E: Eval>(
     Ok(SessionClaim::Claimed(Box::new(claimed)))
 }
 
-/// The connection has ended for good. False: it was somebody else's, or gone.
+/// Deletes the record of a connection that has ended. False: it belongs to another owner, or does not exist.
 pub async fn session_end<E: Eval>(redis: &E, pid: &str, owner: Owner<'_>) -> Result<bool, E::Error> {
     let args = Args::new().text(owner.node).int(owner.epoch).done();
     Ok(Reply::new(END.name, redis.eval(&END, vec![keys::session(pid)], args).await?)?.flag()?)

@@ -17,15 +17,15 @@ use crate::core::sync::lock;
 use crate::protocol::frame::Frame;
 use crate::telemetry::metrics::TRANSPORT_CLOSES;
 
-/// How long a closed WebSocket may take to receive what still waits for it.
+/// How long a closed WebSocket may take to receive the packets that still wait.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// How long a client on long-polling may take to fetch what still waits for it.
+/// How long a polling client may take to fetch the packets that still wait.
 const POLL_LINGER: Duration = Duration::from_secs(5);
 
 impl Session {
-    /// Ends the session when its client has had the time to take what waits for it. A WebSocket is closed at once, since that
-    /// writes what waits; long-polling takes another request, after which most clients close by themselves.
+    /// Ends the session after its client has had time to receive the waiting packets. Closing a WebSocket writes them; a
+    /// polling client needs another request, after which most clients close by themselves.
     pub fn close_after_delivery(self: &Arc<Self>, reason: CloseReason) {
         if !self.is_polling() {
             return self.close(reason);
@@ -70,7 +70,7 @@ impl Session {
     }
 }
 
-/// Sends what waits and a close frame, then ends the stream; its reader ends with it.
+/// Sends the waiting packets and a close frame, then ends the stream, and so its reader.
 async fn close_slowly(socket: Arc<TcpStream>, mut outbox: Outbox, reason: CloseReason) {
     let _ = outbox.push(smallvec![Frame::close(reason.code(), reason.as_str())], None, usize::MAX);
     let flush = async {
@@ -80,8 +80,8 @@ async fn close_slowly(socket: Arc<TcpStream>, mut outbox: Outbox, reason: CloseR
             }
         }
         let _ = SockRef::from(&*socket).shutdown(Shutdown::Write);
-        // The client answers by closing its side. What it still sends is thrown away: bytes that nobody has read when the socket
-        // is closed would reset the connection, and the close frame with it.
+        // The client answers by closing its side. What it still sends is read and dropped: closing a socket with unread bytes
+        // would reset the connection, and the client would lose the close frame.
         while socket.readable().await.is_ok() {
             match socket.try_read(&mut [0; 4_096]) {
                 Ok(0) => return,

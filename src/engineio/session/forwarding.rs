@@ -1,5 +1,5 @@
-//! Calls for a session that has been handed over to another node: a task of this node may still hold one of its sockets. The calls
-//! are forwarded to the new owner in their order.
+//! Calls for a session that has been handed over to another node: a task of this node may still hold one of its sockets. The
+//! calls are forwarded to the new owner in their order.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};

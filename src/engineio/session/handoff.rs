@@ -161,8 +161,8 @@ impl Session {
         Some(HandedOver::Whole(wire::write(form, &moving)))
     }
 
-    /// From now on no events are handled, and what is sent goes to the new node. Returns the deadline of the move, and whether this
-    /// call has started it.
+    /// From now on no events are handled, and what is sent goes to the new node. Returns the deadline of the move, and whether
+    /// this call has started it.
     fn freeze(self: &Arc<Self>, ticket: Ticket, to: Option<&str>, form: Form) -> Option<(Instant, bool)> {
         let mut state = lock(&self.state);
         match &mut state.transport {

@@ -1,4 +1,4 @@
-//! What waits for the client of a session, and how it is written.
+//! Sending: the outbox of a session, and how it is written.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::core::sync::lock;
 use crate::protocol::frame::Frames;
 
 impl Session {
-    /// Sends a packet: what the socket takes is written at once.
+    /// Sends a packet. It is written at once as far as the socket takes it.
     pub fn send(self: &Arc<Self>, frames: Frames) {
         if self.queue(frames, None) {
             self.flush();
@@ -24,7 +24,8 @@ impl Session {
         self.push(frames, volatile, false)
     }
 
-    /// [`Session::queue`] for what the client missed while it was away: that has a bound of its own, and does not make it slow.
+    /// [`Session::queue`] for what the client missed while it was away: it has a limit of its own, and does not count as slow
+    /// reading.
     pub fn queue_missed(self: &Arc<Self>, frames: Frames) -> bool {
         self.push(frames, None, true)
     }
@@ -41,13 +42,13 @@ impl Session {
         let pushed = state.outbox.push(frames, volatile, self.engine.config.outbox_bytes);
         state.overflows = pushed.is_err();
         let State { transport, outbox, .. } = &mut *state;
-        // A socket that has taken all so far is flushed in a moment; what it refuses is counted then.
+        // A socket that is not blocked is flushed in a moment; what it does not take is counted then.
         if !matches!(transport, Transport::WebSocket { flushing: false, .. }) {
             self.count(outbox);
         }
         drop(state);
         if pushed.is_err() {
-            // Closing calls up into layers whose locks the caller may hold.
+            // Closing calls into upper layers, whose locks the caller may hold.
             let session = self.clone();
             tokio::spawn(async move { session.close(CloseReason::SlowClient) });
             return false;
@@ -55,7 +56,7 @@ impl Session {
         was_empty
     }
 
-    /// Writes what waits, as far as the client takes it. The rest is left to a task that lives only until it has been taken.
+    /// Writes the outbox as far as the socket takes it. A task writes the rest, and ends when it is written.
     pub fn flush(self: &Arc<Self>) {
         let mut state = lock(&self.state);
         let State { transport, outbox, .. } = &mut *state;
@@ -85,7 +86,8 @@ impl Session {
     }
 }
 
-/// Writes what a socket has refused, as it takes it. One that takes nothing for too long is closed, whatever else its client says.
+/// Writes the rest when the socket can be written again. A socket that takes nothing for too long is closed, even if its client
+/// sends.
 async fn flush_slowly(session: Arc<Session>, socket: Arc<TcpStream>) {
     loop {
         let Ok(writable) = tokio::time::timeout(session.engine.config.patience.write, socket.writable()).await else {

@@ -1,4 +1,4 @@
-//! A CONNECT packet: decided, and answered with a socket or a refusal.
+//! Handles a CONNECT packet and answers it with a socket or a refusal.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::core::sync::lock;
 use crate::engineio::{CloseReason, Session};
 use crate::protocol::packet::{Outgoing, Parser, encode};
 
-/// A CONNECT packet that is being decided.
+/// A CONNECT packet that is being handled.
 pub(super) struct Connect {
     pub session: Arc<Session>,
     pub namespace: Arc<Namespace>,
@@ -59,7 +59,7 @@ impl Client {
         }
     }
 
-    /// The namespace's answer to a CONNECT. The client may be gone, or have given up on the namespace, meanwhile.
+    /// Answers a CONNECT. The client may have gone or left the namespace meanwhile.
     fn answer(&self, connect: &Connect, result: Result<Admitted, ConnectError>, permit: Option<ConnectPermit>) {
         let mut state = lock(&self.state);
         state.undecided -= 1;
@@ -67,7 +67,7 @@ impl Client {
         let Some(at) = at.filter(|_| !state.closed) else {
             drop(state);
             if let Ok(Admitted { socket, replay }) = result {
-                self.came_to_nothing(&socket, replay.is_some());
+                self.discard_admitted(&socket, replay.is_some());
             }
             return;
         };
@@ -104,8 +104,8 @@ impl Client {
         }
     }
 
-    /// The client was gone, or had given up, before its CONNECT was answered. A connection that it had before is kept for it.
-    pub(super) fn came_to_nothing(&self, socket: &Arc<Socket>, recovered: bool) {
+    /// The client has gone, or has left the namespace, before its CONNECT was answered. A recovered connection is kept for it.
+    pub(super) fn discard_admitted(&self, socket: &Arc<Socket>, recovered: bool) {
         let lost = DisconnectReason::Transport(CloseReason::ConnectionLost);
         let reason = if recovered { lost } else { DisconnectReason::Client };
         socket.leave();

@@ -1,7 +1,7 @@
 //! A client that moves to another node during its upgrade, with all its sockets.
 //!
-//! The size of an export is bounded: at most one incomplete binary packet, one socket for each namespace, and for each socket what
-//! its session store keeps.
+//! The size of an export is bounded: at most one incomplete binary packet, one socket for each namespace, and for each socket
+//! what its session store keeps.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -245,7 +245,7 @@ impl Client {
             let mut state = lock(&self.state);
             if state.closed {
                 drop(state);
-                self.came_to_nothing(&socket, true);
+                self.discard_admitted(&socket, true);
                 return false;
             }
             state.entries.push(Entry::Connected(socket.namespace().name(), socket.clone()));

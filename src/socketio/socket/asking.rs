@@ -19,8 +19,8 @@ use crate::protocol::packet::Outgoing;
 const LONGEST: Duration = Duration::from_secs(30 * 86_400);
 
 impl Socket {
-    /// Sends an event, as [`Socket::emit`] does, and waits for the client's acknowledgement: for as long as the socket is connected.
-    /// It survives an upgrade, on this node and to another, not a reconnect.
+    /// Sends an event, as [`Socket::emit`] does, and waits for the client's acknowledgement: for as long as the socket is
+    /// connected. It survives an upgrade, on this node and to another, not a reconnect.
     ///
     /// ```no_run
     /// # async fn example(socket: &convoke::socketio::Socket) -> Result<(), Box<dyn std::error::Error>> {

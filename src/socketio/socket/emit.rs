@@ -59,8 +59,8 @@ impl Socket {
         }
     }
 
-    /// Queues an event of a room in memory; true when the caller must call [`Session::flush`]. A client that takes part in recovery
-    /// and is away gets it when it comes back.
+    /// Queues an event of a room in memory; true when the caller must call [`Session::flush`]. A client that takes part in
+    /// recovery and is away gets it when it comes back.
     pub(in crate::socketio) fn queue_kept(&self, args: &Args) -> bool {
         if !self.recovery_enabled {
             return self.is_connected() && {

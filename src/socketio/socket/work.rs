@@ -1,4 +1,4 @@
-//! What comes from a client, handled one after another.
+//! Runs the handlers of a socket, one after another.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -14,12 +14,12 @@ use crate::protocol::event::Args;
 use crate::telemetry::metrics::EVENTS;
 
 impl Socket {
-    /// Whether nothing is being done for it.
+    /// Whether none of its handlers runs or waits.
     pub(in crate::socketio) fn is_idle(&self) -> bool {
         self.events.is_idle()
     }
 
-    /// Counts an event of this socket for its user, who may have others. False: that is too many.
+    /// Counts an event for the socket's user, over all of the user's sockets. False: too many.
     pub(in crate::socketio) fn user_may_send(&self, cost: f64) -> bool {
         self.link.user.as_ref().is_none_or(|user| user.take_event(cost))
     }
@@ -32,7 +32,7 @@ impl Socket {
         }
     }
 
-    /// Refuses an event because there are too many. The answer costs the client of its reading.
+    /// Refuses an event because there are too many. The client is read more slowly for it.
     pub(in crate::socketio) fn refuse_for_rate(&self, event: &str, ack_id: Option<u64>) {
         self.link.session.charge(rates::REFUSAL);
         self.refuse(event, ack_id, &EventError::new(Code::RATE_LIMITED, "too many events"));
@@ -44,7 +44,7 @@ impl Socket {
         }
     }
 
-    /// Works the event queue off. A handler that panics is answered with `INTERNAL`; its socket goes on.
+    /// Runs the jobs of the event queue. A handler that panics is answered with `INTERNAL`; its socket stays connected.
     fn run(self: &Arc<Self>, config: &Config) {
         let (socket, gate, patience) = (self.clone(), config.gate.clone(), config.gate_patience);
         tokio::spawn(async move {
@@ -54,7 +54,7 @@ impl Socket {
                         socket.turn_away(job);
                         continue;
                     }
-                    // While it waited, others may have acted in this node's place.
+                    // Meanwhile other nodes may have taken over.
                     if !socket.is_connected() {
                         continue;
                     }
@@ -66,12 +66,12 @@ impl Socket {
         });
     }
 
-    /// Forgets the events that wait: this node has no right to act on them any more.
+    /// Drops the waiting events: this node must not handle them any more.
     pub(in crate::socketio) fn forget_events(&self) {
         self.events.forget_events();
     }
 
-    /// The node may not act, and has not for a while.
+    /// The node may not act, and could not for a while.
     fn turn_away(&self, job: Job) {
         match job {
             Job::Event(event) => {
@@ -112,7 +112,7 @@ impl Socket {
         self.send_ack(id, &Args::from_json(json));
     }
 
-    /// Tells the client why its event was not accepted: in the ack if it asked for one, else as an `error` event.
+    /// Tells the client why its event was refused: in the acknowledgement if it asked for one, else in an `error` event.
     pub fn refuse(&self, event: &str, ack_id: Option<u64>, error: &EventError) {
         metrics::counter!(EVENTS, "outcome" => error.code.0).increment(1);
         match ack_id {

@@ -31,7 +31,7 @@ async fn it_says_who_it_is_and_that_it_is_well() {
 
 #[tokio::test]
 async fn the_service_info_names_the_namespaces_that_clients_can_connect_to() {
-    let hub = hub(&[]).await;
+    let hub = Hub::on_shared_redis(&[]).await;
     let info: Value = hub.get("/").await.json().await.unwrap();
     let named: Vec<&str> = info["socketio"]["namespaces"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
     assert!(named.contains(&"/"), "{named:?}");

@@ -11,6 +11,7 @@ pub mod commit_proxy;
 pub mod haproxy;
 pub mod hub;
 pub mod incident;
+pub mod interviewees;
 pub mod keys;
 pub mod linked;
 pub mod livekit;

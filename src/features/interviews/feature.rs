@@ -1,11 +1,16 @@
 //! Interviews as a feature of the hub: settings, checks, and what they give it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Arg;
 use futures_util::future::BoxFuture;
+use tokio::time::Instant;
 
+use super::conductor::postgres::InPostgres;
+use super::conductor::redis::InRedis;
+use super::conductor::{Conductor, Parts as ConductorParts};
 use super::gateway::{self, Gateway, Parts as GatewayParts};
 use super::live::{Config, Live};
 use super::providers::Providers;
@@ -24,12 +29,16 @@ use crate::settings::{Reader, Settings as Base};
 /// The feature.
 pub const INTERVIEWS: &dyn Feature = &OfCompanies;
 
+/// How long workers may take to let go of their interviews.
+const HAND_OVER: Duration = Duration::from_secs(5);
+
 struct OfCompanies;
 
 struct SetUp(Settings);
 
 struct AtWork {
     gateway: Arc<Gateway>,
+    conductor: Arc<Conductor>,
 }
 
 impl Feature for OfCompanies {
@@ -140,15 +149,22 @@ impl Configured for SetUp {
             open_signalling: self.0.open_signalling,
         });
         let live = Live::new(interviews.clone(), world.node.scopes.clone(), world.timers.clone(), self.config(&world.settings));
-        let gateway = Gateway::new(GatewayParts { signalling: Signalling::new(live.clone()), live });
         let secret = world.settings.cluster.secret.as_ref().or(world.settings.internal_token.as_ref());
         let providers = Providers::new(&self.0.vendors, &world.redis, secret)?;
         let links = providers.links.clone();
+        let conductor = Conductor::new(ConductorParts {
+            state: Arc::new(InRedis(live.clone())),
+            records: Arc::new(InPostgres(interviews.store.clone())),
+            providers,
+        });
+        conductor.handle_timer(&live);
+        let signalling = Signalling::new(live.clone());
+        let gateway = Gateway::new(GatewayParts { signalling, conductor: conductor.clone(), live });
         let dependencies = probe::published_keys("interviewKeys", &self.0.identity)?.into_iter().collect();
         let (limits, token) = (world.limits.clone(), world.settings.internal_token.clone());
         let requests_per_minute = self.0.requests_per_minute;
         let demo = world.settings.server.demo.then(|| self.0.identity.clone());
-        let running = Arc::new(AtWork { gateway: gateway.clone() });
+        let running = Arc::new(AtWork { gateway: gateway.clone(), conductor });
         Ok(Parts {
             namespaces: vec![gateway.namespace()],
             running,
@@ -169,6 +185,19 @@ impl Configured for SetUp {
 }
 
 impl Running for AtWork {
+    fn start(&self) -> BoxFuture<'_, ()> {
+        self.conductor.start_summaries();
+        Box::pin(async {})
+    }
+
+    fn hand_over(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.conductor.stop(Instant::now() + HAND_OVER))
+    }
+
+    fn stop(&self, by: Instant) -> BoxFuture<'_, ()> {
+        Box::pin(self.conductor.stop(by))
+    }
+
     fn unsettled(&self) -> usize {
         self.gateway.losses()
     }

@@ -2,6 +2,7 @@
 //!
 //! They are not interview sessions (§ 5), and share no ids, rooms or slots with them. This knows nothing of HTTP.
 
+pub mod conductor;
 mod demo;
 pub mod error;
 pub mod feature;

@@ -13,7 +13,8 @@ use super::audio::Chunk;
 use super::caller::{Candidate, Who, caller};
 use super::candidate::{Entered, candidate, sender};
 use super::proctoring::Report;
-use super::{Gateway, Handled, conduct};
+use super::{Gateway, Handled};
+use crate::features::interviews::conductor::progress;
 use crate::features::interviews::error::InterviewError;
 use crate::features::interviews::scripts::{
     AnswerTake, AudioLimits, AudioTake, Noticed, ProctorTake, Response, Session, SessionState, answer_take, audio_take,
@@ -74,7 +75,7 @@ impl Gateway {
         }
         event.acknowledge(&socket, &Args::ack(&accepted(&ready).to_string()));
         hold.release(&joined.position);
-        self.conduct.wake(id);
+        self.conductor.wake(id);
         Ok(Reply::None)
     }
 
@@ -115,8 +116,8 @@ impl Gateway {
     async fn start(self: &Arc<Self>, socket: &Arc<Socket>, event: &Event, candidate: &Candidate) -> Result<(), InterviewError> {
         let id = candidate.interview;
         let template = self.live.interviews.store.template(id).await?.ok_or(InterviewError::NotFound)?;
-        let question = self.conduct.prepare_question(id, 1).await?.ok_or(InterviewError::Internal)?;
-        let progress = conduct::progress(&template, 1);
+        let question = self.conductor.prepare_question(id, 1).await?.ok_or(InterviewError::Internal)?;
+        let progress = progress(&template, 1);
         let started = self.attempt(socket, candidate, || async {
             let op = self.live.scopes.next_op();
             session_start(self.live.redis(), id, self.live.op(&op), sender(candidate, socket), &question, &progress).await
@@ -128,7 +129,7 @@ impl Gateway {
             socket.emit("question", &asked);
         }
         event.acknowledge(socket, &Args::ack(&accepted(&asked).to_string()));
-        self.conduct.wake(id);
+        self.conductor.wake(id);
         Ok(())
     }
 
@@ -146,7 +147,7 @@ impl Gateway {
         match taken.await.map_err(about)? {
             AudioTake::Taken { told, due_in, .. } => {
                 self.told(id, &told, due_in);
-                self.conduct.wake_for_audio(id);
+                self.conductor.wake_for_audio(id);
                 Ok(Reply::Ok)
             }
             AudioTake::RateLimited => Err(about(InterviewError::RateLimited("30 chunks and 2 s of audio a second".into()))),
@@ -177,7 +178,7 @@ impl Gateway {
         match taken.await.map_err(about)? {
             AnswerTake::Taken { position, told, due_in } => {
                 self.told(id, &told, due_in);
-                self.conduct.wake(id);
+                self.conductor.wake(id);
                 if event.ack_id.is_some() {
                     tokio::spawn(async move { self.acknowledge_next(&socket, &event, id, position).await });
                 }
@@ -244,7 +245,7 @@ impl Gateway {
         match taken.await.map_err(about)? {
             ProctorTake::Taken { told, due_in, .. } => {
                 self.told(id, &told, due_in);
-                self.conduct.wake(id);
+                self.conductor.noticed(id);
                 let reply = if told.duplicate { json!({"ok": true, "duplicate": true}) } else { json!({"ok": true}) };
                 Ok(Reply::Object(reply.to_string()))
             }

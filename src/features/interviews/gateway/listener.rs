@@ -61,7 +61,7 @@ impl ScopeListener for Listener {
             for member in members {
                 gateway.rebuild(member.socket, id).await;
             }
-            gateway.conduct.wake(id);
+            gateway.conductor.wake(id);
         });
     }
 
@@ -74,7 +74,7 @@ impl ScopeListener for Listener {
                 gateway.live.timers.set(&scope, Some(wait));
             }
             if let Some(id) = kinds::interview_of(&scope) {
-                gateway.conduct.wake(id);
+                gateway.conductor.wake(id);
             }
         })
     }

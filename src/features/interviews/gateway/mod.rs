@@ -8,7 +8,6 @@
 mod audio;
 pub mod caller;
 mod candidate;
-mod conduct;
 mod connect;
 mod due;
 mod events;
@@ -24,13 +23,13 @@ use std::sync::Arc;
 
 use tokio_util::task::TaskTracker;
 
+use super::conductor::Conductor;
 use super::kinds;
 use super::live::Live;
 use super::signalling::Signalling;
 use crate::socketio::{Arrival, Code, ConnectError, Event, EventError, Namespace, Reply, Socket, bind, bind_event};
 
 use caller::permitted;
-use conduct::Conduct;
 use listener::Listener;
 
 /// The namespace of interviews.
@@ -42,13 +41,14 @@ type Handled = Result<Reply, EventError>;
 pub struct Parts {
     pub live: Arc<Live>,
     pub signalling: Arc<Signalling>,
+    pub conductor: Arc<Conductor>,
 }
 
 /// One in a process.
 pub struct Gateway {
     live: Arc<Live>,
     signalling: Arc<Signalling>,
-    conduct: Arc<Conduct>,
+    conductor: Arc<Conductor>,
     /// Lost connections that are being noted.
     losses: TaskTracker,
 }
@@ -65,9 +65,8 @@ pub fn not_configured(setting: &'static str) -> Namespace {
 impl Gateway {
     /// Puts it together and listens to its scopes. Must be called inside a Tokio runtime.
     pub fn new(parts: Parts) -> Arc<Self> {
-        let Parts { live, signalling } = parts;
-        let conduct = Conduct::new(live.clone());
-        let gateway = Arc::new(Self { live, signalling, conduct, losses: TaskTracker::new() });
+        let Parts { live, signalling, conductor } = parts;
+        let gateway = Arc::new(Self { live, signalling, conductor, losses: TaskTracker::new() });
         gateway.live.scopes.register(kinds::INTERVIEW, Arc::new(Listener(Arc::downgrade(&gateway))));
         gateway.handle_timers();
         gateway

@@ -141,6 +141,32 @@ pub struct Turn {
     pub at: u64,
 }
 
+/// Up to where all audio has its final text.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// The last entry of the audio that has it whole.
+    pub entry: StreamId,
+    /// Bytes of the entry behind it that have it.
+    pub bytes: u32,
+}
+
+impl From<StreamId> for Heard {
+    fn from(entry: StreamId) -> Self {
+        Self { entry, bytes: 0 }
+    }
+}
+
+/// A turn, with the place up to which there was text with it.
+#[derive(Serialize, Deserialize)]
+struct KeptTurn<T> {
+    #[serde(flatten)]
+    turn: T,
+    #[serde(default)]
+    heard: String,
+    #[serde(default)]
+    bytes: u32,
+}
+
 /// What came of a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TurnTold {
@@ -172,17 +198,19 @@ pub async fn turn_partial<E: Eval>(
     }))
 }
 
-/// A turn has ended: final `transcription` and `live-transcript`, logged, once for each stream and order. `heard`: the entry of the
-/// audio up to which there is text now; a stream that begins later starts behind it.
+/// A turn has ended: final `transcription` and `live-transcript`, logged, once for each stream and order. `heard`: up to where there is
+/// text now; a stream that begins later starts behind it.
 pub async fn turn_final<E: Eval>(
     redis: &E,
     interview: Uuid,
     op: Op<'_>,
     turn: &Turn,
-    heard: StreamId,
+    heard: impl Into<Heard>,
 ) -> Outcome<TurnTold, E::Error> {
+    let Heard { entry, bytes } = heard.into();
+    let kept = KeptTurn { turn, heard: entry.to_string(), bytes };
     let args = head(op, interview, HUB).text(&turn.stream).int(turn.order.into()).int(turn.position.into());
-    let args = args.owned(json(&turn.text)).owned(json(&turn.confidence)).owned(heard.to_string()).owned(json(turn)).done();
+    let args = args.owned(json(&turn.text)).owned(json(&turn.confidence)).owned(entry.to_string()).owned(json(&kept)).done();
     let mut reply = Reply::new(FINAL.name, redis.eval_write(&FINAL, all_keys(interview), args).await?)?;
     let (outcome, told) = match judged(&mut reply)? {
         Ok(head) => head,
@@ -213,6 +241,16 @@ const TURNS_BYTES: u64 = 256 * 1024;
 
 /// All final turns of the open question, in order.
 pub async fn turn_read<E: Eval>(redis: &E, interview: Uuid) -> Result<Vec<Turn>, E::Error> {
+    Ok(kept_turns(redis, interview).await?.into_iter().map(|kept| kept.turn).collect())
+}
+
+/// How many bytes behind this entry have their text already: those that the last turn covers, if it is the one that has said so.
+pub async fn turn_bytes<E: Eval>(redis: &E, interview: Uuid, heard: StreamId) -> Result<u32, E::Error> {
+    let turns = kept_turns(redis, interview).await?;
+    Ok(turns.last().filter(|last| last.heard == heard.to_string()).map_or(0, |last| last.bytes))
+}
+
+async fn kept_turns<E: Eval>(redis: &E, interview: Uuid) -> Result<Vec<KeptTurn<Turn>>, E::Error> {
     let (mut turns, mut after) = (Vec::new(), 0);
     loop {
         let args = Args::new().int(after).int(TURNS_BYTES).done();

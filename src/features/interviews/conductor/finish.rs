@@ -1,0 +1,210 @@
+//! Finishing an answer: its audio is stored, then the answer with its text, then it is scored and the next question goes out. Each step
+//! may be repeated, by another node too; what is stored stays as it is.
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::ports::{Asking, Away, Plan, Response, Stored};
+use super::question::{about, planned, progress};
+use super::{Conductor, STORING_KIB, clean};
+use crate::core::StreamId;
+use crate::features::interviews::providers::ai::{Answered, Evaluation};
+use crate::features::interviews::providers::audio::wav;
+use crate::features::interviews::scripts::{GivenAnswer, Outage, Session, Turn};
+use crate::features::interviews::wire::Question;
+
+/// Bytes of an answer's audio that are read at a time.
+const READ: usize = 512 * 1024;
+
+/// How far this node has come with an answer. What is done already is not done again.
+pub struct Finishing {
+    position: u32,
+    total: u32,
+    /// As the question was put.
+    asked: String,
+    answer: GivenAnswer,
+    /// Behind this entry its audio begins.
+    audio_from: StreamId,
+    was_storage_down: bool,
+    audio_url: Option<String>,
+    is_stored: bool,
+    /// `Some(None)`: the AI has not scored it. It is asked once.
+    judged: Option<Option<Evaluation>>,
+    /// As it is stored.
+    evaluation: Option<Option<Evaluation>>,
+    /// `Some(None)`: there is no next one.
+    next: Option<Option<Question>>,
+}
+
+impl Finishing {
+    pub fn new(session: &Session, answer: &GivenAnswer) -> Self {
+        let asked = session.asked.as_ref().map_or_else(String::new, |question| question.text.clone());
+        Self {
+            position: session.position,
+            total: session.total,
+            asked,
+            answer: answer.clone(),
+            audio_from: session.audio_from,
+            was_storage_down: session.storage_down,
+            audio_url: None,
+            is_stored: false,
+            judged: None,
+            evaluation: None,
+            next: None,
+        }
+    }
+
+    pub fn is_last(&self) -> bool {
+        self.position >= self.total
+    }
+}
+
+impl Conductor {
+    /// What is asked in an interview.
+    pub(super) async fn plan(&self, id: Uuid) -> Result<std::sync::Arc<Plan>, Away> {
+        Ok(self.records.plan(id).await?.ok_or(Away)?.into())
+    }
+
+    /// Goes through with it.
+    pub(super) async fn finish(&self, id: Uuid, plan: &Plan, work: &mut Finishing) -> Result<(), Away> {
+        if work.audio_url.is_none() {
+            work.audio_url = Some(self.store_audio(id, work).await?);
+        }
+        if !work.is_stored {
+            let turns = self.state.turns(id).await?;
+            self.records.answer(id, &response(work, turns)).await?;
+            work.is_stored = true;
+        }
+        if work.judged.is_none() || work.next.is_none() {
+            let answers = self.records.answers(id).await?;
+            let said: Vec<Answered> = answers.iter().map(|stored| answered(plan, stored)).collect();
+            let known = answers.iter().find(|stored| stored.position == work.position);
+            let (judged, next) = tokio::join!(self.judge(plan, work, known), self.next(id, plan, work, &said));
+            (work.judged, work.next) = (Some(judged), Some(next));
+        }
+        if work.evaluation.is_none() {
+            work.evaluation = Some(match work.judged.as_ref().and_then(Option::as_ref) {
+                Some(judged) => Some(self.records.score(id, &work.answer.question_id, judged).await?),
+                None => None,
+            });
+        }
+        let at = if work.is_last() { work.position } else { work.position + 1 };
+        let asking = Asking {
+            from: work.position,
+            question: work.next.clone().flatten(),
+            progress: progress(&plan.template, at),
+            evaluation: work.evaluation.clone().flatten(),
+        };
+        if asking.question.is_none() {
+            self.records.complete(id, self.providers.ai.is_some()).await?;
+        }
+        self.state.ask(id, &asking).await
+    }
+
+    /// Stores what was said as a WAV file. The answer's address: the client's, else that of the file, else none.
+    async fn store_audio(&self, id: Uuid, work: &Finishing) -> Result<String, Away> {
+        let given = work.answer.audio_url.clone();
+        let Some(storage) = &self.providers.audio else { return Ok(given) };
+        let key = format!("interviews/{id}/answer-{}.wav", work.position);
+        let stored = {
+            // The longest answer is large: only so many of them are in memory at a time.
+            let _permit = self.storing.acquire_many(STORING_KIB as u32 / 2).await;
+            let Some(file) = self.recording(id, work).await? else { return Ok(given) };
+            storage.put(&key, "audio/wav", file).await
+        };
+        let url = match stored {
+            Ok(()) => storage.url(&key).await,
+            Err(error) => Err(error),
+        };
+        match url {
+            Ok(url) => {
+                if work.was_storage_down {
+                    self.state.outage(id, Outage::Storage, None).await?;
+                }
+                Ok(if given.is_empty() { url } else { given })
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the audio of an answer is not stored");
+                self.state.outage(id, Outage::Storage, Some("unavailable")).await?;
+                Ok(given)
+            }
+        }
+    }
+
+    /// The audio of an answer as a file; `None` if there is none.
+    async fn recording(&self, id: Uuid, work: &Finishing) -> Result<Option<Bytes>, Away> {
+        let (mut file, mut at) = (vec![0; wav::HEADER], work.audio_from);
+        while at < work.answer.audio_to {
+            let Some(reading) = self.state.read(id, at, Some(work.answer.audio_to), READ).await? else { break };
+            let Some(last) = reading.audio.last() else { break };
+            at = last.id;
+            for entry in reading.audio.iter().filter(|entry| entry.position == work.position) {
+                file.extend_from_slice(&entry.pcm);
+            }
+            if !reading.more {
+                break;
+            }
+        }
+        let length = file.len() - wav::HEADER;
+        file[..wav::HEADER].copy_from_slice(&wav::header(length));
+        Ok((length > 0).then(|| file.into()))
+    }
+
+    /// The next question. `None`: there is none.
+    async fn next(&self, id: Uuid, plan: &Plan, work: &Finishing, said: &[Answered]) -> Option<Question> {
+        if let Some(next) = &work.next {
+            return next.clone();
+        }
+        if work.is_last() {
+            return None;
+        }
+        let words = self.words(&plan.template, work.position + 1, said).await;
+        self.question(id, &plan.template, work.position + 1, words).await
+    }
+
+    /// What the AI thinks of an answer. It is scored once: what is stored counts.
+    async fn judge(&self, plan: &Plan, work: &Finishing, stored: Option<&Stored>) -> Option<Evaluation> {
+        if let Some(judged) = &work.judged {
+            return judged.clone();
+        }
+        let (ai, stored, planned) = (self.providers.ai.as_ref()?, stored?, planned(&plan.template, work.position)?);
+        if stored.evaluation.is_some() || stored.answer.trim().is_empty() {
+            return stored.evaluation.clone();
+        }
+        let judged = ai.evaluate(about(&plan.template, planned), &answered(plan, stored)).await;
+        let judged = judged.inspect_err(|error| tracing::warn!(%error, "an answer is not scored")).ok()?;
+        Some(Evaluation { evaluation: clean(&judged.evaluation), ..judged })
+    }
+
+    /// Adds turns to answers that were stored before they came.
+    pub(super) async fn amend(&self, id: Uuid, plan: &Plan, turns: &[Turn]) -> Result<(), Away> {
+        for turns in turns.chunk_by(|one, other| one.position == other.position) {
+            if let Some(planned) = turns.first().and_then(|turn| planned(&plan.template, turn.position)) {
+                self.records.amend(id, &planned.id, turns).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn response(work: &Finishing, turns: Vec<Turn>) -> Response {
+    Response {
+        question_id: work.answer.question_id.clone(),
+        position: work.position,
+        asked: work.asked.clone(),
+        transcription: clean(&work.answer.transcription),
+        audio_url: clean(work.audio_url.as_deref().unwrap_or_default()),
+        answered_at: work.answer.at,
+        turns,
+    }
+}
+
+/// As the AI is shown it.
+pub fn answered(plan: &Plan, stored: &Stored) -> Answered {
+    Answered {
+        question: stored.asked.clone(),
+        kind: planned(&plan.template, stored.position).map_or_else(String::new, |planned| planned.kind.clone()),
+        answer: stored.answer.clone(),
+        score: stored.evaluation.as_ref().map(|evaluation| evaluation.score),
+    }
+}

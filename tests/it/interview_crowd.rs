@@ -1,0 +1,47 @@
+//! Many candidates that talk at once on one node.
+
+use crate::interviews_world::MANY_ADDRESSES;
+use crate::support::booking::World;
+use crate::support::hub::INTERNAL;
+use crate::support::interviewees::{Plan, Report, missing, run};
+use crate::support::vendors::Server;
+
+/// Runs a crowd against one node, and says how many chunks are not in the stored audio.
+async fn crowd(interviews: usize, chunks: usize) -> Option<(Report, usize)> {
+    let vendors = Server::start().await;
+    let settings = vendors.settings();
+    let mut env: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    env.extend([MANY_ADDRESSES, ("STT_SESSIONS_PER_MINUTE", "100000"), ("LOG_LEVEL", "info")]);
+    let world = World::start(1, &env).await?;
+    let plan = Plan { nodes: vec![world.hubs[0].address.to_string()], internal_token: INTERNAL.into(), interviews, chunks };
+    let report = run(plan, &[world.hubs[0].pid()]).await.unwrap_or_else(|error| panic!("{error:#}"));
+    let files = vendors.vendors.state().files.keys();
+    let lost = |id: &str| {
+        let key = files.iter().find(|key| key.contains(id) && key.ends_with("answer-1.wav"));
+        let file = key.and_then(|key| vendors.vendors.state().files.get(key)).unwrap_or_default();
+        missing(&file, chunks)
+    };
+    let lost = report.interviews.iter().map(|(id, _)| lost(id)).sum();
+    Some((report, lost))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_chunk_of_candidates_that_talk_at_once_is_lost() {
+    let Some((report, lost)) = crowd(12, 12).await else { return };
+    assert_eq!((report.acknowledged(), report.refused, lost), (12 * 12, 0, 0), "{report:?}");
+    assert!(report.finals >= 12, "{report:?}");
+}
+
+/// Not a part of every run: it takes both cores for half a minute.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement"]
+async fn two_hundred_candidates_talk_at_once() {
+    const SECONDS: usize = 20;
+    let Some((report, lost)) = crowd(200, SECONDS * 4).await else { return };
+    let [before, after] = report.rss[0];
+    println!("{} chunks, {} refused, {lost} lost, {} finals", report.acknowledged(), report.refused, report.finals);
+    println!("latency {:?} ms", report.latency_ms);
+    println!("CPU: {:.2} ms a second and interview", report.cpu_seconds[0] * 1e3 / SECONDS as f64 / 200.0);
+    println!("memory: {} KiB before, {} KiB after", before / 1024, after / 1024);
+    assert_eq!((report.acknowledged(), report.refused, lost), (200 * SECONDS * 4, 0, 0));
+}

@@ -45,6 +45,8 @@ pub struct Outbox {
     bytes: usize,
     /// How many bytes of the first entry have been written. An entry that was started is never dropped.
     written: usize,
+    /// How many packets the client's transport has taken.
+    taken: u64,
     /// So much of the weight does not count against the client's budget.
     allowed: usize,
     /// What counts in the budget of the process, if it is worth counting.
@@ -92,6 +94,22 @@ impl Outbox {
 
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// How many packets the client's transport has taken so far.
+    pub fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// How many packets it will have taken when nothing waits any more.
+    pub fn queued(&self) -> u64 {
+        self.taken + self.entries.len() as u64
+    }
+
+    /// What waits, for a queue that goes on elsewhere or ends. Here only the count of what was taken stays.
+    pub fn take(&mut self) -> Self {
+        let taken = self.taken;
+        std::mem::replace(self, Self { taken, ..Self::default() })
     }
 
     /// Bytes that wait.
@@ -160,6 +178,7 @@ impl Outbox {
         while let Some(len) = self.entries.front().map(Entry::len).filter(|len| *len <= self.written) {
             self.written -= len;
             self.bytes -= len;
+            self.taken += 1;
             self.entries.pop_front();
         }
         self.allowed = self.allowed.min(self.weight());
@@ -267,6 +286,17 @@ mod tests {
         outbox.push(frames("4new"), Some(1), 13 + 3 * ENTRY).unwrap();
         assert_eq!(outbox.entries.len(), 2);
         assert_eq!(outbox.bytes(), 4 + 6);
+    }
+
+    #[test]
+    fn packets_count_as_taken_when_they_are_whole_and_what_waits_does_not() {
+        let mut outbox = Outbox::default();
+        for text in ["4a", "4b"] {
+            outbox.push(frames(text), None, 1_000).unwrap();
+        }
+        outbox.consume(frames("4a")[0].websocket().len() + 1);
+        assert_eq!((outbox.taken(), outbox.queued()), (1, 2));
+        assert_eq!((outbox.take().queued(), outbox.taken(), outbox.queued()), (2, 1, 1));
     }
 
     #[test]

@@ -183,6 +183,16 @@ impl Session {
         matches!(&lock(&self.state).transport, Transport::Polling { upgrade, .. } if *upgrade != Upgrade::None)
     }
 
+    /// Packets that were queued for the client so far, those that it has had included.
+    pub fn queued(&self) -> u64 {
+        lock(&self.state).outbox.queued()
+    }
+
+    /// Packets that its transport has taken so far, also once the session is closed.
+    pub fn taken(&self) -> u64 {
+        lock(&self.state).outbox.taken()
+    }
+
     /// Bytes that wait for the client.
     pub fn waiting_bytes(&self) -> usize {
         lock(&self.state).outbox.bytes()

@@ -183,9 +183,15 @@ impl Socket {
         lock(&self.unacked).confirmed()
     }
 
+    /// What its client had missed after this offset is queued. Before that so many packets were queued.
+    pub fn replayed(&self, after: &Offset, queued_before: u64) {
+        lock(&self.unacked).replayed(after, queued_before);
+    }
+
     /// See [`UnackedLog::unproven`].
     pub fn unproven_offset(&self) -> Option<Box<str>> {
-        lock(&self.unacked).unproven()
+        let taken = self.session().taken();
+        lock(&self.unacked).unproven(taken)
     }
 
     /// The connection continues after the last event that its client has had.

@@ -47,8 +47,9 @@ struct Sent {
     loose: usize,
     /// So many of the entries were queued before the present `ping`.
     marked: usize,
-    /// The offset from which this connection was recovered, until a `ping` is answered.
-    recovered_from: Option<Box<str>>,
+    /// The offset after which this connection got what it had missed, and how many packets were queued before that; until a
+    /// `ping` is answered.
+    replayed: Option<(Box<str>, u64)>,
     /// The newest direct emit that was dropped for lack of room, by its offset (empty: it had none): before the present `ping`,
     /// and since.
     dropped_before: Option<Box<str>>,
@@ -174,12 +175,18 @@ impl UnackedLog {
         let Some(offset) = offset else { return };
         self.last = Some(base_of(offset).into());
         self.directs = offset.direct;
-        self.sent.get_or_insert_default().recovered_from = Some(offset.to_string().into());
     }
 
-    /// The offset after which the client got its replay, if it has not answered a `ping` since.
-    pub fn unproven(&self) -> Option<Box<str>> {
-        self.sent.as_ref()?.recovered_from.clone()
+    /// What the client had missed after this offset is queued, behind so many packets.
+    pub fn replayed(&mut self, after: &Offset, queued_before: u64) {
+        self.sent.get_or_insert_default().replayed = Some((after.to_string().into(), queued_before));
+    }
+
+    /// The offset after which the client was sent what it had missed, if its transport, which has taken so many packets, has
+    /// taken something of that, and no `ping` was answered since.
+    pub fn unproven(&self, taken: u64) -> Option<Box<str>> {
+        let (after, queued_before) = self.sent.as_ref()?.replayed.as_ref()?;
+        (taken > *queued_before).then(|| after.clone())
     }
 
     /// A `ping` is about to be queued, after everything up to these places.
@@ -206,7 +213,7 @@ impl UnackedLog {
             }
         }
         if let Some(sent) = &mut self.sent {
-            sent.recovered_from = None;
+            sent.replayed = None;
             sent.dropped_before = None;
             for _ in 0..std::mem::take(&mut sent.marked) {
                 sent.pop();

@@ -2,17 +2,21 @@
 //! comes in order, once.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use serde_json::json;
 
 use super::support::client::Client;
-use super::support::eventually;
 use super::support::hub::Hub;
 use super::support::incident::{member, say};
+use super::support::metrics::metric;
 use super::support::node::Script;
 use super::support::pair::{Pair, pair};
+use super::support::ports::free_port;
+use super::support::raw::{http, sid_of};
 use super::support::redis::Server;
 use super::support::returning::{Memory, come, heard, last_offset, last_offset_of, texts, texts_of};
+use super::support::{eventually, within};
 
 /// A member that knows of recovery.
 async fn returning(hub: &Hub, user: &str, sos: &str) -> (Client, Memory) {
@@ -473,6 +477,58 @@ async fn what_a_client_cannot_read_does_not_keep_it_from_coming_back() {
         client.close().await;
     }
     assert_eq!(returns, 2);
+}
+
+#[tokio::test]
+async fn who_closes_again_and_again_without_having_missed_anything_keeps_its_connection() {
+    let Pair { a, b, .. } = pair().await;
+    a.create_sos("rec-quiet", "c1").await;
+    let speaker = member(a, "citizen", "c1", "rec-quiet").await;
+    let (mut client, mut memory) = returning(a, "r1", "rec-quiet").await;
+    say(&speaker, "1").await;
+    texts_until(&mut client, "1").await;
+    memory.cut(client);
+    for hub in [a, b, a, b] {
+        memory.back(hub).await.close().await;
+    }
+    say(&speaker, "2").await;
+    assert_eq!(texts_until(&mut memory.back(a).await, "2").await, ["2"]);
+}
+
+/// Comes back by long-polling. Its next request is refused, as by a node that cannot reach this one: the client closes, and has
+/// not fetched what it had missed.
+async fn come_back_and_be_refused(hub: &Hub, metrics: u16, memory: &Memory) {
+    let replayed = async || metric(metrics, "convoke_replayed_total").await;
+    let before = replayed().await;
+    let (http, url) = (http(), format!("{}/socket.io/?EIO=4&transport=polling&recovery=1", hub.url()));
+    let open = http.get(&url).send().await.unwrap().text().await.unwrap();
+    let url = format!("{url}&sid={}", sid_of(&open));
+    let post = async |packet: String| assert_eq!(http.post(&url).body(packet).send().await.unwrap().status(), 200);
+    post(format!("40{}", memory.auth())).await;
+    within(async {
+        while replayed().await == before {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    post("1".into()).await;
+}
+
+#[tokio::test]
+async fn who_closes_without_having_fetched_what_it_missed_keeps_its_connection() {
+    let (redis, metrics) = (Server::start(&[]), free_port());
+    let hub = Hub::start(&[("REDIS_URL", &redis.url()), ("METRICS_PORT", &metrics.to_string())]).await;
+    hub.create_sos("rec-refused", "c1").await;
+    let speaker = member(&hub, "citizen", "c1", "rec-refused").await;
+    let (mut client, mut memory) = returning(&hub, "r1", "rec-refused").await;
+    say(&speaker, "1").await;
+    texts_until(&mut client, "1").await;
+    memory.cut(client);
+    say(&speaker, "2").await;
+    for _ in 0..3 {
+        come_back_and_be_refused(&hub, metrics, &memory).await;
+    }
+    assert_eq!(texts_until(&mut memory.back(&hub).await, "2").await, ["2"]);
 }
 
 #[tokio::test]

@@ -122,7 +122,8 @@ impl Recovery {
 
     fn park_soon(&self, socket: &Arc<Socket>, snapshot: Arc<SessionSnapshot>, reason: CloseReason) {
         let session = self.parked(socket, &snapshot);
-        // The client has closed right after a replay: perhaps it cannot read what it was sent.
+        // The client has closed by itself after it was sent what it had missed: perhaps it cannot read that. If it had missed
+        // nothing, or has fetched nothing of it, it has closed for another reason, such as a node that cannot be reached.
         let poison = socket.unproven_offset().filter(|_| reason == CloseReason::ClientClosed);
         let (me, socket) = (self.me.clone(), socket.clone());
         self.counters.parking.fetch_add(1, Relaxed);

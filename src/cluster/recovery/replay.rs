@@ -66,11 +66,18 @@ impl Recovery {
     }
 
     /// Queues everything: the logged events whose audience includes the socket now, between them the direct emits, then what was
-    /// held. Run right after CONNECT.
-    pub(super) fn replay(&self, socket: Arc<Socket>, rooms: Vec<Room>, directs: Vec<SentDirect>) -> Box<dyn FnOnce() + Send> {
+    /// held. Run right after CONNECT. `after`: the offset of a client that has come back.
+    pub(super) fn replay(
+        &self,
+        socket: Arc<Socket>,
+        rooms: Vec<Room>,
+        directs: Vec<SentDirect>,
+        after: Option<Offset>,
+    ) -> Box<dyn FnOnce() + Send> {
         let me = self.me.clone();
         Box::new(move || {
             let (mut directs, mut count) = (directs, 0);
+            let queued_before = socket.session().queued();
             let again = |directs: &mut Vec<SentDirect>, goes: &dyn Fn(&Offset) -> bool| {
                 let mut one_waits = false;
                 directs.retain(|direct| {
@@ -93,6 +100,9 @@ impl Recovery {
                     count += 1;
                 }
                 again(&mut directs, &|offset| offset.scope == room.scope);
+            }
+            if let Some(after) = after.filter(|_| socket.session().queued() > queued_before) {
+                socket.replayed(&after, queued_before);
             }
             socket.session().flush();
             for Room { rejoined, .. } in rooms {

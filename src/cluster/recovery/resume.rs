@@ -109,7 +109,7 @@ impl Recovery {
         socket.go_on_from(offset.as_ref());
         match self.rejoin_all(&socket, places).await {
             Ok(rooms) => {
-                let replay = Some(self.replay(socket.clone(), rooms, missed.directs));
+                let replay = Some(self.replay(socket.clone(), rooms, missed.directs, offset));
                 self.keep_soon(&socket);
                 Ok(Some(Admitted { socket, replay }))
             }
@@ -174,7 +174,7 @@ impl Recovery {
         match self.rejoin_all(socket, places).await {
             Ok(rooms) => {
                 socket.adopt(&export.snapshot.sent);
-                Some(self.replay(socket.clone(), rooms, Vec::new()))
+                Some(self.replay(socket.clone(), rooms, Vec::new(), None))
             }
             Err(_) => {
                 self.cancel(socket.pid(), socket.epoch());

@@ -43,7 +43,7 @@ impl Session {
     pub fn close(self: &Arc<Self>, reason: CloseReason) {
         let mut state = lock(&self.state);
         let transport = std::mem::replace(&mut state.transport, Transport::Closed);
-        let outbox = std::mem::take(&mut state.outbox);
+        let outbox = state.outbox.take();
         drop(state);
         match transport {
             Transport::Closed => return,

@@ -182,3 +182,17 @@ fn another_node_goes_on_with_the_same_offsets() {
     assert_eq!(new.sent(), old.sent());
     assert_eq!(direct(&mut new, "x").as_deref(), Some("room:a.e.11-0+2"));
 }
+
+#[test]
+fn what_was_missed_is_unproven_once_a_part_of_it_is_taken_until_a_ping_is_answered() {
+    let mut unacked = UnackedLog::default();
+    let had: Offset = "room:a.e.10-0".parse().unwrap();
+    unacked.recovered_from(Some(&had));
+    assert_eq!(unacked.unproven(7), None, "it had missed nothing");
+    unacked.replayed(&had, 2);
+    assert_eq!(unacked.unproven(2), None, "it was sent the answer to CONNECT only");
+    assert_eq!(unacked.unproven(3).as_deref(), Some("room:a.e.10-0"));
+    unacked.mark([]);
+    unacked.answered();
+    assert_eq!(unacked.unproven(9), None);
+}

@@ -150,10 +150,10 @@ impl Scripts<'_> {
         let world = self.world;
         let redis = &world.redis;
         let leave = async |op: Op<'_>| {
-            sos_leave(redis, ID, op, RESCUER, SEAT, 0).await.expect("an answer").expect("a member");
+            sos_leave(redis, ID, op, RESCUER, CONNECTION, 0).await.expect("an answer").expect("a member");
         };
         let lose = async |op: Op<'_>| {
-            sos_lost(redis, ID, op, RESCUER, SEAT, Loss::default(), 0).await.expect("an answer").expect("a member");
+            sos_lost(redis, ID, op, RESCUER, CONNECTION, Loss::default(), 0).await.expect("an answer").expect("a member");
         };
         self.after("sos_join", async || leave(plain()).await, async |op, ()| world.join(op, RESCUER).await);
         self.once("sos_leave, left", async |op| leave(op).await);

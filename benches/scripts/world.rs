@@ -17,7 +17,8 @@ pub const ID: &str = "bench";
 pub const HOUR_MS: u64 = 3_600_000;
 pub const TIMERS: FirstTimers = FirstTimers { ack: Duration::from_secs(60), lookup: Some(Duration::from_secs(30)) };
 pub const NODE: &str = "n1.a";
-pub const SEAT: Seat<'static> = Seat { node: NODE, session_epoch: 1, from_connect: false, recovered: false };
+pub const CONNECTION: Connection<'static> = Connection { node: NODE, session_epoch: 1 };
+pub const JOINING: Joining<'static> = Joining { connection: CONNECTION, from_connect: false, recovered: false };
 pub const CITIZEN: Actor<'static> = person("cit", "citizen", "s-cit");
 pub const RESCUER: Actor<'static> = person("res-1", "rescuer", "s-res-1");
 pub const DISPATCHER: Actor<'static> = Actor { named: false, ..person("dis", "dispatcher", "s-dis") };
@@ -63,7 +64,7 @@ impl World {
     }
 
     pub async fn join(&self, op: Op<'_>, actor: Actor<'_>) {
-        match sos_join(&self.redis, ID, op, actor, SEAT, 0, true).await.expect("an answer") {
+        match sos_join(&self.redis, ID, op, actor, JOINING, 0, true).await.expect("an answer") {
             SosJoin::Joined(joined) => assert!(joined.first && joined.snapshot.is_some()),
             other => panic!("{other:?}"),
         }

@@ -15,7 +15,7 @@ use super::scripts::{ROOM, Sender, Told, head, scope_keys, told};
 use crate::cluster::scripts::Op;
 use crate::core::{Position, ScopeId, StreamId};
 use crate::redis::keys;
-use crate::redis::script::{BadReply, Eval, Reply, script};
+use crate::redis::script::{Args, BadReply, Eval, Reply, script};
 
 pub use service::{Presence, Rules};
 
@@ -104,6 +104,13 @@ pub struct Connection<'a> {
     pub session_epoch: u64,
 }
 
+impl Connection<'_> {
+    /// The two arguments by which scripts know it.
+    pub fn push(self, args: Args) -> Args {
+        args.text(self.node).int(self.session_epoch)
+    }
+}
+
 /// A socket that has joined.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoomJoined {
@@ -147,7 +154,7 @@ pub async fn room_join<E: Eval>(
     recovered: bool,
     announcing: Announcing<'_>,
 ) -> Result<RoomJoined, E::Error> {
-    let args = head(op, scope, sender).text(connection.node).int(connection.session_epoch).flag(recovered);
+    let args = connection.push(head(op, scope, sender)).flag(recovered);
     let args = args.int(ms(announcing.window)).text(announcing.head).done();
     let mut reply = Reply::new(JOIN.name, redis.eval(&JOIN, scope_keys(scope), args).await?)?;
     let (_, told) = told(&mut reply)?;
@@ -166,7 +173,7 @@ pub async fn room_leave<E: Eval>(
     lost_at: Option<u64>,
     announcing: Announcing<'_>,
 ) -> Result<Option<RoomChanged>, E::Error> {
-    let args = head(op, scope, sender).text(connection.node).int(connection.session_epoch);
+    let args = connection.push(head(op, scope, sender));
     let args = args.flag(lost_at.is_some()).int(lost_at.unwrap_or(0)).int(ms(announcing.window)).text(announcing.head);
     let args = args.text(announcing.timer).int(ms(announcing.grace)).done();
     let mut reply = Reply::new(LEAVE.name, redis.eval_write(&LEAVE, keys_with_due(scope), args).await?)?;

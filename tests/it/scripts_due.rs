@@ -43,7 +43,7 @@ async fn ask(world: &World, deadline_s: u64) -> Unacknowledged {
 
 async fn lose(world: &World, actor: Actor<'_>) -> Option<Duration> {
     let loss = Loss { at: None, grace: GRACE };
-    sos_lost(&world.redis, &world.id, plain(), actor, SEAT, loss, 0).await.unwrap().unwrap().due_in
+    sos_lost(&world.redis, &world.id, plain(), actor, CONNECTION, loss, 0).await.unwrap().unwrap().due_in
 }
 
 async fn announce(world: &World, grace_s: u64) -> Option<Duration> {
@@ -109,7 +109,7 @@ async fn who_is_lost_sets_a_timer_once_and_its_end_sets_the_next_or_clears_it(re
     // Who leaves is not lost.
     let world = World::new(world.redis).await;
     world.join(citizen()).await;
-    let left = sos_leave(&world.redis, &world.id, plain(), citizen(), SEAT, 0).await.unwrap().unwrap();
+    let left = sos_leave(&world.redis, &world.id, plain(), citizen(), CONNECTION, 0).await.unwrap().unwrap();
     assert_eq!(left.due_in, None);
     are(&world, &[("ack", 60)]).await;
 }
@@ -120,7 +120,7 @@ async fn the_grace_of_a_dead_nodes_members_counts_from_its_last_renewal(redis: R
     let Value::Array(time) = world.redis.command(cmd("TIME"), &world.id).await.unwrap() else { panic!("no time") };
     let now: f64 = ::redis::from_redis_value(time[0].clone()).unwrap();
     let lost_at = (now as u64 - 3) * 1000;
-    let reap = async |timer| scope_reap(&world.redis, &world.scope(), SEAT.node, lost_at, timer).await.unwrap();
+    let reap = async |timer| scope_reap(&world.redis, &world.scope(), CONNECTION.node, lost_at, timer).await.unwrap();
     let Reaped { lost: 1, due_in: Some(wait) } = reap(Some(LOST)).await else { panic!("nobody is lost") };
     assert!(wait <= GRACE - Duration::from_secs(2), "{wait:?}");
     are(&world, &[("ack", 60), ("offline", 2)]).await;

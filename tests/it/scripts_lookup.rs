@@ -63,7 +63,7 @@ async fn what_is_not_provisional_or_has_no_members_is_not_looked_up(redis: Redis
     empty.join(citizen()).await;
     age(&empty).await;
     assert_eq!(claim(&empty).await, LookupTurn::Taken);
-    sos_lost(&redis, &empty.id, plain(), citizen(), SEAT, Loss::default(), 0).await.unwrap();
+    sos_lost(&redis, &empty.id, plain(), citizen(), CONNECTION, Loss::default(), 0).await.unwrap();
     age(&empty).await;
     assert_eq!(claim(&empty).await, EVERY);
     empty.join(citizen()).await;

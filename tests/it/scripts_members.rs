@@ -44,10 +44,10 @@ async fn who_may_join(redis: Redis) {
         (Actor { named: false, ..citizen() }, false),
         (Actor { named: false, ..rescuer() }, false),
     ] {
-        let joined = sos_join(&world.redis, &world.id, plain(), actor, SEAT, 0, true).await.unwrap();
+        let joined = sos_join(&world.redis, &world.id, plain(), actor, JOINING, 0, true).await.unwrap();
         assert_eq!(matches!(joined, SosJoin::Joined(_)), may, "{actor:?}");
         assert_eq!(matches!(joined, SosJoin::Forbidden), !may, "{actor:?}");
-        let missing = sos_join(&nothing.redis, &nothing.id, plain(), actor, SEAT, 0, true).await.unwrap();
+        let missing = sos_join(&nothing.redis, &nothing.id, plain(), actor, JOINING, 0, true).await.unwrap();
         assert_eq!(matches!(missing, SosJoin::Missing), may, "{actor:?}");
     }
     let refusals = world.audit().await.into_iter().filter(|entry| entry.event == "refusal");
@@ -60,7 +60,7 @@ async fn refusals_are_half_of_the_trail_at_most(redis: Redis) {
     world.redis.command(cmd("HSET").arg(&key).arg("refusals").arg(9_998).to_owned(), &key).await.unwrap();
     let stranger = Actor { named: false, ..rescuer() };
     for _ in 0..3 {
-        sos_join(&world.redis, &world.id, plain(), stranger, SEAT, 0, true).await.unwrap();
+        sos_join(&world.redis, &world.id, plain(), stranger, JOINING, 0, true).await.unwrap();
         sos_audit(&world.redis, &world.id, stranger, "sos:close", "FORBIDDEN").await.unwrap();
     }
     world.join(citizen()).await;
@@ -95,9 +95,9 @@ async fn a_join_announces_once_and_gives_position_and_snapshot(redis: Redis) {
 async fn a_recovered_socket_is_not_announced(redis: Redis) {
     let world = World::new(redis).await;
     world.join(citizen()).await;
-    sos_lost(&world.redis, &world.id, plain(), citizen(), SEAT, Loss::default(), 0).await.unwrap().unwrap();
-    let seat = Seat { recovered: true, session_epoch: 2, node: "n2.b", ..SEAT };
-    let SosJoin::Joined(joined) = sos_join(&world.redis, &world.id, plain(), citizen(), seat, 0, true).await.unwrap() else {
+    sos_lost(&world.redis, &world.id, plain(), citizen(), CONNECTION, Loss::default(), 0).await.unwrap().unwrap();
+    let joining = Joining { connection: Connection { session_epoch: 2, node: "n2.b" }, recovered: true, ..JOINING };
+    let SosJoin::Joined(joined) = sos_join(&world.redis, &world.id, plain(), citizen(), joining, 0, true).await.unwrap() else {
         panic!()
     };
     assert!(joined.first);
@@ -106,8 +106,8 @@ async fn a_recovered_socket_is_not_announced(redis: Redis) {
 
 async fn a_token_makes_a_member_before_there_is_a_state(redis: Redis) {
     let world = World::nothing(redis);
-    let seat = Seat { from_connect: true, ..SEAT };
-    let SosJoin::Joined(joined) = sos_join(&world.redis, &world.id, plain(), citizen(), seat, 0, true).await.unwrap() else {
+    let joining = Joining { from_connect: true, ..JOINING };
+    let SosJoin::Joined(joined) = sos_join(&world.redis, &world.id, plain(), citizen(), joining, 0, true).await.unwrap() else {
         panic!()
     };
     assert!(joined.first && joined.snapshot.is_none());
@@ -181,7 +181,7 @@ async fn a_final_record_ends_a_provisional_sos(redis: Redis) {
     let world = World::nothing(redis);
     let over = complete(&world, Record { status: Some("closed"), ..World::record() }).await;
     assert!(over.created && world.snapshot().await.ended && !over.written.copies_pending);
-    assert!(matches!(sos_join(&world.redis, &world.id, plain(), citizen(), SEAT, 0, true).await.unwrap(), SosJoin::Ended));
+    assert!(matches!(sos_join(&world.redis, &world.id, plain(), citizen(), JOINING, 0, true).await.unwrap(), SosJoin::Ended));
 }
 
 async fn a_second_init_fills_nulls_only(redis: Redis) {
@@ -226,14 +226,17 @@ async fn who_left_vanishes_and_who_was_lost_is_announced_later(redis: Redis) {
     world.join(citizen()).await;
     world.join(rescuer()).await;
     assert!(
-        sos_leave(&world.redis, &world.id, plain(), rescuer(), Seat { session_epoch: 9, ..SEAT }, 0).await.unwrap().is_none()
+        sos_leave(&world.redis, &world.id, plain(), rescuer(), Connection { session_epoch: 9, ..CONNECTION }, 0)
+            .await
+            .unwrap()
+            .is_none()
     );
-    sos_leave(&world.redis, &world.id, plain(), rescuer(), SEAT, 0).await.unwrap().unwrap();
+    sos_leave(&world.redis, &world.id, plain(), rescuer(), CONNECTION, 0).await.unwrap().unwrap();
     let presence = world.events("presence:update").await.pop().unwrap();
     assert_eq!(presence["members"].as_array().unwrap().len(), 1);
 
     let before = world.names().await.len();
-    sos_lost(&world.redis, &world.id, plain(), citizen(), SEAT, Loss::default(), 0).await.unwrap().unwrap();
+    sos_lost(&world.redis, &world.id, plain(), citizen(), CONNECTION, Loss::default(), 0).await.unwrap().unwrap();
     assert_eq!(world.state().await["members"][0]["online"], true, "within the grace");
     let early = sos_presence(&world.redis, &world.id, plain(), 60_000, 0).await.unwrap();
     assert!(early.written.is_none() && early.next.is_some_and(|next| next > Duration::from_secs(50)));
@@ -248,7 +251,7 @@ async fn who_left_vanishes_and_who_was_lost_is_announced_later(redis: Redis) {
 async fn who_comes_back_in_time_was_never_away(redis: Redis) {
     let world = World::new(redis).await;
     world.join(citizen()).await;
-    sos_lost(&world.redis, &world.id, plain(), citizen(), SEAT, Loss::default(), 0).await.unwrap().unwrap();
+    sos_lost(&world.redis, &world.id, plain(), citizen(), CONNECTION, Loss::default(), 0).await.unwrap().unwrap();
     world.join(Actor { sid: "another", ..citizen() }).await;
     assert!(sos_presence(&world.redis, &world.id, plain(), 0, 0).await.unwrap().written.is_none());
     assert_eq!(world.state().await["members"][0]["sockets"], 1);
@@ -265,7 +268,7 @@ async fn an_admission_gives_rights_and_a_removal_outranks_the_token(redis: Redis
     let world = World::new(redis).await;
     let guest = Actor { named: false, ..person("gäst", "citizen") };
     let admit = async |role| sos_admit(&world.redis, &world.id, plain(), "gäst", role, 0).await.unwrap().unwrap();
-    let joins = async |actor| sos_join(&world.redis, &world.id, plain(), actor, SEAT, 0, true).await.unwrap();
+    let joins = async |actor| sos_join(&world.redis, &world.id, plain(), actor, JOINING, 0, true).await.unwrap();
     assert!(matches!(joins(guest).await, SosJoin::Forbidden));
     admit("rescuer").await;
     assert_eq!(world.join(guest).await.role, "rescuer", "with that role there");
@@ -333,7 +336,7 @@ async fn unacknowledged_is_told_once_and_only_if_so(redis: Redis) {
     assert!(written.copies_pending && written.outbox == 1);
     assert_eq!(ask(0).await, Unacknowledged::Done);
     let owed = watch_pending(&world.redis, &world.id).await.unwrap();
-    let WatchCopy::Body(body) = &owed[1].copy else { panic!() };
+    let WatchEvent::Encoded(body) = &owed[1].copy else { panic!() };
     assert_eq!(Heard::parse(body).name, "sos:unacknowledged");
     assert_eq!(world.outbox().await, ["sos:unacknowledged"]);
     let world = World::new(world.redis).await;
@@ -388,8 +391,8 @@ async fn every_write_repeated_has_one_effect(redis: Redis) {
     twice!(sos_location(redis, id, op("10"), citizen(), intake("c"), &fix(1.0, None)));
     twice!(sos_batch(redis, id, op("11"), citizen(), intake("c"), &[fix(1.0, Some(5))]));
     twice!(sos_unacknowledged(redis, id, op("12"), 0));
-    twice!(sos_leave(redis, id, op("13"), citizen(), SEAT, 0));
-    twice!(sos_lost(redis, id, op("14"), rescuer(), SEAT, Loss::default(), 0));
+    twice!(sos_leave(redis, id, op("13"), citizen(), CONNECTION, 0));
+    twice!(sos_lost(redis, id, op("14"), rescuer(), CONNECTION, Loss::default(), 0));
     twice!(sos_presence(redis, id, op("15"), 0, 0));
     twice!(sos_close(redis, id, op("16"), dispatcher(), Some("x")));
     assert!(counts.windows(2).all(|pair| pair[0].0 <= pair[1].0));
@@ -397,10 +400,10 @@ async fn every_write_repeated_has_one_effect(redis: Redis) {
 
 async fn of_many_who_waited_for_a_state_each_join_is_told_once(redis: Redis) {
     let world = World::nothing(redis);
-    let seat = Seat { from_connect: true, ..SEAT };
+    let joining = Joining { from_connect: true, ..JOINING };
     for n in 0..250 {
         let user: &'static str = Box::leak(format!("u{n:03}").into_boxed_str());
-        sos_join(&world.redis, &world.id, plain(), person(user, "citizen"), seat, 60_000, false).await.unwrap();
+        sos_join(&world.redis, &world.id, plain(), person(user, "citizen"), joining, 60_000, false).await.unwrap();
     }
     // Redis goes away in between: the sweep tells of the rest.
     let failing = Failing::after(&world.redis, 2);

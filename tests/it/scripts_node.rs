@@ -134,7 +134,7 @@ async fn who_was_reaped_is_forgotten_but_for_the_certificate(redis: Redis) {
 async fn a_dead_nodes_members_are_lost_and_announced_once(redis: Redis) {
     let world = World::new(redis).await;
     world.join(citizen()).await;
-    let elsewhere = Seat { node: "n2.b", ..SEAT };
+    let elsewhere = Joining { connection: Connection { node: "n2.b", ..CONNECTION }, ..JOINING };
     sos_join(&world.redis, &world.id, plain(), rescuer(), elsewhere, 0, true).await.unwrap();
     let scope = world.scope();
     let events = world.names().await.len();
@@ -163,7 +163,17 @@ async fn a_user_who_is_elsewhere_too_stays(redis: Redis) {
     let world = World::new(redis).await;
     world.join(citizen()).await;
     let second = Actor { sid: "second", ..citizen() };
-    sos_join(&world.redis, &world.id, plain(), second, Seat { node: "n2.b", ..SEAT }, 0, true).await.unwrap();
+    sos_join(
+        &world.redis,
+        &world.id,
+        plain(),
+        second,
+        Joining { connection: Connection { node: "n2.b", ..CONNECTION }, ..JOINING },
+        0,
+        true,
+    )
+    .await
+    .unwrap();
     assert_eq!(scope_reap(&world.redis, &world.scope(), "n2.b", 0, None).await.unwrap().lost, 1);
     // It has one socket fewer, and is there.
     assert!(sos_presence(&world.redis, &world.id, plain(), 0, 0).await.unwrap().written.is_some());

@@ -33,13 +33,13 @@ const WINDOW: u64 = 60_000;
 
 impl World {
     async fn enters(&self, user: &str) -> Option<u64> {
-        self.seated(user, user, Seat { ..SEAT }).await
+        self.seated(user, user, JOINING).await
     }
 
     /// With a socket of its own, and a snapshot.
-    async fn seated(&self, user: &str, sid: &str, seat: Seat<'_>) -> Option<u64> {
+    async fn seated(&self, user: &str, sid: &str, joining: Joining<'_>) -> Option<u64> {
         let actor = Actor { user, role: "rescuer", named: true, sid, source: Source::Socket };
-        match sos_join(&self.redis, &self.id, plain(), actor, seat, WINDOW, true).await.unwrap() {
+        match sos_join(&self.redis, &self.id, plain(), actor, joining, WINDOW, true).await.unwrap() {
             SosJoin::Joined(joined) => joined.announce_ms,
             other => panic!("{other:?}"),
         }
@@ -48,8 +48,8 @@ impl World {
     /// It gets no snapshot.
     async fn returns(&self, user: &str, sid: &str) -> Option<u64> {
         let actor = Actor { user, role: "rescuer", named: true, sid, source: Source::Socket };
-        let seat = Seat { recovered: true, ..SEAT };
-        match sos_join(&self.redis, &self.id, plain(), actor, seat, WINDOW, false).await.unwrap() {
+        let joining = Joining { recovered: true, ..JOINING };
+        match sos_join(&self.redis, &self.id, plain(), actor, joining, WINDOW, false).await.unwrap() {
             SosJoin::Joined(joined) => joined.announce_ms,
             other => panic!("{other:?}"),
         }
@@ -57,12 +57,12 @@ impl World {
 
     async fn leaves(&self, user: &str) -> Option<u64> {
         let actor = Actor { user, role: "rescuer", named: true, sid: user, source: Source::Socket };
-        sos_leave(&self.redis, &self.id, plain(), actor, SEAT, WINDOW).await.unwrap().unwrap().announce_ms
+        sos_leave(&self.redis, &self.id, plain(), actor, CONNECTION, WINDOW).await.unwrap().unwrap().announce_ms
     }
 
     async fn loses(&self, user: &str, sid: &str) -> Option<u64> {
         let actor = Actor { user, role: "rescuer", named: true, sid, source: Source::Socket };
-        sos_lost(&self.redis, &self.id, plain(), actor, SEAT, Loss::default(), WINDOW).await.unwrap().unwrap().announce_ms
+        sos_lost(&self.redis, &self.id, plain(), actor, CONNECTION, Loss::default(), WINDOW).await.unwrap().unwrap().announce_ms
     }
 
     /// The window ends now.
@@ -222,7 +222,7 @@ async fn a_change_tells_every_number_of_sockets_right(redis: Redis) {
     for size in [3, 55] {
         let world = World::new(redis.clone()).await;
         world.crowd(size).await;
-        world.seated("u0001", "second", SEAT).await;
+        world.seated("u0001", "second", JOINING).await;
         world.announced().await;
         // One of two is lost: nobody is gone, but it is one fewer once nobody may come back in time.
         assert_eq!(world.loses("u0001", "second").await, None);
@@ -264,8 +264,8 @@ async fn restored_members_are_announced_once(redis: Redis) {
     let old = Position::new("old", Default::default());
     let names: Vec<String> = (0..3).map(user).collect();
     let members: Vec<_> =
-        names.iter().map(|user| Member { sid: user, user, role: "rescuer", node: SEAT.node, session_epoch: 1 }).collect();
-    scope_attach(&world.redis, &scope, SEAT.node, Some(&old), 10, &members, true).await.unwrap();
+        names.iter().map(|user| Member { sid: user, user, role: "rescuer", node: CONNECTION.node, session_epoch: 1 }).collect();
+    scope_attach(&world.redis, &scope, CONNECTION.node, Some(&old), 10, &members, true).await.unwrap();
     assert!(world.events("presence:update").await.is_empty());
     for name in &names {
         world.returns(name, name).await;
@@ -280,10 +280,14 @@ async fn restored_members_are_announced_once(redis: Redis) {
 async fn the_members_of_a_dead_node_go_in_parts(redis: Redis) {
     let world = World::new(redis).await;
     world.crowd(4).await;
-    join_all((100..750).map(|number| {
-        let (world, user) = (&world, user(number));
-        async move { world.seated(&user, &user, Seat { node: "n2.b", ..SEAT }).await }
-    }))
+    join_all(
+        (100..750).map(|number| {
+            let (world, user) = (&world, user(number));
+            async move {
+                world.seated(&user, &user, Joining { connection: Connection { node: "n2.b", ..CONNECTION }, ..JOINING }).await
+            }
+        }),
+    )
     .await;
     while !world.announced().await.is_empty() {}
     assert_eq!(scope_reap(&world.redis, &world.scope(), "n2.b", 1_600_000_000_000, None).await.unwrap().lost, 650);

@@ -200,8 +200,8 @@ async fn a_status_reaches_room_watchers_outbox_and_trail(redis: Redis) {
     assert_eq!(serde_json::from_slice::<serde_json::Value>(&entry.data).unwrap(), data);
 
     let owed = watch_pending(&world.redis, &world.id).await.unwrap();
-    assert_eq!(owed[0].copy, WatchCopy::Created);
-    let WatchCopy::Body(body) = &owed[1].copy else { panic!("{owed:?}") };
+    assert_eq!(owed[0].copy, WatchEvent::Created);
+    let WatchEvent::Encoded(body) = &owed[1].copy else { panic!("{owed:?}") };
     let copy = Heard::parse(body);
     assert_eq!((copy.head, copy.data), (format!("* @{} - -", world.id), data));
     watch_forwarded(&world.redis, &world.id, &[&owed[0].id, &owed[1].id]).await.unwrap();
@@ -237,7 +237,7 @@ async fn an_end_empties_the_room_and_is_final(redis: Redis) {
     assert!(world.snapshot().await.sockets.is_empty());
 
     let length = world.names().await.len();
-    assert!(matches!(sos_join(&world.redis, &world.id, plain(), citizen(), SEAT, 0, true).await.unwrap(), SosJoin::Ended));
+    assert!(matches!(sos_join(&world.redis, &world.id, plain(), citizen(), JOINING, 0, true).await.unwrap(), SosJoin::Ended));
     assert_eq!(world.status(dispatcher(), "assigned").await, Err(Refused::Closed));
     assert_eq!(world.say(citizen(), "hello").await, Err(Refused::Closed));
     assert_eq!(world.locate(citizen(), &fix(1.0, None)).await, Err(Refused::Closed));

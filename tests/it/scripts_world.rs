@@ -102,7 +102,8 @@ pub fn service(user: &'static str) -> Actor<'static> {
     Actor { user, role: "system", named: false, sid: "", source: Source::Internal }
 }
 
-pub const SEAT: Seat<'static> = Seat { node: "n1.a", session_epoch: 1, from_connect: false, recovered: false };
+pub const CONNECTION: Connection<'static> = Connection { node: "n1.a", session_epoch: 1 };
+pub const JOINING: Joining<'static> = Joining { connection: CONNECTION, from_connect: false, recovered: false };
 
 pub fn fix(latitude: f64, time: Option<u64>) -> Fix {
     Fix {
@@ -146,7 +147,7 @@ impl World {
     }
 
     pub async fn join(&self, actor: Actor<'_>) -> SosJoined {
-        match sos_join(&self.redis, &self.id, plain(), actor, SEAT, 0, true).await.unwrap() {
+        match sos_join(&self.redis, &self.id, plain(), actor, JOINING, 0, true).await.unwrap() {
             SosJoin::Joined(joined) => *joined,
             other => panic!("{other:?}"),
         }

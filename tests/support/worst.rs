@@ -176,7 +176,7 @@ fn once(client_message_id: &str) -> Op<'_> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let next = NEXT.fetch_add(1, Ordering::Relaxed);
     let client_message_id = if client_message_id.is_empty() { "" } else { &*format!("{client_message_id}-{next}").leak() };
-    op(format!("{}-{next}", SEAT.node).leak(), client_message_id)
+    op(format!("{}-{next}", CONNECTION.node).leak(), client_message_id)
 }
 
 fn plain() -> Op<'static> {
@@ -205,7 +205,8 @@ fn fix(device: String, time: u64) -> Fix {
 }
 
 const INTAKE: Intake<'static> = Intake { throttle_ms: 0, connection: "a-connection-of-20-c", devices: 64 };
-const SEAT: Seat<'static> = Seat { node: "node-1.abcdefgh", session_epoch: 1, from_connect: false, recovered: false };
+const CONNECTION: Connection<'static> = Connection { node: "node-1.abcdefgh", session_epoch: 1 };
+const JOINING: Joining<'static> = Joining { connection: CONNECTION, from_connect: false, recovered: false };
 const TIMERS: FirstTimers = FirstTimers { ack: Duration::from_secs(60), lookup: Some(Duration::from_secs(30)) };
 const LOST: LostTimer = LostTimer { name: "offline", after: Duration::from_secs(5) };
 const DISPATCHER: Actor<'static> =
@@ -250,7 +251,7 @@ impl Worst<'_> {
             state.push([format!("r:{key}"), format!("en_route {now} {now} 0 {user}")]);
             state.push([format!("ra:{key}"), now.to_string()]);
             state.push([format!("adm:{key}"), "rescuer".into()]);
-            members.push([sid, format!("{key} rescuer {} 1 {now} {now}", SEAT.node)]);
+            members.push([sid, format!("{key} rescuer {} 1 {now} {now}", CONNECTION.node)]);
             members.push([format!("@{key}"), format!("rescuer {now} 1 1 {user}")]);
             let fields = format!(r#""userId":"{user}","role":"rescuer",{}"#, fix(user.clone(), 1).fields);
             location.push([format!("f:{key}"), format!("{now} {now} rescuer {key}\n{fields}")]);
@@ -391,7 +392,7 @@ impl Worst<'_> {
         }
         assert!(room_events(&meter, &trail, None, 1000).await.expect("an answer").more);
         let announcing = Announcing { window: Duration::ZERO, grace: Duration::ZERO, timer: "gone", head: r#""room":"worst""# };
-        let connection = Connection { node: SEAT.node, session_epoch: SEAT.session_epoch };
+        let connection = CONNECTION;
         self.copy("room").await;
         let scope_of_room = kinds::scope("room");
         for n in 0..MEMBERS {
@@ -433,22 +434,25 @@ impl Worst<'_> {
         let people: Vec<_> = (0..MEMBERS).map(person).collect();
         let member = |(user, sid): &'_ (String, String)| -> Member<'static> {
             let (user, sid) = (user.clone().leak(), sid.clone().leak());
-            Member { sid, user, role: "rescuer", node: SEAT.node, session_epoch: 1 }
+            Member { sid, user, role: "rescuer", node: CONNECTION.node, session_epoch: 1 }
         };
         let members: Vec<_> = people.iter().map(member).collect();
         assert!(scope_touch(&meter, &scope, &members).await.expect("an answer").is_empty());
-        assert!(!scope_attach(&meter, &scope, SEAT.node, Some(&start), 100, &members, true).await.expect("a log").reset);
+        assert!(!scope_attach(&meter, &scope, CONNECTION.node, Some(&start), 100, &members, true).await.expect("a log").reset);
         // In a Redis that came back empty.
         let lost = kinds::scope("lost");
-        assert_eq!(scope_attach(&meter, &lost, SEAT.node, Some(&start), 100, &members, true).await.expect("a log").entries, []);
+        assert_eq!(
+            scope_attach(&meter, &lost, CONNECTION.node, Some(&start), 100, &members, true).await.expect("a log").entries,
+            []
+        );
         let watch = kinds::watch();
         scope_join(&meter, &watch, once(""), members[0]).await.expect("an answer");
         let body = Bytes::from(format!("* - - -\n[\"sos:created\",\"{}\"]", "x".repeat(393_216)));
         scope_publish(&meter, &watch, once("p"), "", Durability::Logged, body).await.expect("an answer");
         scope_leave(&meter, &watch, members[0]).await.expect("an answer");
-        scope_detach(&meter, &watch, SEAT.node).await.expect("an answer");
+        scope_detach(&meter, &watch, CONNECTION.node).await.expect("an answer");
         self.copy("reap").await;
-        scope_reap(&meter, &kinds::scope("reap"), SEAT.node, 0, Some(LOST)).await.expect("an answer");
+        scope_reap(&meter, &kinds::scope("reap"), CONNECTION.node, 0, Some(LOST)).await.expect("an answer");
     }
 
     async fn life(&self) {
@@ -497,16 +501,16 @@ impl Worst<'_> {
         let actor = Actor { user: &name, role: "rescuer", named: true, sid: &sid, source: Source::Socket };
         self.copy("joined").await;
         assert!(matches!(
-            sos_join(&meter, "joined", once(""), actor, SEAT, WINDOW_MS, true).await.expect("an answer"),
+            sos_join(&meter, "joined", once(""), actor, JOINING, WINDOW_MS, true).await.expect("an answer"),
             SosJoin::Joined(_)
         ));
         assert!(sos_standing(&meter, "joined", actor).await.expect("an answer").is_some());
-        assert!(sos_leave(&meter, "joined", once(""), actor, SEAT, WINDOW_MS).await.expect("an answer").is_some());
+        assert!(sos_leave(&meter, "joined", once(""), actor, CONNECTION, WINDOW_MS).await.expect("an answer").is_some());
         assert!(sos_admit(&meter, "joined", once(""), &user(2), "citizen", WINDOW_MS).await.expect("an answer").is_ok());
         assert!(sos_remove(&meter, "joined", once(""), &user(2), WINDOW_MS).await.expect("an answer").is_ok());
         // All are lost at once.
         self.copy("left").await;
-        scope_reap(&self.meter.redis, &kinds::scope("left"), SEAT.node, 1, Some(LOST)).await.expect("an answer");
+        scope_reap(&self.meter.redis, &kinds::scope("left"), CONNECTION.node, 1, Some(LOST)).await.expect("an answer");
         for _ in 0..6 {
             sos_presence(&meter, "left", once(""), 0, 0).await.expect("an answer");
         }
@@ -519,9 +523,9 @@ impl Worst<'_> {
         let sockets = (0..10_000).map(|n| [format!("s{n}"), format!("node-1.abcdefgh 1 rescuer {now} sos:{}", "i".repeat(128))]);
         let sockets = sockets.chain([["@".to_owned(), now.to_string()]]).collect();
         self.put("HSET", &sos_keys::user_presence("many"), &[], sockets).await;
-        presence_set(&meter, "many", "new", SEAT.node, 1, "rescuer", "").await.expect("an answer");
+        presence_set(&meter, "many", "new", CONNECTION.node, 1, "rescuer", "").await.expect("an answer");
         assert!(presence_read(&meter, "many").await.expect("an answer").sockets.len() >= 255);
-        presence_remove(&meter, "many", "new", SEAT.node, 1).await.expect("an answer");
+        presence_remove(&meter, "many", "new", CONNECTION.node, 1).await.expect("an answer");
 
         let at = |n: usize| (kinds::scope(&format!("{n:0128}")), Position::new("abcdefgh", StreamId { ms: now, seq: 0 }));
         let session = SessionRecord {
@@ -534,7 +538,7 @@ impl Worst<'_> {
             sent: vec![b'x'; 100_000].into(),
             ..SessionRecord::default()
         };
-        let owner = Owner { node: SEAT.node, epoch: 1 };
+        let owner = Owner { node: CONNECTION.node, epoch: 1 };
         assert!(session_write(&meter, "p", owner, HOUR_MS, &session, Some("sos:x.e.1-0")).await.expect("an answer"));
         let who = (&*session.user, &*session.role);
         let claimed = session_claim(&meter, "p", "op", who, "node-2.abcdefgh", HOUR_MS, Some("sos:x.e.1-0")).await;

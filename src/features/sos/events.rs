@@ -53,8 +53,8 @@ impl Sos {
     fn ask_in<'a>(&self, socket: &Socket, json: &'a str) -> Result<Asked<'a>, EventError> {
         let claims = caller(socket).ok_or_else(|| EventError::new(Code::INTERNAL, "no caller"))?.claims();
         let fields = payload::fields(json)?;
-        let common = payload::common(&fields, claims.only_sos())?;
-        Ok(Asked { claims, fields, sos: common.sos, client_message_id: common.client_message_id })
+        let about = payload::about(&fields, claims.only_sos())?;
+        Ok(Asked { claims, fields, sos: about.sos_id, client_message_id: about.client_message_id.unwrap_or_default() })
     }
 
     /// Refuses what needs no script to be refused: the role that this member has here, and the limits of the grace.
@@ -139,14 +139,14 @@ impl Sos {
 
     pub(super) async fn on_close(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Handled {
         let asked = self.ask(&socket, &event)?;
-        let reason = payload::note(&asked.fields, "reason")?;
+        let close = payload::close(&asked.fields)?;
         self.permit(&socket, &asked, "sos:close").await?;
         let set = self
             .attempt(&socket, &asked, || async {
                 let op = self.scopes.next_op();
                 let op = self.op(&op, &asked.client_message_id);
                 let actor = actor(&asked.claims, &asked.sos, socket.id());
-                sos_close(self.redis(), &asked.sos, op, actor, reason.as_deref()).await
+                sos_close(self.redis(), &asked.sos, op, actor, close.reason.as_deref()).await
             })
             .await?;
         self.after(&asked.sos, &set.written);
@@ -188,13 +188,13 @@ impl Sos {
 
     pub(super) async fn on_message(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Handled {
         let asked = self.ask(&socket, &event)?;
-        let text = payload::message(&asked.fields).map_err(|error| error.with("sosId", &*asked.sos))?;
+        let message = payload::message(&asked.fields).map_err(|error| error.with("sosId", &*asked.sos))?;
         self.permit(&socket, &asked, "message:send").await?;
         let sent = self
             .attempt(&socket, &asked, || async {
                 let op = self.scopes.next_op();
                 let op = self.op(&op, &asked.client_message_id);
-                sos_message(self.redis(), &asked.sos, op, actor(&asked.claims, &asked.sos, socket.id()), &text).await
+                sos_message(self.redis(), &asked.sos, op, actor(&asked.claims, &asked.sos, socket.id()), &message.text).await
             })
             .await?;
         self.after(&asked.sos, &sent.written);

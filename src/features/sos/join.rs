@@ -8,10 +8,11 @@ use crate::core::Position;
 use crate::features::sos::auth::Claims;
 use crate::features::sos::scripts::snapshot::SosSnapshot;
 use crate::features::sos::scripts::{
-    Moved, Seat, SosJoin, SosJoined, Standing, sos_audit, sos_join, sos_leave, sos_share, sos_snapshot, sos_standing,
+    Joining, Moved, SosJoin, SosJoined, Standing, sos_audit, sos_join, sos_leave, sos_share, sos_snapshot, sos_standing,
 };
 use crate::protocol::event::Args;
 use crate::redis::RedisError;
+use crate::rooms::presence::Connection;
 use crate::socketio::Socket;
 
 use super::caller::{actor, caller};
@@ -49,9 +50,9 @@ impl RoomState {
 }
 
 impl Sos {
-    /// The place of a socket of this node.
-    pub(super) fn seat<'a>(node: &'a str, socket: &Socket, from_connect: bool, recovered: bool) -> Seat<'a> {
-        Seat { node, session_epoch: socket.epoch(), from_connect, recovered }
+    /// The connection of a socket of this node.
+    pub(super) fn connection<'a>(node: &'a str, socket: &Socket) -> Connection<'a> {
+        Connection { node, session_epoch: socket.epoch() }
     }
 
     /// What stands, for somebody with rights on it; `None`: nothing, but there would be rights. Nothing is held before this.
@@ -96,8 +97,9 @@ impl Sos {
             let hold = self.scopes.hold(&scope(sos), socket, &claims.user_id, claims.role.as_str()).await?;
             let (op, node) = (self.scopes.next_op(), self.scopes.node());
             let actor = actor(claims, sos, socket.id());
-            let seat = Self::seat(&node, socket, from_connect, hold.was_member());
-            match sos_join(self.redis(), sos, self.op(&op, ""), actor, seat, self.presence_window_ms(), wanted).await? {
+            let connection = Self::connection(&node, socket);
+            let joining = Joining { connection, from_connect, recovered: hold.was_member() };
+            match sos_join(self.redis(), sos, self.op(&op, ""), actor, joining, self.presence_window_ms(), wanted).await? {
                 SosJoin::Forbidden => return Err(SosError::Forbidden),
                 SosJoin::Joined(joined) => {
                     let Some(caller) = caller(socket) else { return Err(SosError::Internal) };
@@ -201,8 +203,8 @@ impl Sos {
     async fn leave_script(self: &Arc<Self>, socket: &Arc<Socket>, claims: &Claims, sos: &str) -> Result<(), RedisError> {
         let (op, node) = (self.scopes.next_op(), self.scopes.node());
         let actor = actor(claims, sos, socket.id());
-        let seat = Self::seat(&node, socket, false, false);
-        if let Some(moved) = sos_leave(self.redis(), sos, self.op(&op, ""), actor, seat, self.presence_window_ms()).await? {
+        let connection = Self::connection(&node, socket);
+        if let Some(moved) = sos_leave(self.redis(), sos, self.op(&op, ""), actor, connection, self.presence_window_ms()).await? {
             self.after_move(sos, &moved);
         }
         Ok(())

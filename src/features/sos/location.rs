@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::features::sos::scripts::location::{FLUSH_MOST, Intake, Placed, sos_batch, sos_flush, sos_location};
+use crate::features::sos::scripts::location::{FLUSH_MOST, Fix, Intake, Placed, sos_batch, sos_flush, sos_location};
 use crate::socketio::{Event, EventError, Reply, Socket};
 
 use super::Sos;
@@ -33,7 +33,8 @@ pub fn flushes() -> Flushes {
 impl Sos {
     pub(super) async fn location_update(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Result<Reply, EventError> {
         let asked = self.ask(&socket, &event)?;
-        let fix = payload::location(&asked.fields).map_err(|error| error.with("sosId", &*asked.sos))?;
+        let update = payload::location(&asked.fields).map_err(|error| error.with("sosId", &*asked.sos))?;
+        let fix = Fix::from(&update);
         self.permit(&socket, &asked, "location:update").await?;
         let (sos, claims) = (&asked.sos, &asked.claims);
         let caller = caller(&socket);
@@ -69,20 +70,22 @@ impl Sos {
     pub(super) async fn location_batch(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Result<Reply, EventError> {
         let asked = self.ask(&socket, &event)?;
         let batch = payload::batch(&asked.fields).map_err(|error| error.with("sosId", &*asked.sos))?;
+        let points = payload::points(&batch);
         self.permit(&socket, &asked, "location:batch").await?;
         let (sos, claims) = (&asked.sos, &asked.claims);
         let batched = self
             .attempt(&socket, &asked, || async {
                 let op = self.scopes.next_op();
                 let op = self.op(&op, &asked.client_message_id);
-                sos_batch(self.redis(), sos, op, actor(claims, sos, socket.id()), self.intake(&socket), &batch.fixes).await
+                sos_batch(self.redis(), sos, op, actor(claims, sos, socket.id()), self.intake(&socket), &points.fixes).await
             })
             .await?;
         self.after(sos, &batched.written);
         if let Some(flush_in_ms) = batched.flush_in_ms {
             self.flush_in(sos, Some(&claims.user_id), Duration::from_millis(flush_in_ms));
         }
-        let rejected: Vec<_> = batch.rejected.iter().map(|index| json!({ "index": index, "code": INVALID_LOCATION.0 })).collect();
+        let rejected: Vec<_> =
+            points.rejected.iter().map(|index| json!({ "index": index, "code": INVALID_LOCATION.0 })).collect();
         let mut reply =
             json!({ "ok": true, "accepted": batched.accepted, "duplicates": batched.duplicates, "rejected": rejected });
         if batched.written.duplicate {

@@ -22,6 +22,7 @@ use super::caller::actor;
 use super::error::SosError;
 use super::kinds::scope;
 use super::ports::{LookupError, Record};
+use super::wire::incoming::Raw;
 use super::{Sos, time};
 use super::{payload, rules};
 use crate::core::sync::lock;
@@ -57,7 +58,8 @@ impl Read {
         let kind =
             |names: [&'static str; 2]| Fields::parse(&given(names)).and_then(|fields| or_told(payload::kind(&fields, names[0])));
         let address = given(["address", "address"]);
-        let address = Fields::parse(&address).and_then(|fields| or_told(payload::address(&fields)).map(str::to_owned));
+        let address =
+            Fields::parse(&address).and_then(|fields| or_told(payload::address(&fields)).map(|Raw(text)| text.to_owned()));
         let citizen = field(["citizenId", "citizen_id"]).and_then(|value| match value {
             Value::String(id) => Some(id.clone()),
             Value::Number(id) => Some(id.to_string()),

@@ -1,10 +1,13 @@
-//! The payloads of clients' events as typed commands, with the exact code of what is wrong. Contract § 3. Pure.
+//! Reads the payloads of clients' events ([`incoming`](super::wire::incoming)), with the exact code of what is wrong. Contract § 3. Pure.
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::core::ids::is_scope_id;
 use crate::features::sos::scripts::location::Fix;
 use crate::socketio::{Code, EventError};
+
+use super::wire::incoming::{About, Close, LocationBatch, LocationUpdate, Raw, SendMessage, StatusUpdate};
 
 use super::error::{INVALID_LOCATION, INVALID_MESSAGE, INVALID_SOS_ID, INVALID_STATUS};
 use super::{rules, time};
@@ -30,26 +33,9 @@ pub const MAX_POINTS: usize = 500;
 /// What is wrong with an id that no SOS can have.
 pub const NO_SOS_ID: &str = "must have 1–128 of A–Z, a–z, 0–9, _, . and -, and not be . or ..";
 
-/// What every payload may carry.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Common {
-    /// The SOS that is meant.
-    pub sos: String,
-    /// Empty: none.
-    pub client_message_id: String,
-}
-
-/// `sos:status:update`
+/// The points of a `location:batch`, each judged alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StatusUpdate {
-    /// Lower case.
-    pub status: &'static str,
-    pub note: Option<String>,
-}
-
-/// `location:batch`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Batch {
+pub struct Points {
     pub fixes: Vec<Fix>,
     /// The indices of the points that are none.
     pub rejected: Vec<usize>,
@@ -65,7 +51,7 @@ pub fn fields(json: &str) -> Result<Fields<'_>, EventError> {
 }
 
 /// Which SOS is meant (`default`: the only one that the token names), and the client's id of the write.
-pub fn common(fields: &Fields<'_>, default: Option<&str>) -> Result<Common, EventError> {
+pub fn about(fields: &Fields<'_>, default: Option<&str>) -> Result<About, EventError> {
     let invalid = refuse(INVALID_SOS_ID);
     let given = fields.name("sosId", 128).map_err(&invalid)?;
     let sos = given.as_deref().or(default).ok_or_else(|| invalid(Bad::new("sosId", "is required")))?;
@@ -73,10 +59,13 @@ pub fn common(fields: &Fields<'_>, default: Option<&str>) -> Result<Common, Even
         return Err(invalid(Bad::new("sosId", NO_SOS_ID)));
     }
     let client_message_id = fields.text("clientMessageId", MAX_CLIENT_MESSAGE_ID).map_err(refuse(Code::INVALID_PAYLOAD))?;
-    Ok(Common { sos: sos.to_owned(), client_message_id: client_message_id.unwrap_or_default().into_owned() })
+    Ok(About { sos_id: sos.to_owned(), client_message_id: client_message_id.map(Into::into) })
 }
 
-/// `{status, note?}`
+pub fn close(fields: &Fields<'_>) -> Result<Close, EventError> {
+    Ok(Close { reason: note(fields, "reason")? })
+}
+
 pub fn status_update(fields: &Fields<'_>) -> Result<StatusUpdate, EventError> {
     let invalid = refuse(INVALID_STATUS);
     let text = fields.text("status", 64).map_err(&invalid)?;
@@ -86,68 +75,88 @@ pub fn status_update(fields: &Fields<'_>) -> Result<StatusUpdate, EventError> {
 }
 
 /// A `note` or a `reason`.
-pub fn note(fields: &Fields<'_>, field: &'static str) -> Result<Option<String>, EventError> {
+fn note(fields: &Fields<'_>, field: &'static str) -> Result<Option<String>, EventError> {
     let note = fields.text(field, MAX_NOTE).map_err(refuse(Code::INVALID_PAYLOAD))?;
     Ok(note.map(Into::into))
 }
 
-/// `{text}`: 1–4000 characters that are not all white space.
-pub fn message(fields: &Fields<'_>) -> Result<String, EventError> {
+/// A text of 1–4000 characters that are not all white space.
+pub fn message(fields: &Fields<'_>) -> Result<SendMessage, EventError> {
     let invalid = refuse(INVALID_MESSAGE);
     let text = fields.text("text", MAX_TEXT).map_err(&invalid)?.unwrap_or_default();
     if text.trim().is_empty() {
         return Err(invalid(Bad::new("text", "is required")));
     }
-    Ok(text.into_owned())
+    Ok(SendMessage { text: text.into_owned() })
 }
 
-/// The fields of a `location:update`.
-pub fn location(fields: &Fields<'_>) -> Result<Fix, EventError> {
-    fix(fields).map_err(refuse(INVALID_LOCATION))
+pub fn location<'a>(fields: &Fields<'a>) -> Result<LocationUpdate<'a>, EventError> {
+    position(fields).map_err(refuse(INVALID_LOCATION))
 }
 
-/// `{points}`. Good points are kept though others fail; a point needs a `timestamp`.
-pub fn batch(fields: &Fields<'_>) -> Result<Batch, EventError> {
+pub fn batch<'a>(fields: &Fields<'a>) -> Result<LocationBatch<'a>, EventError> {
     let invalid = refuse(Code::INVALID_PAYLOAD);
     let raw = fields.raw("points").ok_or_else(|| invalid(Bad::new("points", "is required")))?;
-    let points: Vec<&serde_json::value::RawValue> =
-        serde_json::from_str(raw).map_err(|_| invalid(Bad::new("points", "must be an array")))?;
+    let points: Vec<&RawValue> = serde_json::from_str(raw).map_err(|_| invalid(Bad::new("points", "must be an array")))?;
     if points.len() > MAX_POINTS {
         return Err(invalid(Bad::new("points", format!("must have at most {MAX_POINTS} elements"))));
     }
-    let mut batch = Batch { fixes: Vec::with_capacity(points.len()), rejected: Vec::new() };
-    for (index, point) in points.into_iter().enumerate() {
-        let fix = Fields::parse(point.get()).and_then(|fields| fix(&fields).ok()).filter(|fix| fix.time.is_some());
-        match fix {
-            Some(fix) => batch.fixes.push(fix),
-            None => batch.rejected.push(index),
+    Ok(LocationBatch { points })
+}
+
+/// Good points are kept though others fail; a point needs a `timestamp`.
+pub fn points(batch: &LocationBatch<'_>) -> Points {
+    let mut points = Points { fixes: Vec::with_capacity(batch.points.len()), rejected: Vec::new() };
+    for (index, point) in batch.points.iter().enumerate() {
+        let at = Fields::parse(point.get()).and_then(|fields| position(&fields).ok()).filter(|at| at.timestamp.is_some());
+        match at {
+            Some(at) => points.fixes.push(Fix::from(&at)),
+            None => points.rejected.push(index),
         }
     }
-    Ok(batch)
+    points
 }
 
 /// One position. Latitude and longitude are required, and 0 is a value like any other.
-pub fn fix(fields: &Fields<'_>) -> Result<Fix, Bad> {
-    let required = |field, number: Option<&str>| number.map(str::to_owned).ok_or_else(|| Bad::new(field, "is required"));
-    let latitude = required("latitude", fields.number("latitude", -90.0, 90.0)?)?;
-    let longitude = required("longitude", fields.number("longitude", -180.0, 180.0)?)?;
-    let accuracy = fields.number("accuracy", 0.0, 1e9)?;
-    let heading = known(fields.number("heading", -1.0, 360.0)?, "heading")?;
-    let speed = known(fields.number("speed", -1.0, 1e6)?, "speed")?;
-    let altitude = fields.number("altitude", -1e7, 1e9)?;
-    let device = fields.text("deviceId", 128)?.unwrap_or_default();
-    let address = address(fields)?;
-    let time = fix_time(fields)?;
-    let or_null = |value: Option<&'_ str>| value.unwrap_or("null").to_owned();
-    let device_json = if device.is_empty() { "null".into() } else { Value::from(&*device).to_string() };
-    let fields = format!(
-        r#""latitude":{latitude},"longitude":{longitude},"accuracy":{},"heading":{},"speed":{},"altitude":{},"deviceId":{device_json}"#,
-        or_null(accuracy),
-        or_null(heading),
-        or_null(speed),
-        or_null(altitude),
-    );
-    Ok(Fix { fields, latitude, longitude, device: device.into_owned(), time, address: address.map(str::to_owned) })
+pub fn position<'a>(fields: &Fields<'a>) -> Result<LocationUpdate<'a>, Bad> {
+    let number = |field, least, most| fields.number(field, least, most).map(|number| number.map(Raw));
+    let required = |field, number: Option<Raw<'a>>| number.ok_or_else(|| Bad::new(field, "is required"));
+    Ok(LocationUpdate {
+        latitude: required("latitude", number("latitude", -90.0, 90.0)?)?,
+        longitude: required("longitude", number("longitude", -180.0, 180.0)?)?,
+        accuracy: number("accuracy", 0.0, 1e9)?,
+        heading: known(number("heading", -1.0, 360.0)?, "heading")?,
+        speed: known(number("speed", -1.0, 1e6)?, "speed")?,
+        altitude: number("altitude", -1e7, 1e9)?,
+        device_id: fields.text("deviceId", 128)?,
+        address: address(fields)?,
+        timestamp: fix_time(fields)?,
+    })
+}
+
+impl From<&LocationUpdate<'_>> for Fix {
+    fn from(at: &LocationUpdate<'_>) -> Self {
+        let or_null = |number: Option<Raw<'_>>| number.map_or("null", |Raw(text)| text).to_owned();
+        let device = at.device_id.as_deref();
+        let fields = format!(
+            r#""latitude":{},"longitude":{},"accuracy":{},"heading":{},"speed":{},"altitude":{},"deviceId":{}"#,
+            at.latitude.0,
+            at.longitude.0,
+            or_null(at.accuracy),
+            or_null(at.heading),
+            or_null(at.speed),
+            or_null(at.altitude),
+            Value::from(device),
+        );
+        Self {
+            fields,
+            latitude: at.latitude.0.to_owned(),
+            longitude: at.longitude.0.to_owned(),
+            device: device.unwrap_or_default().to_owned(),
+            time: at.timestamp,
+            address: at.address.map(|Raw(text)| text.to_owned()),
+        }
+    }
 }
 
 /// Milliseconds, seconds (a number below 10¹¹) or ISO 8601, as milliseconds since 1970; fractions of them are cut off.
@@ -163,7 +172,7 @@ fn fix_time(fields: &Fields<'_>) -> Result<Option<u64>, Bad> {
 }
 
 /// The field `address`: a text, or an object whose fields are texts or null; as the client wrote it.
-pub fn address<'a>(fields: &Fields<'a>) -> Result<Option<&'a str>, Bad> {
+pub fn address<'a>(fields: &Fields<'a>) -> Result<Option<Raw<'a>>, Bad> {
     let Some(raw) = fields.raw("address") else { return Ok(None) };
     let fits = |text: &str| text.chars().count() <= MAX_ADDRESS;
     let too_long = || Bad::new("address", format!("must have at most {MAX_ADDRESS} characters in each field"));
@@ -180,14 +189,14 @@ pub fn address<'a>(fields: &Fields<'a>) -> Result<Option<&'a str>, Bad> {
         Ok(Value::String(text)) if text.is_empty() => Ok(None),
         Ok(Value::String(text)) => {
             if fits(&text) {
-                Ok(Some(raw))
+                Ok(Some(Raw(raw)))
             } else {
                 Err(too_long())
             }
         }
         Ok(Value::Object(fields)) if fields.values().all(|value| value.is_string() || value.is_null()) => {
             let all_fit = fields.values().filter_map(Value::as_str).all(fits);
-            if all_fit { Ok(Some(raw)) } else { Err(too_long()) }
+            if all_fit { Ok(Some(Raw(raw))) } else { Err(too_long()) }
         }
         _ => Err(Bad::new("address", "must be an object of strings, or a string")),
     }
@@ -199,8 +208,8 @@ pub fn kind(fields: &Fields<'_>, field: &'static str) -> Result<Option<String>, 
 }
 
 /// iOS says -1 where it does not know heading or speed; any other negative number is a mistake.
-fn known<'a>(number: Option<&'a str>, field: &'static str) -> Result<Option<&'a str>, Bad> {
-    let value = number.and_then(|number| number.parse::<f64>().ok());
+fn known<'a>(number: Option<Raw<'a>>, field: &'static str) -> Result<Option<Raw<'a>>, Bad> {
+    let value = number.and_then(|Raw(text)| text.parse::<f64>().ok());
     match value {
         Some(-1.0) => Ok(None),
         Some(value) if value < 0.0 => Err(Bad::new(field, "must be -1 (unknown) or from 0")),

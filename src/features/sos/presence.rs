@@ -8,7 +8,7 @@ use tokio_util::task::TaskTracker;
 use crate::cluster::scripts::scope::{Member, scope_touch};
 use crate::features::sos::auth::Claims;
 use crate::features::sos::scripts::presence::{presence_remove, presence_set};
-use crate::features::sos::scripts::{Actor, Loss, Seat, Source, sos_announce, sos_lost, sos_presence};
+use crate::features::sos::scripts::{Actor, Loss, Source, sos_announce, sos_lost, sos_presence};
 use crate::socketio::Socket;
 
 use super::Sos;
@@ -19,6 +19,7 @@ use super::kinds::scope;
 use crate::core::sync::lock;
 use crate::rooms::coalesce::Windows;
 use crate::rooms::pending::longer;
+use crate::rooms::presence::Connection;
 use crate::rooms::share::Shared;
 
 /// The index of users is a hint: nobody waits longer for it.
@@ -153,11 +154,11 @@ impl Sos {
                 let at = *lost_at.get_or_insert_with(|| feature.clock.now_ms());
                 let Lost { sid, user, role, node, epoch, sos } = &lost;
                 let actor = Actor { user, role, named: false, sid, source: Source::Socket };
-                let seat = Seat { node, session_epoch: *epoch, from_connect: false, recovered: false };
+                let connection = Connection { node, session_epoch: *epoch };
                 let window = feature.presence_window_ms();
                 let loss = Loss { at: Some(at), grace: feature.config.offline_after };
                 feature.timers.expect(&scope(sos), loss.grace).await;
-                match sos_lost(feature.redis(), sos, feature.op(&op, ""), actor, seat, loss, window).await {
+                match sos_lost(feature.redis(), sos, feature.op(&op, ""), actor, connection, loss, window).await {
                     Ok(moved) => {
                         if let Some(moved) = moved {
                             feature.after_move(sos, &moved);

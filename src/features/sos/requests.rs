@@ -1,95 +1,16 @@
-//! The bodies and queries of the internal API, validated. Contract § 3 "Internal API". Pure.
+//! Reads the bodies and queries of the internal API ([`incoming`](super::wire::incoming)), and tells all that is wrong with them.
+//! Contract § 3 "Internal API". Pure.
 
-use crate::core::StreamId;
 use crate::core::ids::{is_scope_id, is_user_id};
-use crate::features::sos::scripts::location::Fix;
 
-use super::payload::{self, MAX_CLIENT_MESSAGE_ID, MAX_NOTE, MAX_TEXT};
+use super::payload::{self, MAX_CLIENT_MESSAGE_ID, MAX_KIND, MAX_NOTE, MAX_TEXT};
 use super::rules::{self, Role};
+pub use super::wire::incoming::{Admission, Closing, EventsQuery, ListQuery, NewMessage, NewSos, StatusChange, TrackQuery};
 use crate::protocol::fields::{Bad, Fields, not_a_count};
 use crate::protocol::form::{Form, read};
 
 /// Everything that is wrong with a request, one entry a field.
 pub type Faults = Vec<Bad>;
-
-/// `POST /internal/realtime/sos/init`
-#[derive(Clone, Debug, PartialEq)]
-pub struct NewSos {
-    pub sos_id: String,
-    pub citizen_id: String,
-    pub location: Option<Fix>,
-    /// Raw JSON.
-    pub address: Option<String>,
-    /// Raw JSON.
-    pub kind: Option<String>,
-    /// Raw JSON.
-    pub so_no: Option<String>,
-}
-
-/// `POST …/:sosId/close`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Closing {
-    pub closed_by: String,
-    pub reason: Option<String>,
-}
-
-/// `POST …/:sosId/status`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StatusChange {
-    /// Lower case.
-    pub status: &'static str,
-    pub updated_by: String,
-    pub old_status: Option<&'static str>,
-    /// False: the table and `old_status` are enforced.
-    pub force: bool,
-}
-
-/// `POST …/:sosId/messages`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewMessage {
-    pub text: String,
-    pub user_id: Option<String>,
-    /// Lower case; `system` by default.
-    pub role: &'static str,
-    pub client_message_id: Option<String>,
-}
-
-/// `POST …/:sosId/members`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Admission {
-    pub user_id: String,
-    pub role: Role,
-}
-
-/// `GET …/:sosId/track`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TrackQuery {
-    pub user_id: Option<String>,
-    /// ms since 1970, inclusive.
-    pub from: u64,
-    /// ms since 1970, inclusive.
-    pub to: Option<u64>,
-    /// 1–10,000.
-    pub limit: u32,
-}
-
-/// `GET …/:sosId/events`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EventsQuery {
-    pub after: Option<StreamId>,
-    /// 1–1,000.
-    pub limit: u32,
-}
-
-/// `GET /internal/realtime/sos`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListQuery {
-    pub status: Option<&'static str>,
-    /// Ids after this one.
-    pub after: Option<String>,
-    /// 1–1,000.
-    pub limit: u32,
-}
 
 /// Reads a body; unknown fields are ignored.
 fn form<T>(json: &str, parse: impl FnOnce(&Form<'_>) -> T) -> Result<T, Faults> {
@@ -97,21 +18,22 @@ fn form<T>(json: &str, parse: impl FnOnce(&Form<'_>) -> T) -> Result<T, Faults> 
     read(fields, parse)
 }
 
-impl NewSos {
-    pub fn parse(json: &str) -> Result<Self, Faults> {
+impl<'a> NewSos<'a> {
+    pub fn parse(json: &'a str) -> Result<Self, Faults> {
+        // A form does not lend what outlives it.
+        let fields = Fields::parse(json).unwrap_or_default();
         form(json, |form| {
             let sos_id = form.required("sosId", 128);
             if !sos_id.is_empty() && !is_scope_id(&sos_id) {
                 form.fault("sosId", payload::NO_SOS_ID);
             }
             let citizen_id = form.required("citizenId", 128);
-            let fields = form.fields();
             let location = form.take(fields.object("location", payload::MAX_FIX)).and_then(|raw| {
                 let fields = Fields::parse(raw)?;
-                form.take(payload::fix(&fields).map(Some))
+                form.take(payload::position(&fields).map(Some))
             });
-            let address = form.take(payload::address(fields)).map(str::to_owned);
-            let (kind, so_no) = (form.take(payload::kind(fields, "type")), form.take(payload::kind(fields, "soNo")));
+            let address = form.take(payload::address(&fields));
+            let (kind, so_no) = (form.text("type", MAX_KIND), form.text("soNo", MAX_KIND));
             Self { sos_id, citizen_id, location, address, kind, so_no }
         })
     }

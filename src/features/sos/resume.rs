@@ -10,7 +10,7 @@ use crate::cluster::{LocalMember, NotRejoined, Rejoined};
 use crate::core::ScopeId;
 use crate::features::sos::auth::{Claims, Role};
 use crate::features::sos::scripts::presence::presence_remove;
-use crate::features::sos::scripts::{SosJoin, sos_join, sos_standing};
+use crate::features::sos::scripts::{Joining, SosJoin, sos_join, sos_standing};
 use crate::redis::RedisError;
 use crate::socketio::{Abandoned, Identity, Socket};
 
@@ -74,9 +74,11 @@ impl Sos {
             return Ok(Rejoined { hold, position: joined.position });
         }
         let sos = &*scope.id;
-        let (actor, seat) = (actor(&claims, sos, socket.id()), Self::seat(&node, &socket, claims.names(sos), true));
+        let actor = actor(&claims, sos, socket.id());
+        let connection = Self::connection(&node, &socket);
+        let joining = Joining { connection, from_connect: claims.names(sos), recovered: true };
         let window = self.presence_window_ms();
-        match sos_join(self.redis(), sos, self.op(&op, ""), actor, seat, window, false).await.map_err(failed)? {
+        match sos_join(self.redis(), sos, self.op(&op, ""), actor, joining, window, false).await.map_err(failed)? {
             SosJoin::Joined(joined) => {
                 self.scopes.set_role(&scope, socket.id(), &joined.role);
                 caller.entered(sos, &joined.role);

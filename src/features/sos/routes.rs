@@ -54,8 +54,8 @@ pub fn routes(router: &mut Router, sos: &Arc<Sos>, token: Option<&Secret>) {
 
 /// Makes an SOS, for the SOS service and for the demo page.
 pub async fn create(sos: &Arc<Sos>, call: Call) -> Answer {
-    let new = NewSos::parse(&call.json().await?)?;
-    let created = sos.create(new).await?;
+    let body = call.json().await?;
+    let created = sos.create(NewSos::parse(&body)?).await?;
     Ok(success(if created.created { StatusCode::CREATED } else { StatusCode::OK }, &created.state))
 }
 

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::core::StreamId;
 use crate::features::sos::keys as sos_keys;
-use crate::features::sos::scripts::location::{Track, sos_track};
+use crate::features::sos::scripts::location::{Fix, Track, sos_track};
 use crate::features::sos::scripts::presence::presence_read;
 use crate::features::sos::scripts::talk::sos_message;
 use crate::features::sos::scripts::{
@@ -21,7 +22,7 @@ use crate::rooms::audit::AuditPage;
 
 use super::Sos;
 use super::error::{SosError, settle};
-use super::requests::{Admission, Closing, ListQuery, NewMessage, NewSos, StatusChange, TrackQuery};
+use super::wire::incoming::{Admission, Closing, ListQuery, NewMessage, NewSos, Raw, StatusChange, TrackQuery};
 
 /// Bytes of states after which a page of the list ends early.
 const LIST_BYTES: usize = 4 * 1024 * 1024;
@@ -85,18 +86,21 @@ fn internal<'a>(user: &'a str, role: &'static str) -> Actor<'a> {
 
 impl Sos {
     /// `POST …/init`: makes the state, or fills the null fields of one that stands.
-    pub async fn create(self: &Arc<Self>, new: NewSos) -> Result<Created, SosError> {
+    pub async fn create(self: &Arc<Self>, new: NewSos<'_>) -> Result<Created, SosError> {
         tokio::join!(self.remember(&new.sos_id), self.expect_timers(&new.sos_id));
+        let json = |text: &String| Value::from(&**text).to_string();
+        let (kind, so_no, fix) =
+            (new.kind.as_ref().map(json), new.so_no.as_ref().map(json), new.location.as_ref().map(Fix::from));
         let record = Record {
             citizen: Some(&new.citizen_id),
-            kind: new.kind.as_deref(),
-            so_no: new.so_no.as_deref(),
-            address: new.address.as_deref(),
+            kind: kind.as_deref(),
+            so_no: so_no.as_deref(),
+            address: new.address.map(|Raw(text)| text),
             ..Record::default()
         };
         let op = self.scopes.next_op();
         let (op, timers) = (self.op(&op, ""), self.first_timers());
-        let made = sos_create(self.redis(), &new.sos_id, op, record, new.location.as_ref(), timers).await?;
+        let made = sos_create(self.redis(), &new.sos_id, op, record, fix.as_ref(), timers).await?;
         self.made(&new.sos_id, &made).await;
         // Gone again at once: a failover has taken it back.
         let snapshot = sos_snapshot(self.redis(), &new.sos_id).await?.ok_or(SosError::Unconfirmed)?;

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use crate::cluster::scripts::scope::{Durability, Member, scope_join, scope_leave, scope_publish};
 use crate::cluster::{Audience, Except, Message};
 use crate::features::sos::auth::Claims;
-use crate::features::sos::scripts::{PendingCopy, WatchCopy, sos_snapshot, watch_forwarded, watch_pending, watch_pending_all};
+use crate::features::sos::scripts::{PendingCopy, WatchEvent, sos_snapshot, watch_forwarded, watch_pending, watch_pending_all};
 use crate::protocol::event::Args;
 use crate::rooms::expiry::TOKEN_EXPIRED;
 use crate::rooms::pending::Pending;
@@ -177,8 +177,8 @@ impl Sos {
         let scope = kinds::watch();
         for pending in copies {
             let body = match pending.copy {
-                WatchCopy::Body(body) => Some(body),
-                WatchCopy::Created => sos_snapshot(self.redis(), sos).await?.map(|snapshot| {
+                WatchEvent::Encoded(body) => Some(body),
+                WatchEvent::Created => sos_snapshot(self.redis(), sos).await?.map(|snapshot| {
                     let args = Args::event("sos:created", &self.state_json(&snapshot));
                     Message { audience: Audience::All, except: Except::Nobody, key: None, args }.body()
                 }),

@@ -1,5 +1,7 @@
 //! What clients are sent, as types: what Rust builds is built from them, and what Lua builds is tested against them ([`check`]).
-//! Times are ms since 1970.
+//! What they send is in [`incoming`]. Times are ms since 1970.
+
+pub mod incoming;
 
 use std::borrow::Cow;
 

@@ -10,13 +10,12 @@ use crate::features::sos::keys as sos_keys;
 use crate::redis::keys;
 use crate::redis::keys::user_tag;
 use crate::redis::script::{Args, BadReply, Eval, Reply, script};
+pub use crate::rooms::presence::Connection;
 
-/// The connection that joins.
+/// The connection of a socket that joins, and how it came.
 #[derive(Debug, Clone, Copy)]
-pub struct Seat<'a> {
-    /// Node and incarnation, no spaces.
-    pub node: &'a str,
-    pub session_epoch: u64,
+pub struct Joining<'a> {
+    pub connection: Connection<'a>,
     /// The token's `sosId`: a member from CONNECT on, whether state exists or not.
     pub from_connect: bool,
     /// A socket that came back: it is not announced again.
@@ -66,11 +65,11 @@ pub async fn sos_join<E: Eval>(
     sos: &str,
     op: Op<'_>,
     actor: Actor<'_>,
-    seat: Seat<'_>,
+    joining: Joining<'_>,
     window: PresenceWindow,
     snapshot: bool,
 ) -> Result<SosJoin, E::Error> {
-    let args = head(op, sos, actor).text(seat.node).int(seat.session_epoch).flag(seat.from_connect).flag(seat.recovered);
+    let args = joining.connection.push(head(op, sos, actor)).flag(joining.from_connect).flag(joining.recovered);
     let args = args.int(window).flag(snapshot).done();
     let mut reply = Reply::new(JOIN.name, redis.eval(&JOIN, all_keys(sos), args).await?)?;
     let (outcome, written) = match read_written(&mut reply)? {
@@ -135,10 +134,10 @@ pub async fn sos_leave<E: Eval>(
     sos: &str,
     op: Op<'_>,
     actor: Actor<'_>,
-    seat: Seat<'_>,
+    connection: Connection<'_>,
     window: PresenceWindow,
 ) -> Result<Option<Moved>, E::Error> {
-    left(redis, sos, op, actor, seat, None, window).await
+    left(redis, sos, op, actor, connection, None, window).await
 }
 
 /// A connection was lost. Nothing is announced yet: a timer is set for [`sos_presence`] when the grace is over.
@@ -147,11 +146,11 @@ pub async fn sos_lost<E: Eval>(
     sos: &str,
     op: Op<'_>,
     actor: Actor<'_>,
-    seat: Seat<'_>,
+    connection: Connection<'_>,
     loss: Loss,
     window: PresenceWindow,
 ) -> Result<Option<Moved>, E::Error> {
-    left(redis, sos, op, actor, seat, Some(loss), window).await
+    left(redis, sos, op, actor, connection, Some(loss), window).await
 }
 
 async fn left<E: Eval>(
@@ -159,13 +158,18 @@ async fn left<E: Eval>(
     sos: &str,
     op: Op<'_>,
     actor: Actor<'_>,
-    seat: Seat<'_>,
+    connection: Connection<'_>,
     lost: Option<Loss>,
     window: PresenceWindow,
 ) -> Result<Option<Moved>, E::Error> {
     let Loss { at, grace } = lost.unwrap_or_default();
-    let args = head(op, sos, actor).text(seat.node).int(seat.session_epoch);
-    let args = args.flag(lost.is_some()).int(at.unwrap_or(0)).int(window).int(grace.as_millis() as u64).done();
+    let args = connection
+        .push(head(op, sos, actor))
+        .flag(lost.is_some())
+        .int(at.unwrap_or(0))
+        .int(window)
+        .int(grace.as_millis() as u64)
+        .done();
     let mut reply = Reply::new(LEAVE.name, redis.eval_write(&LEAVE, keys_with_due(sos), args).await?)?;
     match read_written(&mut reply)? {
         Ok((outcome, written)) if outcome == "ok" => {

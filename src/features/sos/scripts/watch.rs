@@ -11,16 +11,16 @@ use crate::redis::script::{Args, Eval, Reply, script};
 pub struct PendingCopy {
     /// Publish under operation id `<sosId>/<id>`, then [`watch_forwarded`].
     pub id: String,
-    pub copy: WatchCopy,
+    pub copy: WatchEvent,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WatchCopy {
+pub enum WatchEvent {
     /// `sos:created`: its payload is the state itself, so compose it from [`sos_snapshot`] (no state any more: drop it).
     /// The body's head is `* - - -`.
     Created,
-    /// A whole body (head line and args), to be published as it is.
-    Body(Bytes),
+    /// A whole message (head line and args), to be published as it is.
+    Encoded(Bytes),
 }
 
 /// The pending copies, oldest first; at most some dozens. Once they are forwarded, others may follow.
@@ -52,7 +52,7 @@ async fn read<E: Eval>(redis: &E, sos: &str, cursor: String) -> Result<(String, 
     while reply.left() > 0 {
         let id = reply.text()?;
         let copy = reply.bytes()?;
-        copies.push(PendingCopy { id, copy: if copy.is_empty() { WatchCopy::Created } else { WatchCopy::Body(copy) } });
+        copies.push(PendingCopy { id, copy: if copy.is_empty() { WatchEvent::Created } else { WatchEvent::Encoded(copy) } });
     }
     Ok((next, copies))
 }

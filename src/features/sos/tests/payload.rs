@@ -15,9 +15,17 @@ fn taken<T>(json: &str, read: impl Fn(&Fields<'_>) -> Result<T, EventError>) -> 
     fields(json).and_then(|fields| read(&fields)).unwrap_or_else(|error| panic!("{json}: {error:?}"))
 }
 
+fn fix(fields: &Fields<'_>) -> Result<Fix, EventError> {
+    location(fields).map(|update| Fix::from(&update))
+}
+
+fn backlog(fields: &Fields<'_>) -> Result<Points, EventError> {
+    batch(fields).map(|batch| points(&batch))
+}
+
 #[test]
 fn the_tokens_only_sos_stands_in_for_a_missing_id() {
-    let read = |json, default| taken(json, |fields| common(fields, default)).sos;
+    let read = |json, default| taken(json, |fields| about(fields, default)).sos_id;
     assert_eq!(read("{}", Some("s1")), "s1");
     assert_eq!(read(r#"{"sosId":"s2"}"#, Some("s1")), "s2");
     assert_eq!(read(r#"{"sosId":null}"#, Some("s1")), "s1");
@@ -31,18 +39,18 @@ fn the_tokens_only_sos_stands_in_for_a_missing_id() {
         r#"{"sosId":"."}"#,
         r#"{"sosId":".."}"#,
     ] {
-        assert_eq!(code(json, |fields| common(fields, Some("s1"))), "INVALID_SOS_ID", "{json}");
+        assert_eq!(code(json, |fields| about(fields, Some("s1"))), "INVALID_SOS_ID", "{json}");
     }
-    assert_eq!(code("{}", |fields| common(fields, None)), "INVALID_SOS_ID");
-    assert_eq!(code(&format!(r#"{{"sosId":"{}"}}"#, "x".repeat(129)), |fields| common(fields, None)), "INVALID_SOS_ID");
+    assert_eq!(code("{}", |fields| about(fields, None)), "INVALID_SOS_ID");
+    assert_eq!(code(&format!(r#"{{"sosId":"{}"}}"#, "x".repeat(129)), |fields| about(fields, None)), "INVALID_SOS_ID");
 }
 
 #[test]
 fn a_client_message_id_has_64_characters_at_most() {
     let read = |length: usize| format!(r#"{{"sosId":"s","clientMessageId":"{}"}}"#, "ä".repeat(length));
-    assert_eq!(taken(&read(64), |fields| common(fields, None)).client_message_id.chars().count(), 64);
-    assert_eq!(code(&read(65), |fields| common(fields, None)), "INVALID_PAYLOAD");
-    assert_eq!(code(r#"{"sosId":"s","clientMessageId":7}"#, |fields| common(fields, None)), "INVALID_PAYLOAD");
+    assert_eq!(taken(&read(64), |fields| about(fields, None)).client_message_id.unwrap().chars().count(), 64);
+    assert_eq!(code(&read(65), |fields| about(fields, None)), "INVALID_PAYLOAD");
+    assert_eq!(code(r#"{"sosId":"s","clientMessageId":7}"#, |fields| about(fields, None)), "INVALID_PAYLOAD");
 }
 
 #[test]
@@ -62,8 +70,8 @@ fn a_status_must_be_a_known_one() {
 #[test]
 fn a_message_has_1_to_4000_characters_that_are_not_all_white() {
     let of = |text: &str| serde_json::json!({ "text": text }).to_string();
-    assert_eq!(taken(&of(&"ä".repeat(4000)), message).chars().count(), 4000);
-    assert_eq!(taken(&of(" hi "), message), " hi ");
+    assert_eq!(taken(&of(&"ä".repeat(4000)), message).text.chars().count(), 4000);
+    assert_eq!(taken(&of(" hi "), message).text, " hi ");
     let long = of(&"x".repeat(4001));
     for json in ["{}", r#"{"text":7}"#, r#"{"text":["a"]}"#, r#"{"text":""}"#, r#"{"text":" \n "}"#, &long] {
         assert_eq!(code(json, message), "INVALID_MESSAGE", "{json:.60}");
@@ -74,7 +82,7 @@ fn a_message_has_1_to_4000_characters_that_are_not_all_white() {
 fn a_fix_keeps_the_numbers_as_they_were_written() {
     let fix = taken(
         r#"{"latitude":0,"longitude":-0.10000000000000001,"accuracy":5,"deviceId":"a\"b","timestamp":1700000000000,"address":{"city":"x"}}"#,
-        location,
+        fix,
     );
     assert_eq!(
         fix.fields,
@@ -89,7 +97,7 @@ fn a_fix_keeps_the_numbers_as_they_were_written() {
 
 #[test]
 fn what_a_phone_does_not_know_is_null() {
-    let fix = taken(r#"{"latitude":1,"longitude":2,"heading":-1,"speed":-1.0,"deviceId":""}"#, location);
+    let fix = taken(r#"{"latitude":1,"longitude":2,"heading":-1,"speed":-1.0,"deviceId":""}"#, fix);
     assert!(fix.fields.ends_with(r#""heading":null,"speed":null,"altitude":null,"deviceId":null"#), "{}", fix.fields);
 }
 
@@ -131,24 +139,24 @@ fn a_bad_location_is_an_invalid_location() {
         ("address", r#"{"city":{}}"#),
     ];
     for (field, value) in bad {
-        assert_eq!(code(&with(field, value), location), "INVALID_LOCATION", "{field}={value}");
+        assert_eq!(code(&with(field, value), fix), "INVALID_LOCATION", "{field}={value}");
     }
     for longest in ["\"{}\"", r#"{"city":"{}","barangay":null}"#] {
         let of = |length| with("address", &longest.replacen("{}", &"ä".repeat(length), 1));
-        assert!(taken(&of(200), location).address.is_some());
-        let refused = fields_of(&of(201), location).unwrap_err();
+        assert!(taken(&of(200), fix).address.is_some());
+        let refused = fields_of(&of(201), fix).unwrap_err();
         assert_eq!((refused.code.0, refused.message.contains("200")), ("INVALID_LOCATION", true), "{refused:?}");
     }
     let many = (0..300).map(|at| format!(r#""field {at}":"x""#)).collect::<Vec<_>>().join(",");
-    assert_eq!(code(&with("address", &format!("{{{many}}}")), location), "INVALID_LOCATION");
-    assert_eq!(code("{}", location), "INVALID_LOCATION");
+    assert_eq!(code(&with("address", &format!("{{{many}}}")), fix), "INVALID_LOCATION");
+    assert_eq!(code("{}", fix), "INVALID_LOCATION");
 }
 
 #[test]
 fn good_points_of_a_batch_are_kept_though_others_fail() {
     let read = taken(
         r#"{"points":[{"latitude":1,"longitude":2,"timestamp":3},{"latitude":1,"longitude":2},7,{"latitude":"x","longitude":2,"timestamp":3},{"latitude":4,"longitude":5,"timestamp":6}]}"#,
-        batch,
+        backlog,
     );
     assert_eq!(read.fixes.iter().map(|fix| fix.time).collect::<Vec<_>>(), [Some(3_000), Some(6_000)]);
     assert_eq!(read.rejected, [1, 2, 3]);
@@ -157,8 +165,23 @@ fn good_points_of_a_batch_are_kept_though_others_fail() {
 #[test]
 fn a_batch_has_500_points_at_most() {
     let of = |count: usize| format!(r#"{{"points":[{}]}}"#, vec!["1"; count].join(","));
-    assert_eq!(taken(&of(500), batch).rejected.len(), 500);
+    assert_eq!(taken(&of(500), backlog).rejected.len(), 500);
     for json in [&of(501), "{}", r#"{"points":{}}"#, r#"{"points":"x"}"#, r#"{"points":null}"#] {
-        assert_eq!(code(json, batch), "INVALID_PAYLOAD", "{json:.40}");
+        assert_eq!(code(json, backlog), "INVALID_PAYLOAD", "{json:.40}");
     }
+}
+
+#[test]
+fn each_payload_is_declared_as_it_is_read() {
+    fn same<'a, T: serde::Serialize>(json: &'a str, read: impl Fn(&Fields<'a>) -> Result<T, EventError>) {
+        let value = fields(json).and_then(|fields| read(&fields)).unwrap_or_else(|error| panic!("{json}: {error:?}"));
+        assert_eq!(serde_json::to_value(value).unwrap(), serde_json::from_str::<Value>(json).unwrap());
+    }
+    same(r#"{"sosId":"s","clientMessageId":"m"}"#, |fields| about(fields, None));
+    same(r#"{"reason":"r"}"#, close);
+    same(r#"{"status":"closed","note":"n"}"#, status_update);
+    same(r#"{"text":"t"}"#, message);
+    let at = r#"{"latitude":1.50,"longitude":2,"accuracy":3,"heading":4,"speed":5,"altitude":6,"deviceId":"d","address":{"city":"c"},"timestamp":1700000000000}"#;
+    same(at, location);
+    same(&format!(r#"{{"points":[{at},7]}}"#), batch);
 }

@@ -13,8 +13,8 @@ fn an_init_needs_an_sos_and_its_citizen() {
     )
     .expect("it is good");
     assert_eq!((new.sos_id.as_str(), new.citizen_id.as_str()), ("s", "c"));
-    assert_eq!((new.kind.as_deref(), new.so_no.as_deref()), (Some("\"FIRE\""), Some("\"SO-17\"")));
-    assert_eq!(new.location.map(|fix| fix.latitude), Some("1".to_owned()));
+    assert_eq!((new.kind.as_deref(), new.so_no.as_deref()), (Some("FIRE"), Some("SO-17")));
+    assert_eq!(new.location.map(|at| at.latitude.0), Some("1"));
     assert_eq!(faults(NewSos::parse("{}")), ["sosId", "citizenId"]);
     assert_eq!(faults(NewSos::parse("[]")), ["body"]);
     assert_eq!(faults(NewSos::parse(r#"{"sosId":"a b","citizenId":5}"#)), ["sosId", "citizenId"]);
@@ -28,7 +28,8 @@ fn an_init_needs_an_sos_and_its_citizen() {
 
 #[test]
 fn an_inits_type_and_number_are_strings_and_its_address_has_short_fields() {
-    let of = |field: &str, value: &str| NewSos::parse(&format!(r#"{{"sosId":"s","citizenId":"c","{field}":{value}}}"#));
+    let of =
+        |field: &str, value: &str| NewSos::parse(&format!(r#"{{"sosId":"s","citizenId":"c","{field}":{value}}}"#)).map(|_| ());
     let (long, most) = (format!("\"{}\"", "x".repeat(129)), format!("\"{}\"", "ä".repeat(128)));
     for field in ["type", "soNo"] {
         for bad in ["5", "{}", "[]", "true", &long] {
@@ -103,4 +104,28 @@ fn queries_have_defaults_and_bounds() {
     assert_eq!(faults(EventsQuery::parse(&with("after", "x"))), ["after"]);
     assert_eq!(faults(ListQuery::parse(&with("status", "gone"))), ["status"]);
     assert_eq!(ListQuery::parse(&with("status", "CLOSED")).expect("it is good").status, Some("closed"));
+}
+
+#[test]
+fn each_body_and_query_is_declared_as_it_is_read() {
+    fn same<'a, T: serde::Serialize>(json: &'a str, parse: impl Fn(&'a str) -> Result<T, Faults>) {
+        let value = serde_json::to_value(parse(json).expect("it is good")).unwrap();
+        assert_eq!(value, serde_json::from_str::<serde_json::Value>(json).unwrap());
+    }
+    let at = r#"{"latitude":1.50,"longitude":2,"accuracy":3,"heading":4,"speed":5,"altitude":6,"deviceId":"d","address":"a","timestamp":1700000000000}"#;
+    let new = format!(
+        r#"{{"sosId":"s","citizenId":"c","location":{at},"address":{{"city":"x","barangay":null}},"type":"FIRE","soNo":"17"}}"#
+    );
+    same(&new, NewSos::parse);
+    same(r#"{"closedBy":"u","reason":"r"}"#, Closing::parse);
+    same(r#"{"status":"arrived","updatedBy":"u","oldStatus":"en_route","force":false}"#, StatusChange::parse);
+    same(r#"{"text":"t","userId":"u","role":"rescuer","clientMessageId":"m"}"#, NewMessage::parse);
+    same(r#"{"userId":"u","role":"rescuer"}"#, Admission::parse);
+    let asked = |json: &str| {
+        let fields: serde_json::Value = serde_json::from_str(json).unwrap();
+        move |name: &str| fields.get(name).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+    };
+    same(r#"{"userId":"u","from":1,"to":2,"limit":3}"#, |json| TrackQuery::parse(&asked(json)));
+    same(r#"{"after":"1-2","limit":3}"#, |json| EventsQuery::parse(&asked(json)));
+    same(r#"{"status":"closed","after":"s","limit":3}"#, |json| ListQuery::parse(&asked(json)));
 }

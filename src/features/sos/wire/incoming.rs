@@ -1,0 +1,187 @@
+//! What clients and the SOS service send, as types: each payload, body and query is declared here once, by its names on the wire.
+//! `payload` and `requests` read them, and say what is wrong with those that do not fit. Times are ms since 1970.
+//!
+//! `message:history` and the signals are the same in every room: `rooms::history::HistoryQuery`, `rooms::relay::Signal`.
+
+use std::borrow::Cow;
+
+use serde::ser::Error;
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use crate::core::StreamId;
+use crate::features::sos::rules::Role;
+
+/// JSON text as its sender wrote it, so that no number loses precision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Raw<'a>(pub &'a str);
+
+impl Serialize for Raw<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let value: &RawValue = serde_json::from_str(self.0).map_err(S::Error::custom)?;
+        value.serialize(serializer)
+    }
+}
+
+// ── Events ──
+
+/// What every payload about an SOS has. It is all of `sos:init`, `sos:leave` and `sos:ack`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct About {
+    /// May be left out if the token names exactly one.
+    pub sos_id: String,
+    /// The client's own id of a write, by which a repeat is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_message_id: Option<String>,
+}
+
+/// `sos:close`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Close {
+    pub reason: Option<String>,
+}
+
+/// `sos:status:update`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StatusUpdate {
+    /// Read in any case; here lower case.
+    pub status: &'static str,
+    pub note: Option<String>,
+}
+
+/// `message:send`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SendMessage {
+    pub text: String,
+}
+
+/// `location:update`, a point of `location:batch`, and the `location` of a new SOS.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LocationUpdate<'a> {
+    pub latitude: Raw<'a>,
+    pub longitude: Raw<'a>,
+    pub accuracy: Option<Raw<'a>>,
+    /// `-1`: not known, like none.
+    pub heading: Option<Raw<'a>>,
+    /// `-1`: not known, like none.
+    pub speed: Option<Raw<'a>>,
+    pub altitude: Option<Raw<'a>>,
+    pub device_id: Option<Cow<'a, str>>,
+    /// A text, or an object of texts.
+    pub address: Option<Raw<'a>>,
+    /// Fix time: read as milliseconds, seconds (below 10¹¹) or ISO 8601.
+    pub timestamp: Option<u64>,
+}
+
+/// `location:batch`
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LocationBatch<'a> {
+    /// Each a [`LocationUpdate`] with a `timestamp`; each is judged alone.
+    pub points: Vec<&'a RawValue>,
+}
+
+// ── Bodies of the internal API ──
+
+/// `POST /internal/realtime/sos/init`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NewSos<'a> {
+    pub sos_id: String,
+    pub citizen_id: String,
+    pub location: Option<LocationUpdate<'a>>,
+    /// A text, or an object of texts.
+    pub address: Option<Raw<'a>>,
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    pub so_no: Option<String>,
+}
+
+/// `POST …/:sosId/close`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Closing {
+    pub closed_by: String,
+    pub reason: Option<String>,
+}
+
+/// `POST …/:sosId/status`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StatusChange {
+    /// Read in any case; here lower case.
+    pub status: &'static str,
+    pub updated_by: String,
+    pub old_status: Option<&'static str>,
+    /// True unless it says otherwise. False: the table and `oldStatus` are enforced.
+    pub force: bool,
+}
+
+/// `POST …/:sosId/messages`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NewMessage {
+    pub text: String,
+    pub user_id: Option<String>,
+    /// Read in any case; here lower case. `system` if it is left out.
+    pub role: &'static str,
+    pub client_message_id: Option<String>,
+}
+
+/// `POST …/:sosId/members`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Admission {
+    pub user_id: String,
+    #[serde(serialize_with = "name")]
+    pub role: Role,
+}
+
+// ── Queries of the internal API ──
+
+/// `GET …/:sosId/track`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TrackQuery {
+    pub user_id: Option<String>,
+    /// Inclusive.
+    pub from: u64,
+    /// Inclusive.
+    pub to: Option<u64>,
+    /// 1–10,000.
+    pub limit: u32,
+}
+
+/// `GET …/:sosId/events`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EventsQuery {
+    #[serde(serialize_with = "id")]
+    pub after: Option<StreamId>,
+    /// 1–1,000.
+    pub limit: u32,
+}
+
+/// `GET /internal/realtime/sos`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListQuery {
+    pub status: Option<&'static str>,
+    /// Ids after this one.
+    pub after: Option<String>,
+    /// 1–1,000.
+    pub limit: u32,
+}
+
+fn name<S: Serializer>(role: &Role, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(role.as_str())
+}
+
+fn id<S: Serializer>(id: &Option<StreamId>, serializer: S) -> Result<S::Ok, S::Error> {
+    id.map(|id| id.to_string()).serialize(serializer)
+}

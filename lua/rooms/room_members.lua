@@ -1,4 +1,4 @@
--- Who is in a room whose presence is announced, for somebody who will apply what is announced from now on.
+-- The members of a room whose presence is announced, for a reader that will apply what is announced from now on.
 -- KEYS 1 scope:meta   2 scope:members
 -- Returns { newest logged id, members as field, value, … }
 -- Safe to repeat by itself. A member that gets it must hear of all that was not announced when it was taken: ps, lib/presence.lua.

@@ -13,7 +13,7 @@ if not known and #ARGV <= 11 then return { '', '0-0', '0-0', ARGV[8] ~= '' and 1
 ensure()
 listen(ARGV[7])
 
--- Members are missing only from a Redis that came back empty; in the same epoch, who is gone was sent away.
+-- Members are restored only in a Redis that came back empty. In the same epoch a member that is missing was removed.
 if known ~= ARGV[8] and ARGV[8] ~= '' then
   if ARGV[11] == '1' then
     noted = true

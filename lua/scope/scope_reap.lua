@@ -12,7 +12,7 @@ due_open(KEYS[3])
 if ARGV[3] ~= '' then noted = true end -- the timer is there to announce who was lost
 local LIMIT = 100
 
--- The timer is told also if nobody was left to lose: the node that has set it may have died before it wrote the hint.
+-- When the timer is due is returned also if no member was lost: the node that set it may have died before it wrote the hint.
 local function result(lost, more)
   local due = -1
   if ARGV[3] ~= '' then

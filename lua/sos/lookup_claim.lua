@@ -1,8 +1,8 @@
 -- Takes the next turn to look a provisional SOS up again. All nodes share the turns.
 -- KEYS 1 sos:state   2 scope:members   3 scope:due
 -- ARGV 1 between two turns (ms)
--- Returns { 1 } the turn is taken; { 0, ms } the next one comes then, or nobody is there for whom to ask; { -1 } it is not
---         provisional (any more), or is over
+-- Returns { 1 } the turn is taken; { 0, ms } the next turn comes then (this one is not due, or there are no members); { -1 } it
+--         is not provisional (any more), or is over
 -- The timer `lookup` is set to the next turn, or cleared.
 local state = call('HMGET', KEYS[1], 'status', 'prov', 'lu')
 clock()
@@ -15,7 +15,7 @@ for _, field in ipairs(call('HKEYS', KEYS[2])) do
 end
 if not has_members then return { 0, due_at('lookup', now + every) } end
 local left = tonumber(state[3] or 0) + every - now
--- A clock that was set back makes nobody wait longer.
+-- If the clock was set back, the wait is not longer than usual.
 if left > 0 and left <= every then return { 0, due_at('lookup', now + left) } end
 call('HSET', KEYS[1], 'lu', now)
 due_at('lookup', now + every)

@@ -1,4 +1,4 @@
--- Somebody has seen the SOS. The first one counts.
+-- Acknowledges the SOS. The first acknowledgement counts.
 -- KEYS all nine of lib/sos.lua
 -- ARGV 1–13 as in lib/sos.lua
 -- Returns { 'ok' or 'unchanged', …, by, at } or a refusal

@@ -3,7 +3,7 @@
 -- ARGV 1–13 as in lib/sos.lua
 --   14 how: init (internal API), record (look-up), provisional (from the actor's token, which names this SOS)
 --   15 citizenId   16 status   17 type   18 soNo   19 address (17–19 raw JSON)   20 createdAt (0: now)
---   21 citizen's user key   22 ms until somebody should have acknowledged it   23 ms until a provisional one is looked up again
+--   21 citizen's user key   22 ms until it should be acknowledged   23 ms until a provisional one is looked up again
 --   ('' never)   24–29 the citizen's fix as in lib/location.lua (only if there is one)
 --   '' means not given.
 -- Returns { 'created', 'completed' (it was provisional) or 'stood', …, ms until the earliest timer that this call set or -1,
@@ -45,7 +45,7 @@ local function make()
     if field ~= '_' and string.byte(field) ~= 64 then waiting[#waiting + 1] = field end -- '@'
   end
   if #waiting > 0 then more = tell_joins(table.concat(waiting, ' ')) end
-  if FINAL[status] then -- over before we heard of it: nobody needs to be told
+  if FINAL[status] then -- it was over before the hub heard of it: watchers are not told
     set('status', status, 'closedAt', now, 'closedBy', 'system')
     put('end', '1')
     put('kt', now + 1e10)

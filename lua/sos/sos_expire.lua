@@ -1,7 +1,8 @@
 -- The sweep: ends a state that was last written so long ago. Renews the TTLs of one that lives.
 -- KEYS all nine of lib/sos.lua   10 scope:due
 -- ARGV 1–13 as in lib/sos.lua   14 idle (ms)
--- Returns { 'ok', … } ended by this call; { 'wait', …, ms, provisional, whether sos_joins has something to do }; { 'ended', … }; { 'missing' }
+-- Returns { 'ok', … } ended by this call; { 'wait', …, ms, provisional, whether sos_joins has something to do }; { 'ended', … };
+--         { 'missing' }
 all_keys()
 local first = open(KEY, 7)
 if first then return first end

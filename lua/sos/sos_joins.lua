@@ -1,4 +1,4 @@
--- Tells the trail and the outbox of members who were there before the state, as far as that is left to do.
+-- Writes to the trail and the outbox some of the joins of members that were there before the state.
 -- KEYS all nine of lib/sos.lua
 -- ARGV 1–13 as in lib/sos.lua
 -- Returns { 'ok' or 'nothing', …, there are more }

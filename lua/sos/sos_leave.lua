@@ -1,10 +1,10 @@
 -- A socket leaves by sos:leave, or its connection was lost.
 -- KEYS all nine of lib/sos.lua   10 scope:due
 -- ARGV 1–13 as in lib/sos.lua   14 node   15 session epoch   16 lost ('1') or left ('')   17 lost at (ms, 0: now)
---      18 presence window (ms)   19 grace (ms): after so long it is announced who was lost
+--      18 presence window (ms)   19 grace (ms): after so long the loss is announced
 -- Returns { 'ok', …, ms to the end of the presence window or -1, ms until the timer `offline` that this call set or -1 }, or
 -- { 'nothing', … } if it was no member of this node and session epoch
--- Who left vanishes with the last socket, at once; who was lost is announced by sos_presence, after the grace.
+-- A user that left is removed with its last socket, at once. One that was lost is announced by sos_presence, after the grace.
 all_keys()
 local first = open(KEY, 7)
 if first then return first end

@@ -1,7 +1,7 @@
--- Announces whose presence has changed; and those whose last connection was lost longer than the grace ago, once.
+-- Announces users whose presence has changed, and, once, users whose last connection was lost longer than the grace ago.
 -- KEYS all nine of lib/sos.lua   10 scope:due
--- ARGV 1–13 as in lib/sos.lua   14 grace (ms; '' asks for nobody)   15 presence window (ms)
--- Returns { 'ok' or 'nothing', …, ms until somebody else is due or -1 (the timer `offline` is set to then),
+-- ARGV 1–13 as in lib/sos.lua   14 grace (ms; '' only changes)   15 presence window (ms)
+-- Returns { 'ok' or 'nothing', …, ms until another user is due or -1 (the timer `offline` is set to then),
 --         ms to the end of the presence window or -1 }
 all_keys()
 local first = open(KEY, 7)
@@ -20,9 +20,9 @@ if grace then
     all_last_to_outbox(gone)
   end
 end
--- Not more often than there are announcements: each look is over all members.
+-- Not more often than presence is announced, since each call looks at all members.
 if grace then wait = wait < 0 and due_clear('offline') or due_at('offline', now + math.max(wait + 1, tonumber(ARGV[15]))) end
--- A user with other sockets was never due; once nobody is, what was noted of it goes out.
+-- A user with other sockets is never due. When no user is due any more, what was noted of it is announced.
 local rest = grace and wait < 0 and has_notes()
 local window = presence(ARGV[15], #gone > 0 or rest)
 if #gone == 0 and least < 0 then

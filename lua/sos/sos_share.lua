@@ -1,5 +1,5 @@
--- State, locations and members in one read, for those who join a large room together. Like the snapshot of a join: a member that gets
--- it must hear of all that was not announced when it was taken (ps, lib/presence.lua).
+-- State, locations and members in one read, for sockets that join a large room together. As with the snapshot of a join, a member
+-- that gets it must hear of all that was not announced when it was taken (ps, lib/presence.lua).
 -- KEYS 1 scope:meta   2 sos:state   3 sos:location   4 scope:members
 -- Returns {} without state, else { time, state, locations, members, newest logged id }, each of the three as field, value, …
 -- Safe to repeat by itself.

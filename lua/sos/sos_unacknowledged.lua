@@ -1,4 +1,4 @@
--- Nobody has seen the SOS in time: tells watchers and the SOS service, once.
+-- The SOS was not acknowledged in time: tells watchers and the SOS service, once.
 -- KEYS all nine of lib/sos.lua   10 scope:due
 -- ARGV 1–13 as in lib/sos.lua   14 deadline after the beginning (ms)
 -- Returns { 'ok', … }; { 'wait', …, ms }, and the timer `ack` is set to then; { 'nothing', … } or { 'missing' }

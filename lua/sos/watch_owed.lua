@@ -1,7 +1,7 @@
--- The copies that are pending for the watchers: some of those that scope:meta names; or, step by step, all that are there.
+-- Copies of events that watchers have not had yet: some of those that the list in scope:meta names, or, in steps, all.
 -- KEYS 1 scope:meta
--- ARGV 1 '' those that are named, else where the search goes on (0: from the first)
--- Returns { where to go on or 0, id, body, id, body, … }
+-- ARGV 1 '' those that the list names, else the cursor of a search for all (0: from the first)
+-- Returns { cursor to go on from or 0, id, body, id, body, … }
 local call, META = redis.call, KEYS[1]
 local MOST = 32
 local copies = { '0' }

@@ -1,4 +1,4 @@
--- These copies are published.
+-- Removes copies that are published.
 -- KEYS 1 scope:meta
 -- ARGV ids
 -- Returns { removed }

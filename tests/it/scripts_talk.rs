@@ -241,17 +241,17 @@ async fn what_is_owed_to_watchers_is_found_without_looking_at_all_that_the_scope
     for n in 0..70 {
         world.force(if n % 2 == 0 { "assigned" } else { "active" }).await;
     }
-    let mut paid = 0;
+    let mut forwarded = 0;
     loop {
         let copies = watch_pending(&world.redis, &world.id).await.unwrap();
         assert!(copies.len() <= 32);
         if copies.is_empty() {
             break;
         }
-        paid += copies.len();
+        forwarded += copies.len();
         watch_forwarded(&world.redis, &world.id, &copies.iter().map(|copy| &*copy.id).collect::<Vec<_>>()).await.unwrap();
     }
-    assert_eq!(paid, 71, "its making, and each status");
+    assert_eq!(forwarded, 71, "its making, and each status");
     let left = watch_pending_all(&world.redis, &world.id).await.unwrap();
     assert_eq!(left.iter().map(|copy| &*copy.id).collect::<Vec<_>>(), ["5-0"]);
 }

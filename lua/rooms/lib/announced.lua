@@ -1,4 +1,4 @@
--- Shared by the scripts of a room whose rules the caller has judged and whose presence is announced, as `presence:update`. A
+-- Shared by the scripts of a room whose rules the caller has checked and whose presence is announced, as `presence:update`. A
 -- script assigns HEAD, the fields with which the payload begins (JSON). Stands in front of rooms/lib/presence.
 
 local HEAD

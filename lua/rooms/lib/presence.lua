@@ -1,11 +1,11 @@
--- Shared: the announcement of who is in a room, at most once in a window, and of what has changed only in a large room. What is
--- not announced yet is noted by scope/lib/members. Needs scope/lib/scope, log, members, and in front of it
--- `tell_presence(count, rest, who, outside)`, which publishes an announcement: `rest` is the JSON of its other fields, `who` the
--- user if there is only one, `outside` whether somebody but the internal API has changed something.
+-- Shared: announces who is in a room, at most once in a window; in a large room only the changes. scope/lib/members notes what is
+-- not announced yet. Needs scope/lib/scope, log, members, and in front of it `tell_presence(count, rest, who, outside)`, which
+-- publishes an announcement: `rest` is the JSON of its other fields, `who` the user if it is only one, `outside` whether a change
+-- was made by others than the internal API.
 --
--- scope:meta: pe (the window's end) · pw ('1': there is something to announce when it ends) · pc (users when they were counted last, at
--- change pb) · ps (notes up to this one were there when a snapshot was taken: who has it must hear of these users even if all is
--- as it was).
+-- scope:meta: pe (the window's end) · pw ('1': there is something to announce when it ends) · pc (users when they were counted
+-- last, at change pb) · ps (notes up to this one existed when a snapshot was taken: members that have it must hear of these users,
+-- even if their presence is what was announced last).
 
 local LISTED = 50 -- up to so many users the whole list is sent
 local PART = 200  -- users in one announcement: its bytes and its time are bounded
@@ -58,7 +58,7 @@ local function tell_all(fields, part, outside)
   tell_presence(#fields, '"members":[' .. table.concat(members, ',') .. ']', #part == 1 and part[1].user or '', outside)
 end
 
--- Takes the notes in (head, stop] away. Returns whose presence is not what was announced.
+-- Removes the notes in (head, stop]. Returns the users whose presence is not what was announced.
 local function take_notes(head, stop, seen)
   local places, marks, fields, part = {}, {}, {}, {}
   for n = head + 1, stop do places[#places + 1] = 'pq:' .. n end
@@ -99,7 +99,7 @@ local function announce(window)
   return -1
 end
 
--- Whether there is something to announce of a user.
+-- Whether a user's presence is to be announced.
 local function differs(key)
   local text = call('HGET', META, 'p:' .. key)
   if not text then return false end
@@ -107,7 +107,7 @@ local function differs(key)
   return presence_of(user_entry(key)) ~= before or tonumber(n) <= tonumber(call('HGET', META, 'ps') or 0)
 end
 
--- Announces now if the window is over, else when it ends. Returns ms until somebody must come for that, or -1.
+-- Announces now if the window is over, else when it ends. Returns ms until it ends, or -1 if there is nothing left to announce.
 local function presence(window, wanted)
   window = tonumber(window)
   local r = call('HMGET', META, 'pe', 'pw')
@@ -118,13 +118,13 @@ local function presence(window, wanted)
   return left
 end
 
--- A snapshot of now goes to somebody who will apply what is announced later.
+-- Notes that a snapshot was taken for a member that will apply what is announced later.
 local function snapshot_taken(tail)
   if tail > tonumber(call('HGET', META, 'ph') or 0) then put('ps', tail) end
 end
 
--- Those whose last connection was lost longer than the grace ago count as gone. Returns them, { key, entry, … } each, and ms
--- until somebody else is due or -1.
+-- Users whose last connection was lost longer than the grace ago count as gone. Returns them, { key, entry, … } each, and ms
+-- until another user is due or -1.
 local function show_gone(grace)
   local gone, wait, all = {}, -1, call('HSCAN', MEMBERS, 0, 'MATCH', '@*', 'COUNT', 1000000)[2]
   counted(#all / 2)
@@ -146,7 +146,7 @@ local function show_gone(grace)
   return gone, wait
 end
 
--- Whether there are changes that nobody has announced.
+-- Whether there are changes that are not announced.
 local function has_notes()
   local r = call('HMGET', META, 'pt', 'ph')
   return tonumber(r[1] or 0) > tonumber(r[2] or 0)

@@ -1,4 +1,4 @@
--- Shared by the scripts of a room whose rules the caller has judged. After the six of scope/lib/scope ARGV goes on with
+-- Shared by the scripts of a room whose rules the caller has checked. After the six of scope/lib/scope ARGV goes on with
 --   7 user   8 user key   9 role   10 socket ('' none)   11 source (for the audit trail)
 -- Answers begin { outcome, heard or -1, listeners, time, duplicate, … }. Needs scope/lib/scope, log and rooms/lib/audit.
 

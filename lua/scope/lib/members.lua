@@ -2,9 +2,9 @@
 -- `@<user key>` → `<role> <last seen> <sockets> <shown online> <user>`, kept when the last connection is lost; `_` keeps
 -- the key in being. A user key is the base64url of a user id.
 --
--- Where presence is announced scope:meta notes whose presence is not what was announced last: `p:<user key>` → `<n> <announced>
--- <user>`, and `pq:<n>` → user key for each n above `ph`, up to `pt`; po: somebody but the
--- internal API has changed one of these; pv counts the changes. They are announced by rooms/lib/presence.
+-- Where presence is announced, scope:meta notes the users whose presence has changed since: `p:<user key>` → `<n> <what was
+-- announced> <user>`, and `pq:<n>` → user key for each n above `ph`, up to `pt`; po: a change was made by others than the internal
+-- API; pv counts the changes. rooms/lib/presence announces them.
 
 local noted            -- whether presence is announced here; nil: where a join has put `pn` into scope:meta
 local from_api = false -- the internal API changes something, which the service behind it knows already
@@ -23,7 +23,7 @@ local function is_online(entry)
   return entry.sockets > 0 or entry.shown == '1'
 end
 
--- All that an announcement says of a user, but for when it was last seen.
+-- What an announcement says of a user, except when it was last seen.
 local function presence_of(entry)
   return entry and entry.role .. ':' .. entry.sockets .. ':' .. (is_online(entry) and 1 or 0) or '-'
 end
@@ -91,8 +91,8 @@ local function socket_entry(sid)
   return socket_of(call('HGET', MEMBERS, sid))
 end
 
--- Makes or renews an entry; returns whether the socket was no member before. A newer session's entry is left alone. A user
--- that Redis has lost (`lost`) is shown as online only once its socket has joined again.
+-- Makes or renews the entry of a socket; returns whether it was no member before. The entry of a newer session stays. With `lost`
+-- Redis had lost the member: its user is shown as online only when the socket has joined again.
 local function member_put(sid, key, user, role, node, session, lost)
   local old = socket_entry(sid)
   if old and old.session > tonumber(session) then return false end

@@ -5,9 +5,10 @@
 --   4 how long the log is kept (ms)   5 an epoch, used if the scope is made   6 the scope's channel
 -- KEYS[1] is scope:meta. A script names its other keys by assigning the locals below. NAME is the script's own.
 --
--- scope:meta: epoch · last (newest logged id) · trim (up to here entries may be gone) · tt (next trim) · kt (next renewal
--- of TTLs) · nl, n:<node> (listeners) · pn, and what begins with p (presence: lib/members.lua) · what a feature adds (its own libraries)
--- · op:<id> → first answer, in a ring oq:<n> from oh to ot whose oldest is from oe; cm:<script>:<user>:<id> likewise (cq, ch, ct, ce).
+-- scope:meta: epoch · last (newest logged id) · trim (entries up to this id may be gone) · tt (next trim) · kt (next renewal
+-- of TTLs) · nl, n:<node> (listeners) · pn and others that begin with p (presence: lib/members.lua) · what a feature adds (its own
+-- libraries) · op:<id> → first answer, in a ring oq:<n> from oh to ot whose oldest is from oe; cm:<script>:<user>:<id> likewise (cq,
+-- ch, ct, ce).
 -- What is read here is written back in one HSET by `commit`.
 
 local call = redis.call

@@ -9,7 +9,7 @@
 
 local TRACK_LENGTH = 20000
 local OUTBOX_MS, OUTBOX_M = 15000, 50
--- A fix so much older than its source's last one is old; one older than that says that the clock was set.
+-- A fix up to this much older than its source's last one is old. If it is older still, the source's clock was set.
 local OLD_MS = 60000
 
 local function read_window(u, window)
@@ -66,14 +66,14 @@ local function metres(lat1, lon1, lat2, lon2)
   return 6371000 * math.sqrt(x * x + y * y)
 end
 
--- Fix time, and whether it is the source's own word: missing, or more than 60 s ahead of Redis' clock, it is the arrival.
+-- Fix time, and whether the source has given it. If it is missing, or more than 60 s ahead of Redis' clock, it is the arrival.
 local function fix_time(text)
   local fix = tonumber(text)
   if not fix or fix > now + 60000 then return now, false end
   return fix, true
 end
 
--- The entry of a source, in front of the others. Beyond `most` the one that was silent longest is forgotten.
+-- The entry of a source, which moves to the front. Beyond `most` the source that was silent longest is forgotten.
 local function source_of(u, name, most)
   local list = u.sources
   for i, s in ipairs(list) do
@@ -88,8 +88,8 @@ local function source_of(u, name, most)
   return s
 end
 
--- Adds to the track, once per user, source and fix time; false if it is there. `surely` spares the look. Among the members
--- of one score those that begin alike stand side by side, so an equal one is a neighbour, however many there are.
+-- Adds to the track, once per user, source and fix time; false if it is there already. With `surely` it is known to be new.
+-- Members of one score are in the order of their texts, so one of the same user and source is a neighbour.
 local function track(u, fields, source, fix, surely)
   local head = u.key .. ' ' .. source .. ' '
   local member = head .. fix .. ' ' .. now .. '\n' .. fields
@@ -133,7 +133,7 @@ local function last_to_outbox(u, user)
   return true
 end
 
--- It goes to the outbox when the participant goes: of each { key, user }.
+-- The last fixes of participants that go, to the outbox. `users` is a list of { key, user }.
 local function all_last_to_outbox(users)
   if #users == 0 or not to_outbox() then return end
   local fields, writes = {}, {}
@@ -150,7 +150,7 @@ local function all_last_to_outbox(users)
   if #writes > 0 then call('HSET', LOCATION, unpack(writes)) end
 end
 
--- Whose fix f:U is: the first of its fields, `"userId":"…"`.
+-- The user of a fix: the first of its fields, `"userId":"…"`.
 local function whose(f)
   local from = string.find(f, '\n', 1, true) + 10
   local to = from
@@ -168,8 +168,9 @@ local function flush_user(key, throttle)
   return 1, -1
 end
 
--- Everybody's windows: sends what is due, at most `most` of them. Returns how many were dealt with, and ms to the next.
--- At the `ending` whatever waits is due, and last fixes that the outbox lacks go to it; `over`: nobody is left to hear them.
+-- All users' windows: sends the fixes that are due, at most `most`. Returns how many it has handled, and ms to the next.
+-- With `ending` all that wait are due, and last fixes that the outbox lacks go to it. With `over` the room is empty: they go to the
+-- outbox only.
 local function flush_all(throttle, most, ending, over)
   local done_with, wait, due, fields, writes, cursor = 0, -1, {}, {}, {}, '0'
   repeat -- in steps, since of very many most wait for the next call

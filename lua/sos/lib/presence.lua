@@ -2,7 +2,7 @@
 
 local has_state -- looked up once
 
--- `outside`: there are changes that the SOS service has not made itself. `who` is the user if there is only one.
+-- `outside`: some changes were not made by the SOS service. `who`: the user, if it is only one.
 local function tell_presence(count, rest, who, outside)
   local data = '{"sosId":"' .. SOS .. '","count":' .. count .. ',' .. rest .. '}'
   broadcast('presence:update', data)

@@ -1,6 +1,6 @@
--- Shared: what the room of an SOS hears, and its whole state. The hot scripts do without.
+-- Shared: what the room of an SOS hears. The location scripts, which run most often, do without it.
 
--- scope_attach and the location scripts do without; all others declare all nine.
+-- The nine keys. The location scripts and those that only read declare fewer.
 local function all_keys()
   LOG, MEMBERS, STATE, LOCATION, TRACK, MESSAGES, EVENTS, OUTBOX = unpack(KEYS, 2, 9)
 end
@@ -11,7 +11,7 @@ local function broadcast(event, data)
   return publish('* - - -\n' .. args), args
 end
 
--- To the nodes that listen, never to sockets; logged, so that nobody misses it.
+-- To the nodes that listen, never to sockets; logged, so that no node misses it.
 local function control(event, data)
   publish('! - - -\n["' .. event .. '",' .. data .. ']')
 end
@@ -31,7 +31,7 @@ local function copy_for_watchers(id, body)
   copies = 1
 end
 
--- The same for an event that those in this room have had.
+-- The same for an event that the members of this room have had: it is not sent to them twice.
 local function tell_watchers(id, args)
   copy_for_watchers(id, args == '' and '' or '* @' .. SOS .. ' - -\n' .. args)
 end

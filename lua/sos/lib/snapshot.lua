@@ -1,4 +1,4 @@
--- Shared: the whole state of an SOS, as SosSnapshot reads it: only the fields that it wants.
+-- Shared: the whole state of an SOS, as SosSnapshot reads it: only the fields that it needs.
 
 local SHOWN = { 'status', 'createdAt', 'updatedAt', 'ackAt', 'closedAt', 'prov', 'citizen', 'ackBy', 'closedBy', 'reason', 'type',
   'soNo', 'address' }

@@ -26,9 +26,9 @@ local function status_changed(status, old, by, note, responder)
   outbox('sos:status', by, data)
 end
 
--- The end: final status, broadcasts, an empty room, one hour to live.
+-- Ends the SOS: final status, broadcasts, an empty room. Its keys live for another hour (last_hour).
 local function finish(status, old, by, reason, note, expired)
-  flush_all(0, 128, true) -- of more the sweep tells the SOS service the last positions
+  flush_all(0, 128, true) -- if there are more, the sweep sends the others to the SOS service
   call('HSET', STATE, 'status', status, 'closedAt', now, 'closedBy', by, 'reason', reason or '', 'updatedAt', now, 'touched', now)
   status_changed(status, old, by, note)
   local data = '{"sosId":"' .. SOS .. '","status":"' .. status .. '","closedBy":' .. json(by) .. ',"reason":' ..
@@ -45,7 +45,7 @@ local function finish(status, old, by, reason, note, expired)
   call('DEL', MEMBERS)
   call('HSET', MEMBERS, '_', '')
   put('end', '1')
-  put('pw', '') -- nobody is left to whom presence could be announced
+  put('pw', '') -- presence is announced no more: the room is empty
   put('kt', now + 1e10) -- TTLs are renewed no more
 end
 

@@ -1,9 +1,9 @@
--- Shared: members from CONNECT on who were there before the state. The trail and the outbox are told of their joins in parts: `jw`
--- in scope:meta names the sockets that are still to be told of.
+-- Shared: members that joined by CONNECT before there was a state. Their joins are written to the trail and the outbox in parts:
+-- `jw` in scope:meta names the sockets whose joins are not written yet.
 
 local TOLD_AT_ONCE = 100
 
--- Tells of the first sockets of a list. Returns whether there are more, which `jw` names then.
+-- Writes the joins of the first sockets of a list. Returns whether there are more; `jw` names them then.
 local function tell_joins(list)
   local sids, rest = {}, 1
   for sid, after in string.gmatch(list, '(%S+)()') do

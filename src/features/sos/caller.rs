@@ -17,7 +17,7 @@ use crate::rooms::expiry::ExpiryTimer;
 /// A connected client: who it is, and where it is a member.
 pub struct Caller {
     claims: ArcSwap<Claims>,
-    /// The token has expired; only the SOS that it is for is open, and only until that is final.
+    /// The token has expired. Only the SOSs that it names are open, and only until each is final.
     grace: AtomicBool,
     gone: AtomicBool,
     /// The SOSs that it is a member of, with the role that counts there.
@@ -49,7 +49,7 @@ impl Caller {
         self.claims.load_full()
     }
 
-    /// A new token: its rights replace the old ones, and the grace is over.
+    /// Takes a new token. Its rights replace the old ones, and the grace is over.
     pub fn renew(&self, claims: Claims) {
         self.claims.store(Arc::new(claims));
         self.grace.store(false, Ordering::Release);
@@ -67,13 +67,13 @@ impl Caller {
         self.gone.load(Ordering::Acquire)
     }
 
-    /// The socket has ended: its timer goes with it.
+    /// Notes that the socket has ended, and stops its timer.
     pub fn end(&self) {
         self.gone.store(true, Ordering::Release);
         self.expiry.end();
     }
 
-    /// It is a member, with this role. (The token's stands in for one that this version does not know.)
+    /// Notes that it is a member, with this role. For a role that this version does not know the token's role is noted.
     pub fn entered(&self, sos: &str, role: &str) {
         let role = role.parse().unwrap_or_else(|()| self.claims.load().role);
         lock(&self.rooms).insert(sos.into(), role);
@@ -120,7 +120,7 @@ pub fn caller(socket: &Socket) -> Option<&Caller> {
     socket.data()
 }
 
-/// A claimant as the scripts know it.
+/// The user of a token, as the scripts know it.
 pub fn actor<'a>(claims: &'a Claims, sos: &str, sid: &'a str) -> Actor<'a> {
     Actor { user: &claims.user_id, role: claims.role.as_str(), named: claims.names(sos), sid, source: Source::Socket }
 }

@@ -23,7 +23,7 @@ fn refused(error: AuthError) -> ConnectError {
 }
 
 impl Sos {
-    /// Decides who connects. While Redis is away the client is sent to try again: it could do nothing here.
+    /// Decides who connects. While Redis is away the client is told to try again, since nothing would work for it.
     pub(super) async fn admit_socket(self: Arc<Self>, request: ConnectRequest) -> Result<Caller, ConnectError> {
         let verified = {
             let auth = std::str::from_utf8(&request.auth).ok().and_then(Fields::parse);
@@ -60,7 +60,7 @@ impl Sos {
         }
     }
 
-    /// Makes the socket a member of the SOS that its token is for.
+    /// Makes the socket a member of the SOS that its token names as `sosId`.
     pub(super) async fn enter_named(self: &Arc<Self>, socket: &Arc<Socket>, claims: &Claims, sos: &str) {
         match self.enter(socket, claims, sos, true, true).await {
             Ok(Entered::Joined { state, hold, position }) => {
@@ -69,7 +69,7 @@ impl Sos {
                 }
                 self.settle_in(socket, sos, state.as_deref(), hold, &position);
                 if state.is_none() {
-                    // The members, this one included, hear of the state as soon as there is one.
+                    // All members, this one included, get the state as soon as there is one.
                     let _ = self.ensure(sos, claims).await;
                 }
             }

@@ -1,4 +1,4 @@
-//! What stands in for a login and for the SOS service. Only with `DEMO=true`.
+//! Replaces a login and the SOS service for the demo page. Only with `DEMO=true`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,7 +59,7 @@ fn token(call: &Call, identity: &VerifierSettings) -> Answer {
         sos_ids: sos.map(Into::into).into_iter().collect(),
         expires_at: Some(expires_at),
     };
-    // The only way to fail is a hub without a secret: one that knows public keys only cannot sign.
+    // It fails only if the hub has no secret: with public keys alone it cannot sign.
     let token = auth::mint(identity, &claims, now.as_secs()).map_err(|_| HttpError::NotConfigured { setting: "JWT_SECRET" })?;
     let body = json!({"token": token, "sosId": sos, "userId": user, "role": role.as_str(), "expiresAt": expires_at * 1000});
     Ok(respond_json(StatusCode::OK, body.to_string()))

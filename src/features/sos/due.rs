@@ -1,4 +1,4 @@
-//! What this feature does later, on whichever node finds that it is time.
+//! The durable timers of this feature: what it does later, on any node.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -10,14 +10,14 @@ use crate::socketio::BoxFuture;
 use super::Sos;
 use super::kinds::{self, scope};
 
-/// Somebody was lost, and may have been away for too long.
+/// A member's connection was lost; the grace may be over.
 pub const OFFLINE: &str = "offline";
-/// Somebody should have acknowledged the SOS.
+/// The SOS should have been acknowledged by now.
 pub const ACK: &str = "ack";
 /// A provisional SOS is looked up again.
 pub const LOOKUP: &str = "lookup";
 
-/// Handed to the timers; it must not keep the feature alive.
+/// What the timers call. It holds the feature weakly, so that it does not keep it alive.
 struct Handler(Weak<Sos>);
 
 impl OnDue for Handler {
@@ -57,7 +57,7 @@ impl Sos {
         FirstTimers { ack: self.config.ack_after, lookup }
     }
 
-    /// An SOS may be made now, with its timers.
+    /// Writes the hints of the timers that an SOS may get in a moment.
     pub(super) async fn expect_timers(&self, sos: &str) {
         let FirstTimers { ack, lookup } = self.first_timers();
         self.timers.expect(&scope(sos), lookup.map_or(ack, |lookup| lookup.min(ack))).await;

@@ -1,4 +1,4 @@
-//! How this feature says no: the one place where refusals of scripts and failures of Redis become codes.
+//! Errors of this feature: the one place where refusals of scripts and failures of Redis become codes.
 
 use hyper::StatusCode;
 
@@ -33,10 +33,10 @@ pub enum SosError {
     /// The given old status is not the present one.
     #[error("the status has changed meanwhile")]
     StatusConflict,
-    /// Not done, nor will it be: repeat it.
+    /// It was not done, and will not be done later: repeat it.
     #[error("not available at the moment, repeat it")]
     Unavailable,
-    /// Perhaps done, or done and not replicated yet: repeat it.
+    /// Perhaps it was done, or it is not replicated yet: repeat it.
     #[error("not confirmed yet, repeat it")]
     Unconfirmed,
     #[error("internal error")]
@@ -113,14 +113,14 @@ impl From<SosError> for Problem {
             SosError::Unavailable | SosError::Unconfirmed => StatusCode::SERVICE_UNAVAILABLE,
             SosError::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        // The SOS service of old looks at `error`, and expects these words.
+        // The existing SOS service reads `error` and expects these words.
         let words = matches!(error, SosError::NotFound).then_some("SOS not found");
         let retry = matches!(error, SosError::Unavailable | SosError::Unconfirmed);
         Self { error: words, retry, ..Self::new(status, error.code().0, error.to_string()) }
     }
 }
 
-/// Takes a script's two layers of failure apart no longer: broken transport and refusal alike.
+/// One error for both: a failed call, and a refusal by the script.
 pub fn settle<T>(outcome: Result<Result<T, Refused>, RedisError>) -> Result<T, SosError> {
     Ok(outcome??)
 }

@@ -1,5 +1,5 @@
-//! One handler for each event of a client, but for those with a file of their own. A handler reads, asks a script, and
-//! says what came of it; what others get to know of it, the script has published.
+//! The handlers of clients' events, except for those that have a file of their own. A handler reads the payload, runs a script, and
+//! answers. The script itself publishes what others are to know.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use crate::protocol::fields::Fields;
 
 type Handled = Result<Reply, EventError>;
 
-/// What an event asks, so far as all events are alike.
+/// What all events about an SOS have in common.
 pub struct Asked<'a> {
     pub claims: Arc<Claims>,
     pub fields: Fields<'a>,
@@ -57,13 +57,13 @@ impl Sos {
         Ok(Asked { claims, fields, sos: about.sos_id, client_message_id: about.client_message_id.unwrap_or_default() })
     }
 
-    /// Refuses what needs no script to be refused: the role that this member has here, and the limits of the grace.
+    /// Refuses what can be refused without a script: by the role that counts in this SOS, and by the limits of the grace.
     pub(super) async fn permit(&self, socket: &Socket, asked: &Asked<'_>, event: &str) -> Result<(), EventError> {
         let Some(caller) = caller(socket) else { return Ok(()) };
         if caller.in_grace() && !asked.claims.names(&asked.sos) {
             return Err(EventError::new(TOKEN_EXPIRED, "the token has expired").with("sosId", &*asked.sos));
         }
-        // Who is no member may have been admitted, in a role that only the script knows.
+        // A user who is no member may have been admitted with another role, which only the script knows.
         let Some(role) = caller.role_in(&asked.sos) else { return Ok(()) };
         if rules::may(role, event) {
             return Ok(());
@@ -74,8 +74,8 @@ impl Sos {
         Err(SosError::Forbidden.about(&asked.sos))
     }
 
-    /// Runs a script, and once more after what Redis may have lost is put back: if it finds no state for somebody whose
-    /// token names the SOS, or who is in the room, the SOS service is asked; who is a member here but not there joins again.
+    /// Runs a script. If Redis may have lost something, that is restored, and the script runs once more: without a state the SOS
+    /// service is asked, for a user whose token names the SOS or who is in the room; a member that Redis does not know joins again.
     pub(super) async fn attempt<T, F, R>(
         self: &Arc<Self>,
         socket: &Arc<Socket>,
@@ -97,7 +97,7 @@ impl Sos {
             self.rejoin(socket, &asked.claims, &asked.sos).await;
             outcome = script().await;
         }
-        // Whether there is such an SOS is for those to know who would have rights on it.
+        // Only users with rights on an SOS may learn whether it exists.
         if matches!(outcome, Ok(Err(Refused::Missing))) && !asked.claims.names(&asked.sos) && !asked.claims.role.sees_all() {
             return Err(about(SosError::Forbidden));
         }
@@ -120,7 +120,7 @@ impl Sos {
         };
         socket.emit_args(&state.event);
         event.acknowledge(&socket, &Args::ack(&format!(r#"{{"ok":true,"data":{}}}"#, state.json())));
-        // Only now what has happened since the snapshot.
+        // What has happened since the snapshot comes after it.
         if let Some((hold, position)) = release {
             self.settle_in(&socket, &asked.sos, Some(&state), hold, &position);
         }
@@ -133,7 +133,7 @@ impl Sos {
         if self.leave(&socket, &asked.claims, &asked.sos).await.map_err(about)? {
             return Ok(Reply::Ok);
         }
-        // The same for everybody who is no member: nobody learns by it whether there is such an SOS.
+        // All who are no members get the same answer, so that it does not tell whether there is such an SOS.
         Ok(accepted(json!({}), true, &Written::default()))
     }
 

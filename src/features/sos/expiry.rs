@@ -14,7 +14,7 @@ use super::Sos;
 use super::caller::{Caller, actor, caller};
 use super::error::SosError;
 
-/// Whether a grace ended is asked again so often when Redis could not be asked.
+/// How long to wait before Redis is asked again whether a grace has ended, if it did not answer.
 const ASK_AGAIN: Duration = Duration::from_secs(10);
 impl Sos {
     /// Whether an expired token still opens one of the SOSs that it names: a citizen's or rescuer's, for a while, and only while
@@ -63,7 +63,7 @@ impl Sos {
         }
     }
 
-    /// An SOS has ended: those who were here by grace alone are asked again.
+    /// An SOS has ended: a socket that was here only by its grace is checked again.
     pub(super) async fn check_grace(self: &Arc<Self>, socket: &Arc<Socket>) {
         let Some(caller) = caller(socket) else { return };
         if caller.in_grace() && matches!(self.has_grace(&caller.claims()).await, Ok(false)) {
@@ -133,7 +133,7 @@ impl Tokens for Sos {
                 AfterEnd::AskAgain(expiry::until(end, Duration::ZERO))
             }
             Ok(false) => AfterEnd::Disconnect,
-            // A clock cuts nobody off, least of all while nobody can be asked.
+            // While Redis and the SOS service cannot be asked, the socket stays: a clock alone cuts no user off from help.
             Err(_) => {
                 caller.begin_grace();
                 AfterEnd::AskAgain(ASK_AGAIN)
@@ -156,7 +156,7 @@ impl Bearer for Claims {
     }
 }
 
-/// Whether its actor has rights on an SOS that goes on.
+/// Whether the user has rights on an SOS that is not over.
 fn is_open(standing: &Standing) -> bool {
     !standing.ended && standing.role.is_some()
 }

@@ -1,4 +1,4 @@
-//! What a node that goes away has left to do in incidents is handed to another one.
+//! A node that stops hands its unfinished work in incidents to another node.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use crate::cluster::registry::Registry;
 use crate::core::ids::is_scope_id;
 use crate::peer::{Answer, Peers};
 
-/// Where a node takes what another leaves: incidents, one a line.
+/// The path at which a node takes over from another one. The body names incidents, one a line.
 const INHERIT: &str = "/inherit";
 const INHERIT_DEADLINE: Duration = Duration::from_secs(2);
-/// Nodes that are asked to.
+/// How many nodes are asked, one after another.
 const HEIRS: usize = 3;
 
 /// The other nodes.
@@ -23,11 +23,11 @@ pub struct Others {
     pub registry: Arc<Registry>,
 }
 
-/// Hands over what is left, once all connections are closed.
+/// Hands over what is unfinished, once all connections are closed.
 pub async fn hand_over(sos: &Sos, others: &Others) {
     let left = sos.unfinished();
     if !left.is_empty() && !bequeath(&left, others).await {
-        // All of it waits in Redis for the next node that comes.
+        // All of it is in Redis, where the next node finds it.
         tracing::debug!(incidents = left.len(), "no other node takes over what is left to do");
     }
 }
@@ -44,7 +44,7 @@ async fn bequeath(incidents: &[String], others: &Others) -> bool {
     false
 }
 
-/// Answers nodes that leave something behind. To be called before the node starts.
+/// Takes over from nodes that stop. To be called before the node starts.
 pub fn wire(peers: &Peers, sos: &Arc<Sos>) {
     let sos = Arc::downgrade(sos);
     peers.on(INHERIT, move |body| {

@@ -1,4 +1,4 @@
-//! Into a room and out of it.
+//! Joining a room and leaving it.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -22,13 +22,13 @@ use super::{HINT_DEADLINE, Sos};
 
 /// What became of a join.
 pub enum Entered {
-    /// A member, as soon as the hold is released: that is to happen after the state has been queued. `None`: there is none yet.
+    /// A member, as soon as the hold is released. Release it after the state is queued. `None`: there is no state yet.
     Joined { state: Option<Arc<RoomState>>, hold: PendingJoin, position: Position },
     /// The SOS is over: the state is the answer, and the socket did not join.
     Ended(Arc<RoomState>),
 }
 
-/// The state of an SOS as its members get it, perhaps many the same one.
+/// The state of an SOS as its members get it. Many may share one.
 pub struct RoomState {
     /// `["sos:state",{…}]`
     pub event: Args,
@@ -55,7 +55,7 @@ impl Sos {
         Connection { node, session_epoch: socket.epoch() }
     }
 
-    /// What stands, for somebody with rights on it; `None`: nothing, but there would be rights. Nothing is held before this.
+    /// Reads the rights and the status, before anything is held. `None`: there is no state, but the user would have rights on it.
     async fn judge(&self, socket: &Socket, claims: &Claims, sos: &str) -> Result<Option<Standing>, SosError> {
         let actor = actor(claims, sos, socket.id());
         match sos_standing(self.redis(), sos, actor).await? {
@@ -69,8 +69,8 @@ impl Sos {
         }
     }
 
-    /// Joins. Without a state the SOS service is asked first, but only for somebody who would have rights. The state is taken
-    /// only if it is wanted.
+    /// Joins. Without a state the SOS service is asked first, but only for a user who would have rights. The state is read only if
+    /// it is wanted.
     pub(super) async fn enter(
         self: &Arc<Self>,
         socket: &Arc<Socket>,
@@ -112,7 +112,7 @@ impl Sos {
                         Some(snapshot) => Some(self.room_state(snapshot)),
                         None if joined.has_state && wanted => match self.shared_state(sos).await {
                             Ok(Some(state)) if state.is_for(socket) => Some(state),
-                            // Sent away meanwhile, or taken back by a failover: the script knows.
+                            // It is no member any more: removed meanwhile, or a failover has taken the join back. The script knows.
                             Ok(_) if !std::mem::replace(&mut again, true) => continue,
                             other => {
                                 if !hold.was_member() {
@@ -124,7 +124,7 @@ impl Sos {
                         },
                         None => None,
                     };
-                    // Its client has come back elsewhere meanwhile, where nothing is known of this join.
+                    // Its client has come back on another node meanwhile, which knows nothing of this join.
                     if socket.is_frozen() && !hold.was_member() {
                         drop(hold);
                         caller.left(sos);
@@ -134,7 +134,7 @@ impl Sos {
                     hold.joined(&position).await;
                     return Ok(Entered::Joined { state, hold, position });
                 }
-                // Just now: what stands is judged again.
+                // It has changed just now: look again.
                 SosJoin::Missing | SosJoin::Ended => {}
             }
         }
@@ -155,12 +155,12 @@ impl Sos {
             let (feature, sos) = (feature.clone(), id.clone());
             async move { Ok(sos_share(feature.redis(), &sos).await?.map(|(snapshot, _)| feature.room_state(snapshot))) }
         };
-        // A newcomer keeps one of the node's places for newcomers meanwhile.
+        // A socket that waits here keeps one of the node's places for CONNECTs.
         self.presence.states.get(sos.to_owned(), self.config.presence_window, read).await
     }
 
-    /// The join is over: what was held comes after the state. If that says that the SOS has ended meanwhile, so does what is
-    /// held, and the room is left.
+    /// Ends a join: what was held comes after the state. If the SOS has ended meanwhile, what was held says so too, and the socket
+    /// leaves the room.
     pub(super) fn settle_in(
         &self,
         socket: &Arc<Socket>,
@@ -182,7 +182,7 @@ impl Sos {
         self.after_move(sos, &Moved { written: joined.written, announce_ms: joined.announce_ms, due_in: None });
     }
 
-    /// A member whose rights have changed: its entry gets the role that counts now, or it goes.
+    /// Joins again after the rights of a member have changed: its entry gets the role that counts now, or the member goes.
     pub(super) async fn rejoin(self: &Arc<Self>, socket: &Arc<Socket>, claims: &Claims, sos: &str) {
         match self.enter(socket, claims, sos, claims.names(sos), false).await {
             Ok(Entered::Joined { hold, position, .. }) => hold.release(&position),

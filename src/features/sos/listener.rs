@@ -1,4 +1,4 @@
-//! What the log tells the nodes themselves: admissions, removals, the end of an SOS; and the way back after a gap.
+//! What a node does when it reads control messages in the log (admissions, removals, the end of an SOS), and after a gap.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -21,13 +21,13 @@ use super::join::Entered;
 use super::kinds;
 use crate::rooms::pending::longer;
 
-/// How long the watchers' copy of an event may take.
+/// How long the copy of an event for watchers may take.
 const WATCHERS_COPY: Duration = Duration::from_secs(10);
 
 /// Members of a room that join again at once after Redis has lost it: those of a large one share a few snapshots.
 const PARALLEL_REJOINS: usize = 256;
 
-/// Handed to the scopes; it must not keep the feature alive.
+/// What the scopes call. It holds the feature weakly, so that it does not keep it alive.
 pub struct Listener(pub Weak<Sos>);
 
 #[derive(Default, Deserialize)]
@@ -103,8 +103,8 @@ impl ScopeListener for Listener {
 }
 
 impl Sos {
-    /// What the dead node was to send in a moment is sent. The first node that comes does it; the others find nothing to do. Its
-    /// lost members have their timer.
+    /// Sends what the dead node would have sent in a moment. The first node does it; the others find nothing to do. For the members
+    /// that were lost there is a timer.
     async fn take_over(self: &Arc<Self>, sos: &str) {
         let _permit = self.upkeep.takeovers.acquire().await;
         if let Err(error) = self.sweep_one(sos).await {
@@ -112,7 +112,7 @@ impl Sos {
         }
     }
 
-    /// The room is emptied. Who was here by grace alone has no reason to stay.
+    /// Empties the room. Sockets that were here only by their grace are checked again.
     fn ended(self: &Arc<Self>, scope: &ScopeId) {
         for member in self.scopes.members(scope) {
             let Some(caller) = caller(&member.socket) else { continue };
@@ -122,7 +122,7 @@ impl Sos {
                 tokio::spawn(async move { feature.check_grace(&socket).await });
             }
             if caller.is_watching() {
-                // The watchers' copy of the end is on its way, and is not for those who have had it from this room.
+                // The copy of the end for watchers is on its way. It is not for those who have had the event in this room.
                 let (feature, scope) = (self.clone(), scope.clone());
                 tokio::spawn(async move {
                     tokio::time::sleep(WATCHERS_COPY).await;
@@ -146,7 +146,7 @@ impl Sos {
 
     fn admitted(&self, scope: &ScopeId, control: &Control) {
         for member in self.of_user(scope, &control.user_id) {
-            // Dispatchers and admins have their rights by themselves.
+            // Dispatchers and admins need no admission.
             if let Some(caller) = caller(&member).filter(|caller| !caller.claims().role.sees_all()) {
                 self.scopes.set_role(scope, member.id(), &control.role);
                 caller.entered(&scope.id, &control.role);
@@ -159,7 +159,7 @@ impl Sos {
         members.filter(|member| *member.user == *user).map(|member| member.socket).collect()
     }
 
-    /// What is volatile may have been missed.
+    /// Sends the current value of what is volatile: it may have been missed.
     pub(super) async fn send_locations(&self, sos: &str, members: &[LocalMember]) {
         match sos_locations(self.redis(), sos).await {
             Ok(locations) => {
@@ -172,7 +172,7 @@ impl Sos {
         }
     }
 
-    /// Redis has forgotten what these members have seen, perhaps everything: they join again, and get the state.
+    /// Redis has lost a part of the log, or everything: these members join again and get the state.
     async fn rebuild(self: &Arc<Self>, sos: &str, members: Vec<LocalMember>) {
         let rejoins = stream::iter(members).map(|member| self.rebuild_one(sos, member.socket)).buffer_unordered(PARALLEL_REJOINS);
         if rejoins.fold(false, |any, one| async move { any | one }).await {
@@ -196,7 +196,7 @@ impl Sos {
                 }
                 Ok(Entered::Joined { state: None, hold, position }) => {
                     hold.release(&position);
-                    // A member by its token, and no state yet.
+                    // It is a member because its token names the SOS, and there is no state yet.
                     if let Err(SosError::NotFound | SosError::Forbidden) | Ok(()) = self.ensure(sos, &claims).await {
                         break;
                     }

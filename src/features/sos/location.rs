@@ -1,5 +1,5 @@
-//! Positions: stored on arrival, broadcast at most once a second per user and SOS. The pending fix lives in Redis; whoever
-//! comes first, this node's timer or another's sweep, sends the newest.
+//! Positions: stored on arrival, broadcast at most once a second per user and SOS. The pending fix is in Redis. The newest is sent
+//! when the window ends, by a timer of this node or by the sweep of another, whichever comes first.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,10 +16,10 @@ use super::error::{INVALID_LOCATION, SosError};
 use super::payload;
 use crate::rooms::coalesce::Windows;
 
-/// A client that sends once a second is now and then a little early. Its fix would be stored now and sent by a second call
-/// when the window ends; to wait until then makes one call of the two, and the broadcast is not a moment later.
+/// A client that sends once a second is sometimes a little early. Its fix would be stored now, and sent by a second call when the
+/// window ends. To wait until then needs one call, and the broadcast is not later.
 const EARLY: Duration = Duration::from_millis(50);
-/// A flush that fails is tried again, so often and after such waits; then it is the sweep's.
+/// How often, and after which waits, a flush that fails is tried again; after that the sweep does it.
 const FLUSH_TRIES: u32 = 6;
 const FLUSH_RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
@@ -104,7 +104,7 @@ impl Sos {
         self.config.throttle.as_millis() as u64
     }
 
-    /// Sends what is due of everybody's; what cannot be sent in one call is sent in the next, what is not due yet in time.
+    /// Sends all fixes that are due, in several calls if there are many, and sets a timer for the next.
     pub(super) async fn flush_due(self: &Arc<Self>, sos: &str) -> Result<(), SosError> {
         loop {
             let op = self.scopes.next_op();

@@ -1,5 +1,5 @@
-//! An SOS without a state: the SOS service is asked; while it does not answer, everybody with a token for the SOS gets in with
-//! a provisional one, which is completed as soon as there is a record. Contract § 3 "To the SOS service".
+//! Looks an SOS without a state up at the SOS service. While the service does not answer, users whose token names the SOS get
+//! in with a provisional state, which is completed as soon as there is a record. Contract § 3 "To the SOS service".
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -29,14 +29,14 @@ use crate::core::sync::lock;
 use crate::protocol::fields::{Bad, Fields};
 use crate::telemetry::due;
 
-/// Look-ups at the SOS service at once: those that somebody waits for, and repeated ones.
+/// How many look-ups run at once: those that a client waits for, and repeated ones.
 const PARALLEL_LOOKUPS: usize = 32;
 const PARALLEL_REPEATED_LOOKUPS: usize = 8;
-/// How long a client waits for the SOS service: for one call, and a little for a place among those of this node.
+/// How long a client waits for the SOS service: long enough for one call, and a little for a place among this node's calls.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// When to come again for a look-up for which no place was free.
 const BUSY: Duration = Duration::from_secs(1);
-/// So often the state of a busy room is read again before it is published as it is.
+/// How often the state of a busy room is read again before it is published as it is.
 const PUBLISH_TRIES: u32 = 10;
 
 /// A record of the SOS service, in the form that scripts take. Names as in the internal API; snake case counts too.
@@ -53,7 +53,7 @@ pub struct Read {
 impl Read {
     pub fn new(record: &Record) -> Self {
         let field = |names: [&str; 2]| names.iter().find_map(|name| record.get(*name)).filter(|value| !value.is_null());
-        // As strict as the internal API; but an incident is not refused for a field that nobody could read.
+        // As strict as the internal API. But a field that does not fit is left out: the incident is not refused for it.
         let given = |names: [&str; 2]| json!({ names[0]: field(names).cloned() }).to_string();
         let kind =
             |names: [&'static str; 2]| Fields::parse(&given(names)).and_then(|fields| or_told(payload::kind(&fields, names[0])));
@@ -89,14 +89,14 @@ impl Read {
 
 /// What the SOS service says of an SOS.
 type Found = Result<Arc<Record>, LookupError>;
-/// Held by who asks the service; when the last answer came, and what it was.
+/// Locked by the task that asks the service. When the last answer came, and what it was.
 type Turn = tokio::sync::Mutex<Option<(Instant, Found)>>;
 
 /// Look-ups of this node: one at a time for each SOS, and so many in all.
 pub struct Lookups {
-    /// The turn of each SOS, and how many wait for it. The entry goes with the last of them, be it answered or dropped.
+    /// The turn of each SOS, and how many wait for it. The last of them removes the entry, answered or dropped.
     turns: Mutex<HashMap<String, (Arc<Turn>, usize)>>,
-    /// Places for look-ups that somebody waits for, and for repeated ones.
+    /// Places for look-ups that a client waits for, and for repeated ones.
     places: Semaphore,
     repeated: Arc<Semaphore>,
 }
@@ -108,7 +108,7 @@ impl Default for Lookups {
     }
 }
 
-/// Somebody who waits for the turn of an SOS.
+/// A task that waits for the turn of an SOS.
 struct Waiting<'a> {
     lookups: &'a Lookups,
     sos: &'a str,
@@ -147,7 +147,7 @@ fn or_told<T>(field: Result<Option<T>, Bad>) -> Option<T> {
 }
 
 impl Sos {
-    /// Makes sure that there is a state, for somebody with rights.
+    /// Makes sure that there is a state, for a user with rights.
     pub(super) async fn ensure(self: &Arc<Self>, sos: &str, claims: &Claims) -> Result<(), SosError> {
         if !claims.names(sos) && !claims.role.sees_all() {
             return Err(SosError::Forbidden);
@@ -173,7 +173,7 @@ impl Sos {
         Ok(())
     }
 
-    /// Asks the service. Those who ask at once share one call, and nobody waits longer than one may take.
+    /// Asks the service. Those who ask at the same time share one call, and none waits longer than one call may take.
     async fn ask_service(&self, sos: &str) -> Found {
         let asked = Instant::now();
         let waiting = Waiting::new(&self.lookups, sos);
@@ -192,7 +192,7 @@ impl Sos {
         tokio::time::timeout(PATIENCE, found).await.unwrap_or(Err(LookupError::Unavailable))
     }
 
-    /// What follows on a state that was made, completed or touched: its timers, and the state itself for those who waited for it.
+    /// What follows when a state was made or completed: its timers are set, and the state goes to the members who waited for it.
     pub(super) async fn made(self: &Arc<Self>, sos: &str, made: &SosMade) {
         self.after(sos, &made.written);
         self.timer_set(sos, made.due_in);
@@ -203,12 +203,12 @@ impl Sos {
         }
     }
 
-    /// `sos:state` for the whole room. A member that has heard that somebody came shall not get a state after it that does not know of
-    /// that: if something was logged meanwhile, another one is taken.
+    /// Publishes `sos:state` to the whole room. A state must not be older than an event that a member has had before it: if
+    /// something was logged meanwhile, the state is read again.
     async fn publish_state(&self, sos: &str) -> Result<(), SosError> {
         for again in (0..PUBLISH_TRIES).rev() {
             let Some((snapshot, last)) = sos_share(self.redis(), sos).await? else { return Ok(()) };
-            // Nobody waited for it, or it is over and the room is empty.
+            // No member waits for it, or the SOS is over and its room is empty.
             if snapshot.sockets.is_empty() {
                 return Ok(());
             }
@@ -224,8 +224,8 @@ impl Sos {
         Ok(())
     }
 
-    /// Looks a provisional state up, if it is time. The nodes take turns. When to come again; `None`: there is nothing to look
-    /// up any more.
+    /// Looks a provisional state up, if it is this node's turn. Returns when to come again; `None`: there is nothing to look up any
+    /// more.
     pub(super) async fn look_up_again(self: &Arc<Self>, sos: &str) -> Result<Option<Duration>, SosError> {
         let every = self.config.lookup_every;
         if !self.ports.service.is_configured() {

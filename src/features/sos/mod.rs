@@ -6,8 +6,8 @@
 //! sweep, timers, look-ups ──┘        └─► outbox ─► SOS service      └─► watchers
 //! ```
 //!
-//! What can be told without Redis is pure ([`rules`], [`payload`], [`requests`]); the rest carries it out. This feature
-//! knows scopes and scripts; it never sees a transport, a packet or HTTP.
+//! What can be decided without Redis is pure ([`rules`], [`payload`], [`requests`]). This feature knows scopes and scripts; it
+//! never sees a transport or a packet, and HTTP only in its routes.
 
 pub mod auth;
 mod caller;
@@ -69,17 +69,17 @@ use presence::Changes;
 use sweep::Upkeep;
 use watch::Watchers;
 
-/// Nobody waits longer for an index that is only a hint.
+/// How long to wait for an index that is only a hint.
 const HINT_DEADLINE: Duration = Duration::from_secs(1);
-/// What an operator may set, and what is fixed by the contract.
+/// What an operator may set, and what the contract fixes.
 #[derive(Clone, Debug)]
 pub struct Config {
     pub retention: Retention,
-    /// Without an acknowledgement for so long, watchers and the SOS service are told.
+    /// After so long without an acknowledgement, watchers and the SOS service are told.
     pub ack_after: Duration,
     /// How long a lost connection may stay unannounced.
     pub offline_after: Duration,
-    /// Presence is announced at most once in so long in one SOS.
+    /// The presence of one SOS is announced at most once in so long.
     pub presence_window: Duration,
     /// How long an expired token still opens its own SOS; zero: not at all.
     pub token_grace: Duration,
@@ -144,7 +144,7 @@ pub struct Sos {
     config: Config,
     ports: Ports,
     clock: Clock,
-    /// What outlives this node: who is lost, who did not acknowledge, what is looked up again.
+    /// Durable timers: the grace of lost connections, missing acknowledgements, repeated look-ups.
     timers: Arc<Timers>,
     /// Every connected socket of the namespace.
     sockets: Mutex<HashMap<Box<str>, Arc<Socket>>>,
@@ -221,7 +221,7 @@ impl Sos {
         self.presence.losses.len()
     }
 
-    /// SOSs for which this node has something left to do, which any other may do in its place.
+    /// SOSs in which this node has unfinished work that any other node can do.
     pub fn unfinished(&self) -> Vec<String> {
         let mut left = self.presence.windows.keys();
         left.extend(self.outbox.workers.running());
@@ -230,7 +230,7 @@ impl Sos {
         left
     }
 
-    /// Does what a node that goes away has left to do.
+    /// Does the unfinished work of a node that stops.
     pub fn inherit(self: &Arc<Self>, sos: &str) {
         let (feature, sos) = (self.clone(), sos.to_owned());
         tokio::spawn(async move {
@@ -259,7 +259,7 @@ impl Sos {
         snapshot.to_json_within(self.config.state_bytes, |node| self.is_live(node))
     }
 
-    /// What follows on every write: deaf nodes are noticed, the deliverer is woken, watchers get their copies.
+    /// What follows every write: nodes that did not hear it are woken, the deliverer is woken, watchers get their copies.
     fn after(self: &Arc<Self>, sos: &str, written: &Written) {
         self.clock.learn(written.at);
         self.scopes.written(&kinds::scope(sos), written.heard, written.listeners);
@@ -271,7 +271,7 @@ impl Sos {
         }
     }
 
-    /// [`Sos::after`] a write that may have changed who is there.
+    /// [`Sos::after`] a write that may have changed the presence.
     fn after_move(self: &Arc<Self>, sos: &str, moved: &Moved) {
         self.after(sos, &moved.written);
         self.announce_in(sos, moved.announce_ms);

@@ -1,8 +1,8 @@
 //! Events for the SOS service: one leased deliverer for each SOS, in order, at least once, without end.
 //! Contract § 3 "To the SOS service".
 //!
-//! The entries are written by the same scripts as the changes; a deliverer is woken when there are some, and the sweep
-//! wakes one for what others have left. Nothing waits for it.
+//! The scripts that change something write the entries too, and then a deliverer is woken. The sweep wakes one for entries that
+//! another node has left. No client waits for a delivery.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::rooms::worker::{Turn, Work, Workers};
 use super::Sos;
 use super::ports::Delivery;
 
-/// Longer than the delivery of one entry may take, and renewed before each.
+/// The lease: longer than the delivery of one entry may take, and renewed before each.
 const LEASE_MS: u64 = 15_000;
 /// Entries read in one go.
 const HEAD: u32 = 16;
@@ -47,12 +47,12 @@ impl Work for Sos {
 }
 
 impl Sos {
-    /// There is something to deliver.
+    /// Wakes a deliverer: there is something to deliver.
     pub(super) fn deliver_soon(self: &Arc<Self>, sos: &str) {
         self.outbox.workers.wake(self, sos, self.config.backoff);
     }
 
-    /// Delivers the oldest entries, as far as it goes.
+    /// Delivers entries, the oldest first, until there are none or one fails.
     async fn deliver(&self, sos: &str) -> Turn {
         if !self.ports.service.is_configured() {
             return self.empty_outbox(sos).await;
@@ -67,14 +67,14 @@ impl Sos {
         };
         let started = tokio::time::Instant::now();
         for entry in entries {
-            // The lease shall outlast the call.
+            // The lease must last longer than the call.
             if started.elapsed() > Duration::from_millis(LEASE_MS / 3) {
                 return Turn::GoOn;
             }
             match self.deliver_one(sos, owner, &entry).await {
                 Turn::GoOn => {}
                 Turn::BackOff => {
-                    // While we wait, a node that reaches the service may try.
+                    // While this node waits, another one that reaches the service may try.
                     let _ = outbox_release(self.redis(), sos, owner).await;
                     return Turn::BackOff;
                 }
@@ -84,7 +84,7 @@ impl Sos {
         Turn::GoOn
     }
 
-    /// There is nobody to deliver to. The stream is emptied, not deleted: the scripts want its key to be there.
+    /// There is no service to deliver to. The stream is emptied but not deleted, since the scripts need its key.
     async fn empty_outbox(&self, sos: &str) -> Turn {
         let key = sos_keys::outbox(sos);
         match self.redis().command_idempotent(cmd("XTRIM").arg(&key).arg("MAXLEN").arg(0).to_owned(), &key).await {

@@ -1,4 +1,5 @@
-//! Reads the payloads of clients' events ([`incoming`](super::wire::incoming)), with the exact code of what is wrong. Contract § 3. Pure.
+//! Reads the payloads of clients' events ([`incoming`](super::wire::incoming)), with the exact code of what is wrong.
+//! Contract § 3. Pure.
 
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -21,11 +22,11 @@ pub const MAX_NOTE: usize = 1000;
 pub const MAX_KIND: usize = 128;
 /// Characters of each field of an address, or of one that is a text.
 pub const MAX_ADDRESS: usize = 200;
-/// Bytes of an address as JSON: it may have so many fields.
+/// Bytes of an address as JSON, whatever fields it has.
 const MAX_ADDRESS_JSON: usize = 4096;
 /// Characters of a client's own id of a write.
 pub const MAX_CLIENT_MESSAGE_ID: usize = 64;
-/// Bytes of one position with all that belongs to it.
+/// Bytes of one position, as JSON.
 pub const MAX_FIX: usize = 16_384;
 /// Points of one `location:batch`.
 pub const MAX_POINTS: usize = 500;

@@ -1,6 +1,6 @@
-//! What this feature asks of its surroundings: who a token stands for, and what the SOS service knows.
+//! What this feature needs from outside: who a token stands for, and what the SOS service knows.
 //!
-//! Both are traits, so that everything here can be tried without keys and without a service.
+//! Both are traits, so that the feature can be tested without keys and without a service.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Who is there: `user:presence`, `lastSeen`, and the grace before a lost connection is announced.
+//! Presence: `user:presence`, `lastSeen`, and the grace before a lost connection is announced.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,19 +22,19 @@ use crate::rooms::pending::longer;
 use crate::rooms::presence::Connection;
 use crate::rooms::share::Shared;
 
-/// The index of users is a hint: nobody waits longer for it.
+/// How long to wait for the index of users, which is only a hint.
 const HINT_DEADLINE: Duration = Duration::from_secs(1);
-/// Sockets that say nothing but pongs are noted so often; presence lives for an hour.
+/// How often sockets are noted that send only pongs; an entry of `user:presence` lives for an hour.
 const QUIET_MS: u64 = 20 * 60 * 1000;
-/// A lost connection that cannot be written is written later, so often at first, then more seldom.
+/// The waits before a lost connection that could not be written is written again: the first and the longest.
 const LOST_RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
-/// Then its node's lease tells others that it is gone; the state may have ended too.
+/// How often that is tried. After that the node's lease tells others that its connections are gone.
 const LOST_TRIES: u32 = 120;
-/// An announcement that fails is tried again, so often; then it is left to the sweep.
+/// How often an announcement that fails is tried again; after that the sweep does it.
 const ANNOUNCE_TRIES: u32 = 6;
 const ANNOUNCE_RETRY: (Duration, Duration) = (Duration::from_millis(100), LOST_RETRY.1);
 
-/// What this node does about who comes and goes.
+/// What this node is about to do for presence.
 pub struct Changes {
     /// SOSs whose presence is announced when the window ends.
     pub windows: Windows<String>,
@@ -51,7 +51,7 @@ impl Default for Changes {
     }
 }
 
-/// A place in an SOS whose connection is lost.
+/// A membership of an SOS whose connection is lost.
 pub struct Lost {
     pub sid: String,
     pub user: String,
@@ -67,7 +67,7 @@ impl Sos {
     }
 
     pub(super) fn unregister(&self, socket: &Socket) {
-        // One that its client has got back here has the same id.
+        // A socket that was recovered on this node has the same id, and stays.
         let mut sockets = lock(&self.sockets);
         if sockets.get(socket.id()).is_some_and(|known| std::ptr::eq(&raw const **known, socket)) {
             sockets.remove(socket.id());
@@ -84,7 +84,7 @@ impl Sos {
         let _ = tokio::time::timeout(HINT_DEADLINE, set).await;
     }
 
-    /// The socket is gone.
+    /// Notes that the socket is gone.
     pub(super) async fn unseen(&self, socket: &Socket, claims: &Claims) {
         let node = self.scopes.node();
         let remove = presence_remove(self.redis(), &claims.user_id, socket.id(), &node, socket.epoch());
@@ -109,7 +109,7 @@ impl Sos {
                 session_epoch: socket.epoch(),
             };
             let touched = tokio::time::timeout(HINT_DEADLINE, scope_touch(self.redis(), &scope(&sos), &[member])).await;
-            // Redis has lost the entry: the room shall not.
+            // Redis has lost the entry, so the socket joins again.
             if let Ok(Ok(lost)) = touched
                 && !lost.is_empty()
                 && caller.role_in(&sos).is_some()
@@ -119,7 +119,7 @@ impl Sos {
         }
     }
 
-    /// Those who have long said nothing but pongs are still there.
+    /// Notes sockets that have long sent only pongs: they are still there.
     pub(super) async fn note_the_quiet(self: &Arc<Self>) {
         let sockets: Vec<_> = lock(&self.sockets).values().cloned().collect();
         for socket in sockets {
@@ -130,7 +130,7 @@ impl Sos {
         }
     }
 
-    /// A membership whose connection is lost. Nothing is announced before the grace is over.
+    /// Ends a membership whose connection is lost. Nothing is announced before the grace is over.
     pub(super) fn lose(self: &Arc<Self>, socket: &Arc<Socket>, claims: &Claims, sos: &str) {
         self.scopes.leave(&scope(sos), socket);
         self.lost(Lost {
@@ -143,7 +143,7 @@ impl Sos {
         });
     }
 
-    /// [`Sos::lose`] of a place that may have been another node's.
+    /// [`Sos::lose`] of a membership that may have been another node's.
     pub(super) fn lost(self: &Arc<Self>, lost: Lost) {
         let weak = Arc::downgrade(self);
         let (op, mut lost_at) = (self.scopes.next_op(), None);
@@ -189,8 +189,8 @@ impl Sos {
         self.config.presence_window.as_millis() as u64
     }
 
-    /// Announces what has changed when the presence window ends: one timer for each SOS on this node. Should it not come to
-    /// it, the next change does, or the node that takes over.
+    /// Announces what has changed when the presence window ends, by one timer for each SOS on this node. If this node cannot, the
+    /// next change or another node announces it.
     pub(super) fn announce_in(self: &Arc<Self>, sos: &str, wait_ms: Option<u64>) {
         let Some(wait) = wait_ms.map(Duration::from_millis) else { return };
         let weak = Arc::downgrade(self);

@@ -1,5 +1,5 @@
-//! A socket that its client has got back, or that has come from another node: into its rooms again, unannounced, and what a
-//! caller is on the way between two nodes.
+//! A socket that was recovered, or that has moved here from another node: it joins its rooms again, unannounced. And what is kept
+//! with a socket, as it travels between two nodes.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use super::presence::Lost;
 use super::watch::member;
 use super::{HINT_DEADLINE, Sos, kinds, rules};
 
-/// Whose a socket is.
+/// The user and role of a socket.
 pub fn identity(caller: &Caller) -> Identity {
     let claims = caller.claims();
     Identity { user: claims.user_id.to_string(), role: claims.role.as_str().into(), expires: claims.expires_at }
@@ -53,7 +53,7 @@ fn failed(error: RedisError) -> NotRejoined {
 }
 
 impl Sos {
-    /// A member again, with this node and epoch; nobody is told, unless it was announced as gone meanwhile.
+    /// Makes the socket a member again, under this node and epoch. It is announced only if it was announced as gone meanwhile.
     pub(super) async fn rejoin_recovered(self: Arc<Self>, scope: ScopeId, socket: Arc<Socket>) -> Result<Rejoined, NotRejoined> {
         let caller = caller(&socket).ok_or(NotRejoined::Refused)?;
         let claims = caller.claims();
@@ -89,13 +89,13 @@ impl Sos {
         }
     }
 
-    /// Whether there is still a place for this socket in an SOS: what [`sos_join`] would say, before anything is held.
+    /// Whether this socket may still join an SOS: what [`sos_join`] would say, before anything is held.
     async fn may_return(&self, socket: &Socket, claims: &Claims, sos: &str) -> Result<bool, NotRejoined> {
         let standing = sos_standing(self.redis(), sos, actor(claims, sos, socket.id())).await.map_err(failed)?;
         Ok(standing.map_or(claims.names(sos), |standing| standing.role.is_some() && !standing.ended))
     }
 
-    /// What the socket missed is queued; what is volatile it gets as it is now.
+    /// Called when what the socket missed is queued. What is volatile is sent as it is now.
     pub(super) async fn resumed(self: Arc<Self>, socket: Arc<Socket>) {
         let Some(caller) = caller(&socket) else { return };
         self.register(&socket);
@@ -107,13 +107,13 @@ impl Sos {
             let member = LocalMember { socket: socket.clone(), user: (&*claims.user_id).into(), role: role.as_str().into() };
             self.send_locations(&sos, &[member]).await;
         }
-        // The link may have been cut before the first join was written.
+        // The connection may have been lost before the first join was written.
         if let Some(sos) = claims.sos_id.as_deref().filter(|sos| caller.role_in(sos).is_none()) {
             self.enter_named(&socket, &claims, sos).await;
         }
     }
 
-    /// A connection that its client did not get back: its places are lost.
+    /// A connection that was not recovered: its memberships end as lost.
     pub(super) async fn abandoned(self: Arc<Self>, gone: Abandoned) {
         let Abandoned { sid, user, role, node, epoch, rooms } = &gone;
         for room in rooms {

@@ -1,4 +1,4 @@
-//! The rules of an SOS that can be told without Redis: roles, statuses, and who may send what. Contract § 3.
+//! The rules of an SOS that need no Redis: roles, statuses, and who may send what. Contract § 3.
 //!
 //! What depends on an incident's state (transitions, admissions, membership) is decided by the scripts, in the same step
 //! as the effect; what is here is refused before a script runs.
@@ -30,7 +30,7 @@ pub fn is_final(status: &str) -> bool {
     matches!(status, "cancelled" | "rejected" | "fake" | "closed")
 }
 
-/// What an event asks of its sender.
+/// Who may send an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rule {
     pub event: &'static str,

@@ -75,7 +75,7 @@ pub struct Listed {
 pub struct Presence {
     pub user_id: String,
     pub online: bool,
-    /// ms since 1970; null for a user nobody has seen within the hour.
+    /// ms since 1970; null for a user that was not seen within the hour.
     pub last_seen: Option<u64>,
     pub sockets: usize,
 }
@@ -102,7 +102,7 @@ impl Sos {
         let (op, timers) = (self.op(&op, ""), self.first_timers());
         let made = sos_create(self.redis(), &new.sos_id, op, record, fix.as_ref(), timers).await?;
         self.made(&new.sos_id, &made).await;
-        // Gone again at once: a failover has taken it back.
+        // If it is gone already, a failover has taken it back.
         let snapshot = sos_snapshot(self.redis(), &new.sos_id).await?.ok_or(SosError::Unconfirmed)?;
         Ok(Created { created: made.created, state: self.state_json(&snapshot) })
     }
@@ -201,7 +201,7 @@ impl Sos {
         Ok(listed)
     }
 
-    /// `GET /internal/realtime/users/:userId/presence`, also for users nobody knows.
+    /// `GET /internal/realtime/users/:userId/presence`, also for unknown users.
     pub async fn user_presence(&self, user: &str) -> Result<Presence, SosError> {
         let presence = presence_read(self.redis(), user).await?;
         let sockets = presence.sockets.iter().filter(|socket| self.is_live(&socket.node)).count();

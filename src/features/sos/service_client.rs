@@ -70,7 +70,7 @@ impl SosService {
     /// # Errors
     /// [`LookupError::NotFound`] on 404 only; anything else that is no record is [`LookupError::Unavailable`].
     pub async fn lookup(&self, sos_id: &str, request_id: &str) -> Result<Record, LookupError> {
-        // An id of ours cannot change the path; one that could is nobody's incident.
+        // A valid id cannot change the path; with any other there is no incident.
         if !ids::is_scope_id(sos_id) {
             return Err(LookupError::NotFound);
         }

@@ -38,7 +38,7 @@ pub struct Settings {
     pub sweep_every: Duration,
     /// After so long a lost connection is announced as offline.
     pub offline_after: Duration,
-    /// Who is there is announced at most once in so long in one incident.
+    /// The presence of one incident is announced at most once in so long.
     pub presence_window: Duration,
     /// How long an expired token still opens its own incident; zero: not at all.
     pub token_grace: Duration,

@@ -45,7 +45,7 @@ impl Sos {
         let (weak, every, now) = (Arc::downgrade(self), self.config.sweep_every, self.upkeep.sweep_now.clone());
         tokio::spawn(async move {
             loop {
-                // Nodes that started together shall not sweep together.
+                // So that nodes which started together do not sweep together.
                 let spread = rand::rng().random_range(0.75..1.25);
                 let _ = tokio::time::timeout(every.mul_f64(spread), now.notified()).await;
                 let Some(feature) = weak.upgrade() else { return };
@@ -107,7 +107,7 @@ impl Sos {
         Ok(())
     }
 
-    /// Tells watchers and the SOS service, once, if nobody has acknowledged in time. Returns when to ask again.
+    /// Tells watchers and the SOS service, once, if the SOS was not acknowledged in time. Returns when to ask again.
     pub(super) async fn check_acknowledgement(self: &Arc<Self>, sos: &str) -> Result<Option<Duration>, SosError> {
         let (op, deadline) = (self.scopes.next_op(), self.config.ack_after.as_millis() as u64);
         Ok(match sos_unacknowledged(self.redis(), sos, self.op(&op, ""), deadline).await? {

@@ -110,7 +110,7 @@ impl Sos {
         if rules::may(claims.role, event) { Ok(claims) } else { Err(EventError::new(Code::FORBIDDEN, "for dispatchers")) }
     }
 
-    /// Ends a watcher's membership. An entry in Redis that cannot be ended now does no harm: the room is read by nobody.
+    /// Ends a watcher's membership. An entry in Redis that cannot be ended now does no harm: that list is never read.
     pub(super) async fn unwatch(self: &Arc<Self>, socket: &Arc<Socket>, claims: &Claims) {
         let scope = kinds::watch();
         self.scopes.leave(&scope, socket);

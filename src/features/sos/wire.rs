@@ -12,7 +12,7 @@ use serde_json::{Number, Value};
 
 use crate::rooms::history::Kept;
 
-/// `sos:init` to the room: somebody has come.
+/// `sos:init` to the room: a user has joined.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UserJoined {

@@ -106,7 +106,7 @@ pub struct Batched {
     pub written: Written,
 }
 
-/// Fixes that one script takes: nobody else is served meanwhile.
+/// Fixes that one script takes: Redis serves no other call meanwhile.
 const PART: usize = 64;
 
 /// `location:batch`: the valid points, in any order; also after the end, while the state lasts.
@@ -178,7 +178,7 @@ impl Batched {
 pub struct Flushed {
     /// How many users' newest fixes were sent.
     pub sent: u32,
-    /// Somebody else's window ends in so many ms.
+    /// The window of another user ends in so many ms.
     pub next_ms: Option<u64>,
     pub written: Written,
 }
@@ -232,11 +232,11 @@ pub struct Track {
     pub next: Option<u64>,
 }
 
-/// Points that one script reads, and bytes of them after which it stops: nobody else is served meanwhile.
+/// Points that one script reads, and bytes of them after which it stops: Redis serves no other call meanwhile.
 const TRACK_PART: (u32, u64) = (512, 256 * 1024);
 /// Bytes of one page of the track; it ends early then.
 const TRACK_BYTES: usize = 4 * 1024 * 1024;
-/// Points of one millisecond that a page tells beyond its limit. Nobody has so many devices; the rest is left out.
+/// Points of one millisecond that a page has beyond its limit. No user has so many devices; the rest is left out.
 const TRACK_SAME: usize = 2000;
 
 /// The stored fixes with `from ≤ fix time ≤ to`; `None` if there is no state. Fixes of one millisecond are not split.

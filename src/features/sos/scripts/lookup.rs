@@ -10,9 +10,9 @@ use crate::redis::script::{Args, Eval, Reply, script};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LookupTurn {
-    /// Ask the service now; nobody else does.
+    /// Ask the service now; no other node does.
     Taken,
-    /// The next turn comes then, or nobody is in it for whom to ask.
+    /// Come again then: this turn is not due, or the SOS has no members.
     In(Duration),
     /// There is nothing to look up (any more).
     Over,

@@ -32,9 +32,9 @@ pub struct SosMade {
 /// When the timers of an SOS that is made are due.
 #[derive(Debug, Clone, Copy)]
 pub struct FirstTimers {
-    /// Somebody should have acknowledged it by then.
+    /// It should be acknowledged by then.
     pub ack: Duration,
-    /// A provisional one is looked up again; `None`: there is nobody to ask.
+    /// A provisional one is looked up again; `None`: there is no service.
     pub lookup: Option<Duration>,
 }
 

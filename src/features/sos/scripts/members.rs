@@ -1,4 +1,4 @@
-//! Who is in an SOS, and by what right: joins, leaves, presence, admissions. Contract § 3 "Rights".
+//! The members of an SOS: joins, leaves, presence, rights, admissions. Contract § 3 "Rights".
 
 use std::time::Duration;
 
@@ -58,7 +58,7 @@ pub struct SosJoined {
 
 /// Joins, registers the node as a listener, announces `sos:init` (in a small room) and `presence:update` once per socket.
 ///
-/// It does not wait for a replica: with one that hangs nobody could connect any more, while a join that a failover took back
+/// It does not wait for a replica: if one hangs, no client could connect any more, while a join that a failover took back
 /// is repaired by the member's next heartbeat ([`scope_touch`](super::scope::scope_touch)).
 pub async fn sos_join<E: Eval>(
     redis: &E,
@@ -108,7 +108,7 @@ pub async fn sos_share<E: Eval>(redis: &E, sos: &str) -> Result<Option<(SosSnaps
     Ok(if reply.left() == 0 { None } else { Some((SosSnapshot::read(sos, &mut reply)?, reply.parsed()?)) })
 }
 
-/// A write that may have changed who is there.
+/// A write that may have changed the presence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moved {
     pub written: Written,
@@ -186,9 +186,9 @@ fn moved(written: Written, reply: &mut Reply) -> Result<Moved, BadReply> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Announced {
-    /// `None`: nobody's presence changed.
+    /// `None`: no presence has changed.
     pub written: Option<Written>,
-    /// Somebody else will be due then: the timer is set to it.
+    /// Another user will be due then: the timer is set to it.
     pub next: Option<Duration>,
     /// Presence is to be announced in so many ms, by [`sos_announce`].
     pub announce_ms: Option<u64>,

@@ -50,7 +50,7 @@ pub use watch::*;
 pub struct Written {
     /// How many subscribers heard the (least heard) message; `None` if nothing was published.
     pub heard: Option<u32>,
-    /// How many nodes are registered as listeners. More than `heard`: somebody is deaf and should be nudged.
+    /// How many nodes are registered as listeners. More than `heard`: a node did not hear it, and is to be woken.
     pub listeners: u32,
     /// Entries in the SOS's outbox, if this call appended to it, else 0. Above 0: wake the deliverer.
     pub outbox: u64,
@@ -115,7 +115,7 @@ fn refusal(outcome: &str) -> Option<Refused> {
     })
 }
 
-/// Who asks. Roles are lower case: `citizen`, `rescuer`, `dispatcher`, `admin`, `system`.
+/// The user of a call. Roles are lower case: `citizen`, `rescuer`, `dispatcher`, `admin`, `system`.
 #[derive(Debug, Clone, Copy)]
 pub struct Actor<'a> {
     pub user: &'a str,

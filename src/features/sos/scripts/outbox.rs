@@ -28,7 +28,7 @@ pub enum OutboxHead {
     Busy { for_ms: u64 },
 }
 
-/// Bytes of entries that are read at once: nobody else is served meanwhile.
+/// Bytes of entries that are read at once: Redis serves no other call meanwhile.
 const HEAD_BYTES: u64 = 256 * 1024;
 
 /// Takes or renews the lease of this outbox and reads its oldest entries, at most `limit`, and fewer if they are large.

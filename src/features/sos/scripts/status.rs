@@ -107,7 +107,7 @@ pub enum Unacknowledged {
     Done,
 }
 
-/// Announces `sos:unacknowledged`, once, if nobody acknowledged within `deadline_ms` of the beginning.
+/// Announces `sos:unacknowledged`, once, if it was not acknowledged within `deadline_ms` of the beginning.
 pub async fn sos_unacknowledged<E: Eval>(redis: &E, sos: &str, op: Op<'_>, deadline_ms: u64) -> Result<Unacknowledged, E::Error> {
     let args = head(op, sos, HUB).int(deadline_ms).done();
     let mut reply = Reply::new(UNACKNOWLEDGED.name, redis.eval(&UNACKNOWLEDGED, keys_with_due(sos), args).await?)?;

@@ -141,20 +141,20 @@ impl LocalScope {
 
     /// The position up to which everything has been queued to the members.
     pub fn place(&self) -> Option<Position> {
-        lock(&self.inner).known_place()
+        lock(&self.inner).known_position()
     }
 
     /// The position up to which everything has been queued to this member; `None` while messages are held.
     pub fn place_at(&self, socket: &Socket) -> Option<Position> {
         let inner = lock(&self.inner);
         let holds = inner.members.get(socket).is_some_and(|member| member.held.is_some());
-        if holds { None } else { inner.known_place() }
+        if holds { None } else { inner.known_position() }
     }
 
     /// A position from a script. If it is in the present log, the epoch's string is shared.
     pub fn place_of(&self, place: &Position) -> Position {
         let mut inner = lock(&self.inner);
-        inner.sequence.born(&place.epoch);
+        inner.sequence.created(&place.epoch);
         inner.place_of(place)
     }
 
@@ -234,9 +234,9 @@ impl LocalScope {
         if inner.phase != Phase::Filling || inner.generation != generation {
             return true;
         }
-        inner.settle_the_past(&self.id, &log, outcome);
+        inner.deliver_waiting_of_former_log(&self.id, &log, outcome);
         if log.epoch.is_empty() {
-            inner.sequence.await_birth();
+            inner.sequence.await_creation();
         } else if log.reset || inner.sequence.epoch().is_empty() {
             // A reset comes with the whole new log, or with nothing.
             let from = if log.entries.is_empty() { log.last } else { StreamId::default() };
@@ -296,7 +296,7 @@ impl Inner {
 
     /// The waiting messages of a log that is gone. Those of the log that this node followed are delivered, since no log has
     /// them any more; those of another epoch that came before the read are dropped.
-    fn settle_the_past(&mut self, scope: &ScopeId, log: &Log, outcome: &mut Outcome) {
+    fn deliver_waiting_of_former_log(&mut self, scope: &ScopeId, log: &Log, outcome: &mut Outcome) {
         let marked = self.waiting.marked();
         for (at, envelope) in self.waiting.take().into_iter().enumerate() {
             let cursor = self.sequence.cursor();
@@ -344,8 +344,8 @@ impl Inner {
         self.members.deliver(scope, &delivery, outcome);
     }
 
-    fn known_place(&self) -> Option<Position> {
-        (!self.sequence.epoch().is_empty() && !self.sequence.is_unborn()).then(|| self.place())
+    fn known_position(&self) -> Option<Position> {
+        (!self.sequence.epoch().is_empty() && !self.sequence.awaits_creation()).then(|| self.place())
     }
 
     fn place(&self) -> Position {

@@ -48,28 +48,28 @@ impl Sequence {
     }
 
     /// The scope does not exist: this node will receive its log from the start.
-    pub fn await_birth(&mut self) {
+    pub fn await_creation(&mut self) {
         self.reset(UNBORN.into(), StreamId::default());
     }
 
-    pub fn is_unborn(&self) -> bool {
+    pub fn awaits_creation(&self) -> bool {
         *self.epoch == *UNBORN
     }
 
     /// The scope exists now, under this epoch. Nothing changes if that was known.
-    pub fn born(&mut self, epoch: &str) {
-        if self.is_unborn() {
+    pub fn created(&mut self, epoch: &str) {
+        if self.awaits_creation() {
             self.reset(epoch.into(), StreamId::default());
         }
     }
 
     /// Decides what to do with a message. If it is to be delivered, moves the cursor.
     pub fn judge(&mut self, epoch: &[u8], prev: StreamId, id: Option<StreamId>) -> Verdict {
-        if self.is_unborn()
+        if self.awaits_creation()
             && prev == StreamId::default()
             && let Ok(epoch) = std::str::from_utf8(epoch)
         {
-            self.born(epoch);
+            self.created(epoch);
         }
         if epoch != self.epoch.as_bytes() {
             return Verdict::Gap;
@@ -182,15 +182,15 @@ mod tests {
     #[test]
     fn a_log_that_begins_after_the_listening_is_heard_from_its_beginning() {
         let mut sequence = Sequence::default();
-        sequence.await_birth();
+        sequence.await_creation();
         assert_eq!(sequence.judge(EPOCH, at(10), Some(at(20))), Verdict::Gap, "its beginning was not heard");
         assert_eq!(sequence.judge(EPOCH, at(0), Some(at(10))), Verdict::Deliver);
         assert_eq!((&**sequence.epoch(), sequence.cursor()), (NAME, at(10)));
-        sequence.born("e2");
-        assert_eq!(&**sequence.epoch(), NAME, "it is born once");
+        sequence.created("e2");
+        assert_eq!(&**sequence.epoch(), NAME, "it is created once");
 
-        sequence.await_birth();
-        sequence.born(NAME);
+        sequence.await_creation();
+        sequence.created(NAME);
         assert_eq!(sequence.judge(EPOCH, at(0), None), Verdict::Deliver, "volatile, before anything was logged");
         assert_eq!(sequence.judge(EPOCH, at(10), Some(at(20))), Verdict::Gap);
     }

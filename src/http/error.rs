@@ -6,7 +6,7 @@ use hyper::header::{ALLOW, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::guards::{Overdrawn, rate};
+use super::guards::{TooManyRequests, rate};
 use super::json as respond_json;
 use crate::auth::AuthError;
 use crate::engineio::Body;
@@ -58,7 +58,7 @@ pub enum HttpError {
     /// A token of a user that is too long to be read.
     TokenTooLong,
     /// More requests than the caller may send to this route, or more failed authentications than its address may have.
-    RateLimited(Overdrawn),
+    RateLimited(TooManyRequests),
     /// Something that the answer depends on cannot be reached.
     Unavailable,
     /// What a feature refuses.
@@ -129,9 +129,9 @@ impl HttpError {
             Self::Unavailable | Self::Problem(Problem { retry: true, .. }) => {
                 headers.insert(RETRY_AFTER, 1.into());
             }
-            Self::RateLimited(overdrawn) => {
-                headers.insert(RETRY_AFTER, rate::seconds(overdrawn.retry_after));
-                rate::tell(headers, overdrawn.limit, 0, overdrawn.reset);
+            Self::RateLimited(refused) => {
+                headers.insert(RETRY_AFTER, rate::seconds(refused.retry_after));
+                rate::tell(headers, refused.limit, 0, refused.reset);
             }
             Self::MethodNotAllowed { allow } => {
                 if let Ok(allow) = HeaderValue::from_str(allow) {
@@ -232,7 +232,7 @@ mod tests {
             HttpError::InvalidSignature,
             HttpError::Unavailable,
             HttpError::NotConfigured { setting: "X" },
-            HttpError::RateLimited(Overdrawn { limit: 1, retry_after: wait, reset: wait }),
+            HttpError::RateLimited(TooManyRequests { limit: 1, retry_after: wait, reset: wait }),
             HttpError::Problem(Problem::new(StatusCode::CONFLICT, "TAKEN", "it is taken")),
         ];
         for error in errors {

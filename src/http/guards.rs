@@ -22,7 +22,7 @@ use crate::settings::{Cidr, Origins, Settings};
 use crate::telemetry::RequestId;
 
 pub use bearer::bearer;
-pub use failures::{FailedAuth, Overdrawn};
+pub use failures::{FailedAuth, TooManyRequests};
 pub use internal::{InternalDoor, X_INTERNAL_TOKEN};
 pub use rate::{Quota, RateLimits};
 

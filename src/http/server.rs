@@ -1,4 +1,4 @@
-//! The accept loop: plain HTTP/1.1 over TCP. TLS is the balancer's.
+//! The accept loop: plain HTTP/1.1 over TCP. The balancer terminates TLS.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -24,20 +24,20 @@ use crate::net::{Budget, HeadBytes, LONGEST_HEAD, Patience, Stream, descriptors,
 use crate::settings::Cidr;
 use crate::telemetry::due;
 
-/// Connections that are told at once why they are refused; further ones are just closed.
-const MOST_FAREWELLS: usize = 32;
-/// How long one of them may take to read it.
-const FAREWELL: Duration = Duration::from_secs(1);
+/// Refused connections that get an answer at the same time; further ones are just closed.
+const REFUSALS_AT_ONCE: usize = 32;
+/// How long a client may take to read that answer.
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What connections may cost while HTTP is spoken on them. A WebSocket is bounded by the engine.
+/// The limits of HTTP connections. The engine limits WebSockets.
 #[derive(Clone, Debug)]
 pub struct Limits {
     pub budget: Arc<Budget>,
     pub patience: Patience,
-    /// Connections of one subscriber. Those of trusted proxies are not bounded.
+    /// Connections of one subscriber. Those of trusted proxies are not limited.
     pub per_address: usize,
     pub trusted_proxies: Vec<Cidr>,
-    /// Descriptors that clients may use, whatever for.
+    /// File descriptors that clients may use.
     pub descriptors: usize,
 }
 
@@ -83,11 +83,11 @@ pub async fn serve_engine(listener: TcpListener, engine: Arc<Engine>, stop: Canc
     serve(listener, Arc::new(EngineService(engine)), limits, stop).await;
 }
 
-/// Accepts connections until `stop`, and returns when those that are open have ended with the request that they are at.
-/// WebSockets live on their own.
+/// Accepts connections until `stop`, then waits until each open connection has finished its present request. WebSockets are
+/// separate tasks.
 pub async fn serve(listener: TcpListener, service: Arc<impl Service>, limits: Limits, stop: CancellationToken) {
     let connections = TaskTracker::new();
-    let (places, farewells) = (Arc::new(Places::default()), Arc::new(Semaphore::new(MOST_FAREWELLS)));
+    let (open, refusals) = (Arc::new(OpenConnections::default()), Arc::new(Semaphore::new(REFUSALS_AT_ONCE)));
     let shared = Arc::new(Shared { service, limits, stop });
     let Shared { limits, stop, .. } = &*shared;
     loop {
@@ -96,23 +96,23 @@ pub async fn serve(listener: TcpListener, service: Arc<impl Service>, limits: Li
             () = stop.cancelled() => break,
         };
         match accepted {
-            Ok((stream, peer)) => match places.take(limits, &stream, peer.ip()) {
-                Ok(place) => {
-                    connections.spawn(connection(stream, peer, shared.clone(), place));
+            Ok((stream, peer)) => match open.take(limits, &stream, peer.ip()) {
+                Ok(permit) => {
+                    connections.spawn(connection(stream, peer, shared.clone(), permit));
                 }
                 Err(why) => {
                     if let Some(times) = due(why) {
                         tracing::warn!(times, address = %peer.ip(), open = connections.len(), "connections are refused: {why}");
                     }
-                    if let Ok(turn) = farewells.clone().try_acquire_owned() {
+                    if let Ok(turn) = refusals.clone().try_acquire_owned() {
                         tokio::spawn(async move {
-                            let _ = tokio::time::timeout(FAREWELL, refuse(stream, why)).await;
+                            let _ = tokio::time::timeout(REFUSAL_TIMEOUT, refuse(stream, why)).await;
                             drop(turn);
                         });
                     }
                 }
             },
-            // Out of file descriptors after all: the backlog holds the clients until some are free again.
+            // No file descriptor is free: clients wait in the backlog.
             Err(error) => {
                 if let Some(times) = due("cannot accept") {
                     tracing::warn!(times, %error, "cannot accept a connection");
@@ -133,12 +133,12 @@ struct Shared<S> {
     stop: CancellationToken,
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared<impl Service>>, place: Place) {
+async fn connection(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared<impl Service>>, permit: ConnectionPermit) {
     let _ = stream.set_nodelay(true);
     let Shared { service, limits: Limits { budget, patience, .. }, stop } = &*shared;
     let closed = Arc::new(Notify::new());
     let close = closed.clone();
-    let hold = budget.hold("a connection", place.subscriber, move || close.notify_one());
+    let hold = budget.hold("a connection", permit.subscriber, move || close.notify_one());
     let (head, has_asked) = (HeadBytes::default(), Arc::new(AtomicBool::new(false)));
     let stream = Stream::new(stream, hold, head.clone(), patience.write);
     let asked = has_asked.clone();
@@ -172,10 +172,10 @@ async fn connection(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared<impl
             let _ = connection.await;
         }
     }
-    drop(place);
+    drop(permit);
 }
 
-/// Answers a request that is not read.
+/// Answers a request without reading it.
 async fn refuse(mut stream: TcpStream, why: &str) {
     let seconds = rand::random_range(1..=5);
     let body = format!(r#"{{"code":4,"message":"{why}"}}"#);
@@ -185,23 +185,23 @@ async fn refuse(mut stream: TcpStream, why: &str) {
         body.len()
     );
     if stream.write_all(answer.as_bytes()).await.is_ok() && stream.shutdown().await.is_ok() {
-        // Bytes that nobody has read when the socket is closed would reset the connection, and the answer with it.
+        // Closing a socket with unread bytes would reset the connection, and the client would lose the answer.
         while stream.read(&mut [0; 1_024]).await.is_ok_and(|count| count > 0) {}
     }
 }
 
-/// The connections on which HTTP is spoken, by subscriber.
+/// How many HTTP connections each subscriber has open.
 #[derive(Default)]
-struct Places(Mutex<HashMap<IpAddr, usize>>);
+struct OpenConnections(Mutex<HashMap<IpAddr, usize>>);
 
-/// Of one connection; given back when dropped.
-struct Place {
-    places: Arc<Places>,
+/// One of the open connections; released when dropped.
+struct ConnectionPermit {
+    open: Arc<OpenConnections>,
     subscriber: Option<IpAddr>,
 }
 
-impl Places {
-    fn take(self: &Arc<Self>, limits: &Limits, stream: &TcpStream, peer: IpAddr) -> Result<Place, &'static str> {
+impl OpenConnections {
+    fn take(self: &Arc<Self>, limits: &Limits, stream: &TcpStream, peer: IpAddr) -> Result<ConnectionPermit, &'static str> {
         if descriptors::is_scarce(stream, limits.descriptors) {
             return Err("too many open files");
         }
@@ -210,7 +210,7 @@ impl Places {
         }
         let peer = peer.to_canonical();
         if limits.trusted_proxies.iter().any(|block| block.contains(peer)) {
-            return Ok(Place { places: self.clone(), subscriber: None });
+            return Ok(ConnectionPermit { open: self.clone(), subscriber: None });
         }
         let subscriber = subscriber(peer);
         let mut open = lock(&self.0);
@@ -219,14 +219,14 @@ impl Places {
             return Err("too many connections from this address");
         }
         *count += 1;
-        Ok(Place { places: self.clone(), subscriber: Some(subscriber) })
+        Ok(ConnectionPermit { open: self.clone(), subscriber: Some(subscriber) })
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let Some(subscriber) = self.subscriber else { return };
-        let mut open = lock(&self.places.0);
+        let mut open = lock(&self.open.0);
         if let Some(count) = open.get_mut(&subscriber) {
             *count -= 1;
             if *count == 0 {

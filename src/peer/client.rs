@@ -143,7 +143,7 @@ impl Slot {
 /// Logged here too: the operator may not see the other node's log.
 fn tell(to: &Peer, error: PeerError) {
     if error == PeerError::Refused(StatusCode::UNAUTHORIZED)
-        && let Some(times) = due("a peer does not believe our seal")
+        && let Some(times) = due("a peer refuses the seal of this node")
     {
         let (peer, address) = (&*to.node, to.address);
         tracing::warn!(peer, %address, times, "a node refuses our calls: is its CLUSTER_SECRET ours, and its clock within 30 s?");

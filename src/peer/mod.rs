@@ -11,7 +11,7 @@
 mod client;
 mod seal;
 mod server;
-mod strangers;
+mod unauthenticated;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

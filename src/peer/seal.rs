@@ -48,7 +48,7 @@ pub struct Head {
 
 /// Why a call is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Disbelief {
+pub enum SealError {
     /// It was sealed with another secret, or was changed.
     Forged,
     /// The seal is valid, but the sender's clock is ahead by so many seconds, or behind (below 0).
@@ -59,7 +59,7 @@ pub enum Disbelief {
     TooMany,
 }
 
-impl Disbelief {
+impl SealError {
     pub const fn status(self) -> StatusCode {
         match self {
             Self::Forged | Self::Clock(_) | Self::Seen => StatusCode::UNAUTHORIZED,
@@ -89,18 +89,18 @@ impl Seal {
 
     /// Checks the head of a call before its body is read: it must be sealed with the same secret, for this process, just now, and
     /// for the first time.
-    pub fn check_head(&self, stamp: &Stamp, head: &Head, path: &str, target: &str) -> Result<(), Disbelief> {
+    pub fn check_head(&self, stamp: &Stamp, head: &Head, path: &str, target: &str) -> Result<(), SealError> {
         self.verify(&begun(path, head.length, target, stamp.time_ms, &stamp.nonce), &head.mac)?;
         self.remember(stamp)
     }
 
     /// Checks the body of a call whose head was checked.
-    pub fn check_body(&self, stamp: &Stamp, path: &str, body: &[u8], target: &str) -> Result<(), Disbelief> {
+    pub fn check_body(&self, stamp: &Stamp, path: &str, body: &[u8], target: &str) -> Result<(), SealError> {
         self.verify(&said(path, body, target, stamp.time_ms, &stamp.nonce), &stamp.mac)
     }
 
     /// The whole check of a call without a sealed head.
-    pub fn check(&self, stamp: &Stamp, path: &str, body: &[u8], target: &str) -> Result<(), Disbelief> {
+    pub fn check(&self, stamp: &Stamp, path: &str, body: &[u8], target: &str) -> Result<(), SealError> {
         self.check_body(stamp, path, body, target)?;
         self.remember(stamp)
     }
@@ -109,26 +109,26 @@ impl Seal {
         BASE64_URL_SAFE_NO_PAD.encode(hmac::sign(&self.key, said))
     }
 
-    fn verify(&self, said: &[u8], mac: &str) -> Result<(), Disbelief> {
-        let mac = BASE64_URL_SAFE_NO_PAD.decode(mac).map_err(|_| Disbelief::Forged)?;
-        hmac::verify(&self.key, said, &mac).map_err(|_| Disbelief::Forged)
+    fn verify(&self, said: &[u8], mac: &str) -> Result<(), SealError> {
+        let mac = BASE64_URL_SAFE_NO_PAD.decode(mac).map_err(|_| SealError::Forged)?;
+        hmac::verify(&self.key, said, &mac).map_err(|_| SealError::Forged)
     }
 
     /// For a stamp whose seal is valid.
-    fn remember(&self, stamp: &Stamp) -> Result<(), Disbelief> {
+    fn remember(&self, stamp: &Stamp) -> Result<(), SealError> {
         let now = now_ms();
         if now.abs_diff(stamp.time_ms) > SKEW_MS {
             let ahead = i128::from(stamp.time_ms) - i128::from(now);
-            return Err(Disbelief::Clock(i64::try_from(ahead / 1000).unwrap_or(i64::MAX)));
+            return Err(SealError::Clock(i64::try_from(ahead / 1000).unwrap_or(i64::MAX)));
         }
         let mut seen = lock(&self.seen);
         // The time of a call may be SKEW_MS ahead, and the call is accepted until SKEW_MS after that time.
         seen.retain(|bucket, _| (bucket + 1) * BUCKET_MS + SKEW_MS >= now);
         let bucket = seen.entry(stamp.time_ms / BUCKET_MS).or_default();
         if bucket.len() >= MOST_IN_BUCKET {
-            return Err(Disbelief::TooMany);
+            return Err(SealError::TooMany);
         }
-        if bucket.insert(stamp.nonce.clone()) { Ok(()) } else { Err(Disbelief::Seen) }
+        if bucket.insert(stamp.nonce.clone()) { Ok(()) } else { Err(SealError::Seen) }
     }
 
     /// Seals the answer to the call with this nonce.
@@ -196,10 +196,10 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_sealed_is_believed_and_only_once() {
+    fn only_what_was_sealed_is_accepted_and_only_once() {
         let (seal, body) = (seal(), b"body".as_slice());
         let stamp = || Stamp::from_header(&seal.call("/a", body, "tag").0.to_header()).unwrap();
-        let refused = Err(Disbelief::Forged);
+        let refused = Err(SealError::Forged);
         assert_eq!(seal.check(&stamp(), "/b", body, "tag"), refused, "another path");
         assert_eq!(seal.check(&stamp(), "/a", b"other", "tag"), refused, "another body");
         assert_eq!(seal.check(&stamp(), "/a", body, "gat"), refused, "another target");
@@ -207,17 +207,17 @@ mod tests {
         assert_eq!(Seal::new(&Secret::new("another secret")).check(&stamp(), "/a", body, "tag"), refused, "another secret");
         let stamp = stamp();
         assert_eq!(seal.check(&stamp, "/a", body, "tag"), Ok(()));
-        assert_eq!(seal.check(&stamp, "/a", body, "tag"), Err(Disbelief::Seen));
+        assert_eq!(seal.check(&stamp, "/a", body, "tag"), Err(SealError::Seen));
     }
 
     #[test]
-    fn a_head_is_believed_before_its_body_and_only_once() {
+    fn a_head_is_accepted_before_its_body_and_only_once() {
         let (seal, body) = (seal(), b"body".as_slice());
         let call = || {
             let (stamp, head) = seal.call("/a", body, "tag");
             (Stamp::from_header(&stamp.to_header()).unwrap(), Head::from_header(&head.to_header()).unwrap())
         };
-        let refused = Err(Disbelief::Forged);
+        let refused = Err(SealError::Forged);
         let (stamp, head) = call();
         assert_eq!(seal.check_head(&stamp, &head, "/b", "tag"), refused, "another path");
         assert_eq!(seal.check_head(&stamp, &head, "/a", "gat"), refused, "another target");
@@ -226,8 +226,8 @@ mod tests {
         assert_eq!(seal.check_head(&stamp, &head, "/a", "tag"), Ok(()));
         assert_eq!(seal.check_body(&stamp, "/a", b"ydob", "tag"), refused, "another body");
         assert_eq!(seal.check_body(&stamp, "/a", body, "tag"), Ok(()));
-        assert_eq!(seal.check_head(&stamp, &head, "/a", "tag"), Err(Disbelief::Seen));
-        assert_eq!(seal.check(&stamp, "/a", body, "tag"), Err(Disbelief::Seen), "nor without its head");
+        assert_eq!(seal.check_head(&stamp, &head, "/a", "tag"), Err(SealError::Seen));
+        assert_eq!(seal.check(&stamp, "/a", body, "tag"), Err(SealError::Seen), "nor without its head");
     }
 
     #[test]
@@ -242,10 +242,10 @@ mod tests {
         };
         let now = now_ms();
         assert_eq!((check(now - 28_000), check(now + 28_000)), (Ok(()), Ok(())));
-        assert!(matches!(check(now - 41_000), Err(Disbelief::Clock(-46..=-41))));
-        assert!(matches!(check(now + 95_000), Err(Disbelief::Clock(90..=95))));
+        assert!(matches!(check(now - 41_000), Err(SealError::Clock(-46..=-41))));
+        assert!(matches!(check(now + 95_000), Err(SealError::Clock(90..=95))));
         let moved = Stamp { time_ms: now, ..seal.call_at(now - 40_000, "/a", b"", "tag").0 };
-        assert_eq!(seal.check(&moved, "/a", b"", "tag"), Err(Disbelief::Forged), "the time is sealed too");
+        assert_eq!(seal.check(&moved, "/a", b"", "tag"), Err(SealError::Forged), "the time is sealed too");
     }
 
     #[test]

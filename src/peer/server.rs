@@ -24,8 +24,8 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::client::PING;
-use super::seal::{Disbelief, Head, Stamp};
-use super::strangers::{Place, Strangers};
+use super::seal::{Head, SealError, Stamp};
+use super::unauthenticated::{Permit, Unauthenticated};
 use super::{Answer, MAX_BODY, Peers};
 use crate::telemetry::due;
 
@@ -38,13 +38,13 @@ pub const TARGET: &str = "x-convoke-target";
 /// Calls of one peer at the same time: each relayed poll is one.
 const MOST_CALLS: u32 = 16_384;
 /// Calls of one connection that wait until their seal is checked.
-const MOST_UNPROVED: usize = 128;
+const MOST_PENDING: usize = 128;
 /// Bodies of unauthenticated connections that are read at the same time, and the bytes of one of them.
 const MOST_READING: usize = 8;
-const UNPROVED_BODY: usize = 2 << 20;
+const UNAUTHENTICATED_BODY: usize = 2 << 20;
 /// How long a body may take: from a peer, and from any other.
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
-const UNPROVED_DEADLINE: Duration = Duration::from_secs(3);
+const UNAUTHENTICATED_DEADLINE: Duration = Duration::from_secs(3);
 /// A connection must send a call with a valid seal within this time …
 const FIRST_CALL: Duration = Duration::from_secs(5);
 /// … and one that has sent another call has so long to read the answer.
@@ -57,26 +57,26 @@ const CONNECTION_WINDOW: u32 = 512 << 10;
 const MOST_HEADERS: u32 = 4 << 10;
 
 /// What is known of a connection.
-struct Visit {
+struct ConnectionState {
     address: SocketAddr,
     /// It has sent a call with a valid seal.
-    believed: watch::Sender<bool>,
+    authenticated: watch::Sender<bool>,
     /// A call was refused before.
     refused: Notify,
-    unproved: AtomicUsize,
+    pending: AtomicUsize,
 }
 
-impl Visit {
-    fn is_believed(&self) -> bool {
-        *self.believed.borrow()
+impl ConnectionState {
+    fn is_authenticated(&self) -> bool {
+        *self.authenticated.borrow()
     }
 
-    fn believe(&self) {
-        self.believed.send_if_modified(|believed| !std::mem::replace(believed, true));
+    fn set_authenticated(&self) {
+        self.authenticated.send_if_modified(|authenticated| !std::mem::replace(authenticated, true));
     }
 
-    async fn until_believed(&self) {
-        let _ = self.believed.subscribe().wait_for(|believed| *believed).await;
+    async fn until_authenticated(&self) {
+        let _ = self.authenticated.subscribe().wait_for(|authenticated| *authenticated).await;
     }
 }
 
@@ -84,14 +84,14 @@ impl Visit {
 #[derive(Clone)]
 struct Port {
     peers: Arc<Peers>,
-    strangers: Arc<Strangers>,
+    unauthenticated: Arc<Unauthenticated>,
     reading: Arc<Semaphore>,
     stop: CancellationToken,
 }
 
 pub async fn serve(peers: Arc<Peers>, listener: TcpListener, stop: CancellationToken) {
     let reading = Arc::new(Semaphore::new(MOST_READING));
-    let port = Port { peers, strangers: Arc::default(), reading, stop };
+    let port = Port { peers, unauthenticated: Arc::default(), reading, stop };
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -99,8 +99,8 @@ pub async fn serve(peers: Arc<Peers>, listener: TcpListener, stop: CancellationT
         };
         match accepted {
             Ok((stream, address)) => {
-                let place = port.strangers.admit();
-                tokio::spawn(connection(port.clone(), stream, address, place));
+                let permit = port.unauthenticated.admit();
+                tokio::spawn(connection(port.clone(), stream, address, permit));
             }
             Err(error) => {
                 if let Some(times) = due("cannot accept a peer's connection") {
@@ -112,14 +112,14 @@ pub async fn serve(peers: Arc<Peers>, listener: TcpListener, stop: CancellationT
     }
 }
 
-async fn connection(port: Port, stream: TcpStream, address: SocketAddr, place: Place) {
+async fn connection(port: Port, stream: TcpStream, address: SocketAddr, permit: Permit) {
     let _ = stream.set_nodelay(true);
-    let (believed, refused, unproved) = (watch::Sender::new(false), Notify::new(), AtomicUsize::new(0));
-    let visit = Arc::new(Visit { address, believed, refused, unproved });
-    let (shared, seen) = (port.clone(), visit.clone());
+    let (authenticated, refused, pending) = (watch::Sender::new(false), Notify::new(), AtomicUsize::new(0));
+    let state = Arc::new(ConnectionState { address, authenticated, refused, pending });
+    let (shared, seen) = (port.clone(), state.clone());
     let service = service_fn(move |request| {
-        let (port, visit) = (shared.clone(), seen.clone());
-        async move { Ok::<_, Infallible>(answer(&port, &visit, request).await) }
+        let (port, state) = (shared.clone(), seen.clone());
+        async move { Ok::<_, Infallible>(answer(&port, &state, request).await) }
     });
     let connection = Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
@@ -136,26 +136,26 @@ async fn connection(port: Port, stream: TcpStream, address: SocketAddr, place: P
     tokio::pin!(connection);
     tokio::select! {
         _ = &mut connection => return,
-        () = visit.until_believed() => {}
-        () = visit.refused.notified() => {
+        () = state.until_authenticated() => {}
+        () = state.refused.notified() => {
             connection.as_mut().graceful_shutdown();
             let _ = tokio::time::timeout(LAST_WORD, connection).await;
             return;
         }
         () = tokio::time::sleep(FIRST_CALL) => return,
-        () = place.taken.cancelled() => return,
+        () = permit.taken.cancelled() => return,
         () = port.stop.cancelled() => return,
     }
-    drop(place);
+    drop(permit);
     tokio::select! {
         _ = &mut connection => {}
         () = port.stop.cancelled() => {}
     }
 }
 
-async fn answer(port: &Port, visit: &Visit, request: Request<Incoming>) -> Response<Full<Bytes>> {
+async fn answer(port: &Port, state: &ConnectionState, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let peers = &port.peers;
-    match open(port, visit, request).await {
+    match open(port, state, request).await {
         Ok((stamp, path, body)) => {
             let Some(handler) = peers.handler(&path) else { return bare(StatusCode::NOT_FOUND) };
             let answer = AssertUnwindSafe(async { handler(body).await }).catch_unwind().await.unwrap_or_else(|_| {
@@ -171,9 +171,9 @@ async fn answer(port: &Port, visit: &Visit, request: Request<Incoming>) -> Respo
             response
         }
         Err(status) => {
-            tracing::debug!(%status, address = %visit.address, "a call at the peer port was refused");
-            if !visit.is_believed() {
-                visit.refused.notify_one();
+            tracing::debug!(%status, address = %state.address, "a call at the peer port was refused");
+            if !state.is_authenticated() {
+                state.refused.notify_one();
             }
             bare(status)
         }
@@ -181,10 +181,10 @@ async fn answer(port: &Port, visit: &Visit, request: Request<Incoming>) -> Respo
 }
 
 /// The call, if its seal is valid.
-async fn open(port: &Port, visit: &Visit, request: Request<Incoming>) -> Result<(Stamp, String, Bytes), StatusCode> {
+async fn open(port: &Port, state: &ConnectionState, request: Request<Incoming>) -> Result<(Stamp, String, Bytes), StatusCode> {
     let (seal, tag) = (&port.peers.seal, &*port.peers.tag);
     let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let doubt = |disbelief| refuse(visit, disbelief);
+    let refused = |error| refuse(state, error);
     let stamp = header(SEAL).and_then(Stamp::from_header).ok_or(StatusCode::UNAUTHORIZED)?;
     let target = header(TARGET).unwrap_or_default().to_owned();
     let head = header(HEAD).map(|text| Head::from_header(text).ok_or(StatusCode::UNAUTHORIZED)).transpose()?;
@@ -197,13 +197,13 @@ async fn open(port: &Port, visit: &Visit, request: Request<Incoming>) -> Result<
         if target != tag {
             return Err(StatusCode::MISDIRECTED_REQUEST);
         }
-        let body = unproved_body(port, visit, request.into_body()).await?;
-        seal.check(&stamp, &path, &body, tag).map_err(doubt)?;
-        visit.believe();
+        let body = unauthenticated_body(port, state, request.into_body()).await?;
+        seal.check(&stamp, &path, &body, tag).map_err(refused)?;
+        state.set_authenticated();
         return Ok((stamp, path, body));
     };
-    seal.check_head(&stamp, &head, &path, &target).map_err(doubt)?;
-    visit.believe();
+    seal.check_head(&stamp, &head, &path, &target).map_err(refused)?;
+    state.set_authenticated();
     if target != tag {
         return Err(StatusCode::MISDIRECTED_REQUEST);
     }
@@ -211,38 +211,38 @@ async fn open(port: &Port, visit: &Visit, request: Request<Incoming>) -> Result<
         return Err(StatusCode::PAYLOAD_TOO_LARGE);
     }
     let body = read(request.into_body(), head.length, BODY_DEADLINE).await?;
-    seal.check_body(&stamp, &path, &body, tag).map_err(doubt)?;
+    seal.check_body(&stamp, &path, &body, tag).map_err(refused)?;
     Ok((stamp, path, body))
 }
 
 /// The body of a call without a sealed head, as nodes of the release before send it. Over an authenticated connection it is
 /// read like any other; otherwise only few are read at the same time, and only small ones.
-async fn unproved_body(port: &Port, visit: &Visit, body: Incoming) -> Result<Bytes, StatusCode> {
-    if visit.is_believed() {
+async fn unauthenticated_body(port: &Port, state: &ConnectionState, body: Incoming) -> Result<Bytes, StatusCode> {
+    if state.is_authenticated() {
         return read(body, MAX_BODY, BODY_DEADLINE).await;
     }
-    let _waits = Unproved::new(&visit.unproved).ok_or(StatusCode::SERVICE_UNAVAILABLE)?;
+    let _waits = PendingCall::new(&state.pending).ok_or(StatusCode::SERVICE_UNAVAILABLE)?;
     let turn = tokio::select! {
         turn = port.reading.acquire() => Some(turn.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?),
-        () = visit.until_believed() => None,
+        () = state.until_authenticated() => None,
     };
     match turn {
-        Some(_turn) => read(body, UNPROVED_BODY, UNPROVED_DEADLINE).await,
+        Some(_turn) => read(body, UNAUTHENTICATED_BODY, UNAUTHENTICATED_DEADLINE).await,
         None => read(body, MAX_BODY, BODY_DEADLINE).await,
     }
 }
 
 /// One of the calls of a connection whose seal is not checked yet.
-struct Unproved<'a>(&'a AtomicUsize);
+struct PendingCall<'a>(&'a AtomicUsize);
 
-impl<'a> Unproved<'a> {
+impl<'a> PendingCall<'a> {
     fn new(count: &'a AtomicUsize) -> Option<Self> {
         let waits = Self(count);
-        (count.fetch_add(1, Relaxed) < MOST_UNPROVED).then_some(waits)
+        (count.fetch_add(1, Relaxed) < MOST_PENDING).then_some(waits)
     }
 }
 
-impl Drop for Unproved<'_> {
+impl Drop for PendingCall<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Relaxed);
     }
@@ -254,22 +254,22 @@ async fn read(body: Incoming, most: usize, within: Duration) -> Result<Bytes, St
 }
 
 /// Logs a node with another secret or clock, and a stranger, once a minute.
-fn refuse(visit: &Visit, disbelief: Disbelief) -> StatusCode {
-    let address = visit.address;
-    match disbelief {
-        Disbelief::Forged => {
+fn refuse(state: &ConnectionState, error: SealError) -> StatusCode {
+    let address = state.address;
+    match error {
+        SealError::Forged => {
             if let Some(times) = due("a call at the peer port is not sealed with our secret") {
                 tracing::warn!(%address, times, "a call at the peer port is not sealed with our CLUSTER_SECRET");
             }
         }
-        Disbelief::Clock(ahead_seconds) => {
+        SealError::Clock(ahead_seconds) => {
             if let Some(times) = due("the clock of another node is off") {
                 tracing::warn!(%address, ahead_seconds, times, "a node's calls are refused: its clock and ours are over 30 s apart");
             }
         }
-        Disbelief::Seen | Disbelief::TooMany => {}
+        SealError::Seen | SealError::TooMany => {}
     }
-    disbelief.status()
+    error.status()
 }
 
 fn bare(status: StatusCode) -> Response<Full<Bytes>> {

@@ -56,7 +56,7 @@ pub fn spawn(recovery: Weak<Recovery>) {
             due.sort_unstable_by_key(Arc::as_ptr);
             due.dedup_by(|a, b| Arc::ptr_eq(a, b));
             due.extend(lock(&recovery.held[turn % SHARDS]).values().filter_map(|held| held.socket.clone()));
-            recovery.forget_the_gone();
+            recovery.remove_gone();
             // `keep` has a deadline, so that a Redis that is away does not block this loop.
             let write = stream::iter(due).for_each_concurrent(PARALLEL, |socket| {
                 let recovery = &recovery;
@@ -68,7 +68,7 @@ pub fn spawn(recovery: Weak<Recovery>) {
 }
 
 impl Recovery {
-    fn forget_the_gone(&self) {
+    fn remove_gone(&self) {
         let now = Instant::now();
         let is_over = |held: &Held| {
             let longest = if held.parked.is_some() { REMEMBER } else { LONGEST_RETURN };

@@ -109,7 +109,7 @@ impl Registry {
                 continue;
             }
             let listings: Vec<&Listing> = answers.iter().filter_map(|(_, listing)| listing.as_ref()).collect();
-            match self.clear_the_way(&listings, &mut first_seen).await {
+            match self.check_other_nodes(&listings, &mut first_seen).await {
                 Ok(()) => {}
                 Err(Obstacle::Waits) => {
                     sleep(RETRY).await;
@@ -129,7 +129,7 @@ impl Registry {
     }
 
     /// Checks all present nodes, and declares a former node with this node's name dead.
-    async fn clear_the_way(&self, listings: &[&Listing], first_seen: &mut HashMap<String, u64>) -> Result<(), Obstacle> {
+    async fn check_other_nodes(&self, listings: &[&Listing], first_seen: &mut HashMap<String, u64>) -> Result<(), Obstacle> {
         let mut nodes: HashMap<&str, &Listed> = HashMap::new();
         for listed in listings.iter().flat_map(|listing| &listing.nodes) {
             let newest = nodes.entry(&listed.node).or_insert(listed);

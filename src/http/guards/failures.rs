@@ -17,12 +17,12 @@ use crate::net::subscriber;
 /// Failures that an address may collect at once, and in [`PERIOD`].
 const LIMIT: u32 = 20;
 const PERIOD: Duration = Duration::from_secs(60);
-/// Addresses that are remembered. When all of them are recent, further ones count as overdrawn.
+/// Addresses that are remembered. When all of them are recent, further ones are refused.
 const MAX_ADDRESSES: usize = 10_000;
 
 /// An address has failed too often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Overdrawn {
+pub struct TooManyRequests {
     pub limit: u32,
     /// Until one more failure would be answered as such.
     pub retry_after: Duration,
@@ -47,20 +47,22 @@ impl FailedAuth {
     /// Counts a failure.
     ///
     /// # Errors
-    /// [`Overdrawn`] if there were too many; this one is not counted then.
-    pub fn count(&self, address: IpAddr, now: Instant) -> Result<(), Overdrawn> {
+    /// [`TooManyRequests`] if there were too many; this one is not counted then.
+    pub fn count(&self, address: IpAddr, now: Instant) -> Result<(), TooManyRequests> {
         let address = subscriber(address);
         let cost = PERIOD / LIMIT;
         let mut empty_at = self.empty_at.lock().unwrap_or_else(PoisonError::into_inner);
         if empty_at.len() >= MAX_ADDRESSES && !empty_at.contains_key(&address) {
             empty_at.retain(|_, empty| *empty > now);
             if empty_at.len() >= MAX_ADDRESSES {
-                return Err(Overdrawn { limit: LIMIT, retry_after: cost, reset: PERIOD });
+                return Err(TooManyRequests { limit: LIMIT, retry_after: cost, reset: PERIOD });
             }
         }
         let empty = empty_at.get(&address).copied().unwrap_or(now).max(now) + cost;
         match (empty - now).checked_sub(PERIOD) {
-            Some(excess) if !excess.is_zero() => Err(Overdrawn { limit: LIMIT, retry_after: excess, reset: empty - cost - now }),
+            Some(excess) if !excess.is_zero() => {
+                Err(TooManyRequests { limit: LIMIT, retry_after: excess, reset: empty - cost - now })
+            }
             _ => {
                 empty_at.insert(address, empty);
                 Ok(())
@@ -80,11 +82,11 @@ mod tests {
         for _ in 0..LIMIT {
             failures.count(mine, now).unwrap();
         }
-        let overdrawn = failures.count(mine, now).unwrap_err();
-        assert_eq!(overdrawn, Overdrawn { limit: 20, retry_after: Duration::from_secs(3), reset: PERIOD });
+        let refused = failures.count(mine, now).unwrap_err();
+        assert_eq!(refused, TooManyRequests { limit: 20, retry_after: Duration::from_secs(3), reset: PERIOD });
         failures.count(other, now).unwrap();
-        failures.count(mine, now + overdrawn.retry_after).unwrap();
-        assert!(failures.count(mine, now + overdrawn.retry_after).is_err());
+        failures.count(mine, now + refused.retry_after).unwrap();
+        assert!(failures.count(mine, now + refused.retry_after).is_err());
         failures.count(mine, now + 2 * PERIOD).unwrap();
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use hyper::Response;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 
-use super::Overdrawn;
+use super::TooManyRequests;
 use crate::engineio::Body;
 use crate::http::guards::limit::{Taken, limit_take};
 use crate::http::{HttpError, Shape};
@@ -38,7 +38,7 @@ impl RateLimits {
     pub async fn take(&self, route: &'static str, caller: &str, per_minute: u32) -> Result<Quota, HttpError> {
         match limit_take(&self.redis, route, caller, per_minute, PERIOD_MS).await {
             Ok(taken) if taken.allowed => Ok(Quota(taken)),
-            Ok(taken) => Err(HttpError::RateLimited(Overdrawn {
+            Ok(taken) => Err(HttpError::RateLimited(TooManyRequests {
                 limit: taken.limit,
                 retry_after: Duration::from_millis(taken.retry_after_ms),
                 reset: Duration::from_millis(taken.reset_ms),

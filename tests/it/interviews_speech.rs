@@ -12,6 +12,7 @@ use convoke::features::interviews::providers::speech::{
 };
 use convoke::features::interviews::settings::Speech;
 use convoke::settings::Secret;
+use fastwebsockets::{Frame, OpCode, Role, WebSocket};
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
@@ -371,4 +372,34 @@ async fn a_vendor_that_answers_with_a_status_or_not_at_all_is_not_available() {
     }
     drop(server);
     assert_eq!(open(&over_http(url)).await.unwrap_err().reason, Reason::Unreachable);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_stand_in_is_as_strict_as_the_vendor() {
+    let too_fast = vec![silence(1000); 2];
+    let cases = [
+        (too_fast, "", 3007),
+        (vec![silence(49)], "", 3007),
+        (vec![silence(1001)], "", 3007),
+        (Vec::new(), "{", 3006),
+        (Vec::new(), r#"{"type":"Stop"}"#, 3006),
+        (vec![silence(1000)], r#"{"type":"Terminate"}"#, 1000),
+    ];
+    for (audio, message, expected) in cases {
+        let vendors = Vendors::default();
+        let mut raw = WebSocket::after_handshake(in_memory(&vendors), Role::Client);
+        for piece in audio {
+            raw.write_frame(Frame::binary(piece.into())).await.unwrap();
+        }
+        if !message.is_empty() {
+            raw.write_frame(Frame::text(message.as_bytes().to_vec().into())).await.unwrap();
+        }
+        let closed = loop {
+            let frame = raw.read_frame().await.unwrap();
+            if frame.opcode == OpCode::Close {
+                break u16::from_be_bytes([frame.payload[0], frame.payload[1]]);
+            }
+        };
+        assert_eq!(closed, expected, "{message}");
+    }
 }

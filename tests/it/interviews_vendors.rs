@@ -15,8 +15,9 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::support::booking::{Answer, World};
-use crate::support::hub::CLUSTER_SECRET;
-use crate::support::vendors::{AiFault, Server, StorageFault, VoiceFault};
+use crate::support::hub::{CLUSTER_SECRET, Hub};
+use crate::support::vendors::{AiFault, Server, SpeechFault, StorageFault, VoiceFault};
+use crate::support::{postgres, redis};
 
 const ABOUT: About<'_> = About { title: "Backend engineer", assessment: "Basics" };
 /// For calls that are never answered.
@@ -182,4 +183,33 @@ async fn audio_in_a_folder_is_served_to_those_who_have_its_address() {
         assert_eq!((answer.status, &answer.body["error"]), (status, &json!(code)), "{address}: {answer:?}");
         assert!(answer.body["message"].is_string(), "{answer:?}");
     }
+}
+
+#[tokio::test]
+async fn check_says_whether_each_vendor_takes_us() {
+    let server = Server::start().await;
+    let (redis, database) = (redis::single().url(), postgres::database().await);
+    let check = async |more: &[(&str, &str)]| {
+        let mut env = vec![("REDIS_URL".to_owned(), redis.clone()), ("DATABASE_URL".to_owned(), database.clone())];
+        env.extend(server.settings().into_iter().map(|(name, value)| (name.to_owned(), value)));
+        env.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let run = move || {
+            let env: Vec<_> = env.iter().map(|(name, value)| (&**name, &**value)).collect();
+            Hub::command("check", &env).output().unwrap()
+        };
+        String::from_utf8(tokio::task::spawn_blocking(run).await.unwrap().stdout).unwrap()
+    };
+    let report = check(&[]).await;
+    for vendor in ["speech to text", "AI", "question audio", "audio storage"] {
+        assert!(report.contains(&format!("ok    {vendor}: ")), "{vendor}: {report}");
+    }
+    server.vendors.fail(|faults| {
+        faults.speech = SpeechFault::Refuse(1008);
+        faults.storage = StorageFault::Status(403);
+    });
+    let report = check(&[("AI_MODEL", "a-model-that-was-retired")]).await;
+    for told in ["speech to text: ", "AI: it does not know the model a-model-that-was-retired", "audio storage: "] {
+        assert!(report.contains(&format!("BAD   {told}")), "{told}: {report}");
+    }
+    assert!(report.contains("ok    question audio: ") && !report.contains("of the stand-in"), "{report}");
 }

@@ -13,8 +13,9 @@ use super::conductor::redis::InRedis;
 use super::conductor::{Conductor, Parts as ConductorParts};
 use super::gateway::{self, Gateway, Parts as GatewayParts};
 use super::live::{Config, Live};
-use super::providers::Providers;
+use super::metrics;
 use super::providers::audio::media;
+use super::providers::{Providers, check};
 use super::recruiter::{self, Recruiter, RecruiterRole, RecruiterVerifier};
 use super::settings::{self, Settings};
 use super::signalling::Signalling;
@@ -25,6 +26,7 @@ use crate::feature::check::published_keys;
 use crate::feature::{Configured, Feature, Finding, NoToken, Parts, Running, Surface, TokenCommand, TokenWish, World, probe};
 use crate::settings::table::Group;
 use crate::settings::{Reader, Settings as Base};
+use crate::telemetry::metrics::Metric;
 
 /// The feature.
 pub const INTERVIEWS: &dyn Feature = &OfCompanies;
@@ -44,6 +46,10 @@ struct AtWork {
 impl Feature for OfCompanies {
     fn settings(&self) -> &'static [Group] {
         settings::GROUPS
+    }
+
+    fn metrics(&self) -> &'static [Metric] {
+        metrics::METRICS
     }
 
     fn tokens(&self) -> Option<TokenCommand> {
@@ -109,7 +115,9 @@ impl Configured for SetUp {
             if base.store.is_none() {
                 return Vec::new();
             }
-            published_keys("INTERVIEW_JWKS_URL", &self.0.identity).await.into_iter().collect()
+            let mut findings = check::findings(&self.0.vendors, base).await;
+            findings.extend(published_keys("INTERVIEW_JWKS_URL", &self.0.identity).await);
+            findings
         })
     }
 

@@ -13,6 +13,7 @@ mod join;
 pub mod keys;
 pub mod kinds;
 pub mod live;
+mod metrics;
 pub mod providers;
 pub mod recruiter;
 mod requests;

@@ -59,6 +59,17 @@ pub async fn answer(vendors: &Vendors, headers: &HeaderMap, body: &[u8]) -> Answ
     }
 }
 
+/// The models that there are.
+pub fn models(vendors: &Vendors, headers: &HeaderMap) -> Answer {
+    if let AiFault::Status(status) = vendors.faults().ai {
+        return Ok(respond_json(status, &json!({"error": {"message": "as it was told"}})));
+    }
+    if !headers.get("authorization").is_some_and(|key| key.as_bytes().starts_with(b"Bearer ")) {
+        return Ok(respond_json(401, &json!({"error": {"message": "no key"}})));
+    }
+    Ok(respond_json(200, &json!({"object": "list", "data": [{"id": "stand-in", "object": "model"}]})))
+}
+
 /// Whether the API would take this call.
 fn judge(call: &Value) -> Result<(), &'static str> {
     let format = &call["response_format"];

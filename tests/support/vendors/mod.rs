@@ -174,6 +174,7 @@ async fn answer(mut request: Request<Incoming>, vendors: Vendors, upgraded: toki
     match (&head.method, head.uri.path()) {
         (&Method::POST, "/v1/chat/completions") => chat::answer(&vendors, &head.headers, &body).await,
         (&Method::POST, "/v1/audio/speech") => voice::answer(&vendors, &head.headers, &body).await,
+        (&Method::GET, "/v1/models") => chat::models(&vendors, &head.headers),
         (&Method::GET, "/seen") => Ok(respond_json(200, &json!(vendors.seen()))),
         (&Method::GET, "/control") => Ok(respond_json(200, &json!(vendors.faults()))),
         (&Method::POST, "/control") => Ok(control(&vendors, &body)),

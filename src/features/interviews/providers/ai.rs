@@ -109,3 +109,17 @@ pub enum AiError {
     #[error("the AI's answer does not fit: {0}")]
     Unfit(&'static str),
 }
+
+impl AiError {
+    /// For metrics.
+    pub(super) const fn word(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) => "unreachable",
+            Self::TimedOut => "timed_out",
+            Self::Status(_) => "status",
+            Self::Refused => "refused",
+            Self::CutOff => "cut_off",
+            Self::Unfit(_) => "unfit",
+        }
+    }
+}

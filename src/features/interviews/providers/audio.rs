@@ -29,6 +29,17 @@ pub enum StorageError {
     Key,
 }
 
+impl StorageError {
+    /// For metrics.
+    const fn word(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) => "unavailable",
+            Self::TimedOut => "timed_out",
+            Self::Key => "key",
+        }
+    }
+}
+
 /// Bytes of a key.
 const LONGEST_KEY: usize = 512;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
-use reqwest::{Client, redirect};
+use reqwest::{Client, StatusCode, redirect};
 use serde_json::Value;
 use tokio::time::timeout;
 
@@ -53,6 +53,29 @@ impl Api {
     pub fn new(base: &str, key: &Secret) -> Result<Self, SetupError> {
         let key = secret_header(&format!("Bearer {}", key.expose()))?;
         Ok(Self { http: client(HeaderMap::from_iter([(AUTHORIZATION, key)]))?, base: base.into() })
+    }
+
+    /// Whether the API takes our key and knows this model, as far as `GET /models` says.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn check(&self, model: &str) -> Result<String, String> {
+        let asked = timeout(CONNECT, self.http.get(format!("{}/models", self.base)).send()).await;
+        let response = asked.map_err(|_| "it does not answer in time")?.map_err(|error| chain(&error.without_url()))?;
+        match response.status() {
+            StatusCode::OK => {}
+            // Some that are compatible do not list their models.
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
+                return Ok("it answers, and does not list its models".into());
+            }
+            status => return Err(format!("it answers {status}")),
+        }
+        let body = timeout(CONNECT, response.json::<Value>()).await.ok().and_then(Result::ok).unwrap_or_default();
+        let models: Vec<_> = body["data"].as_array().into_iter().flatten().filter_map(|model| model["id"].as_str()).collect();
+        match models.is_empty() || models.contains(&model) {
+            true => Ok(format!("it takes our key; the model is {model}")),
+            false => Err(format!("it does not know the model {model}")),
+        }
     }
 
     /// One try. `within` is for all of it; the answer has `most` bytes at most.

@@ -5,6 +5,7 @@
 
 pub mod ai;
 pub mod audio;
+pub mod check;
 mod http;
 pub mod speech;
 pub mod voice;
@@ -16,6 +17,7 @@ use self::audio::media::Links;
 use self::audio::{AudioStorage, store::ObjectAudio};
 use self::speech::{SpeechToText, assemblyai::AssemblyAi};
 use self::voice::{Voice, openai::OpenAiVoice};
+use super::metrics::VENDOR_CALLS;
 use super::settings::Vendors;
 use crate::redis::Redis;
 use crate::settings::Secret;
@@ -68,4 +70,10 @@ pub enum SetupError {
     Folder(String),
     #[error("AUDIO_STORAGE_URL: the bucket cannot be used: {0}")]
     Bucket(String),
+}
+
+/// Counts a call of a vendor. `word` is that of the error.
+fn count<T, E>(vendor: &'static str, outcome: &Result<T, E>, word: impl FnOnce(&E) -> &'static str) {
+    let outcome = outcome.as_ref().map_or_else(word, |_| "ok");
+    metrics::counter!(VENDOR_CALLS, "vendor" => vendor, "outcome" => outcome).increment(1);
 }

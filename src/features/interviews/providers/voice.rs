@@ -42,3 +42,17 @@ pub enum VoiceError {
     #[error("the audio is too large")]
     TooLarge,
 }
+
+impl VoiceError {
+    /// For metrics.
+    pub(super) const fn word(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) => "unreachable",
+            Self::TimedOut => "timed_out",
+            Self::Status(_) => "status",
+            Self::Empty => "empty",
+            Self::Unfit => "unfit",
+            Self::TooLarge => "too_large",
+        }
+    }
+}

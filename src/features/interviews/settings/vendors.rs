@@ -138,20 +138,21 @@ fn voice(read: &mut Reader<'_>) -> Option<Voice> {
 }
 
 fn audio(read: &mut Reader<'_>) -> Option<Audio> {
-    let (endpoint, public_url) = (read.http_base(AWS_ENDPOINT_URL), read.http_base(AUDIO_PUBLIC_URL));
     let url = read.given(AUDIO_STORAGE_URL)?;
     if let Some(path) = url.strip_prefix("file://") {
         if !path.starts_with('/') {
             read.fault(AUDIO_STORAGE_URL, "must hold an absolute path: file:///var/lib/audio");
             return None;
         }
-        return Some(Audio::Folder { path: path.into(), public_url: public_url.unwrap_or_default() });
+        return Some(Audio::Folder { path: path.into(), public_url: read.http_base(AUDIO_PUBLIC_URL).unwrap_or_default() });
     }
     let Some((bucket, prefix)) = url.strip_prefix("s3://").and_then(bucket_and_prefix) else {
         // Not shown: somebody may have written a key into it.
         read.fault(AUDIO_STORAGE_URL, "must be s3://bucket/prefix or file:///folder");
         return None;
     };
+    // Other programs of this machine may have theirs, so these are looked at only now.
+    let endpoint = read.http_base(AWS_ENDPOINT_URL);
     let has_credentials = all_given(read, &[AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY]);
     let credentials = match (read.optional(AWS_ACCESS_KEY_ID), read.secret(AWS_SECRET_ACCESS_KEY)) {
         (Some(id), Some(secret)) if has_credentials => Some(Credentials { id, secret, session: read.secret(AWS_SESSION_TOKEN) }),
@@ -236,7 +237,7 @@ mod tests {
     #[test]
     fn audio_is_kept_in_a_bucket_or_a_folder() {
         let folder = read(&[("AUDIO_STORAGE_URL", "file:///var/audio")]).unwrap();
-        assert!(matches!(folder.audio, Some(Audio::Folder { path, .. }) if path == PathBuf::from("/var/audio")));
+        assert!(matches!(folder.audio, Some(Audio::Folder { path, .. }) if path.as_os_str() == "/var/audio"));
         for bad in ["file://audio", "s3://", "s3://a b", "s3://a/../b", "https://k-secret@a", "/var/audio"] {
             let faults = read(&[("AUDIO_STORAGE_URL", bad)]).unwrap_err();
             assert!(faults.contains("AUDIO_STORAGE_URL must") && !faults.contains("k-secret"), "{bad}: {faults}");

@@ -10,8 +10,8 @@ use tokio::time::sleep;
 
 use super::schema::{Form, Question};
 use super::{About, Ai, AiError, Answered, Evaluation, Summary, prompt};
-use crate::features::interviews::providers::SetupError;
 use crate::features::interviews::providers::http::{Answer, Api, CallError};
+use crate::features::interviews::providers::{SetupError, count};
 use crate::features::interviews::settings;
 use crate::telemetry::due;
 
@@ -63,6 +63,11 @@ impl OpenAi {
         Self { deadline, ..self }
     }
 
+    /// Whether it takes our key, and knows our model; for `convoke check`.
+    pub async fn check(&self) -> Result<String, String> {
+        self.api.check(&self.model).await
+    }
+
     /// Asks up to twice.
     async fn ask<T: Form>(&self, messages: Value) -> Result<T, AiError> {
         let format = json!({"name": T::NAME, "strict": true, "schema": T::schema()});
@@ -71,6 +76,7 @@ impl OpenAi {
         let mut tried = 0;
         loop {
             let outcome = self.once(&body).await;
+            count("ai", &outcome, AiError::word);
             tried += 1;
             let Err(error) = &outcome else { return outcome };
             if let Some(times) = due("the AI gives no usable answer") {

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use super::media::Links;
 use super::{AudioStorage, StorageError, is_key};
 use crate::core::error::chain;
-use crate::features::interviews::providers::{SetupError, http};
+use crate::features::interviews::providers::{SetupError, count, http};
 use crate::features::interviews::settings::{Audio, S3};
 use crate::settings::Secret;
 use crate::telemetry::due;
@@ -154,6 +154,7 @@ impl AudioStorage for ObjectAudio {
     fn put<'a>(&'a self, key: &'a str, content_type: &'static str, audio: Bytes) -> BoxFuture<'a, Result<(), StorageError>> {
         Box::pin(async move {
             let outcome = self.write(key, content_type, audio).await;
+            count("storage", &outcome, StorageError::word);
             tell(&outcome);
             outcome
         })

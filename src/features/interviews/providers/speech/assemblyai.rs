@@ -14,7 +14,8 @@ use super::socket::{Dial, HttpDial};
 use super::wire::unreachable;
 use super::{Reason, SpeechStream, SpeechToText, Unavailable};
 use crate::core::sync::lock;
-use crate::features::interviews::providers::{SetupError, http};
+use crate::features::interviews::metrics::SPEECH_STREAMS;
+use crate::features::interviews::providers::{SetupError, count, http};
 use crate::features::interviews::settings;
 use crate::redis::Redis;
 use crate::telemetry::due;
@@ -51,12 +52,7 @@ impl AssemblyAi {
             return Err(why);
         }
         self.line.turn(deadline).await?;
-        let connect = async {
-            let socket = timeout(http::CONNECT, self.dial.dial()).await;
-            let socket = socket.unwrap_or_else(|_| Err(unreachable("no connection in time")))?;
-            session::begin(socket).await
-        };
-        let begun = timeout_at(deadline, connect).await.unwrap_or_else(|_| Err(unreachable("no stream in time")))?;
+        let begun = timeout_at(deadline, connect(&*self.dial)).await.unwrap_or_else(|_| Err(unreachable("no stream in time")))?;
         if let Some(model) = &begun.model
             && **model != *self.model
             && let Some(times) = due("the vendor has taken another speech model")
@@ -65,8 +61,48 @@ impl AssemblyAi {
         }
         let (stream, commands, tell) = SpeechStream::channel(&begun.id);
         // It ends with the stream: when both of its ends are dropped, at the latest.
-        tokio::spawn(Session::new(begun, commands, tell).run());
+        tokio::spawn(async move {
+            let _open = Open::count();
+            Session::new(begun, commands, tell).run().await;
+        });
         Ok(stream)
+    }
+}
+
+async fn connect(dial: &dyn Dial) -> Result<session::Begun, Unavailable> {
+    let socket = timeout(http::CONNECT, dial.dial()).await;
+    let socket = socket.unwrap_or_else(|_| Err(unreachable("no connection in time")))?;
+    session::begin(socket).await
+}
+
+/// Whether the vendor begins a stream for us; for `convoke check`. The stream ends at once.
+///
+/// # Errors
+/// Why it does not.
+pub async fn check(settings: &settings::Speech) -> Result<String, String> {
+    let dial = HttpDial::new(settings).map_err(|error| error.to_string())?;
+    let begun = connect(&dial).await.map_err(|why| why.to_string())?;
+    let model = begun.model.clone();
+    begun.end().await;
+    match model {
+        Some(model) if *model != *settings.model => Err(format!("it has taken the model {model} instead of {}", settings.model)),
+        _ => Ok(format!("it begins streams with {}", settings.model)),
+    }
+}
+
+/// A stream that is counted while it is open.
+struct Open;
+
+impl Open {
+    fn count() -> Self {
+        metrics::gauge!(SPEECH_STREAMS).increment(1);
+        Self
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        metrics::gauge!(SPEECH_STREAMS).decrement(1);
     }
 }
 
@@ -74,6 +110,7 @@ impl SpeechToText for AssemblyAi {
     fn open(&self, deadline: Instant) -> BoxFuture<'_, Result<SpeechStream, Unavailable>> {
         Box::pin(async move {
             let opened = self.try_open(deadline).await;
+            count("speech", &opened, |why| why.reason.as_str());
             if let Err(why) = &opened {
                 let is_new = why.reason == Reason::Unauthorized;
                 let mut refused = lock(&self.refused);

@@ -134,6 +134,11 @@ impl Outgoing {
         self.loud_until > self.final_until + TAIL
     }
 
+    /// Whether all that was sent has its final text.
+    pub fn is_final(&self) -> bool {
+        self.final_until >= self.sent()
+    }
+
     /// A turn has ended whose last word ends at this time of the stream: up to which position of the caller everything is final.
     pub fn cover(&mut self, end_ms: f64) -> Option<u64> {
         // A number that is negative or none becomes 0.

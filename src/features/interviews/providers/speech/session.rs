@@ -50,6 +50,14 @@ pub struct Begun {
     incoming: mpsc::Receiver<Incoming>,
 }
 
+impl Begun {
+    /// Ends the stream, without having used it.
+    pub async fn end(mut self) {
+        let _ = self.writer.text(TERMINATE).await;
+        let _ = self.writer.close().await;
+    }
+}
+
 /// Waits for the vendor to begin a stream.
 pub async fn begin(socket: Box<dyn Socket>) -> Result<Begun, Unavailable> {
     let (writer, mut incoming) = open(socket);
@@ -227,6 +235,9 @@ impl Session {
         let latest = since + SETTLE_WITHIN;
         if !self.turns.are_settled() {
             return Some(latest);
+        }
+        if self.outgoing.is_final() {
+            return Some(since);
         }
         let quiet = match (self.outgoing.awaits_text(), is_final) {
             (true, _) => QUIET_AFTER_SPEECH,

@@ -6,8 +6,8 @@ use futures_util::future::BoxFuture;
 use serde_json::json;
 
 use super::{Spoken, Voice, VoiceError};
-use crate::features::interviews::providers::SetupError;
 use crate::features::interviews::providers::http::{Api, CallError};
+use crate::features::interviews::providers::{SetupError, count};
 use crate::features::interviews::settings;
 use crate::telemetry::due;
 
@@ -40,6 +40,11 @@ impl OpenAiVoice {
         Self { deadline, ..self }
     }
 
+    /// Whether it takes our key, and knows our model; for `convoke check`.
+    pub async fn check(&self) -> Result<String, String> {
+        self.api.check(&self.model).await
+    }
+
     async fn read_aloud(&self, text: &str) -> Result<Spoken, VoiceError> {
         let input = cut(text.trim());
         if input.is_empty() {
@@ -65,6 +70,7 @@ impl Voice for OpenAiVoice {
     fn speak<'a>(&'a self, text: &'a str) -> BoxFuture<'a, Result<Spoken, VoiceError>> {
         Box::pin(async move {
             let spoken = self.read_aloud(text).await;
+            count("voice", &spoken, VoiceError::word);
             if let Err(error) = &spoken
                 && *error != VoiceError::Empty
                 && let Some(times) = due("a question has no audio")

@@ -47,11 +47,12 @@ async fn main() -> anyhow::Result<()> {
     let report = interviewees::run(plan, &options.pid).await?;
     let count = options.interviews as f64;
     println!("{} chunks acknowledged, {} refused, {} final texts", report.acknowledged(), report.refused, report.finals);
+    println!("all was acknowledged after {:.1} s", report.seconds);
     println!("acknowledged within {:.1} ms (median), {:.1} ms (99 %)", report.latency_ms[0], report.latency_ms[1]);
     for (at, pid) in options.pid.iter().enumerate() {
         let [before, after] = report.rss[at];
         println!(
-            "process {pid}: {:.2} ms of CPU a second and interview; {} KiB before, {} KiB after, {:.0} KiB an interview",
+            "process {pid}: {:.2} ms of CPU for each second of audio; {} KiB before, {} KiB after, {:.0} KiB an interview",
             report.cpu_seconds[at] * 1e3 / options.seconds as f64 / count,
             before / 1024,
             after / 1024,

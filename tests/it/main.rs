@@ -35,6 +35,7 @@ mod identity_recruiters;
 mod identity_surfaces;
 mod interview_connect;
 mod interview_crowd;
+mod interview_faults;
 mod interview_flow;
 mod interview_whole;
 mod interviews_call;

@@ -35,7 +35,9 @@ pub struct Report {
     pub finals: usize,
     /// From a chunk to its acknowledgement: median and 99th percentile.
     pub latency_ms: [f64; 2],
-    /// Of the processes that were named, while the crowd talked: CPU seconds, and bytes of memory before and at the end.
+    /// For how long the crowd has talked, until all was acknowledged; and of the processes that were named their CPU seconds in that
+    /// time, and bytes of memory before and behind it.
+    pub seconds: f64,
     pub cpu_seconds: Vec<f64>,
     pub rss: Vec<[usize; 2]>,
 }
@@ -91,17 +93,19 @@ pub async fn run(plan: Plan, pids: &[u32]) -> anyhow::Result<Report> {
     let together = async {
         shared.go.wait().await;
         let before: Vec<_> = pids.iter().map(|pid| (cpu_seconds(*pid), rss(*pid))).collect();
+        let begin = Instant::now();
         shared.said.wait().await;
-        before.into_iter().zip(pids).map(|((cpu, bytes), pid)| (cpu_seconds(*pid) - cpu, [bytes, rss(*pid)])).unzip()
+        let measured = before.into_iter().zip(pids).map(|((cpu, bytes), pid)| (cpu_seconds(*pid) - cpu, [bytes, rss(*pid)]));
+        (begin.elapsed().as_secs_f64(), measured.unzip())
     };
     let patience = Duration::from_secs(120) + Duration::from_millis(250) * u32::try_from(shared.plan.chunks)?;
-    let (cpu_seconds, rss) = tokio::select! {
+    let (seconds, (cpu_seconds, rss)) = tokio::select! {
         biased;
         measured = together => measured,
         Some(failed) = tasks.join_next() => bail!("a candidate ended early: {:?}", failed?.err()),
         () = tokio::time::sleep(patience) => bail!("the crowd does not come to an end"),
     };
-    let mut report = Report { cpu_seconds, rss, ..Report::default() };
+    let mut report = Report { seconds, cpu_seconds, rss, ..Report::default() };
     let mut latencies = Vec::new();
     while let Some(done) = tasks.join_next().await {
         let one = done??;

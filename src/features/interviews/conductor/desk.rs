@@ -13,15 +13,25 @@ use super::finish::Finishing;
 use super::ports::{Away, Plan};
 use super::summary::Summing;
 use super::{BACKOFF, Conductor};
-use crate::features::interviews::scripts::{Session, SessionState, Turn};
+use crate::features::interviews::scripts::{Session, SessionState, Trust, Turn};
 use crate::rooms::pending::longer;
 
 /// What is being done, with what is needed to do it again.
 enum Piece {
-    Keep(u64, Result<(), Away>),
+    Keep(Kept, Result<(), Away>),
     Finish(Box<Finishing>, Result<(), Away>),
     Amend(Vec<Turn>, Result<(), Away>),
     Sum(Box<Summing>, Result<(), Away>),
+}
+
+/// What of a session is kept in PostgreSQL, as far as it changes: its transition, the question that is open, and its trust.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Kept(u64, u32, Trust);
+
+impl Kept {
+    fn of(session: &Session) -> Self {
+        Self(session.rev, session.position, session.trust)
+    }
 }
 
 /// What the course wants to know of it.
@@ -37,8 +47,8 @@ pub struct Desk<'a> {
     plan: Arc<OnceCell<Arc<Plan>>>,
     job: Option<BoxFuture<'a, Piece>>,
     done: Option<Piece>,
-    /// The transition up to which PostgreSQL knows the session.
-    kept: Option<u64>,
+    /// What PostgreSQL knows of the session.
+    kept: Option<Kept>,
     finishing: Option<Box<Finishing>>,
     late: Vec<Turn>,
     summing: Summing,
@@ -114,11 +124,11 @@ impl<'a> Desk<'a> {
                 let done = done.await;
                 Piece::Sum(Box::new(summing), done)
             }));
-        } else if self.kept.is_none_or(|kept| kept < session.rev) {
+        } else if self.kept != Some(Kept::of(session)) {
             let session = session.clone();
             self.job = Some(Box::pin(async move {
                 let kept = conductor.records.keep(id, &session).await.map_err(Away::from);
-                Piece::Keep(session.rev, kept)
+                Piece::Keep(Kept::of(&session), kept)
             }));
         }
     }
@@ -147,7 +157,7 @@ impl<'a> Desk<'a> {
             self.pause = longer(self.pause, BACKOFF.1);
         }
         match piece {
-            Piece::Keep(rev, Ok(())) => self.kept = Some(rev),
+            Piece::Keep(kept, Ok(())) => self.kept = Some(kept),
             Piece::Keep(..) | Piece::Amend(_, Ok(())) => {}
             Piece::Sum(_, Ok(())) => self.has_summed = true,
             Piece::Finish(_, Ok(())) => return Some(Outcome::Finished),

@@ -34,8 +34,8 @@ impl OnDue for Handler {
             let op = live.scopes.next_op();
             let Ok(rest) = session_rest(live.redis(), id, live.op(&op), AGAIN).await else { return Fired::Failed };
             if !rest.idle {
-                conductor.wake(id);
                 conductor.noticed(id);
+                conductor.wake(id);
             }
             rest.due_in.map_or(Fired::Done, Fired::Again)
         })
@@ -54,7 +54,10 @@ impl Conductor {
             tokio::time::sleep(GATHER).await;
             let Some(conductor) = weak.upgrade() else { return };
             conductor.noticed.take(&id);
-            let _ = conductor.state.store_noticed(id).await;
+            if conductor.state.store_noticed(id).await.is_ok() {
+                // The trust has changed.
+                conductor.wake(id);
+            }
         });
     }
 

@@ -1,7 +1,10 @@
 //! Finishing an answer: its audio is stored, then the answer with its text, then it is scored and the next question goes out. Each step
 //! may be repeated, by another node too; what is stored stays as it is.
 
+use std::time::Duration;
+
 use bytes::Bytes;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::ports::{Asking, Away, Plan, Response, Stored};
@@ -9,12 +12,15 @@ use super::question::{about, planned, progress};
 use super::{Conductor, STORING_KIB, clean};
 use crate::core::StreamId;
 use crate::features::interviews::providers::ai::{Answered, Evaluation};
-use crate::features::interviews::providers::audio::wav;
+use crate::features::interviews::providers::audio::{StorageError, wav};
 use crate::features::interviews::scripts::{GivenAnswer, Outage, Session, Turn};
 use crate::features::interviews::wire::Question;
 
 /// Bytes of an answer's audio that are read at a time.
 const READ: usize = 512 * 1024;
+
+/// A storage that was told to be away is given no longer than this to store an answer.
+const DOWN_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How far this node has come with an answer. What is done already is not done again.
 pub struct Finishing {
@@ -110,7 +116,11 @@ impl Conductor {
             // The longest answer is large: only so many of them are in memory at a time.
             let _permit = self.storing.acquire_many(STORING_KIB as u32 / 2).await;
             let Some(file) = self.recording(id, work).await? else { return Ok(given) };
-            storage.put(&key, "audio/wav", file).await
+            let put = storage.put(&key, "audio/wav", file);
+            match work.was_storage_down {
+                true => timeout(DOWN_PATIENCE, put).await.unwrap_or(Err(StorageError::TimedOut)),
+                false => put.await,
+            }
         };
         let url = match stored {
             Ok(()) => storage.url(&key).await,

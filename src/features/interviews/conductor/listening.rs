@@ -10,6 +10,7 @@ use super::track::Track;
 use crate::features::interviews::providers::speech::{
     Backoff, Reason, SpeechAudio, SpeechEvents, SpeechStream, SpeechToText, Unavailable,
 };
+use crate::telemetry::due;
 
 /// How long one try to open a stream may take; most of it is the wait for a turn among all nodes.
 const OPEN_PATIENCE: Duration = Duration::from_secs(20);
@@ -132,7 +133,11 @@ impl<'a> Listening<'a> {
     }
 
     fn failed(&mut self, error: &Unavailable) -> Option<Instant> {
-        tracing::info!(reason = error.reason.as_str(), detail = error.detail, "a speech stream is lost or refused");
+        let (reason, detail) = (error.reason.as_str(), &*error.detail);
+        match due("a speech stream is lost or refused") {
+            Some(times) => tracing::warn!(reason, detail, times, "a speech stream is lost or refused"),
+            None => tracing::debug!(reason, detail, "a speech stream is lost or refused"),
+        }
         let wait = self.backoff.next(error.reason);
         let at = Instant::now() + wait.unwrap_or(REFUSED_FOR);
         self.not_before = Some(at);

@@ -1,12 +1,18 @@
 //! Questions as they go out: their words, their audio, and how far the interview has come with them.
 
+use std::time::Duration;
+
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::{Conductor, clean};
 use crate::features::interviews::providers::ai::{About, Answered};
+use crate::features::interviews::providers::audio::StorageError;
 use crate::features::interviews::store::{Question as Planned, Template};
 use crate::features::interviews::wire::{Progress, Question};
 
+/// A question does not wait longer for the storing of its audio.
+const STORING_PATIENCE: Duration = Duration::from_secs(5);
 /// Characters of a question that the AI may have worded. A longer one is the template's.
 const LONGEST_WORDING: usize = 4_000;
 
@@ -43,7 +49,8 @@ impl Conductor {
             audio.put(&key, spoken.content_type, spoken.audio).await?;
             audio.url(&key).await
         };
-        stored.await.inspect_err(|error| tracing::warn!(%error, "the audio of a question is not stored")).ok()
+        let stored = timeout(STORING_PATIENCE, stored).await.unwrap_or(Err(StorageError::TimedOut));
+        stored.inspect_err(|error| tracing::warn!(%error, "the audio of a question is not stored")).ok()
     }
 }
 

@@ -32,6 +32,9 @@ async fn without_vendors_an_interview_runs_from_its_template_as_text_and_says_so
     let node = world.node("a", Providers::default());
     for text in ["one", "two", "three"] {
         answer(&world, &node, text).await;
+        world
+            .until("the position is kept", |world| world.rows(|rows| rows.position) == world.kept(|kept| kept.session.position))
+            .await;
     }
     world.until("the worker is gone", |_| node.running() == 0).await;
     let expected = [
@@ -216,4 +219,21 @@ async fn what_is_noticed_about_the_candidate_is_stored_together() {
     world.until("it is stored", |world| world.kept(|kept| kept.stored_noticed == 1)).await;
     node.noticed(ID);
     world.until("what came later is stored too", |world| world.kept(|kept| kept.stored_noticed == 2)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_storage_that_hangs_holds_up_one_answer_and_no_question() {
+    let (world, shelf) = (World::new(), Arc::new(Shelf { hangs: true, ..Shelf::default() }));
+    let voice = Arc::new(Reader::default());
+    let node = world.node("a", Providers { voice: Some(voice), audio: Some(shelf), ..Providers::default() });
+    let first = node.prepare_question(ID, 1);
+    let begun = Instant::now();
+    let question = first.await.expect("PostgreSQL is there").expect("a question");
+    assert_eq!((&*question.audio_url, begun.elapsed().as_secs()), ("", 5));
+    for (word, at_most) in [(1, 40), (2, 12)] {
+        world.says(word);
+        let asked = Instant::now();
+        answer(&world, &node, "text").await;
+        assert!(asked.elapsed() < Duration::from_secs(at_most), "{:?}", asked.elapsed());
+    }
 }

@@ -21,6 +21,8 @@ pub struct Rows {
     /// By question.
     pub answers: BTreeMap<u32, (Response, Option<Evaluation>)>,
     pub kept: Vec<(u64, SessionState)>,
+    /// The position that is kept.
+    pub position: u32,
     pub completed: Option<bool>,
     pub summary: Option<Summary>,
     pub is_away: bool,
@@ -47,8 +49,11 @@ impl Records for Postgres {
     }
 
     fn keep<'a>(&'a self, _: Uuid, session: &'a Session) -> BoxFuture<'a, Result<(), StoreError>> {
-        let kept = (session.rev, session.state);
-        self.with(move |rows| rows.kept.push(kept))
+        let (kept, position) = ((session.rev, session.state), session.position);
+        self.with(move |rows| {
+            rows.kept.push(kept);
+            rows.position = position;
+        })
     }
 
     fn answer<'a>(&'a self, _: Uuid, response: &'a Response) -> BoxFuture<'a, Result<(), StoreError>> {

@@ -191,6 +191,8 @@ impl Voice for Reader {
 pub struct Shelf {
     pub files: Mutex<BTreeMap<String, Bytes>>,
     pub is_full: Mutex<bool>,
+    /// It does not answer for half a minute.
+    pub hangs: bool,
 }
 
 impl Shelf {
@@ -209,7 +211,13 @@ impl AudioStorage for Shelf {
                 Ok(())
             }
         };
-        Box::pin(async move { result })
+        Box::pin(async move {
+            if self.hangs {
+                sleep(Duration::from_secs(30)).await;
+                return Err(StorageError::TimedOut);
+            }
+            result
+        })
     }
 
     fn url<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<String, StorageError>> {

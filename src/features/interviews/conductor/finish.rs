@@ -146,6 +146,11 @@ impl Conductor {
         let (mut file, mut at) = (vec![0; wav::HEADER], work.audio_from);
         while at < work.answer.audio_to {
             let Some(reading) = self.state.read(id, at, Some(work.answer.audio_to), READ).await? else { break };
+            // Another node has finished the answer: its audio is being dropped, and what is left of it must not take the place of what
+            // that node has stored.
+            if reading.session.position != work.position || reading.session.answer.is_none() {
+                return Ok(None);
+            }
             let Some(last) = reading.audio.last() else { break };
             at = last.id;
             for entry in reading.audio.iter().filter(|entry| entry.position == work.position) {

@@ -25,6 +25,7 @@ use crate::features::interviews::wire::{
 };
 use crate::features::interviews::{kinds, uuid};
 use crate::protocol::event::Args;
+use crate::protocol::fields::Fields;
 use crate::redis::script::OnReader;
 use crate::rooms::scripts::Told;
 use crate::socketio::{Event, Reply, Socket};
@@ -139,12 +140,15 @@ impl Gateway {
         let id = candidate.interview;
         let about = |error: InterviewError| error.about(Some(id));
         let Chunk { pcm, length } = Chunk::read(&event.args).map_err(about)?;
+        let message_id = message_id(&event).map_err(about)?;
         let limits = AudioLimits { answer: self.live.config.answer, ..AudioLimits::default() };
         let taken = self.attempt(&socket, &candidate, || async {
             let op = self.live.scopes.next_op();
-            audio_take(self.live.redis(), id, self.live.op(&op), sender(&candidate, &socket), pcm.clone(), length, limits).await
+            let op = self.live.op_of_client(&op, &message_id);
+            audio_take(self.live.redis(), id, op, sender(&candidate, &socket), pcm.clone(), length, limits).await
         });
         match taken.await.map_err(about)? {
+            AudioTake::Taken { told, .. } if told.duplicate => Ok(repeated()),
             AudioTake::Taken { told, due_in, .. } => {
                 self.told(id, &told, due_in);
                 self.conductor.wake_for_audio(id);
@@ -166,6 +170,7 @@ impl Gateway {
         let about = |error: InterviewError| error.about(Some(id));
         let given: ResponseComplete = event.payload().map_err(|error| error.with("interviewId", id.to_string()))?;
         let given = checked(given).map_err(about)?;
+        let message_id = message_id(&event).map_err(about)?;
         let response = Response {
             question_id: given.question_id.as_deref(),
             transcription: given.transcription.as_deref().unwrap_or_default(),
@@ -173,9 +178,11 @@ impl Gateway {
         };
         let taken = self.attempt(&socket, &candidate, || async {
             let op = self.live.scopes.next_op();
-            answer_take(self.live.redis(), id, self.live.op(&op), sender(&candidate, &socket), response).await
+            let op = self.live.op_of_client(&op, &message_id);
+            answer_take(self.live.redis(), id, op, sender(&candidate, &socket), response).await
         });
         match taken.await.map_err(about)? {
+            AnswerTake::Taken { told, .. } if told.duplicate => Ok(repeated()),
             AnswerTake::Taken { position, told, due_in } => {
                 self.told(id, &told, due_in);
                 self.conductor.wake(id);
@@ -184,7 +191,7 @@ impl Gateway {
                 }
                 Ok(Reply::None)
             }
-            AnswerTake::Repeated => Ok(Reply::Object(json!({"ok": true, "duplicate": true}).to_string())),
+            AnswerTake::Repeated => Ok(repeated()),
             AnswerTake::OtherQuestion => {
                 Err(about(InterviewError::Invalid("questionId is not that of a question that was asked".into())))
             }
@@ -302,6 +309,18 @@ fn after(id: Uuid, position: u32, session: Session) -> Option<Value> {
 }
 
 /// An answer that is fit to be kept.
+/// The client's own id of an event; empty if it has none.
+fn message_id(event: &Event) -> Result<String, InterviewError> {
+    let id = Fields::parse(event.args.payload()).and_then(|fields| fields.text("clientMessageId", 64).ok());
+    let id = id.ok_or_else(|| InterviewError::Invalid("clientMessageId must have at most 64 characters".into()))?;
+    Ok(id.map(Into::into).unwrap_or_default())
+}
+
+/// What a repeat is answered.
+fn repeated() -> Reply {
+    Reply::Object(json!({"ok": true, "duplicate": true}).to_string())
+}
+
 fn checked(given: ResponseComplete) -> Result<ResponseComplete, InterviewError> {
     let limits = [
         ("transcription", &given.transcription, MAX_TRANSCRIPTION),

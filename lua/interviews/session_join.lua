@@ -20,17 +20,22 @@ end
 if FINAL[state] then return with_session(answer('ended')) end
 if recovered and present ~= '' and present ~= SID then return refuse('superseded') end
 
--- After a failover PostgreSQL may know of a question of which Redis knows nothing any more. The rest is newer in Redis.
+-- After a failover PostgreSQL may know of a question of which Redis knows nothing any more: then what was said until now belongs to
+-- questions that are past, unless it came behind an answer. The rest is newer in Redis.
 local lags = not made and tonumber(ARGV[15]) > pos
+if lags then
+  if not answering then
+    local newest = call('XREVRANGE', AUDIO, '+', '-', 'COUNT', 1)[1]
+    if newest then call('HSET', SESSION, 'cut', newest[1]) end
+  end
+  finish()
+  if state == 'created' then move('active') end
+  set('askt', now)
+end
 if made or lags then
   local AHEAD = { pos = true, asked = true, qid = true, progress = true, started = true, lq = true, lt = true, lu = true }
   for i = 16, #ARGV, 2 do
     if made or AHEAD[ARGV[i]] or string.sub(ARGV[i], 1, 2) == 'q:' then set(ARGV[i], ARGV[i + 1]) end
-  end
-  if lags then
-    for _, field in ipairs({ 'aq', 'at', 'au', 'aa', 'cut' }) do remove(field) end
-    if state == 'created' then move('active') end
-    set('askt', now)
   end
   save()
   load()

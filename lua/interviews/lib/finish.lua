@@ -10,9 +10,11 @@ end
 -- The answer is the one before now; its turns and its audio are dropped. What was said since belongs to the next question.
 local function finish()
   local f = call('HMGET', SESSION, 'at', 'au', 'cut', 'tf', 'tn', 'tx', 'heard', 'an')
-  set('lq', answering)
-  set('lt', f[1] or '')
-  set('lu', f[2] or '')
+  if answering then
+    set('lq', answering)
+    set('lt', f[1] or '')
+    set('lu', f[2] or '')
+  end
   for _, field in ipairs({ 'aq', 'at', 'au', 'aa', 'cut', 'tx', 'an' }) do remove(field) end
   set('am', f[8] or 0)
   local tf, tn = tonumber(f[4] or 1), tonumber(f[5] or 0)

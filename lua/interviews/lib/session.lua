@@ -80,7 +80,10 @@ end
 -- The same to those who observe, and kept in interview:log under the id that it has in the scope's log.
 local function observed(event, data, audience)
   local id = tell(audience or OBSERVER, event, data)
-  call('XADD', TRAIL, 'MAXLEN', '~', TRAIL_MOST, id, 'e', event, 'd', data, 't', now)
+  local entry = { 'e', event, 'd', data, 't', now }
+  -- A log that has begun anew may be behind what is kept here.
+  local added = redis.pcall('XADD', TRAIL, 'MAXLEN', '~', TRAIL_MOST, id, unpack(entry))
+  if type(added) == 'table' and added.err then call('XADD', TRAIL, 'MAXLEN', '~', TRAIL_MOST, '*', unpack(entry)) end
 end
 
 -- The candidate gives a sign of life: its time without a heartbeat begins anew, if it sends any.

@@ -339,7 +339,7 @@ pub(super) fn ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-live!(JOIN = "session_join");
+live!(JOIN = "session_join", "interviews/lib/finish");
 live!(READ = "session_read");
 live!(START = "session_start");
 live!(TOUCH = "session_touch");

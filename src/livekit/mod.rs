@@ -5,6 +5,7 @@
 
 mod api;
 mod error;
+pub mod rooms;
 mod token;
 mod webhook;
 

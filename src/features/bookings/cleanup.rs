@@ -9,9 +9,7 @@ use tokio::time::Instant;
 
 use super::Bookings;
 use super::store::Ended;
-use crate::core::error::chain;
 use crate::features::bookings::scripts::slot_release;
-use crate::livekit::LiveKit;
 
 /// Sessions whose slots and rooms are cleared at the same time.
 const AT_ONCE: usize = 8;
@@ -39,16 +37,7 @@ impl Bookings {
             tracing::warn!(session = ended.id, %error, "the slot is left to the sweep");
         }
         if let Some(livekit) = &self.livekit {
-            delete_room(livekit, &ended.room, Instant::now() + PATIENCE).await;
+            livekit.clear_room(&ended.room, Instant::now() + PATIENCE).await;
         }
     }
-}
-
-/// Deletes a room. True if it is gone, also if it was not there.
-pub(super) async fn delete_room(livekit: &LiveKit, room: &str, deadline: Instant) -> bool {
-    let deleted = livekit.delete_room(room, deadline).await;
-    if let Err(error) = &deleted {
-        tracing::warn!(room, error = chain(error), "the room is left to the sweep");
-    }
-    deleted.is_ok()
 }

@@ -15,6 +15,7 @@ use super::{Bookings, Parts as BookingParts, check, demo, metrics, routes};
 use crate::feature::{Configured, Feature, Finding, NoToken, Parts, Running, Surface, TokenCommand, TokenWish, World, probe};
 use crate::http::routes::health::Dependency;
 use crate::livekit::RoomListener;
+use crate::livekit::rooms::Watch;
 use crate::settings::table::Group;
 use crate::settings::{Reader, Settings as Base};
 use crate::store::Schema;
@@ -98,7 +99,8 @@ impl Configured for SetUp {
         dependencies.push(Dependency { name: "sessionLimits", is_there: Box::new(move || agreed.limits_agree()) });
         let (settings, token) = (self.0.clone(), world.settings.internal_token.clone());
         let (limits, with_demo, routed) = (world.limits.clone(), world.settings.server.demo, bookings.clone());
-        let listener: Arc<dyn RoomListener> = bookings.clone();
+        let watch = |livekit| Arc::new(Watch { livekit, owner: bookings.clone() }) as Arc<dyn RoomListener>;
+        let listener = world.livekit.clone().map(watch);
         Ok(Parts {
             routes: Box::new(move |router| {
                 if with_demo {
@@ -109,7 +111,7 @@ impl Configured for SetUp {
                 routes::routes(router, Some(parts));
             }),
             dependencies,
-            livekit: Some(listener),
+            livekit: listener,
             running: Arc::new(Jobs(bookings)),
             ..Parts::default()
         })

@@ -1,34 +1,28 @@
-//! Rooms without a session. LiveKit cannot revoke a token, and it makes a deleted room again when a participant joins. So the
-//! room is deleted each time that a participant comes back with the token of a session that is over.
+//! Rooms of sessions: which of them a session or a start needs. The others are deleted, by webhook and by the sweep.
 
 use futures_util::future::BoxFuture;
-use tokio::time::Instant;
 
 use super::Bookings;
-use super::cleanup::delete_room;
 use super::store::Status;
 use crate::core::error::chain;
 use crate::features::bookings::scripts::slots_list;
-use crate::livekit::{RoomEvent, RoomListener};
+use crate::livekit::rooms::RoomOwner;
 use crate::store::StoreError;
 
-/// How long the deletion of a room may take.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
-
-impl Bookings {
-    /// Deletes a room of ours, unless it has an active session whose time is not over, or a start is making it now. True if
-    /// it was deleted. If it is not known whether the room has a session, it stays until the next sweep.
-    pub(super) async fn delete_if_orphan(&self, room: &str) -> bool {
-        let (Some(livekit), Some(session)) = (&self.livekit, self.names.session_of(room)) else { return false };
-        match self.is_wanted(session).await {
-            Some(false) => {
-                tracing::info!(room, "a room without a session is deleted");
-                delete_room(livekit, room, Instant::now() + PATIENCE).await
-            }
-            Some(true) | None => false,
-        }
+impl RoomOwner for Bookings {
+    fn owns(&self, room: &str) -> bool {
+        self.names.session_of(room).is_some()
     }
 
+    fn needs<'a>(&'a self, room: &'a str) -> BoxFuture<'a, Option<bool>> {
+        Box::pin(async move {
+            self.readiness.may_ask().ok()?;
+            self.is_wanted(self.names.session_of(room)?).await
+        })
+    }
+}
+
+impl Bookings {
     /// Whether a session or a start needs the room; `None`: that cannot be known now. If there is a row, the row decides,
     /// since an id that has a row is never reserved again. Without a row the slot decides: a start reserves it before it
     /// makes the room.
@@ -53,16 +47,5 @@ impl Bookings {
         }
         let standing = self.store.standing(user).await?;
         Ok(Some(standing.active.iter().any(|active| active.id == session)))
-    }
-}
-
-impl RoomListener for Bookings {
-    fn on_room_event<'a>(&'a self, event: &'a RoomEvent) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            let Some(room) = event.room.as_deref() else { return };
-            if matches!(&*event.event, "room_started" | "participant_joined") && self.readiness.may_ask().is_ok() {
-                self.delete_if_orphan(room).await;
-            }
-        })
     }
 }

@@ -66,7 +66,10 @@ fn compare<'a>(rooms: &'a [String], slots: &'a Slots, held: &'a [Held], lease_ms
 impl Bookings {
     /// One round. What cannot be read now is read in the next one.
     pub(super) async fn sweep(self: &Arc<Self>) {
-        let rooms = self.rooms().await;
+        let rooms = match &self.livekit {
+            Some(livekit) => livekit.rooms_of_owner(&**self, Instant::now() + self.rules.start_deadline).await,
+            None => Vec::new(),
+        };
         let slots = match slots_list(&self.redis).await {
             Ok(slots) => slots,
             // Without the reservations it is not known which rooms are being made.
@@ -100,20 +103,9 @@ impl Bookings {
                 Err(error) => tracing::warn!(%error, "interview sessions: the slots are not repaired"),
             }
         }
-        for room in found.rooms {
-            count("room_deleted", u64::from(self.delete_if_orphan(room).await));
-        }
-    }
-
-    /// The rooms of sessions, as LiveKit has them.
-    async fn rooms(&self) -> Vec<String> {
-        let Some(livekit) = &self.livekit else { return Vec::new() };
-        match livekit.list_rooms(Instant::now() + self.rules.start_deadline).await {
-            Ok(rooms) => rooms.into_iter().map(|room| room.name).filter(|room| self.names.session_of(room).is_some()).collect(),
-            Err(error) => {
-                tracing::warn!(error = chain(&error), "interview sessions: no sweep of rooms without LiveKit");
-                Vec::new()
-            }
+        // Without LiveKit there were none.
+        for (room, livekit) in found.rooms.into_iter().zip(self.livekit.iter().cycle()) {
+            count("room_deleted", u64::from(livekit.delete_unneeded(&**self, room).await));
         }
     }
 

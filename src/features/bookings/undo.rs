@@ -5,7 +5,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Bookings;
-use super::cleanup::delete_room;
 use super::start::Slot;
 use crate::core::error::chain;
 use crate::features::bookings::scripts::slot_release;
@@ -29,7 +28,7 @@ impl Bookings {
         match self.store.id_is_free(&slot.id, &slot.room).await {
             // After the lease another start may have the id, and the room with it.
             Ok(true) if Instant::now() < slot.lease_ends => {
-                delete_room(livekit, &slot.room, slot.lease_ends.min(Instant::now() + PATIENCE)).await;
+                livekit.clear_room(&slot.room, slot.lease_ends.min(Instant::now() + PATIENCE)).await;
             }
             Ok(true) => tracing::warn!(room = slot.room, "the room of an undone start is left to the sweep: its lease has ended"),
             // Another start has this name: the room belongs to that start.

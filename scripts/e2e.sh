@@ -22,9 +22,10 @@ done
     cat "$work/run.log" >&2
     exit 1
 }
-{ read -r DEMO_URL && read -r NODES && read -r LIVEKIT; } <"$work/ready"
-export DEMO_URL NODES
+{ read -r DEMO_URL && read -r NODES && read -r LIVEKIT && read -r NODE_URLS; } <"$work/ready"
+export DEMO_URL NODES NODE_URLS
 node web/e2e/demo.mjs
+node web/e2e/call.mjs
 if [ "$LIVEKIT" = none ]; then
     printf '\n\033[1m!! Interview sessions on the page: skipped, there is no LiveKit server.\033[0m\n\n' >&2
     [ "${CI:-}" != true ]

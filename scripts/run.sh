@@ -6,8 +6,8 @@
 #   BIND=127.0.0.1   where it listens; 0.0.0.0 lets a phone in the same network in, and everybody else there
 #   CONVOKE=…        a binary to run instead of building one
 #   LIVEKIT=…        a livekit-server to run instead of the installed one or the one that scripts/livekit.sh brought
-#   READY_FILE=…     gets the page's address once everything stands, on a second line the nodes' process files, and on a third
-#                    LiveKit's address or "none" (for scripts)
+#   READY_FILE=…     gets the page's address once everything stands, on a second line the nodes' process files, on a third
+#                    LiveKit's address or "none", and on a fourth the nodes' addresses (for scripts)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/sbin:/sbin
@@ -296,7 +296,8 @@ if [ -z "$livekit" ]; then
     printf '\033[1;31m%s\033[0m\n\n' "  THERE IS NO LIVEKIT: no interview session starts. scripts/livekit.sh brings it; it needs Go." >&2
 fi
 if [ -n "${READY_FILE:-}" ]; then
-    printf '%s\n' "http://localhost:$front/demo" "$folder/node-*.pid" "${LIVEKIT_WS_URL:-none}" >"$READY_FILE.new"
+    printf '%s\n' "http://localhost:$front/demo" "$folder/node-*.pid" "${LIVEKIT_WS_URL:-none}" \
+        "$(printf 'http://localhost:%s ' "${nodes[@]}")" >"$READY_FILE.new"
     mv "$READY_FILE.new" "$READY_FILE"
 fi
 

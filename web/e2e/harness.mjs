@@ -51,17 +51,19 @@ const launch = () => chromium.launch({
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
   args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage",
     // A camera with a moving picture and a microphone that beeps, for whoever asks.
-    "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"],
+    "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
+    // Two browsers on one machine find each other, also if it has no other address.
+    "--allow-loopback-in-peer-connection", "--disable-features=WebRtcHideLocalIpsWithMdns"],
 });
 
-function address(query) {
-  const url = new URL(base);
+function address(query, at) {
+  const url = new URL(at);
   for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
   return url.href;
 }
 
 /** A page in a browser of its own, as each visitor has one: two in one browser share a camera, and one of them may get no picture. */
-export async function openPage(query, { width, height, ...more }) {
+export async function openPage(query, { width, height, at = base, ...more }) {
   const browser = await launch();
   browsers.push(browser);
   const context = await browser.newContext({ viewport: { width, height }, ...more });
@@ -71,7 +73,7 @@ export async function openPage(query, { width, height, ...more }) {
   page.on("console", (message) => {
     if (message.type() === "error" && !EXPECTED_NOISE.test(message.text())) complaints.push(`console: ${message.text()}`);
   });
-  await page.goto(address(query));
+  await page.goto(address(query, at));
   return page;
 }
 

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use clap::Arg;
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::conductor::postgres::InPostgres;
 use super::conductor::redis::InRedis;
@@ -24,6 +25,8 @@ use crate::cluster::scripts::Retention;
 use crate::core::ids;
 use crate::feature::check::published_keys;
 use crate::feature::{Configured, Feature, Finding, NoToken, Parts, Running, Surface, TokenCommand, TokenWish, World, probe};
+use crate::livekit::RoomListener;
+use crate::livekit::rooms::Watch;
 use crate::settings::table::Group;
 use crate::settings::{Reader, Settings as Base};
 use crate::telemetry::metrics::Metric;
@@ -41,6 +44,8 @@ struct SetUp(Settings);
 struct AtWork {
     gateway: Arc<Gateway>,
     conductor: Arc<Conductor>,
+    signalling: Arc<Signalling>,
+    stopping: CancellationToken,
 }
 
 impl Feature for OfCompanies {
@@ -77,6 +82,8 @@ impl SetUp {
             proctoring: settings.proctoring,
             rooms: base.limits.rooms_per_socket,
             relay_bytes: base.limits.relay_bytes,
+            call_sockets: settings.call_sockets,
+            presence_window: settings.presence_window,
             ..Config::default()
         }
     }
@@ -167,12 +174,14 @@ impl Configured for SetUp {
         });
         conductor.handle_timer(&live);
         let signalling = Signalling::new(live.clone());
-        let gateway = Gateway::new(GatewayParts { signalling, conductor: conductor.clone(), live });
+        let watch = |livekit| Arc::new(Watch { livekit, owner: signalling.clone() }) as Arc<dyn RoomListener>;
+        let listener = world.livekit.clone().map(watch);
+        let gateway = Gateway::new(GatewayParts { signalling: signalling.clone(), conductor: conductor.clone(), live });
         let dependencies = probe::published_keys("interviewKeys", &self.0.identity)?.into_iter().collect();
         let (limits, token) = (world.limits.clone(), world.settings.internal_token.clone());
         let requests_per_minute = self.0.requests_per_minute;
         let demo = world.settings.server.demo.then(|| self.0.identity.clone());
-        let running = Arc::new(AtWork { gateway: gateway.clone(), conductor });
+        let running = Arc::new(AtWork { gateway: gateway.clone(), conductor, signalling, stopping: CancellationToken::new() });
         Ok(Parts {
             namespaces: vec![gateway.namespace()],
             running,
@@ -187,6 +196,7 @@ impl Configured for SetUp {
                 }
             }),
             dependencies,
+            livekit: listener,
             ..Parts::default()
         })
     }
@@ -195,6 +205,7 @@ impl Configured for SetUp {
 impl Running for AtWork {
     fn start(&self) -> BoxFuture<'_, ()> {
         self.conductor.start_summaries();
+        self.signalling.start_jobs(self.stopping.clone());
         Box::pin(async {})
     }
 
@@ -203,10 +214,11 @@ impl Running for AtWork {
     }
 
     fn stop(&self, by: Instant) -> BoxFuture<'_, ()> {
+        self.stopping.cancel();
         Box::pin(self.conductor.stop(by))
     }
 
     fn unsettled(&self) -> usize {
-        self.gateway.losses()
+        self.gateway.losses() + self.signalling.unsettled()
     }
 }

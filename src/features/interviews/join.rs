@@ -78,7 +78,7 @@ impl Interviews {
             self.open_invite(invite, token, participant).await?;
         }
         let name = (participant == interview.candidate.id).then_some(&*interview.candidate.name);
-        let room = format!("live-{id}");
+        let room = rules::room_of(id);
         let speaks = request.role.speaks();
         let token = livekit.token(&Grant {
             room: &room,

@@ -35,6 +35,10 @@ pub struct Config {
     pub rooms: usize,
     /// Bytes of the payload of a signal, attachments included.
     pub relay_bytes: usize,
+    /// Connections that may be in one call.
+    pub call_sockets: u32,
+    /// Who is in a call is announced at most once in so long.
+    pub presence_window: Duration,
     /// A session ends so long after it was made, whatever it does.
     pub expires_after: Duration,
     /// How often each node looks for sessions that have expired.
@@ -52,6 +56,8 @@ impl Default for Config {
             expiring_before: Duration::from_secs(60),
             rooms: 200,
             relay_bytes: 65_536,
+            call_sockets: 300,
+            presence_window: Duration::from_millis(250),
             expires_after: Duration::from_secs(24 * 3600),
             expire_every: Duration::from_secs(60),
         }

@@ -1,5 +1,7 @@
 //! Who may do what with an interview, and what an invite is worth. Pure.
 
+use uuid::Uuid;
+
 use super::recruiter::{Recruiter, RecruiterRole};
 
 use super::error::InterviewError;
@@ -90,6 +92,16 @@ pub fn ways_to(status: InterviewStatus) -> &'static [InterviewStatus] {
         Expired => &[Scheduled, Ongoing, Expired],
         Cancelled => &[Scheduled, Ongoing, Cancelled],
     }
+}
+
+/// The LiveKit room of an interview's call, for both sides.
+pub fn room_of(interview: Uuid) -> String {
+    format!("live-{interview}")
+}
+
+/// The interview whose room this is.
+pub fn interview_of_room(room: &str) -> Option<Uuid> {
+    room.strip_prefix("live-").and_then(super::uuid).filter(|id| room_of(*id) == room)
 }
 
 /// What a participant gets with an invite.

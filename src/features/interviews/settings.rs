@@ -24,6 +24,8 @@ crate::settings_table! {
         TRUST_WEIGHTS = "faces=5,tabs=3,fullscreen=10,suspicious=15", "What proctoring takes from a trust of 100 for each event of a kind";
         PROCTOR_ALERT_SEVERITY = "high", "From which severity on observers get a proctor-alert: low, medium, high or critical";
         PROCTOR_MIN_REPEATS = "1", "Proctoring events of a type that must come within 5 s before one has an effect";
+        CALL_MAX_SOCKETS = "300", "Connections in the call of one interview; 20 more for those who do not only observe";
+        CALL_PRESENCE_WINDOW_MS = "250", "Who comes to a call and goes is announced at most once in so long, all changes together";
         RATE_LIMIT_INTERVIEWS_PER_MINUTE = "20", "Requests a minute of one caller to each route of interviews";
     }
     "Speech, AI and audio of interviews" {
@@ -61,6 +63,10 @@ pub struct Settings {
     /// Of audio, for one answer.
     pub answer: Duration,
     pub proctoring: Proctoring,
+    /// Connections in one call.
+    pub call_sockets: u32,
+    /// Who is in a call is announced at most once in so long.
+    pub presence_window: Duration,
     /// Requests of one caller to each route.
     pub requests_per_minute: u32,
     pub vendors: Vendors,
@@ -76,6 +82,8 @@ impl Settings {
             heartbeat: read.seconds(INTERVIEW_HEARTBEAT_SECONDS, 1..=86_400),
             answer: read.seconds(INTERVIEW_ANSWER_SECONDS, 10..=3600),
             proctoring: proctoring(read),
+            call_sockets: read.integer(CALL_MAX_SOCKETS, 2..=1_000),
+            presence_window: read.milliseconds(CALL_PRESENCE_WINDOW_MS, 0..=60_000),
             requests_per_minute: read.integer(RATE_LIMIT_INTERVIEWS_PER_MINUTE, 1..=1_000_000),
             vendors: Vendors::read(read),
         }

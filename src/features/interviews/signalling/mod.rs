@@ -1,32 +1,102 @@
 //! The call of an interview: who is in it, and what they tell each other (contract § 4 "Signalling").
+//!
+//! ```text
+//! joinRoom, leaveRoom ──► call_join, call_leave ─► the scope's log ─► presence:update, call:ready to all who are in the call
+//! a lost connection ────► timer `gone` ─► call_presence ─────┘
+//! offer, chat:message … ─► room_relay, call_message … ─► the log; a document goes out volatile, and is kept
+//! ```
+//!
+//! Members are sockets, not users. As what each is there stands in Redis; a node knows it of its own sockets.
+
+mod end;
+mod events;
+mod join;
+mod leave;
+mod listener;
+pub mod requests;
+mod wire;
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use super::gateway::caller::permitted;
+use super::kinds;
 use super::live::Live;
-use crate::socketio::{Abandoned, DisconnectReason, Namespace, Socket};
+use super::scripts::call::{GONE, Presence};
+use crate::rooms::coalesce::Windows;
+use crate::socketio::{Event, EventError, Namespace, Reply, Socket};
+
+use listener::Listener;
+
+type Handled = Result<Reply, EventError>;
+
+/// An announcement that fails is tried again, so often, with pauses from the first to the second; then it is left to the next
+/// change, or to the node that takes over.
+const ANNOUNCE_TRIES: u32 = 6;
+const ANNOUNCE_RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
 
 /// One in a process.
 pub struct Signalling {
-    #[expect(dead_code, reason = "its events follow")]
     live: Arc<Live>,
+    /// Calls whose presence is announced when the window ends.
+    windows: Windows<Uuid>,
+    /// Sockets whose going is being noted, and rooms that are being deleted.
+    tasks: TaskTracker,
 }
 
 impl Signalling {
+    /// Puts it together and listens to its scopes. Must be called inside a Tokio runtime.
     pub fn new(live: Arc<Live>) -> Arc<Self> {
-        Arc::new(Self { live })
+        let windows = Windows::new(ANNOUNCE_TRIES, ANNOUNCE_RETRY);
+        let signalling = Arc::new(Self { live, windows, tasks: TaskTracker::new() });
+        let listener = Arc::new(Listener(Arc::downgrade(&signalling)));
+        signalling.live.scopes.register(kinds::CALL, listener.clone());
+        signalling.live.timers.on(kinds::CALL, GONE, listener);
+        signalling
+    }
+
+    /// What this node has still to do: sockets whose going is to be noted, rooms that are to be deleted.
+    pub fn unsettled(&self) -> usize {
+        self.tasks.len()
     }
 
     /// Adds the events of the call to the namespace.
     pub fn events(self: &Arc<Self>, namespace: Namespace) -> Namespace {
-        namespace
+        /// Registers methods as handlers of events that the sender may send.
+        macro_rules! events {
+            ($namespace:expr, $($event:literal => $method:ident),+ $(,)?) => {{
+                let mut namespace = $namespace;
+                $(
+                    let signalling = self.clone();
+                    namespace = namespace.on($event, move |socket: Arc<Socket>, event: Event| {
+                        let signalling = signalling.clone();
+                        async move {
+                            permitted(&socket, &event)?;
+                            signalling.$method(socket, event).await
+                        }
+                    });
+                )+
+                namespace
+            }};
+        }
+        events!(namespace,
+            "joinRoom" => on_join,
+            "leaveRoom" => on_leave,
+            "offer" => on_signal,
+            "answer" => on_signal,
+            "iceCandidate" => on_signal,
+            "signal" => on_signal,
+            "chat:message" => on_message,
+            "chat:history" => on_history,
+            "editor:update" => on_edit,
+            "screen:share" => on_share,
+        )
     }
 
-    /// A socket that its client has got back, or that has moved here.
-    pub async fn resumed(self: &Arc<Self>, _socket: &Arc<Socket>) {}
-
-    /// After the last event of a socket.
-    pub async fn disconnected(self: &Arc<Self>, _socket: &Arc<Socket>, _reason: DisconnectReason) {}
-
-    /// A connection that its client did not get back.
-    pub async fn abandoned(self: &Arc<Self>, _gone: &Abandoned) {}
+    fn presence(&self) -> Presence {
+        Presence { window: self.live.config.presence_window, grace: self.live.config.leave_grace }
+    }
 }

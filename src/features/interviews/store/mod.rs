@@ -134,6 +134,10 @@ impl InterviewStore {
         Self { postgres }
     }
 
+    pub fn postgres(&self) -> &Store {
+        &self.postgres
+    }
+
     /// Makes an interview with its template, all or nothing: it is one statement.
     ///
     /// # Errors
@@ -186,6 +190,12 @@ impl InterviewStore {
     pub async fn get(&self, id: Uuid) -> Result<Option<Interview>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM convoke.interviews WHERE id = $1");
         self.postgres.read(&sql, &[&id]).await?.first().map(interview).transpose()
+    }
+
+    /// Those of some interviews that have ended.
+    pub async fn ended_of(&self, ids: &[Uuid]) -> Result<Vec<Uuid>, StoreError> {
+        const SQL: &str = "SELECT id FROM convoke.interviews WHERE id = ANY ($1) AND status NOT IN ('SCHEDULED', 'ONGOING')";
+        self.postgres.read(SQL, &[&ids]).await?.iter().map(|row| column(row, "id")).collect()
     }
 
     /// What is asked in an interview.

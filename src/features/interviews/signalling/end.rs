@@ -1,0 +1,85 @@
+//! The end of a call: its LiveKit room goes when the interview has ended, and again when somebody comes back with an old token.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use rand::Rng as _;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::Signalling;
+use crate::core::error::chain;
+use crate::features::interviews::rules;
+use crate::livekit::rooms::RoomOwner;
+use crate::store::StoreError;
+
+/// For all tries to delete a room, and to list them.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// How long the answer to who has ended an interview waits for the deletion.
+const MOMENT: Duration = Duration::from_secs(1);
+/// The number of the sweep among the jobs that run on one node at a time.
+const SWEEP: i32 = 2;
+
+impl RoomOwner for Signalling {
+    fn owns(&self, room: &str) -> bool {
+        rules::interview_of_room(room).is_some()
+    }
+
+    /// A room of an interview that is not in this database may be another hub's, on the same LiveKit.
+    fn needs<'a>(&'a self, room: &'a str) -> BoxFuture<'a, Option<bool>> {
+        Box::pin(async move {
+            match self.live.interviews.store.get(rules::interview_of_room(room)?).await {
+                Ok(interview) => interview.map(|interview| !rules::has_ended(interview.status)),
+                Err(error) => {
+                    tracing::warn!(room, error = chain(&error), "it is not known whether the interview of a room has ended");
+                    None
+                }
+            }
+        })
+    }
+}
+
+impl Signalling {
+    /// The interview has ended, and its call with it: the room is deleted, in a task of its own. It is waited for a moment, so that
+    /// who is told of the end finds no room.
+    pub async fn ended(&self, interview: Uuid) {
+        let Some(livekit) = self.live.interviews.livekit.clone() else { return };
+        let task = self.tasks.spawn(async move {
+            livekit.clear_room(&rules::room_of(interview), Instant::now() + PATIENCE).await;
+        });
+        let _ = timeout(MOMENT, task).await;
+    }
+
+    /// Starts the sweep. It ends when this is cancelled.
+    pub fn start_jobs(self: &Arc<Self>, stopping: CancellationToken) {
+        let signalling = self.clone();
+        tokio::spawn(stopping.run_until_cancelled_owned(async move {
+            loop {
+                // Nodes that were started together shall not sweep at the same moment.
+                let jitter = rand::rng().random_range(0.9..1.1);
+                sleep(signalling.live.config.expire_every.mul_f64(jitter)).await;
+                if let Err(error) = signalling.sweep().await {
+                    tracing::warn!(error = chain(&error), "interviews: no sweep of rooms without PostgreSQL");
+                }
+            }
+        }));
+    }
+
+    /// Deletes the rooms of interviews that have ended: a deletion has failed, or somebody came back and no webhook told of it.
+    async fn sweep(&self) -> Result<(), StoreError> {
+        let Some(livekit) = &self.live.interviews.livekit else { return Ok(()) };
+        let store = &self.live.interviews.store;
+        let Some(_lock) = store.postgres().try_leader_lock(SWEEP).await? else { return Ok(()) };
+        let rooms = livekit.rooms_of_owner(self, Instant::now() + PATIENCE).await;
+        let ids: Vec<_> = rooms.iter().filter_map(|room| rules::interview_of_room(room)).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        for id in store.ended_of(&ids).await? {
+            livekit.delete_unneeded(self, &rules::room_of(id)).await;
+        }
+        Ok(())
+    }
+}

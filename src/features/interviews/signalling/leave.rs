@@ -1,0 +1,156 @@
+//! Out of a call: at once, or when a lost connection has been away for the grace; and when that is announced.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::requests;
+use super::{Handled, Signalling, kinds};
+use crate::features::interviews::error::InterviewError;
+use crate::features::interviews::gateway::caller::{Caller, caller};
+use crate::features::interviews::kinds::interview_of;
+use crate::features::interviews::scripts::call::{CallChanged, call_leave, call_presence};
+use crate::redis::RedisError;
+use crate::rooms::pending::longer;
+use crate::rooms::presence::Connection;
+use crate::rooms::scripts::Sender;
+use crate::socketio::{Abandoned, DisconnectReason, Event, Reply, Socket};
+
+/// A going that cannot be written is written later, so often at first, then more seldom.
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// Then its node's lease tells others that it is gone.
+const TRIES: u32 = 120;
+
+/// The place of a socket in a call.
+pub struct Place {
+    interview: Uuid,
+    sid: Box<str>,
+    node: Box<str>,
+    epoch: u64,
+}
+
+impl Signalling {
+    /// `leaveRoom {interviewId?}`: leaves that call, or all.
+    pub(super) async fn on_leave(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Handled {
+        let (caller, fields) = (caller(&socket)?, requests::fields(event.object()?)?);
+        let left = match requests::interview(&fields)? {
+            Some(id) => vec![id],
+            None => caller.calls().into_iter().map(|(id, _)| id).collect(),
+        };
+        let mut unchanged = true;
+        for id in left {
+            if caller.seat(id).is_some() {
+                self.leave(&socket, caller, id).await.map_err(|error| InterviewError::from(error).about(Some(id)))?;
+                unchanged = false;
+            }
+        }
+        // The same for everybody who is in no call: nobody learns by it whether there is such an interview.
+        Ok(if unchanged { Reply::Object(r#"{"ok":true,"unchanged":true}"#.into()) } else { Reply::Ok })
+    }
+
+    /// The script first, so that a failure changes nothing.
+    async fn leave(self: &Arc<Self>, socket: &Arc<Socket>, caller: &Caller, id: Uuid) -> Result<(), RedisError> {
+        self.write(&self.live.scopes.next_op(), &self.place(socket, id), None).await?;
+        self.live.scopes.leave(&kinds::call(id), socket);
+        caller.leave_call(id);
+        self.live.scopes.keep(socket).await;
+        Ok(())
+    }
+
+    pub(super) fn place(&self, socket: &Socket, interview: Uuid) -> Place {
+        let node = (&*self.live.scopes.node()).into();
+        Place { interview, sid: socket.id().into(), node, epoch: socket.epoch() }
+    }
+
+    async fn write(self: &Arc<Self>, op: &str, place: &Place, lost_at: Option<u64>) -> Result<(), RedisError> {
+        let Place { interview, sid, node, epoch } = place;
+        let (live, sender) = (&self.live, Sender { sid, ..Sender::default() });
+        let connection = Connection { node, session_epoch: *epoch };
+        if lost_at.is_some() {
+            live.timers.expect(&kinds::call(*interview), live.config.leave_grace).await;
+        }
+        let left = call_leave(live.redis(), *interview, live.op(op), sender, connection, lost_at, self.presence()).await?;
+        if let Some(changed) = left {
+            self.after(*interview, changed);
+        }
+        Ok(())
+    }
+
+    /// What follows on every change of who is there.
+    fn after(self: &Arc<Self>, id: Uuid, changed: CallChanged) {
+        let scope = kinds::call(id);
+        if let Some(told) = changed.told {
+            self.live.written(&scope, &told);
+        }
+        self.live.timers.set(&scope, changed.timer_in);
+        self.announce_in(id, changed.announce_in);
+    }
+
+    /// After the last event of a socket.
+    pub async fn disconnected(self: &Arc<Self>, socket: &Arc<Socket>, reason: DisconnectReason) {
+        let Ok(caller) = caller(socket) else { return };
+        if reason == DisconnectReason::TakenOver {
+            return;
+        }
+        for (id, _) in caller.calls() {
+            caller.leave_call(id);
+            self.live.scopes.leave(&kinds::call(id), socket);
+            self.goes(self.place(socket, id), matches!(reason, DisconnectReason::Transport(_)));
+        }
+    }
+
+    /// A connection that its client did not get back: its places are lost.
+    pub async fn abandoned(self: &Arc<Self>, gone: &Abandoned) {
+        let Abandoned { sid, node, epoch, rooms, .. } = gone;
+        for interview in rooms.iter().filter(|scope| scope.kind == kinds::CALL).filter_map(interview_of) {
+            let place = Place { interview, sid: sid.as_str().into(), node: node.as_str().into(), epoch: *epoch };
+            self.goes(place, true);
+        }
+    }
+
+    /// A socket has gone from a call: its connection was lost, or it has left. It is noted until that has succeeded.
+    pub(super) fn goes(self: &Arc<Self>, place: Place, is_lost: bool) {
+        let weak = Arc::downgrade(self);
+        let (op, lost_at) = (self.live.scopes.next_op(), is_lost.then(|| self.live.clock.now_ms()));
+        self.tasks.spawn(async move {
+            let mut pause = RETRY.0;
+            for _ in 0..TRIES {
+                let Some(signalling) = weak.upgrade() else { return };
+                match signalling.write(&op, &place, lost_at).await {
+                    Ok(()) => return,
+                    Err(error) => tracing::debug!(interview = %place.interview, %error, "a going cannot be noted yet"),
+                }
+                drop(signalling);
+                tokio::time::sleep(pause).await;
+                pause = longer(pause, RETRY.1);
+            }
+        });
+    }
+
+    /// Announces what has changed when the presence window ends: one timer for each call on this node.
+    pub(super) fn announce_in(self: &Arc<Self>, id: Uuid, wait: Option<Duration>) {
+        let Some(wait) = wait else { return };
+        let weak = Arc::downgrade(self);
+        self.windows.end_in(id, wait, move |id| {
+            let signalling = weak.upgrade();
+            async move {
+                match signalling {
+                    Some(signalling) => signalling.live.scopes.may_act().await && signalling.look(id).await.is_ok(),
+                    None => true,
+                }
+            }
+        });
+    }
+
+    /// Announces who is there, if that has changed; those who have been away for the grace are not. Returns when the next of them
+    /// is due.
+    pub(super) async fn look(self: &Arc<Self>, id: Uuid) -> Result<Option<Duration>, RedisError> {
+        let (live, op) = (&self.live, self.live.scopes.next_op());
+        let changed = call_presence(live.redis(), id, live.op(&op), self.presence()).await.inspect_err(|error| {
+            tracing::debug!(interview = %id, %error, "presence cannot be announced yet");
+        })?;
+        self.after(id, changed);
+        Ok(changed.timer_in)
+    }
+}

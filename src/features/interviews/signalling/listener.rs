@@ -1,0 +1,136 @@
+//! The way back into a call: of a client, after a gap, and after a Redis that has lost it; and what dead nodes leave.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::sleep;
+use uuid::Uuid;
+
+use super::Signalling;
+use super::join::{Entered, Way};
+use crate::cluster::scripts::scope::LostTimer;
+use crate::cluster::{LocalMember, NotRejoined, Rejoined, ScopeListener};
+use crate::core::ScopeId;
+use crate::features::interviews::error::InterviewError;
+use crate::features::interviews::gateway::caller::{Caller, Who, caller};
+use crate::features::interviews::kinds::interview_of;
+use crate::features::interviews::rules::{self, CallRole};
+use crate::features::interviews::scripts::call::GONE;
+use crate::rooms::pending::longer;
+use crate::rooms::timers::{Due, Fired, OnDue};
+use crate::socketio::{BoxFuture, Socket};
+
+/// Pauses before a member is made one again after Redis has lost it.
+const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+
+/// Handed to the scopes and to the timers; it must not keep the signalling alive.
+pub struct Listener(pub Weak<Signalling>);
+
+impl OnDue for Listener {
+    fn on_due(&self, due: Due) -> BoxFuture<Fired> {
+        let signalling = self.0.upgrade();
+        Box::pin(async move {
+            let Some((signalling, id)) = signalling.zip(interview_of(&due.scope)) else { return Fired::Failed };
+            match signalling.look(id).await {
+                Ok(None) => Fired::Done,
+                Ok(Some(wait)) => Fired::Again(wait),
+                Err(_) => Fired::Failed,
+            }
+        })
+    }
+}
+
+impl ScopeListener for Listener {
+    fn control(&self, _: &ScopeId, _: &Bytes) {}
+
+    fn rejoin(&self, scope: ScopeId, socket: Arc<Socket>) -> BoxFuture<Result<Rejoined, NotRejoined>> {
+        let signalling = self.0.upgrade();
+        Box::pin(async move {
+            let signalling = signalling.ok_or(NotRejoined::Unavailable)?;
+            let (Some(id), Ok(caller)) = (interview_of(&scope), caller(&socket)) else { return Err(NotRejoined::Refused) };
+            signalling.rejoin(&socket, caller, id).await
+        })
+    }
+
+    fn refilled(&self, scope: &ScopeId, members: Vec<LocalMember>, reset: bool) {
+        let Some((signalling, id)) = self.0.upgrade().zip(interview_of(scope)) else { return };
+        tokio::spawn(async move {
+            if !reset {
+                return signalling.send_document(id, members.iter().map(|member| &member.socket)).await;
+            }
+            for member in members {
+                signalling.rebuild(member.socket, id).await;
+            }
+        });
+    }
+
+    fn reaped(&self, scope: &ScopeId, due_in: Option<Duration>) -> BoxFuture<()> {
+        let (signalling, scope) = (self.0.upgrade(), scope.clone());
+        Box::pin(async move {
+            let Some((signalling, id)) = signalling.zip(interview_of(&scope)) else { return };
+            if let Some(wait) = due_in {
+                signalling.live.timers.expect(&scope, wait).await;
+                signalling.live.timers.set(&scope, Some(wait));
+            }
+            // What the dead node was to announce in a moment.
+            tokio::spawn(async move { signalling.look(id).await });
+        })
+    }
+
+    fn lost_timer(&self, _: &ScopeId) -> Option<LostTimer> {
+        Some(LostTimer { name: GONE, after: self.0.upgrade()?.live.config.leave_grace })
+    }
+
+    fn node_died(&self) {}
+}
+
+/// Whether a token still allows what its bearer was in a call.
+fn is_open_to(who: &Who, id: Uuid, role: &str) -> bool {
+    match who {
+        Who::Candidate(candidate) => candidate.interview == id,
+        Who::Staff(recruiter) => CallRole::parse(role).is_some_and(|role| rules::may_take(recruiter.role, role)),
+        Who::Open { .. } => true,
+    }
+}
+
+impl Signalling {
+    /// A member again, as before, with this node and epoch; nobody is told, unless it was announced as gone meanwhile.
+    async fn rejoin(self: &Arc<Self>, socket: &Arc<Socket>, caller: &Caller, id: Uuid) -> Result<Rejoined, NotRejoined> {
+        let mut entered = self.enter(socket, caller, id, Way::Back).await;
+        let is_unknown = matches!(entered, Err(InterviewError::NotInRoom));
+        if let Some(seat) = caller.seat(id).filter(|_| is_unknown) {
+            entered = self.enter(socket, caller, id, Way::Again(&seat)).await;
+        }
+        let Entered { joined, hold } = entered.map_err(|error| match error {
+            InterviewError::NotInRoom | InterviewError::Forbidden => NotRejoined::Refused,
+            error => {
+                tracing::debug!(%error, "a recovered socket cannot join a call");
+                NotRejoined::Unavailable
+            }
+        })?;
+        if !is_open_to(&caller.who(), id, &joined.role) {
+            drop(hold);
+            caller.leave_call(id);
+            self.goes(self.place(socket, id), false);
+            return Err(NotRejoined::Refused);
+        }
+        Ok(Rejoined { hold, position: joined.position })
+    }
+
+    /// Redis has forgotten what this member has seen, perhaps everything: it is made one again.
+    async fn rebuild(self: &Arc<Self>, socket: Arc<Socket>, id: Uuid) {
+        let mut pause = RETRY.0;
+        while let Ok(caller) = caller(&socket)
+            && !caller.is_gone()
+            && let Some(seat) = caller.seat(id)
+        {
+            match self.enter_again(&socket, caller, id, &seat).await {
+                Ok(()) => return,
+                Err(error) => tracing::debug!(interview = %id, %error, "a member of a call cannot join again yet"),
+            }
+            sleep(pause).await;
+            pause = longer(pause, RETRY.1);
+        }
+    }
+}

@@ -18,7 +18,7 @@ use super::desk::Desk;
 use super::feed::{Feed, Item};
 use super::listening::{Listening, Open};
 use super::ports::{Away, Lease};
-use super::{Conductor, LEASE};
+use super::{Conductor, LEASE, READ};
 use crate::features::interviews::providers::speech::{Chunk, Ended, SpeechAudio, SpeechEvent, SpeechStream, Unavailable};
 use crate::features::interviews::scripts::Session;
 use crate::rooms::worker::Turn;
@@ -161,7 +161,7 @@ impl<'a> Course<'a> {
 
     /// Reads what there is. False: the session is gone.
     async fn read(&mut self) -> Result<bool, Away> {
-        let bytes = if self.wants_audio() { self.feed.room(self.settling.is_some()) } else { 0 };
+        let bytes = if self.wants_audio() { self.feed.room(self.settling.is_some()).min(READ) } else { 0 };
         let now = Instant::now();
         let Some(reading) = self.conductor.state.read(self.id, self.feed.cursor, None, bytes).await? else {
             // What was begun is still stored.

@@ -9,15 +9,12 @@ use uuid::Uuid;
 
 use super::ports::{Asking, Away, Plan, Response, Stored};
 use super::question::{about, planned, progress};
-use super::{Conductor, STORING_KIB, clean};
+use super::{Conductor, READ, STORING_KIB, clean};
 use crate::core::StreamId;
 use crate::features::interviews::providers::ai::{Answered, Evaluation};
 use crate::features::interviews::providers::audio::{StorageError, wav};
 use crate::features::interviews::scripts::{GivenAnswer, Outage, Session, Turn};
 use crate::features::interviews::wire::Question;
-
-/// Bytes of an answer's audio that are read at a time.
-const READ: usize = 512 * 1024;
 
 /// A storage that was told to be away is given no longer than this to store an answer.
 const DOWN_PATIENCE: Duration = Duration::from_secs(5);
@@ -31,6 +28,8 @@ pub struct Finishing {
     answer: GivenAnswer,
     /// Behind this entry its audio begins.
     audio_from: StreamId,
+    /// When the session was started, in ms since 1970.
+    started_at: u64,
     was_storage_down: bool,
     audio_url: Option<String>,
     is_stored: bool,
@@ -51,6 +50,7 @@ impl Finishing {
             asked,
             answer: answer.clone(),
             audio_from: session.audio_from,
+            started_at: session.started_at.unwrap_or_default(),
             was_storage_down: session.storage_down,
             audio_url: None,
             is_stored: false,
@@ -58,6 +58,13 @@ impl Finishing {
             evaluation: None,
             next: None,
         }
+    }
+
+    /// KiB that its audio may have: it comes no faster than twice as fast as real time, and 30 s of it at once.
+    pub fn most_kib(&self) -> u32 {
+        let since = self.audio_from.ms.max(self.started_at);
+        let ms = self.answer.audio_to.ms.saturating_sub(since).saturating_mul(2).saturating_add(30_000);
+        u32::try_from(ms / 32).map_or(STORING_KIB / 2, |kib| kib.min(STORING_KIB / 2))
     }
 
     pub fn is_last(&self) -> bool {
@@ -113,8 +120,7 @@ impl Conductor {
         let Some(storage) = &self.providers.audio else { return Ok(given) };
         let key = format!("interviews/{id}/answer-{}.wav", work.position);
         let stored = {
-            // The longest answer is large: only so many of them are in memory at a time.
-            let _permit = self.storing.acquire_many(STORING_KIB as u32 / 2).await;
+            let _permit = self.storing.acquire_many(work.most_kib()).await;
             let Some(file) = self.recording(id, work).await? else { return Ok(given) };
             let put = storage.put(&key, "audio/wav", file);
             match work.was_storage_down {

@@ -54,8 +54,10 @@ pub const LEASE: Duration = Duration::from_secs(15);
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
 /// How long a worker waits for a lease that another node holds, until it is woken again.
 const STANDBY: Duration = Duration::from_secs(1);
-/// Bytes of answers that a node holds at a time while it stores them, in KiB: two of the longest.
-const STORING_KIB: usize = 64 * 1024;
+/// Bytes of audio that are read at a time, at most.
+const READ: usize = 512 * 1024;
+/// KiB of answers that a node holds at a time while it stores them: two of the longest, or many short ones.
+const STORING_KIB: u32 = 64 * 1024;
 
 /// What the conductor stands on.
 pub struct Parts {
@@ -91,7 +93,7 @@ impl Conductor {
             workers: Workers::default(),
             conducted: Mutex::default(),
             refused_until: Mutex::default(),
-            storing: Semaphore::new(STORING_KIB),
+            storing: Semaphore::new(STORING_KIB as usize),
             noticed: Pending::default(),
             stopping: CancellationToken::new(),
         })

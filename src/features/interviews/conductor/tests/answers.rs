@@ -9,6 +9,7 @@ use super::vendors::{Judge, Reader, Shelf};
 use super::world::{ID, World};
 use crate::core::sync::lock;
 use crate::features::interviews::conductor::Conductor;
+use crate::features::interviews::conductor::finish::Finishing;
 use crate::features::interviews::providers::Providers;
 use crate::features::interviews::providers::ai::AiError;
 use crate::features::interviews::scripts::SessionState;
@@ -236,4 +237,20 @@ async fn a_storage_that_hangs_holds_up_one_answer_and_no_question() {
         answer(&world, &node, "text").await;
         assert!(asked.elapsed() < Duration::from_secs(at_most), "{:?}", asked.elapsed());
     }
+}
+
+#[test]
+fn an_answer_takes_the_room_that_its_audio_may_need_and_two_of_the_longest_fit() {
+    let kib = |ms: u64| {
+        let world = World::new();
+        world.answers("text");
+        world.kept(|kept| {
+            let mut answer = kept.session.answer.take().expect("an answer");
+            answer.audio_to.ms = kept.session.started_at.unwrap_or_default() + ms;
+            Finishing::new(&kept.session, &answer).most_kib()
+        })
+    };
+    // A second of audio has 31.25 KiB.
+    assert_eq!((kib(0), kib(10_000)), (30 * 125 / 4, 50 * 125 / 4));
+    assert_eq!(kib(3_600_000) * 2, 64 * 1024);
 }

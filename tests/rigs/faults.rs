@@ -232,7 +232,7 @@ async fn torment(nodes: &Nodes, redis: &Sentinels, crowd: &Crowd, seed: u64, tim
     failovers
 }
 
-async fn strike(nodes: &Nodes, redis: &Sentinels, fault: Fault) {
+pub async fn strike(nodes: &Nodes, redis: &Sentinels, fault: Fault) {
     match fault {
         Fault::Kill { node, away } => {
             nodes.nodes[node].kill();

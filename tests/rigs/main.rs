@@ -5,10 +5,12 @@
 mod support;
 
 mod attacks;
+mod candidate;
 mod connects;
 mod crowd;
 mod faults;
 mod hold;
+mod interviews;
 mod judge;
 mod leaks;
 mod plan;

@@ -12,15 +12,15 @@ use tokio_util::sync::CancellationToken;
 use super::conductor::postgres::InPostgres;
 use super::conductor::redis::InRedis;
 use super::conductor::{Conductor, Parts as ConductorParts};
+use super::ending::Endings;
 use super::gateway::{self, Gateway, Parts as GatewayParts};
 use super::live::{Config, Live};
-use super::metrics;
 use super::providers::audio::media;
 use super::providers::{Providers, check};
 use super::recruiter::{self, Recruiter, RecruiterRole, RecruiterVerifier};
 use super::settings::{self, Settings};
 use super::signalling::Signalling;
-use super::{Interviews, Parts as InterviewParts, demo, routes};
+use super::{Interviews, Parts as InterviewParts, demo, metrics, routes};
 use crate::cluster::scripts::Retention;
 use crate::core::ids;
 use crate::feature::check::published_keys;
@@ -78,6 +78,7 @@ impl SetUp {
             retention: Retention::of(base),
             leave_grace: settings.leave_grace,
             heartbeat: settings.heartbeat,
+            expire_every: settings.expire_every,
             answer: settings.answer,
             proctoring: settings.proctoring,
             rooms: base.limits.rooms_per_socket,
@@ -167,16 +168,22 @@ impl Configured for SetUp {
         let secret = world.settings.cluster.secret.as_ref().or(world.settings.internal_token.as_ref());
         let providers = Providers::new(&self.0.vendors, &world.redis, secret)?;
         let links = providers.links.clone();
+        let signalling = Signalling::new(live.clone());
+        let endings = Endings::new(live.clone(), signalling.clone());
         let conductor = Conductor::new(ConductorParts {
-            state: Arc::new(InRedis(live.clone())),
+            state: Arc::new(InRedis { live: live.clone(), endings: endings.clone() }),
             records: Arc::new(InPostgres(interviews.store.clone())),
             providers,
         });
         conductor.handle_timer(&live);
-        let signalling = Signalling::new(live.clone());
         let watch = |livekit| Arc::new(Watch { livekit, owner: signalling.clone() }) as Arc<dyn RoomListener>;
         let listener = world.livekit.clone().map(watch);
-        let gateway = Gateway::new(GatewayParts { signalling: signalling.clone(), conductor: conductor.clone(), live });
+        let gateway = Gateway::new(GatewayParts {
+            live: live.clone(),
+            signalling: signalling.clone(),
+            conductor: conductor.clone(),
+            endings: endings.clone(),
+        });
         let dependencies = probe::published_keys("interviewKeys", &self.0.identity)?.into_iter().collect();
         let (limits, token) = (world.limits.clone(), world.settings.internal_token.clone());
         let requests_per_minute = self.0.requests_per_minute;
@@ -189,7 +196,7 @@ impl Configured for SetUp {
                 if let Some(identity) = demo {
                     demo::route(router, &identity, Some(&interviews));
                 }
-                let parts = routes::Parts { interviews, limits, requests_per_minute, internal_token: token.as_ref() };
+                let parts = routes::Parts { live, endings, limits, requests_per_minute, internal_token: token.as_ref() };
                 routes::routes(router, Some(parts));
                 if let Some(links) = links {
                     media::route(router, links);
@@ -206,6 +213,7 @@ impl Running for AtWork {
     fn start(&self) -> BoxFuture<'_, ()> {
         self.conductor.start_summaries();
         self.signalling.start_jobs(self.stopping.clone());
+        self.gateway.start_jobs(self.stopping.clone());
         Box::pin(async {})
     }
 
@@ -213,12 +221,12 @@ impl Running for AtWork {
         Box::pin(self.conductor.stop(Instant::now() + HAND_OVER))
     }
 
+    fn unsettled(&self) -> usize {
+        self.gateway.losses() + self.signalling.unsettled()
+    }
+
     fn stop(&self, by: Instant) -> BoxFuture<'_, ()> {
         self.stopping.cancel();
         Box::pin(self.conductor.stop(by))
-    }
-
-    fn unsettled(&self) -> usize {
-        self.gateway.losses() + self.signalling.unsettled()
     }
 }

@@ -4,6 +4,7 @@
 
 pub mod conductor;
 mod demo;
+pub mod ending;
 pub mod error;
 pub mod feature;
 mod form;
@@ -14,6 +15,7 @@ pub mod keys;
 pub mod kinds;
 pub mod live;
 mod metrics;
+mod overview;
 pub mod providers;
 pub mod recruiter;
 mod requests;
@@ -37,6 +39,7 @@ use crate::livekit::LiveKit;
 use crate::store::Store;
 
 use self::error::InterviewError;
+use self::scripts::SessionState;
 use self::store::{Interview, InterviewStatus, InterviewStore};
 use self::token::Token;
 
@@ -70,6 +73,16 @@ pub struct Created {
     /// Told this once.
     pub join_token: String,
     pub status: InterviewStatus,
+}
+
+/// An interview that was changed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Changed {
+    pub id: Uuid,
+    /// It has this end, by this change or an earlier one.
+    pub ended: Option<SessionState>,
+    /// As the company's services see it.
+    pub whole: Value,
 }
 
 impl Interviews {
@@ -114,12 +127,13 @@ impl Interviews {
     ///
     /// # Errors
     /// [`InterviewError::InvalidTransition`] if it would go back, or has another end already.
-    pub async fn change(&self, id: &str, body: &str) -> Result<Value, InterviewError> {
+    pub async fn change(&self, id: &str, body: &str) -> Result<Changed, InterviewError> {
         let id = interview_id(id)?;
         let change = requests::interview_change(body)?;
         let from = change.status.map_or(&InterviewStatus::ALL[..], rules::ways_to);
         if let Some(interview) = self.store.change(id, &change, from).await? {
-            return self.whole(interview).await;
+            let ended = change.status.and(ending::end_of(interview.status));
+            return Ok(Changed { id, ended, whole: self.whole(interview).await? });
         }
         let interview = self.store.get(id).await?.ok_or(InterviewError::NotFound)?;
         // Only the status can have stood in the way.

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use hyper::{Method, Response, StatusCode};
 use serde_json::json;
 
+use super::ending::Endings;
+use super::live::Live;
 use super::recruiter::Recruiter;
 use crate::core::clock::now_seconds;
 use crate::engineio::Body;
@@ -18,7 +20,8 @@ use crate::settings::Secret;
 
 /// What the routes stand on.
 pub struct Parts<'a> {
-    pub interviews: Arc<Interviews>,
+    pub live: Arc<Live>,
+    pub endings: Arc<Endings>,
     pub limits: RateLimits,
     /// Of one caller to each route.
     pub requests_per_minute: u32,
@@ -28,7 +31,9 @@ pub struct Parts<'a> {
 /// Adds the routes of § 4. `None`: there is no PostgreSQL, and all of them answer 501.
 pub fn routes(router: &mut Router, parts: Option<Parts<'_>>) {
     let api = parts.map(|parts| Api {
-        interviews: parts.interviews,
+        interviews: parts.live.interviews.clone(),
+        live: parts.live,
+        endings: parts.endings,
         limits: parts.limits,
         per_minute: parts.requests_per_minute,
         failures: FailedAuth::default(),
@@ -53,6 +58,8 @@ pub fn routes(router: &mut Router, parts: Option<Parts<'_>>) {
 
 struct Api {
     interviews: Arc<Interviews>,
+    live: Arc<Live>,
+    endings: Arc<Endings>,
     limits: RateLimits,
     per_minute: u32,
     failures: FailedAuth,
@@ -150,12 +157,19 @@ async fn create(api: Arc<Api>, call: Call) -> Answer {
 }
 
 async fn read(api: Arc<Api>, call: Call) -> Answer {
-    Ok(respond_json(StatusCode::OK, api.interviews.read(call.param("id")).await?.to_string()))
+    Ok(respond_json(StatusCode::OK, api.live.overview(call.param("id")).await?.to_string()))
 }
 
 async fn change(api: Arc<Api>, call: Call) -> Answer {
     let id = call.param("id").to_owned();
-    Ok(respond_json(StatusCode::OK, api.interviews.change(&id, &call.json().await?).await?.to_string()))
+    let changed = api.interviews.change(&id, &call.json().await?).await?;
+    if let Some(end) = changed.ended {
+        // Its session is told in a minute at the latest.
+        if let Err(error) = api.endings.end(changed.id, end).await {
+            tracing::warn!(interview = %changed.id, %error, "the end of an interview is told later");
+        }
+    }
+    Ok(respond_json(StatusCode::OK, api.live.with_session(changed.id, changed.whole).await?.to_string()))
 }
 
 fn bucket_of(recruiter: &Recruiter) -> String {

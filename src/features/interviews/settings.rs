@@ -26,6 +26,7 @@ crate::settings_table! {
         PROCTOR_MIN_REPEATS = "1", "Proctoring events of a type that must come within 5 s before one has an effect";
         CALL_MAX_SOCKETS = "300", "Connections in the call of one interview; 20 more for those who do not only observe";
         CALL_PRESENCE_WINDOW_MS = "250", "Who comes to a call and goes is announced at most once in so long, all changes together";
+        INTERVIEW_SWEEP_SECONDS = "60", "How often each node looks for sessions of interviews whose 24 hours are over";
         RATE_LIMIT_INTERVIEWS_PER_MINUTE = "20", "Requests a minute of one caller to each route of interviews";
     }
     "Speech, AI and audio of interviews" {
@@ -67,6 +68,7 @@ pub struct Settings {
     pub call_sockets: u32,
     /// Who is in a call is announced at most once in so long.
     pub presence_window: Duration,
+    pub expire_every: Duration,
     /// Requests of one caller to each route.
     pub requests_per_minute: u32,
     pub vendors: Vendors,
@@ -84,6 +86,7 @@ impl Settings {
             proctoring: proctoring(read),
             call_sockets: read.integer(CALL_MAX_SOCKETS, 2..=1_000),
             presence_window: read.milliseconds(CALL_PRESENCE_WINDOW_MS, 0..=60_000),
+            expire_every: read.seconds(INTERVIEW_SWEEP_SECONDS, 1..=86_400),
             requests_per_minute: read.integer(RATE_LIMIT_INTERVIEWS_PER_MINUTE, 1..=1_000_000),
             vendors: Vendors::read(read),
         }

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::LEASE;
 use super::ports::{Asking, Away, Lease, Noted, Reading, State};
 use crate::core::StreamId;
+use crate::features::interviews::ending::Endings;
 use crate::features::interviews::kinds;
 use crate::features::interviews::live::Live;
 use crate::features::interviews::scripts::{
@@ -35,23 +36,26 @@ impl From<RedisError> for Away {
 }
 
 /// See the module.
-pub struct InRedis(pub Arc<Live>);
+pub struct InRedis {
+    pub live: Arc<Live>,
+    pub endings: Arc<Endings>,
+}
 
 impl InRedis {
     fn told(&self, id: Uuid, told: &Told, due_in: Option<Duration>) {
         let scope = kinds::interview(id);
-        self.0.written(&scope, told);
-        self.0.timers.set(&scope, due_in);
+        self.live.written(&scope, told);
+        self.live.timers.set(&scope, due_in);
     }
 }
 
 impl State for InRedis {
     fn lease(&self, id: Uuid) -> BoxFuture<'_, Result<Lease, Away>> {
         Box::pin(async move {
-            let (scopes, node) = (&self.0.scopes, self.0.scopes.node());
+            let (scopes, node) = (&self.live.scopes, self.live.scopes.node());
             let lease_ms = LEASE.as_millis() as u64;
             let scope = kinds::interview(id);
-            let lease = lease_take_over(self.0.redis(), &scope, FIELD, &node, lease_ms, |other| scopes.is_live(other)).await?;
+            let lease = lease_take_over(self.live.redis(), &scope, FIELD, &node, lease_ms, |other| scopes.is_live(other)).await?;
             Ok(match lease {
                 rooms::lease::Lease::Held => Lease::Held,
                 rooms::lease::Lease::Busy { for_ms, .. } => Lease::Busy { for_ms },
@@ -61,7 +65,7 @@ impl State for InRedis {
 
     fn release(&self, id: Uuid) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            let _ = lease_release(self.0.redis(), &kinds::interview(id), FIELD, &self.0.scopes.node()).await;
+            let _ = lease_release(self.live.redis(), &kinds::interview(id), FIELD, &self.live.scopes.node()).await;
         })
     }
 
@@ -73,23 +77,23 @@ impl State for InRedis {
         bytes: usize,
     ) -> BoxFuture<'_, Result<Option<Reading>, Away>> {
         Box::pin(async move {
-            let page = audio_read(&OnReader(self.0.redis()), id, after, to, bytes).await?;
+            let page = audio_read(&OnReader(self.live.redis()), id, after, to, bytes).await?;
             Ok(page.session.map(|session| Reading { session, audio: page.entries, more: page.more }))
         })
     }
 
     fn stream<'a>(&'a self, id: Uuid, stream: &'a str) -> BoxFuture<'a, Result<Option<Heard>, Away>> {
         Box::pin(async move {
-            let op = self.0.scopes.next_op();
-            let Ok(entry) = turn_open(self.0.redis(), id, self.0.op(&op), stream).await? else { return Ok(None) };
-            Ok(Some(Heard { entry, bytes: turn_bytes(self.0.redis(), id, entry).await? }))
+            let op = self.live.scopes.next_op();
+            let Ok(entry) = turn_open(self.live.redis(), id, self.live.op(&op), stream).await? else { return Ok(None) };
+            Ok(Some(Heard { entry, bytes: turn_bytes(self.live.redis(), id, entry).await? }))
         })
     }
 
     fn partial<'a>(&'a self, id: Uuid, stream: &'a str, text: &'a str, confidence: f64) -> BoxFuture<'a, Result<(), Away>> {
         Box::pin(async move {
-            let op = self.0.scopes.next_op();
-            let told = turn_partial(self.0.redis(), id, self.0.op(&op), stream, text, confidence).await?;
+            let op = self.live.scopes.next_op();
+            let told = turn_partial(self.live.redis(), id, self.live.op(&op), stream, text, confidence).await?;
             if let Ok(TurnTold::Told { told, .. }) = told {
                 self.told(id, &told, None);
             }
@@ -101,7 +105,7 @@ impl State for InRedis {
         Box::pin(async move {
             // A turn that is written once more says what came of it the first time.
             let op = format!("turn.{}.{}", turn.stream, turn.order);
-            Ok(match turn_final(self.0.redis(), id, self.0.op(&op), turn, heard).await? {
+            Ok(match turn_final(self.live.redis(), id, self.live.op(&op), turn, heard).await? {
                 Ok(TurnTold::Told { kept, told }) => {
                     self.told(id, &told, None);
                     if kept { Noted::Kept } else { Noted::Late }
@@ -115,30 +119,33 @@ impl State for InRedis {
 
     fn hear<'a>(&'a self, id: Uuid, stream: &'a str, heard: StreamId) -> BoxFuture<'a, Result<(), Away>> {
         Box::pin(async move {
-            let op = self.0.scopes.next_op();
-            turn_heard(self.0.redis(), id, self.0.op(&op), stream, heard).await?;
+            let op = self.live.scopes.next_op();
+            turn_heard(self.live.redis(), id, self.live.op(&op), stream, heard).await?;
             Ok(())
         })
     }
 
     fn turns(&self, id: Uuid) -> BoxFuture<'_, Result<Vec<Turn>, Away>> {
-        Box::pin(async move { Ok(turn_read(self.0.redis(), id).await?) })
+        Box::pin(async move { Ok(turn_read(self.live.redis(), id).await?) })
     }
 
     fn ask<'a>(&'a self, id: Uuid, asking: &'a Asking) -> BoxFuture<'a, Result<(), Away>> {
         Box::pin(async move {
-            let (op, redis) = (self.0.scopes.next_op(), self.0.redis());
+            let (op, redis) = (self.live.scopes.next_op(), self.live.redis());
             let Asking { from, question, progress, evaluation } = asking;
             let evaluated = Evaluated {
                 score: evaluation.as_ref().map(|evaluation| evaluation.score.into()),
                 evaluation: evaluation.as_ref().map(|evaluation| &*evaluation.evaluation),
             };
             let finished = match question {
-                Some(question) => question_ask(redis, id, self.0.op(&op), *from, question, progress, evaluated).await?,
-                None => session_complete(redis, id, self.0.op(&op), *from, progress, evaluated).await?,
+                Some(question) => question_ask(redis, id, self.live.op(&op), *from, question, progress, evaluated).await?,
+                None => session_complete(redis, id, self.live.op(&op), *from, progress, evaluated).await?,
             };
             if let Ok(Finished::Told { told, due_in }) = finished {
                 self.told(id, &told, due_in);
+                if question.is_none() {
+                    self.endings.call_ends(id).await;
+                }
             }
             Ok(())
         })
@@ -146,8 +153,8 @@ impl State for InRedis {
 
     fn summarize<'a>(&'a self, id: Uuid, summary: &'a Summary) -> BoxFuture<'a, Result<(), Away>> {
         Box::pin(async move {
-            let op = self.0.scopes.next_op();
-            if let Some(told) = summary_tell(self.0.redis(), id, self.0.op(&op), summary).await? {
+            let op = self.live.scopes.next_op();
+            if let Some(told) = summary_tell(self.live.redis(), id, self.live.op(&op), summary).await? {
                 self.told(id, &told, None);
             }
             Ok(())
@@ -156,8 +163,8 @@ impl State for InRedis {
 
     fn outage<'a>(&'a self, id: Uuid, what: Outage, reason: Option<&'a str>) -> BoxFuture<'a, Result<(), Away>> {
         Box::pin(async move {
-            let op = self.0.scopes.next_op();
-            if let Some(told) = outage_tell(self.0.redis(), id, self.0.op(&op), what, reason).await? {
+            let op = self.live.scopes.next_op();
+            if let Some(told) = outage_tell(self.live.redis(), id, self.live.op(&op), what, reason).await? {
                 self.told(id, &told, None);
             }
             Ok(())
@@ -166,7 +173,7 @@ impl State for InRedis {
 
     fn store_noticed(&self, id: Uuid) -> BoxFuture<'_, Result<(), Away>> {
         Box::pin(async move {
-            let stored = self.0.interviews.store.store_proctoring(self.0.redis(), id).await;
+            let stored = self.live.interviews.store.store_proctoring(self.live.redis(), id).await;
             stored.map(drop).map_err(|error| {
                 tracing::debug!(%id, %error, "what was noticed is stored later");
                 Away
@@ -176,7 +183,7 @@ impl State for InRedis {
 
     fn hand_on(&self, id: Uuid) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            let _ = self.0.timers.arm(&kinds::interview(id), WORK, "", Duration::ZERO).await;
+            let _ = self.live.timers.arm(&kinds::interview(id), WORK, "", Duration::ZERO).await;
         })
     }
 }

@@ -16,6 +16,7 @@ use super::proctoring::Report;
 use super::{Gateway, Handled};
 use crate::features::interviews::conductor::progress;
 use crate::features::interviews::error::InterviewError;
+use crate::features::interviews::metrics::AUDIO_MILLISECONDS;
 use crate::features::interviews::scripts::{
     AnswerTake, AudioLimits, AudioTake, Noticed, ProctorTake, Response, Session, SessionState, answer_take, audio_take,
     proctor_take, session_read, session_start, session_touch,
@@ -151,6 +152,7 @@ impl Gateway {
             AudioTake::Taken { told, .. } if told.duplicate => Ok(repeated()),
             AudioTake::Taken { told, due_in, .. } => {
                 self.told(id, &told, due_in);
+                metrics::counter!(AUDIO_MILLISECONDS).increment(length.as_millis() as u64);
                 self.conductor.wake_for_audio(id);
                 Ok(Reply::Ok)
             }

@@ -3,16 +3,37 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Gateway;
+use serde_json::json;
+
 use super::caller::{Who, caller};
+use super::{Gateway, Handled};
 use crate::auth::AuthError;
 use crate::core::clock::now_seconds;
 use crate::features::interviews::error::InterviewError;
 use crate::features::interviews::token;
+use crate::protocol::fields::Fields;
 use crate::rooms::expiry::{self, AfterEnd, ExpiryTimer, Tokens};
-use crate::socketio::{EventError, Socket};
+use crate::socketio::{Event, EventError, Reply, Socket};
 
 impl Gateway {
+    /// `auth:refresh`. A candidate's token never ends: it is only told whether it is the right one.
+    pub(super) async fn on_refresh(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Handled {
+        let Who::Candidate(own) = &*caller(&socket)?.who() else {
+            return expiry::refresh(self, socket, event).await;
+        };
+        let fields = Fields::parse(event.object()?).unwrap_or_default();
+        let told = fields.text("token", usize::MAX).ok().flatten().filter(|token| !token::is_jwt(token));
+        let invalid = || InterviewError::InvalidToken.about(Some(own.interview));
+        let token = told.ok_or_else(invalid)?;
+        match self.candidate(&token, Some(&own.participant), true).await {
+            Ok(candidate) if candidate.interview == own.interview => {
+                Ok(Reply::Object(json!({"ok": true, "expiresAt": null}).to_string()))
+            }
+            Ok(_) => Err(invalid()),
+            Err(error) => Err(error.about(Some(own.interview))),
+        }
+    }
+
     /// Sets the timer of a socket's token.
     pub(super) fn schedule_expiry(self: &Arc<Self>, socket: &Arc<Socket>) {
         expiry::schedule(self, socket, false);
@@ -33,25 +54,35 @@ impl Tokens for Gateway {
 
     async fn verify(&self, token: &str) -> Result<Who, AuthError> {
         let interviews = &self.live.interviews;
-        let who = match token::is_jwt(token) {
-            true => interviews.recruiter(Some(token), now_seconds()).await.map(Who::Staff),
-            false => self.candidate(token, None, true).await.map(Who::Candidate),
-        };
-        who.map_err(|error| match error {
+        if !token::is_jwt(token) {
+            return Err(AuthError::Invalid);
+        }
+        interviews.recruiter(Some(token), now_seconds()).await.map(Who::Staff).map_err(|error| match error {
             InterviewError::TokenExpired => AuthError::Expired,
-            InterviewError::Unavailable | InterviewError::Unconfirmed | InterviewError::Internal => AuthError::Unavailable,
+            InterviewError::Unavailable => AuthError::Unavailable,
             InterviewError::NotConfigured { .. } => AuthError::NotConfigured,
             _ => AuthError::Invalid,
         })
     }
 
+    /// New rights replace the old at once, rooms included.
     async fn renew(self: Arc<Self>, socket: Arc<Socket>, who: Who) -> Result<(), EventError> {
         let caller = caller(&socket)?;
-        if caller.who().own_interview() != who.own_interview() {
-            return Err(InterviewError::InvalidToken.into());
+        let (Who::Staff(old), Who::Staff(new)) = (&*caller.who(), &who) else { return Err(InterviewError::InvalidToken.into()) };
+        // Everything that may fail comes first, so that a failure has changed nothing.
+        let mut out_of_sight = Vec::new();
+        for id in caller.observed() {
+            match self.live.seen_by(new, id).await {
+                Ok(_) => {}
+                Err(InterviewError::NotFound) => out_of_sight.push(id),
+                Err(error) => return Err(error.about(Some(id))),
+            }
         }
-        caller.renew(who);
+        caller.renew(who.clone());
         self.schedule_expiry(&socket);
+        for id in out_of_sight {
+            self.stop_observing(&socket, &old.user_id, id).await;
+        }
         self.live.scopes.keep(&socket).await;
         Ok(())
     }

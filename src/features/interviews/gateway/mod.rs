@@ -12,6 +12,7 @@ mod connect;
 mod due;
 mod events;
 mod expiry;
+mod jobs;
 mod leaving;
 mod listener;
 mod observers;
@@ -24,10 +25,11 @@ use std::sync::Arc;
 use tokio_util::task::TaskTracker;
 
 use super::conductor::Conductor;
+use super::ending::Endings;
 use super::kinds;
 use super::live::Live;
 use super::signalling::Signalling;
-use crate::socketio::{Arrival, Code, ConnectError, Event, EventError, Namespace, Reply, Socket, bind, bind_event};
+use crate::socketio::{Arrival, Code, ConnectError, EventError, Namespace, Reply, Socket, bind, bind_event};
 
 use caller::permitted;
 use listener::Listener;
@@ -42,6 +44,7 @@ pub struct Parts {
     pub live: Arc<Live>,
     pub signalling: Arc<Signalling>,
     pub conductor: Arc<Conductor>,
+    pub endings: Arc<Endings>,
 }
 
 /// One in a process.
@@ -49,6 +52,7 @@ pub struct Gateway {
     live: Arc<Live>,
     signalling: Arc<Signalling>,
     conductor: Arc<Conductor>,
+    endings: Arc<Endings>,
     /// Lost connections that are being noted.
     losses: TaskTracker,
 }
@@ -65,8 +69,8 @@ pub fn not_configured(setting: &'static str) -> Namespace {
 impl Gateway {
     /// Puts it together and listens to its scopes. Must be called inside a Tokio runtime.
     pub fn new(parts: Parts) -> Arc<Self> {
-        let Parts { live, signalling, conductor } = parts;
-        let gateway = Arc::new(Self { live, signalling, conductor, losses: TaskTracker::new() });
+        let Parts { live, signalling, conductor, endings } = parts;
+        let gateway = Arc::new(Self { live, signalling, conductor, endings, losses: TaskTracker::new() });
         gateway.live.scopes.register(kinds::INTERVIEW, Arc::new(Listener(Arc::downgrade(&gateway))));
         gateway.handle_timers();
         gateway
@@ -115,10 +119,6 @@ impl Gateway {
             "observe-interview" => on_observe,
         );
         self.signalling.events(namespace)
-    }
-
-    async fn on_refresh(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Handled {
-        crate::rooms::expiry::refresh(self, socket, event).await
     }
 
     async fn arrived(self: Arc<Self>, socket: Arc<Socket>, arrival: Arrival) {

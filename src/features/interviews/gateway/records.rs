@@ -4,9 +4,8 @@ use uuid::Uuid;
 
 use super::Gateway;
 use crate::features::interviews::error::InterviewError;
-use crate::features::interviews::rules;
-use crate::features::interviews::scripts::{Seed, SessionState, Trust};
-use crate::features::interviews::store::{InterviewChange, InterviewStatus, Template};
+use crate::features::interviews::scripts::Seed;
+use crate::features::interviews::store::Template;
 use crate::features::interviews::wire::ObservedSession;
 
 /// An interview that its candidate may join.
@@ -22,42 +21,24 @@ impl Gateway {
     /// [`InterviewError::Ended`], `NotFound`, `Unavailable`.
     pub(super) async fn open(&self, id: Uuid) -> Result<Opened, InterviewError> {
         let store = &self.live.interviews.store;
-        let interview = store.get(id).await?.ok_or(InterviewError::NotFound)?;
-        if rules::has_ended(interview.status) {
-            return Err(InterviewError::Ended);
-        }
-        let change = InterviewChange { status: Some(InterviewStatus::Ongoing), ..InterviewChange::default() };
-        store.change(id, &change, rules::ways_to(InterviewStatus::Ongoing)).await?.ok_or(InterviewError::Ended)?;
+        let seed = store.open(id).await?.ok_or(InterviewError::Ended)?;
         let template = store.template(id).await?.ok_or(InterviewError::NotFound)?;
-        let seed = Seed {
-            id: Uuid::new_v4(),
-            state: SessionState::Created,
-            rev: 0,
-            created_at: self.live.clock.now_ms(),
-            started_at: None,
-            position: 0,
-            total: u32::try_from(template.questions.len()).unwrap_or(u32::MAX),
-            asked: None,
-            progress: None,
-            questions: Vec::new(),
-            last: None,
-            trust: Trust::default(),
-            has_summary: false,
-        };
         Ok(Opened { seed, template })
     }
 
-    /// What a live state is made of; `None`: there is no session, or it has ended.
+    /// What a live state is made of; `None`: the interview has ended.
     pub(super) async fn seed(&self, id: Uuid) -> Result<Option<Seed>, InterviewError> {
-        match self.open(id).await {
-            Ok(opened) => Ok(Some(opened.seed)),
-            Err(InterviewError::Ended | InterviewError::NotFound) => Ok(None),
-            Err(error) => Err(error),
-        }
+        Ok(self.live.interviews.store.open(id).await?)
     }
 
-    /// A session that is not live any more, as observers see it.
-    pub(super) async fn past_session(&self, _id: Uuid) -> Result<Option<ObservedSession>, InterviewError> {
-        Ok(None)
+    /// A session that is not live any more, as observers see it. `None`: the candidate has never joined.
+    pub(super) async fn past_session(&self, id: Uuid) -> Result<Option<ObservedSession>, InterviewError> {
+        let row = self.live.interviews.store.session(id).await?;
+        Ok(row.map(|row| ObservedSession {
+            id: row.id.to_string(),
+            is_active: false,
+            progress: row.progress.and_then(|progress| serde_json::from_value(progress).ok()),
+            trust_score: row.trust.score,
+        }))
     }
 }

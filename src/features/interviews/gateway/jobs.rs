@@ -1,0 +1,59 @@
+//! What is looked for each minute: sessions whose time is over, and those whose interview another service has ended while Redis was
+//! away. PostgreSQL gives each to one node at a time.
+
+use std::sync::Arc;
+
+use rand::Rng as _;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::Gateway;
+use crate::core::error::chain;
+use crate::features::interviews::metrics::SESSIONS_EXPIRED;
+use crate::features::interviews::scripts::SessionState;
+use crate::telemetry::due;
+
+/// Sessions that a node takes at a time.
+const AT_ONCE: u32 = 100;
+
+impl Gateway {
+    /// Starts the job. It ends when this is cancelled.
+    pub fn start_jobs(self: &Arc<Self>, stopping: CancellationToken) {
+        let gateway = self.clone();
+        tokio::spawn(stopping.run_until_cancelled_owned(async move {
+            loop {
+                // Nodes that were started together shall not look at the same moment.
+                let jitter = rand::rng().random_range(0.9..1.1);
+                sleep(gateway.live.config.expire_every.mul_f64(jitter)).await;
+                gateway.end_due().await;
+            }
+        }));
+    }
+
+    async fn end_due(&self) {
+        loop {
+            let (store, after) = (&self.live.interviews.store, self.live.config.expires_after);
+            let ends = match store.ends_due(after, AT_ONCE).await {
+                Ok(ends) => ends,
+                Err(error) => {
+                    if let Some(times) = due("sessions of interviews are not looked over") {
+                        tracing::warn!(times, error = chain(&error), "interviews: no session expires without PostgreSQL");
+                    }
+                    return;
+                }
+            };
+            for end in &ends {
+                if end.to == SessionState::Expired {
+                    metrics::counter!(SESSIONS_EXPIRED).increment(1);
+                }
+                // Left to the next node that looks: PostgreSQL gives it out again.
+                if let Err(error) = self.endings.end(end.interview, end.to).await {
+                    tracing::warn!(interview = %end.interview, %error, "the end of an interview cannot be told yet");
+                }
+            }
+            if ends.len() < AT_ONCE as usize {
+                return;
+            }
+        }
+    }
+}

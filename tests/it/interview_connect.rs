@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use crate::interviews_world::{
-    CANDIDATE, MANY_ADDRESSES, ORG, connect, connection, create, invite, recruiter, recruiter_until, refusal, set_status, text,
+    CANDIDATE, MANY_ADDRESSES, ORG, connect, connection, create, invite, join_interview, recruiter, recruiter_until, refusal,
+    set_status, text,
 };
 use crate::support::booking::{World, holder_token};
 use crate::support::client::Client;
@@ -122,8 +123,18 @@ async fn a_recruiters_token_ends_without_grace_and_is_renewed_in_place() {
     ends.disconnected().await;
     renewed.settle().await;
 
+    // What is out of sight with the new token is observed no longer.
     let interview = create(&world, json!({})).await;
+    let observer = connect(&world, 0, &recruiter("recruiter", "r-1", Some(ORG))).await;
+    observer.ask_ok("observe-interview", json!({"interviewId": interview.id})).await;
     let candidate = connect(&world, 0, &interview.token).await;
+    join_interview(&candidate, &interview).await;
+    observer.wait_count("candidate-joined", 1).await;
+    observer.ask_ok("auth:refresh", json!({"token": recruiter("recruiter", "r-1", Some("org-9"))})).await;
+    join_interview(&candidate, &interview).await;
+    observer.settle().await;
+    assert_eq!(observer.received("candidate-joined").len(), 1);
+
     let reply = candidate.ask_ok("auth:refresh", json!({"token": interview.token})).await;
     assert_eq!(reply["expiresAt"], json!(null));
     let other = create(&world, json!({})).await;

@@ -184,3 +184,26 @@ pub async fn join_interview(client: &Client, interview: &Interview) -> String {
     let ready = client.ask_ok("join-interview", json!({"interviewId": interview.id})).await;
     text(&ready["sessionId"])
 }
+
+/// A candidate who was asked the first question.
+pub async fn begin(world: &World, node: usize, interview: &Interview) -> (Client, String) {
+    let candidate = connect(world, node, &interview.token).await;
+    let session = join_interview(&candidate, interview).await;
+    candidate.ask_ok("start-interview", json!({ "sessionId": session })).await;
+    (candidate, session)
+}
+
+/// A recruiter of the organization who observes.
+pub async fn observe(world: &World, node: usize, interview: &Interview) -> Client {
+    let observer = connect(world, node, &recruiter("recruiter", "r-1", Some(ORG))).await;
+    observer.ask_ok("observe-interview", json!({"interviewId": interview.id})).await;
+    observer
+}
+
+/// What the hub's services see of an interview.
+pub async fn overview(world: &World, interview: &Interview) -> Value {
+    let path = format!("/internal/interviews/{}", interview.id);
+    let answer = send(world, 0, Method::GET, &path, As::Internal, None).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    answer.body
+}

@@ -70,10 +70,10 @@ impl Worst<'_> {
         id
     }
 
-    /// Audio, turns and rows of proctoring, as many as there may be.
-    async fn fill(&self, id: Uuid) {
+    /// Audio, turns and rows of proctoring, as many as there may be; `round` is one more each time.
+    async fn fill(&self, id: Uuid, round: u64) {
         let now = self.now().await;
-        self.append(&interview_keys::audio(id), now - 100_000, CHUNKS, |n| {
+        self.append(&interview_keys::audio(id), now + round * HOUR_MS, CHUNKS, |n| {
             vec![("q", "499".into()), ("d", "x".repeat(if n % 64 == 0 { 32_000 } else { 64 }))]
         })
         .await;
@@ -119,7 +119,7 @@ impl Worst<'_> {
     pub(super) async fn answers(&self) {
         let meter = self.meter;
         let id = self.session(QUESTIONS - 1).await;
-        self.fill(id).await;
+        self.fill(id, 1).await;
         self.notices(id).await;
         let limits = AudioLimits::default();
         let chunk = Bytes::from(vec![0; 32_000]);
@@ -139,7 +139,7 @@ impl Worst<'_> {
         let next = question(QUESTIONS);
         let asked = question_ask(&meter, id, once(""), QUESTIONS - 1, &next, &PROGRESS, evaluated()).await.expect("an answer");
         assert!(matches!(asked, Ok(Finished::Told { .. })), "{asked:?}");
-        self.fill(id).await;
+        self.fill(id, 2).await;
         answer_take(&meter, id, once("r"), ada("s1"), Response { transcription: "x", ..response })
             .await
             .expect("an answer")

@@ -5,9 +5,12 @@
 #   PORT=3000        the load balancer; if it is taken, the next free one
 #   BIND=127.0.0.1   where it listens; 0.0.0.0 lets a phone in the same network in, and everybody else there
 #   CONVOKE=…        a binary to run instead of building one
+#   STAND_IN=…       a program that stands in for the vendors of live interviews, instead of the one that is built; `none`: interviews run
+#                    as text, unscored. With ASSEMBLYAI_API_KEY, AI_BASE_URL or TTS_BASE_URL set it is not started: those count
 #   LIVEKIT=…        a livekit-server to run instead of the installed one or the one that scripts/livekit.sh brought
 #   READY_FILE=…     gets the page's address once everything stands, on a second line the nodes' process files, on a third
-#                    LiveKit's address or "none", and on a fourth the nodes' addresses (for scripts)
+#                    LiveKit's address or "none", on a fourth the nodes' addresses, and on a fifth whether there are vendors, "true"
+#                    or "false" (for scripts)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/sbin:/sbin
@@ -27,8 +30,15 @@ if [ -z "${CONVOKE:-}" ]; then
     fi
     say "building (the first time takes some minutes)"
     # Its own profile: optimised, but without the link-time optimisation that a release waits for.
-    cargo build --quiet --profile demo --bin convoke
+    cargo build --quiet --profile demo --bin convoke --example vendors
     CONVOKE=${CARGO_TARGET_DIR:-target}/demo/convoke
+fi
+stand_in=${STAND_IN:-$(dirname "$CONVOKE")/examples/vendors}
+vendors=true
+if [ -n "${ASSEMBLYAI_API_KEY:-}${AI_BASE_URL:-}${TTS_BASE_URL:-}" ]; then
+    stand_in=none
+elif [ ! -x "$stand_in" ]; then
+    stand_in=none vendors=false
 fi
 
 # --- What ends when we end -----------------------------------------------------------------------------------------
@@ -109,6 +119,7 @@ free_udp_port() {
 free_port "${PORT:-3000}" && front=$port
 free_port "${REDIS_PORT:-6390}" && redis=$port
 free_port "${POSTGRES_PORT:-5440}" && postgres=$port
+free_port "${VENDORS_PORT:-3190}" && vendors_http=$port
 free_port "${LIVEKIT_PORT:-7880}" && livekit_http=$port
 free_port $((${LIVEKIT_PORT:-7880} + 1)) && livekit_tcp=$port
 free_udp_port $((${LIVEKIT_PORT:-7880} + 2)) && livekit_udp=$port
@@ -202,6 +213,23 @@ grep -q 'ready to accept connections' "$folder/postgres.log" || {
     fail "PostgreSQL does not get ready"
 }
 
+# --- Vendors of live interviews ----------------------------------------------------------------------------------------
+
+# Audio of interviews: in a folder that all nodes share, unless the environment names another place.
+mkdir "$folder/audio"
+export AUDIO_STORAGE_URL=${AUDIO_STORAGE_URL:-file://$folder/audio}
+if [ "$stand_in" != none ]; then
+    start vendors "$stand_in" --port "$vendors_http"
+    # Its last line says where audio is kept; ours are in the folder. It prints its settings once it listens.
+    for _ in $(seq 100); do
+        grep -q '^AWS_SECRET_ACCESS_KEY=' "$folder/vendors.log" && break
+        sleep 0.05
+    done
+    while IFS='=' read -r name value; do
+        case $name in ASSEMBLYAI_* | AI_* | TTS_*) export "$name=$value" ;; esac
+    done <"$folder/vendors.log"
+fi
+
 # --- Three nodes, HAProxy ------------------------------------------------------------------------------------------
 
 # What makes it quick to look at, unless the environment says something else.
@@ -286,6 +314,11 @@ cat <<TEXT
   token=\$(curl -s http://localhost:$front/demo/holder -H 'content-type: application/json' \\
       -d '{"name":"ana","resume":true}' | sed 's/.*"token":"\([^"]*\)".*/\1/')
   curl -s -X POST http://localhost:$front/api/interviews/start -H "Authorization: Bearer \$token"
+
+  A live interview: the page's third tab, http://localhost:$front/demo?page=live. $(
+    [ "$stand_in" = none ] || printf 'A stand-in hears, scores and speaks; its faults: http://localhost:%s/control' "$vendors_http"
+)
+
   PostgreSQL    $DATABASE_URL
   LiveKit       ${LIVEKIT_WS_URL:-none}
 
@@ -297,7 +330,7 @@ if [ -z "$livekit" ]; then
 fi
 if [ -n "${READY_FILE:-}" ]; then
     printf '%s\n' "http://localhost:$front/demo" "$folder/node-*.pid" "${LIVEKIT_WS_URL:-none}" \
-        "$(printf 'http://localhost:%s ' "${nodes[@]}")" >"$READY_FILE.new"
+        "$(printf 'http://localhost:%s ' "${nodes[@]}")" "$vendors" >"$READY_FILE.new"
     mv "$READY_FILE.new" "$READY_FILE"
 fi
 

@@ -10,7 +10,7 @@ import { InterviewPage } from "./ui/interview/page";
 import { LivePage } from "./ui/live/page";
 import { settingsDialog } from "./ui/settings-dialog";
 
-const LABELS: Record<Page, string> = { incident: "Incident", interview: "Interview", live: "Live interview" };
+const LABELS: Record<Page, string> = { incident: "Incident", interview: "Interview", live: "Live" };
 
 interface Shown {
   elements: HTMLElement[];

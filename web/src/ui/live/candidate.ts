@@ -38,8 +38,13 @@ export class CandidateView {
     this.#microphone = new Microphone((pcm) => { if (candidate.state.value.stage === "question") candidate.chunks.push(pcm); });
     this.#start = this.#button("Start the interview", "button primary large", "start", async () => { await candidate.start(); });
     this.#talk = this.#button("Speak", "button", "talk", () => this.#toggle());
+    // The next question may be there before the acknowledgement of this answer: nothing waits for that.
     this.#done = this.#button("My answer is complete", "button primary", "done", async () => {
-      if (await candidate.answer(this.#typed.value.trim())) this.#typed.value = "";
+      const [words, question] = [this.#typed.value, candidate.state.value.question?.questionId];
+      this.#typed.value = "";
+      void candidate.answer(words.trim()).then((taken) => {
+        if (!taken && candidate.state.value.question?.questionId === question) this.#typed.value = words;
+      });
     });
     this.#full = this.#button("Full screen", "button quiet small", "fullscreen", async () => { await document.documentElement.requestFullscreen?.(); });
     this.#answer = h("div", { class: "live-answer" },

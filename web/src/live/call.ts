@@ -20,6 +20,8 @@ interface Line {
   stream: MediaStream | null;
   making: boolean;
   ignoring: boolean;
+  /** Candidates that came before the description to which they belong. */
+  early: RTCIceCandidateInit[];
 }
 
 interface Signal<T> {
@@ -88,7 +90,7 @@ export class Call {
 
   #line(peer: Peer): Line {
     const connection = new RTCPeerConnection();
-    const line: Line = { peer, connection, stream: null, making: false, ignoring: false };
+    const line: Line = { peer, connection, stream: null, making: false, ignoring: false, early: [] };
     this.#lines.set(peer.socketId, line);
     connection.onnegotiationneeded = (): void => void this.#offer(line);
     connection.onicecandidate = ({ candidate }): void => { if (candidate) this.#send("iceCandidate", peer.socketId, candidate.toJSON()); };
@@ -123,16 +125,23 @@ export class Call {
     line.ignoring = collision && !polite;
     if (line.ignoring) return;
     await connection.setRemoteDescription(payload);
+    for (const candidate of line.early.splice(0)) await this.#add(line, candidate);
     if (payload.type !== "offer") return;
     await connection.setLocalDescription();
     this.#send("answer", socketId, connection.localDescription);
   }
 
   async #candidate({ socketId, payload }: Signal<RTCIceCandidateInit | null>): Promise<void> {
+    if (!this.#in || payload === null) return;
     const line = this.#lines.get(socketId);
-    if (!line || payload === null) return;
+    if (line === undefined) return;
+    if (line.connection.remoteDescription === null) line.early.push(payload);
+    else await this.#add(line, payload);
+  }
+
+  async #add(line: Line, candidate: RTCIceCandidateInit): Promise<void> {
     try {
-      await line.connection.addIceCandidate(payload);
+      await line.connection.addIceCandidate(candidate);
     } catch (thrown) {
       if (!line.ignoring) throw thrown;
     }

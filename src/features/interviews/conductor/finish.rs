@@ -33,6 +33,8 @@ pub struct Finishing {
     was_storage_down: bool,
     audio_url: Option<String>,
     is_stored: bool,
+    /// Turns that are stored with the answer.
+    turns: usize,
     /// `Some(None)`: the AI has not scored it. It is asked once.
     judged: Option<Option<Evaluation>>,
     /// As it is stored.
@@ -54,6 +56,7 @@ impl Finishing {
             was_storage_down: session.storage_down,
             audio_url: None,
             is_stored: false,
+            turns: 0,
             judged: None,
             evaluation: None,
             next: None,
@@ -85,6 +88,7 @@ impl Conductor {
         }
         if !work.is_stored {
             let turns = self.state.turns(id).await?;
+            work.turns = turns.len();
             self.records.answer(id, &response(work, turns)).await?;
             work.is_stored = true;
         }
@@ -108,6 +112,12 @@ impl Conductor {
             progress: progress(&plan.template, at),
             evaluation: work.evaluation.clone().flatten(),
         };
+        // What was told meanwhile is dropped with the answer, and this node may die before it has amended it.
+        let turns = self.state.turns(id).await?;
+        if turns.len() > work.turns {
+            self.records.amend(id, &work.answer.question_id, &turns).await?;
+            work.turns = turns.len();
+        }
         if asking.question.is_none() {
             self.records.complete(id, self.providers.ai.is_some()).await?;
         }

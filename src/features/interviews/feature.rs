@@ -204,7 +204,6 @@ impl Configured for SetUp {
             }),
             dependencies,
             livekit: listener,
-            ..Parts::default()
         })
     }
 }

@@ -1,13 +1,14 @@
 -- The last answer is finished and stored: the session is completed.
 -- KEYS all of lib/session
 -- ARGV 1–8 as in lib/session   9 position   10 progress, JSON   11 score, JSON   12 evaluation, JSON
--- Returns { 'ok', …, ms until the timer that this call has set or -1 }; { 'past', … }; { 'no_answer', … }; or a refusal. A session that
--- has ended lets go of the answer.
+--      13 turns that are stored
+-- Returns { 'ok', …, ms until the timer that this call has set or -1 }; { 'past', … }; { 'no_answer', … };
+--         { 'more_turns', … } store those first; or a refusal. A session that has ended lets go of the answer.
 local first = open(USER, DUPLICATE)
 if first then return first end
 load()
 due_open(KEYS[7])
-local refused = unfinished(tonumber(ARGV[9]))
+local refused = unfinished(tonumber(ARGV[9]), tonumber(ARGV[13]))
 if refused then return refuse(refused, -1) end
 finish()
 if FINAL[state] then return done('ended', -1) end

@@ -22,10 +22,13 @@ fn wav(pcm: &[u8], rate: u32) -> Vec<u8> {
     wav
 }
 
+/// An entry of a stream: its id and its fields.
+type Entry = (String, Vec<(String, Vec<u8>)>);
+
 /// The audio that is kept of an interview, in order.
 fn kept(world: &World, interview: &Interview) -> Vec<Vec<u8>> {
     let key = format!("interview:audio:{{{}}}", interview.id);
-    let entries: Vec<(String, Vec<(String, Vec<u8>)>)> = world.redis.ask(cmd("XRANGE").arg(&key).arg("-").arg("+"));
+    let entries: Vec<Entry> = world.redis.ask(cmd("XRANGE").arg(&key).arg("-").arg("+"));
     let data = entries.into_iter().filter_map(|(_, fields)| fields.into_iter().find(|(name, _)| name == "d"));
     data.map(|(_, data)| data).filter(|data| !data.is_empty()).collect()
 }

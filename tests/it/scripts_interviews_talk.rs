@@ -19,6 +19,7 @@ crate::on_both!(
     audio_is_taken_at_a_rate_and_in_bursts,
     an_answer_is_only_so_long_and_the_next_begins_anew,
     what_is_said_while_an_answer_is_finished_belongs_to_the_next_question,
+    an_answer_is_let_go_of_only_with_all_its_turns_stored,
     turns_count_of_the_newest_stream_alone_and_once,
     a_turn_of_a_past_question_is_told_and_left_to_its_caller,
     very_many_turns_are_told_and_not_kept,
@@ -153,6 +154,33 @@ async fn what_is_said_while_an_answer_is_finished_belongs_to_the_next_question(r
     world.complete(2).await.unwrap();
     assert_eq!((world.audio().await, texts().await), (vec![], vec![]));
     assert_eq!(world.say("s1", 100).await, Err(Refused::Ended));
+}
+
+async fn an_answer_is_let_go_of_only_with_all_its_turns_stored(redis: Redis) {
+    let world = Interview::started(redis).await;
+    turn_open(&world.redis, world.id, plain(), "a").await.unwrap().unwrap();
+    world.turn("a", 0, 1, "one").await.unwrap();
+    world.answer("s1", "").await.unwrap();
+    world.turn("a", 1, 1, "two").await.unwrap();
+    world.turn("a", 2, 2, "of the next question").await.unwrap();
+    let ask = async |turns| {
+        let evaluated = Evaluated::default();
+        question_ask(&world.redis, world.id, plain(), 1, turns, &world.questions[1], &PROGRESS, evaluated).await.unwrap().unwrap()
+    };
+    assert_eq!(ask(1).await, Finished::MoreTurns);
+    assert_eq!(
+        (world.read().await.position, turn_read(&world.redis, world.id).await.unwrap().len()),
+        (1, 2),
+        "nothing has changed"
+    );
+    assert!(matches!(ask(2).await, Finished::Told { .. }));
+    world.turn("a", 3, 2, "and one more").await.unwrap();
+    world.answer("s1", "so").await.unwrap();
+    let complete = async |turns| {
+        session_complete(&world.redis, world.id, plain(), 2, turns, &PROGRESS, Evaluated::default()).await.unwrap().unwrap()
+    };
+    assert_eq!(complete(1).await, Finished::MoreTurns);
+    assert!(matches!(complete(2).await, Finished::Told { .. }));
 }
 
 async fn turns_count_of_the_newest_stream_alone_and_once(redis: Redis) {

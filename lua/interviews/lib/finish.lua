@@ -1,10 +1,17 @@
 -- Shared: an answer is finished. Needs interviews/lib/session.
 
--- What stands in the way of finishing the answer at a position.
-local function unfinished(from)
+-- How many final turns the open question has.
+local function turn_count()
+  local f = call('HMGET', SESSION, 'tf', 'tn', 'tx')
+  return (tonumber(f[3]) or tonumber(f[2] or 0) + 1) - tonumber(f[1] or 1)
+end
+
+-- What stands in the way of finishing the answer at a position, of which so many turns are stored.
+local function unfinished(from, stored)
   if not state then return 'missing' end
   if pos ~= from then return 'past' end
   if not answering then return FINAL[state] and 'ended' or 'no_answer' end
+  if turn_count() > stored then return 'more_turns' end
 end
 
 -- The answer is the one before now; its turns and its audio are dropped. What was said since belongs to the next question.

@@ -137,14 +137,17 @@ impl Worst<'_> {
         let taken = answer_take(&meter, id, once("r"), ada("s1"), response).await.expect("an answer");
         assert!(matches!(taken, Ok(AnswerTake::Taken { .. })), "{taken:?}");
         let next = question(QUESTIONS);
-        let asked = question_ask(&meter, id, once(""), QUESTIONS - 1, &next, &PROGRESS, evaluated()).await.expect("an answer");
+        let asked = question_ask(&meter, id, once(""), QUESTIONS - 1, usize::MAX, &next, &PROGRESS, evaluated())
+            .await
+            .expect("an answer");
         assert!(matches!(asked, Ok(Finished::Told { .. })), "{asked:?}");
         self.fill(id, 2).await;
         answer_take(&meter, id, once("r"), ada("s1"), Response { transcription: "x", ..response })
             .await
             .expect("an answer")
             .expect("it");
-        let complete = session_complete(&meter, id, once(""), QUESTIONS, &PROGRESS, evaluated()).await.expect("an answer");
+        let complete =
+            session_complete(&meter, id, once(""), QUESTIONS, usize::MAX, &PROGRESS, evaluated()).await.expect("an answer");
         assert!(matches!(complete, Ok(Finished::Told { .. })), "{complete:?}");
         let words = || vec![LONG.repeat(200); 20];
         let summary = Summary { overall_score: Some(99.5), recommendation: None, strengths: words(), weaknesses: words() };

@@ -18,6 +18,8 @@ use crate::features::interviews::wire::Question;
 
 /// A storage that was told to be away is given no longer than this to store an answer.
 const DOWN_PATIENCE: Duration = Duration::from_secs(5);
+/// Each time a text came in between. They come seconds apart.
+const ASKINGS: usize = 4;
 
 /// How far this node has come with an answer. What is done already is not done again.
 pub struct Finishing {
@@ -106,22 +108,26 @@ impl Conductor {
             });
         }
         let at = if work.is_last() { work.position } else { work.position + 1 };
-        let asking = Asking {
+        let mut asking = Asking {
             from: work.position,
+            turns: work.turns,
             question: work.next.clone().flatten(),
             progress: progress(&plan.template, at),
             evaluation: work.evaluation.clone().flatten(),
         };
-        // What was told meanwhile is dropped with the answer, and this node may die before it has amended it.
-        let turns = self.state.turns(id).await?;
-        if turns.len() > work.turns {
-            self.records.amend(id, &work.answer.question_id, &turns).await?;
-            work.turns = turns.len();
-        }
         if asking.question.is_none() {
             self.records.complete(id, self.providers.ai.is_some()).await?;
         }
-        self.state.ask(id, &asking).await
+        // The live state lets go of an answer only when all that was told of it is stored: a text may have come meanwhile.
+        for _ in 0..ASKINGS {
+            if self.state.ask(id, &asking).await? {
+                return Ok(());
+            }
+            let turns = self.state.turns(id).await?;
+            self.records.amend(id, &work.answer.question_id, &turns).await?;
+            (work.turns, asking.turns) = (turns.len(), turns.len());
+        }
+        Err(Away)
     }
 
     /// Stores what was said as a WAV file. The answer's address: the client's, else that of the file, else none.

@@ -58,6 +58,8 @@ pub enum Noted {
 pub struct Asking {
     /// The answered question.
     pub from: u32,
+    /// Final turns that are stored with its answer.
+    pub turns: usize,
     /// `None`: it was the last one.
     pub question: Option<Question>,
     pub progress: Progress,
@@ -93,8 +95,9 @@ pub trait State: Send + Sync + 'static {
     /// The final turns of the answer that is open, in their order.
     fn turns(&self, id: Uuid) -> BoxFuture<'_, Result<Vec<Turn>, Away>>;
 
-    /// Asks the next question, if the answer to the one before stands; behind the last one the interview is completed.
-    fn ask<'a>(&'a self, id: Uuid, asking: &'a Asking) -> BoxFuture<'a, Result<(), Away>>;
+    /// Asks the next question, if the answer to the one before stands; behind the last one the interview is completed. False: there
+    /// are final turns beyond those that are stored.
+    fn ask<'a>(&'a self, id: Uuid, asking: &'a Asking) -> BoxFuture<'a, Result<bool, Away>>;
 
     /// Tells observers the summary; the first one counts.
     fn summarize<'a>(&'a self, id: Uuid, summary: &'a Summary) -> BoxFuture<'a, Result<(), Away>>;

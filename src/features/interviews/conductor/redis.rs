@@ -129,17 +129,19 @@ impl State for InRedis {
         Box::pin(async move { Ok(turn_read(self.live.redis(), id).await?) })
     }
 
-    fn ask<'a>(&'a self, id: Uuid, asking: &'a Asking) -> BoxFuture<'a, Result<(), Away>> {
+    fn ask<'a>(&'a self, id: Uuid, asking: &'a Asking) -> BoxFuture<'a, Result<bool, Away>> {
         Box::pin(async move {
             let (op, redis) = (self.live.scopes.next_op(), self.live.redis());
-            let Asking { from, question, progress, evaluation } = asking;
+            let Asking { from, turns, question, progress, evaluation } = asking;
             let evaluated = Evaluated {
                 score: evaluation.as_ref().map(|evaluation| evaluation.score.into()),
                 evaluation: evaluation.as_ref().map(|evaluation| &*evaluation.evaluation),
             };
             let finished = match question {
-                Some(question) => question_ask(redis, id, self.live.op(&op), *from, question, progress, evaluated).await?,
-                None => session_complete(redis, id, self.live.op(&op), *from, progress, evaluated).await?,
+                Some(question) => {
+                    question_ask(redis, id, self.live.op(&op), *from, *turns, question, progress, evaluated).await?
+                }
+                None => session_complete(redis, id, self.live.op(&op), *from, *turns, progress, evaluated).await?,
             };
             if let Ok(Finished::Told { told, due_in }) = finished {
                 self.told(id, &told, due_in);
@@ -147,7 +149,7 @@ impl State for InRedis {
                     self.endings.call_ends(id).await;
                 }
             }
-            Ok(())
+            Ok(finished != Ok(Finished::MoreTurns))
         })
     }
 

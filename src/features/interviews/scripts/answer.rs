@@ -86,9 +86,11 @@ pub enum Finished {
     Past,
     /// Nobody has answered yet.
     NoAnswer,
+    /// There are final turns beyond those that are stored.
+    MoreTurns,
 }
 
-/// The answer at a position is finished and stored: the next question goes out, with the answer's evaluation to observers.
+/// The answer at a position is finished and stored, with so many `turns`: the next question goes out, with the answer's evaluation to observers.
 ///
 /// [`Refused::Ended`](super::Refused::Ended): the session has ended meanwhile, and has let go of the answer.
 pub async fn question_ask<E: Eval>(
@@ -96,12 +98,13 @@ pub async fn question_ask<E: Eval>(
     interview: Uuid,
     op: Op<'_>,
     from: u32,
+    turns: usize,
     question: &Question,
     progress: &Progress,
     evaluated: Evaluated<'_>,
 ) -> Outcome<Finished, E::Error> {
     let args = head(op, interview, HUB).int(from.into()).owned(json(question)).text(&question.question_id);
-    let args = evaluated.push(args.owned(json(&question.text)).owned(json(progress))).done();
+    let args = evaluated.push(args.owned(json(&question.text)).owned(json(progress))).int(turns as u64).done();
     let mut reply = Reply::new(ASK.name, redis.eval_write(&ASK, all_keys(interview), args).await?)?;
     Ok(judged(&mut reply)?.map(|(outcome, told)| finished(&outcome, told, None)))
 }
@@ -113,10 +116,11 @@ pub async fn session_complete<E: Eval>(
     interview: Uuid,
     op: Op<'_>,
     from: u32,
+    turns: usize,
     progress: &Progress,
     evaluated: Evaluated<'_>,
 ) -> Outcome<Finished, E::Error> {
-    let args = evaluated.push(head(op, interview, HUB).int(from.into()).owned(json(progress))).done();
+    let args = evaluated.push(head(op, interview, HUB).int(from.into()).owned(json(progress))).int(turns as u64).done();
     let mut reply = Reply::new(COMPLETE.name, redis.eval_write(&COMPLETE, all_keys(interview), args).await?)?;
     match judged(&mut reply)? {
         Ok((outcome, told)) => Ok(Ok(finished(&outcome, told, reply.wait()?))),
@@ -128,6 +132,7 @@ fn finished(outcome: &str, told: Told, due_in: Option<Duration>) -> Finished {
     match outcome {
         "ok" => Finished::Told { told, due_in },
         "past" => Finished::Past,
+        "more_turns" => Finished::MoreTurns,
         _ => Finished::NoAnswer,
     }
 }

@@ -146,11 +146,15 @@ impl State for Redis {
         self.with(|kept| kept.turns.iter().filter(|turn| turn.position == kept.session.position).cloned().collect())
     }
 
-    fn ask<'a>(&'a self, _: Uuid, asking: &'a Asking) -> BoxFuture<'a, Result<(), Away>> {
+    fn ask<'a>(&'a self, _: Uuid, asking: &'a Asking) -> BoxFuture<'a, Result<bool, Away>> {
         let asking = asking.clone();
         self.with(move |kept| {
             let session = &mut kept.session;
-            let Some(answer) = session.answer.take_if(|_| session.position == asking.from) else { return };
+            let turns = kept.turns.iter().filter(|turn| turn.position == session.position).count();
+            if session.position == asking.from && session.answer.is_some() && turns > asking.turns {
+                return false;
+            }
+            let Some(answer) = session.answer.take_if(|_| session.position == asking.from) else { return true };
             if session.heard < answer.audio_to {
                 (session.heard, kept.heard_bytes) = (answer.audio_to, 0);
             }
@@ -171,6 +175,7 @@ impl State for Redis {
                     session.rev += 1;
                 }
             }
+            true
         })
     }
 

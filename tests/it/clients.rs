@@ -195,6 +195,8 @@ async fn a_client_that_polls_and_was_away_for_a_moment_gets_all_of_many_messages
             client.wait_for("message:broadcast", |message| message["text"] == text).await;
         }
         assert_eq!(client.count("message:broadcast"), 0, "each once");
+    }
+    for client in &mut clients {
         client.ask_ok("message:send", json!({"text": "still here"})).await;
     }
 }

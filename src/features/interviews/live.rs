@@ -6,7 +6,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::error::InterviewError;
-use super::gateway::proctoring::Proctoring;
+use super::proctoring::Proctoring;
 use super::recruiter::Recruiter;
 use super::store::Interview;
 use super::{Interviews, rules};

@@ -2,6 +2,7 @@
 //!
 //! They are not interview sessions (§ 5), and share no ids, rooms or slots with them. This knows nothing of HTTP.
 
+pub mod caller;
 pub mod conductor;
 mod demo;
 pub mod ending;
@@ -16,9 +17,11 @@ pub mod kinds;
 pub mod live;
 mod metrics;
 mod overview;
+pub mod proctoring;
 pub mod providers;
 pub mod recruiter;
 mod requests;
+pub mod rights;
 pub mod routes;
 mod rules;
 pub mod scripts;

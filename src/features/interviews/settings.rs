@@ -4,7 +4,7 @@ mod vendors;
 
 use std::time::Duration;
 
-use super::gateway::proctoring::{self, Proctoring};
+use super::proctoring::{self, Proctoring};
 use super::wire::Severity;
 use crate::settings::{Reader, VerifierSettings};
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::Gateway;
-use super::caller::{Caller, Candidate, Who, caller};
 use crate::cluster::PendingJoin;
+use crate::features::interviews::caller::{Caller, Candidate, Who, caller};
 use crate::features::interviews::error::InterviewError;
 use crate::features::interviews::kinds;
 use crate::features::interviews::scripts::{
@@ -52,7 +52,7 @@ impl From<NotEntered> for InterviewError {
 /// The candidate behind a socket.
 ///
 /// # Errors
-/// Only after a fault of ours: [`permitted`](super::caller::permitted) has let nobody else through.
+/// Only after a fault of ours: [`permitted`](crate::features::interviews::caller::permitted) has let nobody else through.
 pub fn candidate(socket: &Socket) -> Result<(&Caller, Candidate), EventError> {
     let caller = caller(socket)?;
     match &*caller.who() {

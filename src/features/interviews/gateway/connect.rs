@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::Gateway;
-use super::caller::{Caller, Candidate, Who, caller};
 use crate::core::clock::now_seconds;
 use crate::core::ids;
+use crate::features::interviews::caller::{Caller, Candidate, Who, caller};
 use crate::features::interviews::error::InterviewError;
 use crate::features::interviews::rules::{self, InviteUse};
 use crate::features::interviews::wire::{Connected, Moment, UserType};

@@ -10,13 +10,13 @@ use tokio::time::{Instant, sleep, timeout_at};
 use uuid::Uuid;
 
 use super::audio::Chunk;
-use super::caller::{Candidate, Who, caller};
 use super::candidate::{Entered, candidate, sender};
-use super::proctoring::Report;
 use super::{Gateway, Handled};
+use crate::features::interviews::caller::{Candidate, Who, caller};
 use crate::features::interviews::conductor::progress;
 use crate::features::interviews::error::InterviewError;
 use crate::features::interviews::metrics::AUDIO_MILLISECONDS;
+use crate::features::interviews::proctoring::Report;
 use crate::features::interviews::scripts::{
     AnswerTake, AudioLimits, AudioTake, Noticed, ProctorTake, Response, Session, SessionState, answer_take, audio_take,
     proctor_take, session_read, session_start, session_touch,

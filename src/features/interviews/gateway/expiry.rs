@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::caller::{Who, caller};
 use super::{Gateway, Handled};
 use crate::auth::AuthError;
 use crate::core::clock::now_seconds;
+use crate::features::interviews::caller::{Who, caller};
 use crate::features::interviews::error::InterviewError;
 use crate::features::interviews::token;
 use crate::protocol::fields::Fields;

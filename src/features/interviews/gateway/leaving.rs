@@ -7,9 +7,9 @@ use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
 use super::Gateway;
-use super::caller::{Candidate, Who, caller};
 use super::candidate;
 use crate::cluster::scripts::scope::{Member, scope_leave};
+use crate::features::interviews::caller::{Candidate, Who, caller};
 use crate::features::interviews::scripts::{self, Going, Seat, candidate_lost};
 use crate::features::interviews::{kinds, uuid};
 use crate::rooms::pending::longer;

@@ -9,11 +9,11 @@ use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::Gateway;
-use super::caller::{Caller, Candidate, Who, caller};
 use super::candidate::{Entered, NotEntered, ROLE};
 use crate::cluster::scripts::scope::{LostTimer, Member, scope_join};
 use crate::cluster::{LocalMember, NotRejoined, Rejoined, ScopeListener};
 use crate::core::ScopeId;
+use crate::features::interviews::caller::{Caller, Candidate, Who, caller};
 use crate::features::interviews::error::InterviewError;
 use crate::features::interviews::kinds;
 use crate::features::interviews::recruiter::{Recruiter, RecruiterRole};

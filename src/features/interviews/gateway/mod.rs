@@ -6,7 +6,6 @@
 //! ```
 
 mod audio;
-pub mod caller;
 mod candidate;
 mod connect;
 mod due;
@@ -16,14 +15,13 @@ mod jobs;
 mod leaving;
 mod listener;
 mod observers;
-pub mod proctoring;
 mod records;
-pub mod rights;
 
 use std::sync::Arc;
 
 use tokio_util::task::TaskTracker;
 
+use super::caller::{self, permitted};
 use super::conductor::Conductor;
 use super::ending::Endings;
 use super::kinds;
@@ -31,7 +29,6 @@ use super::live::Live;
 use super::signalling::Signalling;
 use crate::socketio::{Arrival, Code, ConnectError, EventError, Namespace, Reply, Socket, bind, bind_event};
 
-use caller::permitted;
 use listener::Listener;
 
 /// The namespace of interviews.

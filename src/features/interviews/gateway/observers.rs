@@ -5,11 +5,11 @@ use std::sync::Arc;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::caller::{Who, caller};
 use super::leaving::OBSERVER;
 use super::{Gateway, Handled};
 use crate::cluster::PendingJoin;
 use crate::core::StreamId;
+use crate::features::interviews::caller::{Who, caller};
 use crate::features::interviews::error::InterviewError;
 use crate::features::interviews::recruiter::{Recruiter, RecruiterRole};
 use crate::features::interviews::scripts::{

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{Handled, Signalling, kinds, requests, wire};
+use crate::features::interviews::caller::{Caller, Seat, Who, caller};
 use crate::features::interviews::error::InterviewError;
-use crate::features::interviews::gateway::caller::{Caller, Seat, Who, caller};
 use crate::features::interviews::keys as interview_keys;
 use crate::features::interviews::rules::CallRole;
 use crate::features::interviews::scripts::call::{Document, Edited, Shared, call_edit, call_message, call_share};

@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::requests;
 use super::{Handled, Signalling, kinds};
+use crate::features::interviews::caller::{Caller, caller};
 use crate::features::interviews::error::InterviewError;
-use crate::features::interviews::gateway::caller::{Caller, caller};
 use crate::features::interviews::kinds::interview_of;
 use crate::features::interviews::scripts::call::{CallChanged, call_leave, call_presence};
 use crate::redis::RedisError;

@@ -22,7 +22,7 @@ use std::time::Duration;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use super::gateway::caller::permitted;
+use super::caller::permitted;
 use super::kinds;
 use super::live::Live;
 use super::scripts::call::{GONE, Presence};

@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::features::interviews::caller::{self, Seat, Who};
 use crate::features::interviews::error::InterviewError;
-use crate::features::interviews::gateway::caller::{Seat, Who};
 use crate::features::interviews::rules::{self, CallRole};
 use crate::features::interviews::store::Interview;
-use crate::features::interviews::{gateway, uuid};
+use crate::features::interviews::uuid;
 use crate::protocol::fields::{Bad, Fields, MAX_SAFE};
 
 /// Characters of an identity.
@@ -73,7 +73,7 @@ impl<'a> Wish<'a> {
     pub fn seat(&self, who: &Who, interview: &Interview) -> Read<Seat> {
         let given = self.identity.as_deref();
         let (role, identity) = match who {
-            Who::Candidate(gateway::caller::Candidate { participant, .. }) => {
+            Who::Candidate(caller::Candidate { participant, .. }) => {
                 let is_own = given.is_none_or(|given| names(given, participant));
                 let role = self.role.unwrap_or(CallRole::Candidate);
                 if role != CallRole::Candidate || !is_own {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::features::interviews::gateway::caller::Candidate;
+use crate::features::interviews::caller::Candidate;
 use crate::features::interviews::recruiter::{Recruiter, RecruiterRole};
 use crate::features::interviews::store::{self, InterviewStatus};
 use crate::store::Time;

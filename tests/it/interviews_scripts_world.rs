@@ -69,6 +69,11 @@ pub struct Interview {
     pub questions: Vec<Question>,
 }
 
+/// An answer all of whose turns are stored.
+pub fn stored(position: u32) -> StoredAnswer {
+    StoredAnswer { position, turns: usize::MAX }
+}
+
 impl Interview {
     pub fn nothing(redis: Redis) -> Self {
         Self::of(redis, 2)
@@ -161,11 +166,11 @@ impl Interview {
     /// The answer at a position is finished.
     pub async fn ask(&self, from: u32) -> Result<Finished, Refused> {
         let (question, evaluated) = (&self.questions[from as usize], Evaluated { score: Some(85.0), evaluation: Some("Good") });
-        question_ask(&self.redis, self.id, plain(), from, usize::MAX, question, &PROGRESS, evaluated).await.unwrap()
+        question_ask(&self.redis, self.id, plain(), stored(from), question, &PROGRESS, evaluated).await.unwrap()
     }
 
     pub async fn complete(&self, from: u32) -> Result<Finished, Refused> {
-        session_complete(&self.redis, self.id, plain(), from, usize::MAX, &PROGRESS, Evaluated::default()).await.unwrap()
+        session_complete(&self.redis, self.id, plain(), stored(from), &PROGRESS, Evaluated::default()).await.unwrap()
     }
 
     pub async fn go(&self, sid: &str, going: Going) -> Option<Went> {

@@ -209,10 +209,10 @@ async fn what_is_sent_again_by_group_commit_has_its_effect_once(redis: Redis) {
     let taken = answer_take(&twice, id, op(&ids[7]), candidate("s1"), response).await.unwrap().unwrap();
     assert!(matches!(taken, AnswerTake::Taken { position: 1, .. }));
     let asked =
-        question_ask(&twice, id, op(&ids[8]), 1, usize::MAX, &world.questions[1], &PROGRESS, Evaluated::default()).await.unwrap();
+        question_ask(&twice, id, op(&ids[8]), stored(1), &world.questions[1], &PROGRESS, Evaluated::default()).await.unwrap();
     assert!(matches!(asked, Ok(Finished::Told { .. })));
     answer_take(&twice, id, op(&ids[9]), candidate("s1"), Response { transcription: "so", ..response }).await.unwrap().unwrap();
-    let complete = session_complete(&twice, id, op(&ids[10]), 2, usize::MAX, &PROGRESS, Evaluated::default()).await.unwrap();
+    let complete = session_complete(&twice, id, op(&ids[10]), stored(2), &PROGRESS, Evaluated::default()).await.unwrap();
     assert!(matches!(complete, Ok(Finished::Told { .. })));
     assert!(summary_tell(&twice, id, op(&ids[11]), &summary()).await.unwrap().is_some());
     assert_eq!(

@@ -165,7 +165,18 @@ async fn an_answer_is_let_go_of_only_with_all_its_turns_stored(redis: Redis) {
     world.turn("a", 2, 2, "of the next question").await.unwrap();
     let ask = async |turns| {
         let evaluated = Evaluated::default();
-        question_ask(&world.redis, world.id, plain(), 1, turns, &world.questions[1], &PROGRESS, evaluated).await.unwrap().unwrap()
+        question_ask(
+            &world.redis,
+            world.id,
+            plain(),
+            StoredAnswer { position: 1, turns },
+            &world.questions[1],
+            &PROGRESS,
+            evaluated,
+        )
+        .await
+        .unwrap()
+        .unwrap()
     };
     assert_eq!(ask(1).await, Finished::MoreTurns);
     assert_eq!(
@@ -177,7 +188,10 @@ async fn an_answer_is_let_go_of_only_with_all_its_turns_stored(redis: Redis) {
     world.turn("a", 3, 2, "and one more").await.unwrap();
     world.answer("s1", "so").await.unwrap();
     let complete = async |turns| {
-        session_complete(&world.redis, world.id, plain(), 2, turns, &PROGRESS, Evaluated::default()).await.unwrap().unwrap()
+        session_complete(&world.redis, world.id, plain(), StoredAnswer { position: 2, turns }, &PROGRESS, Evaluated::default())
+            .await
+            .unwrap()
+            .unwrap()
     };
     assert_eq!(complete(1).await, Finished::MoreTurns);
     assert!(matches!(complete(2).await, Finished::Told { .. }));

@@ -37,6 +37,10 @@ fn joining(sid: &str) -> Joining<'_> {
     Joining { candidate: ada(sid), name: "ä", seat: SEAT, recovered: false }
 }
 
+fn stored(position: u32) -> StoredAnswer {
+    StoredAnswer { position, turns: usize::MAX }
+}
+
 fn evaluated() -> Evaluated<'static> {
     Evaluated { score: Some(99.5), evaluation: Some("A few sentences.") }
 }
@@ -137,9 +141,8 @@ impl Worst<'_> {
         let taken = answer_take(&meter, id, once("r"), ada("s1"), response).await.expect("an answer");
         assert!(matches!(taken, Ok(AnswerTake::Taken { .. })), "{taken:?}");
         let next = question(QUESTIONS);
-        let asked = question_ask(&meter, id, once(""), QUESTIONS - 1, usize::MAX, &next, &PROGRESS, evaluated())
-            .await
-            .expect("an answer");
+        let asked =
+            question_ask(&meter, id, once(""), stored(QUESTIONS - 1), &next, &PROGRESS, evaluated()).await.expect("an answer");
         assert!(matches!(asked, Ok(Finished::Told { .. })), "{asked:?}");
         self.fill(id, 2).await;
         answer_take(&meter, id, once("r"), ada("s1"), Response { transcription: "x", ..response })
@@ -147,7 +150,7 @@ impl Worst<'_> {
             .expect("an answer")
             .expect("it");
         let complete =
-            session_complete(&meter, id, once(""), QUESTIONS, usize::MAX, &PROGRESS, evaluated()).await.expect("an answer");
+            session_complete(&meter, id, once(""), stored(QUESTIONS), &PROGRESS, evaluated()).await.expect("an answer");
         assert!(matches!(complete, Ok(Finished::Told { .. })), "{complete:?}");
         let words = || vec![LONG.repeat(200); 20];
         let summary = Summary { overall_score: Some(99.5), recommendation: None, strengths: words(), weaknesses: words() };

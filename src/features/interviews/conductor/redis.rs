@@ -13,8 +13,8 @@ use crate::features::interviews::ending::Endings;
 use crate::features::interviews::kinds;
 use crate::features::interviews::live::Live;
 use crate::features::interviews::scripts::{
-    Evaluated, Finished, Heard, Outage, Turn, TurnTold, WORK, audio_read, outage_tell, question_ask, session_complete,
-    summary_tell, turn_bytes, turn_final, turn_heard, turn_open, turn_partial, turn_read,
+    Evaluated, Finished, Heard, Outage, StoredAnswer, Turn, TurnTold, WORK, audio_read, outage_tell, question_ask,
+    session_complete, summary_tell, turn_bytes, turn_final, turn_heard, turn_open, turn_partial, turn_read,
 };
 use crate::features::interviews::wire::Summary;
 use crate::redis::RedisError;
@@ -137,11 +137,10 @@ impl State for InRedis {
                 score: evaluation.as_ref().map(|evaluation| evaluation.score.into()),
                 evaluation: evaluation.as_ref().map(|evaluation| &*evaluation.evaluation),
             };
+            let stored = StoredAnswer { position: *from, turns: *turns };
             let finished = match question {
-                Some(question) => {
-                    question_ask(redis, id, self.live.op(&op), *from, *turns, question, progress, evaluated).await?
-                }
-                None => session_complete(redis, id, self.live.op(&op), *from, *turns, progress, evaluated).await?,
+                Some(question) => question_ask(redis, id, self.live.op(&op), stored, question, progress, evaluated).await?,
+                None => session_complete(redis, id, self.live.op(&op), stored, progress, evaluated).await?,
             };
             if let Ok(Finished::Told { told, due_in }) = finished {
                 self.told(id, &told, due_in);

@@ -75,6 +75,15 @@ impl Evaluated<'_> {
     }
 }
 
+/// An answer that is in PostgreSQL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredAnswer {
+    /// Of its question.
+    pub position: u32,
+    /// How many of its final turns are stored with it.
+    pub turns: usize,
+}
+
 /// What came of finishing an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finished {
@@ -90,21 +99,20 @@ pub enum Finished {
     MoreTurns,
 }
 
-/// The answer at a position is finished and stored, with so many `turns`: the next question goes out, with the answer's evaluation to observers.
+/// The answer at a position is finished and stored: the next question goes out, with the answer's evaluation to observers.
 ///
 /// [`Refused::Ended`](super::Refused::Ended): the session has ended meanwhile, and has let go of the answer.
 pub async fn question_ask<E: Eval>(
     redis: &E,
     interview: Uuid,
     op: Op<'_>,
-    from: u32,
-    turns: usize,
+    stored: StoredAnswer,
     question: &Question,
     progress: &Progress,
     evaluated: Evaluated<'_>,
 ) -> Outcome<Finished, E::Error> {
-    let args = head(op, interview, HUB).int(from.into()).owned(json(question)).text(&question.question_id);
-    let args = evaluated.push(args.owned(json(&question.text)).owned(json(progress))).int(turns as u64).done();
+    let args = head(op, interview, HUB).int(stored.position.into()).owned(json(question)).text(&question.question_id);
+    let args = evaluated.push(args.owned(json(&question.text)).owned(json(progress))).int(stored.turns as u64).done();
     let mut reply = Reply::new(ASK.name, redis.eval_write(&ASK, all_keys(interview), args).await?)?;
     Ok(judged(&mut reply)?.map(|(outcome, told)| finished(&outcome, told, None)))
 }
@@ -115,12 +123,14 @@ pub async fn session_complete<E: Eval>(
     redis: &E,
     interview: Uuid,
     op: Op<'_>,
-    from: u32,
-    turns: usize,
+    stored: StoredAnswer,
     progress: &Progress,
     evaluated: Evaluated<'_>,
 ) -> Outcome<Finished, E::Error> {
-    let args = evaluated.push(head(op, interview, HUB).int(from.into()).owned(json(progress))).int(turns as u64).done();
+    let args = evaluated
+        .push(head(op, interview, HUB).int(stored.position.into()).owned(json(progress)))
+        .int(stored.turns as u64)
+        .done();
     let mut reply = Reply::new(COMPLETE.name, redis.eval_write(&COMPLETE, all_keys(interview), args).await?)?;
     match judged(&mut reply)? {
         Ok((outcome, told)) => Ok(Ok(finished(&outcome, told, reply.wait()?))),

@@ -11,6 +11,7 @@ use super::json as respond_json;
 use crate::auth::AuthError;
 use crate::engineio::Body;
 use crate::protocol::fields::Bad;
+use crate::telemetry::RequestId;
 
 /// The form in which a route says no, whatever the reason is. It is its surface's (contract §§ 3 to 5).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,6 +23,21 @@ pub enum Shape {
     Coded,
     /// `{message}`.
     Message,
+    /// `{error: {message, type, code, request_id}}`, on every path to it.
+    Typed,
+}
+
+/// The body of a refusal that has to name its request: an extension of the response, until the guards write it.
+#[derive(Clone, Debug)]
+pub(super) struct Unnamed(Value);
+
+impl Unnamed {
+    /// The whole body.
+    pub fn named(self, request: &RequestId) -> String {
+        let Self(mut body) = self;
+        body["error"]["request_id"] = request.as_str().into();
+        body.to_string()
+    }
 }
 
 /// Why a request did not succeed.
@@ -123,7 +139,11 @@ impl HttpError {
 
     /// The answer of a route of this shape.
     pub fn response(&self, shape: Shape) -> Response<Body> {
-        let mut response = respond_json(self.status(), self.body(shape).to_string());
+        let body = self.body(shape);
+        let mut response = respond_json(self.status(), body.to_string());
+        if shape == Shape::Typed {
+            response.extensions_mut().insert(Unnamed(body));
+        }
         let headers = response.headers_mut();
         match self {
             Self::Unavailable | Self::Problem(Problem { retry: true, .. }) => {
@@ -146,7 +166,11 @@ impl HttpError {
     fn body(&self, shape: Shape) -> Value {
         let (code, message) = (self.code(), self.message());
         let mut body = match (self, shape) {
-            // These are the same everywhere.
+            (_, Shape::Typed) => {
+                let kind = self.kind();
+                json!({"error": {"message": message, "type": format!("{kind}_error"), "code": kind}})
+            }
+            // These are the same in all other shapes.
             (Self::NotFound { path }, _) => return json!({"error": "Not Found", "path": path}),
             (Self::InvalidToken, _) => return json!({"error": code, "message": message}),
             (Self::Unauthorized | Self::TokenTooLong, _) => return json!({"message": message}),
@@ -166,6 +190,20 @@ impl HttpError {
             body[*name] = value.clone();
         }
         body
+    }
+
+    /// What went wrong, as [`Shape::Typed`] tells it.
+    fn kind(&self) -> &'static str {
+        match self.status() {
+            StatusCode::UNAUTHORIZED => "unauthorized",
+            StatusCode::NOT_FOUND => "not_found",
+            StatusCode::TOO_MANY_REQUESTS => "rate_limited",
+            StatusCode::NOT_IMPLEMENTED => "not_implemented",
+            // Redis, a JWKS or LiveKit.
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::BAD_GATEWAY => "external",
+            status if status.is_client_error() => "validation",
+            _ => "internal",
+        }
     }
 
     fn code(&self) -> &'static str {
@@ -240,6 +278,7 @@ mod tests {
                 (Shape::Envelope, &["code", "error", "message", "success"][..]),
                 (Shape::Coded, &["error", "message"]),
                 (Shape::Message, &["message"]),
+                (Shape::Typed, &["error"]),
             ] {
                 let expected = if matches!((&error, shape), (HttpError::RateLimited(_), Shape::Message)) {
                     &["error", "message"]
@@ -251,6 +290,34 @@ mod tests {
                 assert_eq!(fields, expected, "{error:?} as {shape:?}");
                 assert!(fields.iter().all(|field| body[field] != ""), "{body}");
             }
+        }
+    }
+
+    #[test]
+    fn the_typed_shape_is_the_same_for_every_error_and_names_its_request() {
+        let wait = Duration::from_secs(1);
+        let internal = Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "a fault of ours");
+        for (error, kind) in [
+            (HttpError::NotFound { path: "/v9".into() }, "not_found"),
+            (HttpError::MethodNotAllowed { allow: "GET".into() }, "validation"),
+            (HttpError::TooLarge { limit: 1 }, "validation"),
+            (HttpError::BodyTimeout, "validation"),
+            (HttpError::UnsupportedMediaType, "validation"),
+            (HttpError::Invalid(vec![Bad::new("limit", "is bad")]), "validation"),
+            (HttpError::InvalidToken, "unauthorized"),
+            (HttpError::Unauthorized, "unauthorized"),
+            (HttpError::TokenTooLong, "unauthorized"),
+            (HttpError::RateLimited(TooManyRequests { limit: 1, retry_after: wait, reset: wait }), "rate_limited"),
+            (HttpError::Unavailable, "external"),
+            (HttpError::NotConfigured { setting: "X" }, "not_implemented"),
+            (internal.into(), "internal"),
+        ] {
+            let unnamed = error.response(Shape::Typed).extensions().get::<Unnamed>().cloned().unwrap();
+            let body: Value = serde_json::from_str(&unnamed.named(&RequestId::take_or_make(Some(b"r-1")))).unwrap();
+            let message = error.message();
+            let expected = json!({"message": message, "type": format!("{kind}_error"), "code": kind, "request_id": "r-1"});
+            assert_eq!(body, json!({ "error": expected }), "{error:?}");
+            assert!(error.response(Shape::Message).extensions().get::<Unnamed>().is_none());
         }
     }
 

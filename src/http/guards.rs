@@ -10,6 +10,7 @@ pub(super) mod rate;
 
 use std::net::IpAddr;
 
+use bytes::Bytes;
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD,
@@ -17,6 +18,7 @@ use hyper::header::{
 };
 use hyper::{Request, Response};
 
+use super::error::Unnamed;
 use crate::engineio::Body;
 use crate::settings::{Cidr, Origins, Settings};
 use crate::telemetry::RequestId;
@@ -94,7 +96,10 @@ impl Guards {
     }
 
     /// Adds what every answer carries.
-    pub fn finish(&self, context: &Context, response: &mut Response<Body>) {
+    pub fn finish<B: From<Bytes>>(&self, context: &Context, response: &mut Response<B>) {
+        if let Some(unnamed) = response.extensions_mut().remove::<Unnamed>() {
+            *response.body_mut() = Bytes::from(unnamed.named(&context.request_id)).into();
+        }
         let headers = response.headers_mut();
         // It was checked, or made of harmless characters.
         if let Ok(id) = HeaderValue::from_str(context.request_id.as_str()) {

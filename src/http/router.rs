@@ -168,12 +168,25 @@ impl Methods {
 pub struct Router {
     table: matchit::Router<usize>,
     routes: Vec<(&'static str, Methods)>,
+    /// Beginnings of paths, each with the shape of what is no route there.
+    unknown: Vec<(&'static str, Shape)>,
     bodies: Bodies,
 }
 
 impl Router {
     pub fn new(bodies: Bodies) -> Self {
-        Self { table: matchit::Router::new(), routes: Vec::new(), bodies }
+        Self { table: matchit::Router::new(), routes: Vec::new(), unknown: Vec::new(), bodies }
+    }
+
+    /// Below this path (`/v9`, without a final slash) a path that is no route is refused in this shape.
+    pub fn unknown_below(&mut self, path: &'static str, shape: Shape) {
+        self.unknown.push((path, shape));
+    }
+
+    /// How a path that is no route is refused.
+    fn shape_of_unknown(&self, path: &str) -> Shape {
+        let is_below = |above: &str| path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        self.unknown.iter().find(|(above, _)| is_below(above)).map(|(_, shape)| *shape).unwrap_or_default()
     }
 
     /// Adds a route that says no in this shape; `{name}` in the path is one segment, `{*name}` all that follow.
@@ -205,7 +218,7 @@ impl Router {
         let (parts, body) = request.into_parts();
         let path = parts.uri.path();
         let Some((route, params)) = self.find(path) else {
-            return HttpError::NotFound { path: path.into() }.response(Shape::default());
+            return HttpError::NotFound { path: path.into() }.response(self.shape_of_unknown(path));
         };
         let (declared, methods) = route;
         let mut response = if parts.method == Method::OPTIONS {
@@ -300,6 +313,18 @@ mod tests {
         assert_eq!(router.find("/a").unwrap().0.1.allow(), "GET, HEAD, OPTIONS, POST");
         assert!(router.find("/a").unwrap().0.1.find(&Method::HEAD).is_some());
         assert!(router.find("/a").unwrap().0.1.find(&Method::PUT).is_none());
+    }
+
+    #[test]
+    fn below_a_path_what_is_no_route_has_the_shape_that_was_said() {
+        let mut router = router(&["/v9/rooms"]);
+        router.unknown_below("/v9", Shape::Typed);
+        for path in ["/v9", "/v9/", "/v9/rooms/a/b", "/v9//rooms"] {
+            assert_eq!(router.shape_of_unknown(path), Shape::Typed, "{path}");
+        }
+        for path in ["/", "/v", "/v99", "/v90/rooms", "/a/v9"] {
+            assert_eq!(router.shape_of_unknown(path), Shape::Envelope, "{path}");
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::cluster::relay;
 use crate::core::drain::{Lifecycle, Phase, asked_to_stop};
 use crate::core::error::chain;
 use crate::engineio::{self, Engine};
-use crate::feature::{Feature, Parts, Running, World, probe};
+use crate::feature::{Clients, Feature, Parts, Running, World, probe};
 use crate::features;
 use crate::http::guards::{Guards, RateLimits};
 use crate::http::router::{Bodies, Router};
@@ -117,6 +117,8 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
 
     let running: Vec<_> = parts.iter().map(|parts| parts.running.clone()).collect();
     let hub = Arc::new(Hub { engine: engine.clone(), io, node: node.clone(), redis: world.redis.clone(), running });
+    let clients = Clients { engine: engine.clone(), io: hub.io.clone() };
+    hub.running.iter().for_each(|feature| feature.clients(&clients));
     gauges::spawn(hub.clone());
     let counted = engine.clone();
     node.start(move || counted.sessions()).await?;

@@ -48,6 +48,7 @@ impl Delivery {
 
     /// Queues it to a socket, live or as part of a replay; true when the caller must flush the session.
     pub fn queue(&self, scope: &ScopeId, socket: &Socket, missed: bool) -> bool {
+        socket.observe_sent(&self.message.args);
         if !self.logged || !socket.recovery_enabled() {
             return socket.queue(self.frames(socket, None), self.key);
         }

@@ -129,6 +129,7 @@ impl Engine {
     pub(super) fn open(self: &Arc<Self>, session: &Arc<Session>, handshake: Handshake) {
         metrics::counter!(HANDSHAKES, "outcome" => "ok").increment(1);
         self.insert(session.clone());
+        self.config.observer.tell(|observer| observer.opened());
         session.attach(self.handler.open(session, handshake));
     }
 

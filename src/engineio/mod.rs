@@ -8,6 +8,7 @@ mod entry;
 mod handshake;
 mod heartbeat;
 mod limits;
+mod observer;
 mod outbox;
 mod polling;
 mod recently_moved;
@@ -16,6 +17,7 @@ mod session;
 mod transfer;
 mod websocket;
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -27,6 +29,7 @@ use futures_util::future::BoxFuture;
 use http_body_util::Full;
 use tokio_util::task::TaskTracker;
 
+use crate::core::Tap;
 use crate::core::sync::lock;
 use crate::core::wire::Form;
 use crate::net::{Budget, Patience};
@@ -37,6 +40,7 @@ pub use close::CloseReason;
 pub use handshake::Handshake;
 use heartbeat::Wheel;
 use limits::HandshakeLimits;
+pub use observer::Observer;
 pub use outbox::VolatileKey;
 use recently_moved::RecentlyMoved;
 use remote::RemoteSessions;
@@ -85,6 +89,8 @@ pub struct Config {
     pub kept_headers: &'static [&'static str],
     /// The prefix of the session ids of this process: [`remote::TAG`] characters of base64url, or empty.
     pub tag: Box<str>,
+    /// Who is told what passes.
+    pub observer: Tap<dyn Observer>,
 }
 
 impl Default for Config {
@@ -107,6 +113,7 @@ impl Default for Config {
             handshake_headers: 4_096,
             kept_headers: &[],
             tag: "".into(),
+            observer: Tap::default(),
         }
     }
 }
@@ -134,7 +141,7 @@ pub trait Handler: Send + Sync + 'static {
 }
 
 /// One session as the layer above sees it. None of these may block, nor wait for the session itself.
-pub trait Connection: Send + Sync + 'static {
+pub trait Connection: Any + Send + Sync {
     /// A message arrived. Messages of one session come one after another, in order.
     fn message(&self, session: &Arc<Session>, message: Message);
 
@@ -143,6 +150,9 @@ pub trait Connection: Send + Sync + 'static {
 
     /// The client has answered the last `ping`, and so has had all that was sent before it.
     fn ping_answered(&self, _session: &Arc<Session>) {}
+
+    /// The session has changed from long-polling to a WebSocket of this node.
+    fn upgraded(&self, _session: &Arc<Session>) {}
 
     /// The session is gone. Called exactly once, and last, unless it is [`Connection::moved`].
     fn closed(&self, session: &Arc<Session>, reason: CloseReason);
@@ -244,7 +254,13 @@ impl Engine {
 
     /// Every session that is open now, in no order.
     pub fn all(&self) -> Vec<Arc<Session>> {
-        self.sessions.iter().flat_map(|shard| lock(shard).values().cloned().collect::<Vec<_>>()).collect()
+        (0..SHARDS).filter_map(|part| self.part(part)).flatten().collect()
+    }
+
+    /// The sessions of one of the parts in which they are kept, counted from 0; `None`: there are no more parts. For a walk over all of
+    /// them that makes pauses.
+    pub fn part(&self, part: usize) -> Option<Vec<Arc<Session>>> {
+        self.sessions.get(part).map(|shard| lock(shard).values().cloned().collect())
     }
 
     fn find(&self, sid: &str) -> Option<Arc<Session>> {

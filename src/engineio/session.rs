@@ -198,6 +198,11 @@ impl Session {
         lock(&self.state).outbox.bytes()
     }
 
+    /// What the layer above keeps for it.
+    pub fn connection(&self) -> Option<&Arc<dyn Connection>> {
+        self.connection.get()
+    }
+
     pub(super) fn attach(&self, connection: Arc<dyn Connection>) {
         let _ = self.connection.set(connection);
     }
@@ -246,6 +251,7 @@ impl Session {
     }
 
     pub(super) fn deliver(self: &Arc<Self>, message: Message) {
+        self.engine.config.observer.tell(|observer| observer.received(message.size()));
         if let Some(connection) = self.connection.get() {
             let message = match message {
                 Message::Text(text) => Message::Text(self.counted(text)),

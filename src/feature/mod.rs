@@ -18,6 +18,7 @@ use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
 use crate::cluster::node::Node;
+use crate::engineio::Engine;
 use crate::http::guards::RateLimits;
 use crate::http::router::Router;
 use crate::http::routes::health::Dependency;
@@ -26,7 +27,7 @@ use crate::redis::Redis;
 use crate::rooms::timers::Timers;
 use crate::settings::table::Group;
 use crate::settings::{Reader, Settings, VerifierSettings};
-use crate::socketio::Namespace;
+use crate::socketio::{Namespace, SocketIo};
 use crate::store::{Schema, Store};
 use crate::telemetry::metrics::Metric;
 
@@ -163,8 +164,19 @@ impl Default for Parts {
     }
 }
 
+/// The clients of this node.
+pub struct Clients {
+    pub engine: Arc<Engine>,
+    pub io: Arc<SocketIo>,
+}
+
 /// A feature at work.
 pub trait Running: Send + Sync {
+    /// All namespaces are together, for a feature that looks at the clients of others. Called once, before [`Running::start`].
+    fn clients(&self, clients: &Clients) {
+        let _ = clients;
+    }
+
     /// Starts its jobs, once the node is a member of the cluster.
     fn start(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {})

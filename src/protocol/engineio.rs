@@ -31,6 +31,15 @@ pub enum Message {
     Binary(Bytes),
 }
 
+impl Message {
+    /// Its bytes.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Text(data) | Self::Binary(data) => data.len(),
+        }
+    }
+}
+
 /// As it travels between nodes: whether it is binary, and its bytes.
 impl From<Message> for (bool, Blob) {
     fn from(message: Message) -> Self {

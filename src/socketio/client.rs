@@ -3,7 +3,6 @@
 mod connect;
 mod handoff;
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, Weak};
 
 use bytes::Bytes;
@@ -164,7 +163,11 @@ impl Client {
                 }
             }
             Packet::Event { nsp, id, name, args } => match self.receiver(&nsp, rates::cost(args.size()))? {
-                Some((socket, true)) => socket.push_event(Event { name, args, ack_id: id }, &self.io.config),
+                Some((socket, true)) => {
+                    let event = Event { name, args, ack_id: id };
+                    socket.namespace().observer().tell(|observer| observer.received(&socket, &event));
+                    socket.push_event(event, &self.io.config);
+                }
                 Some((socket, false)) => socket.refuse_for_rate(&name, id),
                 None => {}
             },
@@ -211,8 +214,8 @@ impl Client {
     }
 
     fn disconnected(&self, socket: &Arc<Socket>, reason: DisconnectReason) {
-        self.io.sockets.fetch_sub(1, Ordering::Relaxed);
         let reason = if socket.is_frozen() { DisconnectReason::TakenOver } else { reason };
+        socket.namespace().lost(socket, reason);
         socket.leave();
         if let Some(store) = &self.io.store {
             store.gone(socket, reason);
@@ -252,7 +255,8 @@ impl Client {
         (link, identity)
     }
 
-    fn sockets(&self) -> SmallVec<[Arc<Socket>; 1]> {
+    /// Its sockets, one for each namespace that it is connected to.
+    pub fn sockets(&self) -> SmallVec<[Arc<Socket>; 1]> {
         lock(&self.state).entries.iter().filter_map(Entry::socket).cloned().collect()
     }
 }
@@ -290,6 +294,10 @@ impl Connection for Client {
 
     fn ping_answered(&self, _session: &Arc<Session>) {
         self.sockets().iter().for_each(|socket| socket.ping_answered());
+    }
+
+    fn upgraded(&self, _session: &Arc<Session>) {
+        self.io.config.observer.tell(|observer| self.sockets().iter().for_each(|socket| observer.upgraded(socket)));
     }
 
     fn closed(&self, _session: &Arc<Session>, reason: CloseReason) {

@@ -15,6 +15,7 @@ mod forwarded;
 mod gate;
 mod memory_store;
 mod namespace;
+mod observer;
 mod rates;
 mod rooms;
 mod sent;
@@ -23,14 +24,16 @@ mod snapshot;
 mod socket;
 mod unacked_log;
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 use tokio_util::task::TaskTracker;
 
+use crate::core::Tap;
 use crate::engineio::{self, Connection, Handshake, Session};
 use crate::protocol::packet::Limits;
 
@@ -43,6 +46,7 @@ pub use event::{Event, Reply};
 pub use gate::Gate;
 pub use memory_store::{MemoryStore, MemoryStoreConfig};
 pub use namespace::{Abandoned, Arrival, BoxFuture, ConnectRequest, Namespace};
+pub use observer::Observer;
 use rates::{UserAllowance, Users};
 pub use rooms::Rooms;
 pub use sent::{Missed, SentDirect, SentEntry, SentLog};
@@ -77,6 +81,8 @@ pub struct Config {
     pub gate: Gate,
     /// … until it has been shut for so long: then events are answered with `UNAVAILABLE`, and new clients have to try again.
     pub gate_patience: Duration,
+    /// Who is told what happens.
+    pub observer: Tap<dyn Observer>,
 }
 
 impl Default for Config {
@@ -94,6 +100,7 @@ impl Default for Config {
             agents_without_recovery: ["python", "aiohttp", "Dart"].map(Into::into).into(),
             gate: Gate::default(),
             gate_patience: Duration::from_secs(5),
+            observer: Tap::default(),
         }
     }
 }
@@ -102,7 +109,6 @@ impl Default for Config {
 pub struct SocketIo {
     config: Config,
     namespaces: HashMap<&'static str, Arc<Namespace>>,
-    sockets: AtomicUsize,
     store: Option<Arc<dyn SessionStore>>,
     connect_limiter: ConnectLimiter,
     users: Users,
@@ -126,18 +132,11 @@ impl SocketIo {
     }
 
     fn build(config: Config, namespaces: impl IntoIterator<Item = Namespace>, store: Option<Arc<dyn SessionStore>>) -> Arc<Self> {
-        let namespaces = namespaces.into_iter().map(|namespace| (namespace.name(), Arc::new(namespace))).collect();
+        let namespaces = namespaces.into_iter().map(|namespace| namespace.observed_by(&config.observer));
+        let namespaces = namespaces.map(|namespace| (namespace.name(), Arc::new(namespace))).collect();
         let connect_limiter = ConnectLimiter::new(config.connects_at_once);
         let users = Users::new(&config);
-        Arc::new(Self {
-            config,
-            namespaces,
-            sockets: AtomicUsize::new(0),
-            store,
-            connect_limiter,
-            users,
-            leaving: TaskTracker::new(),
-        })
+        Arc::new(Self { config, namespaces, store, connect_limiter, users, leaving: TaskTracker::new() })
     }
 
     pub fn config(&self) -> &Config {
@@ -157,7 +156,13 @@ impl SocketIo {
 
     /// Sockets that are connected now, in all namespaces.
     pub fn sockets(&self) -> usize {
-        self.sockets.load(Ordering::Relaxed)
+        self.namespaces.values().map(|namespace| namespace.sockets()).sum()
+    }
+
+    /// The sockets of a session, one for each namespace that its client is connected to.
+    pub fn sockets_of(session: &Session) -> SmallVec<[Arc<Socket>; 1]> {
+        let connection = session.connection().map(|connection| &**connection as &dyn Any);
+        connection.and_then(|connection| connection.downcast_ref::<Client>()).map(Client::sockets).unwrap_or_default()
     }
 
     /// The field of an event whose elements are validated one by one.

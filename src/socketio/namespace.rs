@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
@@ -12,8 +13,8 @@ use serde_json::Value;
 
 use crate::engineio::Handshake;
 
-use super::{Code, ConnectError, DisconnectReason, Event, EventError, Identity, Reply, Socket};
-use crate::core::ScopeId;
+use super::{Code, ConnectError, DisconnectReason, Event, EventError, Identity, Observer, Reply, Socket};
+use crate::core::{ScopeId, Tap};
 
 /// A boxed future.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -90,6 +91,9 @@ pub struct Namespace {
     identity: Identify,
     moving: Move,
     events: Events,
+    /// Sockets that are connected now.
+    sockets: AtomicUsize,
+    observer: Tap<dyn Observer>,
 }
 
 /// How the data of a socket moves to another node.
@@ -122,6 +126,8 @@ impl Namespace {
             identity: Box::new(|_| None),
             moving: Move { export: Box::new(|_| Value::Null), import: Box::new(|_| Some(Arc::new(()) as Data)), is_set: false },
             events: Events::default(),
+            sockets: AtomicUsize::new(0),
+            observer: Tap::default(),
         }
     }
 
@@ -266,6 +272,31 @@ impl Namespace {
 
     pub fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// Sockets that are connected now.
+    pub fn sockets(&self) -> usize {
+        self.sockets.load(Relaxed)
+    }
+
+    pub(super) fn observed_by(self, observer: &Tap<dyn Observer>) -> Self {
+        Self { observer: observer.clone(), ..self }
+    }
+
+    pub(super) fn observer(&self) -> &Tap<dyn Observer> {
+        &self.observer
+    }
+
+    /// A socket is connected now.
+    pub(super) fn gained(&self, socket: &Arc<Socket>) {
+        self.sockets.fetch_add(1, Relaxed);
+        self.observer.tell(|observer| observer.connected(socket));
+    }
+
+    /// A connected socket no longer is.
+    pub(super) fn lost(&self, socket: &Arc<Socket>, reason: DisconnectReason) {
+        self.sockets.fetch_sub(1, Relaxed);
+        self.observer.tell(|observer| observer.disconnected(socket, reason));
     }
 
     pub(super) fn identify(&self, data: &Data) -> Option<Identity> {

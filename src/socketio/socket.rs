@@ -154,12 +154,22 @@ impl Socket {
 
     /// Notes a membership and the position where it begins. For the layer that manages memberships.
     pub fn enter(&self, scope: &ScopeId, at: Position) {
-        lock(&self.unacked).enter(scope, at);
+        let mut unacked = lock(&self.unacked);
+        let observer = self.link.namespace.observer();
+        if observer.is_open() && !unacked.is_in(scope) {
+            observer.tell(|observer| observer.joined(self, scope));
+        }
+        unacked.enter(scope, at);
     }
 
     /// Removes a membership. For the layer that manages memberships.
     pub fn exit(&self, scope: &ScopeId) {
-        lock(&self.unacked).exit(scope);
+        let mut unacked = lock(&self.unacked);
+        // A frozen socket stays in its rooms elsewhere.
+        if !unacked.frozen {
+            self.link.namespace.observer().tell(|observer| observer.left(self, scope));
+        }
+        unacked.exit(scope);
     }
 
     /// A `ping` is about to be queued, after everything up to these places.

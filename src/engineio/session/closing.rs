@@ -64,6 +64,7 @@ impl Session {
         tracing::debug!(reason = reason.as_str(), "session closed");
         metrics::counter!(TRANSPORT_CLOSES, "reason" => reason.as_str()).increment(1);
         self.engine.remove(self);
+        self.engine.config.observer.tell(|observer| observer.closed(reason));
         if let Some(connection) = self.connection.get() {
             connection.closed(self, reason);
         }

@@ -35,6 +35,7 @@ impl Session {
         if matches!(state.transport, Transport::Closed) || state.overflows {
             return false;
         }
+        self.engine.config.observer.tell(|observer| observer.sent(frames.iter().map(|frame| frame.websocket().len()).sum()));
         let was_empty = state.outbox.is_empty();
         if missed {
             state.outbox.allow(&frames);

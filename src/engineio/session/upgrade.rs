@@ -73,6 +73,9 @@ impl Session {
         }
         drop(state);
         self.flush();
+        if let Some(connection) = self.connection() {
+            connection.upgraded(self);
+        }
         true
     }
 }

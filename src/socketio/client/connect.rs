@@ -2,7 +2,6 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use futures_util::FutureExt;
 use serde_json::json;
@@ -74,7 +73,7 @@ impl Client {
         match result {
             Ok(Admitted { socket, replay }) => {
                 state.entries[at] = Entry::Connected(connect.namespace.name(), socket.clone());
-                self.io.sockets.fetch_add(1, Ordering::Relaxed);
+                socket.namespace().gained(&socket);
                 connect.session.accepted();
                 let pid = if socket.recovery_enabled() { format!(r#","pid":"{}""#, socket.pid()) } else { String::new() };
                 socket.send(&Outgoing::Connect { json: &format!(r#"{{"sid":"{}"{pid}}}"#, socket.id()) });

@@ -5,7 +5,6 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -168,7 +167,7 @@ impl Client {
     pub(super) fn release_moved_sockets(&self) {
         let leaving = std::mem::take(&mut lock(&self.state).leaving);
         for (socket, snapshot) in leaving {
-            self.io.sockets.fetch_sub(1, Ordering::Relaxed);
+            socket.namespace().lost(&socket, DisconnectReason::TakenOver);
             socket.leave();
             let leaving = Some(self.io.leaving.token());
             socket.push(Job::Disconnected(DisconnectReason::TakenOver, leaving), &self.io.config);
@@ -249,7 +248,7 @@ impl Client {
                 return false;
             }
             state.entries.push(Entry::Connected(socket.namespace().name(), socket.clone()));
-            self.io.sockets.fetch_add(1, Ordering::Relaxed);
+            socket.namespace().gained(&socket);
             replay();
             socket.push(Job::Arrived(Arrival::Moved, None), &self.io.config);
             if let Some(store) = &self.io.store {

@@ -54,6 +54,7 @@ impl Socket {
         }
         let must_flush = self.queue_direct(&mut unacked, args);
         drop(unacked);
+        self.observe_sent(args);
         if must_flush {
             self.link.session.flush();
         }
@@ -62,6 +63,7 @@ impl Socket {
     /// Queues an event of a room in memory; true when the caller must call [`Session::flush`]. A client that takes part in
     /// recovery and is away gets it when it comes back.
     pub(in crate::socketio) fn queue_kept(&self, args: &Args) -> bool {
+        self.observe_sent(args);
         if !self.recovery_enabled {
             return self.is_connected() && {
                 let frames = self.encode(&Outgoing::Event { id: None, args, offset: None });
@@ -128,6 +130,11 @@ impl Socket {
         !unacked.frozen && self.link.session.queue_missed(frames)
     }
 
+    /// Tells an observer of an event that is queued as frames, which do not tell what is in them.
+    pub fn observe_sent(&self, args: &Args) {
+        self.link.namespace.observer().tell(|observer| observer.sent(self, args));
+    }
+
     fn encode(&self, packet: &Outgoing<'_>) -> Frames {
         encode(self.link.parser, self.link.namespace.name(), packet)
     }
@@ -150,6 +157,9 @@ impl Socket {
         }
         let must_flush = self.link.session.queue(frames, None);
         drop(unacked);
+        if let Outgoing::Event { args, .. } = packet {
+            self.observe_sent(args);
+        }
         if must_flush {
             self.link.session.flush();
         }

@@ -31,6 +31,8 @@ const MEMBERS: &str = "CONVOKE_BENCH_MEMBERS";
 struct App(Arc<Engine>);
 
 impl server::Service for App {
+    type Body = Body;
+
     async fn call(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
         self.0.serve(request, peer.ip()).await
     }

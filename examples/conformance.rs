@@ -109,6 +109,8 @@ struct App {
 }
 
 impl server::Service for App {
+    type Body = Body;
+
     async fn call(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
         match request.uri().path() {
             "/engine.io/" => self.echo.serve(request, peer.ip()).await,

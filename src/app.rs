@@ -194,7 +194,7 @@ fn health(lifecycle: &Lifecycle, world: &World, of_features: impl Iterator<Item 
     Health { lifecycle: lifecycle.clone(), state: Box::new(state), dependencies }
 }
 
-fn router(world: &World, budget: &Arc<Budget>, parts: Vec<Parts>, health: Health, namespaces: &[&str]) -> Router {
+fn router(world: &World, budget: &Arc<Budget>, parts: Vec<Parts>, health: Health, namespaces: &[&str]) -> axum::Router {
     let settings = &world.settings;
     let limit = settings.server.body_limit;
     let mut router = Router::new(Bodies { limit, patience: patience(settings), budget: budget.clone() });
@@ -207,7 +207,9 @@ fn router(world: &World, budget: &Arc<Budget>, parts: Vec<Parts>, health: Health
     if settings.server.demo {
         demo::routes(&mut router, settings.livekit.as_ref());
     }
-    router
+    // Last: it describes all others.
+    routes::openapi::routes(&mut router);
+    router.build()
 }
 
 fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {

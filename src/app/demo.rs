@@ -1,10 +1,11 @@
 //! The demo page. It exists only with `DEMO=true`; the features add routes that stand in for logins and other services.
 
-use hyper::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH, REFERRER_POLICY};
+use hyper::header::{CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY};
 use hyper::{Method, Response, StatusCode};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
 use crate::engineio::Body;
+use crate::http::cached::{self, ASK_EACH_TIME, NEVER_CHANGES};
 use crate::http::router::{Call, Router};
 use crate::http::{HttpError, Shape, respond};
 use crate::settings::LiveKit;
@@ -42,10 +43,12 @@ pub fn routes(router: &mut Router, livekit: Option<&LiveKit>) {
     let policy = policy(livekit);
     for path in ["/demo", "/demo/{*file}"] {
         let policy = policy.clone();
-        router.route(Method::GET, path, Shape::Envelope, move |call| {
-            let answer = file(&call, &policy);
-            async { Ok(answer) }
-        });
+        router
+            .route(Method::GET, path, Shape::Envelope, move |call| {
+                let answer = file(&call, &policy);
+                async { Ok(answer) }
+            })
+            .unlisted();
     }
 }
 
@@ -53,35 +56,23 @@ fn file(call: &Call, policy: &HeaderValue) -> Response<Body> {
     let name = call.param("file");
     let name = if name.is_empty() { "index.html" } else { name };
     match Page::get(name) {
-        Some(file) => serve(name, &file, call.headers.get(IF_NONE_MATCH), policy),
+        Some(file) => serve(name, &file, call, policy),
         None if Page::get("index.html").is_none() => respond(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", NOT_BUILT),
         None => HttpError::NotFound { path: call.path.to_string() }.response(call.shape),
     }
 }
 
-fn serve(name: &str, file: &EmbeddedFile, known: Option<&HeaderValue>, policy: &HeaderValue) -> Response<Body> {
-    let tag: String = file.metadata.sha256_hash()[..12].iter().map(|byte| format!("{byte:02x}")).collect();
-    let tag = format!("\"{tag}\"");
-    let is_known = known
-        .and_then(|known| known.to_str().ok())
-        .is_some_and(|known| known.split(',').map(|one| one.trim().trim_start_matches("W/")).any(|one| one == tag || one == "*"));
-    let mut response = match is_known {
-        true => respond(StatusCode::NOT_MODIFIED, "text/plain", ""),
-        false => respond(StatusCode::OK, "text/plain", file.data.to_vec()),
-    };
-    let headers = response.headers_mut();
+fn serve(name: &str, file: &EmbeddedFile, call: &Call, policy: &HeaderValue) -> Response<Body> {
     let mut media = file.metadata.mimetype().to_owned();
     if media.starts_with("text/") || media.ends_with("javascript") || media.ends_with("json") {
         media.push_str("; charset=utf-8");
     }
     // The build puts a hash of its content into the name of everything under assets/.
-    let cache = if name.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
+    let cache = if name.starts_with("assets/") { NEVER_CHANGES } else { ASK_EACH_TIME };
+    let tag = cached::tag(&file.metadata.sha256_hash());
+    let mut response = cached::answer(&call.headers, &tag, &media, cache, || file.data.to_vec().into());
+    let headers = response.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, policy.clone());
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    if let (Ok(media), Ok(tag)) = (HeaderValue::from_str(&media), HeaderValue::from_str(&tag)) {
-        headers.insert(CONTENT_TYPE, media);
-        headers.insert(ETAG, tag);
-    }
     response
 }

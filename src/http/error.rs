@@ -163,12 +163,12 @@ impl HttpError {
         response
     }
 
-    fn body(&self, shape: Shape) -> Value {
+    pub(super) fn body(&self, shape: Shape) -> Value {
         let (code, message) = (self.code(), self.message());
         let mut body = match (self, shape) {
             (_, Shape::Typed) => {
                 let kind = self.kind();
-                json!({"error": {"message": message, "type": format!("{kind}_error"), "code": kind}})
+                json!({"error": {"message": message, "type": format!("{kind}_error"), "code": kind, "request_id": ""}})
             }
             // These are the same in all other shapes.
             (Self::NotFound { path }, _) => return json!({"error": "Not Found", "path": path}),
@@ -186,7 +186,7 @@ impl HttpError {
             (_, Shape::Coded) => json!({"error": code, "message": message}),
             (_, Shape::Message) => json!({"message": message}),
         };
-        if let Self::Problem(Problem { field: Some((name, value)), .. }) = self {
+        if let Some((name, value)) = self.extra() {
             body[*name] = value.clone();
         }
         body
@@ -203,6 +203,14 @@ impl HttpError {
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::BAD_GATEWAY => "external",
             status if status.is_client_error() => "validation",
             _ => "internal",
+        }
+    }
+
+    /// The one field of the body that only some refusals have.
+    pub(super) fn extra(&self) -> Option<&(&'static str, Value)> {
+        match self {
+            Self::Problem(Problem { field, .. }) => field.as_ref(),
+            _ => None,
         }
     }
 

@@ -1,16 +1,21 @@
-//! The front door: guards first, then either the engine (`/socket.io/`) or the router, then what every answer carries.
+//! The front door: guards first, then either the engine (`/socket.io/`) or axum's router, then what every answer carries.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use axum::body::Body;
 use hyper::body::Incoming;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::header::CONTENT_LENGTH;
+use hyper::http::uri::PathAndQuery;
+use hyper::{Method, Request, Response, StatusCode, Uri};
 use tokio::time::Instant;
+use tower_service::Service as _;
 
+use super::call::Asked;
 use super::guards::{Context, Guards, Page};
-use super::router::{Matched, Router, options};
+use super::router::{Matched, options_answer};
 use super::{json, server};
-use crate::engineio::{Body, Engine};
+use crate::engineio::{self, Engine};
 use crate::telemetry::due;
 use crate::telemetry::metrics::{HTTP_REQUEST_SECONDS, HTTP_REQUESTS};
 
@@ -24,11 +29,13 @@ const ENGINE_METHODS: &str = "GET, OPTIONS, POST";
 /// Everything that is served on the hub's port.
 pub struct Front {
     pub guards: Guards,
-    pub router: Router,
+    pub router: axum::Router,
     pub engine: Arc<Engine>,
 }
 
 impl server::Service for Front {
+    type Body = Body;
+
     async fn call(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
         let began = Instant::now();
         let context = self.guards.inspect(&request, peer.ip());
@@ -36,8 +43,8 @@ impl server::Service for Front {
         let line = Line { method: known(request.method()), path: cut(request.uri().path()) };
         let preflight = (request.method() == Method::OPTIONS).then(|| request.headers().clone());
         let mut response = match is_engine {
-            true => self.engine(request, &context).await,
-            false => self.router.call(request, context.clone()).await,
+            true => self.engine(request, &context).await.map(Body::new),
+            false => self.route(request, context.clone()).await,
         };
         self.guards.finish(&context, &mut response);
         if let Some(asked) = preflight {
@@ -53,15 +60,40 @@ impl server::Service for Front {
 }
 
 impl Front {
-    async fn engine(&self, request: Request<Incoming>, context: &Context) -> Response<Body> {
+    async fn engine(&self, request: Request<Incoming>, context: &Context) -> Response<engineio::Body> {
         if request.method() == Method::OPTIONS {
-            return options(ENGINE_METHODS);
+            return options_answer(ENGINE_METHODS);
         }
         if context.origin == Page::Foreign {
             return json(StatusCode::FORBIDDEN, r#"{"code":4,"message":"Forbidden"}"#);
         }
         self.engine.serve(request, context.address).await
     }
+
+    async fn route(&self, mut request: Request<Incoming>, context: Context) -> Response<Body> {
+        let is_head = request.method() == Method::HEAD;
+        request.extensions_mut().insert(context);
+        if let Some(bare) = without_last_slash(request.uri()) {
+            let asked = Asked(request.uri().path().into());
+            *request.uri_mut() = bare;
+            request.extensions_mut().insert(asked);
+        }
+        let Ok(mut response) = self.router.clone().call(request).await;
+        if !is_head {
+            // hyper writes it, where there may be one, from the body that is sent in the end.
+            response.headers_mut().remove(CONTENT_LENGTH);
+        }
+        response
+    }
+}
+
+/// One final slash more changes nothing. `None`: there is none to leave out.
+fn without_last_slash(uri: &Uri) -> Option<Uri> {
+    let bare = uri.path().strip_suffix('/').filter(|bare| !bare.is_empty() && !bare.ends_with('/'))?;
+    let bare = uri.query().map_or_else(|| bare.to_owned(), |query| format!("{bare}?{query}"));
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::try_from(bare).ok()?);
+    Uri::from_parts(parts).ok()
 }
 
 /// Labels come from tables of ours only: what a client makes up would fill the memory of the system that stores them.
@@ -120,6 +152,22 @@ fn log(context: &Context, Line { method, path }: &Line, route: &'static str, sta
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_final_slash_more_changes_nothing() {
+        let bare = |uri: &'static str| without_last_slash(&Uri::from_static(uri)).map(|uri| uri.to_string());
+        for (uri, expected) in [
+            ("/rooms/", Some("/rooms")),
+            ("/rooms/a/?x=/", Some("/rooms/a?x=/")),
+            ("http://host/rooms/?", Some("http://host/rooms?")),
+            ("/rooms//", None),
+            ("/rooms", None),
+            ("/", None),
+            ("//", None),
+        ] {
+            assert_eq!(bare(uri).as_deref(), expected, "{uri}");
+        }
+    }
 
     #[test]
     fn a_path_is_cut_where_it_becomes_a_nuisance() {

@@ -19,13 +19,12 @@ use hyper::header::{
 use hyper::{Request, Response};
 
 use super::error::Unnamed;
-use crate::engineio::Body;
 use crate::settings::{Cidr, Origins, Settings};
 use crate::telemetry::RequestId;
 
 pub use bearer::bearer;
 pub use failures::{FailedAuth, TooManyRequests};
-pub use internal::{InternalDoor, X_INTERNAL_TOKEN};
+pub use internal::{INTERNAL, InternalDoor, X_INTERNAL_TOKEN};
 pub use rate::{Quota, RateLimits};
 
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -121,7 +120,7 @@ impl Guards {
     }
 
     /// Adds what a browser asks before it sends a request that is not simple. `methods` are those of the path.
-    pub fn preflight(&self, context: &Context, request: &HeaderMap, methods: &str, response: &mut Response<Body>) {
+    pub fn preflight<B>(&self, context: &Context, request: &HeaderMap, methods: &str, response: &mut Response<B>) {
         let asked = request.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
         let (true, Page::Known(_) | Page::Any, Ok(methods)) = (asked, &context.origin, HeaderValue::from_str(methods)) else {
             return;
@@ -142,6 +141,7 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engineio::Body;
 
     fn guards(pairs: &[(&str, &str)]) -> Guards {
         Guards::new(&Settings::from_source(&pairs.iter().copied().collect()).unwrap())

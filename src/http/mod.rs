@@ -1,8 +1,12 @@
 //! HTTP: the accept loop and what is served over it.
 
+pub mod cached;
+mod call;
+pub mod docs;
 pub mod error;
 pub mod front;
 pub mod guards;
+mod openapi;
 pub mod router;
 pub mod routes;
 pub mod server;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -55,13 +56,17 @@ impl Default for Limits {
 
 /// Answers one request of the client at `SocketAddr`, the direct peer.
 pub trait Service: Send + Sync + 'static {
-    fn call(&self, request: Request<Incoming>, peer: SocketAddr) -> impl Future<Output = Response<Body>> + Send;
+    type Body: hyper::body::Body<Data = Bytes, Error: std::error::Error + Send + Sync> + Send + 'static;
+
+    fn call(&self, request: Request<Incoming>, peer: SocketAddr) -> impl Future<Output = Response<Self::Body>> + Send;
 }
 
 /// Answers every request with an engine alone, whatever its path. For a program without a proxy in front.
 pub struct EngineService(pub Arc<Engine>);
 
 impl Service for EngineService {
+    type Body = Body;
+
     async fn call(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
         self.0.serve(request, peer.ip()).await
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hyper::Method;
 
 use super::guards::InternalDoor;
-use super::router::{Answer, Call, Router};
+use super::router::{Added, Answer, Call, Router};
 use super::{HttpError, Shape};
 use crate::store::as_one_call;
 
@@ -29,11 +29,16 @@ impl<'a, A: Api> Table<'a, A> {
     }
 
     /// A route that judges by itself who may use it.
-    pub fn add<F>(&mut self, method: Method, path: &'static str, handler: impl Fn(Arc<A>, Call) -> F + Send + Sync + 'static)
+    pub fn add<F>(
+        &mut self,
+        method: Method,
+        path: &'static str,
+        handler: impl Fn(Arc<A>, Call) -> F + Send + Sync + 'static,
+    ) -> Added<'_>
     where
         F: Future<Output = Answer> + Send + 'static,
     {
-        self.add_shaped(method, path, self.shape, handler);
+        self.add_shaped(method, path, self.shape, handler)
     }
 
     /// [`Table::add`] for a route that says no in a shape of its own.
@@ -43,7 +48,8 @@ impl<'a, A: Api> Table<'a, A> {
         path: &'static str,
         shape: Shape,
         handler: impl Fn(Arc<A>, Call) -> F + Send + Sync + 'static,
-    ) where
+    ) -> Added<'_>
+    where
         F: Future<Output = Answer> + Send + 'static,
     {
         let api = self.api.clone();
@@ -53,17 +59,18 @@ impl<'a, A: Api> Table<'a, A> {
                 Err(setting) => Err(HttpError::NotConfigured { setting }),
             };
             async move { as_one_call(handled?).await }
-        });
+        })
     }
 
     /// A route for the company's own services: `X-Internal-Token` is asked for before anything else is looked at.
-    pub fn add_internal<F>(&mut self, method: Method, path: &'static str, handler: fn(Arc<A>, Call) -> F)
+    pub fn add_internal<F>(&mut self, method: Method, path: &'static str, handler: fn(Arc<A>, Call) -> F) -> Added<'_>
     where
         F: Future<Output = Answer> + Send + 'static,
     {
         self.add(method, path, move |api: Arc<A>, call| async move {
             api.door().admit(&call)?;
             handler(api, call).await
-        });
+        })
+        .internal()
     }
 }

@@ -9,6 +9,7 @@ pub mod intake;
 mod json;
 pub mod msgpack;
 pub mod packet;
+pub mod schema;
 #[cfg(test)]
 mod tests;
 pub mod text;

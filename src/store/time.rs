@@ -1,7 +1,12 @@
 //! A moment as PostgreSQL keeps it and as JSON shows it.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, Serializer};
 use tokio_postgres::types::{FromSql, Type};
+
+use crate::protocol::schema;
 
 /// A moment, to the microsecond. In JSON: RFC 3339, UTC, milliseconds, `Z` (`2026-01-31T09:30:00.250Z`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,6 +27,20 @@ impl Time {
 impl std::fmt::Display for Time {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:.3}", self.0)
+    }
+}
+
+impl JsonSchema for Time {
+    fn schema_name() -> Cow<'static, str> {
+        "Time".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        schema::time(generator)
     }
 }
 

@@ -87,7 +87,7 @@ impl Configured for Configuration {
         world.timers.on(COUNTER, RESET, handler);
         let (namespace, routed) = (counters.namespace(), counters.clone());
         let routes = move |router: &mut convoke::http::router::Router| {
-            router.route(Method::GET, "/counter/{id}", Shape::default(), move |call| routed.clone().show(call));
+            router.route(Method::GET, "/counter/{id}", Shape::default(), move |call| routed.clone().show(call)).unlisted();
         };
         Ok(Parts { namespaces: vec![namespace], routes: Box::new(routes), running: counters, ..Parts::default() })
     }

@@ -33,10 +33,12 @@ struct Asked {
 pub fn route(router: &mut Router, identity: &VerifierSettings, sessions: Option<&Arc<Bookings>>) {
     let identity = Arc::new(identity.clone());
     let sessions = sessions.cloned();
-    router.route(Method::POST, "/demo/holder", Shape::Envelope, move |call| {
-        let (identity, sessions) = (identity.clone(), sessions.clone());
-        async move { sign_in(call, &identity, sessions.as_ref()).await }
-    });
+    router
+        .route(Method::POST, "/demo/holder", Shape::Envelope, move |call| {
+            let (identity, sessions) = (identity.clone(), sessions.clone());
+            async move { sign_in(call, &identity, sessions.as_ref()).await }
+        })
+        .unlisted();
 }
 
 async fn sign_in(call: Call, identity: &VerifierSettings, sessions: Option<&Arc<Bookings>>) -> Answer {

@@ -1,5 +1,6 @@
 //! The answer to the question whether a user could start a session now.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Bookings;
@@ -7,8 +8,8 @@ use super::error::StartRefusal;
 use super::rules::{Applicant, Facts, judge};
 use super::store::{Standing, User};
 
-/// The answer to `GET /api/interviews/eligibility`.
-#[derive(Debug, Serialize)]
+/// Whether a user could start a session now.
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Eligibility {
     pub can_start: bool,

@@ -15,12 +15,13 @@ use crate::engineio::Body;
 use crate::features::bookings::Bookings;
 use crate::features::bookings::error::BookingError;
 use crate::http::guards::{FailedAuth, InternalDoor, RateLimits, bearer};
-use crate::http::router::{Answer, Call, Router};
+use crate::http::router::{Added, Answer, Call, Router};
 use crate::http::table::{self, Table};
 use crate::http::{HttpError, Shape, json as respond_json};
 use crate::protocol::fields::{Bad, Fields};
 use crate::settings::Secret;
 
+mod docs;
 mod fields;
 
 /// What the routes stand on.
@@ -46,14 +47,17 @@ pub fn routes(router: &mut Router, parts: Option<Parts<'_>>) {
     let Rates { starts, tokens, others } = rates;
     let plain = |name| Route { name, per_minute: others, needs_livekit: false, shape: Shape::Message };
     let with_livekit = |name, per_minute, shape| Route { name, per_minute, needs_livekit: true, shape };
-    for_user(table, Method::POST, "/api/interviews/start", with_livekit("sessions-start", starts, Shape::Coded), start);
-    for_user(table, Method::GET, "/api/interviews/eligibility", plain("sessions-eligibility"), eligibility);
-    for_user(table, Method::GET, "/api/interviews/{id}", plain("sessions-get"), get);
-    for_user(table, Method::GET, "/api/interviews/{id}/status", plain("sessions-status"), get);
-    for_user(table, Method::POST, "/api/interviews/{id}/end", plain("sessions-end"), end);
-    for_user(table, Method::POST, "/api/livekit/token", with_livekit("sessions-token", tokens, Shape::Message), token);
-    table.add_internal(Method::PATCH, "/internal/interview-sessions/{id}", score);
-    table.add_internal(Method::PUT, "/internal/users/{id}", user);
+    for_user(table, Method::POST, "/api/interviews/start", with_livekit("sessions-start", starts, Shape::Coded), start)
+        .described(docs::start());
+    for_user(table, Method::GET, "/api/interviews/eligibility", plain("sessions-eligibility"), eligibility)
+        .described(docs::eligibility());
+    for_user(table, Method::GET, "/api/interviews/{id}", plain("sessions-get"), get).described(docs::get());
+    for_user(table, Method::GET, "/api/interviews/{id}/status", plain("sessions-status"), get).described(docs::status());
+    for_user(table, Method::POST, "/api/interviews/{id}/end", plain("sessions-end"), end).described(docs::end());
+    for_user(table, Method::POST, "/api/livekit/token", with_livekit("sessions-token", tokens, Shape::Message), token)
+        .described(docs::token());
+    table.add_internal(Method::PATCH, "/internal/interview-sessions/{id}", score).described(docs::score());
+    table.add_internal(Method::PUT, "/internal/users/{id}", user).described(docs::user());
 }
 
 /// Requests a minute of one user to a route.
@@ -89,13 +93,14 @@ struct Route {
 }
 
 /// A route of a user: the token first, then the limit, then everything else.
-fn for_user<F>(
-    table: &mut Table<'_, Api>,
+fn for_user<'a, F>(
+    table: &'a mut Table<'_, Api>,
     method: Method,
     path: &'static str,
     route: Route,
     handler: fn(Arc<Api>, Holder, Call) -> F,
-) where
+) -> Added<'a>
+where
     F: Future<Output = Answer> + Send + 'static,
 {
     table.add_shaped(method, path, route.shape, move |api: Arc<Api>, call| async move {
@@ -105,7 +110,7 @@ fn for_user<F>(
         let holder = api.authenticate(&call).await?;
         let quota = api.limits.take(route.name, &holder.user_id.to_string(), route.per_minute).await?;
         Ok(quota.on(route.shape, handler(api, holder, call).await))
-    });
+    })
 }
 
 impl table::Api for Api {

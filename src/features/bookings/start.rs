@@ -10,6 +10,7 @@ mod slot;
 use std::sync::Arc;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::{Instant, timeout_at};
@@ -33,15 +34,18 @@ const UNDOING: Duration = Duration::from_millis(250);
 /// … and every start at most so much later, whatever it waits for.
 const LAST_MOMENTS: Duration = Duration::from_millis(500);
 
-/// The answer to `POST /api/interviews/start`.
-#[derive(Debug, Serialize)]
+/// A session that has been started.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "StartedInterviewSession")]
 pub struct Started {
+    #[schemars(schema_with = "crate::protocol::schema::yes")]
     success: bool,
     session: StartedBooking,
     livekit: Pass,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
 struct StartedBooking {
     id: String,
     room_name: String,

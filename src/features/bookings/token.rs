@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -16,11 +17,14 @@ use crate::livekit::{Agent, Grant, LiveKit, LiveKitError};
 pub(super) const AGENT: &str = "ai-interviewer";
 
 /// What a client joins the room with.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "InterviewSessionPass")]
 pub struct Pass {
+    /// For LiveKit. It ends with the session.
     pub token: String,
     pub room_name: String,
+    /// Where LiveKit is.
     pub ws_url: String,
 }
 

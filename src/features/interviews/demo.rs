@@ -31,10 +31,12 @@ struct Asked {
 pub fn route(router: &mut Router, identity: &VerifierSettings, interviews: Option<&Arc<Interviews>>) {
     let identity = Arc::new(identity.clone());
     let interviews = interviews.cloned();
-    router.route(Method::POST, "/demo/interview", Shape::Envelope, move |call| {
-        let (identity, interviews) = (identity.clone(), interviews.clone());
-        async move { plan(call, &identity, interviews.as_ref()).await }
-    });
+    router
+        .route(Method::POST, "/demo/interview", Shape::Envelope, move |call| {
+            let (identity, interviews) = (identity.clone(), interviews.clone());
+            async move { plan(call, &identity, interviews.as_ref()).await }
+        })
+        .unlisted();
 }
 
 async fn plan(call: Call, identity: &VerifierSettings, interviews: Option<&Arc<Interviews>>) -> Answer {

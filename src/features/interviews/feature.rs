@@ -151,6 +151,7 @@ impl Configured for SetUp {
                 namespaces: vec![gateway::not_configured("DATABASE_URL")],
                 routes: Box::new(move |router| {
                     routes::routes(router, None);
+                    media::route(router, None);
                     if let Some(identity) = demo {
                         demo::route(router, &identity, None);
                     }
@@ -198,9 +199,7 @@ impl Configured for SetUp {
                 }
                 let parts = routes::Parts { live, endings, limits, requests_per_minute, internal_token: token.as_ref() };
                 routes::routes(router, Some(parts));
-                if let Some(links) = links {
-                    media::route(router, links);
-                }
+                media::route(router, links);
             }),
             dependencies,
             livekit: listener,

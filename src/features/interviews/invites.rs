@@ -1,9 +1,12 @@
 //! Invites: given out by recruiters, used by one participant, taken back.
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::recruiter::Recruiter;
-use crate::store::Time;
+use crate::protocol::schema;
+use crate::store::{Time, as_text};
 
 use super::error::InterviewError;
 use super::requests::InviteRequest;
@@ -13,10 +16,15 @@ use super::token::Token;
 use super::{Interviews, uuid};
 
 /// A new invite.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "Invite")]
 pub struct Invited {
+    #[serde(rename = "inviteId", serialize_with = "as_text")]
+    #[schemars(schema_with = "schema::uuid")]
     pub id: Uuid,
     /// Told this once.
+    #[serde(rename = "inviteToken")]
     pub token: String,
     /// For the first use.
     pub expires_at: Time,

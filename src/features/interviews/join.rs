@@ -1,5 +1,8 @@
 //! Tokens for the call of an interview: one LiveKit room for both sides.
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use super::recruiter::Recruiter;
 use crate::livekit::Grant;
 
@@ -25,9 +28,13 @@ pub enum Caller {
 }
 
 /// A way into a call.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "JoinToken")]
 pub struct Joined {
+    /// For LiveKit.
     pub token: String,
+    #[serde(rename = "roomName")]
     pub room: String,
     /// Where LiveKit is.
     pub ws_url: String,

@@ -34,17 +34,20 @@ pub mod wire;
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use schemars::JsonSchema;
+use serde::Serialize;
 use uuid::Uuid;
 
 use self::recruiter::{Recruiter, RecruiterVerifier};
 use crate::livekit::LiveKit;
-use crate::store::Store;
+use crate::protocol::schema;
+use crate::store::{Store, as_text};
 
 use self::error::InterviewError;
 use self::scripts::SessionState;
 use self::store::{Interview, InterviewStatus, InterviewStore};
 use self::token::Token;
+use self::view::Whole;
 
 pub use invites::Invited;
 pub use join::{Caller, Joined};
@@ -70,8 +73,12 @@ pub struct Interviews {
 }
 
 /// A new interview.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "CreatedInterview")]
 pub struct Created {
+    #[serde(serialize_with = "as_text")]
+    #[schemars(schema_with = "schema::uuid")]
     pub id: Uuid,
     /// Told this once.
     pub join_token: String,
@@ -85,7 +92,7 @@ pub struct Changed {
     /// It has this end, by this change or an earlier one.
     pub ended: Option<SessionState>,
     /// As the company's services see it.
-    pub whole: Value,
+    pub whole: Whole,
 }
 
 impl Interviews {
@@ -117,7 +124,7 @@ impl Interviews {
     }
 
     /// The whole interview, without its token.
-    pub async fn read(&self, id: &str) -> Result<Value, InterviewError> {
+    pub async fn read(&self, id: &str) -> Result<Whole, InterviewError> {
         let interview = self.find(id).await?;
         self.whole(interview).await
     }
@@ -157,9 +164,9 @@ impl Interviews {
         self.store.get(interview_id(id)?).await?.ok_or(InterviewError::NotFound)
     }
 
-    async fn whole(&self, interview: Interview) -> Result<Value, InterviewError> {
+    async fn whole(&self, interview: Interview) -> Result<Whole, InterviewError> {
         let template = self.store.template(interview.id).await?.ok_or(InterviewError::Internal)?;
-        Ok(view::whole(&interview, &template))
+        Ok(Whole::new(interview, template))
     }
 }
 

@@ -1,6 +1,8 @@
 //! An interview as the company's own services see it, with what is known of its session: PostgreSQL's row, and where Redis is there the
 //! live state, which is newer.
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -9,18 +11,88 @@ use super::interview_id;
 use super::live::Live;
 use super::scripts::{Session, SessionState, Trust, session_read};
 use super::store::{SessionRow, StoredResponse};
-use super::wire::Moment;
-use crate::store::Time;
+use super::view::Whole;
+use super::wire::{Moment, Progress, Summary};
+use crate::protocol::schema;
+use crate::store::{Time, as_text};
+
+/// All that is known of an interview, but its token.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "InterviewOverview")]
+pub struct Overview {
+    #[serde(flatten)]
+    whole: Whole,
+    /// Null: no candidate has joined yet.
+    session: Option<SessionView>,
+    /// The answers, in the order of their questions.
+    responses: Vec<ResponseView>,
+}
+
+/// The session of an interview.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "InterviewLiveSession")]
+struct SessionView {
+    #[serde(serialize_with = "as_text")]
+    #[schemars(schema_with = "schema::uuid")]
+    id: Uuid,
+    state: SessionState,
+    created_at: Time,
+    started_at: Option<Moment>,
+    ended_at: Option<Moment>,
+    /// Null: Redis was not asked, or does not know it.
+    candidate_connected: Option<bool>,
+    /// Over all assessments, from 1; 0 before the first.
+    current_question: u32,
+    #[schemars(with = "Option<Progress>")]
+    progress: Option<Value>,
+    #[schemars(range(max = 100))]
+    trust_score: u8,
+    deductions: Deductions,
+    #[schemars(with = "Option<Summary>")]
+    summary: Option<Value>,
+}
+
+/// How often something was noticed that takes trust.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "InterviewDeductions")]
+struct Deductions {
+    faces: u32,
+    tabs: u32,
+    fullscreen: u32,
+    suspicious: u32,
+}
+
+/// A stored answer.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "InterviewResponse")]
+struct ResponseView {
+    question_id: String,
+    /// Over all assessments, from 1.
+    order: u32,
+    /// As it was asked.
+    question: String,
+    /// What the client has understood.
+    transcription: String,
+    /// What the hub's speech to text has understood.
+    stt_transcript: String,
+    audio_url: String,
+    #[schemars(range(min = 0, max = 100))]
+    score: Option<f64>,
+    evaluation: Option<String>,
+    answered_at: Time,
+}
 
 impl Live {
     /// All that is known of an interview, but its token.
-    pub async fn overview(&self, id: &str) -> Result<Value, InterviewError> {
+    pub async fn overview(&self, id: &str) -> Result<Overview, InterviewError> {
         let whole = self.interviews.read(id).await?;
         self.with_session(interview_id(id)?, whole).await
     }
 
     /// Adds what is known of its session.
-    pub async fn with_session(&self, id: Uuid, mut whole: Value) -> Result<Value, InterviewError> {
+    pub async fn with_session(&self, id: Uuid, whole: Whole) -> Result<Overview, InterviewError> {
         let store = &self.interviews.store;
         let row = store.session(id).await?;
         let live = match &row {
@@ -32,47 +104,46 @@ impl Live {
             Some(_) => store.responses(id).await?,
             None => Vec::new(),
         };
-        whole["session"] = row.map_or(Value::Null, |row| session(&row, live.as_ref()));
-        whole["responses"] = responses.iter().map(response).collect();
-        Ok(whole)
+        let session = row.map(|row| SessionView::new(row, live.as_ref()));
+        Ok(Overview { whole, session, responses: responses.into_iter().map(ResponseView::from).collect() })
     }
 }
 
-fn session(row: &SessionRow, live: Option<&Session>) -> Value {
-    // An end in PostgreSQL is one, whatever the live state still says.
-    let live = live.filter(|live| live.id == row.id && live.rev >= row.rev);
-    let state = live.map_or(row.state, |live| if row.state.has_ended() { row.state } else { live.state });
-    let trust = live.map_or(row.trust, |live| live.trust);
-    let told = |at: Option<u64>, kept: Option<Time>| at.map(Moment).map_or_else(|| json!(kept), |at| json!(at));
-    json!({
-        "id": row.id.to_string(),
-        "state": state.as_str(),
-        "createdAt": row.created_at,
-        "startedAt": told(live.and_then(|live| live.started_at), row.started_at),
-        "endedAt": told(live.and_then(|live| live.ended_at), row.ended_at),
-        "candidateConnected": live.map(|live| state == SessionState::Active && live.lost_at.is_none()),
-        "currentQuestion": live.map_or(row.position, |live| live.position),
-        "progress": live.and_then(|live| live.progress).map_or_else(|| json!(row.progress), |progress| json!(progress)),
-        "trustScore": trust.score,
-        "deductions": deductions(trust),
-        "summary": row.summary,
-    })
+impl SessionView {
+    fn new(row: SessionRow, live: Option<&Session>) -> Self {
+        // An end in PostgreSQL is one, whatever the live state still says.
+        let live = live.filter(|live| live.id == row.id && live.rev >= row.rev);
+        let state = live.map_or(row.state, |live| if row.state.has_ended() { row.state } else { live.state });
+        let Trust { score, faces, tabs, fullscreen, suspicious, .. } = live.map_or(row.trust, |live| live.trust);
+        let told = |at: Option<u64>, kept: Option<Time>| at.or(kept.map(Time::as_ms)).map(Moment);
+        Self {
+            id: row.id,
+            state,
+            created_at: row.created_at,
+            started_at: told(live.and_then(|live| live.started_at), row.started_at),
+            ended_at: told(live.and_then(|live| live.ended_at), row.ended_at),
+            candidate_connected: live.map(|live| state == SessionState::Active && live.lost_at.is_none()),
+            current_question: live.map_or(row.position, |live| live.position),
+            progress: live.and_then(|live| live.progress).map(|progress| json!(progress)).or(row.progress),
+            trust_score: score,
+            deductions: Deductions { faces, tabs, fullscreen, suspicious },
+            summary: row.summary,
+        }
+    }
 }
 
-fn deductions(Trust { faces, tabs, fullscreen, suspicious, .. }: Trust) -> Value {
-    json!({"faces": faces, "tabs": tabs, "fullscreen": fullscreen, "suspicious": suspicious})
-}
-
-fn response(response: &StoredResponse) -> Value {
-    json!({
-        "questionId": response.question_id,
-        "order": response.position,
-        "question": response.asked,
-        "transcription": response.transcription,
-        "sttTranscript": response.stt_transcript,
-        "audioUrl": response.audio_url,
-        "score": response.score,
-        "evaluation": response.evaluation,
-        "answeredAt": response.answered_at,
-    })
+impl From<StoredResponse> for ResponseView {
+    fn from(response: StoredResponse) -> Self {
+        Self {
+            question_id: response.question_id,
+            order: response.position,
+            question: response.asked,
+            transcription: response.transcription,
+            stt_transcript: response.stt_transcript,
+            audio_url: response.audio_url,
+            score: response.score,
+            evaluation: response.evaluation,
+            answered_at: response.answered_at,
+        }
+    }
 }

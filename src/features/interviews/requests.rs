@@ -12,16 +12,16 @@ use super::store::{Candidate, InterviewChange, InterviewStatus, NewInterview, Qu
 use crate::protocol::form::{Form, MAX_ID};
 use crate::store::Time;
 
-const MAX_NAME: usize = 200;
-const MAX_TITLE: usize = 200;
-const MAX_QUESTION: usize = 4000;
+pub const MAX_NAME: usize = 200;
+pub const MAX_TITLE: usize = 200;
+pub const MAX_QUESTION: usize = 4000;
 /// Characters of a question's type, of a role and of a status.
-const MAX_KIND: usize = 64;
-const MAX_RECRUITERS: usize = 100;
-const MAX_ASSESSMENTS: usize = 50;
+pub const MAX_KIND: usize = 64;
+pub const MAX_RECRUITERS: usize = 100;
+pub const MAX_ASSESSMENTS: usize = 50;
 /// Over all assessments.
-const MAX_QUESTIONS: usize = 500;
-const MAX_MINUTES: u64 = 1440;
+pub const MAX_QUESTIONS: usize = 500;
+pub const MAX_MINUTES: u64 = 1440;
 const INVITE_SECONDS: u64 = 7 * 24 * 3600;
 const MAX_INVITE_SECONDS: u64 = 30 * 24 * 3600;
 

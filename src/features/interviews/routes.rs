@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hyper::{Method, Response, StatusCode};
-use serde_json::json;
+use serde::Serialize;
 
 use super::ending::Endings;
 use super::live::Live;
@@ -17,6 +17,9 @@ use crate::http::router::{Answer, Call, Router};
 use crate::http::table::{self, Table};
 use crate::http::{HttpError, Shape, json as respond_json};
 use crate::settings::Secret;
+
+mod bodies;
+mod docs;
 
 /// What the routes stand on.
 pub struct Parts<'a> {
@@ -40,20 +43,22 @@ pub fn routes(router: &mut Router, parts: Option<Parts<'_>>) {
         door: InternalDoor::new(parts.internal_token),
     });
     let mut table = Table::new(router, Shape::Coded, api.ok_or("DATABASE_URL"));
-    table.add(Method::POST, "/api/interviews/join-token", join_token);
-    table.add(Method::POST, "/api/interviews/{id}/invites", |api: Arc<Api>, call| async move {
+    table.add(Method::POST, "/api/interviews/join-token", join_token).described(docs::join_token());
+    let added = table.add(Method::POST, "/api/interviews/{id}/invites", |api: Arc<Api>, call| async move {
         let recruiter = api.recruiter(&call).await?;
         let quota = api.limits.take("interviews-invite", &bucket_of(&recruiter), api.per_minute).await?;
         Ok(quota.on(Shape::Coded, invite(api, recruiter, call).await))
     });
-    table.add(Method::DELETE, "/api/interviews/{id}/invites/{invite}", |api: Arc<Api>, call| async move {
+    added.described(docs::invite());
+    let added = table.add(Method::DELETE, "/api/interviews/{id}/invites/{invite}", |api: Arc<Api>, call| async move {
         let recruiter = api.recruiter(&call).await?;
         let quota = api.limits.take("interviews-revoke", &bucket_of(&recruiter), api.per_minute).await?;
         Ok(quota.on(Shape::Coded, revoke(api, recruiter, call).await))
     });
-    table.add_internal(Method::POST, "/internal/interviews", create);
-    table.add_internal(Method::GET, "/internal/interviews/{id}", read);
-    table.add_internal(Method::PATCH, "/internal/interviews/{id}", change);
+    added.described(docs::revoke());
+    table.add_internal(Method::POST, "/internal/interviews", create).described(docs::create());
+    table.add_internal(Method::GET, "/internal/interviews/{id}", read).described(docs::read());
+    table.add_internal(Method::PATCH, "/internal/interviews/{id}", change).described(docs::change());
 }
 
 struct Api {
@@ -127,20 +132,17 @@ async fn join_token(api: Arc<Api>, call: Call) -> Answer {
         (Caller::Anyone, _) => format!("address:{address}"),
     };
     let quota = api.limits.take("interviews-join", &bucket, api.per_minute).await?;
-    let answer = async {
+    let joined = async {
         let joined = api.interviews.join_token(&caller, &request?, now_seconds()).await?;
-        let body = json!({"token": joined.token, "roomName": joined.room, "wsUrl": joined.ws_url});
-        Ok(respond_json(StatusCode::CREATED, body.to_string()))
+        Ok(answer(StatusCode::CREATED, &joined))
     };
-    Ok(quota.on(Shape::Coded, answer.await))
+    Ok(quota.on(Shape::Coded, joined.await))
 }
 
 async fn invite(api: Arc<Api>, recruiter: Recruiter, call: Call) -> Answer {
     let id = call.param("id").to_owned();
     let request = InviteRequest::parse(&call.json().await?)?;
-    let invited = api.interviews.invite(&recruiter, &id, &request).await?;
-    let body = json!({"inviteId": invited.id.to_string(), "inviteToken": invited.token, "expiresAt": invited.expires_at});
-    Ok(respond_json(StatusCode::CREATED, body.to_string()))
+    Ok(answer(StatusCode::CREATED, &api.interviews.invite(&recruiter, &id, &request).await?))
 }
 
 async fn revoke(api: Arc<Api>, recruiter: Recruiter, call: Call) -> Answer {
@@ -151,13 +153,11 @@ async fn revoke(api: Arc<Api>, recruiter: Recruiter, call: Call) -> Answer {
 }
 
 async fn create(api: Arc<Api>, call: Call) -> Answer {
-    let created = api.interviews.create(&call.json().await?).await?;
-    let body = json!({"id": created.id.to_string(), "joinToken": created.join_token, "status": created.status});
-    Ok(respond_json(StatusCode::CREATED, body.to_string()))
+    Ok(answer(StatusCode::CREATED, &api.interviews.create(&call.json().await?).await?))
 }
 
 async fn read(api: Arc<Api>, call: Call) -> Answer {
-    Ok(respond_json(StatusCode::OK, api.live.overview(call.param("id")).await?.to_string()))
+    Ok(answer(StatusCode::OK, &api.live.overview(call.param("id")).await?))
 }
 
 async fn change(api: Arc<Api>, call: Call) -> Answer {
@@ -169,7 +169,12 @@ async fn change(api: Arc<Api>, call: Call) -> Answer {
             tracing::warn!(interview = %changed.id, %error, "the end of an interview is told later");
         }
     }
-    Ok(respond_json(StatusCode::OK, api.live.with_session(changed.id, changed.whole).await?.to_string()))
+    Ok(answer(StatusCode::OK, &api.live.with_session(changed.id, changed.whole).await?))
+}
+
+fn answer(status: StatusCode, body: &impl Serialize) -> Response<Body> {
+    // None of the answers has a map key that is no text, the only thing that could fail.
+    respond_json(status, serde_json::to_string(body).unwrap_or_else(|_| "null".into()))
 }
 
 fn bucket_of(recruiter: &Recruiter) -> String {

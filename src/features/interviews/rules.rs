@@ -1,5 +1,6 @@
 //! Who may do what with an interview, and what an invite is worth. Pure.
 
+use schemars::JsonSchema;
 use uuid::Uuid;
 
 use super::recruiter::{Recruiter, RecruiterRole};
@@ -8,7 +9,8 @@ use super::error::InterviewError;
 use super::store::{Interview, InterviewStatus, Invite};
 
 /// What someone is in the call of an interview. It is the first part of the identity at LiveKit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
+#[schemars(rename_all = "lowercase", description = "What someone is in the call of an interview.")]
 pub enum CallRole {
     Candidate,
     Recruiter,

@@ -1,6 +1,9 @@
 //! What goes over the wire in the namespace `/interview`, as types: payloads of events and what the conduct of an interview is made of.
 //! Times are ISO 8601 with milliseconds, UTC. Where a script writes an event, a test reads it as the type here.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A moment (ms since 1970), as text: `2026-01-31T09:30:00.250Z`.
@@ -11,6 +14,20 @@ impl std::fmt::Display for Moment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let ms = i64::try_from(self.0).unwrap_or(i64::MAX);
         write!(f, "{:.3}", jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::MAX))
+    }
+}
+
+impl JsonSchema for Moment {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Moment".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "format": "date-time"})
     }
 }
 
@@ -239,7 +256,7 @@ pub struct PastEvent {
 }
 
 /// How far an interview has come. All counts begin with 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Progress {
     pub current_assessment: u32,
@@ -332,7 +349,7 @@ pub struct InterviewCompleted {
 }
 
 /// What is thought of a whole interview. Nulls and empty lists: it was not evaluated.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
     /// From 0 to 100.
@@ -342,7 +359,7 @@ pub struct Summary {
     pub weaknesses: Vec<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Recommendation {
     StrongHire,

@@ -20,15 +20,19 @@ const TOKEN_TTL: Duration = Duration::from_secs(12 * 3600);
 /// Adds `GET /demo/token` and `POST /demo/sos`.
 pub fn routes(router: &mut Router, sos: &Arc<Sos>, identity: VerifierSettings) {
     let identity = Arc::new(identity);
-    router.route(Method::GET, "/demo/token", Shape::Envelope, move |call| {
-        let answer = token(&call, &identity);
-        async { answer }
-    });
+    router
+        .route(Method::GET, "/demo/token", Shape::Envelope, move |call| {
+            let answer = token(&call, &identity);
+            async { answer }
+        })
+        .unlisted();
     let sos = sos.clone();
-    router.route(Method::POST, "/demo/sos", Shape::Envelope, move |call| {
-        let sos = sos.clone();
-        async move { routes::create(&sos, call).await }
-    });
+    router
+        .route(Method::POST, "/demo/sos", Shape::Envelope, move |call| {
+            let sos = sos.clone();
+            async move { routes::create(&sos, call).await }
+        })
+        .unlisted();
 }
 
 /// `?role&user&sos`: `user` defaults to a random name, and without `sos` the token names none.

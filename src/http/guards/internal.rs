@@ -5,12 +5,20 @@ use hyper::header::{HeaderName, HeaderValue};
 use super::FailedAuth;
 use crate::auth::{AuthError, InternalToken};
 use crate::http::HttpError;
+use crate::http::docs::Credential;
 use crate::http::router::Call;
 use crate::settings::Secret;
 use crate::telemetry::due;
 
 /// What the company's own services show.
 pub const X_INTERNAL_TOKEN: HeaderName = HeaderName::from_static("x-internal-token");
+
+/// The same, as the document of the routes says it.
+pub const INTERNAL: Credential = Credential {
+    name: "internalToken",
+    header: Some("X-Internal-Token"),
+    about: "For the company's own services: the value of `INTERNAL_AUTH_TOKEN`.",
+};
 
 /// Lets in who knows the token.
 pub struct InternalDoor {

@@ -1,17 +1,23 @@
 //! What this service is, whether the process is alive, and whether a balancer should send clients here. Contract § 7 "HTTP".
 
+use std::collections::BTreeMap;
+use std::future::ready;
 use std::sync::Arc;
 
 use hyper::{Method, Response, StatusCode};
-use serde_json::{Map, Value, json};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Serialize;
 
+use super::super::docs::{Doc, Tag};
 use super::super::router::Router;
-use super::super::{Shape, json as respond_json, router::Answer};
+use super::super::{Shape, json as respond_json};
 use crate::core::drain::{Lifecycle, Phase};
 use crate::engineio::Body;
 
 const SERVICE: &str = env!("CARGO_PKG_NAME");
 const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+pub(super) const HUB: Tag = Tag { name: "Hub", about: "The hub itself: whether it is there, and what it offers." };
 
 /// An outside system. While it is away the hub is degraded but ready.
 pub struct Dependency {
@@ -53,65 +59,145 @@ impl Health {
         let state = (self.state)();
         let unready = self.unready(&state);
         let (up, all) = state.masters;
-        let mut checks = Map::new();
-        let mut redis = json!({"up": up, "masters": all});
-        if !state.refuses.is_empty() {
-            redis["refuses"] = state.refuses.into();
-        }
-        checks.insert("redis".into(), redis);
+        let mut checks = BTreeMap::from([("redis", Check::Redis { up, masters: all, refuses: state.refuses })]);
         for dependency in &self.dependencies {
-            checks.insert(dependency.name.into(), json!({"up": (dependency.is_there)()}));
+            checks.insert(dependency.name, Check::Other { up: (dependency.is_there)() });
         }
-        let is_up = |check: &Value| {
-            let all_up = check["up"] != false && check.get("masters").is_none_or(|all| check["up"] == *all);
-            all_up && check.get("refuses").is_none()
-        };
-        let away: Vec<_> = checks.iter().filter(|(_, check)| !is_up(check)).map(|(name, _)| name.as_str()).collect();
+        let away: Vec<_> = checks.iter().filter(|(_, check)| !check.is_up()).map(|(name, _)| *name).collect();
         let (status, code) = match unready {
-            Some(_) => ("unavailable", StatusCode::SERVICE_UNAVAILABLE),
-            None => ("ready", StatusCode::OK),
+            Some(_) => (ReadyStatus::Unavailable, StatusCode::SERVICE_UNAVAILABLE),
+            None => (ReadyStatus::Ready, StatusCode::OK),
         };
-        let mut body = json!({"status": status, "degraded": !away.is_empty(), "away": away});
-        body["checks"] = checks.into();
-        if let Some(reason) = unready {
-            body["reason"] = reason.into();
-        }
-        respond_json(code, body.to_string())
+        answer(code, &Readiness { status, degraded: !away.is_empty(), away, checks, reason: unready })
     }
+}
+
+/// What this service is.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ServiceInfo")]
+struct Info<'a> {
+    service: &'static str,
+    version: &'static str,
+    #[schemars(schema_with = "ok_word")]
+    status: &'static str,
+    /// The name of the node that answers.
+    node: &'a str,
+    socketio: Sockets<'a>,
+}
+
+/// How Socket.IO is reached.
+#[derive(Serialize, JsonSchema)]
+#[schemars(inline)]
+struct Sockets<'a> {
+    path: &'static str,
+    transports: [&'static str; 2],
+    namespaces: &'a [&'a str],
+}
+
+/// The process is alive.
+#[derive(Serialize, JsonSchema)]
+struct Alive {
+    #[schemars(schema_with = "ok_word")]
+    status: &'static str,
+    service: &'static str,
+    version: &'static str,
+}
+
+/// Whether a balancer should send clients here.
+#[derive(Serialize, JsonSchema)]
+struct Readiness {
+    status: ReadyStatus,
+    /// Something beside the hub is away. It serves all the same.
+    degraded: bool,
+    /// The names of what is away.
+    away: Vec<&'static str>,
+    checks: BTreeMap<&'static str, Check>,
+    /// Why the node is not ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+enum ReadyStatus {
+    Ready,
+    Unavailable,
+}
+
+/// What was found of one outside system.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+enum Check {
+    Redis {
+        /// Masters that answer.
+        up: usize,
+        /// How many there are.
+        masters: usize,
+        /// What Redis refuses, as its error codes.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        refuses: Vec<&'static str>,
+    },
+    Other {
+        up: bool,
+    },
+}
+
+impl Check {
+    fn is_up(&self) -> bool {
+        match self {
+            Self::Redis { up, masters, refuses } => up == masters && refuses.is_empty(),
+            Self::Other { up } => *up,
+        }
+    }
+}
+
+fn ok_word(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"const": "ok"})
 }
 
 /// Adds `/`, `/health`, `/api/health`, `/healthz`, `/livez`, `/ready` and `/readyz`. `/` names the Socket.IO `namespaces`.
 pub fn routes(router: &mut Router, health: Health, node: &str, namespaces: &[&str]) {
-    let info = json!({
-        "service": SERVICE,
-        "version": VERSION,
-        "status": "ok",
-        "node": node,
-        "socketio": {"path": "/socket.io/", "transports": ["polling", "websocket"], "namespaces": namespaces},
-    });
-    let info = info.to_string();
-    router.route(Method::GET, "/", Shape::Envelope, move |_| ok(info.clone()));
-    for path in ["/health", "/api/health", "/healthz", "/livez"] {
-        let alive = || json!({"status": "ok", "service": SERVICE, "version": VERSION}).to_string();
-        router.route(Method::GET, path, Shape::Envelope, move |_| ok(alive()));
+    let socketio = Sockets { path: "/socket.io/", transports: ["polling", "websocket"], namespaces };
+    let info = answer(StatusCode::OK, &Info { service: SERVICE, version: VERSION, status: "ok", node, socketio });
+    let doc = Doc::new("getServiceInfo", HUB, "What this service is").open();
+    router
+        .route(Method::GET, "/", Shape::Envelope, move |_| ready(Ok(info.clone())))
+        .described(doc.answers::<Info<'_>>(StatusCode::OK, "The service, and how Socket.IO is reached."));
+    for (path, id) in
+        [("/health", "getHealth"), ("/api/health", "getApiHealth"), ("/healthz", "getHealthz"), ("/livez", "getLivez")]
+    {
+        let alive = answer(StatusCode::OK, &Alive { status: "ok", service: SERVICE, version: VERSION });
+        let doc = Doc::new(id, HUB, "Whether the process is alive").open();
+        router
+            .route(Method::GET, path, Shape::Envelope, move |_| ready(Ok(alive.clone())))
+            .described(doc.answers::<Alive>(StatusCode::OK, "It is."));
     }
     let health = Arc::new(health);
-    for path in ["/ready", "/readyz"] {
+    for (path, id) in [("/ready", "getReady"), ("/readyz", "getReadyz")] {
         let health = health.clone();
-        router.route(Method::GET, path, Shape::Envelope, move |_| {
-            let answer = health.ready();
-            async { Ok(answer) }
-        });
+        let doc = Doc::new(id, HUB, "Whether a balancer should send clients here")
+            .about(
+                "A node is not ready while it starts, drains, has no lease, or no Redis master answers. What else is away is named; it does \
+                 not make a node unready.",
+            )
+            .open()
+            .answers::<Readiness>(StatusCode::OK, "The node is ready.")
+            .answers::<Readiness>(StatusCode::SERVICE_UNAVAILABLE, "The node is not ready.");
+        router.route(Method::GET, path, Shape::Envelope, move |_| ready(Ok(health.ready()))).described(doc);
     }
 }
 
-fn ok(body: String) -> impl Future<Output = Answer> + Send {
-    std::future::ready(Ok(respond_json(StatusCode::OK, body)))
+fn answer(status: StatusCode, body: &impl Serialize) -> Response<Body> {
+    // None of them has a map key that is no text, the only thing that could fail.
+    respond_json(status, serde_json::to_string(body).unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
     use http_body_util::BodyExt;
+    use serde_json::{Value, json};
 
     use super::*;
 

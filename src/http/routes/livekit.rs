@@ -6,18 +6,38 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, StatusCode};
+use schemars::{JsonSchema, json_schema};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use super::super::docs::{Credential, Doc, Tag};
 use super::super::router::{Answer, Call, Router, media_type};
 use super::super::{HttpError, Shape, json as respond_json};
 use crate::livekit::{LiveKit, RoomEvent, RoomListener, WebhookError};
+use crate::protocol::schema::yes;
 use crate::telemetry::due;
 
 /// Webhooks at once. LiveKit repeats those that are turned away.
 const MOST_AT_ONCE: usize = 64;
 /// How long LiveKit is kept waiting. It tells the events of a room one after the other, and drops them when they pile up.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+const TAG: Tag = Tag { name: "LiveKit", about: "What the LiveKit server tells the hub." };
+
+const LIVEKIT: Credential = Credential {
+    name: "livekitSignature",
+    header: Some("Authorization"),
+    about: "A JWT without `Bearer`, signed with `LIVEKIT_API_SECRET`, that holds the SHA-256 of the body.",
+};
+
+/// What a webhook is answered.
+#[derive(JsonSchema)]
+#[schemars(rename = "WebhookTaken")]
+struct Taken {
+    #[schemars(schema_with = "yes")]
+    #[allow(dead_code)]
+    success: bool,
+}
 
 struct Door {
     livekit: LiveKit,
@@ -29,10 +49,22 @@ struct Door {
 pub fn routes(router: &mut Router, livekit: Option<&LiveKit>, listeners: Vec<Arc<dyn RoomListener>>) {
     let at_once = Semaphore::new(MOST_AT_ONCE);
     let door = livekit.cloned().map(|livekit| Arc::new(Door { livekit, listeners, at_once }));
-    router.route(Method::POST, "/livekit/webhook", Shape::Envelope, move |call| {
-        let door = door.clone();
-        async move { door.ok_or(HttpError::NotConfigured { setting: "LIVEKIT_WS_URL" })?.take(call).await }
-    });
+    router
+        .route(Method::POST, "/livekit/webhook", Shape::Envelope, move |call| {
+            let door = door.clone();
+            async move { door.ok_or(HttpError::NotConfigured { setting: "LIVEKIT_WS_URL" })?.take(call).await }
+        })
+        .described(doc());
+}
+
+fn doc() -> Doc {
+    Doc::new("receiveLiveKitWebhook", TAG, "Take what LiveKit tells")
+        .about("LiveKit calls it. What it tells once more, late or out of order does no harm.")
+        .accepts([LIVEKIT])
+        .needs("LIVEKIT_WS_URL")
+        .raw_body("application/webhook+json", json_schema!({"type": "object"}))
+        .answers::<Taken>(StatusCode::OK, "It was taken, or means nothing to the hub.")
+        .refuses([HttpError::InvalidSignature, HttpError::SignedAtAnotherTime, HttpError::NotJson])
 }
 
 impl Door {

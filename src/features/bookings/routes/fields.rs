@@ -1,19 +1,24 @@
 //! The fields of what other services write, checked all at once.
 
+use schemars::JsonSchema;
 use serde_json::Value;
 
 use crate::protocol::fields::{Bad, Fields};
 use crate::protocol::form::{Form, MAX_EMAIL, read};
+use crate::protocol::schema::NO_NUL;
 
 /// What `numeric(3,1)` holds.
 const MOST_SCORE: f64 = 99.9;
 /// Characters.
 const LONGEST_RESUME_ID: usize = 256;
 
-/// `PATCH /internal/interview-sessions/:id`. What is missing or null stays as it is.
-#[derive(Debug, PartialEq)]
+/// The body of `PATCH /internal/interview-sessions/:id`. What is missing or null stays as it is.
+#[derive(Debug, PartialEq, JsonSchema)]
+#[schemars(rename = "InterviewSessionScore", description = "What is missing or null stays as it is.")]
 pub(super) struct Scoring {
+    #[schemars(rename = "score_overall", range(min = -MOST_SCORE, max = MOST_SCORE))]
     pub score: Option<f64>,
+    #[schemars(regex(pattern = NO_NUL))]
     pub summary: Option<String>,
 }
 
@@ -29,10 +34,13 @@ impl Scoring {
     }
 }
 
-/// `PUT /internal/users/:id`.
-#[derive(Debug, PartialEq)]
+/// The body of `PUT /internal/users/:id`. What is missing or null is null in the row.
+#[derive(Debug, PartialEq, JsonSchema)]
+#[schemars(rename = "InterviewSessionUserChange", rename_all = "camelCase", description = "What is missing is removed.")]
 pub(super) struct User {
+    #[schemars(length(max = MAX_EMAIL), regex(pattern = NO_NUL))]
     pub email: Option<String>,
+    #[schemars(length(max = LONGEST_RESUME_ID), regex(pattern = NO_NUL))]
     pub resume_id: Option<String>,
 }
 

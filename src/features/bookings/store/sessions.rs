@@ -1,14 +1,18 @@
 //! `public.interview_sessions`. Each statement that ends sessions also counts them.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::{BookingStore, User};
+use crate::protocol::schema;
 use crate::store::{Rejection, StoreError, Time, as_text, column, count};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Where an interview session stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "InterviewSessionStatus")]
 pub enum Status {
     Active,
     Completed,
@@ -16,8 +20,10 @@ pub enum Status {
     Timeout,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Why an interview session has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "InterviewSessionEndReason")]
 pub enum EndReason {
     Natural,
     UserEnded,
@@ -25,18 +31,22 @@ pub enum EndReason {
     Error,
 }
 
-/// A whole row. As JSON it has the twelve fields of contract § 5, null included.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// An interview session: a whole row, with the twelve fields of contract § 5, null included.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "InterviewSession", description = "An interview session.")]
 pub struct Booking {
     pub id: String,
     #[serde(serialize_with = "as_text")]
+    #[schemars(schema_with = "schema::uuid")]
     pub user_id: Uuid,
     pub status: Status,
     pub start_time: Time,
+    /// When the hub ends it, if nothing else does before.
     pub server_end_time: Time,
     pub end_time: Option<Time>,
     pub end_reason: Option<EndReason>,
     pub livekit_room_name: String,
+    #[schemars(range(min = -99.9, max = 99.9))]
     pub score_overall: Option<f64>,
     pub summary: Option<String>,
     pub created_at: Time,

@@ -1,16 +1,21 @@
 //! The few columns of `public.users` that are ours to read. The table may be another's: columns are cast when they are read,
 //! and written as whatever type they have.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::BookingStore;
+use crate::protocol::schema;
 use crate::store::{StoreError, as_text, column, count};
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// A user as interview sessions know it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "InterviewSessionUser")]
 pub struct User {
     #[serde(serialize_with = "as_text")]
+    #[schemars(schema_with = "schema::uuid")]
     pub id: Uuid,
     pub email: Option<String>,
     pub resume_id: Option<String>,

@@ -18,6 +18,8 @@ pub mod observe;
 pub mod proctor;
 pub mod session;
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::{keys as interview_keys, kinds};
@@ -41,7 +43,9 @@ pub const HEARTBEAT: &str = "heartbeat";
 pub const WORK: &str = "work";
 
 /// Where a session stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "InterviewSessionState")]
 pub enum SessionState {
     /// The candidate has joined.
     Created,

@@ -6,6 +6,7 @@ mod proctoring;
 mod responses;
 mod sessions;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio_postgres::Row;
@@ -16,13 +17,14 @@ pub use self::invites::{Invite, NewInvite, Pass};
 pub use self::proctoring::ProctorError;
 pub use self::responses::{NewResponse, StoredResponse};
 pub use self::sessions::{EndDue, SessionRow};
+use crate::protocol::schema;
 use crate::store::{Store, StoreError, Time, column};
 
 /// SHA-256 of a token that the hub has given out: the database holds no more of it.
 pub type TokenHash = [u8; 32];
 
 /// Where an interview stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum InterviewStatus {
     Scheduled,
@@ -53,7 +55,7 @@ impl InterviewStatus {
 }
 
 /// Who is interviewed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Candidate {
     pub id: String,
     pub name: String,
@@ -61,10 +63,11 @@ pub struct Candidate {
 }
 
 /// A row of `interviews`, all but the token's hash.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Interview {
     #[serde(serialize_with = "crate::store::as_text")]
+    #[schemars(schema_with = "schema::uuid")]
     pub id: Uuid,
     pub organization_id: String,
     pub recruiter_ids: Vec<String>,

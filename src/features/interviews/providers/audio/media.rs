@@ -10,6 +10,8 @@ use hyper::header::{HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use hyper::{Method, StatusCode};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
+use schemars::{JsonSchema, json_schema};
+use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
@@ -17,10 +19,13 @@ use super::is_key;
 use super::store::ADDRESS_LASTS;
 use crate::core::clock::now_seconds;
 use crate::core::ids;
+use crate::http::docs::{Doc, Tag};
 use crate::http::error::Problem;
 use crate::http::router::{Answer, Call, Router};
 use crate::http::{HttpError, Shape, respond};
 use crate::settings::Secret;
+
+const TAG: Tag = Tag { name: "Audio", about: "What was said in interviews, where it is kept in a folder." };
 
 /// Bytes of one file; a larger one is not served.
 const LARGEST: u64 = 64 << 20;
@@ -81,7 +86,7 @@ impl Links {
         let (key, query) = (call.param("key"), call.query());
         let part = |name: &str| query.get(name).map_or("", String::as_str);
         if !self.admits(key, part("exp"), part("sig"), now_seconds()) {
-            return Err(problem(StatusCode::FORBIDDEN, "FORBIDDEN", "The address is not valid, or no longer"));
+            return Err(not_ours());
         }
         if !is_key(key) {
             return Err(not_found());
@@ -108,12 +113,43 @@ impl Links {
     }
 }
 
-/// Adds the route.
-pub fn route(router: &mut Router, links: Arc<Links>) {
-    router.route(Method::GET, "/media/{*key}", Shape::Coded, move |call| {
+/// Adds the route. `None`: audio is not kept in a folder, and it answers 501.
+pub fn route(router: &mut Router, links: Option<Arc<Links>>) {
+    let handler = move |call: Call| {
         let links = links.clone();
-        async move { links.serve(&call).await }
-    });
+        async move { links.ok_or(HttpError::NotConfigured { setting: "AUDIO_STORAGE_URL" })?.serve(&call).await }
+    };
+    router.route(Method::GET, "/media/{*key}", Shape::Coded, handler).described(doc());
+}
+
+fn doc() -> Doc {
+    let bytes = || json_schema!({"type": "string", "format": "binary"});
+    let about = "The audio.";
+    Doc::new("getMedia", TAG, "Read the audio of an answer or a question")
+        .about(
+            "`audioUrl` of an answer leads here if audio is kept in a folder (`AUDIO_STORAGE_URL` is `file:…`); an object store has addresses of \
+             its own. The address is good for a day. `key` holds slashes, which are not encoded.",
+        )
+        .open()
+        .needs("AUDIO_STORAGE_URL")
+        .path("key", "Where the audio is.", json!({"type": "string"}))
+        .loose_query::<Signed>()
+        .answers_as(StatusCode::OK, about, "audio/wav", bytes())
+        .answers_as(StatusCode::OK, about, "audio/mpeg", bytes())
+        .answers_as(StatusCode::OK, about, "audio/webm", bytes())
+        .answers_as(StatusCode::OK, about, "application/octet-stream", bytes())
+        .refuses([not_ours(), not_found()])
+        .unavailable()
+}
+
+/// What makes an address one of ours.
+#[derive(JsonSchema)]
+struct Signed {
+    /// Seconds since 1970.
+    #[allow(dead_code)]
+    exp: String,
+    #[allow(dead_code)]
+    sig: String,
 }
 
 fn said(key: &str, expires: u64) -> String {
@@ -137,6 +173,10 @@ fn missing(error: object_store::Error) -> HttpError {
             HttpError::Unavailable
         }
     }
+}
+
+fn not_ours() -> HttpError {
+    problem(StatusCode::FORBIDDEN, "FORBIDDEN", "The address is not valid, or no longer")
 }
 
 fn not_found() -> HttpError {

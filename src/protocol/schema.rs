@@ -1,0 +1,30 @@
+//! Schemas of values that no type of their own describes, for `#[schemars(schema_with = …)]`.
+
+use schemars::{Schema, SchemaGenerator, json_schema};
+
+/// A UUID.
+pub fn uuid(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "format": "uuid"})
+}
+
+/// A moment of RFC 3339.
+pub fn time(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "format": "date-time"})
+}
+
+/// A moment in whole milliseconds since 1970, UTC.
+pub fn ms(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "integer", "minimum": 0})
+}
+
+/// A success says so.
+pub fn yes(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"const": true})
+}
+
+/// A text without U+0000, which PostgreSQL does not keep.
+pub const NO_NUL: &str = r"^[^\u0000]*$";
+/// [`NO_NUL`], and not blank.
+pub const FILLED: &str = r"^[^\u0000]*[^\s\u0000][^\u0000]*$";
+/// Something with an @ between two other characters, and no white space.
+pub const EMAIL: &str = r"^[^\s\u0000]+@[^\s@\u0000]+$";

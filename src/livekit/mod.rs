@@ -43,6 +43,17 @@ pub struct Room {
     pub participants: u32,
 }
 
+impl From<proto::Room> for Room {
+    fn from(room: proto::Room) -> Self {
+        Self {
+            name: room.name,
+            sid: room.sid,
+            created_ms: u64::try_from(room.creation_time_ms).ok().filter(|ms| *ms > 0),
+            participants: room.num_participants,
+        }
+    }
+}
+
 /// A client of the LiveKit server. Cheap to clone; its connections are shared.
 #[derive(Clone)]
 pub struct LiveKit(Arc<Inner>);
@@ -160,13 +171,19 @@ impl LiveKit {
     /// [`LiveKitError`].
     pub async fn list_rooms(&self, deadline: Instant) -> Result<Vec<Room>, LiveKitError> {
         let rooms = self.repeated(deadline, || self.rooms_of(Vec::new())).await?;
-        let room = |room: proto::Room| Room {
-            name: room.name,
-            sid: room.sid,
-            created_ms: u64::try_from(room.creation_time_ms).ok().filter(|ms| *ms > 0),
-            participants: room.num_participants,
-        };
-        Ok(rooms.into_iter().map(room).collect())
+        Ok(rooms.into_iter().map(Room::from).collect())
+    }
+
+    /// Those of these rooms that are there. Without a name this would be all rooms, so none is asked for then.
+    ///
+    /// # Errors
+    /// [`LiveKitError`].
+    pub async fn list_named_rooms(&self, names: &[String], deadline: Instant) -> Result<Vec<Room>, LiveKitError> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rooms = self.repeated(deadline, || self.rooms_of(names.to_vec())).await?;
+        Ok(rooms.into_iter().map(Room::from).collect())
     }
 
     /// The identities of the participants in a room.

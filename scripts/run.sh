@@ -3,6 +3,7 @@
 # dies is started again. Ctrl-C ends all of it, and nothing is left behind.
 #
 #   PORT=3000        the load balancer; if it is taken, the next free one
+#   REALTIME_API_PORT=8186  the load balancer too, for clients of realtime sessions; if it is taken, the next free one
 #   BIND=127.0.0.1   where it listens; 0.0.0.0 lets a phone in the same network in, and everybody else there
 #   CONVOKE=…        a binary to run instead of building one
 #   STAND_IN=…       a program that stands in for the vendors of live interviews, instead of the one that is built; `none`: interviews run
@@ -117,6 +118,7 @@ free_udp_port() {
 }
 
 free_port "${PORT:-3000}" && front=$port
+free_port "${REALTIME_API_PORT:-8186}" && realtime=$port
 free_port "${REDIS_PORT:-6390}" && redis=$port
 free_port "${POSTGRES_PORT:-5440}" && postgres=$port
 free_port "${VENDORS_PORT:-3190}" && vendors_http=$port
@@ -157,6 +159,11 @@ random() { head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n'; }
 export JWT_SECRET=${JWT_SECRET:-$(random)}
 export SESSIONS_JWT_SECRET=${SESSIONS_JWT_SECRET:-$(random)}
 export INTERVIEW_JWT_SECRET=${INTERVIEW_JWT_SECRET:-$(random)}
+# Realtime sessions: the settings of a Keycloak realm, but that a secret stands in for its keys, unless JWKS_URL is set.
+if [ -z "${JWKS_URL:-}" ] && [ "${AUTH_ENABLED:-true}" = true ]; then
+    export REALTIME_JWT_SECRET=${REALTIME_JWT_SECRET:-$(random)}
+fi
+export AUTH_ENABLED=${AUTH_ENABLED:-true} ISSUER=${ISSUER:-http://localhost:8085/realms/jan} AUDIENCE=${AUDIENCE:-account}
 export INTERNAL_AUTH_TOKEN=${INTERNAL_AUTH_TOKEN:-$(random)}
 export CLUSTER_SECRET=${CLUSTER_SECRET:-$(random)}
 
@@ -272,6 +279,7 @@ defaults
     timeout tunnel 1h
 frontend hub
     bind ${BIND:-127.0.0.1}:$front
+    bind ${BIND:-127.0.0.1}:$realtime
     default_backend nodes
 backend nodes
     balance roundrobin
@@ -291,6 +299,10 @@ wait_ready haproxy "$front" "${children[first_node + 3]}"
 token() { "${hub[@]}" PORT="${nodes[0]}" METRICS_PORT="${metrics[0]}" "$CONVOKE" token "$@"; }
 citizen=$(token --role citizen --user citizen-1 --sos demo-1)
 rescuer=$(token --role rescuer --user rescuer-1 --sos demo-1)
+user=
+if [ -n "${REALTIME_JWT_SECRET:-}" ]; then
+    user=$(token --surface realtime --user user-1)
+fi
 
 cat <<TEXT
 
@@ -318,6 +330,9 @@ cat <<TEXT
   A live interview: the page's third tab, http://localhost:$front/demo?page=live. $(
     [ "$stand_in" = none ] || printf 'A stand-in hears, scores and speaks; its faults: http://localhost:%s/control' "$vendors_http"
 )
+
+  A realtime session (docs/realtime.md): a LiveKit room for the user of a token
+  curl -X POST http://localhost:$realtime/v1/realtime/sessions -H "Authorization: Bearer ${user:-<your-jwt-token>}"
 
   PostgreSQL    $DATABASE_URL
   LiveKit       ${LIVEKIT_WS_URL:-none}

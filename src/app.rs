@@ -54,8 +54,12 @@ const BACKLOG: u32 = 4_096;
 const ENGINE: &str = "socket.io";
 
 /// All features. They know nothing of each other, and nothing else in the hub knows one of them.
-pub const FEATURES: &[&dyn Feature] =
-    &[features::sos::feature::SOS, features::interviews::feature::INTERVIEWS, features::bookings::feature::BOOKINGS];
+pub const FEATURES: &[&dyn Feature] = &[
+    features::sos::feature::SOS,
+    features::interviews::feature::INTERVIEWS,
+    features::bookings::feature::BOOKINGS,
+    features::realtime::feature::REALTIME,
+];
 
 /// Why a node did not start, or could not go on.
 #[derive(Debug, thiserror::Error)]

@@ -2,4 +2,5 @@
 
 pub mod bookings;
 pub mod interviews;
+pub mod realtime;
 pub mod sos;

@@ -6,8 +6,9 @@ use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use convoke::auth::AuthError;
 use convoke::features::bookings::holder::HolderVerifier;
 use convoke::features::interviews::recruiter::RecruiterVerifier;
+use convoke::features::realtime::auth::UserVerifier;
 use convoke::features::sos::auth::{SosVerifier, Verified};
-use convoke::features::{bookings, interviews, sos};
+use convoke::features::{bookings, interviews, realtime, sos};
 use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 
@@ -17,13 +18,17 @@ use crate::support::stub_http::{Answer, StubHttp};
 
 const USER: &str = "8d3f9c0e-5f6a-4b7e-9a51-3c2b1d0e4f5a";
 
+const ISSUER: &str = "https://issuer.example/";
+
 /// The variables of a surface begin with this.
-const SURFACES: [&str; 3] = ["SOS", "INTERVIEW", "SESSIONS"];
+const SURFACES: [&str; 4] = ["SOS", "INTERVIEW", "SESSIONS", "REALTIME"];
 
 enum Surface {
     Sos(SosVerifier),
     Interviews(RecruiterVerifier),
     Sessions(HolderVerifier),
+    /// `None`: nothing is said of tokens.
+    Realtime(Option<UserVerifier>),
 }
 
 impl Surface {
@@ -33,6 +38,14 @@ impl Surface {
             "INTERVIEW" => {
                 let identity = settings(pairs, interviews::settings::Settings::read).identity;
                 Self::Interviews(RecruiterVerifier::new(&identity).unwrap())
+            }
+            "REALTIME" => {
+                // This surface asks for both whenever it has a key.
+                let needed = [("REALTIME_ISSUER", ISSUER), ("REALTIME_AUDIENCE", "authenticated")];
+                let is_missing = |(name, _): &(&str, &str)| !pairs.iter().any(|(given, _)| given == name);
+                let more = needed.into_iter().filter(|needed| !pairs.is_empty() && is_missing(needed));
+                let pairs: Vec<_> = pairs.iter().copied().chain(more).collect();
+                Self::Realtime(UserVerifier::new(&settings(&pairs, realtime::settings::Settings::read)).unwrap())
             }
             _ => Self::Sessions(HolderVerifier::new(&settings(pairs, bookings::settings::Settings::read).identity).unwrap()),
         }
@@ -54,13 +67,15 @@ impl Surface {
             Self::Sos(verifier) => verifier.verify(token, now).await.and_then(Verified::unexpired).map(drop),
             Self::Interviews(verifier) => verifier.verify(token, now).await.map(drop),
             Self::Sessions(verifier) => verifier.verify(token, now).await.map(drop),
+            Self::Realtime(None) => Err(AuthError::NotConfigured),
+            Self::Realtime(Some(verifier)) => verifier.verify(Some(token), now).await.map(drop),
         }
     }
 }
 
 /// Claims that every surface takes, with some replaced or, by null, left out.
 fn claims(changes: Value) -> Value {
-    let mut claims = json!({ "sub": USER, "role": "admin", "aud": "authenticated", "exp": NOW + 60 });
+    let mut claims = json!({ "sub": USER, "role": "admin", "iss": ISSUER, "aud": "authenticated", "exp": NOW + 60 });
     for (name, value) in changes.as_object().unwrap() {
         claims[name] = value.clone();
     }
@@ -74,6 +89,7 @@ async fn a_token_of_one_surface_opens_no_other() {
         ("SOS", "the secret of sos, thirty-two bytes!"),
         ("INTERVIEW", SECRET),
         ("SESSIONS", "a third one, also of thirty-two byte"),
+        ("REALTIME", "a fourth one, also of thirty-two byt"),
     ];
     let names: Vec<_> = secrets.iter().map(|(name, _)| format!("{name}_JWT_SECRET")).collect();
     let pairs: Vec<_> = names.iter().zip(secrets).map(|(name, (_, secret))| (name.as_str(), secret)).collect();

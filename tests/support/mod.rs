@@ -27,6 +27,7 @@ pub mod postgres;
 pub mod process;
 pub mod proxy;
 pub mod raw;
+pub mod realtime;
 pub mod redis;
 pub mod returning;
 pub mod roamer;

@@ -2,6 +2,7 @@
 //! bytes it answers, and how long nobody else is served.
 
 mod call;
+mod realtime;
 mod session;
 
 use std::collections::BTreeMap;
@@ -167,6 +168,7 @@ pub async fn measure() -> BTreeMap<&'static str, Cost> {
     worst.index().await;
     worst.timers().await;
     worst.others().await;
+    worst.realtime().await;
     meter.worst.into_inner().expect("no panic")
 }
 

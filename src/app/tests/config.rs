@@ -32,10 +32,11 @@ fn an_empty_environment_gives_the_defaults() {
     let mut read = Reader::new(&empty);
     insta::assert_debug_snapshot!("sos", Sos::read(&mut read));
     insta::assert_debug_snapshot!("interviews", features::interviews::settings::Settings::read(&mut read));
+    insta::assert_debug_snapshot!("realtime", features::realtime::settings::Settings::read(&mut read));
     insta::assert_debug_snapshot!("bookings", features::bookings::settings::Settings::read(&mut read));
     assert_eq!(settings.redis.url.expose(), "redis://localhost:6379/0");
     let off = config.notices();
-    assert_eq!(off.len(), 6);
+    assert_eq!(off.len(), 7);
 }
 
 #[test]

@@ -63,11 +63,12 @@ function address(query, at) {
 }
 
 /** A page in a browser of its own, as each visitor has one: two in one browser share a camera, and one of them may get no picture. */
-export async function openPage(query, { width, height, at = base, ...more }) {
+export async function openPage(query, { width, height, at = base, prepare, ...more }) {
   const browser = await launch();
   browsers.push(browser);
   const context = await browser.newContext({ viewport: { width, height }, ...more });
   context.setDefaultTimeout(DEADLINE_MS);
+  await prepare?.(context);
   const page = await context.newPage();
   page.on("pageerror", (error) => complaints.push(`page error: ${error.message}`));
   page.on("console", (message) => {

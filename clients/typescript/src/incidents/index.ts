@@ -1,0 +1,5 @@
+/** `@convoke/client/incidents` */
+export { connectIncidents, Incidents, type IncidentOptions, type SosState } from "./incidents.js";
+export { MAX_POINTS, Positions, type Position, type PositionDoor, type PositionOptions, type Tally, type Waiting } from "./positions.js";
+export type { IncidentsCode, IncidentsHears, IncidentsSays } from "../generated/events.js";
+export * from "../common.js";

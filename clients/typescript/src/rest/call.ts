@@ -1,0 +1,45 @@
+/** Every route of the hub with types, as its OpenAPI document tells them. */
+
+import type { paths } from "../generated/openapi.js";
+import { Rest, type CallOptions, type RestOptions } from "./request.js";
+
+export type Path = keyof paths & string;
+type Verb = "get" | "put" | "post" | "delete" | "patch";
+/** The methods of a route. */
+export type MethodOf<P extends Path> = { [V in Verb]: paths[P] extends Record<V, infer O> ? ([O] extends [undefined] ? never : V) : never }[Verb];
+type Operation<P extends Path, V extends Verb> = paths[P] extends Record<V, infer O> ? NonNullable<O> : never;
+
+type Json<Content> = Content extends { content: { "application/json": infer Body } } ? Body : undefined;
+/** What a route answers when it succeeds. */
+export type Answer<P extends Path, V extends MethodOf<P>> = Operation<P, V> extends { responses: infer R }
+  ? { [S in keyof R & (200 | 201 | 202 | 204)]: Json<R[S]> }[keyof R & (200 | 201 | 202 | 204)]
+  : never;
+
+type Parameters<O> = O extends { parameters: infer P } ? P : never;
+type Part<O, Name extends string> = Parameters<O> extends Record<Name, infer Value> ? { [N in Name]: Value }
+  : Parameters<O> extends Partial<Record<Name, infer Value>> ? ([Value] extends [undefined] ? unknown : { [N in Name]?: Value }) : unknown;
+type BodyPart<O> = O extends { requestBody: infer B } ? { body: Json<B> } : O extends { requestBody?: infer B } ? ([B] extends [undefined] ? unknown : { body?: Json<B> }) : unknown;
+/** What a route is asked with. */
+export type Question<P extends Path, V extends MethodOf<P>> = Part<Operation<P, V>, "path"> & Part<Operation<P, V>, "query"> & BodyPart<Operation<P, V>> & CallOptions;
+
+type Arguments<Q> = {} extends Q ? [question?: Q] : [question: Q];
+
+/** `call(method, path, {path, query, body, signal, deadlineMs})`, typed by route. */
+export type Call = <P extends Path, V extends MethodOf<P>>(method: V, path: P, ...question: Arguments<Question<P, V>>) => Promise<Answer<P, V>>;
+
+/** Calls routes of the hub. */
+export function connectRest(options: RestOptions): Call {
+  const rest = new Rest(options);
+  return (async (method: string, path: string, question: { path?: object; query?: Record<string, unknown>; body?: unknown } & CallOptions = {}) => {
+    const { path: values = {}, ...more } = question;
+    return rest.request({ ...more, method: method.toUpperCase(), path: filled(path, values as Record<string, unknown>) });
+  }) as Call;
+}
+
+function filled(path: string, values: Record<string, unknown>): string {
+  return path.replace(/\{([^}]+)\}/g, (_, name: string) => {
+    const value = values[name];
+    if (value === undefined || value === "") throw new TypeError(`${path}: ${name} is missing`);
+    return encodeURIComponent(String(value));
+  });
+}

@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { defineConfig } from "vite";
 
 /** Where `npm run dev` finds a hub that runs with DEMO=true. */
@@ -5,6 +6,11 @@ const hub = process.env["HUB_URL"] ?? "http://localhost:3000";
 
 export default defineConfig({
   base: "/demo/",
+  resolve: {
+    // The client's sources, with the page's own socket.io-client.
+    alias: { "@convoke/client": fileURLToPath(new URL("../clients/typescript/src/index.ts", import.meta.url)) },
+    dedupe: ["socket.io-client"],
+  },
   build: {
     outDir: "dist",
     emptyOutDir: true,

@@ -224,6 +224,6 @@ async function overHttp(interviewApi) {
     const refused = await api.startSession().catch((error) => error);
     same([refused.name, refused.status, refused.code], ["HubError", 400, "NO_RESUME"]);
     const missing = await api.getSessionStatus("AAA-000-AAA").catch((error) => error);
-    same([missing.status, missing.code], [404, "NOT_FOUND"]);
+    same([missing.status, missing.code], [404, "HTTP_404"]);
   });
 }

@@ -1,6 +1,13 @@
 /** Failure codes of the hub, in words for people. The code is always shown beside them. */
 
-import type { HubFailure } from "./protocol";
+import { HubError } from "@convoke/client";
+
+/** What went wrong, as it is shown: a `HubError`, or a failure of the page's own. */
+export interface HubFailure {
+  code: string;
+  message?: string;
+  event?: string;
+}
 
 const WORDS: Record<string, string> = {
   MISSING_TOKEN: "No access token was sent.",
@@ -29,6 +36,9 @@ const WORDS: Record<string, string> = {
   INVALID_AUDIO: "The hub cannot read this sound.",
   SUPERSEDED: "The interview goes on in another window.",
   NO_ANSWER: "The hub did not answer in time. It is not known whether it arrived.",
+  NO_TOKEN: "No access token is to be had right now.",
+  QUEUE_FULL: "Too much waits for the hub already.",
+  CLOSED: "The connection was closed.",
   DEMO_OFF: "The hub does not hand out demo tokens. It must run with DEMO=true.",
   NETWORK: "The hub cannot be reached.",
   ROOM_UNREACHABLE: "The room cannot be entered: the LiveKit server does not answer.",
@@ -39,20 +49,6 @@ const WORDS: Record<string, string> = {
   GEOLOCATION_UNAVAILABLE: "This device gives no position at the moment.",
 };
 
-/** Codes after which the same write, repeated with the same id, may succeed. */
-const RETRYABLE = new Set(["UNAVAILABLE", "UNCONFIRMED", "RATE_LIMITED"]);
-
-export function isRetryable(code: string): boolean {
-  return RETRYABLE.has(code);
-}
-
-export class HubError extends Error {
-  constructor(readonly code: string, message?: string) {
-    super(explain({ code, ...(message === undefined ? {} : { message }) }));
-    this.name = "HubError";
-  }
-}
-
 /** A sentence for a failure: our own words where we have them, else the hub's. */
 export function explain(failure: HubFailure): string {
   return WORDS[failure.code] ?? failure.message ?? "Something did not work.";
@@ -60,6 +56,6 @@ export function explain(failure: HubFailure): string {
 
 /** Any thrown thing as a failure with a code. */
 export function toFailure(thrown: unknown): HubFailure {
-  if (thrown instanceof HubError) return { code: thrown.code, message: thrown.message };
+  if (thrown instanceof HubError) return { code: thrown.code, message: explain(thrown) };
   return { code: "INTERNAL", message: thrown instanceof Error ? thrown.message : String(thrown) };
 }

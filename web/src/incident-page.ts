@@ -7,7 +7,7 @@ import { toFailure } from "./errors";
 import { randomId, roleLabel } from "./format";
 import { openIncident } from "./hub/demo-api";
 import { Session } from "./hub/session";
-import { PANEL_ROLES, type PanelRole } from "./protocol";
+import { PANEL_ROLES, type PanelRole } from "./hub/words";
 import { addressOf, type Preferences, type Settings } from "./settings";
 import { isFinal } from "./state/status";
 import { h, icon } from "./ui/dom";
@@ -85,7 +85,7 @@ export class IncidentPage {
     this.#panels.set(role, panel);
     this.#stage.append(...PANEL_ROLES.flatMap((each) => this.#panels.get(each)?.element ?? []));
     if (this.#sosId !== null) void session.follow(this.#sosId);
-    else if (role === "dispatcher") void session.open();
+    else if (role === "dispatcher") session.open();
     return panel;
   }
 

@@ -1,6 +1,6 @@
 /** What the address and this browser say about how to show the page. */
 
-import { PANEL_ROLES, SOS_ID, type PanelRole } from "./protocol";
+import { PANEL_ROLES, SOS_ID, type PanelRole } from "./hub/words";
 
 /** What the hub does, each with a page of its own. */
 export type Page = "incident" | "interview" | "live";

@@ -1,4 +1,4 @@
-import type { Fix, HubEvent, HubEvents, Message, SosState } from "../src/protocol";
+import type { Fix, HubEvent, HubEvents, Message, SosState } from "../src/hub/words";
 import { emptyIncident, reduce, type Incident } from "../src/state/incident";
 
 export const NOW = 1_800_000_000_000;

@@ -41,13 +41,13 @@ describe("an incident", () => {
 
   it("stays acknowledged by the first who saw it", () => {
     const seen = (userId: string, timestamp: number) => event("sos:acknowledged", { sosId: "s1", userId, role: "rescuer", timestamp });
-    const incident = after(opened, event("sos:unacknowledged", { sosId: "s1" }), seen("r1", NOW + 5), seen("r2", NOW + 9));
+    const incident = after(opened, event("sos:unacknowledged", { sosId: "s1", status: "active", timestamp: NOW }), seen("r1", NOW + 5), seen("r2", NOW + 9));
     expect(incident.sos).toMatchObject({ acknowledgedBy: "r1", acknowledgedAt: NOW + 5 });
     expect(incident.overdue).toBe(false);
   });
 
   it("is overdue when nobody acknowledged in time", () => {
-    expect(after(opened, event("sos:unacknowledged", { sosId: "s1" })).overdue).toBe(true);
+    expect(after(opened, event("sos:unacknowledged", { sosId: "s1", status: "active", timestamp: NOW })).overdue).toBe(true);
   });
 
   it("ends once, with who and why", () => {
@@ -65,7 +65,7 @@ describe("an incident", () => {
   });
 
   it("replaces members and lists those online first", () => {
-    const incident = after(opened, event("presence:update", { sosId: "s1", members: [
+    const incident = after(opened, event("presence:update", { sosId: "s1", count: 2, members: [
       { userId: "a", role: "rescuer", online: false, lastSeen: NOW, sockets: 0 },
       { userId: "z", role: "citizen", online: true, lastSeen: NOW, sockets: 1 },
     ] }));
@@ -187,7 +187,7 @@ describe("the audit trail", () => {
   });
 
   it("says who went offline", () => {
-    const members = (online: boolean) => event("presence:update", { sosId: "s1", members: [{ userId: "r1", role: "rescuer", online, lastSeen: NOW, sockets: 0 }] });
+    const members = (online: boolean) => event("presence:update", { sosId: "s1", count: 2, members: [{ userId: "r1", role: "rescuer", online, lastSeen: NOW, sockets: 0 }] });
     const incident = after(opened, members(true), members(false));
     expect(incident.audit.at(-1)).toMatchObject({ actor: "r1", text: "went offline" });
     const back = { userId: "r1", role: "rescuer" as const, online: true, lastSeen: NOW, sockets: 1 };

@@ -110,7 +110,7 @@ describe("the hub's answers", () => {
     [401, { message: "Unauthorized" }, "UNAUTHORIZED", /signed in/],
     [403, { message: "Interview session has ended", status: "completed" }, "HTTP_403", /has ended/],
     [429, { error: "RATE_LIMIT", message: "wait" }, "RATE_LIMIT", /wait/],
-    [503, "<html>no server is available</html>", "NETWORK", /reached/],
+    [503, "<html>no server is available</html>", "UNAVAILABLE", /right now/],
     [0, "", "NETWORK", /reached/],
   ])("%s become %s a failure with a code", async (status, body, code, words) => {
     const { hub, api } = world();

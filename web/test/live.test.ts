@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { HubError } from "../src/errors";
+import { HubError, type Interview } from "@convoke/client";
 import { elapsed, JOINING, next, type CandidateHappened, type CandidateState } from "../src/live/candidate-state";
 import { ChunkSender } from "../src/live/chunks";
 import { loudness, Resampler, SAMPLE_RATE, toPcm } from "../src/live/pcm";
@@ -51,7 +51,7 @@ const events: RecruiterEvent[] = [
 describe("a recruiter", () => {
   it("sees the same from the start as from the events one by one", () => {
     const live = events.reduce(heard, { ...WATCHING, candidate: "Ada" });
-    const started: ObservationStarted = { interview: { id: "i", candidateName: "Ada", status: "ONGOING" }, session: null, isLive: false, events: events.map((event, index) => ({ ...event, id: `${index}-0`, timestamp })) };
+    const started: ObservationStarted = { interview: { id: "i", candidateName: "Ada", status: "ONGOING" }, session: null, isLive: false, nextAfter: null, events: events.map((event, index) => ({ ...event, id: `${index}-0`, timestamp })) };
     expect(observed(started)).toEqual(live);
     expect(live.exchanges).toEqual([
       { questionId: "", question: "One?", said: ["I am Ada."], score: 85, evaluation: "Strong" },
@@ -90,12 +90,12 @@ describe("chunks", () => {
     const seen: string[] = [];
     const answers = [new HubError("NETWORK"), null, new HubError("INVALID_AUDIO"), null];
     const sender = new ChunkSender({
-      request: async <T extends object>(_: string, payload: object): Promise<T> => {
+      emitWithAck: (async (_: string, payload: object) => {
         seen.push((payload as { clientMessageId: string }).clientMessageId);
         const answer = answers.shift();
         if (answer) throw answer;
-        return {} as T;
-      },
+        return { ok: true };
+      }) as Interview["emitWithAck"],
     }, async () => undefined);
     for (let n = 0; n < 3; n += 1) sender.push(new ArrayBuffer(2));
     await sender.drained();

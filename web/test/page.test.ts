@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { explain, HubError, isRetryable, toFailure } from "../src/errors";
+import { HubError } from "@convoke/client";
+import { explain, toFailure } from "../src/errors";
 import { ago, span } from "../src/format";
 import { addressOf, addressWith, isTileUrl, readPreferences, readSettings } from "../src/settings";
 
@@ -46,10 +47,6 @@ describe("failures", () => {
   it("are told in words, with the hub's where we have none", () => {
     expect(explain({ code: "SOS_CLOSED" })).toMatch(/ended/);
     expect(explain({ code: "NEW_CODE", message: "hub says" })).toBe("hub says");
-  });
-
-  it("know which of them are worth another try", () => {
-    expect(["UNAVAILABLE", "UNCONFIRMED", "RATE_LIMITED", "FORBIDDEN", "INVALID_TRANSITION"].filter(isRetryable)).toEqual(["UNAVAILABLE", "UNCONFIRMED", "RATE_LIMITED"]);
   });
 
   it("keep their code through a throw", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ALL_STATUSES, FINAL, JOURNEY, legalStatuses, mayAcknowledge, mayClose, nextStep } from "../src/state/status";
-import type { Status } from "../src/protocol";
+import type { Status } from "../src/hub/words";
 import { NOW, state } from "./fixtures";
 
 const entry = (status: Status, userId = "r1") => ({ userId, status, assignedAt: NOW, acknowledgedAt: null, arrivedAt: null });

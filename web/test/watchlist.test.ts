@@ -12,7 +12,7 @@ describe("the dispatcher's list", () => {
   });
 
   it("knows nothing of incidents that it was not told of", () => {
-    expect(watchEvent({}, event("sos:unacknowledged", { sosId: "s9" }), NOW)).toEqual({});
+    expect(watchEvent({}, event("sos:unacknowledged", { sosId: "s9", status: "active", timestamp: NOW }), NOW)).toEqual({});
   });
 
   it("does not take in what has ended already", () => {
@@ -30,7 +30,7 @@ describe("the dispatcher's list", () => {
   it("puts what nobody has seen on top, the overdue first", () => {
     let list = listed("a", "b", "c");
     list = watchEvent(list, event("sos:acknowledged", { sosId: "a", userId: "d1", role: "dispatcher", timestamp: NOW }), NOW);
-    list = watchEvent(list, event("sos:unacknowledged", { sosId: "c" }), NOW);
+    list = watchEvent(list, event("sos:unacknowledged", { sosId: "c", status: "active", timestamp: NOW }), NOW);
     expect(inOrder(list).map((entry) => entry.sos.sosId)).toEqual(["c", "b", "a"]);
   });
 

@@ -54,7 +54,7 @@ describe("a request", () => {
     const api = interviewApi(options);
     expect(await failure(api.startSession())).toMatchObject({ name: "HubError", status: 400, code: "ACTIVE_SESSION_EXISTS", message: "one is running", details: { existingSessionId: "ABC-123-XYZ" } });
     expect(await failure(realtimeSessions(options).get("sess_1"))).toMatchObject({ status: 404, code: "not_found", message: "No such session", requestId: "r1" });
-    expect(await failure(api.endSession("a"))).toMatchObject({ status: 404, code: "NOT_FOUND", message: "Session not found or already ended", requestId: "r2" });
+    expect(await failure(api.endSession("a"))).toMatchObject({ status: 404, code: "HTTP_404", message: "Session not found or already ended", requestId: "r2" });
     expect(await failure(api.startSession())).toMatchObject({ status: 502, code: "UNAVAILABLE", body: "<html>bad gateway</html>" });
     expect(await failure(interviewRest(options).joinToken({ interviewId: "i", role: "candidate" }))).toMatchObject({ status: 403, code: "INVITE_USED" });
   });

@@ -1,7 +1,7 @@
 /** Where a participant's own position comes from: the device, or a simulated walk for a demo without GPS. */
 
-import type { HubFailure } from "../protocol";
-import type { OwnFix } from "../hub/locations";
+import type { HubFailure } from "../errors";
+import type { Position } from "@convoke/client";
 import { bearing, destination, type Point } from "./geo";
 import { approach, random, seedOf, wander, type Walker } from "./walker";
 
@@ -42,7 +42,7 @@ export function homeOf(seed: string): Point {
 export class Sharing {
   state: SharingState;
   readonly #around: Surroundings;
-  readonly #emit: (fix: OwnFix) => void;
+  readonly #emit: (fix: Position) => void;
   readonly #onChange: (state: SharingState) => void;
   readonly #onFailure: (failure: HubFailure) => void;
   #walker: Walker | null = null;
@@ -53,7 +53,7 @@ export class Sharing {
 
   constructor(
     around: Surroundings,
-    on: { fix: (fix: OwnFix) => void; change: (state: SharingState) => void; failure: (failure: HubFailure) => void },
+    on: { fix: (fix: Position) => void; change: (state: SharingState) => void; failure: (failure: HubFailure) => void },
   ) {
     this.#around = around;
     this.#emit = on.fix;

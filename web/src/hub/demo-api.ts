@@ -1,24 +1,15 @@
 /** The two HTTP routes that a hub with DEMO=true gives this page. */
 
-import { HubError } from "../errors";
-import type { PanelRole } from "../protocol";
-
-export interface DevelopmentToken {
-  token: string;
-  userId: string;
-  role: PanelRole;
-  sosId: string | null;
-  /** Milliseconds since 1970. */
-  expiresAt: number | null;
-}
+import { HubError } from "@convoke/client";
+import type { PanelRole } from "./words";
 
 /** A development token for a role; its `sosId` makes the socket a member from the start. */
-export async function fetchToken(role: PanelRole, userId: string, sosId: string | null): Promise<DevelopmentToken> {
+export async function fetchToken(role: PanelRole, userId: string, sosId: string | null): Promise<string> {
   const query = new URLSearchParams({ role, user: userId });
   if (sosId !== null) query.set("sos", sosId);
-  const body = await call<{ token: string; expiresAt?: number | null }>(`/demo/token?${query}`);
+  const body = await call<{ token: string }>(`/demo/token?${query}`);
   if (typeof body.token !== "string") throw new HubError("DEMO_OFF");
-  return { token: body.token, userId, role, sosId, expiresAt: milliseconds(body.expiresAt) };
+  return body.token;
 }
 
 /** Opens an incident as the SOS service would. Repeating it is safe. */
@@ -28,12 +19,6 @@ export async function openIncident(sosId: string, citizenId: string): Promise<vo
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ sosId, citizenId }),
   });
-}
-
-/** A token's own expiry is in seconds, the wire's times are in milliseconds: both are understood. */
-function milliseconds(time: number | null | undefined): number | null {
-  if (typeof time !== "number") return null;
-  return time < 100_000_000_000 ? time * 1000 : time;
 }
 
 async function call<T>(path: string, init: RequestInit = {}): Promise<T> {

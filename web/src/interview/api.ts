@@ -1,7 +1,7 @@
-/** The HTTP routes of interview sessions, for one user. Every failure is a `HubError` with the hub's own code. */
+/** The HTTP routes of interview sessions, for one user of the demo, and the hub's clock as its answers tell it. */
 
-import { HubError } from "../errors";
-import type { Eligibility, Holder, RoomPass, SessionRow, Started } from "./protocol";
+import { HubError, interviewApi, type Eligibility, type InterviewApi, type InterviewSession, type LiveKitToken, type StartedSession } from "@convoke/client";
+import type { Holder } from "./protocol";
 
 /** Longer than a hub may take for a start. */
 const PATIENCE_MS = 25_000;
@@ -9,10 +9,12 @@ const PATIENCE_MS = 25_000;
 const NO_DIFFERENCE_MS = 2000;
 
 export class SessionApi {
-  #token = "";
   #clockOffsetMs = 0;
+  #api: InterviewApi;
 
-  constructor(private readonly fetcher: typeof fetch = (input, init) => fetch(input, init), private readonly now: () => number = Date.now) {}
+  constructor(private readonly fetcher: typeof fetch = (input, init) => fetch(input, init), private readonly now: () => number = Date.now) {
+    this.#api = this.#as(undefined);
+  }
 
   /** The hub's time minus this machine's. */
   get clockOffsetMs(): number {
@@ -21,66 +23,58 @@ export class SessionApi {
 
   /** Signs a demo user in; the same name is the same user. Without a résumé it may not start; null leaves that as it is. */
   async signIn(name: string, resume: boolean | null): Promise<Holder> {
-    const holder = await this.#call<Holder>("POST", "/demo/holder", { name, ...(resume === null ? {} : { resume }) });
-    this.#token = holder.token;
+    const headers = { "content-type": "application/json" };
+    const body = JSON.stringify({ name, ...(resume === null ? {} : { resume }) });
+    let response: Response;
+    try {
+      response = await this.#fetch("/demo/holder", { method: "POST", headers, body, signal: AbortSignal.timeout(PATIENCE_MS) });
+    } catch {
+      throw new HubError("NETWORK");
+    }
+    if (!response.ok) throw new HubError(response.status === 404 ? "DEMO_OFF" : "UNAVAILABLE");
+    const holder = (await response.json()) as Holder;
+    this.#api = this.#as(holder.token);
     return holder;
   }
 
   signOut(): void {
-    this.#token = "";
+    this.#api = this.#as(undefined);
   }
 
   eligibility(): Promise<Eligibility> {
-    return this.#call("GET", "/api/interviews/eligibility");
+    return this.#api.checkEligibility();
   }
 
-  start(): Promise<Started> {
-    return this.#call("POST", "/api/interviews/start");
+  start(): Promise<StartedSession> {
+    return this.#api.startSession();
   }
 
-  session(id: string): Promise<SessionRow> {
-    return this.#call("GET", `/api/interviews/${encodeURIComponent(id)}/status`);
+  session(id: string): Promise<InterviewSession> {
+    return this.#api.getSessionStatus(id);
   }
 
   async end(id: string): Promise<void> {
-    await this.#call("POST", `/api/interviews/${encodeURIComponent(id)}/end`);
+    await this.#api.endSession(id);
   }
 
   /** A new token for the room of a session that is still active. */
-  roomPass(roomName: string, sessionId: string): Promise<RoomPass> {
-    return this.#call("POST", "/api/livekit/token", { roomName, sessionId });
+  roomPass(roomName: string, sessionId: string): Promise<LiveKitToken> {
+    return this.#api.getLiveKitToken(roomName, sessionId);
   }
 
-  async #call<T>(method: string, path: string, body?: object): Promise<T> {
-    const headers: Record<string, string> = {};
-    if (this.#token !== "") headers["authorization"] = `Bearer ${this.#token}`;
-    if (body !== undefined) headers["content-type"] = "application/json";
+  #as(token: string | undefined): InterviewApi {
+    // What was lost is asked again by those who know whether it is still wanted.
+    return interviewApi({ url: "", token, fetch: this.#fetch, deadlineMs: PATIENCE_MS, retries: 0 });
+  }
+
+  readonly #fetch: typeof fetch = async (input, init) => {
     const asked = this.now();
-    let response: Response;
-    try {
-      response = await this.fetcher(path, { method, headers, body: body && JSON.stringify(body), signal: AbortSignal.timeout(PATIENCE_MS) } as RequestInit);
-    } catch {
-      throw new HubError("NETWORK");
+    const response = await this.fetcher(input, init);
+    const said = Date.parse(response.headers.get("date") ?? "");
+    if (!Number.isNaN(said)) {
+      const offset = said + 500 - (asked + this.now()) / 2;
+      this.#clockOffsetMs = Math.abs(offset) < NO_DIFFERENCE_MS ? 0 : Math.round(offset);
     }
-    this.#readClock(response.headers.get("date"), asked);
-    const answer: unknown = await response.json().catch(() => null);
-    if (response.ok && answer !== null) return answer as T;
-    throw refusal(path, response, answer);
-  }
-
-  #readClock(date: string | null, asked: number): void {
-    const said = date === null ? NaN : Date.parse(date);
-    if (Number.isNaN(said)) return;
-    const offset = said + 500 - (asked + this.now()) / 2;
-    this.#clockOffsetMs = Math.abs(offset) < NO_DIFFERENCE_MS ? 0 : Math.round(offset);
-  }
-}
-
-/** Why the hub said no. Routes without codes of their own are told by their status. */
-function refusal(path: string, response: Response, answer: unknown): HubError {
-  if (path.startsWith("/demo/") && response.status === 404) return new HubError("DEMO_OFF");
-  const { error, message } = (answer ?? {}) as { error?: string; message?: string };
-  // A balancer that finds no node answers without JSON.
-  if (answer === null && response.status >= 502) return new HubError("NETWORK");
-  return new HubError(error ?? (response.status === 401 ? "UNAUTHORIZED" : `HTTP_${response.status}`), message);
+    return response;
+  };
 }

@@ -3,8 +3,8 @@
  * Nothing here touches the page.
  */
 
-import { HubError, toFailure } from "../errors";
-import type { HubFailure } from "../protocol";
+import { HubError } from "@convoke/client";
+import { toFailure, type HubFailure } from "../errors";
 import { Store } from "../state/store";
 import type { SessionApi } from "./api";
 import type { RoomPass } from "./protocol";
@@ -68,7 +68,7 @@ export class HolderSession {
       } catch (thrown) {
         // Refused, or unanswered and started all the same: the hub knows.
         await this.#look().catch(() => undefined);
-        if (thrown instanceof HubError && thrown.code === "NETWORK" && this.stay.value.session !== null) return;
+        if (thrown instanceof HubError && ["NETWORK", "NO_ANSWER", "UNAVAILABLE"].includes(thrown.code) && this.stay.value.session !== null) return;
         throw thrown;
       }
       this.#askedAt = this.clock();

@@ -1,7 +1,7 @@
 /** The room before LiveKit's client is there: loads it with the first join, and is the same to those who look. */
 
-import { HubError, toFailure } from "../errors";
-import type { HubFailure } from "../protocol";
+import { HubError } from "@convoke/client";
+import { toFailure, type HubFailure } from "../errors";
 import { Store } from "../state/store";
 import type { Joins } from "./holder";
 import type { RoomPass } from "./protocol";

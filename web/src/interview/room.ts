@@ -3,7 +3,7 @@
 import {
   ConnectionState, DisconnectReason, Room, RoomEvent, Track, type LocalParticipant, type Participant, type RemoteTrack,
 } from "livekit-client";
-import { HubError } from "../errors";
+import { HubError } from "@convoke/client";
 import { Store } from "../state/store";
 import type { RoomPass } from "./protocol";
 import { OUT, type Person, type RoomView } from "./room-view";

@@ -1,6 +1,6 @@
 /** Stands in for the backend that plans interviews: with DEMO=true the hub makes one, and tokens for both sides. */
 
-import { HubError } from "../errors";
+import { HubError } from "@convoke/client";
 import type { DemoInterview } from "./protocol";
 
 export async function planInterview(candidate: string): Promise<DemoInterview> {

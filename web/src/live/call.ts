@@ -3,10 +3,9 @@
  * Of each pair the one whose socketId is smaller is polite: it gives way when both make an offer at once.
  */
 
-import { HubError } from "../errors";
+import { HubError, type Interview } from "@convoke/client";
 import { Store } from "../state/store";
 import type { Peer } from "./protocol";
-import type { LiveSocket } from "./socket";
 
 export interface CallView {
   state: "out" | "joining" | "in";
@@ -24,9 +23,10 @@ interface Line {
   early: RTCIceCandidateInit[];
 }
 
-interface Signal<T> {
+interface Signal {
   socketId: string;
-  payload: T;
+  /** What the other browser gave its own `Call` to send. */
+  payload: unknown;
 }
 
 export class Call {
@@ -35,10 +35,10 @@ export class Call {
   #own: MediaStream | null = null;
   #in = false;
 
-  constructor(private readonly socket: LiveSocket, private readonly interviewId: string, private readonly role: "candidate" | "interviewer") {
-    socket.on<Peer[]>("presence:update", (peers) => this.#presence(peers));
-    for (const event of ["offer", "answer"]) socket.on<Signal<RTCSessionDescriptionInit>>(event, (signal) => void this.#described(signal));
-    socket.on<Signal<RTCIceCandidateInit | null>>("iceCandidate", (signal) => void this.#candidate(signal));
+  constructor(private readonly hub: Interview, private readonly interviewId: string, private readonly role: "candidate" | "interviewer") {
+    hub.on("presence:update", (peers) => this.#presence(peers));
+    for (const event of ["offer", "answer"] as const) hub.on(event, ({ socketId, payload }) => void this.#described({ socketId, payload }));
+    hub.on("iceCandidate", ({ socketId, payload }) => void this.#candidate({ socketId, payload }));
   }
 
   async join(): Promise<void> {
@@ -53,11 +53,6 @@ export class Call {
     }
   }
 
-  /** After a connection that was not recovered the hub does not know us any more. */
-  async again(): Promise<void> {
-    if (this.#in) await this.#enter();
-  }
-
   async leave(): Promise<void> {
     const was = this.#in;
     this.#in = false;
@@ -66,18 +61,18 @@ export class Call {
     this.#own?.getTracks().forEach((track) => track.stop());
     this.#own = null;
     this.#show();
-    if (was) await this.socket.request("leaveRoom", { interviewId: this.interviewId }).catch(() => undefined);
+    if (was) await this.hub.leaveCall(this.interviewId).catch(() => undefined);
   }
 
   async #enter(): Promise<void> {
     this.#in = true;
-    await this.socket.request("joinRoom", { interviewId: this.interviewId, role: this.role });
+    await this.hub.joinCall({ interviewId: this.interviewId, role: this.role });
     this.#show();
   }
 
   #presence(peers: Peer[]): void {
     if (!this.#in) return;
-    const own = this.socket.socket.id ?? "";
+    const own = this.hub.socket.id ?? "";
     const present = new Set(peers.map((peer) => peer.socketId));
     for (const [id, line] of this.#lines) {
       if (present.has(id)) continue;
@@ -116,11 +111,12 @@ export class Call {
     }
   }
 
-  async #described({ socketId, payload }: Signal<RTCSessionDescriptionInit>): Promise<void> {
+  async #described({ socketId, payload: given }: Signal): Promise<void> {
     if (!this.#in) return;
+    const payload = given as RTCSessionDescriptionInit;
     const line = this.#lines.get(socketId) ?? this.#line({ socketId, identity: "", role: "" });
     const { connection } = line;
-    const polite = (this.socket.socket.id ?? "") < socketId;
+    const polite = (this.hub.socket.id ?? "") < socketId;
     const collision = payload.type === "offer" && (line.making || connection.signalingState !== "stable");
     line.ignoring = collision && !polite;
     if (line.ignoring) return;
@@ -131,8 +127,9 @@ export class Call {
     this.#send("answer", socketId, connection.localDescription);
   }
 
-  async #candidate({ socketId, payload }: Signal<RTCIceCandidateInit | null>): Promise<void> {
-    if (!this.#in || payload === null) return;
+  async #candidate({ socketId, payload: given }: Signal): Promise<void> {
+    if (!this.#in || given === null) return;
+    const payload = given as RTCIceCandidateInit;
     const line = this.#lines.get(socketId);
     if (line === undefined) return;
     if (line.connection.remoteDescription === null) line.early.push(payload);
@@ -147,9 +144,9 @@ export class Call {
     }
   }
 
-  #send(event: string, to: string, payload: unknown): void {
+  #send(event: "offer" | "answer" | "iceCandidate", to: string, payload: unknown): void {
     // Who has left meanwhile is told by the next presence; signals to it are refused.
-    this.socket.request(event, { interviewId: this.interviewId, to, payload }).catch(() => undefined);
+    this.hub.emitWithAck(event, { interviewId: this.interviewId, to, payload }).catch(() => undefined);
   }
 
   #show(): void {

@@ -1,9 +1,8 @@
 /** Chunks on their way to the hub: in order, each until it is acknowledged, also over a lost connection. */
 
-import { HubError } from "../errors";
+import { HubError, type Interview } from "@convoke/client";
 import { randomId } from "../format";
 import { Store } from "../state/store";
-import type { LiveSocket } from "./socket";
 
 /** Two minutes of sound; when more waits, the oldest is given up. */
 const MOST = 480;
@@ -22,7 +21,7 @@ export class ChunkSender {
   #queue: { audioData: ArrayBuffer; clientMessageId: string }[] = [];
   #running: Promise<void> | null = null;
 
-  constructor(private readonly socket: Pick<LiveSocket, "request">, private readonly pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))) {}
+  constructor(private readonly hub: Pick<Interview, "emitWithAck">, private readonly pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))) {}
 
   push(audioData: ArrayBuffer): void {
     this.#queue.push({ audioData, clientMessageId: randomId() });
@@ -45,7 +44,7 @@ export class ChunkSender {
   async #run(): Promise<void> {
     for (let chunk = this.#queue[0]; chunk !== undefined; chunk = this.#queue[0]) {
       try {
-        await this.socket.request("audio-chunk", chunk);
+        await this.hub.emitWithAck("audio-chunk", chunk);
       } catch (thrown) {
         if (!(thrown instanceof HubError) || !FINAL.has(thrown.code)) {
           await this.pause(AGAIN_MS);

@@ -1,6 +1,6 @@
 /** The microphone as chunks of 250 ms. */
 
-import { HubError } from "../errors";
+import { HubError } from "@convoke/client";
 import { Store } from "../state/store";
 import { loudness, Resampler, SAMPLE_RATE, toPcm } from "./pcm";
 import workletUrl from "./pcm-worklet.js?url";

@@ -1,4 +1,6 @@
-/** The words of the namespace `/interview` as TypeScript types. Times are ISO 8601. */
+/** The words of live interviews that this page shows: types of the client, by the names that they have here. Times are ISO 8601. */
+
+import type { InterviewsHears, ObservationStarted as Observation } from "@convoke/client";
 
 /** What opens an interview of the demo, for both sides. */
 export interface DemoInterview {
@@ -7,80 +9,24 @@ export interface DemoInterview {
   recruiterToken: string;
 }
 
-export interface InterviewReady {
-  sessionId: string;
-  template: { id: string; title: string; totalDuration: number };
-  /** Minutes. */
-  estimatedDuration: number;
-  status: string;
-}
+export type InterviewReady = InterviewsHears["interview-ready"];
+export type Question = InterviewsHears["question"];
+export type Transcription = InterviewsHears["transcription"];
+export type Progress = InterviewsHears["progress-update"]["progress"];
+export type Severity = InterviewsHears["proctor-alert"]["severity"];
+export type Summary = InterviewsHears["interview-completed"]["summary"];
+/** Somebody in the call. */
+export type Peer = InterviewsHears["presence:update"][number];
 
-export interface Question {
-  questionId: string;
-  text: string;
-  /** Empty: there is no sound. */
-  audioUrl: string;
-  type: string;
-  order: number;
-}
-
-export interface Transcription {
-  text: string;
-  isFinal: boolean;
-  confidence: number;
-}
-
-export interface Progress {
-  currentAssessment: number;
-  totalAssessments: number;
-  currentQuestion: number;
-  totalQuestions: number;
-}
-
-export type Severity = "low" | "medium" | "high" | "critical";
-
-export interface Summary {
-  overallScore: number | null;
-  recommendation: "strong_hire" | "hire" | "no_hire" | null;
-  strengths: string[];
-  weaknesses: string[];
-}
-
-/** What recruiters are told, by the name of the event. */
-export interface RecruiterEvents {
-  "candidate-joined": { candidateName: string; timestamp: string };
-  "interview-started": { timestamp: string; firstQuestion: string };
-  "live-transcript": { text: string; isFinal: boolean; timestamp: string };
-  "progress-update": { progress: Progress; score: number | null; evaluation: string | null; timestamp: string };
-  "question-asked": { questionId: string; text: string; timestamp: string };
-  "proctor-alert": { type: string; message: string; severity: Severity; timestamp: string };
-  "trust-score-update": { trustScore: number; timestamp: string };
-  "interview-interrupted": { reason: string; timestamp: string };
-  "interview-completed": { summary: Summary; timestamp: string };
-  "stt-unavailable": { reason: string; timestamp: string };
-  "stt-available": { timestamp: string };
-  "storage-unavailable": { reason: string; timestamp: string };
-}
-export type RecruiterEventName = keyof RecruiterEvents;
-export const RECRUITER_EVENTS: readonly RecruiterEventName[] = [
+/** The events that change what a recruiter sees. */
+export const RECRUITER_EVENTS = [
   "candidate-joined", "interview-started", "live-transcript", "progress-update", "question-asked", "proctor-alert", "trust-score-update",
   "interview-interrupted", "interview-completed", "stt-unavailable", "stt-available", "storage-unavailable",
-];
+] as const satisfies readonly (keyof InterviewsHears)[];
+export type RecruiterEventName = (typeof RECRUITER_EVENTS)[number];
 
 /** One of them, with its payload. */
-export type RecruiterEvent = { [Name in RecruiterEventName]: { event: Name; data: RecruiterEvents[Name] } }[RecruiterEventName];
+export type RecruiterEvent = { [Name in RecruiterEventName]: { event: Name; data: InterviewsHears[Name] } }[RecruiterEventName];
 
-export interface ObservationStarted {
-  interview: { id: string; candidateName: string; candidateEmail?: string; status: string };
-  session: { id: string; isActive: boolean; progress: Progress | null } | null;
-  isLive: boolean;
-  /** From the start, in order. */
-  events: (RecruiterEvent & { id: string; timestamp: string })[];
-}
-
-/** Somebody in the call. */
-export interface Peer {
-  socketId: string;
-  identity: string;
-  role: string;
-}
+/** The events of the past are the same ones. */
+export type ObservationStarted = Omit<Observation, "events"> & { events: (RecruiterEvent & { id: string; timestamp: string })[] };

@@ -4,7 +4,7 @@ import L from "leaflet";
 import { bearing, compass, distance, formatDistance, formatPoint, type Point } from "../geo/geo";
 import { homeOf } from "../geo/sharing";
 import { ago, roleLabel, span } from "../format";
-import type { Fix, SosState } from "../protocol";
+import type { Fix, SosState } from "../hub/words";
 import { pairOf, staleSince, type Incident } from "../state/incident";
 import { isFinal, statusLabel } from "../state/status";
 import { h, icon, setText } from "../ui/dom";

@@ -1,6 +1,6 @@
 /** The audit trail: each event that a panel sees as one plain sentence. */
 
-import type { HubEvent, Status } from "../protocol";
+import type { HubEvent, Status } from "../hub/words";
 import { isFinal, statusLabel } from "./status";
 
 export type AuditKind = "status" | "ack" | "people" | "message" | "end" | "alert" | "link";
@@ -37,18 +37,18 @@ export function auditOf(event: HubEvent, before: Before, at: number): AuditEntry
     case "sos:init":
       return {
         key: `init ${event.data.userId} ${event.data.timestamp}`, at: event.data.timestamp, kind: "people",
-        actor: event.data.userId, text: `joined as ${event.data.role}`,
+        actor: event.data.userId ?? "", text: `joined as ${event.data.role}`,
       };
     case "sos:status:broadcast": {
       const { status, oldStatus, updatedBy, responderId, responderStatus, note, timestamp } = event.data;
       const moved = responderId && responderStatus && (status === oldStatus || responderStatus !== status);
       const whose = responderId && responderId !== updatedBy ? ` for ${responderId}` : "";
-      const text = moved && responderStatus !== undefined
+      const text = moved && responderStatus != null
         ? `is “${statusLabel(responderStatus)}”${whose}`
         : `${statusLabel(oldStatus)} → ${statusLabel(status)}`;
       return {
         key: `status ${updatedBy} ${status} ${responderStatus ?? ""} ${timestamp}`, at: timestamp,
-        kind: isFinal(status) ? "end" : "status", actor: updatedBy, text, ...(note ? { note } : {}),
+        kind: isFinal(status) ? "end" : "status", actor: updatedBy ?? "", text, ...(note ? { note } : {}),
       };
     }
     case "sos:close": {
@@ -60,7 +60,7 @@ export function auditOf(event: HubEvent, before: Before, at: number): AuditEntry
     }
     case "sos:acknowledged":
       return {
-        key: `ack ${event.data.userId}`, at: event.data.timestamp, kind: "ack", actor: event.data.userId,
+        key: `ack ${event.data.userId}`, at: event.data.timestamp, kind: "ack", actor: event.data.userId ?? "",
         text: `has seen the call (${event.data.role})`,
       };
     case "sos:unacknowledged":
@@ -69,7 +69,7 @@ export function auditOf(event: HubEvent, before: Before, at: number): AuditEntry
       return { key: "close", at: event.data.timestamp ?? at, kind: "end", actor: "system", text: "ended the incident: expired" };
     case "message:broadcast":
       return {
-        key: `message ${event.data.messageId}`, at: event.data.timestamp, kind: "message", actor: event.data.userId,
+        key: `message ${event.data.messageId}`, at: event.data.timestamp, kind: "message", actor: event.data.userId ?? "",
         text: "wrote a message",
       };
     case "presence:update": {

@@ -3,7 +3,7 @@
  * It knows nothing of sockets, clocks or the page; the time of arrival comes with each action.
  */
 
-import type { Fix, HubEvent, Member, Message, PresenceUpdate, Responder, SosState, Status } from "../protocol";
+import type { Fix, HubEvent, Member, Message, PresenceUpdate, Responder, SosState, Status } from "../hub/words";
 import type { Point } from "../geo/geo";
 import { distance } from "../geo/geo";
 import { auditOf, type AuditEntry } from "./audit";
@@ -134,10 +134,10 @@ function withSos(incident: Incident, change: (sos: SosState) => SosState): Incid
 }
 
 /** The list after an update, which brings all of it or its changes. */
-export function membersAfter(members: Member[], { members: all, joined = [], left = [] }: PresenceUpdate): Member[] {
+export function membersAfter(members: Member[], { members: all, joined, left }: PresenceUpdate): Member[] {
   if (all) return all;
-  const gone = new Set([...left, ...joined.map((member) => member.userId)]);
-  return [...members.filter((member) => !gone.has(member.userId)), ...joined];
+  const gone = new Set([...(left ?? []), ...(joined ?? []).map((member) => member.userId)]);
+  return [...members.filter((member) => !gone.has(member.userId)), ...(joined ?? [])];
 }
 
 function withResponder(responders: Responder[], userId: string, status: Status, timestamp: number): Responder[] {

@@ -1,6 +1,6 @@
 /** The chat as a list: the hub's messages in its order, then what is still on its way. */
 
-import type { Message } from "../protocol";
+import type { Message } from "../hub/words";
 
 export type Delivery = "sending" | "sent" | "failed";
 

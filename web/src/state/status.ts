@@ -1,6 +1,6 @@
 /** The status table: what may follow what, for whom, and how we say it. */
 
-import type { PanelRole, SosState, Status } from "../protocol";
+import type { PanelRole, SosState, Status } from "../hub/words";
 
 /** The way of an incident from call to end, in order. */
 export const JOURNEY: readonly Status[] = [

@@ -1,6 +1,6 @@
 /** The dispatcher's list of active incidents, as a pure reducer. */
 
-import type { HubEvent, SosState } from "../protocol";
+import type { HubEvent, SosState } from "../hub/words";
 import { emptyIncident, reduce, type Incident } from "./incident";
 import { isFinal } from "./status";
 

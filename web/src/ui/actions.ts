@@ -1,7 +1,7 @@
 /** The large buttons of a panel: what this role can do next, and how an incident is ended. */
 
 import type { Session } from "../hub/session";
-import { SOS_ID, type Status } from "../protocol";
+import { SOS_ID, type Status } from "../hub/words";
 import type { Incident } from "../state/incident";
 import { isFinal, legalStatuses, mayAcknowledge, mayClose, nextStep, statusLabel } from "../state/status";
 import { h, icon, setText } from "./dom";

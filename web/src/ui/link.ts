@@ -26,8 +26,8 @@ export class LinkView {
 
   #press(): void {
     const { phase } = this.#connection.link.value;
-    if (phase.name === "connected" || phase.name === "connecting") this.#connection.hold();
-    else void this.#connection.open();
+    if (phase.name === "connected" || phase.name === "connecting") this.#connection.hub.suspend();
+    else this.#connection.hub.connect();
   }
 
   #show(link: Link): void {
@@ -38,8 +38,8 @@ export class LinkView {
     setText(this.#detail, detail);
     this.#detail.title = detail;
     const on = phase.name === "connected" || phase.name === "connecting";
-    const label = on ? "Go offline" : phase.name === "held" ? "Go online" : "Connect now";
-    this.#button.disabled = phase.name === "idle";
+    const label = on ? "Go offline" : phase.name === "suspended" ? "Go online" : "Connect now";
+    this.#button.disabled = phase.name === "idle" || phase.name === "closed";
     if (this.#button.getAttribute("aria-label") !== label) {
       this.#button.setAttribute("aria-label", label);
       this.#button.title = on ? "Go offline, as in a tunnel" : label;
@@ -56,6 +56,7 @@ export class LinkView {
 function describe({ phase, transport, rttMs }: Link): [state: string, words: string, detail: string] {
   switch (phase.name) {
     case "idle":
+    case "closed":
       return ["idle", "Not connected", ""];
     case "connecting":
       return ["busy", phase.attempt > 1 ? "Reconnecting…" : "Connecting…", phase.attempt > 1 ? `attempt ${phase.attempt}` : ""];
@@ -65,7 +66,7 @@ function describe({ phase, transport, rttMs }: Link): [state: string, words: str
       const seconds = Math.max(0, Math.ceil((phase.retryAt - Date.now()) / 1000));
       return ["off", `Reconnecting in ${seconds} s`, explain(phase.failure)];
     }
-    case "held":
+    case "suspended":
       return ["off", "Offline", "positions and messages wait"];
     case "refused":
       return ["bad", "Refused", `${explain(phase.failure)} (${phase.failure.code})`];

@@ -5,7 +5,7 @@ import { ago, count, roleLabel } from "../format";
 import { formatDistance, distance } from "../geo/geo";
 import { membersInOrder, pairOf, staleSince, type Incident } from "../state/incident";
 import { statusLabel } from "../state/status";
-import type { Member } from "../protocol";
+import type { Member } from "../hub/words";
 import { h, keyed, setText } from "./dom";
 
 export class PeopleView {

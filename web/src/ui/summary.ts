@@ -2,7 +2,7 @@
 
 import type { Session } from "../hub/session";
 import { ago, span } from "../format";
-import type { SosState, Status } from "../protocol";
+import type { SosState, Status } from "../hub/words";
 import type { Incident } from "../state/incident";
 import { isFinal, JOURNEY, legalStatuses, ownStatus, statusLabel } from "../state/status";
 import { announce, h, setText } from "./dom";

@@ -1,7 +1,6 @@
 /** Failures in words, with their code, for as long as it takes to read them. */
 
-import { explain } from "../errors";
-import type { HubFailure } from "../protocol";
+import { explain, type HubFailure } from "../errors";
 import { h, icon } from "./dom";
 
 const SHOWN_MS = 8000;

@@ -60,9 +60,9 @@ export interface RestFailure {
 
 /** Requests that change nothing, or nothing more when they are repeated. */
 const SAFE_TO_REPEAT: ReadonlySet<string> = new Set(["GET", "HEAD", "PUT", "DELETE"]);
+/** Of answers without a code. */
 const CODES: Readonly<Record<number, string>> = {
-  400: "INVALID_PAYLOAD", 401: "UNAUTHORIZED", 403: "FORBIDDEN", 404: "NOT_FOUND", 429: "RATE_LIMITED", 500: "INTERNAL", 501: "NOT_CONFIGURED",
-  502: "UNAVAILABLE", 503: "UNAVAILABLE", 504: "UNAVAILABLE",
+  401: "UNAUTHORIZED", 429: "RATE_LIMITED", 500: "INTERNAL", 501: "NOT_CONFIGURED", 502: "UNAVAILABLE", 503: "UNAVAILABLE", 504: "UNAVAILABLE",
 };
 const FIRST_PAUSE_MS = 500;
 const MAX_PAUSE_MS = 5000;

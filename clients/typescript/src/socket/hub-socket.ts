@@ -192,7 +192,7 @@ export class HubSocket<Hears extends object, Says extends object> {
     return this.#writer.write(event, payload as object, options) as Promise<Ack<Says, Name>>;
   }
 
-  /** Gets a new token and gives it to the hub in place. New rights count at once. */
+  /** Gets a new token, and gives it to the hub in place: new rights count at once. Without a connection the next one has it. */
   refresh(): Promise<void> {
     this.#refreshing ??= this.#refresh().finally(() => {
       this.#refreshing = undefined;
@@ -251,6 +251,7 @@ export class HubSocket<Hears extends object, Says extends object> {
 
   async #refresh(): Promise<void> {
     const token = await this.#tokens.renew();
+    if (!this.connected) return;
     const event: keyof CommonSays = "auth:refresh";
     await this.#ask(event, { token }, {});
   }

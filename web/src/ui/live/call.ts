@@ -1,8 +1,7 @@
 /** The two-sided call: one's own picture, the other's, and the way in and out. */
 
-import { toFailure } from "../../errors";
+import { toFailure, type HubFailure } from "../../errors";
 import type { Call, CallView as View } from "../../live/call";
-import type { HubFailure } from "../../protocol";
 import { busy } from "../actions";
 import { h, icon, keyed, setText } from "../dom";
 

@@ -1,11 +1,11 @@
 /** Live interviews on the screen: a candidate's side and a recruiter's, both of one interview or one of them alone. */
 
+import type { LinkState } from "@convoke/client";
 import { toFailure } from "../../errors";
 import { planInterview } from "../../live/api";
 import { Call } from "../../live/call";
 import { Candidate } from "../../live/candidate";
 import { Recruiter } from "../../live/recruiter";
-import type { LinkState } from "../../live/socket";
 import type { DemoInterview } from "../../live/protocol";
 import { busy } from "../actions";
 import { h, icon, setText } from "../dom";
@@ -23,7 +23,9 @@ export interface LivePageOptions {
 }
 
 const KEY = "convoke-live-interview";
-const LINKS: Record<LinkState["name"], string> = { connecting: "Connecting…", connected: "Connected", lost: "Reconnecting…", refused: "Refused" };
+const LINKS: Record<LinkState["name"], string> = {
+  idle: "", connecting: "Connecting…", connected: "Connected", waiting: "Reconnecting…", suspended: "Offline", refused: "Refused", closed: "Closed",
+};
 
 export class LivePage {
   readonly element = h("main", { class: "live", "data-role": "live", "data-testid": "live" });
@@ -83,18 +85,16 @@ export class LivePage {
   }
 
   #candidate(interviewId: string, token: string): HTMLElement {
-    let call: Call | null = null;
-    const candidate = new Candidate(interviewId, token, this.#transports, () => void call?.again().catch(() => undefined));
-    call = new Call(candidate.socket, interviewId, "candidate");
+    const candidate = new Candidate(interviewId, token, this.#transports);
+    const call = new Call(candidate.hub, interviewId, "candidate");
     const view = new CandidateView(candidate);
     this.#ticking.push(() => view.tick());
     return this.#card("candidate", "Candidate", interviewId, token, candidate, call, view.element);
   }
 
   #recruiter(interviewId: string, token: string): HTMLElement {
-    let call: Call | null = null;
-    const recruiter = new Recruiter(interviewId, token, this.#transports, () => void call?.again().catch(() => undefined));
-    call = new Call(recruiter.socket, interviewId, "interviewer");
+    const recruiter = new Recruiter(interviewId, token, this.#transports);
+    const call = new Call(recruiter.hub, interviewId, "interviewer");
     return this.#card("recruiter", "Recruiter", interviewId, token, recruiter, call, new RecruiterView(recruiter).element);
   }
 
@@ -104,10 +104,12 @@ export class LivePage {
       h("header", { class: "panel-head" }, h("span", { class: "badge-role" }, icon(side === "candidate" ? "person" : "radar")), h("div", { class: "panel-title" }, h("h2", { text: title }), link),
         h("a", { class: "icon-button live-own-tab", href: ownAddress(interviewId, side, token), target: "_blank", rel: "noopener", "aria-label": `${title}'s side in a tab of its own`, title: "In a tab of its own", "data-testid": `link-${side}` }, icon("open"))),
       new CallView(call, (failure) => session.fail(failure)).element, body);
-    session.socket.link.subscribe((state) => {
+    const show = (state: LinkState): void => {
       setText(link, LINKS[state.name] + (state.name === "connected" && state.recovered ? ", nothing was missed" : ""));
       link.dataset["state"] = state.name;
-    });
+    };
+    show(session.hub.state);
+    session.hub.onState(show);
     session.failure.subscribe((last) => { if (last) this.#toasts.show(last.failure); });
     return card;
   }

@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
-# Drives the demo page in Chromium against three nodes behind a balancer, as visitors would.
+# Drives the demo page in Chromium against three nodes behind a balancer, as visitors would, and the TypeScript client as its users would.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/convoke-e2e.XXXXXX")
+# The story of the client signs tokens that end soon.
+JWT_SECRET=$(head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n')
+export JWT_SECRET
 # One place and two interviews: so that two users soon meet both limits.
 MAX_CONCURRENT_INTERVIEWS=1 BETA_INTERVIEWS_PER_USER=2 PORT=${PORT:-3300} READY_FILE=$work/ready scripts/run.sh >"$work/run.log" 2>&1 &
 run=$!
@@ -24,6 +27,7 @@ done
 }
 { read -r DEMO_URL && read -r NODES && read -r LIVEKIT && read -r NODE_URLS && read -r VENDORS; } <"$work/ready"
 export DEMO_URL NODES NODE_URLS VENDORS
+node web/e2e/client.mjs
 node web/e2e/demo.mjs
 node web/e2e/call.mjs
 node web/e2e/live.mjs

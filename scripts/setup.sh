@@ -110,6 +110,7 @@ fi
 
 if [ "$goal" = test ]; then
     once tests/clients package-lock.json tests/clients/node_modules npm_ci
+    once clients/typescript package-lock.json clients/typescript/node_modules npm_ci
 
     root=$PWD
     python_clients() {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every test: the page's own, the crate's with real servers and official clients, and the page in a browser.
+# Every test: those of the TypeScript client and of the page, the crate's with real servers and official clients, and page and client in a browser.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/sbin:/sbin
@@ -9,6 +9,9 @@ cores=$(nproc)
 export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((cores > 4 ? cores : 4))}
 
 step() { printf '\n\033[1m%s\033[0m\n' "$*" >&2; }
+
+step "The TypeScript client"
+(cd clients/typescript && npm test --silent)
 
 if [ -f web/package.json ]; then
     step "The demo page"
@@ -21,6 +24,6 @@ cargo test --locked --lib --bins --tests --examples
 cargo test --locked --doc
 
 if [ -f web/e2e/demo.mjs ]; then
-    step "The demo page in a browser"
+    step "The demo page and the TypeScript client in a browser"
     scripts/e2e.sh
 fi

@@ -22,6 +22,18 @@ fn functions(folder: &Path, found: &mut HashSet<String>) {
     }
 }
 
+/// Facts of the tests in JavaScript: the first argument of each `it` and `fact`.
+fn facts(folder: &Path, found: &mut HashSet<String>) {
+    for entry in fs::read_dir(folder).expect("a folder of tests").flatten() {
+        let path = entry.path();
+        if path.extension().is_some_and(|extension| extension == "ts" || extension == "mjs") {
+            let text = fs::read_to_string(&path).expect("a file of tests");
+            let names = ["it(\"", "fact(\""].into_iter().flat_map(|call| text.split(call).skip(1));
+            found.extend(names.filter_map(|rest| rest.split('"').next()).map(str::to_owned));
+        }
+    }
+}
+
 /// The rows of a document's tables whose heading does not begin with `heading`.
 fn rows<'a>(text: &'a str, heading: &str) -> Vec<&'a str> {
     text.lines().filter(|line| line.starts_with("| ") && !line.starts_with(&format!("| {heading} |"))).collect()
@@ -31,6 +43,7 @@ fn rows<'a>(text: &'a str, heading: &str) -> Vec<&'a str> {
 fn are_shown_by_tests(rows: &[&str]) {
     let mut tests = HashSet::new();
     ["tests", "src"].iter().for_each(|folder| functions(&root().join(folder), &mut tests));
+    ["clients/typescript/test", "web/e2e"].iter().for_each(|folder| facts(&root().join(folder), &mut tests));
     for row in rows {
         let cell = row.trim_end_matches([' ', '|']).rsplit('|').next().unwrap_or_default();
         let named: Vec<&str> = cell.split('`').skip(1).step_by(2).collect();

@@ -143,7 +143,7 @@ describe("positions", () => {
     expect(sent).toHaveLength(2);
   });
 
-  it("one of which spoils its batch are told apart from it", async () => {
+  it("beside one that spoils its batch are told apart from it", async () => {
     const poison = NOW + 37_000;
     const { door, sent, offline, online } = hub((points) => (points.some(({ timestamp }) => timestamp === poison) ? "INVALID_PAYLOAD" : {}));
     offline();
@@ -156,7 +156,7 @@ describe("positions", () => {
     expect(sent.length).toBeLessThan(30);
   });
 
-  it("one of which is never answered are not held up for ever", async () => {
+  it("behind one that is never answered are not held up for ever", async () => {
     const poison = NOW + 1000;
     const { door, sent, offline, online } = hub((points) => (points.some(({ timestamp }) => timestamp === poison) ? "NO_ANSWER" : {}));
     offline();

@@ -7,7 +7,7 @@ import type { ObservationStarted, Question, RecruiterEvent } from "../src/live/p
 import { heard, observed, WATCHING } from "../src/live/recruiter-state";
 
 const timestamp = "2026-01-02T03:00:00.000Z";
-const ready = { sessionId: "s", template: { id: "t", title: "Backend", totalDuration: 39 }, estimatedDuration: 39, status: "ONGOING" };
+const ready = { sessionId: "s", template: { id: "t", title: "Backend", totalDuration: 39 }, estimatedDuration: 39, status: "ONGOING" as const };
 const question = (order: number): Question => ({ questionId: `q${order}`, text: `Question ${order}?`, audioUrl: "", type: "BEHAVIORAL", order });
 const after = (...happened: CandidateHappened[]): CandidateState => happened.reduce(next, JOINING);
 const said = (text: string, isFinal: boolean): CandidateHappened => ({ type: "transcription", transcription: { text, isFinal, confidence: 0.9 } });

@@ -5,22 +5,23 @@
 
 import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import openapiTS, { astToString } from "openapi-typescript";
+import openapiTS, { astToString, stringToAST } from "openapi-typescript";
 
 /** What the channels are called here, by the name of their namespace. Others (an operator's) have no types. */
 const CHANNELS = { "/": "Incidents", "/interview": "Interviews" };
+const BYTES = stringToAST("type Bytes = ArrayBuffer | ArrayBufferView | Blob;")[0].type;
 const HEAD = (document) => `/**
  * Made from ${document} of a hub by scripts/generate.mjs. Not to be edited.
  */
 
 `;
-/** Types say nothing about a length or a pattern, and the documents' own version is not theirs. */
 const folder = fileURLToPath(new URL("../src/generated/", import.meta.url));
 
 /** The types of a document. Schemas with default values are not taken for required ones: clients may leave them out. */
 async function types(document) {
-  const ast = await openapiTS(document, { defaultNonNullable: false, alphabetize: true });
-  return astToString(ast);
+  // Bytes go beside the JSON, as they are.
+  const transform = (schema) => (schema["x-binary"] === true ? BYTES : undefined);
+  return astToString(await openapiTS(document, { defaultNonNullable: false, alphabetize: true, transform }));
 }
 
 /** Follows references within the document. */

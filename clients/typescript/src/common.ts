@@ -1,5 +1,5 @@
 /** What every entry of the package exports. */
-export { HubError, isRepeatable, type ClientCode, type Code, type CommonCode, type IncidentCode, type InterviewCode } from "./errors.js";
+export { HubError, isRepeatable, type ClientCode, type Code } from "./errors.js";
 export { HubSocket, type AskOptions, type ConnectOptions } from "./socket/hub-socket.js";
 export type { LinkState } from "./socket/link.js";
 export type { Ack, Heard, Payload, WriteName } from "./socket/words.js";

@@ -1,5 +1,7 @@
 /** What can go wrong, as one type: the hub's own code, or one of the client's own. */
 
+import type { IncidentsCode, InterviewsCode } from "./generated/events.js";
+
 /** Codes of this client. The hub sends none of them. */
 export type ClientCode =
   /** The hub cannot be reached, or the connection was lost before an answer came. */
@@ -13,22 +15,8 @@ export type ClientCode =
   /** `getToken` failed. */
   | "NO_TOKEN";
 
-/** Codes that every surface of the hub uses. */
-export type CommonCode =
-  | "UNKNOWN_EVENT" | "INVALID_PAYLOAD" | "MISSING_TOKEN" | "INVALID_TOKEN" | "TOKEN_EXPIRED" | "FORBIDDEN" | "RATE_LIMITED"
-  | "UNAVAILABLE" | "UNCONFIRMED" | "INTERNAL" | "NOT_CONFIGURED";
-
-/** Further codes of incidents. */
-export type IncidentCode =
-  | "INVALID_SOS_ID" | "SOS_NOT_FOUND" | "SOS_CLOSED" | "INVALID_STATUS" | "INVALID_TRANSITION" | "INVALID_LOCATION" | "INVALID_MESSAGE";
-
-/** Further codes of interviews. */
-export type InterviewCode =
-  | "INTERVIEW_NOT_FOUND" | "INTERVIEW_UNAVAILABLE" | "NO_ACTIVE_SESSION" | "SESSION_NOT_FOUND" | "NOT_IN_ROOM" | "INVALID_AUDIO"
-  | "VERSION_CONFLICT" | "SUPERSEDED" | "INVITE_EXPIRED" | "INVITE_REVOKED" | "INVITE_USED";
-
-/** A code: one of those above, or one that a newer hub knows. */
-export type Code = ClientCode | CommonCode | IncidentCode | InterviewCode | (string & {});
+/** A code: one of this client, one of the hub's documents, or one that a newer hub knows. */
+export type Code = ClientCode | IncidentsCode | InterviewsCode | (string & {});
 
 /** After these the same write, repeated with the same `clientMessageId`, may succeed. */
 const REPEATABLE: ReadonlySet<string> = new Set<Code>(["NETWORK", "NO_ANSWER", "UNAVAILABLE", "UNCONFIRMED", "RATE_LIMITED"]);

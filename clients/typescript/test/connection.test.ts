@@ -292,7 +292,7 @@ describe("an event with an acknowledgement", () => {
     await tick();
     socket.lastOf("message:history").answer({ ok: true, messages: [], nextBefore: null });
     expect(await good).toEqual({ ok: true, messages: [], nextBefore: null });
-    const bad = hub.emitWithAck("sos:status:update", { sosId: "s", status: "nowhere" }).catch((error: HubError) => error);
+    const bad = hub.emitWithAck("sos:status:update", { sosId: "s", status: "fake" }).catch((error: HubError) => error);
     await tick();
     socket.lastOf("sos:status:update").answer({ ok: false, code: "INVALID_STATUS", message: "no such status", sosId: "s" });
     expect(await bad).toMatchObject({ name: "HubError", code: "INVALID_STATUS", message: "no such status", event: "sos:status:update", details: { sosId: "s" }, repeatable: false });

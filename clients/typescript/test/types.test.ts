@@ -2,7 +2,7 @@
 
 import { describe, expectTypeOf, it } from "vitest";
 import { connectIncidents, connectInterview, type HubError, type Incidents, type Interview, type SosState } from "../src/index.js";
-import { connectRest, interviewApi, realtimeSessions, type Call, type InterviewApi, type RealtimeSessions } from "../src/rest/index.js";
+import { connectRest, interviewApi, isRefusal, isStartRefusal, realtimeSessions, type Call, type InterviewApi, type RealtimeSessions } from "../src/rest/index.js";
 
 /** Never called: what stands in it is only read by `tsc`. */
 type Unrun = (hub: Incidents, interview: Interview, call: Call, api: InterviewApi, realtime: RealtimeSessions) => unknown;
@@ -45,8 +45,12 @@ describe("types", () => {
       (hub) => hub.emitWithAck("message:send"),
       // @ts-expect-error it is a number
       (hub) => hub.emitWithAck("location:update", { latitude: "14.6", longitude: 121 }),
-      // @ts-expect-error a page of history is read, not written
-      (hub) => hub.write("message:history", { sosId: "s" }),
+      // @ts-expect-error watching is asked for, not written
+      (hub) => hub.write("sos:watch", {}),
+      // @ts-expect-error there is no such status
+      (hub) => hub.write("sos:status:update", { sosId: "s", status: "nowhere" }),
+      // Bytes may go as they are.
+      (_, interview) => interview.write("audio-chunk", { audioData: new Uint8Array(2) }),
       // @ts-expect-error the hub sends it
       (hub) => hub.emit("sos:state", {}),
       async (hub) => expectTypeOf(await hub.follow("s")).toEqualTypeOf<SosState>(),
@@ -74,6 +78,19 @@ describe("types", () => {
         (await realtime.get("sess_1")).client_secret;
       },
     ];
+    void unrun;
+  });
+
+  it("of refusals are those of their routes", () => {
+    const unrun = (error: unknown): unknown => {
+      if (isStartRefusal(error)) {
+        // @ts-expect-error a start is not refused so
+        if (error.code === "INVITE_USED") return;
+        if (error.code === "ACTIVE_SESSION_EXISTS" && "existingSessionId" in error.body) expectTypeOf(error.body.existingSessionId).toEqualTypeOf<string | undefined>();
+      }
+      if (isRefusal(error, "post", "/v1/realtime/sessions")) expectTypeOf<"rate_limited">().toExtend<typeof error.code>();
+      return undefined;
+    };
     void unrun;
   });
 

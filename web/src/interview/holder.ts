@@ -131,7 +131,7 @@ export class HolderSession {
     this.#askedAt = this.clock();
     const eligibility = await this.api.eligibility();
     this.#happened({ type: "judged", eligibility });
-    if (eligibility.existingSessionId === undefined) return;
+    if (eligibility.existingSessionId == null) return;
     await this.#read(eligibility.existingSessionId);
     if (this.phase === "active") await this.#rejoin();
   }

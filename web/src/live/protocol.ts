@@ -15,8 +15,8 @@ export type Transcription = InterviewsHears["transcription"];
 export type Progress = InterviewsHears["progress-update"]["progress"];
 export type Severity = InterviewsHears["proctor-alert"]["severity"];
 export type Summary = InterviewsHears["interview-completed"]["summary"];
-/** Somebody in the call. */
-export type Peer = InterviewsHears["presence:update"][number];
+/** Somebody in the call. An empty role: it has sent a signal before the hub has said who it is. */
+export type Peer = Omit<InterviewsHears["presence:update"][number], "role"> & { role: string };
 
 /** The events that change what a recruiter sees. */
 export const RECRUITER_EVENTS = [

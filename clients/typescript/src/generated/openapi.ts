@@ -1,20 +1,4285 @@
-/* eslint-disable */
-type Row = { id: string; user_id: string; status: "active" | "completed" | "ended_early" | "timeout"; start_time: string; server_end_time: string; end_time: string | null; end_reason: "natural" | "user_ended" | "timeout" | "error" | null; livekit_room_name: string; score_overall: number | null; summary: string | null; created_at: string; updated_at: string };
-type Pass = { token: string; roomName: string; wsUrl: string };
-type Session = { id: string; object: "realtime.session"; room_id: string; created_at: number; status: string };
-type Ok<S extends number, B> = { [K in S]: { content: { "application/json": B } } };
-type Id = { path: { id: string }; query?: never; header?: never; cookie?: never };
-type None = { path?: never; query?: never; header?: never; cookie?: never };
-export interface components { schemas: Record<string, never> }
+/**
+ * Made from /openapi.json of a hub by scripts/generate.mjs. Not to be edited.
+ */
+
 export interface paths {
-  "/api/interviews/start": { parameters: None; get?: never; post: { parameters: None; requestBody?: never; responses: Ok<201, { success: boolean; session: { id: string; room_name: string; status: Row["status"]; start_time: string; server_end_time: string }; livekit: Pass }> } };
-  "/api/interviews/{id}/status": { parameters: None; get: { parameters: Id; requestBody?: never; responses: Ok<200, Row> } };
-  "/api/interviews/{id}/end": { parameters: None; post: { parameters: Id; requestBody?: never; responses: Ok<200, { success: boolean; message: string }> } };
-  "/api/interviews/eligibility": { parameters: None; get: { parameters: None; requestBody?: never; responses: Ok<200, { canStart: boolean; reason: string; message?: string; existingSessionId?: string }> } };
-  "/api/livekit/token": { parameters: None; post: { parameters: None; requestBody: { content: { "application/json": { roomName: string; sessionId: string } } }; responses: Ok<200, Pass> } };
-  "/api/interviews/join-token": { parameters: None; post: { parameters: None; requestBody: { content: { "application/json": { interviewId: string; participantId?: string; role: string; displayName?: string } } }; responses: Ok<201, Pass> } };
-  "/api/interviews/{id}/invites": { parameters: None; post: { parameters: Id; requestBody?: { content: { "application/json": { email?: string; expiresIn?: number } } }; responses: Ok<201, { inviteId: string; inviteToken: string; expiresAt: string }> } };
-  "/api/interviews/{id}/invites/{inviteId}": { parameters: None; delete: { parameters: { path: { id: string; inviteId: string }; query?: never }; requestBody?: never; responses: { 204: { content?: never } } } };
-  "/v1/realtime/sessions": { parameters: None; post: { parameters: None; requestBody?: never; responses: Ok<201, Session & { client_secret: { value: string; expires_at: number } }> }; get: { parameters: { query?: { limit?: number; after?: string }; path?: never }; requestBody?: never; responses: Ok<200, { object: "list"; data: Session[]; first_id: string | null; last_id: string | null; has_more: boolean }> } };
-  "/v1/realtime/sessions/{id}": { parameters: None; get: { parameters: Id; requestBody?: never; responses: Ok<200, Session> }; delete: { parameters: Id; requestBody?: never; responses: Ok<200, { id: string; object: string; deleted: boolean }> } };
+    "/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What this service is */
+        get: operations["getServiceInfo"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether the process is alive */
+        get: operations["getApiHealth"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/interviews/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a session
+         * @description A session whose time has run out is ended first. Another user's session is not found.
+         */
+        get: operations["getInterviewSession"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/interviews/{id}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End a session early
+         * @description The body is ignored.
+         */
+        post: operations["endInterviewSession"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/interviews/{id}/invites": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Invite someone to an interview
+         * @description The token is told this once; only its hash is kept.
+         */
+        post: operations["createInvite"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/interviews/{id}/invites/{invite}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Take an invite back
+         * @description Once more changes nothing. Tokens that the invite has opened already go on to their end.
+         */
+        delete: operations["revokeInvite"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/interviews/{id}/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a session (the same as without `/status`)
+         * @description A session whose time has run out is ended first. Another user's session is not found.
+         */
+        get: operations["getInterviewSessionStatus"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/interviews/eligibility": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Ask whether the user may start a session now */
+        get: operations["getInterviewEligibility"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/interviews/join-token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Get a token for the call of an interview
+         * @description A candidate shows the interview's `joinToken` or an invite, a recruiter a JWT, a service `X-Internal-Token`, which decides where it is there. Without any it is open only with `INTERVIEW_OPEN_SIGNALLING`.
+         */
+        post: operations["createJoinToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/interviews/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start an interview session
+         * @description Makes the session and its LiveKit room, and sends the agent there. The body and its content type are ignored. A user whose other start is under way gets `ACTIVE_SESSION_EXISTS` without `existingSessionId` and with `Retry-After`.
+         */
+        post: operations["startInterviewSession"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/livekit/token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Get another token for the room of a session
+         * @description For a client that comes back.
+         */
+        post: operations["createInterviewSessionToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether the process is alive */
+        get: operations["getHealth"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/healthz": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether the process is alive */
+        get: operations["getHealthz"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/internal/interview-sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Write the score and the summary of a session */
+        patch: operations["scoreInterviewSession"];
+        trace?: never;
+    };
+    "/internal/interviews": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make an interview */
+        post: operations["createInterview"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/internal/interviews/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read an interview, its session and its answers */
+        get: operations["getInterview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change an interview
+         * @description The status goes forward only. Null removes `scheduledAt` and leaves every other field as it is.
+         */
+        patch: operations["changeInterview"];
+        trace?: never;
+    };
+    "/internal/users/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Make or change a user
+         * @description The count of the user's interviews stays as it is.
+         */
+        put: operations["putInterviewSessionUser"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/livekit/webhook": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take what LiveKit tells
+         * @description LiveKit calls it. What it tells once more, late or out of order does no harm.
+         */
+        post: operations["receiveLiveKitWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/livez": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether the process is alive */
+        get: operations["getLivez"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/media/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the audio of an answer or a question
+         * @description `audioUrl` of an answer leads here if audio is kept in a folder (`AUDIO_STORAGE_URL` is `file:…`); an object store has addresses of its own. The address is good for a day. `key` holds slashes, which are not encoded.
+         */
+        get: operations["getMedia"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/openapi.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read this document */
+        get: operations["getOpenApi"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ready": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Whether a balancer should send clients here
+         * @description A node is not ready while it starts, drains, has no lease, or no Redis master answers. What else is away is named; it does not make a node unready.
+         */
+        get: operations["getReady"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/readyz": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Whether a balancer should send clients here
+         * @description A node is not ready while it starts, drains, has no lease, or no Redis master answers. What else is away is named; it does not make a node unready.
+         */
+        get: operations["getReadyz"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/realtime/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the user's sessions, the newest first */
+        get: operations["listRealtimeSessions"];
+        put?: never;
+        /**
+         * Make a session
+         * @description The body and its content type are ignored. `client_secret` is told this once; it is neither stored nor logged.
+         */
+        post: operations["createRealtimeSession"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/realtime/sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a session
+         * @description Another user's session is not found.
+         */
+        get: operations["getRealtimeSession"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a session and its room
+         * @description The body is ignored. Once more is 404.
+         */
+        delete: operations["deleteRealtimeSession"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+}
+export type webhooks = Record<string, never>;
+export interface components {
+    schemas: {
+        /** @description The process is alive. */
+        Alive: {
+            service: string;
+            /** @constant */
+            status: "ok";
+            version: string;
+        };
+        /**
+         * @description What someone is in the call of an interview.
+         * @enum {string}
+         */
+        CallRole: "candidate" | "recruiter" | "interviewer" | "observer" | "admin";
+        /** @description Who is interviewed. */
+        Candidate: {
+            email: string;
+            id: string;
+            name: string;
+        };
+        /** @description What a client joins the room with. It has no `Debug`, so that no log shows it. */
+        ClientSecret: {
+            /**
+             * Format: uint64
+             * @description When it expires, seconds since 1970.
+             */
+            expires_at: number;
+            /** @description A LiveKit token. */
+            value: string;
+        };
+        /** @description A new interview. */
+        CreatedInterview: {
+            /** Format: uuid */
+            id: string;
+            /** @description Told this once. */
+            joinToken: string;
+            status: components["schemas"]["InterviewStatus"];
+        };
+        /** @description A new session. Only this answer holds the secret that opens the room. */
+        CreatedSession: {
+            client_secret: components["schemas"]["ClientSecret"];
+            /** @description `sess_` and 24 of `[0-9a-z]`. */
+            id: string;
+            object: components["schemas"]["SessionObject"];
+            /** @description The name of the LiveKit room. */
+            room_id: string;
+            /** @description The user that the token of the request speaks for. */
+            user_id: string;
+            /** @description Where clients reach LiveKit. */
+            ws_url: string;
+        };
+        /** @enum {string} */
+        DeletedObject: "realtime.session.deleted";
+        /** @description A session that was deleted. */
+        DeletedSession: {
+            /** @description Always true. */
+            deleted: boolean;
+            id: string;
+            object: components["schemas"]["DeletedObject"];
+        };
+        /** @description Whether a user could start a session now. */
+        Eligibility: {
+            canStart: boolean;
+            existingSessionId?: string | null;
+            message?: string | null;
+            /** @description `ELIGIBLE`, or the code with which a start would be refused. */
+            reason: string;
+        };
+        /** @description What ending a session answers. */
+        EndedInterviewSession: {
+            message: string;
+            /** @constant */
+            success: true;
+        };
+        /** @description Questions that belong together. */
+        InterviewAssessment: {
+            questions: components["schemas"]["InterviewQuestion"][];
+            title: string;
+        };
+        /** @description What is to change of an interview. */
+        InterviewChange: {
+            candidate?: components["schemas"]["NewCandidate"] | null;
+            recruiterIds?: string[] | null;
+            /**
+             * Format: date-time
+             * @description Null removes it.
+             */
+            scheduledAt?: string | null;
+            status?: components["schemas"]["InterviewStatus"] | null;
+        };
+        /** @description How often something was noticed that takes trust. */
+        InterviewDeductions: {
+            /** Format: uint32 */
+            faces: number;
+            /** Format: uint32 */
+            fullscreen: number;
+            /** Format: uint32 */
+            suspicious: number;
+            /** Format: uint32 */
+            tabs: number;
+        };
+        /** @description The session of an interview. */
+        InterviewLiveSession: {
+            /** @description Null: Redis was not asked, or does not know it. */
+            candidateConnected: boolean | null;
+            /** Format: date-time */
+            createdAt: string;
+            /**
+             * Format: uint32
+             * @description Over all assessments, from 1; 0 before the first.
+             */
+            currentQuestion: number;
+            deductions: components["schemas"]["InterviewDeductions"];
+            /** Format: date-time */
+            endedAt: string | null;
+            /** Format: uuid */
+            id: string;
+            progress: components["schemas"]["Progress"] | null;
+            /** Format: date-time */
+            startedAt: string | null;
+            state: components["schemas"]["InterviewSessionState"];
+            summary: components["schemas"]["Summary"] | null;
+            /** Format: uint8 */
+            trustScore: number;
+        };
+        /** @description All that is known of an interview, but its token. */
+        InterviewOverview: {
+            candidate: components["schemas"]["Candidate"];
+            /** Format: date-time */
+            createdAt: string;
+            /**
+             * Format: uint32
+             * @description Minutes.
+             */
+            estimatedDuration: number;
+            /** Format: uuid */
+            id: string;
+            organizationId: string;
+            recruiterIds: string[];
+            /** @description The answers, in the order of their questions. */
+            responses: components["schemas"]["InterviewResponse"][];
+            /** Format: date-time */
+            scheduledAt: string | null;
+            /** @description Null: no candidate has joined yet. */
+            session: components["schemas"]["InterviewLiveSession"] | null;
+            status: components["schemas"]["InterviewStatus"];
+            template: components["schemas"]["InterviewTemplate"];
+            /**
+             * Format: uint
+             * @description Over all assessments.
+             */
+            totalQuestions: number;
+            /** Format: date-time */
+            updatedAt: string;
+        };
+        /** @description A question of an interview. */
+        InterviewQuestion: {
+            id: string;
+            /**
+             * Format: uint
+             * @description Over all assessments, from 1, as the candidate will see it.
+             */
+            order: number;
+            text: string;
+            type: string;
+        };
+        /** @description A stored answer. */
+        InterviewResponse: {
+            /** Format: date-time */
+            answeredAt: string;
+            audioUrl: string;
+            evaluation: string | null;
+            /**
+             * Format: uint32
+             * @description Over all assessments, from 1.
+             */
+            order: number;
+            /** @description As it was asked. */
+            question: string;
+            questionId: string;
+            /** Format: double */
+            score: number | null;
+            /** @description What the hub's speech to text has understood. */
+            sttTranscript: string;
+            /** @description What the client has understood. */
+            transcription: string;
+        };
+        /** @description An interview session. */
+        InterviewSession: {
+            /** Format: date-time */
+            created_at: string;
+            end_reason: components["schemas"]["InterviewSessionEndReason"] | null;
+            /** Format: date-time */
+            end_time: string | null;
+            id: string;
+            livekit_room_name: string;
+            /** Format: double */
+            score_overall: number | null;
+            /**
+             * Format: date-time
+             * @description When the hub ends it, if nothing else does before.
+             */
+            server_end_time: string;
+            /** Format: date-time */
+            start_time: string;
+            status: components["schemas"]["InterviewSessionStatus"];
+            summary: string | null;
+            /** Format: date-time */
+            updated_at: string;
+            /** Format: uuid */
+            user_id: string;
+        };
+        /**
+         * @description Why an interview session has ended.
+         * @enum {string}
+         */
+        InterviewSessionEndReason: "natural" | "user_ended" | "timeout" | "error";
+        /** @description What a client joins the room with. */
+        InterviewSessionPass: {
+            roomName: string;
+            /** @description For LiveKit. It ends with the session. */
+            token: string;
+            /** @description Where LiveKit is. */
+            wsUrl: string;
+        };
+        /** @description The body of `POST /api/livekit/token`. A field that is no text counts as missing. */
+        InterviewSessionRoom: {
+            /** @description The session's room. */
+            roomName: string;
+            sessionId: string;
+        };
+        /** @description What is missing or null stays as it is. */
+        InterviewSessionScore: {
+            /** Format: double */
+            score_overall?: number | null;
+            summary?: string | null;
+        };
+        /** @description Where a session stands. */
+        InterviewSessionState: ("active" | "completed" | "expired") | "created" | "paused" | "cancelled";
+        /**
+         * @description Where an interview session stands.
+         * @enum {string}
+         */
+        InterviewSessionStatus: "active" | "completed" | "ended_early" | "timeout";
+        /** @description A user as interview sessions know it. */
+        InterviewSessionUser: {
+            /**
+             * Format: uint32
+             * @description Raised by every ending of a session.
+             */
+            completed_interviews_count: number;
+            email: string | null;
+            /** Format: uuid */
+            id: string;
+            resume_id: string | null;
+        };
+        /** @description What is missing is removed. */
+        InterviewSessionUserChange: {
+            email?: string | null;
+            resumeId?: string | null;
+        };
+        /** @description Where an interview stands. */
+        InterviewStatus: ("SCHEDULED" | "COMPLETED" | "EXPIRED" | "CANCELLED") | "ONGOING";
+        /** @description What is asked in an interview. */
+        InterviewTemplate: {
+            assessments: components["schemas"]["InterviewAssessment"][];
+            id: string;
+            title: string;
+            /**
+             * Format: uint32
+             * @description Minutes.
+             */
+            totalDuration: number;
+        };
+        /** @description A new invite. */
+        Invite: {
+            /**
+             * Format: date-time
+             * @description For the first use.
+             */
+            expiresAt: string;
+            /** Format: uuid */
+            inviteId: string;
+            /** @description Told this once. */
+            inviteToken: string;
+        };
+        /** @description A way into a call. */
+        JoinToken: {
+            roomName: string;
+            /** @description For LiveKit. */
+            token: string;
+            /** @description Where LiveKit is. */
+            wsUrl: string;
+        };
+        /** @description Who wants into the call. */
+        JoinTokenRequest: {
+            displayName?: string | null;
+            interviewId: string;
+            /** @description Not needed if the token names the participant. */
+            participantId?: string | null;
+            /** @description In any case of letters. */
+            role: components["schemas"]["CallRole"];
+        };
+        /** @enum {string} */
+        ListObject: "list";
+        /** @description Questions that belong together. */
+        NewAssessment: {
+            /** @description At most 500 in all assessments together. */
+            questions: components["schemas"]["NewQuestion"][];
+            title: string;
+        };
+        /** @description Who is interviewed. */
+        NewCandidate: {
+            email: string;
+            id: string;
+            name: string;
+        };
+        /** @description A new interview. */
+        NewInterview: {
+            candidate: components["schemas"]["NewCandidate"];
+            organizationId: string;
+            /** @description Users who see it beside those of the organization. */
+            recruiterIds?: string[] | null;
+            /**
+             * Format: date-time
+             * @description It refuses nobody before or after.
+             */
+            scheduledAt?: string | null;
+            template: components["schemas"]["NewTemplate"];
+        };
+        /** @description Who is invited. */
+        NewInvite: {
+            email?: string | null;
+            /**
+             * Format: uint64
+             * @description Seconds within which it must be used for the first time; more than 30 days count as 30 days.
+             * @default 604800
+             */
+            expiresIn?: number | null;
+        };
+        /** @description A question. */
+        NewQuestion: {
+            /** @description Made if it is left out. */
+            id?: string | null;
+            text: string;
+            type: string;
+        };
+        /** @description What is asked. No two questions have the same id. */
+        NewTemplate: {
+            assessments: components["schemas"]["NewAssessment"][];
+            /** @description Made if it is left out. */
+            id?: string | null;
+            title: string;
+            /**
+             * Format: uint64
+             * @description Minutes.
+             */
+            totalDuration: number;
+        };
+        /** @description How far an interview has come. All counts begin with 1. */
+        Progress: {
+            /** Format: uint32 */
+            currentAssessment: number;
+            /**
+             * Format: uint32
+             * @description Over all assessments.
+             */
+            currentQuestion: number;
+            /** Format: uint32 */
+            totalAssessments: number;
+            /** Format: uint32 */
+            totalQuestions: number;
+        };
+        /** @description Whether a balancer should send clients here. */
+        Readiness: {
+            /** @description The names of what is away. */
+            away: string[];
+            checks: {
+                [key: string]: {
+                    /**
+                     * Format: uint
+                     * @description How many there are.
+                     */
+                    masters: number;
+                    /** @description What Redis refuses, as its error codes. */
+                    refuses?: string[];
+                    /**
+                     * Format: uint
+                     * @description Masters that answer.
+                     */
+                    up: number;
+                } | {
+                    up: boolean;
+                };
+            };
+            /** @description Something beside the hub is away. It serves all the same. */
+            degraded: boolean;
+            /** @description Why the node is not ready. */
+            reason?: string | null;
+            /** @enum {string} */
+            status: "ready" | "unavailable";
+        };
+        /** @description A session. */
+        RealtimeSession: {
+            /** @description `sess_` and 24 of `[0-9a-z]`. */
+            id: string;
+            object: components["schemas"]["SessionObject"];
+            /** @description The name of the LiveKit room. */
+            room_id: string;
+            status: components["schemas"]["SessionStatus"];
+            /** @description The user whose session it is. */
+            user_id: string;
+            /** @description Where clients reach LiveKit. */
+            ws_url: string;
+        };
+        /** @enum {string} */
+        Recommendation: "strong_hire" | "hire" | "no_hire";
+        /** @description What this service is. */
+        ServiceInfo: {
+            /** @description The name of the node that answers. */
+            node: string;
+            service: string;
+            /** @description How Socket.IO is reached. */
+            socketio: {
+                namespaces: string[];
+                path: string;
+                transports: string[];
+            };
+            /** @constant */
+            status: "ok";
+            version: string;
+        };
+        /** @description Sessions of one user, the newest first. */
+        SessionList: {
+            data: components["schemas"]["RealtimeSession"][];
+            /** @description The id of the first one here; null if there is none. */
+            first_id: string | null;
+            /** @description Older ones follow. */
+            has_more: boolean;
+            /** @description The id of the last one here, for `after`; null if there is none. */
+            last_id: string | null;
+            object: components["schemas"]["ListObject"];
+        };
+        /** @enum {string} */
+        SessionObject: "realtime.session";
+        /** @description How far a session has come. */
+        SessionStatus: "created" | "connected";
+        /** @description A session that has been started. */
+        StartedInterviewSession: {
+            livekit: components["schemas"]["InterviewSessionPass"];
+            session: {
+                id: string;
+                room_name: string;
+                /** Format: date-time */
+                server_end_time: string;
+                /** Format: date-time */
+                start_time: string;
+                status: components["schemas"]["InterviewSessionStatus"];
+            };
+            /** @constant */
+            success: true;
+        };
+        /** @description What is thought of a whole interview. Nulls and empty lists: it was not evaluated. */
+        Summary: {
+            /**
+             * Format: double
+             * @description From 0 to 100.
+             */
+            overallScore: number | null;
+            recommendation: components["schemas"]["Recommendation"] | null;
+            strengths: string[];
+            weaknesses: string[];
+        };
+        /** @description What a webhook is answered. */
+        WebhookTaken: {
+            /** @constant */
+            success: true;
+        };
+    };
+    responses: never;
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
+}
+export type $defs = Record<string, never>;
+export interface operations {
+    getServiceInfo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The service, and how Socket.IO is reached. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServiceInfo"];
+                };
+            };
+        };
+    };
+    getApiHealth: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alive"];
+                };
+            };
+        };
+    };
+    getInterviewSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The session's id. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The session. */
+            200: {
+                headers: {
+                    /** @description Requests that the caller may have at once. */
+                    "ratelimit-limit"?: number;
+                    /** @description Requests that are left. */
+                    "ratelimit-remaining"?: number;
+                    /** @description Seconds until all of them are free again. */
+                    "ratelimit-reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InterviewSession"];
+                };
+            };
+            /** @description - the path is not valid UTF-8 once it is decoded */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+            /**
+             * @description - Unauthorized
+             *     - The token is longer than 16384 bytes
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+            /** @description - Session not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `RATE_LIMIT`: Too many requests, try again later */
+            429: {
+                headers: {
+                    /** @description Requests that the caller may have at once. */
+                    "ratelimit-limit"?: number;
+                    /** @description Requests that are left. */
+                    "ratelimit-remaining"?: number;
+                    /** @description Seconds until all of them are free again. */
+                    "ratelimit-reset"?: number;
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "RATE_LIMIT";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - Internal server error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+            /**
+             * @description - DATABASE_URL is not set
+             *     - SESSIONS_JWT_SECRET is not set
+             */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+            /**
+             * @description - Temporarily unavailable, try again
+             *     - Service temporarily unavailable
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+        };
+    };
+    endInterviewSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The session's id. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It has ended. */
+            200: {
+                headers: {
+                    /** @description Requests that the caller may have at once. */
+                    "ratelimit-limit"?: number;
+                    /** @description Requests that are left. */
+                    "ratelimit-remaining"?: number;
+                    /** @description Seconds until all of them are free again. */
+                    "ratelimit-reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndedInterviewSession"];
+                };
+            };
+            /** @description - the path is not valid UTF-8 once it is decoded */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+            /**
+             * @description - Unauthorized
+             *     - The token is longer than 16384 bytes
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+            /** @description - Session not found or already ended */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+            /** @description - the body did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+            /** @description - the body is larger than 102400 bytes */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `RATE_LIMIT`: Too many requests, try again later */
+            429: {
+                headers: {
+                    /** @description Requests that the caller may have at once. */
+                    "ratelimit-limit"?: number;
+                    /** @description Requests that are left. */
+                    "ratelimit-remaining"?: number;
+                    /** @description Seconds until all of them are free again. */
+                    "ratelimit-reset"?: number;
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "RATE_LIMIT";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - Internal server error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+            /**
+             * @description - DATABASE_URL is not set
+             *     - SESSIONS_JWT_SECRET is not set
+             */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+            /**
+             * @description - Temporarily unavailable, try again
+             *     - Service temporarily unavailable
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+        };
+    };
+    createInvite: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The interview's id. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NewInvite"];
+            };
+        };
+        responses: {
+            /** @description The invite and its token. */
+            201: {
+                headers: {
+                    /** @description Requests that the caller may have at once. */
+                    "ratelimit-limit"?: number;
+                    /** @description Requests that are left. */
+                    "ratelimit-remaining"?: number;
+                    /** @description Seconds until all of them are free again. */
+                    "ratelimit-reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invite"];
+                };
+            };
+            /**
+             * @description - `INVALID_PATH`: the path is not valid UTF-8 once it is decoded
+             *     - `INVALID_JSON`: the body is not valid JSON
+             *     - `INVALID_PAYLOAD`: field is what it must not be
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "INVALID_PATH" | "INVALID_JSON" | "INVALID_PAYLOAD";
+                        message: string;
+                    };
+                };
+            };
+            /**
+             * @description - `MISSING_TOKEN`: A token is required
+             *     - `INVALID_TOKEN`: The token is not valid
+             *     - `INVALID_TOKEN`: The token is longer than 16384 bytes
+             *     - `TOKEN_EXPIRED`: The token has expired
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "MISSING_TOKEN" | "INVALID_TOKEN" | "TOKEN_EXPIRED";
+                        message: string;
+                    };
+                };
+            };
+            /**
+             * @description - `FORBIDDEN`: Not allowed
+             *     - `INTERVIEW_UNAVAILABLE`: Interview is not available
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "FORBIDDEN" | "INTERVIEW_UNAVAILABLE";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `INTERVIEW_NOT_FOUND`: Interview not found or invalid token */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "INTERVIEW_NOT_FOUND";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `REQUEST_TIMEOUT`: the body did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "REQUEST_TIMEOUT";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `PAYLOAD_TOO_LARGE`: the body is larger than 102400 bytes */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "PAYLOAD_TOO_LARGE";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `UNSUPPORTED_MEDIA_TYPE`: the body must be application/json */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "UNSUPPORTED_MEDIA_TYPE";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `RATE_LIMIT`: Too many requests, try again later */
+            429: {
+                headers: {
+                    /** @description Requests that the caller may have at once. */
+                    "ratelimit-limit"?: number;
+                    /** @description Requests that are left. */
+                    "ratelimit-remaining"?: number;
+                    /** @description Seconds until all of them are free again. */
+                    "ratelimit-reset"?: number;
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "RATE_LIMIT";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `INTERNAL`: Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "INTERNAL";
+                        message: string;
+                    };
+                };
+            };
+            /**
+             * @description - `NOT_CONFIGURED`: DATABASE_URL is not set
+             *     - `NOT_CONFIGURED`: INTERVIEW_JWT_SECRET is not set
+             */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "NOT_CONFIGURED";
+                        message: string;
+                    };
+                };
+            };
+            /**
+             * @description - `UNAVAILABLE`: Temporarily unavailable, try again
+             *     - `UNAVAILABLE`: Temporarily unavailable, try again
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "UNAVAILABLE";
+                        message: string;
+                    };
+                };
+            };
+        };
+    };
+    revokeInvite: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The interview's id. */
+                id: string;
+                /** @description The invite's id. */
+                invite: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is taken back. */
+            204: {
+                headers: {
+                    /** @description Requests that the caller may have at once. */
+                    "ratelimit-limit"?: number;
+                    /** @description Requests that are left. */
+                    "ratelimit-remaining"?: number;
+                    /** @description Seconds until all of them are free again. */
+                    "ratelimit-reset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description - `INVALID_PATH`: the path is not valid UTF-8 once it is decoded */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "INVALID_PATH";
+                        message: string;
+                    };
+                };
+            };
+            /**
+             * @description - `MISSING_TOKEN`: A token is required
+             *     - `INVALID_TOKEN`: The token is not valid
+             *     - `INVALID_TOKEN`: The token is longer than 16384 bytes
+             *     - `TOKEN_EXPIRED`: The token has expired
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "MISSING_TOKEN" | "INVALID_TOKEN" | "TOKEN_EXPIRED";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `FORBIDDEN`: Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "FORBIDDEN";
+                        message: string;
+                    };
+                };
+            };
+            /**
+             * @description - `INTERVIEW_NOT_FOUND`: Interview not found or invalid token
+             *     - `INVITE_NOT_FOUND`: Invite not found
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "INTERVIEW_NOT_FOUND" | "INVITE_NOT_FOUND";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `RATE_LIMIT`: Too many requests, try again later */
+            429: {
+                headers: {
+                    /** @description Requests that the caller may have at once. */
+                    "ratelimit-limit"?: number;
+                    /** @description Requests that are left. */
+                    "ratelimit-remaining"?: number;
+                    /** @description Seconds until all of them are free again. */
+                    "ratelimit-reset"?: number;
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "RATE_LIMIT";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `INTERNAL`: Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "INTERNAL";
+                        message: string;
+                    };
+                };
+            };
+            /**
+             * @description - `NOT_CONFIGURED`: DATABASE_URL is not set
+             *     - `NOT_CONFIGURED`: INTERVIEW_JWT_SECRET is not set
+             */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "NOT_CONFIGURED";
+                        message: string;
+                    };
+                };
+            };
+            /**
+             * @description - `UNAVAILABLE`: Temporarily unavailable, try again
+             *     - `UNAVAILABLE`: Temporarily unavailable, try again
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "UNAVAILABLE";
+                        message: string;
+                    };
+                };
+            };
+        };
+    };
+    getInterviewSessionStatus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The session's id. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The session. */
+            200: {
+                headers: {
+                    /** @description Requests that the caller may have at once. */
+                    "ratelimit-limit"?: number;
+                    /** @description Requests that are left. */
+                    "ratelimit-remaining"?: number;
+                    /** @description Seconds until all of them are free again. */
+                    "ratelimit-reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InterviewSession"];
+                };
+            };
+            /** @description - the path is not valid UTF-8 once it is decoded */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+            /**
+             * @description - Unauthorized
+             *     - The token is longer than 16384 bytes
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+            /** @description - Session not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `RATE_LIMIT`: Too many requests, try again later */
+            429: {
+                headers: {
+                    /** @description Requests that the caller may have at once. */
+                    "ratelimit-limit"?: number;
+                    /** @description Requests that are left. */
+                    "ratelimit-remaining"?: number;
+                    /** @description Seconds until all of them are free again. */
+                    "ratelimit-reset"?: number;
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "RATE_LIMIT";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - Internal server error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+            /**
+             * @description - DATABASE_URL is not set
+             *     - SESSIONS_JWT_SECRET is not set
+             */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+            /**
+             * @description - Temporarily unavailable, try again
+             *     - Service temporarily unavailable
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+        };
+    };
+    getInterviewEligibility: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Whether the user may, or with which code a start would be refused. */
+            200: {
+                headers: {
+                    /** @description Requests that the caller may have at once. */
+                    "ratelimit-limit"?: number;
+                    /** @description Requests that are left. */
+                    "ratelimit-remaining"?: number;
+                    /** @description Seconds until all of them are free again. */
+                    "ratelimit-reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Eligibility"];
+                };
+            };
+            /**
+             * @description - Unauthorized
+             *     - The token is longer than 16384 bytes
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `RATE_LIMIT`: Too many requests, try again later */
+            429: {
+                headers: {
+                    /** @description Requests that the caller may have at once. */
+                    "ratelimit-limit"?: number;
+                    /** @description Requests that are left. */
+                    "ratelimit-remaining"?: number;
+                    /** @description Seconds until all of them are free again. */
+                    "ratelimit-reset"?: number;
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "RATE_LIMIT";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - Internal server error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+            /**
+             * @description - DATABASE_URL is not set
+             *     - SESSIONS_JWT_SECRET is not set
+             */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+            /**
+             * @description - Temporarily unavailable, try again
+             *     - Service temporarily unavailable
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+        };
+    };
+    createJoinToken: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JoinTokenRequest"];
+            };
+        };
+        responses: {
+            /** @description The token, its room, and where LiveKit is. */
+            201: {
+                headers: {
+                    /** @description Requests that the caller may have at once. */
+                    "ratelimit-limit"?: number;
+                    /** @description Requests that are left. */
+                    "ratelimit-remaining"?: number;
+                    /** @description Seconds until all of them are free again. */
+                    "ratelimit-reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JoinToken"];
+                };
+            };
+            /**
+             * @description - `INVALID_JSON`: the body is not valid JSON
+             *     - `INVALID_PAYLOAD`: field is what it must not be
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "INVALID_JSON" | "INVALID_PAYLOAD";
+                        message: string;
+                    };
+                };
+            };
+            /**
+             * @description - `INVALID_TOKEN`: X-Internal-Token is missing or wrong
+             *     - `MISSING_TOKEN`: A token is required
+             *     - `INVALID_TOKEN`: The token is not valid
+             *     - `INVALID_TOKEN`: The token is longer than 16384 bytes
+             *     - `TOKEN_EXPIRED`: The token has expired
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "INVALID_TOKEN" | "MISSING_TOKEN" | "TOKEN_EXPIRED";
+                        message: string;
+                    };
+                };
+            };
+            /**
+             * @description - `INTERVIEW_UNAVAILABLE`: Interview is not available
+             *     - `FORBIDDEN`: Not allowed
+             *     - `INVITE_EXPIRED`: The invite has expired
+             *     - `INVITE_REVOKED`: The invite has been revoked
+             *     - `INVITE_USED`: The invite has already been used
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "INTERVIEW_UNAVAILABLE" | "FORBIDDEN" | "INVITE_EXPIRED" | "INVITE_REVOKED" | "INVITE_USED";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `INTERVIEW_NOT_FOUND`: Interview not found or invalid token */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "INTERVIEW_NOT_FOUND";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `REQUEST_TIMEOUT`: the body did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "REQUEST_TIMEOUT";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `PAYLOAD_TOO_LARGE`: the body is larger than 102400 bytes */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "PAYLOAD_TOO_LARGE";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `UNSUPPORTED_MEDIA_TYPE`: the body must be application/json */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "UNSUPPORTED_MEDIA_TYPE";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `RATE_LIMIT`: Too many requests, try again later */
+            429: {
+                headers: {
+                    /** @description Requests that the caller may have at once. */
+                    "ratelimit-limit"?: number;
+                    /** @description Requests that are left. */
+                    "ratelimit-remaining"?: number;
+                    /** @description Seconds until all of them are free again. */
+                    "ratelimit-reset"?: number;
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "RATE_LIMIT";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `INTERNAL`: Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "INTERNAL";
+                        message: string;
+                    };
+                };
+            };
+            /**
+             * @description - `NOT_CONFIGURED`: DATABASE_URL is not set
+             *     - `NOT_CONFIGURED`: LIVEKIT_WS_URL is not set
+             *     - `NOT_CONFIGURED`: INTERVIEW_JWT_SECRET is not set
+             *     - `NOT_CONFIGURED`: INTERNAL_AUTH_TOKEN is not set
+             */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "NOT_CONFIGURED";
+                        message: string;
+                    };
+                };
+            };
+            /**
+             * @description - `UNAVAILABLE`: Temporarily unavailable, try again
+             *     - `UNAVAILABLE`: Temporarily unavailable, try again
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "UNAVAILABLE";
+                        message: string;
+                    };
+                };
+            };
+        };
+    };
+    startInterviewSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The session, and what its user joins the room with. */
+            201: {
+                headers: {
+                    /** @description Requests that the caller may have at once. */
+                    "ratelimit-limit"?: number;
+                    /** @description Requests that are left. */
+                    "ratelimit-remaining"?: number;
+                    /** @description Seconds until all of them are free again. */
+                    "ratelimit-reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StartedInterviewSession"];
+                };
+            };
+            /**
+             * @description - `USER_NOT_FOUND`: User not found
+             *     - `NO_RESUME`: Upload a resume to start interview
+             *     - `ACTIVE_SESSION_EXISTS`: You already have an active session (limit: 1)
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "USER_NOT_FOUND" | "NO_RESUME" | "ACTIVE_SESSION_EXISTS";
+                        existingSessionId?: string;
+                        message: string;
+                    };
+                };
+            };
+            /**
+             * @description - Unauthorized
+             *     - The token is longer than 16384 bytes
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `REQUEST_TIMEOUT`: the body did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "REQUEST_TIMEOUT";
+                        message: string;
+                    };
+                };
+            };
+            /**
+             * @description - `BETA_LIMIT`: You have completed 3 interview(s). Beta limit is 3.
+             *     - `CAPACITY_FULL`: All interview slots are in use (50 max). Try again in a few minutes.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "BETA_LIMIT" | "CAPACITY_FULL";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `PAYLOAD_TOO_LARGE`: the body is larger than 102400 bytes */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "PAYLOAD_TOO_LARGE";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `RATE_LIMIT`: Too many requests, try again later */
+            429: {
+                headers: {
+                    /** @description Requests that the caller may have at once. */
+                    "ratelimit-limit"?: number;
+                    /** @description Requests that are left. */
+                    "ratelimit-remaining"?: number;
+                    /** @description Seconds until all of them are free again. */
+                    "ratelimit-reset"?: number;
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "RATE_LIMIT";
+                        message: string;
+                    };
+                };
+            };
+            /**
+             * @description - `INTERNAL`: Internal server error
+             *     - `ID_GENERATION_FAILED`: Failed to generate unique session ID. Please try again.
+             *     - `CREATE_FAILED`: Failed to create interview session
+             */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "INTERNAL" | "ID_GENERATION_FAILED" | "CREATE_FAILED";
+                        message: string;
+                    };
+                };
+            };
+            /**
+             * @description - `NOT_CONFIGURED`: DATABASE_URL is not set
+             *     - `NOT_CONFIGURED`: SESSIONS_JWT_SECRET is not set
+             *     - `NOT_CONFIGURED`: LIVEKIT_WS_URL is not set
+             */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "NOT_CONFIGURED";
+                        message: string;
+                    };
+                };
+            };
+            /**
+             * @description - `LIVEKIT_TOKEN_FAILED`: Failed to generate LiveKit token. Please try again.
+             *     - `LIVEKIT_ROOM_FAILED`: Failed to create LiveKit room. Please try again.
+             */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "LIVEKIT_TOKEN_FAILED" | "LIVEKIT_ROOM_FAILED";
+                        message: string;
+                    };
+                };
+            };
+            /**
+             * @description - `UNAVAILABLE`: Temporarily unavailable, try again
+             *     - `UNAVAILABLE`: Service temporarily unavailable
+             *     - `UNAVAILABLE`: Interviews cannot be started at the moment. Please try again.
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "UNAVAILABLE";
+                        message: string;
+                    };
+                };
+            };
+        };
+    };
+    createInterviewSessionToken: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InterviewSessionRoom"];
+            };
+        };
+        responses: {
+            /** @description What the user joins the room with. */
+            200: {
+                headers: {
+                    /** @description Requests that the caller may have at once. */
+                    "ratelimit-limit"?: number;
+                    /** @description Requests that are left. */
+                    "ratelimit-remaining"?: number;
+                    /** @description Seconds until all of them are free again. */
+                    "ratelimit-reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InterviewSessionPass"];
+                };
+            };
+            /**
+             * @description - the body is not valid JSON
+             *     - roomName is required
+             *     - sessionId is required
+             *     - Invalid room name format
+             *     - Room does not belong to this session
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+            /**
+             * @description - Unauthorized
+             *     - The token is longer than 16384 bytes
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+            /** @description - Interview session has ended */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                        status?: string;
+                    };
+                };
+            };
+            /** @description - Interview session not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+            /** @description - the body did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+            /** @description - the body is larger than 102400 bytes */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+            /** @description - the body must be application/json */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `RATE_LIMIT`: Too many requests, try again later */
+            429: {
+                headers: {
+                    /** @description Requests that the caller may have at once. */
+                    "ratelimit-limit"?: number;
+                    /** @description Requests that are left. */
+                    "ratelimit-remaining"?: number;
+                    /** @description Seconds until all of them are free again. */
+                    "ratelimit-reset"?: number;
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "RATE_LIMIT";
+                        message: string;
+                    };
+                };
+            };
+            /**
+             * @description - Internal server error
+             *     - Failed to create LiveKit token
+             */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+            /**
+             * @description - DATABASE_URL is not set
+             *     - SESSIONS_JWT_SECRET is not set
+             *     - LIVEKIT_WS_URL is not set
+             */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+            /**
+             * @description - Temporarily unavailable, try again
+             *     - Service temporarily unavailable
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+        };
+    };
+    getHealth: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alive"];
+                };
+            };
+        };
+    };
+    getHealthz: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alive"];
+                };
+            };
+        };
+    };
+    scoreInterviewSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The session's id. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["InterviewSessionScore"];
+            };
+        };
+        responses: {
+            /** @description The session as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InterviewSession"];
+                };
+            };
+            /**
+             * @description - the path is not valid UTF-8 once it is decoded
+             *     - the body is not valid JSON
+             *     - field is what it must not be
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `INVALID_TOKEN`: X-Internal-Token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "INVALID_TOKEN";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - Session not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+            /** @description - the body did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+            /** @description - the body is larger than 102400 bytes */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+            /** @description - the body must be application/json */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `RATE_LIMIT`: Too many requests, try again later */
+            429: {
+                headers: {
+                    /** @description Requests that the caller may have at once. */
+                    "ratelimit-limit"?: number;
+                    /** @description Requests that are left. */
+                    "ratelimit-remaining"?: number;
+                    /** @description Seconds until all of them are free again. */
+                    "ratelimit-reset"?: number;
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "RATE_LIMIT";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - Internal server error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+            /**
+             * @description - DATABASE_URL is not set
+             *     - INTERNAL_AUTH_TOKEN is not set
+             */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+            /**
+             * @description - Service temporarily unavailable
+             *     - Temporarily unavailable, try again
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+        };
+    };
+    createInterview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewInterview"];
+            };
+        };
+        responses: {
+            /** @description The interview. Its token is told this once. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedInterview"];
+                };
+            };
+            /**
+             * @description - `INVALID_JSON`: the body is not valid JSON
+             *     - `INVALID_PAYLOAD`: field is what it must not be
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "INVALID_JSON" | "INVALID_PAYLOAD";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `INVALID_TOKEN`: X-Internal-Token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "INVALID_TOKEN";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `REQUEST_TIMEOUT`: the body did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "REQUEST_TIMEOUT";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `PAYLOAD_TOO_LARGE`: the body is larger than 102400 bytes */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "PAYLOAD_TOO_LARGE";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `UNSUPPORTED_MEDIA_TYPE`: the body must be application/json */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "UNSUPPORTED_MEDIA_TYPE";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `RATE_LIMIT`: Too many requests, try again later */
+            429: {
+                headers: {
+                    /** @description Requests that the caller may have at once. */
+                    "ratelimit-limit"?: number;
+                    /** @description Requests that are left. */
+                    "ratelimit-remaining"?: number;
+                    /** @description Seconds until all of them are free again. */
+                    "ratelimit-reset"?: number;
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "RATE_LIMIT";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `INTERNAL`: Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "INTERNAL";
+                        message: string;
+                    };
+                };
+            };
+            /**
+             * @description - `NOT_CONFIGURED`: DATABASE_URL is not set
+             *     - `NOT_CONFIGURED`: INTERNAL_AUTH_TOKEN is not set
+             */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "NOT_CONFIGURED";
+                        message: string;
+                    };
+                };
+            };
+            /**
+             * @description - `UNAVAILABLE`: Temporarily unavailable, try again
+             *     - `UNAVAILABLE`: Temporarily unavailable, try again
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "UNAVAILABLE";
+                        message: string;
+                    };
+                };
+            };
+        };
+    };
+    getInterview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The interview's id. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All that is known of it, but its token. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InterviewOverview"];
+                };
+            };
+            /** @description - `INVALID_PATH`: the path is not valid UTF-8 once it is decoded */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "INVALID_PATH";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `INVALID_TOKEN`: X-Internal-Token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "INVALID_TOKEN";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `INTERVIEW_NOT_FOUND`: Interview not found or invalid token */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "INTERVIEW_NOT_FOUND";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `RATE_LIMIT`: Too many requests, try again later */
+            429: {
+                headers: {
+                    /** @description Requests that the caller may have at once. */
+                    "ratelimit-limit"?: number;
+                    /** @description Requests that are left. */
+                    "ratelimit-remaining"?: number;
+                    /** @description Seconds until all of them are free again. */
+                    "ratelimit-reset"?: number;
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "RATE_LIMIT";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `INTERNAL`: Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "INTERNAL";
+                        message: string;
+                    };
+                };
+            };
+            /**
+             * @description - `NOT_CONFIGURED`: DATABASE_URL is not set
+             *     - `NOT_CONFIGURED`: INTERNAL_AUTH_TOKEN is not set
+             */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "NOT_CONFIGURED";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `UNAVAILABLE`: Temporarily unavailable, try again */
+            503: {
+                headers: {
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "UNAVAILABLE";
+                        message: string;
+                    };
+                };
+            };
+        };
+    };
+    changeInterview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The interview's id. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["InterviewChange"];
+            };
+        };
+        responses: {
+            /** @description The interview as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InterviewOverview"];
+                };
+            };
+            /**
+             * @description - `INVALID_PATH`: the path is not valid UTF-8 once it is decoded
+             *     - `INVALID_JSON`: the body is not valid JSON
+             *     - `INVALID_PAYLOAD`: field is what it must not be
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "INVALID_PATH" | "INVALID_JSON" | "INVALID_PAYLOAD";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `INVALID_TOKEN`: X-Internal-Token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "INVALID_TOKEN";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `INTERVIEW_NOT_FOUND`: Interview not found or invalid token */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "INTERVIEW_NOT_FOUND";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `REQUEST_TIMEOUT`: the body did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "REQUEST_TIMEOUT";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `INVALID_TRANSITION`: status cannot go from COMPLETED to ONGOING */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "INVALID_TRANSITION";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `PAYLOAD_TOO_LARGE`: the body is larger than 102400 bytes */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "PAYLOAD_TOO_LARGE";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `UNSUPPORTED_MEDIA_TYPE`: the body must be application/json */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "UNSUPPORTED_MEDIA_TYPE";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `RATE_LIMIT`: Too many requests, try again later */
+            429: {
+                headers: {
+                    /** @description Requests that the caller may have at once. */
+                    "ratelimit-limit"?: number;
+                    /** @description Requests that are left. */
+                    "ratelimit-remaining"?: number;
+                    /** @description Seconds until all of them are free again. */
+                    "ratelimit-reset"?: number;
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "RATE_LIMIT";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `INTERNAL`: Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "INTERNAL";
+                        message: string;
+                    };
+                };
+            };
+            /**
+             * @description - `NOT_CONFIGURED`: DATABASE_URL is not set
+             *     - `NOT_CONFIGURED`: INTERNAL_AUTH_TOKEN is not set
+             */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "NOT_CONFIGURED";
+                        message: string;
+                    };
+                };
+            };
+            /**
+             * @description - `UNAVAILABLE`: Temporarily unavailable, try again
+             *     - `UNAVAILABLE`: Temporarily unavailable, try again
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "UNAVAILABLE";
+                        message: string;
+                    };
+                };
+            };
+        };
+    };
+    putInterviewSessionUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The user's id. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["InterviewSessionUserChange"];
+            };
+        };
+        responses: {
+            /** @description The user as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InterviewSessionUser"];
+                };
+            };
+            /**
+             * @description - the path is not valid UTF-8 once it is decoded
+             *     - the body is not valid JSON
+             *     - field is what it must not be
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `INVALID_TOKEN`: X-Internal-Token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "INVALID_TOKEN";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - the body did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+            /** @description - the body is larger than 102400 bytes */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+            /** @description - the body must be application/json */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `RATE_LIMIT`: Too many requests, try again later */
+            429: {
+                headers: {
+                    /** @description Requests that the caller may have at once. */
+                    "ratelimit-limit"?: number;
+                    /** @description Requests that are left. */
+                    "ratelimit-remaining"?: number;
+                    /** @description Seconds until all of them are free again. */
+                    "ratelimit-reset"?: number;
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "RATE_LIMIT";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - Internal server error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+            /**
+             * @description - DATABASE_URL is not set
+             *     - INTERNAL_AUTH_TOKEN is not set
+             */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+            /**
+             * @description - Service temporarily unavailable
+             *     - Temporarily unavailable, try again
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        message: string;
+                    };
+                };
+            };
+        };
+    };
+    receiveLiveKitWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/webhook+json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description It was taken, or means nothing to the hub. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookTaken"];
+                };
+            };
+            /** @description - `INVALID_JSON`: the body is not valid JSON */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "INVALID_JSON";
+                        /** @enum {string} */
+                        error: "INVALID_JSON";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /**
+             * @description - `INVALID_SIGNATURE`: the signature is missing or not of our key
+             *     - `INVALID_SIGNATURE`: the signature is of our key, but its time is not ours: compare the clocks
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "INVALID_SIGNATURE";
+                        /** @enum {string} */
+                        error: "INVALID_SIGNATURE";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `REQUEST_TIMEOUT`: the body did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "REQUEST_TIMEOUT";
+                        /** @enum {string} */
+                        error: "REQUEST_TIMEOUT";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `PAYLOAD_TOO_LARGE`: the body is larger than 102400 bytes */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "PAYLOAD_TOO_LARGE";
+                        /** @enum {string} */
+                        error: "PAYLOAD_TOO_LARGE";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `UNSUPPORTED_MEDIA_TYPE`: the body must be application/json */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "UNSUPPORTED_MEDIA_TYPE";
+                        /** @enum {string} */
+                        error: "UNSUPPORTED_MEDIA_TYPE";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `NOT_CONFIGURED`: LIVEKIT_WS_URL is not set */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "NOT_CONFIGURED";
+                        /** @enum {string} */
+                        error: "NOT_CONFIGURED";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `UNAVAILABLE`: Temporarily unavailable, try again */
+            503: {
+                headers: {
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "UNAVAILABLE";
+                        /** @enum {string} */
+                        error: "UNAVAILABLE";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+        };
+    };
+    getLivez: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alive"];
+                };
+            };
+        };
+    };
+    getMedia: {
+        parameters: {
+            query: {
+                /** @description Seconds since 1970. */
+                exp: string;
+                /** @description The hub's signature. */
+                sig: string;
+            };
+            header?: never;
+            path: {
+                /** @description Where the audio is. */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The audio. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                    "audio/mpeg": string;
+                    "audio/wav": string;
+                    "audio/webm": string;
+                };
+            };
+            /** @description - `INVALID_PATH`: the path is not valid UTF-8 once it is decoded */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "INVALID_PATH";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `FORBIDDEN`: The address is not valid, or no longer */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "FORBIDDEN";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `NOT_FOUND`: There is no such audio */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "NOT_FOUND";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `NOT_CONFIGURED`: AUDIO_STORAGE_URL is not set */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "NOT_CONFIGURED";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `UNAVAILABLE`: Temporarily unavailable, try again */
+            503: {
+                headers: {
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "UNAVAILABLE";
+                        message: string;
+                    };
+                };
+            };
+        };
+    };
+    getOpenApi: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OpenAPI 3.1. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description The client has it already (`If-None-Match`). */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    getReady: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The node is ready. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Readiness"];
+                };
+            };
+            /** @description The node is not ready. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Readiness"];
+                };
+            };
+        };
+    };
+    getReadyz: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The node is ready. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Readiness"];
+                };
+            };
+            /** @description The node is not ready. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Readiness"];
+                };
+            };
+        };
+    };
+    listRealtimeSessions: {
+        parameters: {
+            query?: {
+                /** @description The id of the session right before the page. */
+                after?: string;
+                /** @description Without it all that follow are in the list. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of them. */
+            200: {
+                headers: {
+                    /** @description Requests that the caller may have at once. */
+                    "ratelimit-limit"?: number;
+                    /** @description Requests that are left. */
+                    "ratelimit-remaining"?: number;
+                    /** @description Seconds until all of them are free again. */
+                    "ratelimit-reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionList"];
+                };
+            };
+            /**
+             * @description - `validation`: limit must be an integer from 1 to 100
+             *     - `validation`: after must be the id of one of your sessions
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            /** @enum {string} */
+                            code: "validation";
+                            message: string;
+                            request_id: string;
+                            /** @enum {string} */
+                            type: "validation_error";
+                        };
+                    };
+                };
+            };
+            /**
+             * @description - `unauthorized`: Unauthorized
+             *     - `unauthorized`: The token is longer than 16384 bytes
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            /** @enum {string} */
+                            code: "unauthorized";
+                            message: string;
+                            request_id: string;
+                            /** @enum {string} */
+                            type: "unauthorized_error";
+                        };
+                    };
+                };
+            };
+            /** @description - `rate_limited`: Too many requests, try again later */
+            429: {
+                headers: {
+                    /** @description Requests that the caller may have at once. */
+                    "ratelimit-limit"?: number;
+                    /** @description Requests that are left. */
+                    "ratelimit-remaining"?: number;
+                    /** @description Seconds until all of them are free again. */
+                    "ratelimit-reset"?: number;
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            /** @enum {string} */
+                            code: "rate_limited";
+                            message: string;
+                            request_id: string;
+                            /** @enum {string} */
+                            type: "rate_limited_error";
+                        };
+                    };
+                };
+            };
+            /**
+             * @description - `not_implemented`: JWKS_URL is not set
+             *     - `not_implemented`: LIVEKIT_WS_URL is not set
+             */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            /** @enum {string} */
+                            code: "not_implemented";
+                            message: string;
+                            request_id: string;
+                            /** @enum {string} */
+                            type: "not_implemented_error";
+                        };
+                    };
+                };
+            };
+            /**
+             * @description - `external`: Temporarily unavailable, try again
+             *     - `external`: temporarily unavailable, try again
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            /** @enum {string} */
+                            code: "external";
+                            message: string;
+                            request_id: string;
+                            /** @enum {string} */
+                            type: "external_error";
+                        };
+                    };
+                };
+            };
+        };
+    };
+    createRealtimeSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The session, and what opens its room. */
+            201: {
+                headers: {
+                    /** @description Requests that the caller may have at once. */
+                    "ratelimit-limit"?: number;
+                    /** @description Requests that are left. */
+                    "ratelimit-remaining"?: number;
+                    /** @description Seconds until all of them are free again. */
+                    "ratelimit-reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedSession"];
+                };
+            };
+            /**
+             * @description - `unauthorized`: Unauthorized
+             *     - `unauthorized`: The token is longer than 16384 bytes
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            /** @enum {string} */
+                            code: "unauthorized";
+                            message: string;
+                            request_id: string;
+                            /** @enum {string} */
+                            type: "unauthorized_error";
+                        };
+                    };
+                };
+            };
+            /** @description - `validation`: the body did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            /** @enum {string} */
+                            code: "validation";
+                            message: string;
+                            request_id: string;
+                            /** @enum {string} */
+                            type: "validation_error";
+                        };
+                    };
+                };
+            };
+            /** @description - `validation`: the body is larger than 102400 bytes */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            /** @enum {string} */
+                            code: "validation";
+                            message: string;
+                            request_id: string;
+                            /** @enum {string} */
+                            type: "validation_error";
+                        };
+                    };
+                };
+            };
+            /**
+             * @description - `rate_limited`: Too many requests, try again later
+             *     - `rate_limited`: you have 100 sessions, as many as a user may have: delete one first
+             */
+            429: {
+                headers: {
+                    /** @description Requests that the caller may have at once. */
+                    "ratelimit-limit"?: number;
+                    /** @description Requests that are left. */
+                    "ratelimit-remaining"?: number;
+                    /** @description Seconds until all of them are free again. */
+                    "ratelimit-reset"?: number;
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            /** @enum {string} */
+                            code: "rate_limited";
+                            message: string;
+                            request_id: string;
+                            /** @enum {string} */
+                            type: "rate_limited_error";
+                        };
+                    };
+                };
+            };
+            /**
+             * @description - `not_implemented`: JWKS_URL is not set
+             *     - `not_implemented`: LIVEKIT_WS_URL is not set
+             */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            /** @enum {string} */
+                            code: "not_implemented";
+                            message: string;
+                            request_id: string;
+                            /** @enum {string} */
+                            type: "not_implemented_error";
+                        };
+                    };
+                };
+            };
+            /**
+             * @description - `external`: Temporarily unavailable, try again
+             *     - `external`: temporarily unavailable, try again
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            /** @enum {string} */
+                            code: "external";
+                            message: string;
+                            request_id: string;
+                            /** @enum {string} */
+                            type: "external_error";
+                        };
+                    };
+                };
+            };
+        };
+    };
+    getRealtimeSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The session's id. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The session. */
+            200: {
+                headers: {
+                    /** @description Requests that the caller may have at once. */
+                    "ratelimit-limit"?: number;
+                    /** @description Requests that are left. */
+                    "ratelimit-remaining"?: number;
+                    /** @description Seconds until all of them are free again. */
+                    "ratelimit-reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RealtimeSession"];
+                };
+            };
+            /** @description - `validation`: the path is not valid UTF-8 once it is decoded */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            /** @enum {string} */
+                            code: "validation";
+                            message: string;
+                            request_id: string;
+                            /** @enum {string} */
+                            type: "validation_error";
+                        };
+                    };
+                };
+            };
+            /**
+             * @description - `unauthorized`: Unauthorized
+             *     - `unauthorized`: The token is longer than 16384 bytes
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            /** @enum {string} */
+                            code: "unauthorized";
+                            message: string;
+                            request_id: string;
+                            /** @enum {string} */
+                            type: "unauthorized_error";
+                        };
+                    };
+                };
+            };
+            /** @description - `not_found`: there is no such session */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            /** @enum {string} */
+                            code: "not_found";
+                            message: string;
+                            request_id: string;
+                            /** @enum {string} */
+                            type: "not_found_error";
+                        };
+                    };
+                };
+            };
+            /** @description - `rate_limited`: Too many requests, try again later */
+            429: {
+                headers: {
+                    /** @description Requests that the caller may have at once. */
+                    "ratelimit-limit"?: number;
+                    /** @description Requests that are left. */
+                    "ratelimit-remaining"?: number;
+                    /** @description Seconds until all of them are free again. */
+                    "ratelimit-reset"?: number;
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            /** @enum {string} */
+                            code: "rate_limited";
+                            message: string;
+                            request_id: string;
+                            /** @enum {string} */
+                            type: "rate_limited_error";
+                        };
+                    };
+                };
+            };
+            /**
+             * @description - `not_implemented`: JWKS_URL is not set
+             *     - `not_implemented`: LIVEKIT_WS_URL is not set
+             */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            /** @enum {string} */
+                            code: "not_implemented";
+                            message: string;
+                            request_id: string;
+                            /** @enum {string} */
+                            type: "not_implemented_error";
+                        };
+                    };
+                };
+            };
+            /**
+             * @description - `external`: Temporarily unavailable, try again
+             *     - `external`: temporarily unavailable, try again
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            /** @enum {string} */
+                            code: "external";
+                            message: string;
+                            request_id: string;
+                            /** @enum {string} */
+                            type: "external_error";
+                        };
+                    };
+                };
+            };
+        };
+    };
+    deleteRealtimeSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The session's id. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is deleted. */
+            200: {
+                headers: {
+                    /** @description Requests that the caller may have at once. */
+                    "ratelimit-limit"?: number;
+                    /** @description Requests that are left. */
+                    "ratelimit-remaining"?: number;
+                    /** @description Seconds until all of them are free again. */
+                    "ratelimit-reset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeletedSession"];
+                };
+            };
+            /** @description - `validation`: the path is not valid UTF-8 once it is decoded */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            /** @enum {string} */
+                            code: "validation";
+                            message: string;
+                            request_id: string;
+                            /** @enum {string} */
+                            type: "validation_error";
+                        };
+                    };
+                };
+            };
+            /**
+             * @description - `unauthorized`: Unauthorized
+             *     - `unauthorized`: The token is longer than 16384 bytes
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            /** @enum {string} */
+                            code: "unauthorized";
+                            message: string;
+                            request_id: string;
+                            /** @enum {string} */
+                            type: "unauthorized_error";
+                        };
+                    };
+                };
+            };
+            /** @description - `not_found`: there is no such session */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            /** @enum {string} */
+                            code: "not_found";
+                            message: string;
+                            request_id: string;
+                            /** @enum {string} */
+                            type: "not_found_error";
+                        };
+                    };
+                };
+            };
+            /** @description - `validation`: the body did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            /** @enum {string} */
+                            code: "validation";
+                            message: string;
+                            request_id: string;
+                            /** @enum {string} */
+                            type: "validation_error";
+                        };
+                    };
+                };
+            };
+            /** @description - `validation`: the body is larger than 102400 bytes */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            /** @enum {string} */
+                            code: "validation";
+                            message: string;
+                            request_id: string;
+                            /** @enum {string} */
+                            type: "validation_error";
+                        };
+                    };
+                };
+            };
+            /** @description - `rate_limited`: Too many requests, try again later */
+            429: {
+                headers: {
+                    /** @description Requests that the caller may have at once. */
+                    "ratelimit-limit"?: number;
+                    /** @description Requests that are left. */
+                    "ratelimit-remaining"?: number;
+                    /** @description Seconds until all of them are free again. */
+                    "ratelimit-reset"?: number;
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            /** @enum {string} */
+                            code: "rate_limited";
+                            message: string;
+                            request_id: string;
+                            /** @enum {string} */
+                            type: "rate_limited_error";
+                        };
+                    };
+                };
+            };
+            /**
+             * @description - `not_implemented`: JWKS_URL is not set
+             *     - `not_implemented`: LIVEKIT_WS_URL is not set
+             */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            /** @enum {string} */
+                            code: "not_implemented";
+                            message: string;
+                            request_id: string;
+                            /** @enum {string} */
+                            type: "not_implemented_error";
+                        };
+                    };
+                };
+            };
+            /**
+             * @description - `external`: Temporarily unavailable, try again
+             *     - `external`: temporarily unavailable, try again
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            /** @enum {string} */
+                            code: "external";
+                            message: string;
+                            request_id: string;
+                            /** @enum {string} */
+                            type: "external_error";
+                        };
+                    };
+                };
+            };
+        };
+    };
 }

@@ -1,8 +1,9 @@
 /** `@convoke/client/rest` */
-export { connectRest, type Answer, type Call, type MethodOf, type Path, type Question } from "./call.js";
-export { RestError, type CallOptions, type RestOptions } from "./request.js";
+export { connectRest, isRefusal, type Answer, type Call, type MethodOf, type Path, type Question, type Refusal, type RefusalCode } from "./call.js";
+export { RestError, type CallOptions, type RestOptions, type StatusCode } from "./request.js";
 export {
-  interviewApi, type Eligibility, type EndedSession, type InterviewApi, type InterviewSession, type LiveKitToken, type StartCode, type StartedSession,
+  interviewApi, isStartRefusal, type Eligibility, type EndedSession, type InterviewApi, type InterviewSession, type LiveKitToken, type StartedSession,
+  type StartRefusal,
 } from "./interview-sessions.js";
 export { interviewRest, type InterviewRest, type Invite, type InviteRequest, type JoinToken, type JoinTokenRequest } from "./interviews.js";
 export {

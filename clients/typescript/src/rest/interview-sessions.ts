@@ -1,7 +1,7 @@
 /** Interview sessions that users start by themselves: rooms of LiveKit with an agent that interviews. */
 
-import { connectRest, type Answer } from "./call.js";
-import type { CallOptions, RestOptions } from "./request.js";
+import { connectRest, isRefusal, type Answer, type Refusal, type RefusalCode } from "./call.js";
+import type { CallOptions, RestError, RestOptions } from "./request.js";
 
 export type StartedSession = Answer<"/api/interviews/start", "post">;
 export type InterviewSession = Answer<"/api/interviews/{id}/status", "get">;
@@ -9,10 +9,12 @@ export type EndedSession = Answer<"/api/interviews/{id}/end", "post">;
 export type Eligibility = Answer<"/api/interviews/eligibility", "get">;
 export type LiveKitToken = Answer<"/api/livekit/token", "post">;
 
-/** The code of a refused start. */
-export type StartCode =
-  | "USER_NOT_FOUND" | "NO_RESUME" | "BETA_LIMIT" | "ACTIVE_SESSION_EXISTS" | "CAPACITY_FULL" | "LIVEKIT_TOKEN_FAILED" | "LIVEKIT_ROOM_FAILED"
-  | "ID_GENERATION_FAILED" | "CREATE_FAILED" | "UNAVAILABLE" | "RATE_LIMIT";
+/** A refused start, with its codes and `existingSessionId`. */
+export type StartRefusal = RestError<Refusal<"/api/interviews/start", "post">, RefusalCode<"/api/interviews/start", "post">>;
+
+export function isStartRefusal(error: unknown): error is StartRefusal {
+  return isRefusal(error, "post", "/api/interviews/start");
+}
 
 export interface InterviewApi {
   /** Starts a session: it, and what opens its room. */

@@ -21,8 +21,8 @@ export function interviewRest(options: RestOptions): InterviewRest {
   return {
     joinToken: (body, more) => call("post", "/api/interviews/join-token", { body, ...more }),
     createInvite: (id, body = {}, more) => call("post", "/api/interviews/{id}/invites", { path: { id }, body, ...more }),
-    revokeInvite: async (id, inviteId, more) => {
-      await call("delete", "/api/interviews/{id}/invites/{inviteId}", { path: { id, inviteId }, ...more });
+    revokeInvite: async (id, invite, more) => {
+      await call("delete", "/api/interviews/{id}/invites/{invite}", { path: { id, invite }, ...more });
     },
   };
 }

@@ -1,6 +1,6 @@
 /** One HTTP request to the hub: with a token, a deadline, repeats that do no harm, and errors that are typed. */
 
-import { HubError } from "../errors.js";
+import { HubError, type Code } from "../errors.js";
 import { backoff, sleep } from "../time.js";
 import { Tokens, type TokenOptions } from "../tokens.js";
 
@@ -31,21 +31,25 @@ export interface HttpRequest extends CallOptions {
   body?: unknown;
 }
 
+/** Codes made from the status, of answers that have none. */
+export type StatusCode = "UNAUTHORIZED" | "RATE_LIMITED" | "INTERNAL" | "NOT_CONFIGURED" | "UNAVAILABLE" | `HTTP_${number}`;
+
 /** A refusal over HTTP. `code` is the hub's own, or one made from the status. */
-export class RestError extends HubError {
+export class RestError<Body = unknown, OwnCode extends Code = Code> extends HubError {
+  declare readonly code: OwnCode;
   readonly status: number;
   /** What the hub asked to wait, if it did. */
   readonly retryAfterMs: number | undefined;
   readonly requestId: string | undefined;
   /** The answer as it came. */
-  readonly body: unknown;
+  readonly body: Body;
 
   constructor({ code, message, status, retryAfterMs, requestId, body }: RestFailure) {
     super(code, message, { details: asObject(body) });
     this.status = status;
     this.retryAfterMs = retryAfterMs;
     this.requestId = requestId;
-    this.body = body;
+    this.body = body as Body;
   }
 }
 
@@ -60,8 +64,7 @@ export interface RestFailure {
 
 /** Requests that change nothing, or nothing more when they are repeated. */
 const SAFE_TO_REPEAT: ReadonlySet<string> = new Set(["GET", "HEAD", "PUT", "DELETE"]);
-/** Of answers without a code. */
-const CODES: Readonly<Record<number, string>> = {
+const CODES: Readonly<Record<number, StatusCode>> = {
   401: "UNAUTHORIZED", 429: "RATE_LIMITED", 500: "INTERNAL", 501: "NOT_CONFIGURED", 502: "UNAVAILABLE", 503: "UNAVAILABLE", 504: "UNAVAILABLE",
 };
 const FIRST_PAUSE_MS = 500;

@@ -10,7 +10,7 @@ export type Ack<Says extends object, Name extends keyof Says> = Says[Name] exten
 export type Bare<Says extends object> = { [Name in keyof Says]: {} extends Payload<Says, Name> ? Name : never }[keyof Says] & string;
 /** Events that take a `clientMessageId`, so that a repeat is known as one. */
 export type WriteName<Says extends object> = {
-  [Name in keyof Says]: "clientMessageId" extends keyof Payload<Says, Name> ? Name : never;
+  [Name in keyof Says]: string extends keyof Payload<Says, Name> ? never : "clientMessageId" extends keyof Payload<Says, Name> ? Name : never;
 }[keyof Says] & string;
 
 /** One event of the hub with its name. */

@@ -109,6 +109,15 @@ describe("a connection", () => {
     expect(socket.connects).toHaveLength(2);
   });
 
+  it("that is lost takes with it what the official client kept for the next one: it would go out before the incident is joined again", async () => {
+    const { socket } = connect();
+    await tick();
+    socket.accept();
+    socket.sendBuffer.push("what was sent while nobody knew that the connection was gone");
+    socket.lose("ping timeout");
+    expect(socket.sendBuffer).toEqual([]);
+  });
+
   it("that is closed stays so, and those who wait are told", async () => {
     const { hub, socket } = connect();
     const waits = hub.whenConnected().catch((error: HubError) => error.code);
@@ -418,6 +427,18 @@ describe("an incident that is followed", () => {
     await expect(hub.follow("s")).rejects.toMatchObject({ code: "INVALID_TOKEN" });
     hub.close();
     await expect(hub.watch()).rejects.toMatchObject({ code: "CLOSED" });
+  });
+
+  it("is not asked for any more once its signal has come", async () => {
+    const { hub, socket } = connect();
+    const controller = new AbortController();
+    const followed = hub.follow("s", controller.signal).catch((error: Error) => error.message);
+    await tick();
+    controller.abort(new Error("enough"));
+    expect(await followed).toBe("enough");
+    socket.accept();
+    await tick();
+    expect(socket.events()).toEqual([]);
   });
 
   it("that was left is not joined again", async () => {

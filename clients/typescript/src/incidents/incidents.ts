@@ -23,10 +23,10 @@ export class Incidents extends HubSocket<IncidentsHears, IncidentsSays> {
 
   /**
    * Joins an incident, and joins it again whenever the hub does not know this client any more. Resolves with the state; each later one comes to
-   * `on("sos:state")`. An incident that is over answers with its state.
+   * `on("sos:state")`. An incident that is over answers with its state. It waits for a connection as long as it takes; `signal` ends that.
    */
-  async follow(sosId: string): Promise<SosState> {
-    const { data } = await this.keep(`sos:init ${sosId}`, () => this.emitWithAck("sos:init", { sosId }));
+  async follow(sosId: string, signal?: AbortSignal): Promise<SosState> {
+    const { data } = await this.keep(`sos:init ${sosId}`, () => this.emitWithAck("sos:init", { sosId }), signal);
     return data;
   }
 
@@ -41,12 +41,12 @@ export class Incidents extends HubSocket<IncidentsHears, IncidentsSays> {
    * Watches all incidents (dispatcher, admin), also after a connection that was not recovered. `onActive` gets those that are active: at first, and
    * again whenever something may have been missed.
    */
-  async watch(onActive?: (active: SosState[]) => void): Promise<SosState[]> {
+  async watch(onActive?: (active: SosState[]) => void, signal?: AbortSignal): Promise<SosState[]> {
     return this.keep("sos:watch", async () => {
       const { active } = await this.emitWithAck("sos:watch");
       onActive?.(active);
       return active;
-    });
+    }, signal);
   }
 
   async unwatch(options?: AskOptions): Promise<void> {

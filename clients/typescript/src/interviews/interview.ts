@@ -29,8 +29,8 @@ export class Interview extends HubSocket<InterviewsHears, InterviewsSays> {
   }
 
   /** A candidate joins, and again whenever the hub does not know this client any more: it then sends the open question again. */
-  join(interviewId: string): Promise<Ack<InterviewsSays, "join-interview">> {
-    return this.keep(`join-interview ${interviewId}`, () => this.emitWithAck("join-interview", { interviewId }));
+  join(interviewId: string, signal?: AbortSignal): Promise<Ack<InterviewsSays, "join-interview">> {
+    return this.keep(`join-interview ${interviewId}`, () => this.emitWithAck("join-interview", { interviewId }), signal);
   }
 
   /** Asks for the first question, or for the open one again. */
@@ -42,17 +42,17 @@ export class Interview extends HubSocket<InterviewsHears, InterviewsSays> {
    * A recruiter observes, and again whenever the hub does not know this client any more. `onStarted` gets all from the start, in one piece: at
    * first, and again whenever something may have been missed.
    */
-  observe(interviewId: string, onStarted?: (started: ObservationStarted) => void): Promise<ObservationStarted> {
+  observe(interviewId: string, onStarted?: (started: ObservationStarted) => void, signal?: AbortSignal): Promise<ObservationStarted> {
     return this.keep(`observe-interview ${interviewId}`, async () => {
       const started = await this.#observe(interviewId);
       onStarted?.(started);
       return started;
-    });
+    }, signal);
   }
 
   /** Joins the call, and again whenever the hub does not know this client any more. */
-  async joinCall(call: Payload<InterviewsSays, "joinRoom"> & { interviewId: string }): Promise<void> {
-    await this.keep(`joinRoom ${call.interviewId}`, () => this.emitWithAck("joinRoom", call));
+  async joinCall(call: Payload<InterviewsSays, "joinRoom"> & { interviewId: string }, signal?: AbortSignal): Promise<void> {
+    await this.keep(`joinRoom ${call.interviewId}`, () => this.emitWithAck("joinRoom", call), signal);
   }
 
   async leaveCall(interviewId: string, options?: AskOptions): Promise<void> {

@@ -200,11 +200,15 @@ export class HubSocket<Hears extends object, Says extends object> {
     return this.#refreshing;
   }
 
-  /** Asks now, and again on each connection that was not recovered. Resolves with the first answer. */
-  protected keep<T>(key: string, ask: () => Promise<T>): Promise<T> {
+  /** Asks now, and again on each connection that was not recovered. Resolves with the first answer; until it is there, the signal takes it back. */
+  protected keep<T>(key: string, ask: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     if (this.state.name === "refused") return Promise.reject(this.state.failure);
     if (this.state.name === "closed") return Promise.reject(new HubError("CLOSED"));
-    return this.#standing.keep(key, ask);
+    const first = this.#standing.keep(key, ask);
+    return unlessAborted(first, signal).catch((thrown: unknown) => {
+      if (signal?.aborted === true) this.drop(key);
+      throw thrown;
+    });
   }
 
   protected drop(key: string): boolean {

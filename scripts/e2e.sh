@@ -4,9 +4,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/convoke-e2e.XXXXXX")
-# The story of the client signs tokens that end soon.
-JWT_SECRET=$(head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n')
-export JWT_SECRET
+# The story of the client signs tokens of its own.
+random() { head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n'; }
+JWT_SECRET=$(random) REALTIME_JWT_SECRET=$(random)
+export JWT_SECRET REALTIME_JWT_SECRET
 # One place and two interviews: so that two users soon meet both limits.
 MAX_CONCURRENT_INTERVIEWS=1 BETA_INTERVIEWS_PER_USER=2 PORT=${PORT:-3300} READY_FILE=$work/ready scripts/run.sh >"$work/run.log" 2>&1 &
 run=$!

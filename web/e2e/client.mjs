@@ -1,7 +1,8 @@
 // The TypeScript client as a stranger gets it: packed, installed into an empty project, and run in Node and in Chromium by the ten lines of its
 // README, while the nodes behind the balancer are killed one after another.
 //
-// Needs a hub with DEMO=true, started with JWT_SECRET, which signs tokens that end soon. Everything else that it reads: harness.mjs.
+// Needs a hub with DEMO=true, started with the JWT_SECRET and REALTIME_JWT_SECRET of the environment: it signs tokens of its own. Everything else
+// that it reads: harness.mjs.
 
 import { execFileSync } from "node:child_process";
 import { createHmac } from "node:crypto";
@@ -17,14 +18,15 @@ const folder = fileURLToPath(new URL("../../clients/typescript", import.meta.url
 const project = mkdtempSync(join(tmpdir(), "convoke-client."));
 const sosId = `client-${run}`;
 const npm = (...args) => execFileSync("npm", [...args, "--no-audit", "--no-fund", "--prefer-offline", "--loglevel=error"], { encoding: "utf8" });
-const token = async (role, user) => (await (await fetch(`${hub}/demo/token?role=${role}&user=${user}&sos=${sosId}`)).json()).token;
 
-/** A dispatcher's token that ends in so many seconds. */
-function ending(seconds) {
+/** A token that ends in so many seconds. */
+function signed(secret, claims, seconds) {
   const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
-  const text = `${part({ alg: "HS256", typ: "JWT" })}.${part({ userId: `d-${run}`, role: "dispatcher", exp: Math.floor(Date.now() / 1000) + seconds })}`;
-  return `${text}.${createHmac("sha256", process.env.JWT_SECRET).update(text).digest("base64url")}`;
+  const text = `${part({ alg: "HS256", typ: "JWT" })}.${part({ ...claims, exp: Math.floor(Date.now() / 1000) + seconds })}`;
+  return `${text}.${createHmac("sha256", secret).update(text).digest("base64url")}`;
 }
+/** A dispatcher's. */
+const ending = (seconds) => signed(process.env.JWT_SECRET, { userId: `d-${run}`, role: "dispatcher" }, seconds);
 
 /** The README's first program as it stands there, about an incident of this run. */
 function readme(user) {
@@ -85,7 +87,7 @@ async function theStory() {
     writeFileSync(join(project, "package.json"), `{"name":"empty","private":true,"type":"module"}`);
     npm("install", "--prefix", project, join(project, packed));
   });
-  const { connectIncidents, connectInterview, interviewApi, ANSWER_MS } = await import(pathToFileURL(join(modules, "@convoke/client/dist/index.js")).href);
+  const { connectIncidents, connectInterview, interviewApi, realtimeSessions, ANSWER_MS } = await import(pathToFileURL(join(modules, "@convoke/client/dist/index.js")).href);
 
   let sides = {};
   await fact("the ten lines of its README run in Node and in Chromium", async () => {
@@ -98,7 +100,7 @@ async function theStory() {
   await offline(sides);
   await tokens(connectIncidents);
   await anInterview(connectInterview, ANSWER_MS);
-  await overHttp(interviewApi);
+  await overHttp(interviewApi, realtimeSessions);
   await fact("who uses HTTP alone does not load Socket.IO", async () => {
     writeFileSync(join(project, "small.js"), `import { interviewApi } from "@convoke/client"; console.log(interviewApi);`);
     const { output } = await build({
@@ -214,7 +216,24 @@ async function anInterview(connectInterview, ANSWER_MS) {
   });
 }
 
-async function overHttp(interviewApi) {
+async function overHttp(interviewApi, realtimeSessions) {
+  await fact("realtime sessions are made, read page by page, and ended; another user's are not there", async () => {
+    const of = (user) => {
+      const claims = { sub: user, iss: process.env.ISSUER ?? "http://localhost:8085/realms/jan", aud: process.env.AUDIENCE ?? "account" };
+      return realtimeSessions({ url: hub, getToken: () => signed(process.env.REALTIME_JWT_SECRET, claims, 3600) });
+    };
+    const [own, other] = [of(`ana-${run}`), of(`ben-${run}`)];
+    const made = [await own.create(), await own.create(), await own.create()];
+    if (!made.every(({ client_secret }) => client_secret.value.length > 0)) throw new Error("no secret");
+    const read = [];
+    for await (const { id } of own.all(2)) read.push(id);
+    same(read.toSorted(), made.map(({ id }) => id).toSorted());
+    same((await own.get(made[0].id)).status, "created");
+    const missing = await other.get(made[0].id).catch((error) => error);
+    same([missing.status, missing.code, typeof missing.requestId], [404, "not_found", "string"]);
+    for (const { id } of made) same((await own.delete(id)).deleted, true);
+    same((await own.list()).data, []);
+  });
   await fact("interview sessions answer with their types, and refuse with their codes", async () => {
     const holder = await fetch(`${hub}/demo/holder`, { method: "POST", headers: { "content-type": "application/json" }, body: `{"name":"client-${run}","resume":false}` });
     const { token: bearer } = await holder.json();

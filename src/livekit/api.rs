@@ -5,24 +5,33 @@
 
 use std::time::Duration;
 
-use livekit_api::access_token::{AccessToken, VideoGrants};
 use prost::Message;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, StatusCode, Url, redirect};
 use serde::Deserialize;
+use uuid::Uuid;
 
 use super::error::is_refusal;
 use super::{LiveKitError, SetupError};
 use crate::core::error::chain;
 
 const PROTOBUF: &str = "application/protobuf";
+/// The same on each try of a call. LiveKit Cloud does such a call once; the open server, up to 1.13.11, does not look at it.
+const REQUEST_ID: &str = "x-livekit-request-id";
 
 pub(super) struct Api {
     http: Client,
     /// With the path at which it is served, without a final slash.
     address: Box<str>,
-    key: Box<str>,
-    secret: Box<str>,
+}
+
+/// What LiveKit is asked for, however often it is tried.
+pub(super) struct Call<Question> {
+    pub service: &'static str,
+    pub method: &'static str,
+    pub token: String,
+    pub id: Uuid,
+    pub question: Question,
 }
 
 /// How Twirp says no.
@@ -34,26 +43,20 @@ struct Refusal {
 }
 
 impl Api {
-    pub fn new(address: &str, key: &str, secret: &str, deadline: Duration) -> Result<Self, SetupError> {
+    pub fn new(address: &str, deadline: Duration) -> Result<Self, SetupError> {
         Url::parse(address).map_err(|_| SetupError::Address)?;
         // A redirect would make a GET of a call.
         let http = Client::builder().timeout(deadline).redirect(redirect::Policy::none()).build()?;
-        Ok(Self { http, address: address.trim_end_matches('/').into(), key: key.into(), secret: secret.into() })
+        Ok(Self { http, address: address.trim_end_matches('/').into() })
     }
 
     /// One try.
-    pub async fn call<Answer: Message + Default>(
-        &self,
-        service: &str,
-        method: &str,
-        grants: VideoGrants,
-        question: impl Message,
-    ) -> Result<Answer, LiveKitError> {
-        let token = AccessToken::with_api_key(&self.key, &self.secret).with_grants(grants).to_jwt()?;
-        let url = format!("{}/twirp/livekit.{service}/{method}", self.address);
-        let call = self.http.post(url).bearer_auth(token).header(CONTENT_TYPE, PROTOBUF).body(question.encode_to_vec());
+    pub async fn send<Answer: Message + Default>(&self, call: &Call<impl Message>) -> Result<Answer, LiveKitError> {
+        let url = format!("{}/twirp/livekit.{}/{}", self.address, call.service, call.method);
+        let request = self.http.post(url).bearer_auth(&call.token).header(REQUEST_ID, call.id.to_string());
+        let request = request.header(CONTENT_TYPE, PROTOBUF).body(call.question.encode_to_vec());
         let failed = |error: reqwest::Error| LiveKitError::Unavailable(chain(&error.without_url()));
-        let answer = call.send().await.map_err(failed)?;
+        let answer = request.send().await.map_err(failed)?;
         let status = answer.status();
         let body = answer.bytes().await.map_err(failed)?;
         if status == StatusCode::OK {

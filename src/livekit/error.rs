@@ -1,9 +1,5 @@
 //! What can go wrong with LiveKit. No text shows the key's secret or a token.
 
-use livekit_api::access_token::AccessTokenError;
-
-use crate::core::error::chain;
-
 /// Why no client could be made.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
@@ -30,12 +26,6 @@ pub enum LiveKitError {
 impl LiveKitError {
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Refused { code, .. } if code == "not_found")
-    }
-}
-
-impl From<AccessTokenError> for LiveKitError {
-    fn from(error: AccessTokenError) -> Self {
-        Self::Token(chain(&error))
     }
 }
 

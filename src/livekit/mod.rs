@@ -13,10 +13,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jsonwebtoken::crypto::aws_lc;
-use livekit_api::access_token::VideoGrants;
 use livekit_protocol as proto;
+use prost::Message;
 use tokio::time::{Instant, sleep, timeout_at};
+use uuid::Uuid;
 
+use self::api::Call;
+use self::token::Rights;
 use crate::settings;
 
 pub use error::{LiveKitError, SetupError, WebhookError};
@@ -71,12 +74,10 @@ impl LiveKit {
     /// # Errors
     /// If the address of the API is none.
     pub fn new(settings: &settings::LiveKit) -> Result<Self, SetupError> {
-        // LiveKit's crate installs a provider that knows HMAC alone, unless there is one; then no RS256 or ES256 token of
-        // any surface would verify any more.
         let _ = aws_lc::DEFAULT_PROVIDER.install_default();
         let (url, key, secret) = (&settings.api_url, &settings.key, settings.secret.expose());
         Ok(Self(Arc::new(Inner {
-            api: api::Api::new(url, key, secret, settings.deadline)?,
+            api: api::Api::new(url, settings.deadline)?,
             tokens: token::Signer::new(key, secret),
             webhooks: webhook::Receiver::new(key, secret),
             settings: settings.clone(),
@@ -102,32 +103,32 @@ impl LiveKit {
         // Zero means LiveKit's own defaults: minutes for a room that stays empty, seconds after the last participant has
         // left.
         let seconds = u32::try_from(lasts.as_millis().div_ceil(1000)).unwrap_or(u32::MAX).max(1);
-        let request = || proto::CreateRoomRequest {
+        let question = proto::CreateRoomRequest {
             name: room.into(),
             empty_timeout: seconds,
             departure_timeout: seconds,
             ..proto::CreateRoomRequest::default()
         };
-        let made = self.repeated(deadline, || self.0.api.call(ROOMS, "CreateRoom", may_create(), request()));
-        made.await.map(|_: proto::Room| ())
+        let call = self.call(ROOMS, "CreateRoom", may_create(), question)?;
+        self.repeated(deadline, &call).await.map(|_: proto::Room| ())
     }
 
-    /// Sends for an agent. Twice would mean two agents: after a call with an unclear outcome LiveKit is asked whether the
-    /// agent is called, and only if not, it is called again.
+    /// Sends for an agent. Twice would mean two agents, since a LiveKit server does not look at the id of a call. So after a call
+    /// with an unclear outcome it is asked whether the agent is called, and only if not, it is called again.
     ///
     /// # Errors
     /// [`LiveKitError::Unavailable`]: the agent may come all the same.
     pub async fn dispatch_agent(&self, room: &str, agent: &str, metadata: &str, deadline: Instant) -> Result<(), LiveKitError> {
-        let request = proto::CreateAgentDispatchRequest {
+        let question = proto::CreateAgentDispatchRequest {
             agent_name: agent.into(),
             room: room.into(),
             metadata: metadata.into(),
             ..proto::CreateAgentDispatchRequest::default()
         };
+        let call = self.call(AGENTS, "CreateDispatch", may_manage(room), question)?;
         let mut tried = 0;
         loop {
-            let call = self.0.api.call(AGENTS, "CreateDispatch", may_manage(room), request.clone());
-            let outcome = self.once(deadline, call).await.map(|_: proto::AgentDispatch| ());
+            let outcome = self.once(deadline, &call).await.map(|_: proto::AgentDispatch| ());
             tried += 1;
             let Err(error @ LiveKitError::Unavailable(_)) = outcome else { return outcome };
             if self.dispatched(room, deadline).await?.iter().any(|called| called == agent) {
@@ -145,9 +146,9 @@ impl LiveKit {
     /// # Errors
     /// `not_found` without the room.
     pub async fn dispatched(&self, room: &str, deadline: Instant) -> Result<Vec<String>, LiveKitError> {
-        let request = || proto::ListAgentDispatchRequest { room: room.into(), ..proto::ListAgentDispatchRequest::default() };
-        let listed = self.repeated(deadline, || self.0.api.call(AGENTS, "ListDispatch", may_manage(room), request()));
-        let proto::ListAgentDispatchResponse { agent_dispatches: dispatches, .. } = listed.await?;
+        let question = proto::ListAgentDispatchRequest { room: room.into(), ..proto::ListAgentDispatchRequest::default() };
+        let call = self.call(AGENTS, "ListDispatch", may_manage(room), question)?;
+        let proto::ListAgentDispatchResponse { agent_dispatches: dispatches, .. } = self.repeated(deadline, &call).await?;
         Ok(dispatches.into_iter().map(|dispatch| dispatch.agent_name).filter(|name| !name.is_empty()).collect())
     }
 
@@ -157,8 +158,9 @@ impl LiveKit {
     /// # Errors
     /// [`LiveKitError::Unavailable`]: the room may be gone all the same.
     pub async fn delete_room(&self, room: &str, deadline: Instant) -> Result<bool, LiveKitError> {
-        let request = || proto::DeleteRoomRequest { room: room.into() };
-        match self.repeated(deadline, || self.0.api.call(ROOMS, "DeleteRoom", may_create(), request())).await {
+        let question = proto::DeleteRoomRequest { room: room.into() };
+        let call = self.call(ROOMS, "DeleteRoom", may_create(), question)?;
+        match self.repeated(deadline, &call).await {
             Ok(proto::DeleteRoomResponse {}) => Ok(true),
             Err(error) if error.is_not_found() => Ok(false),
             Err(error) => Err(error),
@@ -170,8 +172,8 @@ impl LiveKit {
     /// # Errors
     /// [`LiveKitError`].
     pub async fn list_rooms(&self, deadline: Instant) -> Result<Vec<Room>, LiveKitError> {
-        let rooms = self.repeated(deadline, || self.rooms_of(Vec::new())).await?;
-        Ok(rooms.into_iter().map(Room::from).collect())
+        let listed: proto::ListRoomsResponse = self.repeated(deadline, &self.listing(Vec::new())?).await?;
+        Ok(listed.rooms.into_iter().map(Room::from).collect())
     }
 
     /// Those of these rooms that are there. Without a name this would be all rooms, so none is asked for then.
@@ -182,8 +184,8 @@ impl LiveKit {
         if names.is_empty() {
             return Ok(Vec::new());
         }
-        let rooms = self.repeated(deadline, || self.rooms_of(names.to_vec())).await?;
-        Ok(rooms.into_iter().map(Room::from).collect())
+        let listed: proto::ListRoomsResponse = self.repeated(deadline, &self.listing(names.to_vec())?).await?;
+        Ok(listed.rooms.into_iter().map(Room::from).collect())
     }
 
     /// The identities of the participants in a room.
@@ -191,9 +193,9 @@ impl LiveKit {
     /// # Errors
     /// `not_found` without the room.
     pub async fn participants(&self, room: &str, deadline: Instant) -> Result<Vec<String>, LiveKitError> {
-        let request = || proto::ListParticipantsRequest { room: room.into() };
-        let listed = self.repeated(deadline, || self.0.api.call(ROOMS, "ListParticipants", may_manage(room), request()));
-        let proto::ListParticipantsResponse { participants } = listed.await?;
+        let question = proto::ListParticipantsRequest { room: room.into() };
+        let call = self.call(ROOMS, "ListParticipants", may_manage(room), question)?;
+        let proto::ListParticipantsResponse { participants } = self.repeated(deadline, &call).await?;
         Ok(participants.into_iter().map(|participant| participant.identity).collect())
     }
 
@@ -204,7 +206,8 @@ impl LiveKit {
     pub async fn ping(&self) -> Result<(), LiveKitError> {
         // No room has this name, so the answer is short.
         let names = vec!["convoke-ping".to_owned()];
-        self.once(Instant::now() + self.0.settings.deadline, self.rooms_of(names)).await.map(|_| ())
+        let call = self.listing(names)?;
+        self.once(Instant::now() + self.0.settings.deadline, &call).await.map(|_: proto::ListRoomsResponse| ())
     }
 
     /// Signs a token that opens one room.
@@ -223,45 +226,59 @@ impl LiveKit {
         self.0.webhooks.open(authorization, body)
     }
 
-    /// The rooms of these names; without a name all of them.
-    async fn rooms_of(&self, names: Vec<String>) -> Result<Vec<proto::Room>, LiveKitError> {
-        let grants = VideoGrants { room_list: true, ..VideoGrants::default() };
-        let listed = self.0.api.call(ROOMS, "ListRooms", grants, proto::ListRoomsRequest { names });
-        listed.await.map(|listed: proto::ListRoomsResponse| listed.rooms)
+    /// Asks for the rooms of these names; without a name for all of them.
+    fn listing(&self, names: Vec<String>) -> Result<Call<proto::ListRoomsRequest>, LiveKitError> {
+        let rights = Rights { room_list: true, ..Rights::default() };
+        self.call(ROOMS, "ListRooms", rights, proto::ListRoomsRequest { names })
+    }
+
+    fn call<Question>(
+        &self,
+        service: &'static str,
+        method: &'static str,
+        rights: Rights<'_>,
+        question: Question,
+    ) -> Result<Call<Question>, LiveKitError> {
+        Ok(Call { service, method, token: self.0.tokens.sign_call(rights)?, id: Uuid::new_v4(), question })
     }
 
     /// A call that may happen twice: tried again while its outcome is unclear and there is time.
-    async fn repeated<T, F>(&self, deadline: Instant, call: impl Fn() -> F) -> Result<T, LiveKitError>
-    where
-        F: Future<Output = Result<T, LiveKitError>>,
-    {
+    async fn repeated<Answer: Message + Default>(
+        &self,
+        deadline: Instant,
+        call: &Call<impl Message>,
+    ) -> Result<Answer, LiveKitError> {
         let mut pause = PAUSE;
         for _ in 1..TRIES {
-            match self.once(deadline, call()).await {
+            match self.once(deadline, call).await {
                 Err(LiveKitError::Unavailable(_)) if Instant::now() + pause < deadline => sleep(pause).await,
                 outcome => return outcome,
             }
             pause *= 2;
         }
-        self.once(deadline, call()).await
+        self.once(deadline, call).await
     }
 
     /// One try, within the deadline of a call and that of all.
-    async fn once<T>(&self, deadline: Instant, call: impl Future<Output = Result<T, LiveKitError>>) -> Result<T, LiveKitError> {
+    async fn once<Answer: Message + Default>(
+        &self,
+        deadline: Instant,
+        call: &Call<impl Message>,
+    ) -> Result<Answer, LiveKitError> {
         let deadline = deadline.min(Instant::now() + self.0.settings.deadline);
-        match timeout_at(deadline, call).await {
+        match timeout_at(deadline, self.0.api.send(call)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(LiveKitError::Unavailable("it did not answer in time".into())),
         }
     }
 }
 
-fn may_create() -> VideoGrants {
-    VideoGrants { room_create: true, ..VideoGrants::default() }
+fn may_create() -> Rights<'static> {
+    Rights { room_create: true, ..Rights::default() }
 }
 
-fn may_manage(room: &str) -> VideoGrants {
-    VideoGrants { room_admin: true, room: room.into(), ..VideoGrants::default() }
+fn may_manage(room: &str) -> Rights<'_> {
+    Rights { room, room_admin: true, ..Rights::default() }
 }
 
 impl std::fmt::Debug for LiveKit {

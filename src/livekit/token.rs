@@ -1,11 +1,15 @@
-//! Tokens for participants. They hold what the grant says and nothing else, and expire at a given second: LiveKit's own crate
-//! knows only a time to live from now on, and writes every grant that was not given as `false`.
+//! Tokens for participants and for our own calls. They say of each right whether it is given, because LiveKit takes some rights
+//! for given when a token does not name them. They expire at a given second, which LiveKit's own crate cannot say: it knows
+//! only a time to live from now on.
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde::Serialize;
 
 use super::LiveKitError;
 use crate::core::clock::now_seconds;
+
+/// How long a token for a call lasts: six hours, as with LiveKit's own clients, so that clocks may differ.
+const CALL_SECONDS: u64 = 6 * 3600;
 
 /// What a token allows.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +37,21 @@ pub struct Agent<'a> {
     pub metadata: &'a str,
 }
 
+/// What the holder of a token may do. The rights that no token of ours gives are in [`Video`].
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Rights<'a> {
+    /// The only room that they are for. Empty: no room in particular.
+    pub room: &'a str,
+    pub room_create: bool,
+    pub room_list: bool,
+    pub room_admin: bool,
+    pub room_join: bool,
+    pub can_publish: bool,
+    pub can_subscribe: bool,
+    pub can_publish_data: bool,
+}
+
 pub(super) struct Signer {
     key: Box<str>,
     secret: EncodingKey,
@@ -42,7 +61,8 @@ pub(super) struct Signer {
 #[serde(rename_all = "camelCase")]
 struct Claims<'a> {
     iss: &'a str,
-    sub: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sub: Option<&'a str>,
     nbf: u64,
     exp: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -52,15 +72,20 @@ struct Claims<'a> {
     room_config: Option<RoomConfig<'a>>,
 }
 
-#[derive(Serialize)]
+/// All rights that LiveKit knows.
+#[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Video<'a> {
-    room: &'a str,
-    room_join: bool,
-    can_publish: bool,
-    can_subscribe: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    can_publish_data: Option<bool>,
+    #[serde(flatten)]
+    rights: Rights<'a>,
+    room_record: bool,
+    ingress_admin: bool,
+    hidden: bool,
+    recorder: bool,
+    agent: bool,
+    can_update_own_metadata: bool,
+    can_subscribe_metrics: bool,
+    can_manage_agent_session: bool,
 }
 
 #[derive(Serialize)]
@@ -73,28 +98,40 @@ impl Signer {
         Self { key: key.into(), secret: EncodingKey::from_secret(secret.as_bytes()) }
     }
 
+    /// A token for a participant.
     pub fn sign(&self, grant: &Grant<'_>) -> Result<String, LiveKitError> {
         // LiveKit refuses a token without an identity, and takes an empty room for every room.
         if grant.identity.is_empty() || grant.room.is_empty() {
             return Err(LiveKitError::Token("it needs an identity and a room".into()));
         }
-        let now = now_seconds();
-        let claims = Claims {
-            iss: &self.key,
-            sub: grant.identity,
-            nbf: now,
-            exp: grant.expires_at,
-            name: grant.name,
-            video: Video {
-                room: grant.room,
-                room_join: true,
-                can_publish: grant.can_publish,
-                can_subscribe: grant.can_subscribe,
-                can_publish_data: grant.can_publish_data,
-            },
-            room_config: (!grant.agents.is_empty()).then_some(RoomConfig { agents: grant.agents }),
+        let rights = Rights {
+            room: grant.room,
+            room_join: true,
+            can_publish: grant.can_publish,
+            can_subscribe: grant.can_subscribe,
+            can_publish_data: grant.can_publish_data.unwrap_or(grant.can_publish),
+            ..Rights::default()
         };
-        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.secret)
+        self.signed(&Claims {
+            sub: Some(grant.identity),
+            name: grant.name,
+            room_config: (!grant.agents.is_empty()).then_some(RoomConfig { agents: grant.agents }),
+            ..self.claims(rights, grant.expires_at)
+        })
+    }
+
+    /// A token for a call of ours.
+    pub fn sign_call(&self, rights: Rights<'_>) -> Result<String, LiveKitError> {
+        self.signed(&self.claims(rights, now_seconds() + CALL_SECONDS))
+    }
+
+    fn claims<'a>(&'a self, rights: Rights<'a>, exp: u64) -> Claims<'a> {
+        let video = Video { rights, ..Video::default() };
+        Claims { iss: &self.key, sub: None, nbf: now_seconds(), exp, name: None, video, room_config: None }
+    }
+
+    fn signed(&self, claims: &Claims<'_>) -> Result<String, LiveKitError> {
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &self.secret)
             .map_err(|error| LiveKitError::Token(error.to_string()))
     }
 }
@@ -131,34 +168,61 @@ mod tests {
         Signer::new("key", SECRET).sign(grant).unwrap()
     }
 
-    fn claims(grant: &Grant<'_>) -> Value {
-        let token = signed(grant);
+    fn decoded(token: &str) -> Value {
         let payload = token.split('.').nth(1).unwrap();
-        let mut claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
+    }
+
+    fn claims(grant: &Grant<'_>) -> Value {
+        let mut claims = decoded(&signed(grant));
         let nbf = claims["nbf"].take().as_u64().unwrap();
         let now = now_seconds();
         assert!(nbf <= now && now - nbf < 60);
         claims
     }
 
+    /// The rights of a token that gives none.
+    fn none() -> Value {
+        json!({"room": "", "roomCreate": false, "roomList": false, "roomRecord": false, "roomAdmin": false, "roomJoin": false,
+            "canPublish": false, "canSubscribe": false, "canPublishData": false, "canUpdateOwnMetadata": false,
+            "canSubscribeMetrics": false, "canManageAgentSession": false, "ingressAdmin": false, "hidden": false,
+            "recorder": false, "agent": false})
+    }
+
+    fn with(changes: Value) -> Value {
+        let mut rights = none();
+        rights.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        rights
+    }
+
     #[test]
-    fn a_token_holds_what_the_grant_says_and_nothing_else() {
-        let video = json!({"room": "a-room", "roomJoin": true, "canPublish": true, "canSubscribe": true});
+    fn a_token_says_of_each_right_whether_it_is_given() {
+        let video = with(json!({"room": "a-room", "roomJoin": true, "canPublish": true, "canSubscribe": true,
+            "canPublishData": true}));
         assert_eq!(claims(&grant()), json!({"iss": "key", "sub": "ann", "nbf": null, "exp": LATER, "video": video}));
 
         let agents = [Agent { name: "an-agent", metadata: "{\"kind\":\"a-call\"}" }];
-        let observer = Grant {
-            name: Some("ann@example.com"),
-            can_publish: false,
-            can_publish_data: Some(false),
-            agents: &agents,
-            ..grant()
-        };
+        let observer = Grant { name: Some("ann@example.com"), can_publish: false, agents: &agents, ..grant() };
         let claims = claims(&observer);
         assert_eq!(claims["name"], "ann@example.com");
-        assert_eq!((&claims["video"]["canPublish"], &claims["video"]["canPublishData"]), (&json!(false), &json!(false)));
+        assert_eq!(claims["video"], with(json!({"room": "a-room", "roomJoin": true, "canSubscribe": true})));
         let agent = json!({"agentName": "an-agent", "metadata": "{\"kind\":\"a-call\"}"});
         assert_eq!(claims["roomConfig"], json!({"agents": [agent]}));
+
+        let mute = Grant { can_publish_data: Some(false), can_subscribe: false, ..grant() };
+        let claims_of_mute = decoded(&signed(&mute));
+        let video = with(json!({"room": "a-room", "roomJoin": true, "canPublish": true}));
+        assert_eq!(claims_of_mute["video"], video);
+    }
+
+    #[test]
+    fn a_token_of_a_call_gives_what_the_call_needs() {
+        let _ = aws_lc::DEFAULT_PROVIDER.install_default();
+        let token = Signer::new("key", SECRET).sign_call(Rights { room_list: true, ..Rights::default() }).unwrap();
+        let claims = decoded(&token);
+        assert_eq!((&claims["video"], claims.get("sub")), (&with(json!({"roomList": true})), None));
+        let now = now_seconds();
+        assert!(claims["exp"].as_u64().is_some_and(|exp| exp > now + 3600 && exp <= now + CALL_SECONDS));
     }
 
     #[test]
@@ -167,7 +231,7 @@ mod tests {
         let token = signed(&Grant { agents: &agents, ..grant() });
         let claims = TokenVerifier::with_api_key("key", SECRET).verify(&token).unwrap();
         assert_eq!((claims.sub.as_str(), claims.exp as u64), ("ann", LATER));
-        assert!(claims.video.room_join && claims.video.can_publish_data && !claims.video.room_admin);
+        assert!(claims.video.room_join && claims.video.can_publish_data == Some(true) && !claims.video.room_admin);
         assert_eq!(claims.room_config.unwrap().agents[0].agent_name, "an-agent");
         TokenVerifier::with_api_key("other", SECRET).verify(&token).unwrap_err();
     }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::booking::{Answer, Started, World, claims, token_body};
 use crate::support::hub::now_seconds;
+use crate::support::livekit;
 
 /// Ends and starts with whatever the rules allow.
 const MANY: (&str, &str) = ("BETA_INTERVIEWS_PER_USER", "1000");
@@ -13,35 +14,37 @@ const OFTEN: (&str, &str) = ("TIMEOUT_ENFORCEMENT_INTERVAL_MS", "200");
 
 #[tokio::test]
 async fn a_session_starts_is_shown_and_ends() {
-    let Some(world) = World::start(1, &[]).await else { return };
-    let user = world.user().await;
-    let answer = world.start_on(0, user).await;
-    let session = answer.started();
-    assert_eq!(session.room, format!("{}-{}", world.prefix, session.id));
-    assert_eq!(answer.body["livekit"]["roomName"], session.room);
-    assert_eq!(answer.body["livekit"]["wsUrl"], world.livekit.ws_url());
-    assert_eq!(world.rooms().await, [&*session.room]);
-    assert_eq!(world.agents(&session.room).await, ["ai-interviewer"]);
+    for server in livekit::each() {
+        let Some(world) = World::on(server, 1, &[]).await else { continue };
+        let user = world.user().await;
+        let answer = world.start_on(0, user).await;
+        let session = answer.started();
+        assert_eq!(session.room, format!("{}-{}", world.prefix, session.id));
+        assert_eq!(answer.body["livekit"]["roomName"], session.room);
+        assert_eq!(answer.body["livekit"]["wsUrl"], world.livekit.ws_url());
+        assert_eq!(world.rooms().await, [&*session.room]);
+        assert_eq!(world.agents(&session.room).await, ["ai-interviewer"]);
 
-    let row = world.get(&format!("/api/interviews/{}", session.id), user).await;
-    assert_eq!((row.status, &row.body["status"]), (200, &json!("active")));
-    assert_eq!(row.body["server_end_time"], answer.body["session"]["server_end_time"]);
-    let slots = world.slots();
-    assert_eq!(slots.len(), 1);
-    assert_eq!(slots[0].0, session.id);
-    let ends = format!(
-        "SELECT (extract(epoch FROM server_end_time) * 1000)::bigint FROM public.interview_sessions WHERE id = '{}'",
-        session.id
-    );
-    assert!(world.value(&ends).await.parse::<u64>().unwrap().abs_diff(slots[0].1) <= 1, "the slot ends with the session");
+        let row = world.get(&format!("/api/interviews/{}", session.id), user).await;
+        assert_eq!((row.status, &row.body["status"]), (200, &json!("active")));
+        assert_eq!(row.body["server_end_time"], answer.body["session"]["server_end_time"]);
+        let slots = world.slots();
+        assert_eq!(slots.len(), 1);
+        assert_eq!(slots[0].0, session.id);
+        let ends = format!(
+            "SELECT (extract(epoch FROM server_end_time) * 1000)::bigint FROM public.interview_sessions WHERE id = '{}'",
+            session.id
+        );
+        assert!(world.value(&ends).await.parse::<u64>().unwrap().abs_diff(slots[0].1) <= 1, "the slot ends with the session");
 
-    let ended = world.end(&session.id, user).await;
-    assert_eq!((ended.status, ended.body), (200, json!({"success": true, "message": "Session ended successfully"})));
-    assert_eq!(world.status(&session.id).await, "ended_early/user_ended");
-    assert_eq!(world.completed(user).await, 1);
-    world.wait_until_empty().await;
-    assert_eq!(world.end(&session.id, user).await.status, 404);
-    assert_eq!(world.completed(user).await, 1);
+        let ended = world.end(&session.id, user).await;
+        assert_eq!((ended.status, ended.body), (200, json!({"success": true, "message": "Session ended successfully"})));
+        assert_eq!(world.status(&session.id).await, "ended_early/user_ended");
+        assert_eq!(world.completed(user).await, 1);
+        world.wait_until_empty().await;
+        assert_eq!(world.end(&session.id, user).await.status, 404);
+        assert_eq!(world.completed(user).await, 1);
+    }
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use futures_util::StreamExt as _;
 use serde_json::json;
 
 use crate::support::booking::{World, token_body};
-use crate::support::livekit::Server;
+use crate::support::livekit::{self, Release, Server};
 use crate::support::node::Script;
 use crate::support::participant::Participant;
 use crate::support::ports::free_port;
@@ -17,10 +17,10 @@ const NEVER: (&str, &str) = ("TIMEOUT_ENFORCEMENT_INTERVAL_MS", "3600000");
 const OFTEN: (&str, &str) = ("TIMEOUT_ENFORCEMENT_INTERVAL_MS", "300");
 
 /// A world of one node, on a LiveKit server of its own that tells the node what happens; and the way that the webhooks take.
-async fn with_webhooks() -> Option<(Server, World, Proxy)> {
+async fn with_webhooks(release: Release) -> Option<(Server, World, Proxy)> {
     let port = free_port().to_string();
     let way = Proxy::start(format!("127.0.0.1:{port}")).await;
-    let server = Server::start(&[&format!("http://{}/livekit/webhook", way.address)])?;
+    let server = Server::start_of(release, &[&format!("http://{}/livekit/webhook", way.address)])?;
     let world = World::on(&server, 1, &[NEVER, ("PORT", &port)]).await?;
     Some((server, world, way))
 }
@@ -33,57 +33,62 @@ async fn dispatched(world: &World, room: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn the_tokens_of_a_session_open_its_room_until_it_ends() {
-    let Some(world) = World::start(1, &[NEVER]).await else { return };
-    let (user, other) = (world.user().await, world.user().await);
-    let session = world.started(user).await;
-    let refreshed = world.post("/api/livekit/token", user, Some(token_body(&session))).await.body;
-    let refreshed = refreshed["token"].as_str().expect("a token").to_owned();
-    // The same identity twice: LiveKit puts the first one out.
-    let mut first = Participant::join(world.livekit.ws_url(), &session.token).await.unwrap();
-    assert_eq!((&first.room, &first.identity), (&session.room, &user.to_string()));
-    let mut second = Participant::join(world.livekit.ws_url(), &refreshed).await.unwrap();
-    assert_eq!((&second.room, &second.identity), (&session.room, &user.to_string()));
-    assert_eq!(first.wait_gone().await, "DUPLICATE_IDENTITY");
-    assert_eq!(dispatched(&world, &session.room).await, ["ai-interviewer"], "one interviewer, whoever joins");
+    for server in livekit::each() {
+        let Some(world) = World::on(server, 1, &[NEVER]).await else { continue };
+        let (user, other) = (world.user().await, world.user().await);
+        let session = world.started(user).await;
+        let refreshed = world.post("/api/livekit/token", user, Some(token_body(&session))).await.body;
+        let refreshed = refreshed["token"].as_str().expect("a token").to_owned();
+        // The same identity twice: LiveKit puts the first one out.
+        let mut first = Participant::join(world.livekit.ws_url(), &session.token).await.unwrap();
+        assert_eq!((&first.room, &first.identity), (&session.room, &user.to_string()));
+        let mut second = Participant::join(world.livekit.ws_url(), &refreshed).await.unwrap();
+        assert_eq!((&second.room, &second.identity), (&session.room, &user.to_string()));
+        assert_eq!(first.wait_gone().await, "DUPLICATE_IDENTITY");
+        assert_eq!(dispatched(&world, &session.room).await, ["ai-interviewer"], "one interviewer, whoever joins");
 
-    let foreign = world.started(other).await;
-    let asked = json!({"roomName": foreign.room, "sessionId": session.id});
-    let refused = world.post("/api/livekit/token", user, Some(asked)).await;
-    assert_eq!((refused.status, refused.body), (400, json!({"message": "Room does not belong to this session"})));
+        let foreign = world.started(other).await;
+        let asked = json!({"roomName": foreign.room, "sessionId": session.id});
+        let refused = world.post("/api/livekit/token", user, Some(asked)).await;
+        assert_eq!((refused.status, refused.body), (400, json!({"message": "Room does not belong to this session"})));
 
-    assert_eq!(world.end(&session.id, user).await.status, 200);
-    assert_eq!(second.wait_gone().await, "ROOM_DELETED");
-    let refused = world.post("/api/livekit/token", user, Some(token_body(&session))).await;
-    let ended = json!({"message": "Interview session has ended", "status": "ended_early"});
-    assert_eq!((refused.status, refused.body), (403, ended));
+        assert_eq!(world.end(&session.id, user).await.status, 200);
+        assert_eq!(second.wait_gone().await, "ROOM_DELETED");
+        let refused = world.post("/api/livekit/token", user, Some(token_body(&session))).await;
+        let ended = json!({"message": "Interview session has ended", "status": "ended_early"});
+        assert_eq!((refused.status, refused.body), (403, ended));
+    }
 }
 
 #[tokio::test]
 async fn who_comes_after_the_end_is_put_out_by_webhook() {
-    let Some((server, world, way)) = with_webhooks().await else { return };
-    let user = world.user().await;
-    let session = world.started(user).await;
-    assert_eq!(world.end(&session.id, user).await.status, 200);
-    world.wait_until_empty().await;
-    // Held back until the join is complete; else the hub is mostly quicker than the browser.
-    way.set(Mode::Pause);
-    let mut late = Participant::join(server.ws_url(), &session.token).await.expect("LiveKit knows of no end");
-    assert_eq!(world.rooms().await, [&*session.room], "made anew");
-    way.set(Mode::Pass);
-    let told = Instant::now();
-    assert_eq!(late.wait_gone().await, "ROOM_DELETED");
-    println!("out {:?} after the webhook", told.elapsed());
-    world.wait_until_empty().await;
+    for release in [Release::Oldest, Release::Newest] {
+        let Some((server, world, way)) = with_webhooks(release).await else { continue };
+        let user = world.user().await;
+        let session = world.started(user).await;
+        assert_eq!(world.end(&session.id, user).await.status, 200);
+        world.wait_until_empty().await;
+        // Held back until the join is complete; else the hub is mostly quicker than the browser.
+        way.set(Mode::Pause);
+        let mut late = Participant::join(server.ws_url(), &session.token).await.expect("LiveKit knows of no end");
+        assert_eq!(world.rooms().await, [&*session.room], "made anew");
+        way.set(Mode::Pass);
+        let told = Instant::now();
+        assert_eq!(late.wait_gone().await, "ROOM_DELETED");
+        println!("out {:?} after the webhook", told.elapsed());
+        world.wait_until_empty().await;
 
-    // And when nobody holds them back. Such a one is out before a browser would be in.
-    let url = format!("{}/rtc?access_token={}&auto_subscribe=1&protocol=16", server.ws_url(), session.token);
-    let (mut knocking, _) = tokio_tungstenite::connect_async(url).await.expect("LiveKit knows of no end");
-    let told = Instant::now();
-    let out = async { while knocking.next().await.is_some_and(|message| message.is_ok_and(|message| !message.is_close())) {} };
-    tokio::time::timeout(Duration::from_secs(10), out).await.expect("LiveKit hangs up");
-    println!("out {:?} after it had come", told.elapsed());
-    world.wait_until_empty().await;
-    assert_eq!((&*world.status(&session.id).await, world.completed(user).await), ("ended_early/user_ended", 1));
+        // And when nobody holds them back. Such a one is out before a browser would be in.
+        let url = format!("{}/rtc?access_token={}&auto_subscribe=1&protocol=16", server.ws_url(), session.token);
+        let (mut knocking, _) = tokio_tungstenite::connect_async(url).await.expect("LiveKit knows of no end");
+        let told = Instant::now();
+        let out =
+            async { while knocking.next().await.is_some_and(|message| message.is_ok_and(|message| !message.is_close())) {} };
+        tokio::time::timeout(Duration::from_secs(10), out).await.expect("LiveKit hangs up");
+        println!("out {:?} after it had come", told.elapsed());
+        world.wait_until_empty().await;
+        assert_eq!((&*world.status(&session.id).await, world.completed(user).await), ("ended_early/user_ended", 1));
+    }
 }
 
 #[tokio::test]
@@ -103,7 +108,7 @@ async fn who_comes_after_the_end_is_put_out_by_the_sweep_where_no_webhook_comes(
 
 #[tokio::test]
 async fn who_is_in_an_active_session_stays() {
-    let Some((server, world, _way)) = with_webhooks().await else { return };
+    let Some((server, world, _way)) = with_webhooks(Release::Newest).await else { return };
     let user = world.user().await;
     let session = world.started(user).await;
     let mut candidate = Participant::join(server.ws_url(), &session.token).await.unwrap();

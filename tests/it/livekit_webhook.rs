@@ -5,6 +5,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use convoke::auth;
+use convoke::livekit::{Grant, LiveKit};
 use livekit_api::access_token::AccessToken;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -15,8 +16,9 @@ use crate::support::client::Client;
 use crate::support::eventually;
 use crate::support::hub::{Hub, now_seconds};
 use crate::support::keys::TestKey;
-use crate::support::livekit::{KEY, SECRET, Server};
+use crate::support::livekit::{KEY, Release, SECRET, Server};
 use crate::support::redis;
+use crate::support::stub_http::{Answer, Asked, StubHttp};
 
 const LIVEKIT: [(&str, &str); 3] =
     [("LIVEKIT_WS_URL", "ws://127.0.0.1:9"), ("LIVEKIT_API_KEY", KEY), ("LIVEKIT_API_SECRET", SECRET)];
@@ -100,17 +102,57 @@ async fn without_livekit_there_are_no_webhooks() {
 
 #[tokio::test]
 async fn webhooks_of_a_real_server_are_taken() {
-    let port = crate::support::ports::free_port().to_string();
-    let url = format!("http://127.0.0.1:{port}/livekit/webhook");
-    let Some(server) = Server::start(&[&url]) else { return };
-    let redis = redis::single().url();
-    let hub = Hub::start(&[&[("REDIS_URL", &*redis), ("PORT", &port)], &server.env()[..]].concat()).await;
-    let (livekit, room) = (convoke::livekit::LiveKit::new(&server.settings()).unwrap(), format!("w-{}", Uuid::new_v4()));
-    let soon = tokio::time::Instant::now() + Duration::from_secs(20);
-    livekit.create_room(&room, Duration::from_secs(60), soon).await.unwrap();
-    livekit.delete_room(&room, soon).await.unwrap();
-    for event in ["room_started", "room_finished"] {
-        eventually(event, || hub.log().lines().any(|line| line.contains(event) && line.contains(&room))).await;
+    for release in [Release::Oldest, Release::Newest] {
+        let port = crate::support::ports::free_port().to_string();
+        let url = format!("http://127.0.0.1:{port}/livekit/webhook");
+        let Some(server) = Server::start_of(release, &[&url]) else { continue };
+        let redis = redis::single().url();
+        let hub = Hub::start(&[&[("REDIS_URL", &*redis), ("PORT", &port)], &server.env()[..]].concat()).await;
+        let (livekit, room) = (LiveKit::new(&server.settings()).unwrap(), format!("w-{}", Uuid::new_v4()));
+        let soon = tokio::time::Instant::now() + Duration::from_secs(20);
+        livekit.create_room(&room, Duration::from_secs(60), soon).await.unwrap();
+        livekit.delete_room(&room, soon).await.unwrap();
+        for event in ["room_started", "room_finished"] {
+            eventually(event, || hub.log().lines().any(|line| line.contains(event) && line.contains(&room))).await;
+        }
+    }
+}
+
+/// What the two releases send, byte for byte: events, fields, content type and signature.
+#[tokio::test]
+async fn a_webhook_holds_what_the_hub_reads_of_it() {
+    for release in [Release::Oldest, Release::Newest] {
+        let heard = StubHttp::start(Answer::json(200, &json!({}))).await;
+        let Some(server) = Server::start_of(release, &[&heard.url()]) else { continue };
+        let (livekit, room) = (LiveKit::new(&server.settings()).unwrap(), format!("w-{}", Uuid::new_v4()));
+        let soon = tokio::time::Instant::now() + Duration::from_secs(20);
+        let grant = Grant {
+            room: &room,
+            identity: "ann",
+            name: None,
+            can_publish: true,
+            can_subscribe: true,
+            can_publish_data: None,
+            expires_at: now_seconds() + 600,
+            agents: &[],
+        };
+        let url = format!("{}/rtc?access_token={}&protocol=16", server.ws_url(), livekit.token(&grant).unwrap());
+        // It starts the room; `participant_joined` comes once it has a connection for media too, which it never gets.
+        let (_joined, _) = tokio_tungstenite::connect_async(url).await.expect("it may join");
+        eventually("told of the room", || heard.asked().iter().any(|told| told.body.ends_with(b"}"))).await;
+        livekit.delete_room(&room, soon).await.unwrap();
+        let is = |told: &Asked, event: &str| serde_json::from_slice::<Value>(&told.body).unwrap()["event"] == event;
+        eventually("told of its end", || heard.asked().iter().any(|told| is(told, "room_finished"))).await;
+        let mut sids = Vec::new();
+        for event in ["room_started", "room_finished"] {
+            let told = heard.asked().into_iter().find(|told| is(told, event)).unwrap();
+            assert_eq!(told.header("content-type"), "application/webhook+json", "{release:?}");
+            let opened = livekit.open_webhook(told.header("authorization"), &told.body).unwrap();
+            assert_eq!((&*opened.event, opened.room.as_deref()), (event, Some(&*room)));
+            assert!(opened.id.starts_with("EV_") && opened.created_at.abs_diff(now_seconds()) < 60, "{opened:?}");
+            sids.push(opened.room_sid.unwrap());
+        }
+        assert_eq!(sids[0], sids[1]);
     }
 }
 

@@ -4,6 +4,9 @@
 //! let Some(livekit) = livekit::shared() else { return };
 //! let hub = Hub::start(&[&[("REDIS_URL", &*redis.url())], &livekit.env()[..]].concat()).await;
 //! ```
+//!
+//! `scripts/livekit.sh` brings the oldest and the newest release that the hub is held to. Most tests run on the newest; those of what
+//! the hub and LiveKit say to each other run on [`each`].
 
 use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -14,16 +17,22 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use convoke::settings::{self, Secret};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::hub::now_seconds;
 use super::ports::free_port;
 use super::process::Process;
 
 pub const KEY: &str = "key-of-the-tests";
 pub const SECRET: &str = "the LiveKit secret of the tests, 32 bytes and more";
 
-/// The one that `scripts/livekit.sh` makes.
-const CACHED: &str = "convoke/livekit-server-1.13.5";
+/// A release of LiveKit's server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Release {
+    Oldest,
+    Newest,
+}
+
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Lines of the log that are kept for the post-mortem.
 const KEPT_LINES: usize = 400;
@@ -31,13 +40,60 @@ const KEPT_LINES: usize = 400;
 /// One server for all tests of the process that use rooms of their own and break nothing. `None` without a LiveKit server:
 /// then the test is skipped, and says so.
 pub fn shared() -> Option<&'static Server> {
-    static SHARED: OnceLock<Server> = OnceLock::new();
-    let program = program()?;
-    Some(SHARED.get_or_init(|| Server::spawned(program, &[])))
+    Release::Newest.shared()
+}
+
+/// A shared server of each release that there is.
+pub fn each() -> impl Iterator<Item = &'static Server> {
+    [Release::Oldest, Release::Newest].into_iter().filter_map(Release::shared)
+}
+
+impl Release {
+    /// [`shared`] of this release.
+    pub fn shared(self) -> Option<&'static Server> {
+        static SHARED: [OnceLock<Server>; 2] = [const { OnceLock::new() }; 2];
+        let program = self.program()?;
+        let server = SHARED[self as usize].get_or_init(|| Server::spawned(self, program, &[]));
+        // Shown where a test fails, which may go on with the other release.
+        println!("on LiveKit's {self:?} release");
+        Some(server)
+    }
+
+    /// The server's program. Without one the test says that it is skipped, even where its output is captured, and under
+    /// `CI=true` it fails.
+    fn program(self) -> Option<PathBuf> {
+        static FOUND: [OnceLock<Option<PathBuf>>; 2] = [const { OnceLock::new() }; 2];
+        let found = FOUND[self as usize].get_or_init(|| self.find()).clone();
+        if found.is_none() {
+            let test = std::thread::current().name().unwrap_or("a test").to_owned();
+            let why = format!("LiveKit's {self:?} release is missing; scripts/livekit.sh brings it");
+            assert!(std::env::var("CI").as_deref() != Ok("true"), "{test} cannot run: {why}");
+            let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {why}");
+        }
+        found
+    }
+
+    /// The one that is installed counts as the newest. The others are where `scripts/livekit.sh` puts them.
+    fn find(self) -> Option<PathBuf> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let installed = std::env::split_paths(&path).map(|folder| folder.join("livekit-server"));
+        let cache = std::env::var_os("XDG_CACHE_HOME").filter(|folder| !folder.is_empty()).map(PathBuf::from);
+        let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))?.join("convoke");
+        let version = |name: &str| {
+            let script = include_str!("../../scripts/livekit.sh");
+            let line = script.lines().find_map(|line| line.strip_prefix(name)).expect("the script names it");
+            cache.join(format!("livekit-server-{line}"))
+        };
+        match self {
+            Self::Oldest => Some(version("oldest=")).filter(|file| file.is_file()),
+            Self::Newest => installed.chain([version("newest=")]).find(|file| file.is_file()),
+        }
+    }
 }
 
 /// A server. Killed when dropped, and when this process dies.
 pub struct Server {
+    pub release: Release,
     pub port: u16,
     program: PathBuf,
     config: String,
@@ -50,10 +106,15 @@ pub struct Server {
 impl Server {
     /// One of the test's own that tells these URLs what happens. `None` as in [`shared`].
     pub fn start(webhooks: &[&str]) -> Option<Self> {
-        program().map(|program| Self::spawned(program, webhooks))
+        Self::start_of(Release::Newest, webhooks)
     }
 
-    fn spawned(program: PathBuf, webhooks: &[&str]) -> Self {
+    /// [`Server::start`] of this release.
+    pub fn start_of(release: Release, webhooks: &[&str]) -> Option<Self> {
+        release.program().map(|program| Self::spawned(release, program, webhooks))
+    }
+
+    fn spawned(release: Release, program: PathBuf, webhooks: &[&str]) -> Self {
         let (port, tcp, udp) = (free_port(), free_port(), free_udp_port());
         // YAML, of which JSON is a part. Media goes over 127.0.0.1 alone.
         let config = json!({
@@ -68,6 +129,7 @@ impl Server {
             "logging": {"level": "info"},
         });
         let server = Self {
+            release,
             port,
             program,
             config: config.to_string(),
@@ -155,32 +217,31 @@ impl Server {
         }
     }
 
+    /// Asks its API, such as `RoomService/ListRooms`, for itself and not through our client. The rights are those on one room,
+    /// and the answer is the JSON of its message.
+    pub async fn ask(&self, method: &str, room: &str, question: &Value) -> Value {
+        self.ask_with(method, room, question, &[]).await
+    }
+
+    /// [`Server::ask`] with headers of the test's own.
+    pub async fn ask_with(&self, method: &str, room: &str, question: &Value, headers: &[(&str, &str)]) -> Value {
+        let video = json!({"room": room, "roomAdmin": true, "roomList": true, "roomCreate": true});
+        let claims = json!({"iss": KEY, "exp": now_seconds() + 600, "video": video});
+        convoke::auth::install_crypto_provider();
+        let key = jsonwebtoken::EncodingKey::from_secret(SECRET.as_bytes());
+        let token = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).expect("a token");
+        let request = reqwest::Client::new().post(format!("{}/twirp/livekit.{method}", self.api_url));
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let answer = request.bearer_auth(token).json(question).send().await.expect("LiveKit answers");
+        let (status, body) = (answer.status(), answer.text().await.expect("a body"));
+        assert_eq!(status, 200, "{method}: {body}");
+        serde_json::from_str(&body).expect("JSON")
+    }
+
     /// What it has logged, the newest lines.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().iter().map(String::as_str).collect::<Vec<_>>().join("\n")
     }
-}
-
-/// The server's program. Without one the test says that it is skipped, even where its output is captured, and under
-/// `CI=true` it fails.
-fn program() -> Option<PathBuf> {
-    static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
-    let found = FOUND.get_or_init(find).clone();
-    if found.is_none() {
-        let test = std::thread::current().name().unwrap_or("a test").to_owned();
-        let why = "there is no livekit-server; scripts/livekit.sh brings one";
-        assert!(std::env::var("CI").as_deref() != Ok("true"), "{test} cannot run: {why}");
-        let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {why}");
-    }
-    found
-}
-
-fn find() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let installed = std::env::split_paths(&path).map(|folder| folder.join("livekit-server"));
-    let cache = std::env::var_os("XDG_CACHE_HOME").filter(|folder| !folder.is_empty()).map(PathBuf::from);
-    let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
-    installed.chain(cache.map(|cache| cache.join(CACHED))).find(|file| file.is_file())
 }
 
 /// Its health check says 200 once it would take participants.

@@ -21,9 +21,9 @@ const USER: &str = "8d3f9c0e-5f6a-4b7e-9a51-3c2b1d0e4f5a";
 const ISSUER: &str = "https://issuer.example/";
 
 /// The variables of a surface begin with this.
-const SURFACES: [&str; 4] = ["SOS", "INTERVIEW", "SESSIONS", "REALTIME"];
+pub const SURFACES: [&str; 4] = ["SOS", "INTERVIEW", "SESSIONS", "REALTIME"];
 
-enum Surface {
+pub enum Surface {
     Sos(SosVerifier),
     Interviews(RecruiterVerifier),
     Sessions(HolderVerifier),
@@ -52,7 +52,7 @@ impl Surface {
     }
 
     /// One surface with some of its variables, named without their prefix.
-    fn with(name: &str, variables: &[(&str, &str)]) -> Self {
+    pub fn with(name: &str, variables: &[(&str, &str)]) -> Self {
         let named: Vec<_> = variables.iter().map(|(variable, value)| (format!("{name}_{variable}"), *value)).collect();
         let pairs: Vec<_> = named.iter().map(|(variable, value)| (variable.as_str(), *value)).collect();
         Self::new(name, &pairs)
@@ -62,7 +62,7 @@ impl Surface {
         self.verify_at(token, NOW).await
     }
 
-    async fn verify_at(&self, token: &str, now: u64) -> Result<(), AuthError> {
+    pub async fn verify_at(&self, token: &str, now: u64) -> Result<(), AuthError> {
         match self {
             Self::Sos(verifier) => verifier.verify(token, now).await.and_then(Verified::unexpired).map(drop),
             Self::Interviews(verifier) => verifier.verify(token, now).await.map(drop),

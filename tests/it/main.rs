@@ -31,6 +31,7 @@ mod http_shapes;
 mod http_sos;
 mod identity;
 mod identity_holders;
+mod identity_issuer;
 mod identity_recruiters;
 mod identity_surfaces;
 mod interview_audio;

@@ -12,6 +12,7 @@ pub mod haproxy;
 pub mod hub;
 pub mod incident;
 pub mod interviewees;
+pub mod issuer;
 pub mod keys;
 pub mod linked;
 pub mod livekit;

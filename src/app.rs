@@ -59,6 +59,7 @@ pub const FEATURES: &[&dyn Feature] = &[
     features::interviews::feature::INTERVIEWS,
     features::bookings::feature::BOOKINGS,
     features::realtime::feature::REALTIME,
+    features::admin::feature::ADMIN,
 ];
 
 /// Why a node did not start, or could not go on.

@@ -66,6 +66,8 @@ mod livekit_api;
 mod livekit_participants;
 mod livekit_webhook;
 mod notices;
+mod operator;
+mod operator_page;
 mod overload;
 mod peer;
 mod rates;

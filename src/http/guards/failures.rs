@@ -2,7 +2,8 @@
 //!
 //! The right token always passes, even from an address that has failed too often: behind a proxy that is not trusted,
 //! everyone has the same address, and a stranger's guesses must not lock the own services out. What the limit bounds is the
-//! noise; a secret that could be guessed online would not be saved by it.
+//! noise; a secret that could be guessed online would not be saved by it. For a password, [`FailedAuth::may_guess`] is asked
+//! before it is compared.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -44,30 +45,43 @@ impl FailedAuth {
         self.count(address, Instant::now()).map_or_else(HttpError::RateLimited, |()| unauthorized)
     }
 
+    /// Before a secret is compared that could be guessed, such as a password: whether this address may fail once more.
+    ///
+    /// # Errors
+    /// [`TooManyRequests`] if it has failed too often.
+    pub fn may_guess(&self, address: IpAddr, now: Instant) -> Result<(), TooManyRequests> {
+        let mut empty_at = self.empty_at.lock().unwrap_or_else(PoisonError::into_inner);
+        after_one_more(&mut empty_at, subscriber(address), now).map(|_| ())
+    }
+
     /// Counts a failure.
     ///
     /// # Errors
     /// [`TooManyRequests`] if there were too many; this one is not counted then.
     pub fn count(&self, address: IpAddr, now: Instant) -> Result<(), TooManyRequests> {
         let address = subscriber(address);
-        let cost = PERIOD / LIMIT;
         let mut empty_at = self.empty_at.lock().unwrap_or_else(PoisonError::into_inner);
-        if empty_at.len() >= MAX_ADDRESSES && !empty_at.contains_key(&address) {
-            empty_at.retain(|_, empty| *empty > now);
-            if empty_at.len() >= MAX_ADDRESSES {
-                return Err(TooManyRequests { limit: LIMIT, retry_after: cost, reset: PERIOD });
-            }
+        let empty = after_one_more(&mut empty_at, address, now)?;
+        empty_at.insert(address, empty);
+        Ok(())
+    }
+}
+
+/// When the bucket of an address is empty again after one more failure.
+fn after_one_more(empty_at: &mut HashMap<IpAddr, Instant>, address: IpAddr, now: Instant) -> Result<Instant, TooManyRequests> {
+    let cost = PERIOD / LIMIT;
+    if empty_at.len() >= MAX_ADDRESSES && !empty_at.contains_key(&address) {
+        empty_at.retain(|_, empty| *empty > now);
+        if empty_at.len() >= MAX_ADDRESSES {
+            return Err(TooManyRequests { limit: LIMIT, retry_after: cost, reset: PERIOD });
         }
-        let empty = empty_at.get(&address).copied().unwrap_or(now).max(now) + cost;
-        match (empty - now).checked_sub(PERIOD) {
-            Some(excess) if !excess.is_zero() => {
-                Err(TooManyRequests { limit: LIMIT, retry_after: excess, reset: empty - cost - now })
-            }
-            _ => {
-                empty_at.insert(address, empty);
-                Ok(())
-            }
+    }
+    let empty = empty_at.get(&address).copied().unwrap_or(now).max(now) + cost;
+    match (empty - now).checked_sub(PERIOD) {
+        Some(excess) if !excess.is_zero() => {
+            Err(TooManyRequests { limit: LIMIT, retry_after: excess, reset: empty - cost - now })
         }
+        _ => Ok(empty),
     }
 }
 

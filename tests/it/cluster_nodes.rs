@@ -237,6 +237,22 @@ async fn a_name_that_a_live_node_holds_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_with_another_secret_is_refused_also_by_one_that_is_slow_to_answer() {
+    let redis = Server::start(&[]);
+    let url = redis.url();
+    let slow = leased_node(&url, "a", LONG_LEASE).await;
+    slow.signal(libc::SIGSTOP);
+    let other = [("REDIS_URL", &*url), ("NODE_ID", "b"), ("CLUSTER_SECRET", "another secret of the tests")];
+    let said = tokio::spawn(refusal(&other));
+    // Longer than it waits for one answer.
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    assert!(!said.is_finished());
+    slow.signal(libc::SIGCONT);
+    let said = said.await.unwrap();
+    assert!(said.contains("does not trust this one"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_secret_there_is_one_node() {
     let redis = Server::start(&[]);
     let url = redis.url();

@@ -34,6 +34,8 @@ pub enum Who {
     TheNode,
     /// It refuses this node: another secret, or another clock.
     Distrusts,
+    /// It did not answer in time: it may be slow, or gone.
+    Silent,
     Nobody,
 }
 
@@ -90,7 +92,7 @@ impl Registry {
             Some(peer) => self.ask_who(peer).await,
             None => Who::Nobody,
         };
-        if who == Who::Nobody && self.certify(node, false).await {
+        if matches!(who, Who::Silent | Who::Nobody) && self.certify(node, false).await {
             self.counters.deaths.fetch_add(1, Relaxed);
             tracing::warn!(%node, "a node is dead");
             self.note_dead(node);
@@ -102,6 +104,7 @@ impl Registry {
         match self.peers.probe(peer, WHO, Bytes::new(), WHO_DEADLINE).await {
             Ok(answer) if answer.status == StatusCode::OK && answer.body == peer.node.as_bytes() => Who::TheNode,
             Err(PeerError::Refused(StatusCode::UNAUTHORIZED)) => Who::Distrusts,
+            Err(PeerError::TimedOut) => Who::Silent,
             _ => Who::Nobody,
         }
     }

@@ -97,7 +97,7 @@ impl Registry {
     }
 
     async fn join(&self, local: &dyn LocalNode) -> Result<(), StartError> {
-        let mut first_seen = HashMap::new();
+        let (mut first_seen, mut since) = (HashMap::new(), Instant::now());
         while !self.has_left() {
             // The second look reads the leases of the nodes that the first one has found.
             self.look().await;
@@ -105,11 +105,12 @@ impl Registry {
             let redis_away = !agreed(&answers, |_| true);
             self.admission.send_replace(Admission::Trying { redis_away });
             if redis_away {
+                since = Instant::now();
                 sleep(RETRY).await;
                 continue;
             }
             let listings: Vec<&Listing> = answers.iter().filter_map(|(_, listing)| listing.as_ref()).collect();
-            match self.check_other_nodes(&listings, &mut first_seen).await {
+            match self.check_other_nodes(&listings, &mut first_seen, since).await {
                 Ok(()) => {}
                 Err(Obstacle::Waits) => {
                     sleep(RETRY).await;
@@ -128,8 +129,13 @@ impl Registry {
         Ok(())
     }
 
-    /// Checks all present nodes, and declares a former node with this node's name dead.
-    async fn check_other_nodes(&self, listings: &[&Listing], first_seen: &mut HashMap<String, u64>) -> Result<(), Obstacle> {
+    /// Checks all present nodes, as has been done since that moment, and declares a former node with this node's name dead.
+    async fn check_other_nodes(
+        &self,
+        listings: &[&Listing],
+        first_seen: &mut HashMap<String, u64>,
+        since: Instant,
+    ) -> Result<(), Obstacle> {
         let mut nodes: HashMap<&str, &Listed> = HashMap::new();
         for listed in listings.iter().flat_map(|listing| &listing.nodes) {
             let newest = nodes.entry(&listed.node).or_insert(listed);
@@ -163,13 +169,16 @@ impl Registry {
                         return Err(Obstacle::Final(StartError::NameTaken(name())));
                     }
                     None if same_name && lives => return Err(Obstacle::Waits),
-                    Some(Who::Nobody) | None if same_name => {
+                    Some(Who::Silent | Who::Nobody) | None if same_name => {
                         if !self.certify(&listed.node, true).await {
                             return Err(Obstacle::Waits);
                         }
                         tracing::info!(node = name(), "the last node of this name is dead");
                         self.note_dead(&Arc::from(name()));
                     }
+                    // Its secret may be another. It answers, or its lease ends; who renews it and never answers is cut off from here.
+                    Some(Who::Silent) if since.elapsed() < 2 * self.own.term.0 => return Err(Obstacle::Waits),
+                    Some(Who::Silent) => tracing::warn!(node = name(), "a node does not answer: is its CLUSTER_SECRET ours?"),
                     _ => {}
                 }
             } else if lives {

@@ -26,15 +26,19 @@ done
     cat "$work/run.log" >&2
     exit 1
 }
-{ read -r DEMO_URL && read -r NODES && read -r LIVEKIT && read -r NODE_URLS && read -r VENDORS; } <"$work/ready"
-export DEMO_URL NODES NODE_URLS VENDORS
+{
+    read -r DEMO_URL && read -r NODES && read -r LIVEKIT && read -r NODE_URLS && read -r VENDORS
+    read -r REALTIME_URL && read -r REALTIME_TOKEN
+} <"$work/ready"
+export DEMO_URL NODES NODE_URLS VENDORS REALTIME_URL REALTIME_TOKEN
 node web/e2e/client.mjs
 node web/e2e/demo.mjs
 node web/e2e/call.mjs
 node web/e2e/live.mjs
 if [ "$LIVEKIT" = none ]; then
-    printf '\n\033[1m!! Interview sessions on the page: skipped, there is no LiveKit server.\033[0m\n\n' >&2
+    printf '\n\033[1m!! Interview sessions on the page and realtime sessions: skipped, there is no LiveKit server.\033[0m\n\n' >&2
     [ "${CI:-}" != true ]
 else
     node web/e2e/interview.mjs
+    node web/e2e/realtime.mjs
 fi

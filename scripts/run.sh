@@ -10,8 +10,8 @@
 #                    as text, unscored. With ASSEMBLYAI_API_KEY, AI_BASE_URL or TTS_BASE_URL set it is not started: those count
 #   LIVEKIT=…        a livekit-server to run instead of the installed one or the one that scripts/livekit.sh brought
 #   READY_FILE=…     gets the page's address once everything stands, on a second line the nodes' process files, on a third
-#                    LiveKit's address or "none", on a fourth the nodes' addresses, and on a fifth whether there are vendors, "true"
-#                    or "false" (for scripts)
+#                    LiveKit's address or "none", on a fourth the nodes' addresses, on a fifth whether there are vendors, "true"
+#                    or "false", on a sixth the address of realtime sessions, and on a seventh a token for them or "none" (for scripts)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/sbin:/sbin
@@ -345,7 +345,7 @@ if [ -z "$livekit" ]; then
 fi
 if [ -n "${READY_FILE:-}" ]; then
     printf '%s\n' "http://localhost:$front/demo" "$folder/node-*.pid" "${LIVEKIT_WS_URL:-none}" \
-        "$(printf 'http://localhost:%s ' "${nodes[@]}")" "$vendors" >"$READY_FILE.new"
+        "$(printf 'http://localhost:%s ' "${nodes[@]}")" "$vendors" "http://localhost:$realtime" "${user:-none}" >"$READY_FILE.new"
     mv "$READY_FILE.new" "$READY_FILE"
 fi
 

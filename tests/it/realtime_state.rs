@@ -232,3 +232,17 @@ async fn a_round_of_five_thousand_sessions_costs_ten_calls_or_one() {
     // Three rounds by name, then one of all rooms; the last may not be whole.
     assert!(rounds[..rounds.len() - 1].iter().all(|batches| batches.len() % 10 == 0), "{listings:?}");
 }
+
+/// LiveKit gives participants new tokens, which last ten minutes at least, and takes each for a minute longer.
+#[tokio::test]
+async fn a_tombstone_outlasts_every_token_that_opens_its_room() {
+    for (ttl, least) in [("60s", 660), ("1h", 3_600 + 60)] {
+        let livekit = FakeLiveKit::start().await;
+        let world = World::start(&livekit.env(), 1, &[NEVER, ("LIVEKIT_TOKEN_TTL", ttl)]).await;
+        let session = world.created("ana").await;
+        assert_eq!(world.delete(&session.id, "ana").await.status, 200);
+        let redis = world.redis.as_ref().expect("a Redis");
+        let left: i64 = redis.ask(cmd("TTL").arg(format!("realtime:gone:{{{}}}", session.room)));
+        assert!((least..least + 120).contains(&left), "{left} s with tokens for {ttl}");
+    }
+}

@@ -8,6 +8,7 @@ pub mod booking;
 pub mod client;
 pub mod cluster;
 pub mod commit_proxy;
+pub mod guest;
 pub mod haproxy;
 pub mod hub;
 pub mod incident;

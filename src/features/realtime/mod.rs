@@ -38,7 +38,7 @@ use self::rules::Reason;
 use self::scripts::{If, Session, realtime_create, realtime_index, realtime_remove};
 use self::settings::Settings;
 use self::wire::{ClientSecret, CreatedSession, DeletedObject, DeletedSession, SessionObject};
-use crate::core::clock::{now_ms, now_seconds};
+use crate::core::clock::now_seconds;
 use crate::livekit::{Grant, LiveKit};
 use crate::redis::{Redis, RedisError, cmd};
 
@@ -46,10 +46,10 @@ use crate::redis::{Redis, RedisError, cmd};
 const AFTERMATH: Duration = Duration::from_secs(1);
 /// How long the deletion of a room may take, all tries together. After that a poll finds the room.
 const DELETION: Duration = Duration::from_secs(10);
-/// A tombstone outlasts the token by so much: LiveKit's clock may be off, and it takes a token for a minute longer.
-const SKEW_SECONDS: u64 = 60;
-/// A tombstone lasts at least so long: somebody may be in a room whose token has expired.
-const LEAST_TOMBSTONE: Duration = Duration::from_secs(600);
+/// A tombstone outlasts every token by so much: LiveKit takes one for a minute longer, and its clock may be off by as much.
+const SKEW_SECONDS: u64 = 120;
+/// LiveKit gives whoever is in a room new tokens. They last so long at least, also where the first one expires earlier.
+const REFRESHED_SECONDS: u64 = 600;
 
 /// Realtime sessions: what users may do with them. A node keeps none of them in memory.
 pub struct Realtime {
@@ -144,10 +144,9 @@ impl Realtime {
 
     async fn put_tombstone(&self, room: &str, token_expires_at: u64) -> Result<(), RedisError> {
         let key = keys::gone(room);
-        let until_ms = (token_expires_at + SKEW_SECONDS) * 1000;
-        let lasts_ms = until_ms.saturating_sub(now_ms()).max(LEAST_TOMBSTONE.as_millis() as u64);
+        let lasts = token_expires_at.saturating_sub(now_seconds()).max(REFRESHED_SECONDS) + SKEW_SECONDS;
         let mut put = cmd("SET");
-        put.arg(&key).arg(1).arg("PX").arg(lasts_ms);
+        put.arg(&key).arg(1).arg("EX").arg(lasts);
         self.redis.command_idempotent(put, &key).await.map(|_| ())
     }
 

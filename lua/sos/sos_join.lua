@@ -4,7 +4,7 @@
 --      17 recovered: not announced again ('1' or '')   18 presence window (ms)
 --      19 a snapshot is wanted, if it is not large ('1' or ''): who joins a large room takes one by sos_share
 -- Returns { 'joined', …, first, position, epoch, role, ms to the end of the presence window or -1, a state (0 none, 1,
---         2 provisional), a snapshot follows, snapshot }; { 'ended', … }; { 'missing' }; { 'forbidden' }
+--         2 provisional), a snapshot follows, time, state, members, locations }; { 'ended', … }; { 'missing' }; { 'forbidden' }
 -- Safe to repeat by itself: a member that joins again announces nothing.
 all_keys()
 open('', 7)
@@ -44,6 +44,7 @@ commit()
 local has_state = not status and 0 or state[3] and 2 or 1
 local result = answer('joined', first and 1 or 0, position, epoch, role, window, has_state, snapshot and 1 or 0)
 if snapshot then
-  for _, part in ipairs({ now, snapshot_of(STATE, LOCATION, MEMBERS) }) do result[#result + 1] = part end
+  for _, part in ipairs({ now, snapshot_of(STATE, MEMBERS) }) do result[#result + 1] = part end
+  result[#result + 1] = matching(LOCATION, 'f:*')
 end
 return result

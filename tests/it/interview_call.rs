@@ -412,7 +412,7 @@ async fn beyond_the_limits_of_a_call_an_event_is_refused() {
 
 #[tokio::test]
 async fn of_many_who_join_together_few_announcements_are_made() {
-    const OBSERVERS: usize = 200;
+    const OBSERVERS: usize = 180;
     let Some(mut sides) = Sides::in_call(&[("CALL_PRESENCE_WINDOW_MS", "1000")]).await else { return };
     let joins = (0..OBSERVERS).map(|n| {
         let (world, interview) = (&sides.world, &sides.interview);

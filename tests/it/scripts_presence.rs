@@ -327,7 +327,7 @@ async fn a_large_change_goes_in_bounded_parts(redis: Redis) {
         assert!(told.len() <= 1, "{}", told.len());
         parts.extend(told.iter().map(|one| one["joined"].as_array().unwrap().len()));
     }
-    assert!(parts.iter().all(|part| *part <= 200) && parts.iter().sum::<usize>() >= 1_299, "{parts:?}");
+    assert!(parts.iter().all(|part| *part <= 128) && parts.iter().sum::<usize>() >= 1_299, "{parts:?}");
     assert_eq!(world.heard_list().await, Roster::of(&world.state().await).counted(1_300));
     assert_eq!(world.notes().await, 0);
 }

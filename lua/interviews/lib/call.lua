@@ -14,15 +14,28 @@ local ID = string.match(META, '{(.*)}$')
 local LISTED = 50        -- so many sockets are announced once in a window; more of them less often
 local MOST_SCREENS = 16
 local MOST_KEPT = 1000   -- sockets that are there no longer, and may come back
+local LOOKED_AT = 64     -- of these at once, whether they still may
 local SPEAKING = { candidate = 'candidate', interviewer = 'interviewer', recruiter = 'interviewer', admin = 'interviewer' }
 
+-- Redis' Lua hashes each string that comes to be, byte by byte, and the texts are long: so no part of one is taken out of it that is
+-- not needed. `from` and `stop`: where its user key stands.
 local function place_of(sid, text)
-  local joined, role, new, token, user, identity = string.match(text, '^(%d+) (%S+) (%d) (%d) (%S+) (.*)$')
-  return { sid = sid, joined = tonumber(joined), role = role, new = new == '1', token = token, user = user, identity = identity }
+  local joined, role, new, token, from = string.match(text, '^(%d+) (%S+) (%d) (%d) ()')
+  local stop = string.find(text, ' ', from, true)
+  return {
+    sid = sid, text = text, joined = tonumber(joined), role = role, new = new == '1', token = token, from = from, stop = stop,
+    identity = string.sub(text, stop + 1),
+  }
 end
 
-local function place_text(p)
-  return string.format('%.0f', p.joined) .. ' ' .. p.role .. ' ' .. (p.new and 1 or 0) .. ' ' .. p.token .. ' ' .. p.user .. ' ' .. p.identity
+local function user_key(p)
+  p.user = p.user or string.sub(p.text, p.from, p.stop - 1)
+  return p.user
+end
+
+local function new_place(sid, joined, role, new, token, user, identity)
+  return place_of(sid, string.format('%.0f', joined) .. ' ' .. role .. ' ' .. (new and 1 or 0) .. ' ' .. token .. ' ' .. user ..
+    ' ' .. identity)
 end
 
 local function place(sid)
@@ -30,25 +43,49 @@ local function place(sid)
   return text and place_of(sid, text)
 end
 
--- All that count as being there, those whose connection was lost included, the first that came first; and the whole hash.
-local function places()
-  local all, list = call('HGETALL', CALL), {}
-  for i = 1, #all, 2 do
-    if string.sub(all[i], 1, 2) == 's:' then list[#list + 1] = place_of(string.sub(all[i], 3), all[i + 1]) end
+-- What is read of the call, once: by_sid, all that count as being there, those whose connection was lost included; shows, the sids
+-- of those who show their screens; kept, the fields of those who are there no longer. A script that changes a place says so here.
+local by_sid, shows, kept
+
+local function read_places()
+  if by_sid then return end
+  local sids, fields = {}, {}
+  by_sid, shows, kept = {}, {}, {}
+  -- What is kept of those who are gone is several times as long, and is not read.
+  for _, field in ipairs(call('HKEYS', CALL)) do
+    local of = string.sub(field, 1, 2)
+    if of == 's:' then
+      fields[#fields + 1] = field
+      sids[#sids + 1] = string.sub(field, 3)
+    elseif of == 'g:' then
+      kept[#kept + 1] = field
+    elseif of == 'x:' then
+      shows[#shows + 1] = string.sub(field, 3)
+    end
   end
+  for i, text in ipairs(#fields > 0 and call('HMGET', CALL, unpack(fields)) or {}) do
+    by_sid[sids[i]] = place_of(sids[i], text)
+  end
+end
+
+-- All that count as being there, the first that came first.
+local function places()
+  read_places()
+  local list = {}
+  for _, p in pairs(by_sid) do list[#list + 1] = p end
   table.sort(list, function(a, b)
     if a.joined ~= b.joined then return a.joined < b.joined end
     return a.sid < b.sid
   end)
-  return list, all
+  return list
 end
 
-local function places_json(list)
-  local texts = {}
-  for i, p in ipairs(list) do
-    texts[i] = '{"socketId":"' .. p.sid .. '","identity":' .. cjson.encode(p.identity) .. ',"role":"' .. p.role .. '"}'
-  end
-  return '[' .. table.concat(texts, ',') .. ']'
+-- Encoded at once: to put it together from parts would hash each byte several times.
+local function places_json(list, event)
+  local told = {}
+  for i, p in ipairs(list) do told[i] = { socketId = p.sid, identity = p.identity, role = p.role } end
+  if #told == 0 then return event and '["' .. event .. '",[]]' or '[]' end
+  return cjson.encode(event and { event, told } or told)
 end
 
 local function screen_json(sid, identity, active)
@@ -72,7 +109,7 @@ local function remove(gone, most)
     screens[i] = 'x:' .. p.sid
     if i <= most then
       kept[#kept + 1] = 'g:' .. p.sid
-      kept[#kept + 1] = now .. ' ' .. place_text(p)
+      kept[#kept + 1] = now .. ' ' .. p.text
     end
   end
   for i, shown in ipairs(call('HMGET', CALL, unpack(screens))) do
@@ -85,47 +122,58 @@ local function remove(gone, most)
   if #kept > 0 then call('HSET', CALL, unpack(kept)) end
 end
 
+-- Forgets sockets whose clients cannot come back any more: it looks at so many of them, each time at others. Returns how many are
+-- kept.
+local function forget_old()
+  local count, some, old = #kept, {}, {}
+  for i = 1, math.min(count, LOOKED_AT) do some[i] = kept[(now + i) % count + 1] end
+  for i, text in ipairs(#some > 0 and call('HMGET', CALL, unpack(some)) or {}) do
+    if text and now - string.match(text, '^(%d+)') > tonumber(ARGV[3]) then old[#old + 1] = some[i] end
+  end
+  if #old > 0 then call('HDEL', CALL, unpack(old)) end
+  return count - #old
+end
+
+-- Those of scope:members: the sids of the sockets that are here, and of each that was lost its field and since when.
+local function members()
+  local here, lost, all = {}, {}, call('HGETALL', MEMBERS)
+  for i = 1, #all, 2 do
+    if string.byte(all[i]) ~= 64 then -- '@'
+      here[all[i]] = true
+    elseif string.find(all[i + 1], ' 0 ', 1, true) then
+      local entry = user_of(all[i + 1])
+      if entry.sockets == 0 then lost[entry.user] = { field = all[i], seen = entry.seen } end
+    end
+  end
+  return here, lost
+end
+
 -- Finds out who counts as being there: not a socket that was lost a grace ago or more, or after which its user has joined with
 -- another one. Returns those who are there, how many went, and ms until the next one may go or -1.
 local function judge(grace)
-  local here, lost, members = {}, {}, call('HGETALL', MEMBERS)
-  for i = 1, #members, 2 do
-    if string.byte(members[i]) == 64 then -- '@'
-      local entry = user_of(members[i + 1])
-      if entry.sockets == 0 then lost[entry.user] = { field = members[i], seen = entry.seen } end
-    elseif members[i] ~= '_' then
-      here[members[i]] = true
+  local here, lost = members()
+  local list, newest = places(), {}
+  if next(lost) then -- by user and role: when one of the sockets that are here joined last
+    for _, p in ipairs(list) do
+      if here[p.sid] then newest[user_key(p) .. p.role] = p.joined end
     end
-  end
-  local list, all = places()
-  local newest = {} -- by user and role: when one of the sockets that are here joined last
-  for _, p in ipairs(list) do
-    p.here = here[p.sid]
-    if p.here then newest[p.user .. p.role] = p.joined end
   end
   local there, gone, fields, wait = {}, {}, {}, -1
   for _, p in ipairs(list) do
+    p.here = here[p.sid]
     local loss = lost[p.sid]
     local left = p.here and 0 or loss and loss.seen + grace - now or -1
-    if not p.here and loss and (newest[p.user .. p.role] or 0) >= loss.seen then left = -1 end
+    if not p.here and loss and (newest[user_key(p) .. p.role] or 0) >= loss.seen then left = -1 end
     if p.here or left > 0 then
       there[#there + 1] = p
       if not p.here and (wait < 0 or left < wait) then wait = left end
     else
       gone[#gone + 1] = p
+      by_sid[p.sid] = nil
       if loss then fields[#fields + 1] = loss.field end
     end
   end
-  local kept, old = 0, {}
-  for i = 1, #all, 2 do
-    if string.sub(all[i], 1, 2) == 'g:' then
-      kept = kept + 1
-      -- Its client cannot come back any more.
-      if now - string.match(all[i + 1], '^(%d+)') > tonumber(ARGV[3]) then old[#old + 1] = all[i] end
-    end
-  end
-  if #old > 0 then call('HDEL', CALL, unpack(old)) end
-  remove(gone, MOST_KEPT - kept + #old)
+  remove(gone, MOST_KEPT - forget_old())
   if #fields > 0 then call('HDEL', MEMBERS, unpack(fields)) end
   return there, #gone, wait
 end
@@ -133,34 +181,34 @@ end
 -- Whether somebody who has just come makes the pair of candidate and interviewer complete: the other side is there, and on its
 -- own side nobody was but earlier sockets of the same user.
 local function completes_pair(there)
-  local there_is = {}
+  local sides = { candidate = {}, interviewer = {} }
   for _, p in ipairs(there) do
-    if SPEAKING[p.role] then there_is[SPEAKING[p.role]] = true end
-  end
-  if not (there_is.candidate and there_is.interviewer) then return false end
-  for _, p in ipairs(there) do
-    if p.new then
-      local was_there = false
-      for _, other in ipairs(there) do
-        local same_side = SPEAKING[other.role] == SPEAKING[p.role]
-        was_there = was_there or same_side and other.here and not other.new and other.user ~= p.user
+    local side = sides[SPEAKING[p.role]]
+    if side then
+      side.is_there = true
+      if p.here and not p.new then
+        side.several = side.several or side.user and side.user ~= user_key(p)
+        side.user = user_key(p)
       end
-      if not was_there then return true end
     end
+  end
+  if not (sides.candidate.is_there and sides.interviewer.is_there) then return false end
+  for _, p in ipairs(there) do
+    local side = p.new and sides[SPEAKING[p.role]]
+    if side and not side.several and (not side.user or side.user == user_key(p)) then return true end
   end
   return false
 end
 
 -- Tells everybody who is there, and when the pair has become complete.
 local function announce(there, window)
-  publish('* - - -\n["presence:update",' .. places_json(there) .. ']')
+  publish('* - - -\n' .. places_json(there, 'presence:update'))
   if completes_pair(there) then publish('* - - -\n["call:ready",{"interviewId":"' .. ID .. '"}]') end
   local fields = { 'pe', now + window * math.max(1, math.ceil(#there / LISTED)), 'pw', '' }
   for _, p in ipairs(there) do
     if p.new then
-      p.new = false
       fields[#fields + 1] = 's:' .. p.sid
-      fields[#fields + 1] = place_text(p)
+      fields[#fields + 1] = string.gsub(p.text, '^(%d+ %S+ )1', '%10', 1)
     end
   end
   call('HSET', CALL, unpack(fields))

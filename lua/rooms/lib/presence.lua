@@ -8,7 +8,7 @@
 -- even if their presence is what was announced last).
 
 local LISTED = 50 -- up to so many users the whole list is sent
-local PART = 200  -- users in one announcement: its bytes and its time are bounded
+local PART = 128  -- users in one announcement: its bytes and its time are bounded
 local GONE = 64   -- users that one call counts as gone; the others are due at once
 
 local users -- how many there are, once they are counted: to look at all of them takes its time

@@ -1,4 +1,5 @@
--- Shared: the whole state of an SOS, as SosSnapshot reads it: only the fields that it needs.
+-- Shared: the state of an SOS and its members, as SosSnapshot reads them: only the fields that it needs. The last locations are as
+-- long as both: who needs those of a large room reads them by a call of its own, sos_locations.
 
 local SHOWN = { 'status', 'createdAt', 'updatedAt', 'ackAt', 'closedAt', 'prov', 'citizen', 'ackBy', 'closedBy', 'reason', 'type',
   'soNo', 'address' }
@@ -7,8 +8,8 @@ local function matching(key, pattern)
   return redis.call('HSCAN', key, 0, 'MATCH', pattern, 'COUNT', 1000000)[2]
 end
 
--- State, locations and members, each as field, value, …
-local function snapshot_of(state_key, location_key, members_key)
+-- State and members, each as field, value, …
+local function snapshot_of(state_key, members_key)
   local state = matching(state_key, 'r:*')
   for i, value in ipairs(redis.call('HMGET', state_key, unpack(SHOWN))) do
     if value then
@@ -16,5 +17,5 @@ local function snapshot_of(state_key, location_key, members_key)
       state[#state + 1] = value
     end
   end
-  return state, matching(location_key, 'f:*'), redis.call('HGETALL', members_key)
+  return state, redis.call('HGETALL', members_key)
 end

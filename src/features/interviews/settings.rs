@@ -24,7 +24,7 @@ crate::settings_table! {
         TRUST_WEIGHTS = "faces=5,tabs=3,fullscreen=10,suspicious=15", "What proctoring takes from a trust of 100 for each event of a kind";
         PROCTOR_ALERT_SEVERITY = "high", "From which severity on observers get a proctor-alert: low, medium, high or critical";
         PROCTOR_MIN_REPEATS = "1", "Proctoring events of a type that must come within 5 s before one has an effect";
-        CALL_MAX_SOCKETS = "300", "Connections in the call of one interview; 20 more for those who do not only observe";
+        CALL_MAX_SOCKETS = "200", "Connections in the call of one interview; 20 more for those who do not only observe";
         CALL_PRESENCE_WINDOW_MS = "250", "Who comes to a call and goes is announced at most once in so long, all changes together";
         INTERVIEW_SWEEP_SECONDS = "60", "How often each node looks for interviews whose 24 hours are over, and one of them for LiveKit rooms of those that have ended";
         RATE_LIMIT_INTERVIEWS_PER_MINUTE = "20", "Requests a minute of one caller to each route of interviews";

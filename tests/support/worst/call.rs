@@ -12,9 +12,9 @@ use uuid::Uuid;
 
 use super::{LONG, Worst, once, plain};
 
-const MOST: u32 = 300;
+const MOST: u32 = 200;
 /// With those who speak, for whom there are more places.
-const SOCKETS: usize = 320;
+const SOCKETS: usize = 220;
 /// Of those who are there no longer something is kept.
 const KEPT: usize = 1_000;
 const SCREENS: usize = 16;

@@ -86,7 +86,8 @@ pub struct CallJoined {
     pub identity: String,
     /// Who is there, as JSON, if that is announced to nobody because nothing has changed.
     pub present: Option<String>,
-    pub document: Document,
+    /// Of the shared document, which [`call_document`] reads; 0: nothing was written yet.
+    pub document_version: u64,
     /// The others who show their screens: socket and identity.
     pub screens: Vec<(String, String)>,
     pub told: Told,
@@ -176,8 +177,7 @@ pub async fn call_join<E: Eval>(
     let args = head(op, &kinds::call(interview), sender).int(ms(presence.window)).int(ms(presence.grace)).text(connection.node);
     let args = args.int(connection.session_epoch).owned(user_tag(sender.sid)).text(role).text(identity).flag(has_token);
     let args = args.flag(joining.recovered).int(joining.most.into()).done();
-    let mut reply =
-        Reply::new(JOIN.name, redis.eval(&JOIN, call_keys(interview, Some(interview_keys::document(interview))), args).await?)?;
+    let mut reply = Reply::new(JOIN.name, redis.eval(&JOIN, call_keys(interview, None), args).await?)?;
     let (outcome, told) = told(&mut reply)?;
     match outcome.as_str() {
         "missing" => return Ok(CallJoin::Missing),
@@ -187,12 +187,12 @@ pub async fn call_join<E: Eval>(
     }
     let (first, id, epoch): (_, StreamId, _) = (reply.flag()?, reply.parsed()?, reply.text()?);
     let (position, announce_in) = (Position::new(epoch, id), reply.wait()?);
-    let (role, identity, present, document) = (reply.text()?, reply.text()?, reply.some()?, read_document(&mut reply)?);
+    let (role, identity, present, document_version) = (reply.text()?, reply.text()?, reply.some()?, reply.uint()?);
     let (mut list, mut screens) = (reply.list()?, Vec::new());
     while list.left() > 0 {
         screens.push((list.text()?, list.text()?));
     }
-    let joined = CallJoined { first, position, announce_in, role, identity, present, document, screens, told };
+    let joined = CallJoined { first, position, announce_in, role, identity, present, document_version, screens, told };
     Ok(CallJoin::Joined(Box::new(joined)))
 }
 

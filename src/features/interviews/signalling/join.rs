@@ -13,6 +13,7 @@ use crate::features::interviews::rules;
 use crate::features::interviews::scripts::call::{As, CallJoin, CallJoined, Joining, call_document, call_join};
 use crate::features::interviews::store::Interview;
 use crate::protocol::event::Args;
+use crate::redis::RedisError;
 use crate::redis::script::OnReader;
 use crate::rooms::presence::Connection;
 use crate::rooms::scripts::Sender;
@@ -50,7 +51,11 @@ impl Signalling {
         }
         let Entered { joined, hold } = self.enter(&socket, caller, id, Way::Asked(&seat)).await.map_err(about)?;
         hold.joined(&joined.position).await;
-        self.show_what_is(&socket, &joined);
+        let shown = self.show_what_is(&socket, id, &joined).await;
+        if let Err(error) = shown {
+            hold.release(&joined.position);
+            return Err(about(error.into()));
+        }
         let answer = serde_json::json!({
             "ok": true, "interviewId": id.to_string(), "socketId": socket.id(), "role": joined.role, "identity": joined.identity,
         });
@@ -59,17 +64,21 @@ impl Signalling {
         Ok(crate::socketio::Reply::None)
     }
 
-    /// What a socket that has joined gets by itself: the document and the screens, and who is there if nobody else is told.
-    fn show_what_is(&self, socket: &Socket, joined: &CallJoined) {
+    /// What a socket that has joined gets by itself: the document and the screens, and who is there if nobody else is told. If the
+    /// document cannot be read, its client is to join again.
+    async fn show_what_is(&self, socket: &Socket, id: Uuid, joined: &CallJoined) -> Result<(), RedisError> {
         if let Some(present) = &joined.present {
             socket.emit_json("presence:update", present);
         }
-        if let Some(update) = wire::editor_update(&joined.document) {
+        if joined.document_version > 0
+            && let Some(update) = wire::editor_update(&call_document(&OnReader(self.live.redis()), id).await?)
+        {
             socket.emit_volatile_json("editor:update", &update);
         }
         for (socket_id, identity) in &joined.screens {
             socket.emit("screen:share", &wire::ScreenShare { socket_id, identity, active: true });
         }
+        Ok(())
     }
 
     /// The interview, if its call is open to this caller.

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::snapshot::SosSnapshot;
 use super::{Actor, Outcome, RULES, Source, Written, head, read_written, scope};
 use crate::cluster::scripts::Op;
 use crate::features::sos::keys as sos_keys;
@@ -206,14 +207,26 @@ pub async fn sos_flush<E: Eval>(
 /// The last known location of every participant, each as a `location:broadcast` payload (raw JSON), for those who may
 /// have missed what is volatile.
 pub async fn sos_locations<E: Eval>(redis: &E, sos: &str) -> Result<Vec<(String, Bytes)>, E::Error> {
-    let mut reply = Reply::new(LOCATIONS.name, redis.eval(&LOCATIONS, vec![sos_keys::location(sos)], Vec::new()).await?)?;
-    let fixes = reply.pairs()?;
+    let (reply, fixes) = fixes(redis, sos).await?;
     let mut locations = Vec::with_capacity(fixes.len());
     for (field, value) in fixes {
         let location = payload(sos, &value).ok_or_else(|| reply.bad("no such location"))?;
         locations.push((field.trim_start_matches("f:").to_owned(), location));
     }
     Ok(locations)
+}
+
+/// The last fix of each participant, as it is kept.
+async fn fixes<E: Eval>(redis: &E, sos: &str) -> Result<(Reply, Vec<(String, Bytes)>), E::Error> {
+    let mut reply = Reply::new(LOCATIONS.name, redis.eval(&LOCATIONS, vec![sos_keys::location(sos)], Vec::new()).await?)?;
+    let fixes = reply.pairs()?;
+    Ok((reply, fixes))
+}
+
+/// Reads the last locations into a snapshot.
+pub(super) async fn located<E: Eval>(redis: &E, snapshot: SosSnapshot) -> Result<SosSnapshot, E::Error> {
+    let (reply, fixes) = fixes(redis, &snapshot.sos_id).await?;
+    Ok(snapshot.with_locations(&fixes).ok_or_else(|| reply.bad("no such location"))?)
 }
 
 /// `<fix time> <arrival> …\n<fields>` as it is broadcast.

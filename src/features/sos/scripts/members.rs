@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::location::located;
 use super::snapshot::SosSnapshot;
 use super::{Actor, HUB, INTERNAL, Outcome, ROOM, RULES, Refused, Written, all_keys, head, keys_with_due, read_written, scope};
 use crate::cluster::scripts::Op;
@@ -95,17 +96,28 @@ fn joined(sos: &str, written: Written, reply: &mut Reply) -> Result<SosJoined, B
         announce_ms: u64::try_from(announce).ok(),
         has_state: state > 0,
         provisional: state == 2,
-        snapshot: if reply.flag()? { Some(SosSnapshot::read(sos, reply)?) } else { None },
+        snapshot: if reply.flag()? { Some(read_whole(sos, reply)?) } else { None },
     })
 }
 
-/// State, locations and members in one read, for members who will apply what is announced from now on, and the newest logged
+/// A snapshot with its locations, of one moment.
+fn read_whole(sos: &str, reply: &mut Reply) -> Result<SosSnapshot, BadReply> {
+    let snapshot = SosSnapshot::read(sos, reply)?;
+    let fixes = reply.pairs()?;
+    snapshot.with_locations(&fixes).ok_or_else(|| reply.bad("no such location"))
+}
+
+/// As [`sos_snapshot`](super::sos_snapshot), for members who will apply what is announced from now on, and the newest logged
 /// id; `None` if there is no state. Safe to repeat by itself.
 pub async fn sos_share<E: Eval>(redis: &E, sos: &str) -> Result<Option<(SosSnapshot, StreamId)>, E::Error> {
     let scope = scope(sos);
-    let at = vec![keys::scope_meta(&scope), sos_keys::state(sos), sos_keys::location(sos), keys::scope_members(&scope)];
+    let at = vec![keys::scope_meta(&scope), sos_keys::state(sos), keys::scope_members(&scope)];
     let mut reply = Reply::new(SHARE.name, redis.eval(&SHARE, at, Vec::new()).await?)?;
-    Ok(if reply.left() == 0 { None } else { Some((SosSnapshot::read(sos, &mut reply)?, reply.parsed()?)) })
+    if reply.left() == 0 {
+        return Ok(None);
+    }
+    let (snapshot, last) = (SosSnapshot::read(sos, &mut reply)?, reply.parsed()?);
+    Ok(Some((located(redis, snapshot).await?, last)))
 }
 
 /// A write that may have changed the presence.

@@ -147,11 +147,14 @@ impl Source {
     }
 }
 
-/// State, locations and members in one read; `None` if there is no state.
+/// State and members in one read, and then the last locations, which are not of the same moment; `None` if there is no state.
 pub async fn sos_snapshot<E: Eval>(redis: &E, sos: &str) -> Result<Option<SosSnapshot>, E::Error> {
-    let at = vec![sos_keys::state(sos), sos_keys::location(sos), keys::scope_members(&scope(sos))];
+    let at = vec![sos_keys::state(sos), keys::scope_members(&scope(sos))];
     let mut reply = Reply::new(SNAPSHOT.name, redis.eval(&SNAPSHOT, at, Vec::new()).await?)?;
-    Ok(if reply.left() == 0 { None } else { Some(SosSnapshot::read(sos, &mut reply)?) })
+    if reply.left() == 0 {
+        return Ok(None);
+    }
+    Ok(Some(location::located(redis, SosSnapshot::read(sos, &mut reply)?).await?))
 }
 
 script!(SNAPSHOT = "sos" / "sos_snapshot", "sos/lib/snapshot");

@@ -11,7 +11,7 @@ use crate::redis::script::reply::number;
 use crate::redis::script::{BadReply, Reply};
 use crate::rooms::presence::{MemberSocket, MemberState, read_members};
 
-/// State, last locations and members, read in one step.
+/// State and members, read in one step, and the last locations, read in the same or afterwards.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SosSnapshot {
     pub sos_id: String,
@@ -50,22 +50,21 @@ pub struct Location {
 }
 
 impl SosSnapshot {
-    /// Reads the four elements with which scripts answer a snapshot: time, state, locations, members.
+    /// Reads the three elements with which scripts answer a snapshot: time, state, members. It has no locations yet.
     pub(super) fn read(sos: &str, reply: &mut Reply) -> Result<Self, BadReply> {
         let at = reply.uint()?;
-        let state = reply.pairs()?;
-        let locations = reply.pairs()?;
-        let members = reply.pairs()?;
+        let (state, members) = (reply.pairs()?, reply.pairs()?);
         let mut snapshot = Self::from_state(sos, at, state).ok_or_else(|| reply.bad("no such state"))?;
-        for (field, value) in locations {
-            if field.starts_with("f:") {
-                snapshot.locations.push(location(&value).ok_or_else(|| reply.bad("no such location"))?);
-            }
-        }
         (snapshot.members, snapshot.sockets) = read_members(reply, members)?;
-        snapshot.locations.sort_by(|a, b| a.fields.cmp(&b.fields));
         snapshot.responders.sort_by(|a, b| (a.assigned_at, &a.user_id).cmp(&(b.assigned_at, &b.user_id)));
         Ok(snapshot)
+    }
+
+    /// With the last location of each participant, as they are kept.
+    pub(super) fn with_locations(mut self, fixes: &[(String, Bytes)]) -> Option<Self> {
+        self.locations = fixes.iter().map(|(_, fix)| location(fix)).collect::<Option<_>>()?;
+        self.locations.sort_by(|a, b| a.fields.cmp(&b.fields));
+        Some(self)
     }
 
     fn from_state(sos: &str, at: u64, pairs: Vec<(String, Bytes)>) -> Option<Self> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::pending::{Pending, longer};
+use super::pending::{Pending, until_done};
 use super::scripts::{Told, told};
 use crate::cluster::scripts::Op;
 use crate::cluster::scripts::scope::head as scope_head;
@@ -41,22 +41,19 @@ impl<K: Eq + Hash + Clone + Send + Sync + 'static> Windows<K> {
     pub fn end_in<F, R>(&self, key: K, wait: Duration, end: F)
     where
         F: Fn(K) -> R + Send + 'static,
-        R: Future<Output = bool> + Send,
+        R: Future<Output = bool> + Send + 'static,
     {
         if !self.open.add(key.clone()) {
             return;
         }
-        let (open, tries, (mut pause, longest)) = (self.open.clone(), self.tries, self.retry);
+        let (open, tries, retry) = (self.open.clone(), self.tries, self.retry);
         tokio::spawn(async move {
             tokio::time::sleep(wait).await;
-            for _ in 0..tries {
+            let end = move || {
                 open.take(&key);
-                if end(key.clone()).await {
-                    return;
-                }
-                tokio::time::sleep(pause).await;
-                pause = longer(pause, longest);
-            }
+                end(key.clone())
+            };
+            until_done(tries, retry, end).await;
         });
     }
 }

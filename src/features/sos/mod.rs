@@ -218,7 +218,7 @@ impl Sos {
 
     /// Lost connections that this node has still to note.
     pub fn losses(&self) -> usize {
-        self.presence.losses.len()
+        self.presence.losses.count()
     }
 
     /// SOSs in which this node has unfinished work that any other node can do.

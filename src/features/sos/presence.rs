@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio_util::task::TaskTracker;
-
 use crate::cluster::scripts::scope::{Member, scope_touch};
 use crate::features::sos::auth::Claims;
 use crate::features::sos::scripts::presence::{presence_remove, presence_set};
@@ -18,7 +16,7 @@ use super::join::RoomState;
 use super::kinds::scope;
 use crate::core::sync::lock;
 use crate::rooms::coalesce::Windows;
-use crate::rooms::pending::longer;
+use crate::rooms::pending::Losses;
 use crate::rooms::presence::Connection;
 use crate::rooms::share::Shared;
 
@@ -26,20 +24,15 @@ use crate::rooms::share::Shared;
 const HINT_DEADLINE: Duration = Duration::from_secs(1);
 /// How often sockets are noted that send only pongs; an entry of `user:presence` lives for an hour.
 const QUIET_MS: u64 = 20 * 60 * 1000;
-/// The waits before a lost connection that could not be written is written again: the first and the longest.
-const LOST_RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
-/// How often that is tried. After that the node's lease tells others that its connections are gone.
-const LOST_TRIES: u32 = 120;
 /// How often an announcement that fails is tried again; after that the sweep does it.
 const ANNOUNCE_TRIES: u32 = 6;
-const ANNOUNCE_RETRY: (Duration, Duration) = (Duration::from_millis(100), LOST_RETRY.1);
+const ANNOUNCE_RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
 
 /// What this node is about to do for presence.
 pub struct Changes {
     /// SOSs whose presence is announced when the window ends.
     pub windows: Windows<String>,
-    /// Lost connections that are being noted.
-    pub losses: TaskTracker,
+    pub losses: Losses,
     /// States of large rooms, for all who join together.
     pub states: Arc<Shared<String, Option<Arc<RoomState>>, SosError>>,
 }
@@ -47,7 +40,7 @@ pub struct Changes {
 impl Default for Changes {
     fn default() -> Self {
         let windows = Windows::new(ANNOUNCE_TRIES, ANNOUNCE_RETRY);
-        Self { windows, losses: TaskTracker::new(), states: Arc::default() }
+        Self { windows, losses: Losses::default(), states: Arc::default() }
     }
 }
 
@@ -145,33 +138,32 @@ impl Sos {
 
     /// [`Sos::lose`] of a membership that may have been another node's.
     pub(super) fn lost(self: &Arc<Self>, lost: Lost) {
-        let weak = Arc::downgrade(self);
-        let (op, mut lost_at) = (self.scopes.next_op(), None);
-        self.presence.losses.spawn(async move {
-            let mut pause = LOST_RETRY.0;
-            for _ in 0..LOST_TRIES {
-                let Some(feature) = weak.upgrade() else { return };
-                let at = *lost_at.get_or_insert_with(|| feature.clock.now_ms());
-                let Lost { sid, user, role, node, epoch, sos } = &lost;
-                let actor = Actor { user, role, named: false, sid, source: Source::Socket };
-                let connection = Connection { node, session_epoch: *epoch };
-                let window = feature.presence_window_ms();
-                let loss = Loss { at: Some(at), grace: feature.config.offline_after };
-                feature.timers.expect(&scope(sos), loss.grace).await;
-                match sos_lost(feature.redis(), sos, feature.op(&op, ""), actor, connection, loss, window).await {
-                    Ok(moved) => {
-                        if let Some(moved) = moved {
-                            feature.after_move(sos, &moved);
-                        }
-                        return;
-                    }
-                    Err(error) => tracing::debug!(sos, %error, "a lost connection cannot be noted yet"),
-                }
-                drop(feature);
-                tokio::time::sleep(pause).await;
-                pause = longer(pause, LOST_RETRY.1);
-            }
+        let loss = (self.scopes.next_op(), self.clock.now_ms(), lost);
+        self.presence.losses.note(self, loss, |feature, loss| async move {
+            let (op, at, lost) = &*loss;
+            feature.note_lost(op, *at, lost).await
         });
+    }
+
+    /// True: it is noted, or there is nothing to note.
+    async fn note_lost(self: &Arc<Self>, op: &str, at: u64, lost: &Lost) -> bool {
+        let Lost { sid, user, role, node, epoch, sos } = lost;
+        let actor = Actor { user, role, named: false, sid, source: Source::Socket };
+        let connection = Connection { node, session_epoch: *epoch };
+        let loss = Loss { at: Some(at), grace: self.config.offline_after };
+        self.timers.expect(&scope(sos), loss.grace).await;
+        match sos_lost(self.redis(), sos, self.op(op, ""), actor, connection, loss, self.presence_window_ms()).await {
+            Ok(moved) => {
+                if let Some(moved) = moved {
+                    self.after_move(sos, &moved);
+                }
+                true
+            }
+            Err(error) => {
+                tracing::debug!(sos, %error, "a lost connection cannot be noted yet");
+                false
+            }
+        }
     }
 
     /// Announces those who have been away for longer than the grace. Returns when the next one is due.

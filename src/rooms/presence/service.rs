@@ -4,8 +4,6 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tokio_util::task::TaskTracker;
-
 use super::{Announcing, Connection, RoomChanged, RoomJoined, room_announce, room_join, room_leave, room_presence};
 use crate::cluster::Scopes;
 use crate::cluster::scripts::scope::{LostTimer, Member};
@@ -14,7 +12,7 @@ use crate::core::{Kind, ScopeId};
 use crate::redis::RedisError;
 use crate::rooms::clock::Clock;
 use crate::rooms::coalesce::Windows;
-use crate::rooms::pending::longer;
+use crate::rooms::pending::Losses;
 use crate::rooms::scripts::{Sender, Told};
 use crate::rooms::timers::{Due, Fired, OnDue, Timers};
 use crate::socketio::{Abandoned, BoxFuture};
@@ -22,11 +20,6 @@ use crate::socketio::{Abandoned, BoxFuture};
 /// An announcement that fails is tried again, so often; then it is left to the next change.
 const ANNOUNCE_TRIES: u32 = 6;
 const ANNOUNCE_RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
-/// A lost connection that cannot be noted is noted later, with pauses from the first to the second.
-const LOST_RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
-/// Then its node's lease tells others that it is gone; the room may have ended too.
-const LOST_TRIES: u32 = 120;
-
 /// How presence is announced in rooms of a kind.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
@@ -48,8 +41,7 @@ pub struct Presence {
     timers: Arc<Timers>,
     rules: Rules,
     windows: Windows<ScopeId>,
-    /// Lost connections that are being noted.
-    losses: TaskTracker,
+    losses: Losses,
     clock: Clock,
 }
 
@@ -57,8 +49,8 @@ impl Presence {
     /// Registers the timer. Before the start.
     pub fn new(scopes: Arc<Scopes>, timers: Arc<Timers>, rules: Rules) -> Arc<Self> {
         let windows = Windows::new(ANNOUNCE_TRIES, ANNOUNCE_RETRY);
-        let losses = TaskTracker::new();
-        let presence = Arc::new(Self { scopes, timers, rules, windows, losses, clock: Clock::default() });
+        let (losses, clock) = (Losses::default(), Clock::default());
+        let presence = Arc::new(Self { scopes, timers, rules, windows, losses, clock });
         presence.timers.on(rules.kind, rules.timer, Arc::new(Handler(Arc::downgrade(&presence))));
         presence
     }
@@ -88,26 +80,16 @@ impl Presence {
     /// A connection is lost, with its places in rooms of this kind: it is announced as gone once the grace is over. Returns at
     /// once; while Redis is away the loss is noted later, as of now.
     pub fn lose(self: &Arc<Self>, lost: Abandoned) {
-        let weak = Arc::downgrade(self);
-        let (op, mut lost_at) = (self.scopes.next_op(), None);
-        self.losses.spawn(async move {
-            let mut pause = LOST_RETRY.0;
-            for _ in 0..LOST_TRIES {
-                let Some(presence) = weak.upgrade() else { return };
-                let at = *lost_at.get_or_insert_with(|| presence.clock.now_ms());
-                if presence.note_lost(&op, &lost, at).await {
-                    return;
-                }
-                drop(presence);
-                tokio::time::sleep(pause).await;
-                pause = longer(pause, LOST_RETRY.1);
-            }
+        let loss = (self.scopes.next_op(), self.clock.now_ms(), lost);
+        self.losses.note(self, loss, |presence, loss| async move {
+            let (op, at, lost) = &*loss;
+            presence.note_lost(op, lost, *at).await
         });
     }
 
     /// Lost connections that are not noted yet, for [`Running::unsettled`](crate::feature::Running::unsettled).
     pub fn unsettled(&self) -> usize {
-        self.losses.len()
+        self.losses.count()
     }
 
     /// What [`ScopeListener::lost_timer`](crate::cluster::ScopeListener::lost_timer) has to answer.

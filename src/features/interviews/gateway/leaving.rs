@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::Gateway;
@@ -12,15 +12,10 @@ use crate::cluster::scripts::scope::{Member, scope_leave};
 use crate::features::interviews::caller::{Candidate, Who, caller};
 use crate::features::interviews::scripts::{self, Going, Seat, candidate_lost};
 use crate::features::interviews::{kinds, uuid};
-use crate::rooms::pending::longer;
 use crate::socketio::{Abandoned, DisconnectReason, Socket};
 
 /// The end of an observer's membership is only worth so long: nothing depends on it.
 const HINT_DEADLINE: Duration = Duration::from_secs(1);
-/// A lost connection that cannot be noted is noted later, so often at first, then more seldom.
-const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
-/// Then its node's lease tells others that it is gone; the session may have ended too.
-const TRIES: u32 = 120;
 
 /// The role of a socket that observes, whatever its token says.
 pub const OBSERVER: &str = "observer";
@@ -84,29 +79,30 @@ impl Gateway {
     }
 
     fn goes_from(self: &Arc<Self>, place: Place, going: Going) {
-        let weak = Arc::downgrade(self);
-        let op = self.live.scopes.next_op();
-        self.losses.spawn(async move {
-            let mut pause = RETRY.0;
-            for _ in 0..TRIES {
-                let Some(gateway) = weak.upgrade() else { return };
-                let live = &gateway.live;
-                let Place { interview, participant, sid, node, epoch } = &place;
-                if let Going::Lost { grace, .. } = going {
-                    live.timers.expect(&kinds::interview(*interview), grace).await;
-                }
-                let candidate = scripts::Candidate { user: participant, sid };
-                let seat = Seat { node, session_epoch: *epoch };
-                match candidate_lost(live.redis(), *interview, live.op(&op), candidate, seat, going).await {
-                    Ok(None) => return,
-                    Ok(Some(went)) => return gateway.told(*interview, &went.told, went.due_in),
-                    Err(error) => tracing::debug!(%interview, %error, "a lost connection cannot be noted yet"),
-                }
-                drop(gateway);
-                sleep(pause).await;
-                pause = longer(pause, RETRY.1);
+        let loss = (self.live.scopes.next_op(), place);
+        self.losses.note(self, loss, move |gateway, loss| async move { gateway.note_gone(&loss.0, &loss.1, going).await });
+    }
+
+    /// True: it is noted, or there is nothing to note.
+    async fn note_gone(self: &Arc<Self>, op: &str, place: &Place, going: Going) -> bool {
+        let live = &self.live;
+        let Place { interview, participant, sid, node, epoch } = place;
+        if let Going::Lost { grace, .. } = going {
+            live.timers.expect(&kinds::interview(*interview), grace).await;
+        }
+        let candidate = scripts::Candidate { user: participant, sid };
+        let seat = Seat { node, session_epoch: *epoch };
+        match candidate_lost(live.redis(), *interview, live.op(op), candidate, seat, going).await {
+            Ok(None) => true,
+            Ok(Some(went)) => {
+                self.told(*interview, &went.told, went.due_in);
+                true
             }
-        });
+            Err(error) => {
+                tracing::debug!(%interview, %error, "a lost connection cannot be noted yet");
+                false
+            }
+        }
     }
 
     /// A connection that its client did not get back: its places are lost.

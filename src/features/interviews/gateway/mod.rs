@@ -19,14 +19,13 @@ mod records;
 
 use std::sync::Arc;
 
-use tokio_util::task::TaskTracker;
-
 use super::caller::{self, permitted};
 use super::conductor::Conductor;
 use super::ending::Endings;
 use super::kinds;
 use super::live::Live;
 use super::signalling::Signalling;
+use crate::rooms::pending::Losses;
 use crate::socketio::{Arrival, Code, ConnectError, EventError, Namespace, Reply, Socket, bind, bind_event};
 
 use listener::Listener;
@@ -50,8 +49,7 @@ pub struct Gateway {
     signalling: Arc<Signalling>,
     conductor: Arc<Conductor>,
     endings: Arc<Endings>,
-    /// Lost connections that are being noted.
-    losses: TaskTracker,
+    losses: Losses,
 }
 
 /// The namespace of a hub without PostgreSQL: nobody gets in, and is told which setting is missing.
@@ -67,7 +65,7 @@ impl Gateway {
     /// Puts it together and listens to its scopes. Must be called inside a Tokio runtime.
     pub fn new(parts: Parts) -> Arc<Self> {
         let Parts { live, signalling, conductor, endings } = parts;
-        let gateway = Arc::new(Self { live, signalling, conductor, endings, losses: TaskTracker::new() });
+        let gateway = Arc::new(Self { live, signalling, conductor, endings, losses: Losses::default() });
         gateway.live.scopes.register(kinds::INTERVIEW, Arc::new(Listener(Arc::downgrade(&gateway))));
         gateway.handle_timers();
         gateway
@@ -75,7 +73,7 @@ impl Gateway {
 
     /// Lost connections that this node has still to note.
     pub fn losses(&self) -> usize {
-        self.losses.len()
+        self.losses.count()
     }
 
     /// The namespace with all its events, those of the call included.

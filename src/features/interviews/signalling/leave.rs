@@ -12,15 +12,9 @@ use crate::features::interviews::error::InterviewError;
 use crate::features::interviews::kinds::interview_of;
 use crate::features::interviews::scripts::call::{CallChanged, call_leave, call_presence};
 use crate::redis::RedisError;
-use crate::rooms::pending::longer;
 use crate::rooms::presence::Connection;
 use crate::rooms::scripts::Sender;
 use crate::socketio::{Abandoned, DisconnectReason, Event, Reply, Socket};
-
-/// A going that cannot be written is written later, so often at first, then more seldom.
-const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
-/// Then its node's lease tells others that it is gone.
-const TRIES: u32 = 120;
 
 /// The place of a socket in a call.
 pub struct Place {
@@ -111,20 +105,13 @@ impl Signalling {
 
     /// A socket has gone from a call: its connection was lost, or it has left. It is noted until that has succeeded.
     pub(super) fn goes(self: &Arc<Self>, place: Place, is_lost: bool) {
-        let weak = Arc::downgrade(self);
-        let (op, lost_at) = (self.live.scopes.next_op(), is_lost.then(|| self.live.clock.now_ms()));
-        self.tasks.spawn(async move {
-            let mut pause = RETRY.0;
-            for _ in 0..TRIES {
-                let Some(signalling) = weak.upgrade() else { return };
-                match signalling.write(&op, &place, lost_at).await {
-                    Ok(()) => return,
-                    Err(error) => tracing::debug!(interview = %place.interview, %error, "a going cannot be noted yet"),
-                }
-                drop(signalling);
-                tokio::time::sleep(pause).await;
-                pause = longer(pause, RETRY.1);
-            }
+        let loss = (self.live.scopes.next_op(), is_lost.then(|| self.live.clock.now_ms()), place);
+        self.losses.note(self, loss, |signalling, loss| async move {
+            let (op, lost_at, place) = &*loss;
+            let noted = signalling.write(op, place, *lost_at).await;
+            noted
+                .inspect_err(|error| tracing::debug!(interview = %place.interview, %error, "a going cannot be noted yet"))
+                .is_ok()
         });
     }
 

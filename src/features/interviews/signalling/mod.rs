@@ -27,6 +27,7 @@ use super::kinds;
 use super::live::Live;
 use super::scripts::call::{GONE, Presence};
 use crate::rooms::coalesce::Windows;
+use crate::rooms::pending::Losses;
 use crate::socketio::{Event, EventError, Namespace, Reply, Socket};
 
 use listener::Listener;
@@ -43,7 +44,8 @@ pub struct Signalling {
     live: Arc<Live>,
     /// Calls whose presence is announced when the window ends.
     windows: Windows<Uuid>,
-    /// Sockets whose going is being noted, and rooms that are being deleted.
+    losses: Losses,
+    /// Rooms that are being deleted.
     tasks: TaskTracker,
 }
 
@@ -51,7 +53,7 @@ impl Signalling {
     /// Puts it together and listens to its scopes. Must be called inside a Tokio runtime.
     pub fn new(live: Arc<Live>) -> Arc<Self> {
         let windows = Windows::new(ANNOUNCE_TRIES, ANNOUNCE_RETRY);
-        let signalling = Arc::new(Self { live, windows, tasks: TaskTracker::new() });
+        let signalling = Arc::new(Self { live, windows, losses: Losses::default(), tasks: TaskTracker::new() });
         let listener = Arc::new(Listener(Arc::downgrade(&signalling)));
         signalling.live.scopes.register(kinds::CALL, listener.clone());
         signalling.live.timers.on(kinds::CALL, GONE, listener);
@@ -60,7 +62,7 @@ impl Signalling {
 
     /// What this node has still to do: sockets whose going is to be noted, rooms that are to be deleted.
     pub fn unsettled(&self) -> usize {
-        self.tasks.len()
+        self.losses.count() + self.tasks.len()
     }
 
     /// Adds the events of the call to the namespace.

@@ -128,3 +128,33 @@ async fn an_observer_gets_back_what_was_told_meanwhile_if_the_interview_is_still
         }
     }
 }
+
+#[tokio::test]
+async fn a_long_history_is_read_in_pages_without_a_gap_and_nothing_twice() {
+    let Some(world) = World::start(1, &[MANY_ADDRESSES]).await else { return };
+    let interview = create(&world, json!({})).await;
+    let (candidate, _) = begin(&world, 0, &interview).await;
+    let log = format!("interview:log:{{{}}}", interview.id);
+    let data = json!({"type": "long", "message": "x".repeat(20_000)}).to_string();
+    for _ in 0..40 {
+        let entry = [log.as_str(), "*", "e", "proctor-alert", "d", &data, "t", "1769851800000"];
+        world.redis.ask::<String>(redis::cmd("XADD").arg(&entry));
+    }
+    notice(&candidate, 0).await;
+    let observer = connect(&world, 0, &recruiter("recruiter", "r-1", Some(ORG))).await;
+    let (mut pages, mut ids, mut after) = (0, Vec::new(), Value::Null);
+    loop {
+        let page = observer.ask_ok("observe-interview", json!({"interviewId": interview.id, "after": after})).await;
+        ids.extend(page["events"].as_array().expect("events").iter().map(|event| text(&event["id"])));
+        pages += 1;
+        after = page["nextAfter"].clone();
+        if after.is_null() {
+            break;
+        }
+        assert_eq!(Some(&text(&after)), ids.last());
+    }
+    let kept: Vec<(String, Vec<String>)> = world.redis.ask(redis::cmd("XRANGE").arg(&log).arg("-").arg("+"));
+    // What was told after the first page came live.
+    assert_eq!(ids, kept.into_iter().map(|(id, _)| id).take(ids.len()).collect::<Vec<_>>());
+    assert!(pages > 2 && ids.len() > 42, "{pages} pages, {} events", ids.len());
+}

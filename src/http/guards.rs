@@ -14,7 +14,7 @@ use bytes::Bytes;
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD,
-    HeaderMap, HeaderName, HeaderValue, ORIGIN, VARY, X_CONTENT_TYPE_OPTIONS,
+    CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, ORIGIN, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Request, Response};
 
@@ -97,7 +97,11 @@ impl Guards {
     /// Adds what every answer carries.
     pub fn finish<B: From<Bytes>>(&self, context: &Context, response: &mut Response<B>) {
         if let Some(unnamed) = response.extensions_mut().remove::<Unnamed>() {
-            *response.body_mut() = Bytes::from(unnamed.named(&context.request_id)).into();
+            let body = Bytes::from(unnamed.named(&context.request_id));
+            if let Some(length) = response.headers_mut().get_mut(CONTENT_LENGTH) {
+                *length = body.len().into();
+            }
+            *response.body_mut() = body.into();
         }
         let headers = response.headers_mut();
         // It was checked, or made of harmless characters.

@@ -15,6 +15,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use crate::asyncapi::{Info, document};
 use crate::cluster::node::{self, Node};
 use crate::cluster::registry::StartError;
 use crate::cluster::relay;
@@ -53,6 +54,14 @@ const BACKLOG: u32 = 4_096;
 /// The name of the engine in the calls between nodes.
 const ENGINE: &str = "socket.io";
 
+/// What holds for the events of all namespaces.
+const ABOUT_EVENTS: &str = "The Socket.IO events of this hub: Socket.IO protocol 5 at `/socket.io/`, over WebSocket and long-polling. A \
+    channel is a namespace. An operation `receive` is an event that clients send, and its `reply` is the acknowledgement; without one a \
+    refusal comes as the event `error`. An operation `send` is an event that clients get. `payload` of a message is the first argument; \
+    a client that takes part in recovery gets the offset as one more argument of every event that is not volatile (`x-delivery`). \
+    Fields that the hub does not know are ignored. The namespace of Socket.IO's admin UI has that page's protocol, and is not described \
+    here.";
+
 /// All features. They know nothing of each other, and nothing else in the hub knows one of them.
 pub const FEATURES: &[&dyn Feature] = &[
     features::sos::feature::SOS,
@@ -61,6 +70,12 @@ pub const FEATURES: &[&dyn Feature] = &[
     features::realtime::feature::REALTIME,
     features::admin::feature::ADMIN,
 ];
+
+/// The document of all Socket.IO events.
+pub fn asyncapi() -> serde_json::Value {
+    let channels: Vec<_> = FEATURES.iter().flat_map(|feature| feature.channels()).collect();
+    document(&Info { title: "Convoke", version: env!("CARGO_PKG_VERSION"), about: ABOUT_EVENTS }, &channels)
+}
 
 /// Why a node did not start, or could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -204,6 +219,7 @@ fn router(world: &World, budget: &Arc<Budget>, parts: Vec<Parts>, health: Health
     let limit = settings.server.body_limit;
     let mut router = Router::new(Bodies { limit, patience: patience(settings), budget: budget.clone() });
     routes::health::routes(&mut router, health, &world.node.scopes.node(), namespaces);
+    routes::asyncapi::routes(&mut router, &asyncapi());
     let listeners = parts.iter().filter_map(|parts| parts.livekit.clone()).collect();
     routes::livekit::routes(&mut router, world.livekit.as_ref(), listeners);
     for parts in parts {

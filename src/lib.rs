@@ -20,6 +20,7 @@ pub mod store;
 // L3
 pub mod socketio;
 // L4
+pub mod asyncapi;
 pub mod cluster;
 // L5
 pub mod http;

@@ -17,6 +17,7 @@ use clap::ArgMatches;
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
+use crate::asyncapi::Channel;
 use crate::cluster::node::Node;
 use crate::engineio::Engine;
 use crate::http::guards::RateLimits;
@@ -41,6 +42,11 @@ pub trait Feature: Sync {
     /// What it measures.
     fn metrics(&self) -> &'static [Metric] {
         &[]
+    }
+
+    /// Its namespaces, for the document of events. They are the same whatever is switched on.
+    fn channels(&self) -> Vec<Channel> {
+        Vec::new()
     }
 
     /// Tokens that `convoke token` can make for it.

@@ -6,7 +6,8 @@ use std::borrow::Cow;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 use tokio::task::AbortHandle;
 
 use crate::auth::AuthError;
@@ -20,6 +21,32 @@ pub const TOKEN_EXPIRED: Code = Code(AuthError::Expired.code());
 
 /// Timers of the runtime reach no further than some two years; who grants longer is asked again before.
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// `auth:expiring`
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "TokenExpiring")]
+pub struct Expiring {
+    /// The token's `exp`, in ms since 1970.
+    pub expires_at: u64,
+}
+
+/// What `auth:refresh` is acknowledged with.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "TokenRefresh")]
+pub struct Refreshed {
+    /// Of the new token, in ms since 1970. Null: it has no end.
+    pub expires_at: Option<u64>,
+}
+
+/// The payload of `auth:refresh`.
+#[derive(JsonSchema)]
+#[schemars(rename = "TokenRefresh")]
+pub struct Refresh {
+    /// A new token of the same user.
+    pub token: String,
+}
 
 /// What a token says of its bearer, as far as its end is concerned. Times are seconds since 1970.
 pub trait Bearer: Send + Sync + 'static {
@@ -99,7 +126,7 @@ pub fn schedule<T: Tokens>(tokens: &Arc<T>, socket: &Arc<Socket>, ended: bool) {
         if !ended {
             sleep_until(expires_at, before).await;
             let Some(socket) = weak.upgrade() else { return };
-            socket.emit("auth:expiring", json!({ "expiresAt": expires_at.saturating_mul(1000) }));
+            socket.emit("auth:expiring", &Expiring { expires_at: expires_at.saturating_mul(1000) });
             drop(socket);
             sleep_until(ends_at, Duration::ZERO).await;
         }
@@ -142,7 +169,7 @@ pub async fn refresh<T: Tokens>(tokens: Arc<T>, socket: Arc<Socket>, event: Even
     }
     let expires_at = new.expires_at().map(|seconds| seconds.saturating_mul(1000));
     tokens.renew(socket, new).await?;
-    Ok(Reply::Object(json!({ "ok": true, "expiresAt": expires_at }).to_string()))
+    Ok(Reply::accepted(Refreshed { expires_at }))
 }
 
 /// The token in an `auth` object or in the payload of `auth:refresh`. How long it may be is for its verifier to say.

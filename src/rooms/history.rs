@@ -2,6 +2,7 @@
 //! pages. A repeat with the same `clientMessageId` is answered with the first answer. Who may write and read is for the
 //! feature to say.
 
+use schemars::JsonSchema;
 use serde_json::Value;
 
 use super::scripts::{ROOM, Sender, Told, head, scope_keys, told};
@@ -39,6 +40,27 @@ impl HistoryQuery {
         let limit = fields.count("limit", MAX_LIMIT).map_err(invalid)?.unwrap_or(DEFAULT_LIMIT);
         Ok(Self { before: before.transpose()?, limit: limit as u32 })
     }
+}
+
+/// What a client asks for, beside the fields of the feature's own: the schema of [`HistoryQuery`].
+#[derive(JsonSchema)]
+#[schemars(rename = "History")]
+pub struct HistoryFields {
+    /// A `messageId`: messages before this one.
+    pub before: Option<String>,
+    /// More than 100 counts as 100.
+    #[schemars(range(min = 1), extend("default" = DEFAULT_LIMIT))]
+    pub limit: Option<u64>,
+}
+
+/// The page that [`History::page`] writes, beside `ok`, with messages of the feature's own.
+#[derive(JsonSchema)]
+#[schemars(rename = "{M}s", rename_all = "camelCase")]
+pub struct Page<M> {
+    /// Ascending.
+    pub messages: Vec<M>,
+    /// Pass it as `before` for the page before this one; null at the beginning.
+    pub next_before: Option<String>,
 }
 
 /// One message as it is kept.

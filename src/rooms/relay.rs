@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use schemars::JsonSchema;
 use serde_json::Value;
 
 use super::scripts::{ROOM, Sender, Told, head, scope_keys, told};
@@ -26,6 +27,17 @@ pub struct Signal<'a> {
     attachments: &'a [Bytes],
     /// A socket or a user among the members; `None`: all members but the sender's socket.
     pub to: Option<Cow<'a, str>>,
+}
+
+/// What a sender writes, beside the fields of the feature's own: the schema of [`Signal`].
+#[derive(JsonSchema)]
+#[schemars(rename = "Signal")]
+pub struct SignalFields {
+    /// Anything, binary data included; it goes on as it came. Up to `MAX_RELAY_BYTES`.
+    pub payload: Value,
+    /// A socket or a user among the members; without it all members but the sender get it.
+    #[schemars(length(min = 1, max = MAX_TO))]
+    pub to: Option<String>,
 }
 
 /// The message in which a signal travels, in the form that the scripts take.

@@ -1,5 +1,6 @@
 //! What a client says when it connects: whether it supports recovery, and which connection it had before.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -12,6 +13,18 @@ struct Auth {
     pid: Value,
     offset: Value,
     recovery: Value,
+}
+
+/// The fields of `auth` about recovery, for a document of what clients send.
+#[derive(JsonSchema)]
+pub struct Recovering {
+    /// `1`: the client takes part in recovery; `0`: it does not. Without it the `User-Agent` decides.
+    #[schemars(range(max = 1))]
+    pub recovery: Option<u8>,
+    /// Of the CONNECT reply before: the client wants that connection back.
+    pub pid: Option<String>,
+    /// The last offset that the client has got.
+    pub offset: Option<String>,
 }
 
 /// What CONNECT says beside the application's own fields.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::protocol::event::{Args, Values};
@@ -45,6 +47,15 @@ impl Event {
         self.args.item(index + 1).map_err(invalid)
     }
 
+    /// Acknowledges with `{ok:true, …}` and these fields. For handlers that return [`Reply::None`].
+    pub fn acknowledge_with(&self, socket: &Arc<Socket>, fields: impl Serialize) {
+        if self.ack_id.is_some()
+            && let Reply::Object(object) = Reply::accepted(fields)
+        {
+            self.acknowledge(socket, &Args::ack(&object));
+        }
+    }
+
     /// Acknowledges with `args`, a whole array; nothing happens if no acknowledgement was asked for. For handlers that
     /// return [`Reply::None`].
     pub fn acknowledge(&self, socket: &Arc<Socket>, args: &Args) {
@@ -67,7 +78,34 @@ pub enum Reply {
     Args(Args),
 }
 
+/// An acknowledgement `{ok:true, …}` with the fields of a type of the feature's own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "{T}Ack", description = "")]
+pub struct Accepted<T> {
+    #[schemars(extend("const" = true))]
+    ok: bool,
+    #[serde(flatten)]
+    fields: T,
+}
+
+impl<T> Accepted<T> {
+    pub fn new(fields: T) -> Self {
+        Self { ok: true, fields }
+    }
+}
+
 impl Reply {
+    /// `{ok:true, …}` with these fields.
+    pub fn accepted(fields: impl Serialize) -> Self {
+        serde_json::to_string(&Accepted::new(fields)).map_or_else(
+            |error| {
+                tracing::error!(%error, "an answer has no form as JSON");
+                Self::Ok
+            },
+            Self::Object,
+        )
+    }
+
     /// Any values: a reference gives one, a tuple several.
     ///
     /// # Errors

@@ -18,6 +18,8 @@ use crate::core::{ScopeId, Tap};
 
 /// A boxed future.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+/// A method of `T` that handles an event, as a value in a table.
+pub type Handler<T> = fn(Arc<T>, Arc<Socket>, Event) -> BoxFuture<Result<Reply, EventError>>;
 /// What a feature keeps with a socket.
 pub type Data = Arc<dyn Any + Send + Sync>;
 
@@ -232,6 +234,13 @@ impl Namespace {
         F: Future<Output = Result<Reply, EventError>> + Send + 'static,
     {
         self.events.handlers.insert(event, Box::new(move |socket, event| Box::pin(handler(socket, event))));
+        self
+    }
+
+    /// [`Namespace::on`] for an entry of a feature's table.
+    pub fn on_entry<T: Send + Sync + 'static>(mut self, event: &'static str, state: &Arc<T>, handler: Handler<T>) -> Self {
+        let state = state.clone();
+        self.events.handlers.insert(event, Box::new(move |socket, event| handler(state.clone(), socket, event)));
         self
     }
 

@@ -6,13 +6,16 @@
 //   ["emit", event, payload]   sends without
 //   ["leave"]                  disconnects and ends
 //
-// Bytes are written {"$bytes": base64} in both directions.
+// Bytes are written {"$bytes": base64} in both directions. The further option `record` names a file for all packets (record.mjs).
 import { createInterface } from "node:readline";
 import { io } from "socket.io-client";
 import * as msgpack from "socket.io-msgpack-parser";
+import { record } from "./record.mjs";
 
 const [url, token, transports, parser, further] = process.argv.slice(2);
-const options = { auth: { token }, ...JSON.parse(further ?? "{}") };
+const { record: recorded, ...more } = JSON.parse(further ?? "{}");
+const options = { auth: { token }, ...more };
+if (recorded) options.autoConnect = false;
 if (transports !== "default") options.transports = [transports];
 if (parser === "msgpack") options.parser = msgpack.default ?? msgpack;
 
@@ -27,6 +30,10 @@ const read = (line) =>
 const say = (fact, value) => console.log(fact, write(value));
 
 const socket = io(url, options);
+if (recorded) {
+  record(socket.io, recorded);
+  socket.connect();
+}
 socket.io.on("open", () => {
   const { engine } = socket.io;
   say("opened", engine.transport.name);

@@ -238,8 +238,12 @@ pub fn permitted<'a>(socket: &'a Socket, event: &Event) -> Result<&'a Caller, Ev
         true => return Ok(caller),
         false => InterviewError::Forbidden,
     };
-    let named = Fields::parse(event.args.payload()).and_then(|fields| uuid(&fields.text("interviewId", 36).ok()??));
-    Err(error.about(named.or(who.own_interview())))
+    Err(error.about(named(event).or(who.own_interview())))
+}
+
+/// The interview that an event names.
+pub fn named(event: &Event) -> Option<Uuid> {
+    Fields::parse(event.args.payload()).and_then(|fields| uuid(&fields.text("interviewId", 36).ok()??))
 }
 
 /// Whose a socket is. A candidate is another one in each interview, and nobody else has its name.

@@ -20,7 +20,8 @@ use super::providers::{Providers, check};
 use super::recruiter::{self, Recruiter, RecruiterRole, RecruiterVerifier};
 use super::settings::{self, Settings};
 use super::signalling::Signalling;
-use super::{Interviews, Parts as InterviewParts, demo, metrics, routes};
+use super::{Interviews, Parts as InterviewParts, channel, demo, metrics, routes};
+use crate::asyncapi::Channel;
 use crate::cluster::scripts::Retention;
 use crate::core::ids;
 use crate::feature::check::published_keys;
@@ -55,6 +56,10 @@ impl Feature for OfCompanies {
 
     fn metrics(&self) -> &'static [Metric] {
         metrics::METRICS
+    }
+
+    fn channels(&self) -> Vec<Channel> {
+        vec![channel::channel()]
     }
 
     fn tokens(&self) -> Option<TokenCommand> {

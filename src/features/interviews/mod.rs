@@ -3,6 +3,7 @@
 //! They are not interview sessions (§ 5), and share no ids, rooms or slots with them. This knows nothing of HTTP.
 
 pub mod caller;
+mod channel;
 pub mod conductor;
 mod demo;
 pub mod ending;

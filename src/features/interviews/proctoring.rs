@@ -5,9 +5,9 @@ use crate::features::interviews::scripts::{Deduction, TrustWeights};
 use crate::features::interviews::wire::{ProctorEvent, Severity};
 
 /// Characters of a type.
-const MAX_KIND: usize = 64;
+pub const MAX_KIND: usize = 64;
 /// Characters of a message.
-const MAX_MESSAGE: usize = 1000;
+pub const MAX_MESSAGE: usize = 1000;
 /// Bytes of `data`, as JSON.
 const MAX_DATA: usize = 4096;
 

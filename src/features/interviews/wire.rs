@@ -1,10 +1,15 @@
 //! What goes over the wire in the namespace `/interview`, as types: payloads of events and what the conduct of an interview is made of.
 //! Times are ISO 8601 with milliseconds, UTC. Where a script writes an event, a test reads it as the type here.
 
+pub mod call;
+pub mod incoming;
+
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+pub use incoming::{JoinInterview, ObserveInterview, ProctorEvent, ResponseComplete, Severity, StartInterview};
 
 /// A moment (ms since 1970), as text: `2026-01-31T09:30:00.250Z`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,90 +50,7 @@ impl<'de> Deserialize<'de> for Moment {
     }
 }
 
-// ── From clients ──
-
-/// `join-interview`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct JoinInterview {
-    pub interview_id: String,
-}
-
-/// `start-interview`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct StartInterview {
-    pub session_id: String,
-}
-
-/// `response-complete`
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ResponseComplete {
-    /// What the client has understood; it is scored unless it is empty.
-    #[serde(default)]
-    pub transcription: Option<String>,
-    /// Where the client has stored the answer's audio.
-    #[serde(default)]
-    pub audio_url: Option<String>,
-    /// Without it the question that was sent last is answered.
-    #[serde(default)]
-    pub question_id: Option<String>,
-}
-
-/// `proctor-event`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ProctorEvent {
-    /// `face-detection`, `tab-switch`, `fullscreen-exit` and `suspicious-activity` deduct trust; any other is kept.
-    #[serde(rename = "type")]
-    pub kind: String,
-    pub severity: Severity,
-    #[serde(default)]
-    pub data: Option<serde_json::Value>,
-    #[serde(default)]
-    pub message: Option<String>,
-    /// A repeat with the same one has no effect.
-    #[serde(default)]
-    pub client_message_id: Option<String>,
-}
-
-/// How grave what was noticed is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    Low,
-    Medium,
-    High,
-    Critical,
-}
-
-impl Severity {
-    pub const ALL: [Self; 4] = [Self::Low, Self::Medium, Self::High, Self::Critical];
-
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Low => "low",
-            Self::Medium => "medium",
-            Self::High => "high",
-            Self::Critical => "critical",
-        }
-    }
-}
-
-/// `observe-interview`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ObserveInterview {
-    pub interview_id: String,
-    /// The id of the last event that is known already.
-    #[serde(default)]
-    pub after: Option<String>,
-}
-
-// ── To clients ──
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum UserType {
     Candidate,
@@ -145,7 +67,7 @@ impl UserType {
 }
 
 /// `connected`. Both are null for a socket without a token.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Connected<'a> {
     pub message: &'a str,
@@ -155,18 +77,18 @@ pub struct Connected<'a> {
 }
 
 /// `interview-ready`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InterviewReady {
     pub session_id: String,
     pub template: TemplateTold,
     /// Minutes.
     pub estimated_duration: u32,
-    /// Of the interview.
+    #[schemars(extend("const" = "ONGOING"))]
     pub status: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TemplateTold {
     pub id: String,
@@ -176,7 +98,7 @@ pub struct TemplateTold {
 }
 
 /// `question`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Question {
     pub question_id: String,
@@ -190,18 +112,19 @@ pub struct Question {
 }
 
 /// `transcription`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Transcription {
     /// The turn so far.
     pub text: String,
     pub is_final: bool,
     /// The mean of its words, from 0 to 1.
+    #[schemars(range(min = 0, max = 1))]
     pub confidence: f64,
 }
 
 /// `interview-complete`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InterviewComplete {
     pub interview_id: String,
@@ -211,7 +134,7 @@ pub struct InterviewComplete {
 }
 
 /// `observation-started`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ObservationStarted {
     pub interview: ObservedInterview,
@@ -225,7 +148,7 @@ pub struct ObservationStarted {
     pub next_after: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ObservedInterview {
     pub id: String,
@@ -233,20 +156,22 @@ pub struct ObservedInterview {
     /// Not for the role `observer`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub candidate_email: Option<String>,
+    #[schemars(extend("enum" = ["SCHEDULED", "ONGOING", "COMPLETED", "EXPIRED", "CANCELLED"]))]
     pub status: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ObservedSession {
     pub id: String,
     pub is_active: bool,
     pub progress: Option<Progress>,
+    #[schemars(range(max = 100))]
     pub trust_score: u8,
 }
 
 /// An event as it was sent to observers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PastEvent {
     /// For `after` of `observe-interview`.
     pub id: String,
@@ -267,7 +192,7 @@ pub struct Progress {
 }
 
 /// `candidate-joined`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CandidateJoined {
     pub candidate_name: String,
@@ -275,7 +200,7 @@ pub struct CandidateJoined {
 }
 
 /// `interview-started`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InterviewStarted {
     pub timestamp: Moment,
@@ -284,7 +209,7 @@ pub struct InterviewStarted {
 }
 
 /// `live-transcript`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LiveTranscript {
     pub text: String,
@@ -293,18 +218,19 @@ pub struct LiveTranscript {
 }
 
 /// `progress-update`. Score and evaluation are null for an answer that was not evaluated.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProgressUpdate {
     pub progress: Progress,
     /// From 0 to 100.
+    #[schemars(range(min = 0, max = 100))]
     pub score: Option<f64>,
     pub evaluation: Option<String>,
     pub timestamp: Moment,
 }
 
 /// `question-asked`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct QuestionAsked {
     pub question_id: String,
@@ -313,7 +239,7 @@ pub struct QuestionAsked {
 }
 
 /// `proctor-alert`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProctorAlert {
     #[serde(rename = "type")]
@@ -324,24 +250,57 @@ pub struct ProctorAlert {
 }
 
 /// `trust-score-update`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TrustScoreUpdate {
     /// From 0 to 100.
+    #[schemars(range(max = 100))]
     pub trust_score: u8,
     pub timestamp: Moment,
 }
 
 /// `interview-interrupted`, `stt-unavailable` and `storage-unavailable`: why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Interrupted {
     pub reason: String,
     pub timestamp: Moment,
 }
 
+/// `stt-available`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SttAvailable {
+    pub timestamp: Moment,
+}
+
+/// `heartbeat-ack`. In milliseconds, unlike every other time here.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "InterviewHeartbeat")]
+pub struct HeartbeatAck {
+    pub timestamp: u64,
+}
+
+/// What a repeat is acknowledged with, beside `ok`.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Repeated")]
+pub struct Repeated {
+    /// True: it repeats an earlier event.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub duplicate: bool,
+}
+
+/// What an `error` says beside `code`, `message` and `event`.
+#[derive(JsonSchema)]
+#[schemars(inline, rename_all = "camelCase")]
+pub struct ErrorFields {
+    /// The interview that was meant, if one was named.
+    pub interview_id: String,
+    /// The version of the document that is kept: with `VERSION_CONFLICT`.
+    pub version: u64,
+}
+
 /// `interview-completed`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InterviewCompleted {
     pub summary: Summary,
@@ -353,6 +312,7 @@ pub struct InterviewCompleted {
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
     /// From 0 to 100.
+    #[schemars(range(min = 0, max = 100))]
     pub overall_score: Option<f64>,
     pub recommendation: Option<Recommendation>,
     pub strengths: Vec<String>,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde_json::{Map, Value, json};
 
 use crate::auth::{self, AuthError, KeyRing, SetupError, id_text, sign};
@@ -10,7 +11,8 @@ use crate::core::ids;
 use crate::settings::VerifierSettings;
 
 /// What a person is to an incident.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, JsonSchema)]
+#[schemars(rename = "SosRole", rename_all = "lowercase")]
 pub enum Role {
     Citizen,
     Rescuer,

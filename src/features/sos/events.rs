@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::features::sos::auth::Claims;
 use crate::features::sos::scripts::talk::{Relayed, sos_history, sos_message, sos_relay};
@@ -19,6 +19,7 @@ use crate::socketio::{Code, Event, EventError, Reply, Socket};
 use super::caller::{actor, caller};
 use super::error::{SosError, settle};
 use super::join::Entered;
+use super::wire::acks::{self, Marks};
 use super::{HINT_DEADLINE, Sos, payload, rules, wire};
 use crate::protocol::fields::Fields;
 
@@ -32,16 +33,16 @@ pub struct Asked<'a> {
     pub client_message_id: String,
 }
 
-/// `{ok:true, …}`, with the marks of a repeat.
-fn accepted(mut fields: Value, unchanged: bool, written: &Written) -> Reply {
-    fields["ok"] = true.into();
-    if unchanged {
-        fields["unchanged"] = true.into();
+impl Asked<'_> {
+    /// The error with the SOS that was meant.
+    pub(super) fn named(&self, error: EventError) -> EventError {
+        error.with("sosId", &*self.sos)
     }
-    if written.duplicate {
-        fields["duplicate"] = true.into();
-    }
-    Reply::Object(fields.to_string())
+}
+
+/// The marks of an answer.
+const fn marks(unchanged: bool, written: &Written) -> Marks {
+    Marks { unchanged, duplicate: written.duplicate }
 }
 
 impl Sos {
@@ -134,12 +135,12 @@ impl Sos {
             return Ok(Reply::Ok);
         }
         // All who are no members get the same answer, so that it does not tell whether there is such an SOS.
-        Ok(accepted(json!({}), true, &Written::default()))
+        Ok(Reply::accepted(acks::Left { marks: Marks { unchanged: true, duplicate: false } }))
     }
 
     pub(super) async fn on_close(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Handled {
         let asked = self.ask(&socket, &event)?;
-        let close = payload::close(&asked.fields)?;
+        let close = payload::close(&asked.fields).map_err(|error| asked.named(error))?;
         self.permit(&socket, &asked, "sos:close").await?;
         let set = self
             .attempt(&socket, &asked, || async {
@@ -150,12 +151,13 @@ impl Sos {
             })
             .await?;
         self.after(&asked.sos, &set.written);
-        Ok(accepted(json!({ "status": set.status }), set.unchanged, &set.written))
+        let marks = marks(set.unchanged, &set.written);
+        Ok(Reply::accepted(acks::Close { status: set.status, marks }))
     }
 
     pub(super) async fn on_status(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Handled {
         let asked = self.ask(&socket, &event)?;
-        let update = payload::status_update(&asked.fields).map_err(|error| error.with("sosId", &*asked.sos))?;
+        let update = payload::status_update(&asked.fields).map_err(|error| asked.named(error))?;
         self.permit(&socket, &asked, "sos:status:update").await?;
         let set = self
             .attempt(&socket, &asked, || async {
@@ -167,8 +169,8 @@ impl Sos {
             })
             .await?;
         self.after(&asked.sos, &set.written);
-        let fields = json!({ "status": set.status, "oldStatus": set.old_status });
-        Ok(accepted(fields, set.unchanged, &set.written))
+        let marks = marks(set.unchanged, &set.written);
+        Ok(Reply::accepted(acks::StatusUpdate { status: set.status, old_status: set.old_status, marks }))
     }
 
     pub(super) async fn on_ack(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Handled {
@@ -182,13 +184,13 @@ impl Sos {
             })
             .await?;
         self.after(&asked.sos, &known.written);
-        let fields = json!({ "acknowledgedBy": known.by, "acknowledgedAt": known.at });
-        Ok(accepted(fields, known.unchanged, &known.written))
+        let marks = marks(known.unchanged, &known.written);
+        Ok(Reply::accepted(acks::Acknowledge { acknowledged_by: known.by, acknowledged_at: known.at, marks }))
     }
 
     pub(super) async fn on_message(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Handled {
         let asked = self.ask(&socket, &event)?;
-        let message = payload::message(&asked.fields).map_err(|error| error.with("sosId", &*asked.sos))?;
+        let message = payload::message(&asked.fields).map_err(|error| asked.named(error))?;
         self.permit(&socket, &asked, "message:send").await?;
         let sent = self
             .attempt(&socket, &asked, || async {
@@ -198,13 +200,13 @@ impl Sos {
             })
             .await?;
         self.after(&asked.sos, &sent.written);
-        let fields = json!({ "messageId": sent.message_id, "timestamp": sent.timestamp });
-        Ok(accepted(fields, false, &sent.written))
+        let duplicate = sent.written.duplicate;
+        Ok(Reply::accepted(acks::Sent { message_id: sent.message_id, timestamp: sent.timestamp, duplicate }))
     }
 
     pub(super) async fn on_history(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Handled {
         let asked = self.ask(&socket, &event)?;
-        let query = HistoryQuery::read(&asked.fields)?;
+        let query = HistoryQuery::read(&asked.fields).map_err(|error| asked.named(error))?;
         self.permit(&socket, &asked, "message:history").await?;
         let history = self
             .attempt(&socket, &asked, || async {
@@ -218,7 +220,8 @@ impl Sos {
     /// `offer`, `answer`, `iceCandidate`, `signal`: the payload goes on as it came, attachments included.
     pub(super) async fn on_signal(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Handled {
         let asked = self.ask_in(&socket, event.args.payload())?;
-        let signal = Signal::read(&asked.fields, &event.args.attachments, self.config.relay_bytes)?;
+        let signal = Signal::read(&asked.fields, &event.args.attachments, self.config.relay_bytes);
+        let signal = signal.map_err(|error| asked.named(error))?;
         self.permit(&socket, &asked, &event.name).await?;
         let body = signal.body(&event.name, &wire::signal_sender(socket.id(), &asked.claims.user_id));
         let recipient = signal.to.as_deref().map_or(Recipient::Others, Recipient::Named);
@@ -233,7 +236,7 @@ impl Sos {
         match relayed {
             Relayed::Sent(written) => {
                 self.after(&asked.sos, &written);
-                Ok(accepted(json!({}), false, &written))
+                Ok(Reply::accepted(acks::Signalled { duplicate: written.duplicate }))
             }
             Relayed::NoSuchMember => Err(EventError::new(Code::INVALID_PAYLOAD, "to names no member").with("sosId", &*asked.sos)),
         }
@@ -254,9 +257,9 @@ impl Sos {
     /// `heartbeat:ack {timestamp}`
     pub(super) async fn on_heartbeat(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Handled {
         event.object()?;
-        let timestamp = json!({ "timestamp": self.clock.now_ms() });
-        socket.emit_json("heartbeat:ack", &timestamp.to_string());
+        let heartbeat = wire::HeartbeatAck { timestamp: self.clock.now_ms() };
+        socket.emit("heartbeat:ack", &heartbeat);
         self.touch(&socket).await;
-        Ok(accepted(timestamp, false, &Written::default()))
+        Ok(Reply::accepted(heartbeat))
     }
 }

@@ -11,7 +11,8 @@ use super::hand_over::{self, Others};
 use super::ports::Ports;
 use super::service_client::SosService;
 use super::settings::{self, Settings};
-use super::{Config, Parts as SosParts, Sos, demo, metrics, routes};
+use super::{Config, Parts as SosParts, Sos, channel, demo, metrics, routes};
+use crate::asyncapi::Channel;
 use crate::cluster::scripts::Retention;
 use crate::core::ids;
 use crate::feature::check::published_keys;
@@ -40,6 +41,10 @@ impl Feature for Incidents {
 
     fn metrics(&self) -> &'static [Metric] {
         metrics::METRICS
+    }
+
+    fn channels(&self) -> Vec<Channel> {
+        vec![channel::channel()]
     }
 
     fn tokens(&self) -> Option<TokenCommand> {

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
 use tokio::time::Instant;
 
 use crate::features::sos::scripts::location::{FLUSH_MOST, Fix, Intake, Placed, sos_batch, sos_flush, sos_location};
@@ -14,6 +13,7 @@ use super::Sos;
 use super::caller::{actor, caller};
 use super::error::{INVALID_LOCATION, SosError};
 use super::payload;
+use super::wire::acks;
 use crate::rooms::coalesce::Windows;
 
 /// A client that sends once a second is sometimes a little early. Its fix would be stored now, and sent by a second call when the
@@ -33,7 +33,7 @@ pub fn flushes() -> Flushes {
 impl Sos {
     pub(super) async fn location_update(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Result<Reply, EventError> {
         let asked = self.ask(&socket, &event)?;
-        let update = payload::location(&asked.fields).map_err(|error| error.with("sosId", &*asked.sos))?;
+        let update = payload::location(&asked.fields).map_err(|error| asked.named(error))?;
         let fix = Fix::from(&update);
         self.permit(&socket, &asked, "location:update").await?;
         let (sos, claims) = (&asked.sos, &asked.claims);
@@ -50,26 +50,25 @@ impl Sos {
             })
             .await?;
         self.after(sos, &located.written);
-        let placed = match located.placed {
+        let mut answer = acks::Located { duplicate: located.written.duplicate, ..acks::Located::default() };
+        match located.placed {
             Placed::Coalesced { flush_in_ms } => {
                 self.flush_in(sos, Some(&claims.user_id), Duration::from_millis(flush_in_ms));
-                r#","coalesced":true"#
+                answer.coalesced = true;
             }
             Placed::Published => {
                 if let Some(caller) = caller {
                     caller.window.until(sos, Instant::now() + self.config.throttle);
                 }
-                ""
             }
-            Placed::Old => r#","old":true"#,
-        };
-        let duplicate = if located.written.duplicate { r#","duplicate":true"# } else { "" };
-        Ok(Reply::Object(format!(r#"{{"ok":true{placed}{duplicate}}}"#)))
+            Placed::Old => answer.old = true,
+        }
+        Ok(Reply::accepted(answer))
     }
 
     pub(super) async fn location_batch(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Result<Reply, EventError> {
         let asked = self.ask(&socket, &event)?;
-        let batch = payload::batch(&asked.fields).map_err(|error| error.with("sosId", &*asked.sos))?;
+        let batch = payload::batch(&asked.fields).map_err(|error| asked.named(error))?;
         let points = payload::points(&batch);
         self.permit(&socket, &asked, "location:batch").await?;
         let (sos, claims) = (&asked.sos, &asked.claims);
@@ -84,14 +83,13 @@ impl Sos {
         if let Some(flush_in_ms) = batched.flush_in_ms {
             self.flush_in(sos, Some(&claims.user_id), Duration::from_millis(flush_in_ms));
         }
-        let rejected: Vec<_> =
-            points.rejected.iter().map(|index| json!({ "index": index, "code": INVALID_LOCATION.0 })).collect();
-        let mut reply =
-            json!({ "ok": true, "accepted": batched.accepted, "duplicates": batched.duplicates, "rejected": rejected });
-        if batched.written.duplicate {
-            reply["duplicate"] = true.into();
-        }
-        Ok(Reply::Object(reply.to_string()))
+        let rejected = points.rejected.iter().map(|&index| acks::Rejected { index, code: INVALID_LOCATION.0 }).collect();
+        Ok(Reply::accepted(acks::Batch {
+            accepted: batched.accepted,
+            duplicates: batched.duplicates,
+            rejected,
+            duplicate: batched.written.duplicate,
+        }))
     }
 
     /// How this socket's fixes are taken in.

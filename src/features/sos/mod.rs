@@ -11,6 +11,7 @@
 
 pub mod auth;
 mod caller;
+mod channel;
 mod connect;
 mod demo;
 mod due;
@@ -56,7 +57,7 @@ use crate::features::sos::scripts::snapshot::SosSnapshot;
 use crate::redis::Redis;
 use crate::rooms::clock::Clock;
 use crate::rooms::timers::Timers;
-use crate::socketio::{Namespace, Socket, bind, bind_event};
+use crate::socketio::Socket;
 
 pub use payload::NO_SOS_ID;
 pub use service::{Created, Listed, Posted, Presence, StatusResult};
@@ -179,41 +180,6 @@ impl Sos {
         }
         sos.handle_timers();
         sos
-    }
-
-    /// The namespace `/` with all its events.
-    pub fn namespace(self: &Arc<Self>) -> Namespace {
-        Namespace::new("/")
-            .on_connect(bind(self, Self::admit_socket))
-            .on_connected(bind(self, Self::connected))
-            .on_disconnected(bind_event(self, Self::disconnected))
-            .identity(resume::identity)
-            .on_resumed(bind(self, Self::resumed))
-            .on_abandoned(bind(self, Self::abandoned))
-            .on_move(resume::export, resume::import)
-            .not_a_number("sos:status:update", error::INVALID_STATUS)
-            .not_a_number("location:update", error::INVALID_LOCATION)
-            .not_a_number("location:batch", error::INVALID_LOCATION)
-            .not_a_number("message:send", error::INVALID_MESSAGE)
-            .judge_each("location:batch", "points")
-            .on("auth:refresh", bind_event(self, Self::on_refresh))
-            .on("sos:init", bind_event(self, Self::on_init))
-            .on("sos:leave", bind_event(self, Self::on_leave))
-            .on("sos:close", bind_event(self, Self::on_close))
-            .on("sos:status:update", bind_event(self, Self::on_status))
-            .on("sos:ack", bind_event(self, Self::on_ack))
-            .on("sos:watch", bind_event(self, Self::on_watch))
-            .on("sos:unwatch", bind_event(self, Self::on_unwatch))
-            .on("location:update", bind_event(self, Self::location_update))
-            .on("location:batch", bind_event(self, Self::location_batch))
-            .on("message:send", bind_event(self, Self::on_message))
-            .on("message:history", bind_event(self, Self::on_history))
-            .on("offer", bind_event(self, Self::on_signal))
-            .on("answer", bind_event(self, Self::on_signal))
-            .on("iceCandidate", bind_event(self, Self::on_signal))
-            .on("signal", bind_event(self, Self::on_signal))
-            .on("ping", bind_event(self, Self::on_ping))
-            .on("heartbeat", bind_event(self, Self::on_heartbeat))
     }
 
     /// Lost connections that this node has still to note.

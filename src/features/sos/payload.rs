@@ -59,7 +59,8 @@ pub fn about(fields: &Fields<'_>, default: Option<&str>) -> Result<About, EventE
     if !is_scope_id(sos) {
         return Err(invalid(Bad::new("sosId", NO_SOS_ID)));
     }
-    let client_message_id = fields.text("clientMessageId", MAX_CLIENT_MESSAGE_ID).map_err(refuse(Code::INVALID_PAYLOAD))?;
+    let client_message_id = fields.text("clientMessageId", MAX_CLIENT_MESSAGE_ID);
+    let client_message_id = client_message_id.map_err(|bad| refuse(Code::INVALID_PAYLOAD)(bad).with("sosId", sos))?;
     Ok(About { sos_id: sos.to_owned(), client_message_id: client_message_id.map(Into::into) })
 }
 

@@ -1,40 +1,51 @@
 //! What clients are sent, as types: what Rust builds is built from them, and what Lua builds is tested against them ([`check`]).
-//! What they send is in [`incoming`]. Times are ms since 1970.
+//! What they send is in [`incoming`], what is acknowledged in [`acks`]. Times are ms since 1970.
 
+pub mod acks;
 pub mod incoming;
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Number, Value};
 
+use super::payload::MAX_ADDRESS;
+use super::rules::{Role, STATUSES};
 use crate::rooms::history::Kept;
 
 /// `sos:init` to the room: a user has joined.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "SosUserJoined")]
 pub struct UserJoined {
     pub user_id: Option<String>,
+    #[schemars(with = "Role")]
     pub role: String,
     pub sos_id: String,
-    /// `user_joined`
+    #[schemars(extend("const" = "user_joined"))]
     pub action: String,
     pub timestamp: u64,
 }
 
 /// `sos:status:broadcast`. `status` and `oldStatus` are the incident's; they are equal if only a responder's entry moved.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "SosStatusChanged")]
 pub struct StatusChanged {
     pub sos_id: String,
+    #[schemars(with = "Status")]
     pub status: String,
+    #[schemars(with = "Status")]
     pub old_status: String,
     pub updated_by: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub responder_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Status>")]
     pub responder_status: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
@@ -42,10 +53,12 @@ pub struct StatusChanged {
 }
 
 /// `sos:close`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "SosClosed")]
 pub struct Closed {
     pub sos_id: String,
+    #[schemars(with = "Status")]
     pub status: String,
     pub closed_by: Option<String>,
     pub reason: Option<String>,
@@ -53,35 +66,41 @@ pub struct Closed {
 }
 
 /// `sos:expired`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "SosExpired")]
 pub struct Expired {
     pub sos_id: String,
     pub timestamp: u64,
 }
 
 /// `sos:acknowledged`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "SosAcknowledged")]
 pub struct Acknowledged {
     pub sos_id: String,
     pub user_id: Option<String>,
+    #[schemars(with = "Option<Role>")]
     pub role: Option<String>,
     pub timestamp: u64,
 }
 
 /// `sos:unacknowledged`, to watchers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "SosUnacknowledged")]
 pub struct Unacknowledged {
     pub sos_id: String,
+    #[schemars(with = "Status")]
     pub status: String,
     pub timestamp: u64,
 }
 
 /// `presence:update`: all `members`, or in a large room those who `joined` (or changed) and `left`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "SosPresence")]
 pub struct PresenceUpdate {
     pub sos_id: String,
     /// Users.
@@ -95,22 +114,27 @@ pub struct PresenceUpdate {
 }
 
 /// A user in the room, or one whose connection was lost.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "SosMember")]
 pub struct Member<'a> {
     pub user_id: Cow<'a, str>,
+    #[schemars(with = "Role")]
     pub role: Cow<'a, str>,
     pub online: bool,
     pub last_seen: u64,
+    #[schemars(extend("description" = "Connections."))]
     pub sockets: u64,
 }
 
 /// `location:broadcast`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "SosLocation")]
 pub struct Located {
     pub sos_id: String,
     pub user_id: String,
+    #[schemars(with = "Role")]
     pub role: String,
     pub latitude: Number,
     pub longitude: Number,
@@ -119,18 +143,22 @@ pub struct Located {
     pub speed: Option<Number>,
     pub altitude: Option<Number>,
     pub device_id: Option<String>,
+    /// When the device was there.
     pub fix_time: u64,
+    /// When it was broadcast.
     pub timestamp: u64,
 }
 
 /// `message:broadcast`, and a message in the ack of `message:history`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "SosMessage")]
 pub struct Message {
     pub sos_id: String,
     pub message_id: String,
     pub client_message_id: Option<String>,
     pub user_id: Option<String>,
+    #[schemars(extend("enum" = ["citizen", "rescuer", "dispatcher", "admin", "system"]))]
     pub role: String,
     pub text: String,
     /// ms since 1970.
@@ -161,15 +189,20 @@ pub fn signal_sender(sid: &str, user: &str) -> String {
 }
 
 /// The state of an SOS: `sos:state`, `sos:created`, the ack of `sos:init`, `data` of `GET …/state`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "SosState")]
 pub struct State<'a> {
     pub sos_id: &'a str,
     pub citizen_id: Option<&'a str>,
+    #[schemars(with = "Status")]
     pub status: &'a str,
     #[serde(rename = "type")]
+    #[schemars(with = "Option<String>")]
     pub kind: Option<Box<RawValue>>,
+    #[schemars(with = "Option<String>")]
     pub so_no: Option<Box<RawValue>>,
+    #[schemars(with = "Option<Address>")]
     pub address: Option<Box<RawValue>>,
     pub created_at: u64,
     pub updated_at: u64,
@@ -179,28 +212,97 @@ pub struct State<'a> {
     pub closed_at: Option<u64>,
     pub closed_by: Option<&'a str>,
     pub reason: Option<&'a str>,
+    /// The SOS service has not been asked yet, or did not answer: what it knows of this SOS is missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provisional: Option<bool>,
     /// Something found no room in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub truncated: Option<bool>,
-    /// Each a [`Responder`].
+    #[schemars(with = "Vec<Responder>")]
     pub responders: Vec<Box<RawValue>>,
-    /// Each a [`Located`] with `ageMs`.
+    /// The last known one of each participant.
+    #[schemars(with = "Vec<LastLocation>")]
     pub locations: Vec<Box<RawValue>>,
-    /// Each a [`Member`].
+    /// Who is in the room.
+    #[schemars(with = "Vec<Member>")]
     pub members: Vec<Box<RawValue>>,
 }
 
 /// A rescuer's own entry.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "SosResponder")]
 pub struct Responder {
     pub user_id: String,
+    #[schemars(with = "Status")]
     pub status: String,
     pub assigned_at: Option<u64>,
     pub acknowledged_at: Option<u64>,
     pub arrived_at: Option<u64>,
+}
+
+/// One of [`STATUSES`](super::rules::STATUSES), as the document of the events says it.
+pub enum Status {}
+
+impl JsonSchema for Status {
+    fn schema_name() -> Cow<'static, str> {
+        "SosStatus".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "enum": STATUSES})
+    }
+}
+
+/// A text, or an object whose fields are texts or null, such as `{city, barangay}`.
+#[derive(JsonSchema)]
+#[schemars(untagged, rename = "SosAddress")]
+pub enum Address {
+    Text(#[schemars(length(max = MAX_ADDRESS))] String),
+    Fields(HashMap<String, Option<String>>),
+}
+
+/// The last known location of a participant.
+#[derive(JsonSchema)]
+#[schemars(rename = "SosLastLocation", rename_all = "camelCase")]
+pub struct LastLocation {
+    #[schemars(flatten)]
+    pub located: Located,
+    /// How long ago the device was there.
+    pub age_ms: u64,
+}
+
+/// `offer`, `answer`, `iceCandidate`, `signal`
+#[derive(JsonSchema)]
+#[schemars(rename = "SosSignalled", rename_all = "camelCase")]
+pub struct Signalled {
+    /// The sender's socket.
+    pub socket_id: String,
+    pub user_id: String,
+    /// As it was sent, binary data included.
+    pub payload: Value,
+}
+
+/// `pong`: the payload of `ping`, and when it was answered.
+#[derive(JsonSchema)]
+#[schemars(rename = "SosPong", rename_all = "camelCase", extend("additionalProperties" = true))]
+pub struct Pong {
+    pub responded_at: u64,
+}
+
+/// What an `error` says beside `code`, `message` and `event`.
+#[derive(JsonSchema)]
+#[schemars(inline, rename_all = "camelCase")]
+pub struct ErrorFields {
+    /// The SOS that was meant, if one was named.
+    pub sos_id: String,
+}
+
+/// `heartbeat:ack`
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "SosHeartbeat")]
+pub struct HeartbeatAck {
+    pub timestamp: u64,
 }
 
 /// Whether a payload is exactly what its event's type says: no field more, none less. Events without a type here pass.

@@ -1,5 +1,6 @@
 //! The routes, a file for each subject.
 
+pub mod asyncapi;
 pub mod health;
 pub mod livekit;
 pub mod openapi;

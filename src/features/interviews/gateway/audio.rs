@@ -40,9 +40,10 @@ impl Chunk {
     /// Reads `audio-chunk {audioData}`.
     ///
     /// # Errors
-    /// [`InterviewError::InvalidAudio`].
+    /// [`InterviewError::InvalidAudio`]; `Invalid` if the payload is no object.
     pub fn read(args: &Args) -> Result<Self, InterviewError> {
-        let fields = Fields::parse(args.payload()).ok_or(invalid("the payload must be an object"))?;
+        let no_object = || InterviewError::Invalid("the payload must be an object".into());
+        let fields = Fields::parse(args.payload()).ok_or_else(no_object)?;
         let raw = fields.raw("audioData").ok_or(invalid("audioData is required"))?;
         let data = match args.attachments.as_slice() {
             [data] if raw == PLACEHOLDER => data.clone(),
@@ -162,7 +163,6 @@ mod tests {
         let large = BASE64.encode(vec![0; MAX_BYTES + 4]);
         for payload in [
             "{}",
-            "[]",
             r#"{"audioData":7}"#,
             r#"{"audioData":""}"#,
             r#"{"audioData":"%"}"#,
@@ -173,6 +173,7 @@ mod tests {
         ] {
             assert!(matches!(sent(payload, &[]), Err(InterviewError::InvalidAudio(_))), "{}", &payload[..payload.len().min(80)]);
         }
+        assert!(matches!(sent("[]", &[]), Err(InterviewError::Invalid(_))), "no object");
         assert!(sent(r#"{"audioData":"AAA="}"#, &[&[0, 0]]).is_err(), "an attachment that stands nowhere");
     }
 }

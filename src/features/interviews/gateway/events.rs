@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout_at};
 use uuid::Uuid;
@@ -21,31 +20,21 @@ use crate::features::interviews::scripts::{
     AnswerTake, AudioLimits, AudioTake, Noticed, ProctorTake, Response, Session, SessionState, answer_take, audio_take,
     proctor_take, session_read, session_start, session_touch,
 };
+use crate::features::interviews::wire::incoming::{MAX_QUESTION_ID, MAX_TRANSCRIPTION, MAX_URL};
 use crate::features::interviews::wire::{
-    InterviewComplete, InterviewReady, JoinInterview, Moment, ProctorEvent, ResponseComplete, StartInterview, TemplateTold,
+    HeartbeatAck, InterviewComplete, InterviewReady, JoinInterview, Moment, ProctorEvent, Repeated, ResponseComplete,
+    StartInterview, TemplateTold,
 };
 use crate::features::interviews::{kinds, uuid};
-use crate::protocol::event::Args;
 use crate::protocol::fields::Fields;
 use crate::redis::script::OnReader;
 use crate::rooms::scripts::Told;
 use crate::socketio::{Event, Reply, Socket};
 
-/// Bytes of what a client has understood of an answer.
-const MAX_TRANSCRIPTION: usize = 64 * 1024;
-const MAX_URL: usize = 2048;
-const MAX_QUESTION_ID: usize = 128;
 /// How long the acknowledgement of an answer waits for what follows on it.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(60);
 /// How often it is looked whether something has followed: seldom after a while.
 const LOOK: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
-
-/// `{ok:true, …}` with the fields of the response event.
-fn accepted(event: &impl Serialize) -> Value {
-    let mut fields = json!(event);
-    fields["ok"] = true.into();
-    fields
-}
 
 impl Gateway {
     /// `join-interview`: `interview-ready`, and the open question if there is one.
@@ -75,7 +64,7 @@ impl Gateway {
         if let Some(asked) = &joined.session.asked {
             socket.emit("question", asked);
         }
-        event.acknowledge(&socket, &Args::ack(&accepted(&ready).to_string()));
+        event.acknowledge_with(&socket, &ready);
         hold.release(&joined.position);
         self.conductor.wake(id);
         Ok(Reply::None)
@@ -112,7 +101,7 @@ impl Gateway {
         }
         let question = session.asked.ok_or_else(|| about(InterviewError::NoActiveSession))?;
         socket.emit("question", &question);
-        Ok(Reply::Object(accepted(&question).to_string()))
+        Ok(Reply::accepted(&question))
     }
 
     async fn start(self: &Arc<Self>, socket: &Arc<Socket>, event: &Event, candidate: &Candidate) -> Result<(), InterviewError> {
@@ -130,7 +119,7 @@ impl Gateway {
         if !started.first {
             socket.emit("question", &asked);
         }
-        event.acknowledge(socket, &Args::ack(&accepted(&asked).to_string()));
+        event.acknowledge_with(socket, &asked);
         self.conductor.wake(id);
         Ok(())
     }
@@ -216,9 +205,7 @@ impl Gateway {
                 }
             }
         });
-        let mut fields = next.await.unwrap_or_else(|_| json!({}));
-        fields["ok"] = true.into();
-        event.acknowledge(socket, &Args::ack(&fields.to_string()));
+        event.acknowledge_with(socket, &next.await.unwrap_or_else(|_| json!({})));
     }
 
     /// `proctor-event`: the candidate is not told what it was worth.
@@ -255,8 +242,7 @@ impl Gateway {
             ProctorTake::Taken { told, due_in, .. } => {
                 self.told(id, &told, due_in);
                 self.conductor.noticed(id);
-                let reply = if told.duplicate { json!({"ok": true, "duplicate": true}) } else { json!({"ok": true}) };
-                Ok(Reply::Object(reply.to_string()))
+                Ok(Reply::accepted(Repeated { duplicate: told.duplicate }))
             }
             ProctorTake::Busy => Err(about(InterviewError::Unavailable)),
         }
@@ -265,12 +251,12 @@ impl Gateway {
     /// `heartbeat-ack {timestamp}`, in milliseconds. A candidate that sends heartbeats is gone when they stop.
     pub(super) async fn on_heartbeat(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Handled {
         event.object()?;
-        let timestamp = self.live.clock.now_ms();
-        socket.emit("heartbeat-ack", json!({ "timestamp": timestamp }));
+        let heartbeat = HeartbeatAck { timestamp: self.live.clock.now_ms() };
+        socket.emit("heartbeat-ack", &heartbeat);
         if let Who::Candidate(candidate) = &*caller(&socket)?.who() {
             self.touch(&socket, candidate, Some(self.live.config.heartbeat)).await;
         }
-        Ok(Reply::Object(json!({ "ok": true, "timestamp": timestamp }).to_string()))
+        Ok(Reply::accepted(heartbeat))
     }
 
     /// A sign of life of the candidate. What stands in its way is no fault of the client's.
@@ -310,7 +296,6 @@ fn after(id: Uuid, position: u32, session: Session) -> Option<Value> {
     Some(json!(next))
 }
 
-/// An answer that is fit to be kept.
 /// The client's own id of an event; empty if it has none.
 fn message_id(event: &Event) -> Result<String, InterviewError> {
     let id = Fields::parse(event.args.payload()).and_then(|fields| fields.text("clientMessageId", 64).ok());
@@ -320,9 +305,10 @@ fn message_id(event: &Event) -> Result<String, InterviewError> {
 
 /// What a repeat is answered.
 fn repeated() -> Reply {
-    Reply::Object(json!({"ok": true, "duplicate": true}).to_string())
+    Reply::accepted(Repeated { duplicate: true })
 }
 
+/// An answer that is fit to be kept.
 fn checked(given: ResponseComplete) -> Result<ResponseComplete, InterviewError> {
     let limits = [
         ("transcription", &given.transcription, MAX_TRANSCRIPTION),

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
-
 use super::{Gateway, Handled};
 use crate::auth::AuthError;
 use crate::core::clock::now_seconds;
@@ -12,7 +10,7 @@ use crate::features::interviews::caller::{Who, caller};
 use crate::features::interviews::error::InterviewError;
 use crate::features::interviews::token;
 use crate::protocol::fields::Fields;
-use crate::rooms::expiry::{self, AfterEnd, ExpiryTimer, Tokens};
+use crate::rooms::expiry::{self, AfterEnd, ExpiryTimer, Refreshed, Tokens};
 use crate::socketio::{Event, EventError, Reply, Socket};
 
 impl Gateway {
@@ -26,9 +24,7 @@ impl Gateway {
         let invalid = || InterviewError::InvalidToken.about(Some(own.interview));
         let token = told.ok_or_else(invalid)?;
         match self.candidate(&token, Some(&own.participant), true).await {
-            Ok(candidate) if candidate.interview == own.interview => {
-                Ok(Reply::Object(json!({"ok": true, "expiresAt": null}).to_string()))
-            }
+            Ok(candidate) if candidate.interview == own.interview => Ok(Reply::accepted(Refreshed { expires_at: None })),
             Ok(_) => Err(invalid()),
             Err(error) => Err(error.about(Some(own.interview))),
         }

@@ -9,6 +9,7 @@ mod audio;
 mod candidate;
 mod connect;
 mod due;
+pub mod entries;
 mod events;
 mod expiry;
 mod jobs;
@@ -19,7 +20,8 @@ mod records;
 
 use std::sync::Arc;
 
-use super::caller::{self, permitted};
+use super::caller;
+use super::channel;
 use super::conductor::Conductor;
 use super::ending::Endings;
 use super::kinds;
@@ -78,23 +80,6 @@ impl Gateway {
 
     /// The namespace with all its events, those of the call included.
     pub fn namespace(self: &Arc<Self>) -> Namespace {
-        /// Registers methods of the gateway as handlers of events that the sender may send.
-        macro_rules! events {
-            ($namespace:expr, $($event:literal => $method:ident),+ $(,)?) => {{
-                let mut namespace = $namespace;
-                $(
-                    let gateway = self.clone();
-                    namespace = namespace.on($event, move |socket, event| {
-                        let gateway = gateway.clone();
-                        async move {
-                            permitted(&socket, &event)?;
-                            gateway.$method(socket, event).await
-                        }
-                    });
-                )+
-                namespace
-            }};
-        }
         let namespace = Namespace::new(NAMESPACE)
             .on_connect(bind(self, Self::admit_socket))
             .on_connection(bind_event(self, Self::arrived))
@@ -103,16 +88,7 @@ impl Gateway {
             .not_a_number("audio-chunk", Code("INVALID_AUDIO"))
             .identity(caller::identity)
             .on_move(caller::export, caller::import);
-        let namespace = events!(namespace,
-            "auth:refresh" => on_refresh,
-            "heartbeat" => on_heartbeat,
-            "join-interview" => on_join,
-            "start-interview" => on_start,
-            "audio-chunk" => on_audio,
-            "response-complete" => on_response,
-            "proctor-event" => on_proctor,
-            "observe-interview" => on_observe,
-        );
+        let namespace = channel::dispatch(namespace, self, entries::EVENTS);
         self.signalling.events(namespace)
     }
 

@@ -9,7 +9,7 @@ use super::leaving::OBSERVER;
 use super::{Gateway, Handled};
 use crate::cluster::PendingJoin;
 use crate::core::StreamId;
-use crate::features::interviews::caller::{Who, caller};
+use crate::features::interviews::caller::{Who, caller, named};
 use crate::features::interviews::error::InterviewError;
 use crate::features::interviews::recruiter::{Recruiter, RecruiterRole};
 use crate::features::interviews::scripts::{
@@ -20,7 +20,6 @@ use crate::features::interviews::wire::{
     Moment, ObservationStarted, ObserveInterview, ObservedInterview, ObservedSession, PastEvent,
 };
 use crate::features::interviews::{kinds, uuid};
-use crate::protocol::event::Args;
 use crate::redis::script::OnReader;
 use crate::socketio::{Code, Event, EventError, Reply, Socket};
 
@@ -34,7 +33,10 @@ impl Gateway {
         let Who::Staff(recruiter) = &*caller.who() else {
             return Err(EventError::new(Code::INTERNAL, "no recruiter"));
         };
-        let asked: ObserveInterview = event.payload()?;
+        let asked: ObserveInterview = event.payload().map_err(|error| match named(&event) {
+            Some(id) => error.with("interviewId", id.to_string()),
+            None => error,
+        })?;
         let id = uuid(&asked.interview_id).ok_or_else(|| InterviewError::NotFound.about(None))?;
         let about = |error: InterviewError| error.about(Some(id));
         let after = match asked.after.as_deref().filter(|after| !after.is_empty()) {
@@ -63,9 +65,7 @@ impl Gateway {
         };
         hold.joined(&observing.position).await;
         socket.emit("observation-started", &answer);
-        let mut fields = serde_json::to_value(&answer).unwrap_or_default();
-        fields["ok"] = true.into();
-        event.acknowledge(&socket, &Args::ack(&fields.to_string()));
+        event.acknowledge_with(&socket, &answer);
         hold.release(&observing.position);
         Ok(Reply::None)
     }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Handled, Signalling, kinds, requests, wire};
@@ -12,13 +12,14 @@ use crate::features::interviews::error::InterviewError;
 use crate::features::interviews::keys as interview_keys;
 use crate::features::interviews::rules::CallRole;
 use crate::features::interviews::scripts::call::{Document, Edited, Shared, call_edit, call_message, call_share};
+use crate::features::interviews::wire::{Repeated, call};
 use crate::protocol::event::Args;
 use crate::protocol::fields::Fields;
 use crate::redis::RedisError;
 use crate::redis::script::OnReader;
 use crate::rooms::history::{HistoryQuery, PAGE_BYTES, room_history};
 use crate::rooms::relay::{Recipient, Relayed, Signal, room_relay};
-use crate::rooms::scripts::{Sender, Told};
+use crate::rooms::scripts::Sender;
 use crate::socketio::{Event, EventError, Reply, Socket};
 
 /// What an event asks, so far as all events in a call are alike.
@@ -29,15 +30,6 @@ struct Asked<'a> {
     id: Uuid,
     seat: Seat,
     client_message_id: String,
-}
-
-/// `{ok:true, …}`, with the mark of a repeat.
-fn accepted(mut fields: Value, told: &Told) -> Reply {
-    fields["ok"] = true.into();
-    if told.duplicate {
-        fields["duplicate"] = true.into();
-    }
-    Reply::Object(fields.to_string())
 }
 
 impl Asked<'_> {
@@ -114,7 +106,7 @@ impl Signalling {
         match relayed.await? {
             Relayed::Sent(told) => {
                 live.written(&scope, &told);
-                Ok(accepted(json!({}), &told))
+                Ok(Reply::accepted(Repeated { duplicate: told.duplicate }))
             }
             _ => Err(asked.about(InterviewError::NotInRoom)),
         }
@@ -131,7 +123,8 @@ impl Signalling {
         });
         let said = said.await?;
         live.written(&kinds::call(asked.id), &said.told);
-        Ok(accepted(json!({ "messageId": said.message_id, "timestamp": said.timestamp }), &said.told))
+        let duplicate = said.told.duplicate;
+        Ok(Reply::accepted(call::Said { message_id: said.message_id, timestamp: said.timestamp, duplicate }))
     }
 
     /// `chat:history {before?, limit?}`
@@ -160,7 +153,7 @@ impl Signalling {
         match edited.await? {
             Edited::Taken { version, told } => {
                 live.written(&kinds::call(asked.id), &told);
-                Ok(accepted(json!({ "version": version }), &told))
+                Ok(Reply::accepted(call::Edited { version, duplicate: told.duplicate }))
             }
             Edited::Conflict(kept) => conflict(&socket, &event, &asked, &kept),
             Edited::NotMember => Err(asked.about(InterviewError::NotInRoom)),
@@ -181,7 +174,7 @@ impl Signalling {
         match shared.await? {
             Shared::Ok { unchanged, told } => {
                 live.written(&kinds::call(asked.id), &told);
-                Ok(accepted(if unchanged { json!({ "unchanged": true }) } else { json!({}) }, &told))
+                Ok(Reply::accepted(call::Shared { unchanged, duplicate: told.duplicate }))
             }
             Shared::Full => Err(asked.about(InterviewError::RateLimited("too many screens are shown in this call".into()))),
             Shared::NotMember => Err(asked.about(InterviewError::NotInRoom)),

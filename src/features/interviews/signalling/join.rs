@@ -12,7 +12,7 @@ use crate::features::interviews::error::InterviewError;
 use crate::features::interviews::rules;
 use crate::features::interviews::scripts::call::{As, CallJoin, CallJoined, Joining, call_document, call_join};
 use crate::features::interviews::store::Interview;
-use crate::protocol::event::Args;
+use crate::features::interviews::wire::call;
 use crate::redis::RedisError;
 use crate::redis::script::OnReader;
 use crate::rooms::presence::Connection;
@@ -56,10 +56,8 @@ impl Signalling {
             hold.release(&joined.position);
             return Err(about(error.into()));
         }
-        let answer = serde_json::json!({
-            "ok": true, "interviewId": id.to_string(), "socketId": socket.id(), "role": joined.role, "identity": joined.identity,
-        });
-        event.acknowledge(&socket, &Args::ack(&answer.to_string()));
+        let (socket_id, role, identity) = (socket.id(), &*joined.role, &*joined.identity);
+        event.acknowledge_with(&socket, call::Joined { interview_id: id.to_string(), socket_id, role, identity });
         hold.release(&joined.position);
         Ok(crate::socketio::Reply::None)
     }
@@ -76,7 +74,7 @@ impl Signalling {
             socket.emit_volatile_json("editor:update", &update);
         }
         for (socket_id, identity) in &joined.screens {
-            socket.emit("screen:share", &wire::ScreenShare { socket_id, identity, active: true });
+            socket.emit("screen:share", &call::ScreenShare { socket_id, identity, active: true });
         }
         Ok(())
     }

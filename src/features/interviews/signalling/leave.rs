@@ -11,6 +11,7 @@ use crate::features::interviews::caller::{Caller, caller};
 use crate::features::interviews::error::InterviewError;
 use crate::features::interviews::kinds::interview_of;
 use crate::features::interviews::scripts::call::{CallChanged, call_leave, call_presence};
+use crate::features::interviews::wire::call::Left;
 use crate::redis::RedisError;
 use crate::rooms::presence::Connection;
 use crate::rooms::scripts::Sender;
@@ -40,7 +41,7 @@ impl Signalling {
             }
         }
         // The same for everybody who is in no call: nobody learns by it whether there is such an interview.
-        Ok(if unchanged { Reply::Object(r#"{"ok":true,"unchanged":true}"#.into()) } else { Reply::Ok })
+        Ok(Reply::accepted(Left { unchanged }))
     }
 
     /// The script first, so that a failure changes nothing.

@@ -9,6 +9,7 @@
 //! Members are sockets, not users. As what each is there stands in Redis; a node knows it of its own sockets.
 
 mod end;
+pub mod entries;
 mod events;
 mod join;
 mod leave;
@@ -22,13 +23,13 @@ use std::time::Duration;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use super::caller::permitted;
+use super::channel;
 use super::kinds;
 use super::live::Live;
 use super::scripts::call::{GONE, Presence};
 use crate::rooms::coalesce::Windows;
 use crate::rooms::pending::Losses;
-use crate::socketio::{Event, EventError, Namespace, Reply, Socket};
+use crate::socketio::{EventError, Namespace, Reply};
 
 use listener::Listener;
 
@@ -67,35 +68,7 @@ impl Signalling {
 
     /// Adds the events of the call to the namespace.
     pub fn events(self: &Arc<Self>, namespace: Namespace) -> Namespace {
-        /// Registers methods as handlers of events that the sender may send.
-        macro_rules! events {
-            ($namespace:expr, $($event:literal => $method:ident),+ $(,)?) => {{
-                let mut namespace = $namespace;
-                $(
-                    let signalling = self.clone();
-                    namespace = namespace.on($event, move |socket: Arc<Socket>, event: Event| {
-                        let signalling = signalling.clone();
-                        async move {
-                            permitted(&socket, &event)?;
-                            signalling.$method(socket, event).await
-                        }
-                    });
-                )+
-                namespace
-            }};
-        }
-        events!(namespace,
-            "joinRoom" => on_join,
-            "leaveRoom" => on_leave,
-            "offer" => on_signal,
-            "answer" => on_signal,
-            "iceCandidate" => on_signal,
-            "signal" => on_signal,
-            "chat:message" => on_message,
-            "chat:history" => on_history,
-            "editor:update" => on_edit,
-            "screen:share" => on_share,
-        )
+        channel::dispatch(namespace, self, entries::EVENTS)
     }
 
     fn presence(&self) -> Presence {

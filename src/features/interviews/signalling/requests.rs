@@ -10,17 +10,8 @@ use crate::features::interviews::error::InterviewError;
 use crate::features::interviews::rules::{self, CallRole};
 use crate::features::interviews::store::Interview;
 use crate::features::interviews::uuid;
+use crate::features::interviews::wire::call::{MAX_CLIENT_MESSAGE_ID, MAX_DOCUMENT, MAX_DOCUMENT_JSON, MAX_IDENTITY, MAX_TEXT};
 use crate::protocol::fields::{Bad, Fields, MAX_SAFE};
-
-/// Characters of an identity.
-const MAX_IDENTITY: usize = 128;
-/// Characters of a message.
-const MAX_TEXT: usize = 4000;
-/// Bytes of the shared document, and of what it is as JSON: a quarter of a document may be line breaks and quotes.
-const MAX_DOCUMENT: usize = 256 * 1024;
-const MAX_DOCUMENT_JSON: usize = 2 * MAX_DOCUMENT;
-/// Characters of a client's own id of a write.
-const MAX_CLIENT_MESSAGE_ID: usize = 64;
 
 type Read<T> = Result<T, InterviewError>;
 

@@ -1,21 +1,11 @@
-//! What the hub itself writes in a call; the rest is written by the scripts.
+//! What the hub itself writes in a call as JSON text; the rest is written by the scripts. The types are in `wire/call.rs`.
 
-use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::features::interviews::scripts::call::Document;
 use crate::features::interviews::wire::Moment;
 use crate::rooms::history::Kept;
-
-/// `screen:share`
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ScreenShare<'a> {
-    pub socket_id: &'a str,
-    pub identity: &'a str,
-    pub active: bool,
-}
 
 /// What a signal says of its sender: fields of a JSON object.
 pub fn signal_sender(sid: &str) -> String {

@@ -5,12 +5,16 @@
 
 use std::borrow::Cow;
 
+use schemars::JsonSchema;
 use serde::ser::Error;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::core::StreamId;
+use crate::features::sos::payload::{MAX_CLIENT_MESSAGE_ID, MAX_NOTE, MAX_POINTS, MAX_TEXT};
 use crate::features::sos::rules::Role;
+use crate::features::sos::wire::{Address, Status};
+use crate::socketio::Recovering;
 
 /// JSON text as its sender wrote it, so that no number loses precision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,64 +30,125 @@ impl Serialize for Raw<'_> {
 // ── Events ──
 
 /// What every payload about an SOS has. It is all of `sos:init`, `sos:leave` and `sos:ack`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "SosAbout")]
 pub struct About {
     /// May be left out if the token names exactly one.
+    #[schemars(with = "Option<String>", extend("pattern" = "^[A-Za-z0-9_.-]{1,128}$"))]
     pub sos_id: String,
     /// The client's own id of a write, by which a repeat is known.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = MAX_CLIENT_MESSAGE_ID))]
     pub client_message_id: Option<String>,
 }
 
 /// `sos:close`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Close")]
 pub struct Close {
+    #[schemars(length(max = MAX_NOTE))]
     pub reason: Option<String>,
 }
 
 /// `sos:status:update`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "StatusUpdate")]
 pub struct StatusUpdate {
-    /// Read in any case; here lower case.
+    /// Read in any case of letters.
+    #[schemars(with = "Status")]
     pub status: &'static str,
+    #[schemars(length(max = MAX_NOTE))]
     pub note: Option<String>,
 }
 
 /// `message:send`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "SendMessage")]
 pub struct SendMessage {
+    #[schemars(length(min = 1, max = MAX_TEXT))]
     pub text: String,
 }
 
 /// `location:update`, a point of `location:batch`, and the `location` of a new SOS.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "LocationUpdate")]
 pub struct LocationUpdate<'a> {
+    #[schemars(with = "f64", range(min = -90, max = 90))]
     pub latitude: Raw<'a>,
+    #[schemars(with = "f64", range(min = -180, max = 180))]
     pub longitude: Raw<'a>,
+    #[schemars(with = "Option<f64>", range(min = 0, max = 1e9))]
     pub accuracy: Option<Raw<'a>>,
     /// `-1`: not known, like none.
+    #[schemars(with = "Option<f64>", range(min = -1, max = 360))]
     pub heading: Option<Raw<'a>>,
     /// `-1`: not known, like none.
+    #[schemars(with = "Option<f64>", range(min = -1, max = 1e6))]
     pub speed: Option<Raw<'a>>,
+    #[schemars(with = "Option<f64>", range(min = -1e7, max = 1e9))]
     pub altitude: Option<Raw<'a>>,
+    #[schemars(length(max = 128))]
     pub device_id: Option<Cow<'a, str>>,
     /// A text, or an object of texts.
+    #[schemars(with = "Option<Address>")]
     pub address: Option<Raw<'a>>,
     /// Fix time: read as milliseconds, seconds (below 10¹¹) or ISO 8601.
+    #[schemars(with = "Option<Time>")]
     pub timestamp: Option<u64>,
 }
 
 /// `location:batch`
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "LocationBatch")]
 pub struct LocationBatch<'a> {
     /// Each a [`LocationUpdate`] with a `timestamp`; each is judged alone.
+    #[schemars(with = "Vec<LocationUpdate<'static>>", length(max = MAX_POINTS))]
     pub points: Vec<&'a RawValue>,
+}
+
+/// A payload about an SOS: which one, and the fields of the event. It is read in two steps; this is its schema.
+#[derive(JsonSchema)]
+#[schemars(rename = "Sos{T}", description = "")]
+pub struct InSos<T> {
+    // The description of the first one counts.
+    #[schemars(flatten)]
+    pub fields: T,
+    #[schemars(flatten)]
+    pub about: About,
+}
+
+/// Nothing beside the SOS that is meant.
+#[derive(JsonSchema)]
+#[schemars(rename = "Reference")]
+pub struct AboutOnly {}
+
+/// An empty object; it may be left out.
+#[derive(JsonSchema)]
+#[schemars(inline)]
+pub struct Nothing {}
+
+/// A time: milliseconds since 1970, seconds (a number below 10¹¹), or ISO 8601.
+#[derive(JsonSchema)]
+#[schemars(untagged, rename = "SosTime")]
+pub enum Time {
+    Number(#[schemars(range(min = 0))] f64),
+    Text(String),
+}
+
+/// What a client sends with its CONNECT.
+#[derive(JsonSchema)]
+#[schemars(rename = "SosAuth", rename_all = "camelCase")]
+pub struct Auth {
+    /// A JWT `{userId, role, sosId?, sosIds?, exp?}`.
+    pub token: String,
+    #[schemars(flatten)]
+    pub recovery: Recovering,
 }
 
 // ── Bodies of the internal API ──

@@ -1,0 +1,87 @@
+//! The namespace `/interview`: how the tables of its events are dispatched, and what the document of events says of it.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::caller::permitted;
+use super::error::InterviewError;
+use super::gateway::{self, NAMESPACE};
+use super::recruiter::RecruiterRole;
+use super::rights::{Side, may};
+use super::signalling;
+use super::wire::{ErrorFields, incoming};
+use crate::asyncapi::{Channel, Connect, Entry, schema};
+use crate::rooms::expiry::TOKEN_EXPIRED;
+use crate::socketio::{Code, Event, EventError, Namespace, Socket};
+
+/// Adds the events of a table. Each is handled only if its sender may send it, and every refusal of a candidate's names its interview.
+pub fn dispatch<T: Send + Sync>(namespace: Namespace, state: &Arc<T>, events: &'static [Entry<T>]) -> Namespace {
+    events.iter().fold(namespace, |namespace, entry| {
+        let state = state.clone();
+        namespace.on(entry.name, move |socket: Arc<Socket>, event: Event| {
+            let state = state.clone();
+            async move {
+                let own = permitted(&socket, &event)?.who().own_interview();
+                (entry.handler)(state, socket, event).await.map_err(|error| named(error, own))
+            }
+        })
+    })
+}
+
+/// The error with an interview, unless it names one.
+fn named(error: EventError, interview: Option<Uuid>) -> EventError {
+    match interview.filter(|_| !error.fields.contains_key("interviewId")) {
+        Some(id) => error.with("interviewId", id.to_string()),
+        None => error,
+    }
+}
+
+/// All who may connect, by their names in the document.
+const SIDES: [(&str, Side); 6] = [
+    ("candidate", Side::Candidate),
+    ("recruiter", Side::Staff(RecruiterRole::Recruiter)),
+    ("interviewer", Side::Staff(RecruiterRole::Interviewer)),
+    ("admin", Side::Staff(RecruiterRole::Admin)),
+    ("observer", Side::Staff(RecruiterRole::Observer)),
+    ("anybody, with INTERVIEW_OPEN_SIGNALLING", Side::Open),
+];
+
+/// What any event may be refused with here.
+const SHARED: [Code; 3] = [Code::FORBIDDEN, Code::UNCONFIRMED, Code(InterviewError::Superseded.code())];
+
+/// The namespace for the document of events.
+pub fn channel() -> Channel {
+    let senders = |event| SIDES.into_iter().filter(|(_, side)| may(*side, event)).map(|(name, _)| name).collect();
+    let of_gateway = gateway::entries::EVENTS.iter().map(|entry| entry.received(&SHARED, senders(entry.name), false));
+    let of_call = signalling::entries::EVENTS.iter().map(|entry| {
+        let for_members = !matches!(entry.name, "joinRoom" | "leaveRoom");
+        entry.received(&SHARED, senders(entry.name), for_members)
+    });
+    Channel {
+        id: "interview",
+        namespace: NAMESPACE,
+        title: "Interviews",
+        about: "Live interviews: the candidate, those who lead or observe the interview, and the call between them. Times are ISO 8601, \
+            UTC.",
+        connect: Connect {
+            about: "A candidate with a join token or an invite, or a recruiter, interviewer, observer or admin with a JWT.",
+            auth: schema::<incoming::Auth>,
+            codes: const {
+                &[
+                    Code(InterviewError::MissingToken.code()),
+                    Code(InterviewError::InvalidToken.code()),
+                    Code(InterviewError::TokenExpired.code()),
+                    Code(InterviewError::InviteExpired.code()),
+                    Code(InterviewError::InviteRevoked.code()),
+                    Code(InterviewError::InviteUsed.code()),
+                    Code("NOT_CONFIGURED"),
+                ]
+            },
+        },
+        error: schema::<ErrorFields>,
+        unasked: &[TOKEN_EXPIRED],
+        received: of_gateway.chain(of_call).collect(),
+        sent: gateway::entries::SENT.iter().chain(signalling::entries::SENT).copied().collect(),
+    }
+}

@@ -193,7 +193,7 @@ function queryOf(query: Readonly<Record<string, unknown>> | undefined): string {
 function deadline(ms: number, outer: AbortSignal | undefined): { signal: AbortSignal & { endsAt?: number }; clear: () => void } {
   const controller = new AbortController();
   const abort = (): void => controller.abort(outer?.reason);
-  const timer = setTimeout(() => controller.abort(new DOMException("time is up", "TimeoutError")), ms);
+  const timer = setTimeout(() => controller.abort(new Error("time is up")), ms);
   outer?.addEventListener("abort", abort, { once: true });
   return {
     signal: Object.assign(controller.signal, { endsAt: Date.now() + ms }),

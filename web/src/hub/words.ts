@@ -12,7 +12,6 @@ export interface SosState extends Omit<Hears<"sos:state">, "locations"> {
 export type Status = Hears<"sos:state">["status"];
 export type Responder = Hears<"sos:state">["responders"][number];
 export type Member = Hears<"sos:state">["members"][number];
-export type PresenceUpdate = Hears<"presence:update">;
 export type Message = Hears<"message:broadcast">;
 
 /** The events that change what a panel shows. */

@@ -3,7 +3,8 @@
  * It knows nothing of sockets, clocks or the page; the time of arrival comes with each action.
  */
 
-import type { Fix, HubEvent, Member, Message, PresenceUpdate, Responder, SosState, Status } from "../hub/words";
+import { membersAfter } from "@convoke/client";
+import type { Fix, HubEvent, Member, Message, Responder, SosState, Status } from "../hub/words";
 import type { Point } from "../geo/geo";
 import { distance } from "../geo/geo";
 import { auditOf, type AuditEntry } from "./audit";
@@ -131,13 +132,6 @@ function normalise(sos: SosState): SosState {
 
 function withSos(incident: Incident, change: (sos: SosState) => SosState): Incident {
   return incident.sos === null ? incident : { ...incident, sos: change(incident.sos) };
-}
-
-/** The list after an update, which brings all of it or its changes. */
-export function membersAfter(members: Member[], { members: all, joined, left }: PresenceUpdate): Member[] {
-  if (all) return all;
-  const gone = new Set([...(left ?? []), ...(joined ?? []).map((member) => member.userId)]);
-  return [...members.filter((member) => !gone.has(member.userId)), ...(joined ?? [])];
 }
 
 function withResponder(responders: Responder[], userId: string, status: Status, timestamp: number): Responder[] {

@@ -6,14 +6,14 @@ export type paths = Record<string, never>;
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description An event that may be repeated with the client's own id of it. It is read in two steps; this is its schema. */
+        /** @description `audio-chunk` */
         AudioChunk: {
             /** @description PCM, signed, 16 bits little-endian, 16 kHz, mono, up to 1000 ms; with or without a WAV header; as base64 or binary. */
             audioData: string | (ArrayBuffer | ArrayBufferView | Blob);
             /** @description A repeat with the same one has no effect. */
             clientMessageId?: string | null;
         };
-        /** @description A payload in a call: which one, and the fields of the event. */
+        /** @description `editor:update` */
         CallEdit: {
             clientMessageId?: string | null;
             /**
@@ -26,7 +26,7 @@ export interface components {
             /** @description The version that is kept and one more. */
             version: number;
         };
-        /** @description A payload in a call: which one, and the fields of the event. */
+        /** @description What a client asks for, beside the fields of the feature's own: the schema of [`HistoryQuery`]. */
         CallHistory: {
             /** @description A `messageId`: messages before this one. */
             before?: string | null;
@@ -53,11 +53,11 @@ export interface components {
             interviewId: string;
         };
         /**
-         * @description What someone is in the call of an interview. It is the first part of the identity at LiveKit.
+         * @description What someone is in the call of an interview.
          * @enum {string}
          */
         CallRole: "candidate" | "recruiter" | "interviewer" | "observer" | "admin";
-        /** @description A payload in a call: which one, and the fields of the event. */
+        /** @description `chat:message` */
         CallSay: {
             clientMessageId?: string | null;
             /**
@@ -67,7 +67,7 @@ export interface components {
             interviewId?: string | null;
             text: string;
         };
-        /** @description A payload in a call: which one, and the fields of the event. */
+        /** @description `screen:share` */
         CallShare: {
             active: boolean;
             clientMessageId?: string | null;
@@ -77,7 +77,7 @@ export interface components {
              */
             interviewId?: string | null;
         };
-        /** @description A payload in a call: which one, and the fields of the event. */
+        /** @description What a sender writes, beside the fields of the feature's own: the schema of [`Signal`]. */
         CallSignal: {
             clientMessageId?: string | null;
             /**
@@ -115,7 +115,7 @@ export interface components {
             /** Format: date-time */
             timestamp: string;
         };
-        /** @description An acknowledgement `{ok:true, …}` with the fields of a type of the feature's own. */
+        /** @description `chat:message` */
         ChatMessageAck: {
             /** @description True: it repeats an earlier event with the same `clientMessageId`, and this is the first answer. */
             duplicate?: boolean;
@@ -125,7 +125,7 @@ export interface components {
             /** Format: date-time */
             timestamp: string;
         };
-        /** @description An acknowledgement `{ok:true, …}` with the fields of a type of the feature's own. */
+        /** @description The page that [`History::page`] writes, beside `ok`, with messages of the feature's own. */
         ChatMessagesAck: {
             /** @description Ascending. */
             messages: components["schemas"]["ChatMessage"][];
@@ -163,7 +163,7 @@ export interface components {
             update: string;
             version: number;
         };
-        /** @description An acknowledgement `{ok:true, …}` with the fields of a type of the feature's own. */
+        /** @description `editor:update` */
         EditorUpdateAck: {
             /** @description True: it repeats an earlier event with the same `clientMessageId`, and this is the first answer. */
             duplicate?: boolean;
@@ -318,7 +318,7 @@ export interface components {
             timestamp: string;
         };
         /**
-         * @description What a client sends with its CONNECT, beside what is the same in every namespace. `userType` is in the query: `candidate` or
+         * @description What a client sends with its CONNECT. `userType` is in the query: `candidate` or
          *     `recruiter`; without it the token decides.
          */
         InterviewAuth: {
@@ -344,7 +344,7 @@ export interface components {
             /** Format: date-time */
             timestamp: string;
         };
-        /** @description An acknowledgement `{ok:true, …}` with the fields of a type of the feature's own. */
+        /** @description `interview-complete` */
         InterviewCompleteAck: {
             interviewId: string;
             message: string;
@@ -360,18 +360,18 @@ export interface components {
             /** Format: date-time */
             timestamp: string;
         };
-        InterviewConnected: {
-            /** @description With it the connection is recovered; a secret of this client. */
-            pid?: string;
-            /** @description The id of the socket. */
-            sid: string;
-        };
         InterviewConnectError: {
             data?: {
                 /** @enum {string} */
                 code: "MISSING_TOKEN" | "INVALID_TOKEN" | "TOKEN_EXPIRED" | "INVITE_EXPIRED" | "INVITE_REVOKED" | "INVITE_USED" | "NOT_CONFIGURED";
             };
             message: string;
+        };
+        InterviewConnectReply: {
+            /** @description With it the connection is recovered; a secret of this client. */
+            pid?: string;
+            /** @description The id of the socket. */
+            sid: string;
         };
         InterviewError: {
             /** @enum {string} */
@@ -389,7 +389,7 @@ export interface components {
         InterviewHeartbeat: {
             timestamp: number;
         };
-        /** @description An acknowledgement `{ok:true, …}` with the fields of a type of the feature's own. */
+        /** @description `heartbeat-ack`. In milliseconds, unlike every other time here. */
         InterviewHeartbeatAck: {
             /** @constant */
             ok: true;
@@ -404,7 +404,7 @@ export interface components {
             status: "ONGOING";
             template: components["schemas"]["TemplateTold"];
         };
-        /** @description An acknowledgement `{ok:true, …}` with the fields of a type of the feature's own. */
+        /** @description `interview-ready` */
         InterviewReadyAck: {
             /** @description Minutes. */
             estimatedDuration: number;
@@ -597,7 +597,7 @@ export interface components {
             /** @description Without one: the token's. Required of a socket without a token. */
             role?: components["schemas"]["CallRole"] | null;
         };
-        /** @description An acknowledgement `{ok:true, …}` with the fields of a type of the feature's own. */
+        /** @description `joinRoom` */
         JoinRoomAck: {
             identity: string;
             interviewId: string;
@@ -614,7 +614,7 @@ export interface components {
              */
             interviewId?: string | null;
         };
-        /** @description An acknowledgement `{ok:true, …}` with the fields of a type of the feature's own. */
+        /** @description `leaveRoom` */
         LeaveRoomAck: {
             /** @constant */
             ok: true;
@@ -656,7 +656,7 @@ export interface components {
             /** @description Null: the candidate has not joined yet. */
             session: components["schemas"]["ObservedSession"] | null;
         };
-        /** @description An acknowledgement `{ok:true, …}` with the fields of a type of the feature's own. */
+        /** @description `observation-started` */
         ObservationStartedAck: {
             /** @description What has happened, from the start or after what the observer knows. */
             events: components["schemas"]["PastEvent"][];
@@ -672,7 +672,7 @@ export interface components {
         };
         ObservedInterview: {
             /** @description Not for the role `observer`. */
-            candidateEmail?: string | null;
+            candidateEmail?: string;
             candidateName: string;
             id: string;
             /** @enum {string} */
@@ -703,7 +703,7 @@ export interface components {
             /** Format: date-time */
             timestamp: string;
         };
-        /** @description An acknowledgement `{ok:true, …}` with the fields of a type of the feature's own. */
+        /** @description No more than `ok`. */
         PlainAck: {
             /** @constant */
             ok: true;
@@ -758,7 +758,7 @@ export interface components {
             text: string;
             type: string;
         };
-        /** @description An acknowledgement `{ok:true, …}` with the fields of a type of the feature's own. */
+        /** @description `question` */
         QuestionAck: {
             /** @description Empty: there is no audio of it. */
             audioUrl: string;
@@ -779,14 +779,14 @@ export interface components {
         };
         /** @enum {string} */
         Recommendation: "strong_hire" | "hire" | "no_hire";
-        /** @description An acknowledgement `{ok:true, …}` with the fields of a type of the feature's own. */
+        /** @description What a repeat is acknowledged with, beside `ok`. */
         RepeatedAck: {
             /** @description True: it repeats an earlier event. */
             duplicate?: boolean;
             /** @constant */
             ok: true;
         };
-        /** @description An event that may be repeated with the client's own id of it. It is read in two steps; this is its schema. */
+        /** @description `response-complete` */
         ResponseComplete: {
             /**
              * @description Where the client has stored the answer's audio.
@@ -812,7 +812,7 @@ export interface components {
             identity: string;
             socketId: string;
         };
-        /** @description An acknowledgement `{ok:true, …}` with the fields of a type of the feature's own. */
+        /** @description `screen:share` */
         ScreenShareAck: {
             /** @description True: it repeats an earlier event with the same `clientMessageId`, and this is the first answer. */
             duplicate?: boolean;
@@ -826,7 +826,7 @@ export interface components {
          * @enum {string}
          */
         Severity: "low" | "medium" | "high" | "critical";
-        /** @description An acknowledgement `{ok:true, …}` with the fields of a type of the feature's own. */
+        /** @description `sos:ack` */
         SosAcknowledgeAck: {
             acknowledgedAt: number;
             /** @description Who was first. */
@@ -849,7 +849,7 @@ export interface components {
         SosAddress: string | {
             [key: string]: string | null;
         };
-        /** @description What a client sends with its CONNECT, beside what is the same in every namespace. */
+        /** @description What a client sends with its CONNECT. */
         SosAuth: {
             /** @description The last offset that the client has got. */
             offset?: string | null;
@@ -860,7 +860,7 @@ export interface components {
             /** @description A JWT `{userId, role, sosId?, sosIds?, exp?}`. */
             token: string;
         };
-        /** @description A payload about an SOS: which one, and the fields of the event. It is read in two steps; this is its schema. */
+        /** @description `sos:close` */
         SosClose: {
             /** @description The client's own id of a write, by which a repeat is known. */
             clientMessageId?: string | null;
@@ -868,7 +868,7 @@ export interface components {
             /** @description May be left out if the token names exactly one. */
             sosId?: string | null;
         };
-        /** @description An acknowledgement `{ok:true, …}` with the fields of a type of the feature's own. */
+        /** @description `sos:close` */
         SosCloseAck: {
             /** @description True: it repeats an earlier event with the same `clientMessageId`, and this is the first answer. */
             duplicate?: boolean;
@@ -886,18 +886,18 @@ export interface components {
             status: components["schemas"]["SosStatus"];
             timestamp: number;
         };
-        SosConnected: {
-            /** @description With it the connection is recovered; a secret of this client. */
-            pid?: string;
-            /** @description The id of the socket. */
-            sid: string;
-        };
         SosConnectError: {
             data?: {
                 /** @enum {string} */
                 code: "MISSING_TOKEN" | "INVALID_TOKEN" | "TOKEN_EXPIRED" | "NOT_CONFIGURED";
             };
             message: string;
+        };
+        SosConnectReply: {
+            /** @description With it the connection is recovered; a secret of this client. */
+            pid?: string;
+            /** @description The id of the socket. */
+            sid: string;
         };
         SosError: {
             /** @enum {string} */
@@ -918,13 +918,13 @@ export interface components {
         SosHeartbeat: {
             timestamp: number;
         };
-        /** @description An acknowledgement `{ok:true, …}` with the fields of a type of the feature's own. */
+        /** @description `heartbeat:ack` */
         SosHeartbeatAck: {
             /** @constant */
             ok: true;
             timestamp: number;
         };
-        /** @description A payload about an SOS: which one, and the fields of the event. It is read in two steps; this is its schema. */
+        /** @description What a client asks for, beside the fields of the feature's own: the schema of [`HistoryQuery`]. */
         SosHistory: {
             /** @description A `messageId`: messages before this one. */
             before?: string | null;
@@ -938,7 +938,7 @@ export interface components {
             /** @description May be left out if the token names exactly one. */
             sosId?: string | null;
         };
-        /** @description An acknowledgement `{ok:true, …}` with the fields of a type of the feature's own. */
+        /** @description `sos:init` */
         SosInitAck: {
             data: components["schemas"]["SosState"];
             /** @constant */
@@ -963,7 +963,7 @@ export interface components {
             timestamp: number;
             userId: string;
         };
-        /** @description An acknowledgement `{ok:true, …}` with the fields of a type of the feature's own. */
+        /** @description `sos:leave` */
         SosLeaveAck: {
             /** @description True: it repeats an earlier event with the same `clientMessageId`, and this is the first answer. */
             duplicate?: boolean;
@@ -989,7 +989,7 @@ export interface components {
             timestamp: number;
             userId: string;
         };
-        /** @description A payload about an SOS: which one, and the fields of the event. It is read in two steps; this is its schema. */
+        /** @description `location:batch` */
         SosLocationBatch: {
             /** @description The client's own id of a write, by which a repeat is known. */
             clientMessageId?: string | null;
@@ -998,7 +998,7 @@ export interface components {
             /** @description May be left out if the token names exactly one. */
             sosId?: string | null;
         };
-        /** @description An acknowledgement `{ok:true, …}` with the fields of a type of the feature's own. */
+        /** @description `location:batch` */
         SosLocationBatchAck: {
             /** @description Points that were new. */
             accepted: number;
@@ -1010,7 +1010,7 @@ export interface components {
             ok: true;
             rejected: components["schemas"]["SosRejectedPoint"][];
         };
-        /** @description A payload about an SOS: which one, and the fields of the event. It is read in two steps; this is its schema. */
+        /** @description `location:update`, a point of `location:batch`, and the `location` of a new SOS. */
         SosLocationUpdate: {
             accuracy?: number | null;
             /** @description A text, or an object of texts. */
@@ -1030,7 +1030,7 @@ export interface components {
             /** @description Fix time: read as milliseconds, seconds (below 10¹¹) or ISO 8601. */
             timestamp?: components["schemas"]["SosTime"] | null;
         };
-        /** @description An acknowledgement `{ok:true, …}` with the fields of a type of the feature's own. */
+        /** @description `location:update` */
         SosLocationUpdateAck: {
             /** @description True: kept; the room gets it when the present second ends, unless a newer one comes before. */
             coalesced?: boolean;
@@ -1062,7 +1062,7 @@ export interface components {
             timestamp: number;
             userId: string | null;
         };
-        /** @description An acknowledgement `{ok:true, …}` with the fields of a type of the feature's own. */
+        /** @description The page that [`History::page`] writes, beside `ok`, with messages of the feature's own. */
         SosMessagesAck: {
             /** @description Ascending. */
             messages: components["schemas"]["SosMessage"][];
@@ -1081,12 +1081,12 @@ export interface components {
         SosPresence: {
             /** @description Users. */
             count: number;
-            joined?: components["schemas"]["SosMember"][] | null;
-            left?: string[] | null;
-            members?: components["schemas"]["SosMember"][] | null;
+            joined?: components["schemas"]["SosMember"][];
+            left?: string[];
+            members?: components["schemas"]["SosMember"][];
             sosId: string;
         };
-        /** @description A payload about an SOS: which one, and the fields of the event. It is read in two steps; this is its schema. */
+        /** @description Nothing beside the SOS that is meant. */
         SosReference: {
             /** @description The client's own id of a write, by which a repeat is known. */
             clientMessageId?: string | null;
@@ -1113,7 +1113,7 @@ export interface components {
          * @enum {string}
          */
         SosRole: "citizen" | "rescuer" | "dispatcher" | "admin";
-        /** @description A payload about an SOS: which one, and the fields of the event. It is read in two steps; this is its schema. */
+        /** @description `message:send` */
         SosSendMessage: {
             /** @description The client's own id of a write, by which a repeat is known. */
             clientMessageId?: string | null;
@@ -1121,7 +1121,7 @@ export interface components {
             sosId?: string | null;
             text: string;
         };
-        /** @description An acknowledgement `{ok:true, …}` with the fields of a type of the feature's own. */
+        /** @description `message:send` */
         SosSendMessageAck: {
             /** @description True: it repeats an earlier event with the same `clientMessageId`, and this is the first answer. */
             duplicate?: boolean;
@@ -1130,7 +1130,7 @@ export interface components {
             ok: true;
             timestamp: number;
         };
-        /** @description A payload about an SOS: which one, and the fields of the event. It is read in two steps; this is its schema. */
+        /** @description What a sender writes, beside the fields of the feature's own: the schema of [`Signal`]. */
         SosSignal: {
             /** @description The client's own id of a write, by which a repeat is known. */
             clientMessageId?: string | null;
@@ -1141,7 +1141,7 @@ export interface components {
             /** @description A socket or a user among the members; without it all members but the sender get it. */
             to?: string | null;
         };
-        /** @description An acknowledgement `{ok:true, …}` with the fields of a type of the feature's own. */
+        /** @description `offer`, `answer`, `iceCandidate`, `signal` */
         SosSignalAck: {
             /** @description True: it repeats an earlier event with the same `clientMessageId`, and this is the first answer. */
             duplicate?: boolean;
@@ -1171,14 +1171,14 @@ export interface components {
             /** @description Who is in the room. */
             members: components["schemas"]["SosMember"][];
             /** @description The SOS service has not been asked yet, or did not answer: what it knows of this SOS is missing. */
-            provisional?: boolean | null;
+            provisional?: boolean;
             reason: string | null;
             responders: components["schemas"]["SosResponder"][];
             soNo: string | null;
             sosId: string;
             status: components["schemas"]["SosStatus"];
             /** @description Something found no room in it. */
-            truncated?: boolean | null;
+            truncated?: boolean;
             type: string | null;
             updatedAt: number;
         };
@@ -1186,16 +1186,16 @@ export interface components {
         SosStatus: "active" | "assigned" | "en_route" | "arrived" | "responding" | "resolved" | "completed" | "cancelled" | "rejected" | "fake" | "closed";
         /** @description `sos:status:broadcast`. `status` and `oldStatus` are the incident's; they are equal if only a responder's entry moved. */
         SosStatusChanged: {
-            note?: string | null;
+            note?: string;
             oldStatus: components["schemas"]["SosStatus"];
-            responderId?: string | null;
-            responderStatus?: components["schemas"]["SosStatus"] | null;
+            responderId?: string;
+            responderStatus?: components["schemas"]["SosStatus"];
             sosId: string;
             status: components["schemas"]["SosStatus"];
             timestamp: number;
             updatedBy: string | null;
         };
-        /** @description A payload about an SOS: which one, and the fields of the event. It is read in two steps; this is its schema. */
+        /** @description `sos:status:update` */
         SosStatusUpdate: {
             /** @description The client's own id of a write, by which a repeat is known. */
             clientMessageId?: string | null;
@@ -1205,7 +1205,7 @@ export interface components {
             /** @description Read in any case of letters. */
             status: components["schemas"]["SosStatus"];
         };
-        /** @description An acknowledgement `{ok:true, …}` with the fields of a type of the feature's own. */
+        /** @description `sos:status:update` */
         SosStatusUpdateAck: {
             /** @description True: it repeats an earlier event with the same `clientMessageId`, and this is the first answer. */
             duplicate?: boolean;
@@ -1233,14 +1233,14 @@ export interface components {
             timestamp: number;
             userId: string | null;
         };
-        /** @description An acknowledgement `{ok:true, …}` with the fields of a type of the feature's own. */
+        /** @description `sos:watch` */
         SosWatchAck: {
             /** @description All that are not over, newest first. */
             active: components["schemas"]["SosState"][];
             /** @constant */
             ok: true;
             /** @description True: there are more than the answer has room for. */
-            truncated?: boolean | null;
+            truncated?: boolean;
         };
         /** @description `start-interview` */
         StartInterview: {
@@ -1276,7 +1276,7 @@ export interface components {
             /** @description A new token of the same user. */
             token: string;
         };
-        /** @description An acknowledgement `{ok:true, …}` with the fields of a type of the feature's own. */
+        /** @description What `auth:refresh` is acknowledged with. */
         TokenRefreshAck: {
             /** @description Of the new token, in ms since 1970. Null: it has no end. */
             expiresAt: number | null;

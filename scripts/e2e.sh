@@ -31,6 +31,7 @@ done
     read -r REALTIME_URL && read -r REALTIME_TOKEN
 } <"$work/ready"
 export DEMO_URL NODES NODE_URLS VENDORS REALTIME_URL REALTIME_TOKEN
+(cd clients/typescript && npm run --silent generate -- "${DEMO_URL%/demo}" --check)
 node web/e2e/client.mjs
 node web/e2e/demo.mjs
 node web/e2e/call.mjs

@@ -73,6 +73,7 @@ async function inNode() {
 }
 
 await tell(async () => {
+  for (const secret of ["JWT_SECRET", "REALTIME_JWT_SECRET"]) if (!process.env[secret]) throw new Error(`${secret} is not set: it must be the hub's`);
   try {
     await theStory();
   } finally {

@@ -360,18 +360,18 @@ export interface components {
             /** Format: date-time */
             timestamp: string;
         };
+        InterviewConnected: {
+            /** @description With it the connection is recovered; a secret of this client. */
+            pid?: string;
+            /** @description The id of the socket. */
+            sid: string;
+        };
         InterviewConnectError: {
             data?: {
                 /** @enum {string} */
                 code: "MISSING_TOKEN" | "INVALID_TOKEN" | "TOKEN_EXPIRED" | "INVITE_EXPIRED" | "INVITE_REVOKED" | "INVITE_USED" | "NOT_CONFIGURED";
             };
             message: string;
-        };
-        InterviewConnectReply: {
-            /** @description With it the connection is recovered; a secret of this client. */
-            pid?: string;
-            /** @description The id of the socket. */
-            sid: string;
         };
         InterviewError: {
             /** @enum {string} */
@@ -886,18 +886,18 @@ export interface components {
             status: components["schemas"]["SosStatus"];
             timestamp: number;
         };
+        SosConnected: {
+            /** @description With it the connection is recovered; a secret of this client. */
+            pid?: string;
+            /** @description The id of the socket. */
+            sid: string;
+        };
         SosConnectError: {
             data?: {
                 /** @enum {string} */
                 code: "MISSING_TOKEN" | "INVALID_TOKEN" | "TOKEN_EXPIRED" | "NOT_CONFIGURED";
             };
             message: string;
-        };
-        SosConnectReply: {
-            /** @description With it the connection is recovered; a secret of this client. */
-            pid?: string;
-            /** @description The id of the socket. */
-            sid: string;
         };
         SosError: {
             /** @enum {string} */

@@ -214,6 +214,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/asyncapi.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read the document of the Socket.IO events */
+        get: operations["getAsyncApi"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health": {
         parameters: {
             query?: never;
@@ -301,6 +318,217 @@ export interface paths {
          * @description The status goes forward only. Null removes `scheduledAt` and leaves every other field as it is.
          */
         patch: operations["changeInterview"];
+        trace?: never;
+    };
+    "/internal/realtime/sos": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the incidents
+         * @description Those that stand, and those that have ended and are still kept, by their ids. A page may end early.
+         */
+        get: operations["listSos"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/internal/realtime/sos/{sos}/close": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Close an incident
+         * @description A second close changes nothing and is answered alike.
+         */
+        post: operations["closeSos"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/internal/realtime/sos/{sos}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read the audit trail of an incident */
+        get: operations["getSosEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/internal/realtime/sos/{sos}/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give a user rights on an incident
+         * @description The user's live sockets follow at once.
+         */
+        post: operations["admitToSos"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/internal/realtime/sos/{sos}/members/{user}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Take a user's rights on an incident
+         * @description It outranks the user's token until the next admission.
+         */
+        delete: operations["removeFromSos"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/internal/realtime/sos/{sos}/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a message into an incident
+         * @description A repeat with the same `clientMessageId` is answered as the first was, with `duplicate: true`.
+         */
+        post: operations["postSosMessage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/internal/realtime/sos/{sos}/state": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read the state of an incident */
+        get: operations["getSosState"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/internal/realtime/sos/{sos}/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set the status of an incident
+         * @description The service has the last word; with `force: false` the table of transitions and `oldStatus` are enforced.
+         */
+        post: operations["setSosStatus"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/internal/realtime/sos/{sos}/track": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read where the participants of an incident were */
+        get: operations["getSosTrack"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/internal/realtime/sos/init": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make an incident
+         * @description Makes the state of an incident and tells those who watch. An incident that stands keeps what it has; only fields that are null are filled. A repeat does no harm.
+         */
+        post: operations["createSos"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/internal/realtime/users/{user}/presence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Ask whether a user is online
+         * @description Also for users that the hub has never seen.
+         */
+        get: operations["getUserPresence"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/internal/users/{id}": {
@@ -493,6 +721,22 @@ export interface components {
             status: "ok";
             version: string;
         };
+        /** @description One line. */
+        AuditEntry: {
+            /** @description In the feature's words; `refusal` for what was refused. */
+            event: string;
+            id: string;
+            note: string | null;
+            oldStatus?: string | null;
+            role: string | null;
+            socket: string | null;
+            /** @description By which way it came, in the feature's words. */
+            source: string;
+            status?: string | null;
+            /** Format: uint64 */
+            time: number;
+            userId: string | null;
+        };
         /**
          * @description What someone is in the call of an interview.
          * @enum {string}
@@ -513,6 +757,11 @@ export interface components {
             expires_at: number;
             /** @description A LiveKit token. */
             value: string;
+        };
+        /** @description Who closes an incident, and why. */
+        CloseSos: {
+            closedBy: string;
+            reason?: string | null;
         };
         /** @description A new interview. */
         CreatedInterview: {
@@ -789,6 +1038,32 @@ export interface components {
         };
         /** @enum {string} */
         ListObject: "list";
+        /** @description `location:update`, a point of `location:batch`, and the `location` of a new SOS. */
+        LocationUpdate: {
+            /** Format: double */
+            accuracy?: number | null;
+            /** @description A text, or an object of texts. */
+            address?: components["schemas"]["SosAddress"] | null;
+            /** Format: double */
+            altitude?: number | null;
+            deviceId?: string | null;
+            /**
+             * Format: double
+             * @description `-1`: not known, like none.
+             */
+            heading?: number | null;
+            /** Format: double */
+            latitude: number;
+            /** Format: double */
+            longitude: number;
+            /**
+             * Format: double
+             * @description `-1`: not known, like none.
+             */
+            speed?: number | null;
+            /** @description Fix time: read as milliseconds, seconds (below 10¹¹) or ISO 8601. */
+            timestamp?: components["schemas"]["SosTime"] | null;
+        };
         /** @description Questions that belong together. */
         NewAssessment: {
             /** @description At most 500 in all assessments together. */
@@ -830,6 +1105,29 @@ export interface components {
             id?: string | null;
             text: string;
             type: string;
+        };
+        /** @description A new incident. */
+        NewSos: {
+            /** @description A text, or an object of texts. */
+            address?: components["schemas"]["SosAddress"] | null;
+            citizenId: string;
+            location?: components["schemas"]["LocationUpdate"] | null;
+            soNo?: string | null;
+            sosId: string;
+            type?: string | null;
+        };
+        /** @description A user who gets rights on an incident. */
+        NewSosMember: {
+            role: components["schemas"]["SosRole"];
+            userId: string;
+        };
+        /** @description A message into an incident. */
+        NewSosMessage: {
+            clientMessageId?: string | null;
+            /** @description Read in any case of letters; `system` if it is left out. */
+            role?: components["schemas"]["SosAuthor"] | null;
+            text: string;
+            userId?: string | null;
         };
         /** @description What is asked. No two questions have the same id. */
         NewTemplate: {
@@ -931,6 +1229,244 @@ export interface components {
         SessionObject: "realtime.session";
         /** @description How far a session has come. */
         SessionStatus: "created" | "connected";
+        /** @description A status that an incident is to have. */
+        SetSosStatus: {
+            /**
+             * @description True unless it says otherwise. False: the table and `oldStatus` are enforced.
+             * @default true
+             */
+            force?: boolean | null;
+            oldStatus?: components["schemas"]["SosStatus"] | null;
+            /** @description Read in any case of letters. */
+            status: components["schemas"]["SosStatus"];
+            updatedBy: string;
+        };
+        /** @description A text, or an object whose fields are texts or null, such as `{city, barangay}`. */
+        SosAddress: string | {
+            [key: string]: string | null;
+        };
+        /** @description A user's rights. */
+        SosAdmission: {
+            role: components["schemas"]["SosRole"];
+            sosId: string;
+            userId: string;
+        };
+        /** @description A success. */
+        SosAdmissionData: {
+            data: components["schemas"]["SosAdmission"];
+            /** @constant */
+            success: true;
+        };
+        /**
+         * @description Whose message it is: a role, or the service itself.
+         * @enum {string}
+         */
+        SosAuthor: "citizen" | "rescuer" | "dispatcher" | "admin" | "system";
+        SosClosing: {
+            message: string;
+            /** @constant */
+            success: true;
+        };
+        /** @description The last known location of a participant. */
+        SosLastLocation: {
+            accuracy: number | null;
+            /**
+             * Format: uint64
+             * @description How long ago the device was there.
+             */
+            ageMs: number;
+            altitude: number | null;
+            deviceId: string | null;
+            /**
+             * Format: uint64
+             * @description When the device was there.
+             */
+            fixTime: number;
+            heading: number | null;
+            latitude: number;
+            longitude: number;
+            role: components["schemas"]["SosRole"];
+            sosId: string;
+            speed: number | null;
+            /**
+             * Format: uint64
+             * @description When it was broadcast.
+             */
+            timestamp: number;
+            userId: string;
+        };
+        /** @description A page of incidents. */
+        SosList: {
+            items: components["schemas"]["SosState"][];
+            next: string | null;
+        };
+        /** @description A success. */
+        SosListData: {
+            data: components["schemas"]["SosList"];
+            /** @constant */
+            success: true;
+        };
+        /** @description A user in the room, or one whose connection was lost. */
+        SosMember: {
+            /** Format: uint64 */
+            lastSeen: number;
+            online: boolean;
+            role: components["schemas"]["SosRole"];
+            /**
+             * Format: uint64
+             * @description Connections.
+             */
+            sockets: number;
+            userId: string;
+        };
+        /** @description The answer to [`Sos::post_message`]. */
+        SosMessageSent: {
+            /** @description An earlier request with this `clientMessageId` sent it. */
+            duplicate?: boolean;
+            messageId: string;
+            /**
+             * Format: uint64
+             * @description ms since 1970: when it was sent first.
+             */
+            timestamp: number;
+        };
+        /** @description A success. */
+        SosMessageSentData: {
+            data: components["schemas"]["SosMessageSent"];
+            /** @constant */
+            success: true;
+        };
+        /** @description A user without rights. */
+        SosRemoval: {
+            sosId: string;
+            userId: string;
+        };
+        /** @description A success. */
+        SosRemovalData: {
+            data: components["schemas"]["SosRemoval"];
+            /** @constant */
+            success: true;
+        };
+        /** @description A rescuer's own entry. */
+        SosResponder: {
+            /** Format: uint64 */
+            acknowledgedAt: number | null;
+            /** Format: uint64 */
+            arrivedAt: number | null;
+            /** Format: uint64 */
+            assignedAt: number | null;
+            status: components["schemas"]["SosStatus"];
+            userId: string;
+        };
+        /**
+         * @description What a person is to an incident.
+         * @enum {string}
+         */
+        SosRole: "citizen" | "rescuer" | "dispatcher" | "admin";
+        /** @description The state of an SOS: `sos:state`, `sos:created`, the ack of `sos:init`, `data` of `GET …/state`. */
+        SosState: {
+            /** Format: uint64 */
+            acknowledgedAt: number | null;
+            acknowledgedBy: string | null;
+            address: components["schemas"]["SosAddress"] | null;
+            citizenId: string | null;
+            /** Format: uint64 */
+            closedAt: number | null;
+            closedBy: string | null;
+            /** Format: uint64 */
+            createdAt: number;
+            /** Format: uint64 */
+            lastLocationUpdate: number | null;
+            /** @description The last known one of each participant. */
+            locations: components["schemas"]["SosLastLocation"][];
+            /** @description Who is in the room. */
+            members: components["schemas"]["SosMember"][];
+            /** @description The SOS service has not been asked yet, or did not answer: what it knows of this SOS is missing. */
+            provisional?: boolean | null;
+            reason: string | null;
+            responders: components["schemas"]["SosResponder"][];
+            soNo: string | null;
+            sosId: string;
+            status: components["schemas"]["SosStatus"];
+            /** @description Something found no room in it. */
+            truncated?: boolean | null;
+            type: string | null;
+            /** Format: uint64 */
+            updatedAt: number;
+        };
+        /** @description A success. */
+        SosStateData: {
+            data: components["schemas"]["SosState"];
+            /** @constant */
+            success: true;
+        };
+        /** @enum {string} */
+        SosStatus: "active" | "assigned" | "en_route" | "arrived" | "responding" | "resolved" | "completed" | "cancelled" | "rejected" | "fake" | "closed";
+        /** @description The answer to [`Sos::set_status`]: `data` of the route. */
+        SosStatusChange: {
+            oldStatus: string;
+            sosId: string;
+            status: string;
+            /**
+             * Format: uint64
+             * @description ms since 1970.
+             */
+            timestamp: number;
+            updatedBy: string;
+        };
+        /** @description A success. */
+        SosStatusChangeData: {
+            data: components["schemas"]["SosStatusChange"];
+            /** @constant */
+            success: true;
+        };
+        /** @description A time: milliseconds since 1970, seconds (a number below 10¹¹), or ISO 8601. */
+        SosTime: number | string;
+        /** @description A page of a track. */
+        SosTrack: {
+            /** Format: uint64 */
+            next: number | null;
+            points: components["schemas"]["SosTrackPoint"][];
+        };
+        /** @description A success. */
+        SosTrackData: {
+            data: components["schemas"]["SosTrack"];
+            /** @constant */
+            success: true;
+        };
+        /** @description Where a participant was. */
+        SosTrackPoint: {
+            accuracy: number | null;
+            altitude: number | null;
+            deviceId: string | null;
+            /**
+             * Format: uint64
+             * @description When the device was there.
+             */
+            fixTime: number;
+            heading: number | null;
+            latitude: number;
+            longitude: number;
+            role: components["schemas"]["SosRole"];
+            speed: number | null;
+            /**
+             * Format: uint64
+             * @description When it was broadcast.
+             */
+            timestamp: number;
+            userId: string;
+        };
+        /** @description A page of an audit trail. */
+        SosTrail: {
+            events: components["schemas"]["AuditEntry"][];
+            next: string | null;
+        };
+        /** @description A success. */
+        SosTrailData: {
+            data: components["schemas"]["SosTrail"];
+            /** @constant */
+            success: true;
+        };
         /** @description A session that has been started. */
         StartedInterviewSession: {
             livekit: components["schemas"]["InterviewSessionPass"];
@@ -956,6 +1492,24 @@ export interface components {
             recommendation: components["schemas"]["Recommendation"] | null;
             strengths: string[];
             weaknesses: string[];
+        };
+        /** @description The answer to [`Sos::user_presence`]: `data` of the route. */
+        UserPresence: {
+            /**
+             * Format: uint64
+             * @description ms since 1970; null for a user that was not seen within the hour.
+             */
+            lastSeen: number | null;
+            online: boolean;
+            /** Format: uint */
+            sockets: number;
+            userId: string;
+        };
+        /** @description A success. */
+        UserPresenceData: {
+            data: components["schemas"]["UserPresence"];
+            /** @constant */
+            success: true;
         };
         /** @description What a webhook is answered. */
         WebhookTaken: {
@@ -2456,6 +3010,33 @@ export interface operations {
             };
         };
     };
+    getAsyncApi: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description AsyncAPI 3. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description The client has it already (`If-None-Match`). */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     getHealth: {
         parameters: {
             query?: never;
@@ -3134,6 +3715,2073 @@ export interface operations {
             };
         };
     };
+    listSos: {
+        parameters: {
+            query?: {
+                /** @description Ids after this one. */
+                after?: string;
+                /** @description More than 1,000 count as 1,000. */
+                limit?: number;
+                /** @description Read in any case of letters. */
+                status?: "active" | "assigned" | "en_route" | "arrived" | "responding" | "resolved" | "completed" | "cancelled" | "rejected" | "fake" | "closed" | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. `next` is the `after` of the page that follows; null: there is none. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SosListData"];
+                };
+            };
+            /** @description - one entry for each field */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        errors: {
+                            field: string;
+                            message: string;
+                        }[];
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `INVALID_TOKEN`: X-Internal-Token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "INVALID_TOKEN";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `RATE_LIMITED`: Too many requests, try again later */
+            429: {
+                headers: {
+                    /** @description Requests that the caller may have at once. */
+                    "ratelimit-limit"?: number;
+                    /** @description Requests that are left. */
+                    "ratelimit-remaining"?: number;
+                    /** @description Seconds until all of them are free again. */
+                    "ratelimit-reset"?: number;
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "RATE_LIMITED";
+                        /** @enum {string} */
+                        error: "RATE_LIMITED";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `INTERNAL`: internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "INTERNAL";
+                        /** @enum {string} */
+                        error: "INTERNAL";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `NOT_CONFIGURED`: INTERNAL_AUTH_TOKEN is not set */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "NOT_CONFIGURED";
+                        /** @enum {string} */
+                        error: "NOT_CONFIGURED";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `UNAVAILABLE`: not available at the moment, repeat it */
+            503: {
+                headers: {
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "UNAVAILABLE";
+                        /** @enum {string} */
+                        error: "UNAVAILABLE";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+        };
+    };
+    closeSos: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The incident's id (`sosId`). */
+                sos: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CloseSos"];
+            };
+        };
+        responses: {
+            /** @description It is closed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SosClosing"];
+                };
+            };
+            /**
+             * @description - `INVALID_PATH`: the path is not valid UTF-8 once it is decoded
+             *     - `INVALID_SOS_ID`: an SOS id must have 1–128 of A–Z, a–z, 0–9, _, . and -, and not be . or ..
+             *     - `INVALID_JSON`: the body is not valid JSON
+             *     - one entry for each field
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "INVALID_PATH" | "INVALID_SOS_ID" | "INVALID_JSON";
+                        /** @enum {string} */
+                        error: "INVALID_PATH" | "INVALID_SOS_ID" | "INVALID_JSON";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    } | {
+                        errors: {
+                            field: string;
+                            message: string;
+                        }[];
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `INVALID_TOKEN`: X-Internal-Token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "INVALID_TOKEN";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `SOS_NOT_FOUND`: this SOS does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "SOS_NOT_FOUND";
+                        /** @enum {string} */
+                        error: "SOS not found";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `REQUEST_TIMEOUT`: the body did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "REQUEST_TIMEOUT";
+                        /** @enum {string} */
+                        error: "REQUEST_TIMEOUT";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `PAYLOAD_TOO_LARGE`: the body is larger than 102400 bytes */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "PAYLOAD_TOO_LARGE";
+                        /** @enum {string} */
+                        error: "PAYLOAD_TOO_LARGE";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `UNSUPPORTED_MEDIA_TYPE`: the body must be application/json */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "UNSUPPORTED_MEDIA_TYPE";
+                        /** @enum {string} */
+                        error: "UNSUPPORTED_MEDIA_TYPE";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `RATE_LIMITED`: Too many requests, try again later */
+            429: {
+                headers: {
+                    /** @description Requests that the caller may have at once. */
+                    "ratelimit-limit"?: number;
+                    /** @description Requests that are left. */
+                    "ratelimit-remaining"?: number;
+                    /** @description Seconds until all of them are free again. */
+                    "ratelimit-reset"?: number;
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "RATE_LIMITED";
+                        /** @enum {string} */
+                        error: "RATE_LIMITED";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `INTERNAL`: internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "INTERNAL";
+                        /** @enum {string} */
+                        error: "INTERNAL";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `NOT_CONFIGURED`: INTERNAL_AUTH_TOKEN is not set */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "NOT_CONFIGURED";
+                        /** @enum {string} */
+                        error: "NOT_CONFIGURED";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /**
+             * @description - `UNAVAILABLE`: not available at the moment, repeat it
+             *     - `UNCONFIRMED`: not confirmed yet, repeat it
+             *     - `UNAVAILABLE`: Temporarily unavailable, try again
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "UNAVAILABLE" | "UNCONFIRMED";
+                        /** @enum {string} */
+                        error: "UNAVAILABLE" | "UNCONFIRMED";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+        };
+    };
+    getSosEvents: {
+        parameters: {
+            query?: {
+                /** @description The id of an entry: those after it. */
+                after?: string;
+                /** @description More than 1,000 count as 1,000. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The incident's id (`sosId`). */
+                sos: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page, ascending. `next` is the `after` of the page that follows; null: there is none. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SosTrailData"];
+                };
+            };
+            /**
+             * @description - `INVALID_PATH`: the path is not valid UTF-8 once it is decoded
+             *     - `INVALID_SOS_ID`: an SOS id must have 1–128 of A–Z, a–z, 0–9, _, . and -, and not be . or ..
+             *     - one entry for each field
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "INVALID_PATH" | "INVALID_SOS_ID";
+                        /** @enum {string} */
+                        error: "INVALID_PATH" | "INVALID_SOS_ID";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    } | {
+                        errors: {
+                            field: string;
+                            message: string;
+                        }[];
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `INVALID_TOKEN`: X-Internal-Token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "INVALID_TOKEN";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `SOS_NOT_FOUND`: this SOS does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "SOS_NOT_FOUND";
+                        /** @enum {string} */
+                        error: "SOS not found";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `RATE_LIMITED`: Too many requests, try again later */
+            429: {
+                headers: {
+                    /** @description Requests that the caller may have at once. */
+                    "ratelimit-limit"?: number;
+                    /** @description Requests that are left. */
+                    "ratelimit-remaining"?: number;
+                    /** @description Seconds until all of them are free again. */
+                    "ratelimit-reset"?: number;
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "RATE_LIMITED";
+                        /** @enum {string} */
+                        error: "RATE_LIMITED";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `INTERNAL`: internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "INTERNAL";
+                        /** @enum {string} */
+                        error: "INTERNAL";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `NOT_CONFIGURED`: INTERNAL_AUTH_TOKEN is not set */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "NOT_CONFIGURED";
+                        /** @enum {string} */
+                        error: "NOT_CONFIGURED";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `UNAVAILABLE`: not available at the moment, repeat it */
+            503: {
+                headers: {
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "UNAVAILABLE";
+                        /** @enum {string} */
+                        error: "UNAVAILABLE";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+        };
+    };
+    admitToSos: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The incident's id (`sosId`). */
+                sos: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSosMember"];
+            };
+        };
+        responses: {
+            /** @description The user has this role here. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SosAdmissionData"];
+                };
+            };
+            /**
+             * @description - `INVALID_PATH`: the path is not valid UTF-8 once it is decoded
+             *     - `INVALID_SOS_ID`: an SOS id must have 1–128 of A–Z, a–z, 0–9, _, . and -, and not be . or ..
+             *     - `INVALID_JSON`: the body is not valid JSON
+             *     - one entry for each field
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "INVALID_PATH" | "INVALID_SOS_ID" | "INVALID_JSON";
+                        /** @enum {string} */
+                        error: "INVALID_PATH" | "INVALID_SOS_ID" | "INVALID_JSON";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    } | {
+                        errors: {
+                            field: string;
+                            message: string;
+                        }[];
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `INVALID_TOKEN`: X-Internal-Token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "INVALID_TOKEN";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `SOS_NOT_FOUND`: this SOS does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "SOS_NOT_FOUND";
+                        /** @enum {string} */
+                        error: "SOS not found";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `REQUEST_TIMEOUT`: the body did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "REQUEST_TIMEOUT";
+                        /** @enum {string} */
+                        error: "REQUEST_TIMEOUT";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `SOS_CLOSED`: this SOS is over */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "SOS_CLOSED";
+                        /** @enum {string} */
+                        error: "SOS_CLOSED";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `PAYLOAD_TOO_LARGE`: the body is larger than 102400 bytes */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "PAYLOAD_TOO_LARGE";
+                        /** @enum {string} */
+                        error: "PAYLOAD_TOO_LARGE";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `UNSUPPORTED_MEDIA_TYPE`: the body must be application/json */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "UNSUPPORTED_MEDIA_TYPE";
+                        /** @enum {string} */
+                        error: "UNSUPPORTED_MEDIA_TYPE";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `RATE_LIMITED`: Too many requests, try again later */
+            429: {
+                headers: {
+                    /** @description Requests that the caller may have at once. */
+                    "ratelimit-limit"?: number;
+                    /** @description Requests that are left. */
+                    "ratelimit-remaining"?: number;
+                    /** @description Seconds until all of them are free again. */
+                    "ratelimit-reset"?: number;
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "RATE_LIMITED";
+                        /** @enum {string} */
+                        error: "RATE_LIMITED";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `INTERNAL`: internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "INTERNAL";
+                        /** @enum {string} */
+                        error: "INTERNAL";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `NOT_CONFIGURED`: INTERNAL_AUTH_TOKEN is not set */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "NOT_CONFIGURED";
+                        /** @enum {string} */
+                        error: "NOT_CONFIGURED";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /**
+             * @description - `UNAVAILABLE`: not available at the moment, repeat it
+             *     - `UNCONFIRMED`: not confirmed yet, repeat it
+             *     - `UNAVAILABLE`: Temporarily unavailable, try again
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "UNAVAILABLE" | "UNCONFIRMED";
+                        /** @enum {string} */
+                        error: "UNAVAILABLE" | "UNCONFIRMED";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+        };
+    };
+    removeFromSos: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The incident's id (`sosId`). */
+                sos: string;
+                /** @description The user's id. */
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The user has no rights here. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SosRemovalData"];
+                };
+            };
+            /**
+             * @description - `INVALID_PATH`: the path is not valid UTF-8 once it is decoded
+             *     - `INVALID_SOS_ID`: an SOS id must have 1–128 of A–Z, a–z, 0–9, _, . and -, and not be . or ..
+             *     - one entry for each field
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "INVALID_PATH" | "INVALID_SOS_ID";
+                        /** @enum {string} */
+                        error: "INVALID_PATH" | "INVALID_SOS_ID";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    } | {
+                        errors: {
+                            field: string;
+                            message: string;
+                        }[];
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `INVALID_TOKEN`: X-Internal-Token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "INVALID_TOKEN";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `SOS_NOT_FOUND`: this SOS does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "SOS_NOT_FOUND";
+                        /** @enum {string} */
+                        error: "SOS not found";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `RATE_LIMITED`: Too many requests, try again later */
+            429: {
+                headers: {
+                    /** @description Requests that the caller may have at once. */
+                    "ratelimit-limit"?: number;
+                    /** @description Requests that are left. */
+                    "ratelimit-remaining"?: number;
+                    /** @description Seconds until all of them are free again. */
+                    "ratelimit-reset"?: number;
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "RATE_LIMITED";
+                        /** @enum {string} */
+                        error: "RATE_LIMITED";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `INTERNAL`: internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "INTERNAL";
+                        /** @enum {string} */
+                        error: "INTERNAL";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `NOT_CONFIGURED`: INTERNAL_AUTH_TOKEN is not set */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "NOT_CONFIGURED";
+                        /** @enum {string} */
+                        error: "NOT_CONFIGURED";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /**
+             * @description - `UNAVAILABLE`: not available at the moment, repeat it
+             *     - `UNCONFIRMED`: not confirmed yet, repeat it
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "UNAVAILABLE" | "UNCONFIRMED";
+                        /** @enum {string} */
+                        error: "UNAVAILABLE" | "UNCONFIRMED";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+        };
+    };
+    postSosMessage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The incident's id (`sosId`). */
+                sos: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSosMessage"];
+            };
+        };
+        responses: {
+            /** @description It was sent. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SosMessageSentData"];
+                };
+            };
+            /**
+             * @description - `INVALID_PATH`: the path is not valid UTF-8 once it is decoded
+             *     - `INVALID_SOS_ID`: an SOS id must have 1–128 of A–Z, a–z, 0–9, _, . and -, and not be . or ..
+             *     - `INVALID_JSON`: the body is not valid JSON
+             *     - one entry for each field
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "INVALID_PATH" | "INVALID_SOS_ID" | "INVALID_JSON";
+                        /** @enum {string} */
+                        error: "INVALID_PATH" | "INVALID_SOS_ID" | "INVALID_JSON";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    } | {
+                        errors: {
+                            field: string;
+                            message: string;
+                        }[];
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `INVALID_TOKEN`: X-Internal-Token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "INVALID_TOKEN";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `SOS_NOT_FOUND`: this SOS does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "SOS_NOT_FOUND";
+                        /** @enum {string} */
+                        error: "SOS not found";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `REQUEST_TIMEOUT`: the body did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "REQUEST_TIMEOUT";
+                        /** @enum {string} */
+                        error: "REQUEST_TIMEOUT";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `SOS_CLOSED`: this SOS is over */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "SOS_CLOSED";
+                        /** @enum {string} */
+                        error: "SOS_CLOSED";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `PAYLOAD_TOO_LARGE`: the body is larger than 102400 bytes */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "PAYLOAD_TOO_LARGE";
+                        /** @enum {string} */
+                        error: "PAYLOAD_TOO_LARGE";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `UNSUPPORTED_MEDIA_TYPE`: the body must be application/json */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "UNSUPPORTED_MEDIA_TYPE";
+                        /** @enum {string} */
+                        error: "UNSUPPORTED_MEDIA_TYPE";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `RATE_LIMITED`: Too many requests, try again later */
+            429: {
+                headers: {
+                    /** @description Requests that the caller may have at once. */
+                    "ratelimit-limit"?: number;
+                    /** @description Requests that are left. */
+                    "ratelimit-remaining"?: number;
+                    /** @description Seconds until all of them are free again. */
+                    "ratelimit-reset"?: number;
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "RATE_LIMITED";
+                        /** @enum {string} */
+                        error: "RATE_LIMITED";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `INTERNAL`: internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "INTERNAL";
+                        /** @enum {string} */
+                        error: "INTERNAL";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `NOT_CONFIGURED`: INTERNAL_AUTH_TOKEN is not set */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "NOT_CONFIGURED";
+                        /** @enum {string} */
+                        error: "NOT_CONFIGURED";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /**
+             * @description - `UNAVAILABLE`: not available at the moment, repeat it
+             *     - `UNCONFIRMED`: not confirmed yet, repeat it
+             *     - `UNAVAILABLE`: Temporarily unavailable, try again
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "UNAVAILABLE" | "UNCONFIRMED";
+                        /** @enum {string} */
+                        error: "UNAVAILABLE" | "UNCONFIRMED";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+        };
+    };
+    getSosState: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The incident's id (`sosId`). */
+                sos: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The state. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SosStateData"];
+                };
+            };
+            /**
+             * @description - `INVALID_PATH`: the path is not valid UTF-8 once it is decoded
+             *     - `INVALID_SOS_ID`: an SOS id must have 1–128 of A–Z, a–z, 0–9, _, . and -, and not be . or ..
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "INVALID_PATH" | "INVALID_SOS_ID";
+                        /** @enum {string} */
+                        error: "INVALID_PATH" | "INVALID_SOS_ID";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `INVALID_TOKEN`: X-Internal-Token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "INVALID_TOKEN";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `SOS_NOT_FOUND`: this SOS does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "SOS_NOT_FOUND";
+                        /** @enum {string} */
+                        error: "SOS not found";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `RATE_LIMITED`: Too many requests, try again later */
+            429: {
+                headers: {
+                    /** @description Requests that the caller may have at once. */
+                    "ratelimit-limit"?: number;
+                    /** @description Requests that are left. */
+                    "ratelimit-remaining"?: number;
+                    /** @description Seconds until all of them are free again. */
+                    "ratelimit-reset"?: number;
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "RATE_LIMITED";
+                        /** @enum {string} */
+                        error: "RATE_LIMITED";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `INTERNAL`: internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "INTERNAL";
+                        /** @enum {string} */
+                        error: "INTERNAL";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `NOT_CONFIGURED`: INTERNAL_AUTH_TOKEN is not set */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "NOT_CONFIGURED";
+                        /** @enum {string} */
+                        error: "NOT_CONFIGURED";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `UNAVAILABLE`: not available at the moment, repeat it */
+            503: {
+                headers: {
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "UNAVAILABLE";
+                        /** @enum {string} */
+                        error: "UNAVAILABLE";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+        };
+    };
+    setSosStatus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The incident's id (`sosId`). */
+                sos: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetSosStatus"];
+            };
+        };
+        responses: {
+            /** @description The status as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SosStatusChangeData"];
+                };
+            };
+            /**
+             * @description - `INVALID_PATH`: the path is not valid UTF-8 once it is decoded
+             *     - `INVALID_SOS_ID`: an SOS id must have 1–128 of A–Z, a–z, 0–9, _, . and -, and not be . or ..
+             *     - `INVALID_JSON`: the body is not valid JSON
+             *     - one entry for each field
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "INVALID_PATH" | "INVALID_SOS_ID" | "INVALID_JSON";
+                        /** @enum {string} */
+                        error: "INVALID_PATH" | "INVALID_SOS_ID" | "INVALID_JSON";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    } | {
+                        errors: {
+                            field: string;
+                            message: string;
+                        }[];
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `INVALID_TOKEN`: X-Internal-Token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "INVALID_TOKEN";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `SOS_NOT_FOUND`: this SOS does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "SOS_NOT_FOUND";
+                        /** @enum {string} */
+                        error: "SOS not found";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `REQUEST_TIMEOUT`: the body did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "REQUEST_TIMEOUT";
+                        /** @enum {string} */
+                        error: "REQUEST_TIMEOUT";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /**
+             * @description - `INVALID_TRANSITION`: this status does not follow on the present one
+             *     - `STATUS_CONFLICT`: the status has changed meanwhile
+             *     - `SOS_CLOSED`: this SOS is over
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "INVALID_TRANSITION" | "STATUS_CONFLICT" | "SOS_CLOSED";
+                        /** @enum {string} */
+                        error: "INVALID_TRANSITION" | "STATUS_CONFLICT" | "SOS_CLOSED";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `PAYLOAD_TOO_LARGE`: the body is larger than 102400 bytes */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "PAYLOAD_TOO_LARGE";
+                        /** @enum {string} */
+                        error: "PAYLOAD_TOO_LARGE";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `UNSUPPORTED_MEDIA_TYPE`: the body must be application/json */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "UNSUPPORTED_MEDIA_TYPE";
+                        /** @enum {string} */
+                        error: "UNSUPPORTED_MEDIA_TYPE";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `RATE_LIMITED`: Too many requests, try again later */
+            429: {
+                headers: {
+                    /** @description Requests that the caller may have at once. */
+                    "ratelimit-limit"?: number;
+                    /** @description Requests that are left. */
+                    "ratelimit-remaining"?: number;
+                    /** @description Seconds until all of them are free again. */
+                    "ratelimit-reset"?: number;
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "RATE_LIMITED";
+                        /** @enum {string} */
+                        error: "RATE_LIMITED";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `INTERNAL`: internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "INTERNAL";
+                        /** @enum {string} */
+                        error: "INTERNAL";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `NOT_CONFIGURED`: INTERNAL_AUTH_TOKEN is not set */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "NOT_CONFIGURED";
+                        /** @enum {string} */
+                        error: "NOT_CONFIGURED";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /**
+             * @description - `UNAVAILABLE`: not available at the moment, repeat it
+             *     - `UNCONFIRMED`: not confirmed yet, repeat it
+             *     - `UNAVAILABLE`: Temporarily unavailable, try again
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "UNAVAILABLE" | "UNCONFIRMED";
+                        /** @enum {string} */
+                        error: "UNAVAILABLE" | "UNCONFIRMED";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+        };
+    };
+    getSosTrack: {
+        parameters: {
+            query?: {
+                /** @description Inclusive; ms since 1970. */
+                from?: number;
+                /** @description More than 10,000 count as 10,000. */
+                limit?: number;
+                /** @description Inclusive; ms since 1970. */
+                to?: number;
+                userId?: string;
+            };
+            header?: {
+                /** @description `application/geo+json` asks for GeoJSON. */
+                Accept?: string;
+            };
+            path: {
+                /** @description The incident's id (`sosId`). */
+                sos: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The fixes, ascending by the time at which the device was there. `next` is the `from` of the page that follows. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/geo+json": {
+                        features: Record<string, never>[];
+                        next: number | null;
+                        /** @constant */
+                        type: "FeatureCollection";
+                    };
+                    "application/json": components["schemas"]["SosTrackData"];
+                };
+            };
+            /**
+             * @description - `INVALID_PATH`: the path is not valid UTF-8 once it is decoded
+             *     - `INVALID_SOS_ID`: an SOS id must have 1–128 of A–Z, a–z, 0–9, _, . and -, and not be . or ..
+             *     - one entry for each field
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "INVALID_PATH" | "INVALID_SOS_ID";
+                        /** @enum {string} */
+                        error: "INVALID_PATH" | "INVALID_SOS_ID";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    } | {
+                        errors: {
+                            field: string;
+                            message: string;
+                        }[];
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `INVALID_TOKEN`: X-Internal-Token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "INVALID_TOKEN";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `SOS_NOT_FOUND`: this SOS does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "SOS_NOT_FOUND";
+                        /** @enum {string} */
+                        error: "SOS not found";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `RATE_LIMITED`: Too many requests, try again later */
+            429: {
+                headers: {
+                    /** @description Requests that the caller may have at once. */
+                    "ratelimit-limit"?: number;
+                    /** @description Requests that are left. */
+                    "ratelimit-remaining"?: number;
+                    /** @description Seconds until all of them are free again. */
+                    "ratelimit-reset"?: number;
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "RATE_LIMITED";
+                        /** @enum {string} */
+                        error: "RATE_LIMITED";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `INTERNAL`: internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "INTERNAL";
+                        /** @enum {string} */
+                        error: "INTERNAL";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `NOT_CONFIGURED`: INTERNAL_AUTH_TOKEN is not set */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "NOT_CONFIGURED";
+                        /** @enum {string} */
+                        error: "NOT_CONFIGURED";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `UNAVAILABLE`: not available at the moment, repeat it */
+            503: {
+                headers: {
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "UNAVAILABLE";
+                        /** @enum {string} */
+                        error: "UNAVAILABLE";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+        };
+    };
+    createSos: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSos"];
+            };
+        };
+        responses: {
+            /** @description It was there already. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SosStateData"];
+                };
+            };
+            /** @description It was made. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SosStateData"];
+                };
+            };
+            /**
+             * @description - `INVALID_JSON`: the body is not valid JSON
+             *     - one entry for each field
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "INVALID_JSON";
+                        /** @enum {string} */
+                        error: "INVALID_JSON";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    } | {
+                        errors: {
+                            field: string;
+                            message: string;
+                        }[];
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `INVALID_TOKEN`: X-Internal-Token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "INVALID_TOKEN";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `REQUEST_TIMEOUT`: the body did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "REQUEST_TIMEOUT";
+                        /** @enum {string} */
+                        error: "REQUEST_TIMEOUT";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `PAYLOAD_TOO_LARGE`: the body is larger than 102400 bytes */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "PAYLOAD_TOO_LARGE";
+                        /** @enum {string} */
+                        error: "PAYLOAD_TOO_LARGE";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `UNSUPPORTED_MEDIA_TYPE`: the body must be application/json */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "UNSUPPORTED_MEDIA_TYPE";
+                        /** @enum {string} */
+                        error: "UNSUPPORTED_MEDIA_TYPE";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `RATE_LIMITED`: Too many requests, try again later */
+            429: {
+                headers: {
+                    /** @description Requests that the caller may have at once. */
+                    "ratelimit-limit"?: number;
+                    /** @description Requests that are left. */
+                    "ratelimit-remaining"?: number;
+                    /** @description Seconds until all of them are free again. */
+                    "ratelimit-reset"?: number;
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "RATE_LIMITED";
+                        /** @enum {string} */
+                        error: "RATE_LIMITED";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `INTERNAL`: internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "INTERNAL";
+                        /** @enum {string} */
+                        error: "INTERNAL";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `NOT_CONFIGURED`: INTERNAL_AUTH_TOKEN is not set */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "NOT_CONFIGURED";
+                        /** @enum {string} */
+                        error: "NOT_CONFIGURED";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /**
+             * @description - `UNAVAILABLE`: not available at the moment, repeat it
+             *     - `UNAVAILABLE`: Temporarily unavailable, try again
+             *     - `UNCONFIRMED`: not confirmed yet, repeat it
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "UNAVAILABLE" | "UNCONFIRMED";
+                        /** @enum {string} */
+                        error: "UNAVAILABLE" | "UNCONFIRMED";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+        };
+    };
+    getUserPresence: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The user's id. */
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Where the user stands. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserPresenceData"];
+                };
+            };
+            /**
+             * @description - `INVALID_PATH`: the path is not valid UTF-8 once it is decoded
+             *     - one entry for each field
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "INVALID_PATH";
+                        /** @enum {string} */
+                        error: "INVALID_PATH";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    } | {
+                        errors: {
+                            field: string;
+                            message: string;
+                        }[];
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `INVALID_TOKEN`: X-Internal-Token is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        error: "INVALID_TOKEN";
+                        message: string;
+                    };
+                };
+            };
+            /** @description - `RATE_LIMITED`: Too many requests, try again later */
+            429: {
+                headers: {
+                    /** @description Requests that the caller may have at once. */
+                    "ratelimit-limit"?: number;
+                    /** @description Requests that are left. */
+                    "ratelimit-remaining"?: number;
+                    /** @description Seconds until all of them are free again. */
+                    "ratelimit-reset"?: number;
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "RATE_LIMITED";
+                        /** @enum {string} */
+                        error: "RATE_LIMITED";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `INTERNAL`: internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "INTERNAL";
+                        /** @enum {string} */
+                        error: "INTERNAL";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `NOT_CONFIGURED`: INTERNAL_AUTH_TOKEN is not set */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "NOT_CONFIGURED";
+                        /** @enum {string} */
+                        error: "NOT_CONFIGURED";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+            /** @description - `UNAVAILABLE`: not available at the moment, repeat it */
+            503: {
+                headers: {
+                    /** @description Seconds after which the same request may succeed. */
+                    "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        code: "UNAVAILABLE";
+                        /** @enum {string} */
+                        error: "UNAVAILABLE";
+                        message: string;
+                        /** @constant */
+                        success: false;
+                    };
+                };
+            };
+        };
+    };
     putInterviewSessionUser: {
         parameters: {
             query?: never;
@@ -3291,7 +5939,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody?: {
+        requestBody: {
             content: {
                 "application/webhook+json": Record<string, never>;
             };

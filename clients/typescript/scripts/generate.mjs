@@ -74,7 +74,24 @@ function asSchemas(asyncapi) {
     schemas[`${name}Code`] = { type: "string", enum: [...codes].sort(), description: `A code of ${asyncapi.channels[id].title ?? name}.` };
     names.push(`${name}Hears`, `${name}Says`, `${name}Code`);
   }
-  return { schemas, names };
+  return { schemas: used(schemas, names), names };
+}
+
+/** The schemas that these need, and no other. */
+function used(schemas, names) {
+  const found = new Set();
+  const look = (node) => {
+    if (node === null || typeof node !== "object") return;
+    if (typeof node.$ref === "string") need(node.$ref.split("/").at(-1));
+    Object.values(node).forEach(look);
+  };
+  const need = (name) => {
+    if (found.has(name)) return;
+    found.add(name);
+    look(schemas[name]);
+  };
+  names.forEach(need);
+  return Object.fromEntries([...found].map((name) => [name, schemas[name]]));
 }
 
 async function events(asyncapi) {

@@ -142,19 +142,6 @@ export interface components {
             userId: string | null;
             userType: components["schemas"]["UserType"] | null;
         };
-        /** @description `editor:update`, refused: another version is kept than the sender knew. */
-        EditorConflict: {
-            /** @constant */
-            code: "VERSION_CONFLICT";
-            message: string;
-            /** @constant */
-            ok: false;
-            /** @description Of the socket that wrote the version that is kept; null: none was written. */
-            socketId: string | null;
-            update: string | null;
-            /** @description The version that is kept. */
-            version: number;
-        };
         /** @description `editor:update` */
         EditorUpdate: {
             /** @description Of the socket that wrote this version. */
@@ -317,25 +304,6 @@ export interface components {
             /** Format: date-time */
             timestamp: string;
         };
-        /**
-         * @description What a client sends with its CONNECT. `userType` is in the query: `candidate` or
-         *     `recruiter`; without it the token decides.
-         */
-        InterviewAuth: {
-            /** @description The last offset that the client has got. */
-            offset?: string | null;
-            /** @description Who uses an invite; without it the interview's candidate. */
-            participantId?: string | null;
-            /** @description Of the CONNECT reply before: the client wants that connection back. */
-            pid?: string | null;
-            /** @description `1`: the client takes part in recovery; `0`: it does not. Without it the `User-Agent` decides. */
-            recovery?: number | null;
-            /**
-             * @description A candidate's join token or invite, or the JWT of a recruiter, interviewer, observer or admin. It may come in the header
-             *     `Authorization` instead.
-             */
-            token?: string | null;
-        };
         /** @description `interview-complete` */
         InterviewComplete: {
             interviewId: string;
@@ -359,31 +327,6 @@ export interface components {
             summary: components["schemas"]["Summary"];
             /** Format: date-time */
             timestamp: string;
-        };
-        InterviewConnected: {
-            /** @description With it the connection is recovered; a secret of this client. */
-            pid?: string;
-            /** @description The id of the socket. */
-            sid: string;
-        };
-        InterviewConnectError: {
-            data?: {
-                /** @enum {string} */
-                code: "MISSING_TOKEN" | "INVALID_TOKEN" | "TOKEN_EXPIRED" | "INVITE_EXPIRED" | "INVITE_REVOKED" | "INVITE_USED" | "NOT_CONFIGURED";
-            };
-            message: string;
-        };
-        InterviewError: {
-            /** @enum {string} */
-            code: "FORBIDDEN" | "INTERNAL" | "INTERVIEW_NOT_FOUND" | "INTERVIEW_UNAVAILABLE" | "INVALID_AUDIO" | "INVALID_PAYLOAD" | "INVALID_TOKEN" | "INVITE_EXPIRED" | "INVITE_REVOKED" | "INVITE_USED" | "NOT_CONFIGURED" | "NOT_IN_ROOM" | "NO_ACTIVE_SESSION" | "RATE_LIMITED" | "SESSION_NOT_FOUND" | "SUPERSEDED" | "TOKEN_EXPIRED" | "UNAVAILABLE" | "UNCONFIRMED" | "UNKNOWN_EVENT" | "VERSION_CONFLICT";
-            /** @description The event that was refused, or what has ended. */
-            event: string;
-            /** @description The interview that was meant, if one was named. */
-            interviewId?: string;
-            /** @description For people; it may change. */
-            message: string;
-            /** @description The version of the document that is kept: with `VERSION_CONFLICT`. */
-            version?: number;
         };
         /** @description `heartbeat-ack`. In milliseconds, unlike every other time here. */
         InterviewHeartbeat: {
@@ -849,17 +792,6 @@ export interface components {
         SosAddress: string | {
             [key: string]: string | null;
         };
-        /** @description What a client sends with its CONNECT. */
-        SosAuth: {
-            /** @description The last offset that the client has got. */
-            offset?: string | null;
-            /** @description Of the CONNECT reply before: the client wants that connection back. */
-            pid?: string | null;
-            /** @description `1`: the client takes part in recovery; `0`: it does not. Without it the `User-Agent` decides. */
-            recovery?: number | null;
-            /** @description A JWT `{userId, role, sosId?, sosIds?, exp?}`. */
-            token: string;
-        };
         /** @description `sos:close` */
         SosClose: {
             /** @description The client's own id of a write, by which a repeat is known. */
@@ -885,29 +817,6 @@ export interface components {
             sosId: string;
             status: components["schemas"]["SosStatus"];
             timestamp: number;
-        };
-        SosConnected: {
-            /** @description With it the connection is recovered; a secret of this client. */
-            pid?: string;
-            /** @description The id of the socket. */
-            sid: string;
-        };
-        SosConnectError: {
-            data?: {
-                /** @enum {string} */
-                code: "MISSING_TOKEN" | "INVALID_TOKEN" | "TOKEN_EXPIRED" | "NOT_CONFIGURED";
-            };
-            message: string;
-        };
-        SosError: {
-            /** @enum {string} */
-            code: "FORBIDDEN" | "INTERNAL" | "INVALID_LOCATION" | "INVALID_MESSAGE" | "INVALID_PAYLOAD" | "INVALID_SOS_ID" | "INVALID_STATUS" | "INVALID_TOKEN" | "INVALID_TRANSITION" | "NOT_CONFIGURED" | "RATE_LIMITED" | "SOS_CLOSED" | "SOS_NOT_FOUND" | "TOKEN_EXPIRED" | "UNAVAILABLE" | "UNCONFIRMED" | "UNKNOWN_EVENT";
-            /** @description The event that was refused, or what has ended. */
-            event: string;
-            /** @description For people; it may change. */
-            message: string;
-            /** @description The SOS that was meant, if one was named. */
-            sosId?: string;
         };
         /** @description `sos:expired` */
         SosExpired: {

@@ -14,6 +14,7 @@ mod interviews;
 mod judge;
 mod leaks;
 mod plan;
+mod realtime;
 mod rolling;
 mod starts;
 mod timers;

@@ -1,0 +1,469 @@
+//! Realtime sessions on three nodes with everything failing that they stand on.
+//!
+//! ```text
+//! CONVOKE_REALTIME_SEED=17 CONVOKE_REALTIME_SECONDS=300 cargo test --test rigs realtime
+//! ```
+//!
+//! Users make sessions, join their rooms, leave, delete, and come back with old tokens. Meanwhile nodes are killed and paused, LiveKit
+//! hangs, is not heard, breaks off and is restarted, its webhooks are lost, late and out of order, and Redis forgets everything. Two things
+//! are judged: **no session goes while its user is in its room**, and afterwards **none is left but those whose users are there**, nor is
+//! any room.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use convoke::livekit::LiveKit;
+use futures_util::future::join_all;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom as _;
+use rand::{Rng as _, SeedableRng as _};
+use redis::cmd;
+use reqwest::Method;
+use serde_json::json;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::{alone, say};
+use crate::support::booking::Answer;
+use crate::support::cluster::Nodes;
+use crate::support::guest::Guest;
+use crate::support::proxy::{Mode, Proxy};
+use crate::support::realtime::{AUDIENCE, Created, ISSUER, SECRET, SESSIONS, token};
+use crate::support::stub_http::{Answer as Stub, Asked, StubHttp};
+use crate::support::{livekit, redis as servers};
+
+const NODES: usize = 3;
+const VISITORS: u64 = 12;
+/// Sessions whose users stay to the end.
+const STAYING: usize = 4;
+/// LiveKit counts a guest up to five seconds late, and one that comes back after a restart of LiveKit needs up to three seconds: two rounds
+/// are further apart than that, as they are by default (15 s).
+const INTERVAL: Duration = Duration::from_secs(9);
+const STALE: Duration = Duration::from_secs(20);
+/// Who has been in a room for so long is counted.
+const COUNTED: Duration = Duration::from_secs(6);
+/// Within which everything that is over is gone once nothing fails any more: LiveKit's counts lag by five seconds, another node takes over
+/// within two intervals, its first round only looks, and two more see nobody. And some time for a busy machine.
+const SETTLED: Duration = Duration::from_secs(5 + 5 * 9 + 15);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_fails_no_session_goes_while_its_user_is_there_and_none_stays_when_it_is_over() {
+    let _alone = alone().await;
+    let seed = from_env("CONVOKE_REALTIME_SEED").unwrap_or_else(|| rand::rng().random_range(0..1_000_000));
+    let seconds = from_env("CONVOKE_REALTIME_SECONDS").unwrap_or(40);
+    say!("realtime sessions under faults: {seconds} s, CONVOKE_REALTIME_SEED={seed}");
+    let Some(rig) = Rig::start(seed).await else { return };
+    let stop = CancellationToken::new();
+    let visitors = (0..VISITORS).map(|n| rig.visits(seed.wrapping_mul(1_000).wrapping_add(n), &stop));
+    let torment = async {
+        rig.torment(seed, Duration::from_secs(seconds)).await;
+        stop.cancel();
+    };
+    tokio::join!(join_all(visitors), torment);
+    say!("{:?}", rig.tally.lock().unwrap());
+
+    // Those whose users stay, among those that are over, and one who keeps coming back to a session that was deleted.
+    let rig = &rig;
+    let staying = join_all((0..STAYING).map(|n| async move { rig.session(&format!("stays-{n}")).await })).await;
+    let staying: Vec<_> =
+        staying.into_iter().map(|session| (Guest::come(rig.livekit.ws_url(), &session.token), session)).collect();
+    let deleted = rig.session("comes back").await;
+    rig.delete(&deleted).await;
+    let (back, began) = (Guest::come(rig.livekit.ws_url(), &deleted.token), Instant::now());
+    while back.presence().put_out_of == 0 {
+        assert!(began.elapsed() < SETTLED, "seed {seed}: nobody deletes {deleted:?}: {:?}\n{}", back.presence(), rig.logs());
+        sleep(Duration::from_millis(100)).await;
+    }
+    say!("who came back to a deleted session was put out {:.1} s after", began.elapsed().as_secs_f32());
+    drop(back);
+    let began = Instant::now();
+    rig.settles(&staying).await;
+    say!("only what is needed is left {:.1} s after the last fault", began.elapsed().as_secs_f32());
+    // And it stays so, over rounds in which nothing fails.
+    let until = Instant::now() + 2 * INTERVAL;
+    while Instant::now() < until {
+        for (guest, session) in &staying {
+            let status = rig.status(0, session).await;
+            assert_eq!(status.as_deref(), Some("connected"), "seed {seed}: {session:?}, there {:?}", guest.presence());
+        }
+        sleep(Duration::from_millis(500)).await;
+    }
+    let wrongs = std::mem::take(&mut rig.tally.lock().unwrap().wrongs);
+    assert!(wrongs.is_empty(), "seed {seed}: {wrongs:#?}\n{}", rig.logs());
+}
+
+fn from_env(name: &str) -> Option<u64> {
+    std::env::var(name).ok().filter(|value| !value.is_empty()).map(|value| value.parse().expect("a number"))
+}
+
+/// Three nodes, and servers of their own.
+struct Rig {
+    nodes: Nodes,
+    redis: servers::Server,
+    livekit: livekit::Server,
+    /// What the nodes reach LiveKit's API by.
+    link: Proxy,
+    /// What we reach it by.
+    api: LiveKit,
+    http: reqwest::Client,
+    /// How often Redis was flushed: a session of before is none any more.
+    flushes: AtomicU64,
+    tally: Mutex<Tally>,
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    counts: BTreeMap<&'static str, usize>,
+    wrongs: Vec<String>,
+}
+
+impl Rig {
+    /// `None` without a LiveKit server.
+    async fn start(seed: u64) -> Option<Self> {
+        let (told, hooks) = tokio::sync::mpsc::unbounded_channel();
+        let post = StubHttp::start(Stub::json(200, &json!({}))).await;
+        let livekit = livekit::Server::start(&[&format!("{}/livekit/webhook", post.url())])?;
+        post.decide_by(move |asked| {
+            let _ = told.send(asked.clone());
+            Stub::json(200, &json!({}))
+        });
+        let redis = servers::Server::start(&[]);
+        let link = Proxy::start(format!("127.0.0.1:{}", livekit.port)).await;
+        let (api_url, interval, stale) = (format!("http://{}", link.address), seconds(INTERVAL), seconds(STALE));
+        let env = [
+            ("LIVEKIT_WS_URL", livekit.ws_url()),
+            ("LIVEKIT_API_URL", &api_url),
+            ("LIVEKIT_API_KEY", livekit::KEY),
+            ("LIVEKIT_API_SECRET", livekit::SECRET),
+            ("LIVEKIT_DEADLINE_MS", "1000"),
+            ("REDIS_DEADLINE_MS", "1000"),
+            ("REALTIME_JWT_SECRET", SECRET),
+            ("ISSUER", ISSUER),
+            ("AUDIENCE", AUDIENCE),
+            ("SESSION_CLEANUP_INTERVAL", &interval),
+            ("SESSION_STALE_TTL", &stale),
+            ("RATE_LIMIT_REALTIME_CREATE_PER_MINUTE", "100000"),
+            ("RATE_LIMIT_REALTIME_PER_MINUTE", "100000"),
+        ];
+        let nodes = Nodes::start(NODES, &|_| redis.url(), &env).await;
+        let ports = nodes.nodes.iter().map(|node| node.port).collect();
+        tokio::spawn(carry(post, hooks, ports, seed));
+        let api = LiveKit::new(&livekit.settings()).expect("a client");
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(12)).build().expect("a client");
+        let (flushes, tally) = (AtomicU64::new(0), Mutex::default());
+        Some(Self { nodes, redis, livekit, link, api, http, flushes, tally })
+    }
+
+    fn note(&self, what: &'static str) {
+        *self.tally.lock().unwrap().counts.entry(what).or_default() += 1;
+    }
+
+    async fn ask(&self, node: usize, method: Method, path: &str, user: &str) -> Option<Answer> {
+        let url = format!("http://127.0.0.1:{}{SESSIONS}{path}", self.nodes.nodes[node].port);
+        Answer::maybe(self.http.request(method, url).bearer_auth(token(user))).await
+    }
+
+    /// A new session of this user, as soon as some node can make one.
+    async fn session(&self, user: &str) -> Created {
+        for node in (0..NODES).cycle() {
+            match self.ask(node, Method::POST, "", user).await {
+                Some(answer) if answer.status == 201 => return Created::of(&answer),
+                Some(answer) if answer.status != 503 => panic!("a session is refused: {answer:?}"),
+                _ => sleep(Duration::from_millis(200)).await,
+            }
+        }
+        unreachable!("the nodes never end")
+    }
+
+    /// `None`: nobody can say now.
+    async fn status(&self, node: usize, session: &Created) -> Option<String> {
+        let answer = self.ask(node, Method::GET, &format!("/{}", session.id), &session.user).await?;
+        match answer.status {
+            200 => Some(answer.body["status"].as_str().expect("a status").to_owned()),
+            404 => Some("gone".into()),
+            503 => None,
+            _ => panic!("a session is shown as {answer:?}"),
+        }
+    }
+
+    async fn delete(&self, session: &Created) {
+        for node in (0..NODES).cycle() {
+            match self.ask(node, Method::DELETE, &format!("/{}", session.id), &session.user).await {
+                Some(answer) if [200, 404].contains(&answer.status) => return,
+                Some(answer) if answer.status != 503 => panic!("a deletion is refused: {answer:?}"),
+                _ => sleep(Duration::from_millis(200)).await,
+            }
+        }
+    }
+
+    /// One who uses one session after another.
+    async fn visits(&self, seed: u64, stop: &CancellationToken) {
+        let mut random = StdRng::seed_from_u64(seed);
+        while !stop.is_cancelled() {
+            let flushes = self.flushes.load(Ordering::SeqCst);
+            let session = self.session(&format!("user-{seed}")).await;
+            self.note("made");
+            if random.random_bool(0.2) {
+                self.note("never joined");
+                sleep(Duration::from_millis(random.random_range(0..2_000))).await;
+                continue;
+            }
+            let guest = Guest::come(self.livekit.ws_url(), &session.token);
+            let stays = Duration::from_millis(random.random_range(2_000..45_000));
+            self.watch(&session, &guest, flushes, stays, &mut random, stop).await;
+            if random.random_bool(0.4) {
+                self.note("deleted");
+                self.delete(&session).await;
+                if random.random_bool(0.5) {
+                    self.note("came back");
+                    sleep(Duration::from_millis(random.random_range(0..8_000))).await;
+                }
+            }
+            self.note("left");
+        }
+    }
+
+    /// Looks at a session while its user is there. It must not go then, unless Redis has forgotten it.
+    async fn watch(
+        &self,
+        session: &Created,
+        guest: &Guest,
+        flushes: u64,
+        stays: Duration,
+        random: &mut StdRng,
+        stop: &CancellationToken,
+    ) {
+        let until = Instant::now() + stays;
+        // The stretch of presence in which the session was there and its user counted.
+        let mut alive_in = None;
+        while Instant::now() < until && !stop.is_cancelled() {
+            sleep(Duration::from_millis(500)).await;
+            let counted = guest.present_for() > COUNTED;
+            let before = guest.presence();
+            let status = self.status(random.random_range(0..NODES), session).await;
+            if self.flushes.load(Ordering::SeqCst) != flushes {
+                return self.note("forgotten");
+            }
+            match status.as_deref() {
+                Some("gone") => {
+                    let now = guest.presence();
+                    let was_there = alive_in.is_some_and(|stretch| now.stretch == stretch || now.put_out_of == stretch);
+                    if was_there {
+                        let wrong = format!("{session:?} is gone while its user is there: {now:?}");
+                        say!("{wrong}");
+                        self.tally.lock().unwrap().wrongs.push(wrong);
+                    }
+                    return self.note("gone");
+                }
+                Some(status) => {
+                    self.note(if status == "connected" { "seen connected" } else { "seen created" });
+                    if counted && before.away.is_none() {
+                        alive_in = Some(before.stretch);
+                    }
+                }
+                None => self.note("no answer"),
+            }
+        }
+    }
+
+    /// Waits until nothing is left but these sessions and their rooms.
+    async fn settles(&self, staying: &[(Guest, Created)]) {
+        let began = Instant::now();
+        loop {
+            let faults = self.faults(staying).await;
+            if faults.is_empty() {
+                return;
+            }
+            assert!(began.elapsed() < SETTLED, "never settled: {faults:#?}\n{}", self.logs());
+            sleep(Duration::from_millis(250)).await;
+        }
+    }
+
+    async fn faults(&self, staying: &[(Guest, Created)]) -> Vec<String> {
+        let mut faults = Vec::new();
+        let deadline = (Instant::now() + Duration::from_secs(10)).into();
+        let rooms = self.api.list_rooms(deadline).await.expect("LiveKit answers");
+        for room in rooms.into_iter().filter(|room| staying.iter().all(|(_, session)| session.room != room.name)) {
+            faults.push(format!("a room too many: {room:?}"));
+        }
+        for (_, session) in staying {
+            let status = self.status(0, session).await;
+            if status.as_deref() != Some("connected") {
+                faults.push(format!("{} is {status:?}", session.id));
+            }
+        }
+        let mut sessions: Vec<String> = self.redis.ask(cmd("KEYS").arg("realtime:session:*"));
+        sessions.retain(|key| staying.iter().all(|(_, session)| !key.contains(&session.id)));
+        faults.extend(sessions.into_iter().map(|key| format!("a session too many: {key}")));
+        faults
+    }
+
+    fn logs(&self) -> String {
+        self.nodes.nodes.iter().map(|node| format!("=== {}\n{}\n", node.name, node.log())).collect()
+    }
+
+    /// Carries out the plan, and puts everything right again.
+    async fn torment(&self, seed: u64, time: Duration) {
+        let began = Instant::now();
+        let mut done = BTreeMap::<&str, usize>::new();
+        for (wait, fault) in plan(seed) {
+            sleep(wait).await;
+            if began.elapsed() > time {
+                break;
+            }
+            say!("{:5.1} s  {fault}", began.elapsed().as_secs_f32());
+            *done.entry(fault.name()).or_default() += 1;
+            self.strike(fault).await;
+        }
+        say!("done in {:.1} s: {done:?}", began.elapsed().as_secs_f32());
+    }
+
+    async fn strike(&self, fault: Fault) {
+        match fault {
+            Fault::Kill { node, away } => {
+                self.nodes.nodes[node].kill();
+                sleep(away).await;
+                self.nodes.nodes[node].start().await;
+            }
+            Fault::Pause { node, time } => {
+                self.nodes.nodes[node].pause();
+                sleep(time).await;
+                self.nodes.nodes[node].resume();
+            }
+            Fault::LiveKitHangs { time } => self.link_is(Mode::Pause, time).await,
+            Fault::LiveKitIsNotHeard { time } => self.link_is(Mode::SwallowAnswers, time).await,
+            Fault::LiveKitBreaksOff { times } => {
+                for _ in 0..times {
+                    self.link.cut();
+                    sleep(Duration::from_millis(30)).await;
+                }
+            }
+            Fault::LiveKitIsRestarted => tokio::task::block_in_place(|| self.livekit.restart()),
+            Fault::RedisIsFlushed => {
+                // On both sides, so that a session that is made meanwhile counts as one of before.
+                self.flushes.fetch_add(1, Ordering::SeqCst);
+                self.redis.ask::<()>(&cmd("FLUSHALL"));
+                self.flushes.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+    }
+
+    async fn link_is(&self, mode: Mode, time: Duration) {
+        self.link.set(mode);
+        sleep(time).await;
+        self.link.set(Mode::Pass);
+        // What was swallowed does not come any more.
+        self.link.cut();
+    }
+}
+
+/// Carries LiveKit's webhooks to the nodes: some never, some twice, each after a while of its own.
+async fn carry(_post: StubHttp, mut hooks: tokio::sync::mpsc::UnboundedReceiver<Asked>, ports: Vec<u16>, seed: u64) {
+    let (mut random, http) = (StdRng::seed_from_u64(seed), Arc::new(reqwest::Client::new()));
+    while let Some(told) = hooks.recv().await {
+        for _ in 0..[0, 1, 1, 1, 2][random.random_range(0..5)] {
+            let url = format!("http://127.0.0.1:{}{}", ports[random.random_range(0..ports.len())], told.path);
+            let (wait, http, told) = (Duration::from_millis(random.random_range(0..3_000)), http.clone(), told.clone());
+            tokio::spawn(async move {
+                sleep(wait).await;
+                let request = http.post(url).header("authorization", told.header("authorization"));
+                let request = request.header("content-type", told.header("content-type")).body(told.body);
+                // A node that is away hears nothing of it.
+                let _ = request.timeout(Duration::from_secs(5)).send().await;
+            });
+        }
+    }
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{}s", time.as_secs())
+}
+
+/// One thing that goes wrong.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    /// `kill -9`, and a start under the same name.
+    Kill {
+        node: usize,
+        away: Duration,
+    },
+    /// SIGSTOP, also in the middle of a round.
+    Pause {
+        node: usize,
+        time: Duration,
+    },
+    /// Neither requests nor answers pass.
+    LiveKitHangs {
+        time: Duration,
+    },
+    /// It does what it is asked, and nobody learns of it.
+    LiveKitIsNotHeard {
+        time: Duration,
+    },
+    /// Its connections are ended, again and again.
+    LiveKitBreaksOff {
+        times: usize,
+    },
+    /// Its rooms are gone, and their users come back.
+    LiveKitIsRestarted,
+    RedisIsFlushed,
+}
+
+impl Fault {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Kill { .. } => "kills",
+            Self::Pause { .. } => "pauses",
+            Self::LiveKitHangs { .. } => "hangs of LiveKit",
+            Self::LiveKitIsNotHeard { .. } => "lost answers of LiveKit",
+            Self::LiveKitBreaksOff { .. } => "cuts of LiveKit",
+            Self::LiveKitIsRestarted => "restarts of LiveKit",
+            Self::RedisIsFlushed => "flushes",
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kill { node, away } => write!(f, "node-{node} is killed and back after {away:?}"),
+            Self::Pause { node, time } => write!(f, "node-{node} is paused for {time:?}"),
+            Self::LiveKitHangs { time } => write!(f, "LiveKit hangs for {time:?}"),
+            Self::LiveKitIsNotHeard { time } => write!(f, "the answers of LiveKit are lost for {time:?}"),
+            Self::LiveKitBreaksOff { times } => write!(f, "the connections to LiveKit break {times} times"),
+            Self::LiveKitIsRestarted => write!(f, "LiveKit is killed and starts again"),
+            Self::RedisIsFlushed => write!(f, "Redis is flushed"),
+        }
+    }
+}
+
+/// Endless: each kind in each round, in another order; a wait before each. Redis is flushed in every other round.
+fn plan(seed: u64) -> impl Iterator<Item = (Duration, Fault)> {
+    let mut random = StdRng::seed_from_u64(seed);
+    let (mut round, mut rounds) = (Vec::new(), 0_u32);
+    std::iter::from_fn(move || {
+        if round.is_empty() {
+            let mut ms = |range| Duration::from_millis(random.random_range(range));
+            let (away, later, pause) = (ms(0..2_000), ms(0..2_000), ms(500..12_000));
+            let (hang, silence) = (ms(500..12_000), ms(500..6_000));
+            round = vec![
+                Fault::Kill { node: random.random_range(0..NODES), away },
+                Fault::Kill { node: random.random_range(0..NODES), away: later },
+                Fault::Pause { node: random.random_range(0..NODES), time: pause },
+                Fault::LiveKitHangs { time: hang },
+                Fault::LiveKitIsNotHeard { time: silence },
+                Fault::LiveKitBreaksOff { times: random.random_range(1..20) },
+                Fault::LiveKitIsRestarted,
+            ];
+            if rounds % 2 == 1 {
+                round.push(Fault::RedisIsFlushed);
+            }
+            rounds += 1;
+            round.shuffle(&mut random);
+        }
+        Some((Duration::from_millis(random.random_range(200..2_500)), round.pop()?))
+    })
+}

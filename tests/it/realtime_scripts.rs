@@ -60,7 +60,9 @@ async fn a_join_connects_and_a_repeat_of_it_changes_nothing(redis: Redis) {
     // Without an id each is an event of its own.
     assert_eq!(joined(&redis, &session, "", "RM_1", 100).await, Joined::Yes);
     assert_eq!(joined(&redis, &session, "", "RM_1", 100).await, Joined::Yes);
-    assert_eq!(joined(&redis, &session, &"x".repeat(5_000), "RM_1", 0).await, Joined::Known, "older");
+    assert_eq!(joined(&redis, &session, &"x".repeat(5_000), "RM_1", 99).await, Joined::Known, "older");
+    assert_eq!(joined(&redis, &session, "EV_0", "RM_1", 0).await, Joined::Yes, "nobody knows when");
+    assert_eq!(joined(&redis, &session, "EV_x", "RM_1", 99).await, Joined::Known, "that is remembered all the same");
     assert!(realtime_remove(&redis, &session.id, If::Any).await.unwrap());
     assert_eq!(joined(&redis, &session, "EV_1", "RM_1", 100).await, Joined::Gone);
     assert!(found(&redis, &session.id).await.is_none(), "a join makes no session");

@@ -148,14 +148,48 @@ async fn a_room_whose_session_is_gone_is_deleted_whenever_it_shows_up() {
         world.tell(&event("participant_joined", &asked, "RM_7")).await;
         assert!(!livekit.has_room(&asked.room), "a webhook is quicker");
     }
-    // A node died between the removal and the tombstone.
-    let redis = world.redis.as_ref().expect("a Redis");
-    let half = world.created("ana").await;
-    redis.ask::<()>(cmd("DEL").arg(format!("realtime:session:{{{}}}", half.id)));
-    livekit.put_room(&half.room, 1);
-    world.eventually("that room is deleted, too", async || !livekit.has_room(&half.room)).await;
     assert!([foreign, unknown, &other.room].iter().all(|room| livekit.has_room(room)), "and no other");
     assert_eq!(world.status(&other).await, "connected");
+}
+
+#[tokio::test]
+async fn a_redis_that_forgets_everything_gets_the_sessions_back_that_somebody_is_in() {
+    let livekit = FakeLiveKit::start().await;
+    let world = World::start(&livekit.env(), 2, &[OFTEN]).await;
+    let [in_use, waiting, shared] = [world.created("ana").await, world.created("ana").await, world.created("cleo").await];
+    livekit.put_people(&in_use.room, &["an-agent", "ana"]);
+    // Of another hub on the same LiveKit; and one whose user has left it to somebody else.
+    livekit.put_people("room_000000000000000000000000", &["ana"]);
+    livekit.put_people(&shared.room, &["bob"]);
+    for session in [&in_use, &shared] {
+        world.until_status(session, "connected").await;
+    }
+    let redis = world.redis.as_ref().expect("a Redis");
+    redis.ask::<()>(&cmd("FLUSHALL"));
+    world.until_status(&in_use, "connected").await;
+    let listed = async |user: &str| {
+        let list = world.get("/v1/realtime/sessions", user).await.body;
+        list["data"].as_array().expect("a list").iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(listed("ana").await, [&*in_use.id]);
+    // Nobody has joined that one; its token is still good, and whoever comes with it has the session again.
+    assert_eq!(world.status(&waiting).await, "gone");
+    let stranger = Created { user: "bob".into(), ..waiting.clone() };
+    world.tell(&event("participant_joined", &stranger, "RM_1")).await;
+    assert_eq!(world.status(&waiting).await, "gone");
+    world.tell(&event("participant_joined", &waiting, "RM_1")).await;
+    assert_eq!((&*world.status(&waiting).await, listed("ana").await.len()), ("connected", 2));
+    rounds(&livekit, 10).await;
+    assert_eq!((listed("bob").await.len(), listed("cleo").await.len()), (0, 0));
+    assert!(livekit.deleted().is_empty(), "no room of anybody was touched");
+
+    // Lost in part, as when one of several masters comes back empty.
+    redis.ask::<()>(cmd("DEL").arg(format!("realtime:session:{{{}}}", in_use.id)));
+    world.until_status(&in_use, "connected").await;
+    assert_eq!(world.delete(&in_use.id, "ana").await.status, 200);
+    livekit.put_people(&in_use.room, &["ana"]);
+    world.eventually("what was deleted stays so", async || !livekit.has_room(&in_use.room)).await;
+    assert_eq!(world.status(&in_use).await, "gone");
 }
 
 #[tokio::test]

@@ -13,17 +13,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use convoke::auth;
 use convoke::features::realtime::auth::mint;
 use convoke::settings::{Secret, VerifierSettings};
-use livekit_api::access_token::AccessToken;
 use livekit_protocol as proto;
 use prost::Message as _;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 use super::booking::Answer;
 use super::hub::{Hub, now_seconds};
@@ -151,7 +147,8 @@ impl World {
     /// Tells a node an event, as LiveKit would; gives the status.
     pub async fn tell(&self, event: &Value) -> u16 {
         let body = event.to_string();
-        let request = self.hubs[0].request(Method::POST, "/livekit/webhook").header("authorization", signed(&body));
+        let request =
+            self.hubs[0].request(Method::POST, "/livekit/webhook").header("authorization", livekit::sign_webhook(&body));
         request.header("content-type", "application/webhook+json").body(body).send().await.expect("an answer").status().as_u16()
     }
 
@@ -198,13 +195,6 @@ pub fn event(name: &str, session: &Created, sid: &str) -> Value {
     })
 }
 
-/// The header of a webhook with this body.
-pub fn signed(body: &str) -> String {
-    auth::install_crypto_provider();
-    let hash = STANDARD.encode(Sha256::digest(body));
-    AccessToken::with_api_key(livekit::KEY, livekit::SECRET).with_sha256(&hash).to_jwt().expect("a token")
-}
-
 /// A token of this user, for an hour.
 pub fn token(user: &str) -> String {
     auth::install_crypto_provider();
@@ -229,7 +219,8 @@ pub struct FakeLiveKit {
 
 #[derive(Default)]
 struct State {
-    rooms: BTreeMap<String, u32>,
+    /// Who is in each.
+    rooms: BTreeMap<String, Vec<String>>,
     fault: Option<Stub>,
     /// Names in each ListRooms; 0: all rooms were asked for.
     listings: Vec<usize>,
@@ -258,7 +249,13 @@ impl FakeLiveKit {
 
     /// A room with so many participants.
     pub fn put_room(&self, room: &str, participants: u32) {
-        self.state().rooms.insert(room.into(), participants);
+        let nobody_known = (0..participants).map(|n| format!("somebody-{n}")).collect();
+        self.state().rooms.insert(room.into(), nobody_known);
+    }
+
+    /// A room with these participants.
+    pub fn put_people(&self, room: &str, people: &[&str]) {
+        self.state().rooms.insert(room.into(), people.iter().map(|name| (*name).to_owned()).collect());
     }
 
     pub fn remove_room(&self, room: &str) {
@@ -307,14 +304,20 @@ impl State {
                     self.listings.push(names.len());
                 }
                 let is_meant = |name: &String| names.is_empty() || names.contains(name);
-                let room = |(name, participants): (&String, &u32)| proto::Room {
+                let room = |(name, people): (&String, &Vec<String>)| proto::Room {
                     name: name.clone(),
                     sid: format!("RM_{name}"),
-                    num_participants: *participants,
+                    num_participants: people.len() as u32,
                     ..proto::Room::default()
                 };
                 let rooms = self.rooms.iter().filter(|(name, _)| is_meant(name)).map(room).collect();
                 Stub::Body(200, proto::ListRoomsResponse { rooms }.encode_to_vec().into())
+            }
+            "ListParticipants" => {
+                let room = proto::ListParticipantsRequest::decode(asked.body.clone()).expect("a request").room;
+                let of = |name: &String| proto::ParticipantInfo { identity: name.clone(), ..proto::ParticipantInfo::default() };
+                let participants = self.rooms.get(&room).into_iter().flatten().map(of).collect();
+                Stub::Body(200, proto::ListParticipantsResponse { participants }.encode_to_vec().into())
             }
             "DeleteRoom" => {
                 let room = proto::DeleteRoomRequest::decode(asked.body.clone()).expect("a request").room;

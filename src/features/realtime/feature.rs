@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
 use super::auth::{UserVerifier, mint};
+use super::names::Names;
 use super::settings::{self, Auth, Settings};
 use super::{Realtime, metrics, routes};
 use crate::feature::check::published_keys;
@@ -102,7 +103,9 @@ impl Configured for SetUp {
             Some(identity) => probe::published_keys("realtimeKeys", identity)?.into_iter().collect(),
             None => Vec::new(),
         };
-        let realtime = Realtime::new(world.redis.clone(), livekit, settings.clone(), &world.node.scopes.node());
+        let names = Names::new(&world.settings, &settings);
+        let (redis, node) = (world.redis.clone(), (&*world.node.scopes.node()).into());
+        let realtime = Realtime::new(super::Parts { redis, livekit, settings: settings.clone(), names, node });
         let (routed, limits) = (realtime.clone(), world.limits.clone());
         let routes = move |router: &mut _| {
             routes::routes(router, &settings, Ok(routes::Parts { realtime: routed, verifier, limits }));

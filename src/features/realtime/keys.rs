@@ -24,7 +24,7 @@ pub fn room(room: &str) -> String {
     format!("realtime:room:{{{room}}}")
 }
 
-/// String: a room whose session was removed. Lives as long as the token that opens it.
+/// String: a room whose session was removed. Lives a little longer than any token that opens it.
 pub fn gone(room: &str) -> String {
     format!("realtime:gone:{{{room}}}")
 }

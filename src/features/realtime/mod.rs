@@ -9,7 +9,8 @@
 //! ```
 //!
 //! Webhooks make it quick, polling ([`poll`]) repairs what they lose. LiveKit cannot take a token back, so a room whose session is
-//! gone has a tombstone until the token expires, and is deleted each time that it shows up ([`rooms`]).
+//! gone has a tombstone until the token expires, and is deleted each time that it shows up. A room without one that its user is in
+//! has a session: where Redis has lost it, it is made again, under the same id ([`rooms`]).
 
 pub mod auth;
 pub mod error;
@@ -34,6 +35,7 @@ use tokio_util::task::TaskTracker;
 
 use self::error::RealtimeError;
 use self::metrics::{CREATED, REMOVED};
+use self::names::Names;
 use self::rules::Reason;
 use self::scripts::{If, Session, realtime_create, realtime_index, realtime_remove};
 use self::settings::Settings;
@@ -51,11 +53,21 @@ const SKEW_SECONDS: u64 = 120;
 /// LiveKit gives whoever is in a room new tokens. They last so long at least, also where the first one expires earlier.
 const REFRESHED_SECONDS: u64 = 600;
 
+/// What the feature stands on.
+struct Parts {
+    redis: Redis,
+    livekit: LiveKit,
+    settings: Settings,
+    names: Names,
+    node: Box<str>,
+}
+
 /// Realtime sessions: what users may do with them. A node keeps none of them in memory.
 pub struct Realtime {
     redis: Redis,
     livekit: LiveKit,
     settings: Settings,
+    names: Names,
     /// The name of this node, for the lease of the poller.
     node: Box<str>,
     /// Rooms that are being deleted.
@@ -64,9 +76,10 @@ pub struct Realtime {
 }
 
 impl Realtime {
-    pub fn new(redis: Redis, livekit: LiveKit, settings: Settings, node: &str) -> Arc<Self> {
+    fn new(parts: Parts) -> Arc<Self> {
+        let Parts { redis, livekit, settings, names, node } = parts;
         let (tasks, stopping) = (TaskTracker::new(), CancellationToken::new());
-        Arc::new(Self { redis, livekit, settings, node: node.into(), tasks, stopping })
+        Arc::new(Self { redis, livekit, settings, names, node, tasks, stopping })
     }
 
     /// Makes a session, and a token that opens its room. The room is made by whoever joins first.
@@ -74,7 +87,8 @@ impl Realtime {
     /// # Errors
     /// `TooMany`, `Unavailable`, `Internal`.
     pub async fn create(&self, user: &str) -> Result<CreatedSession, RealtimeError> {
-        let (id, room) = (names::new_session(), names::new_room());
+        let room = self.names.new_room(user);
+        let id = self.names.session_of(&room);
         let expires_at = now_seconds() + self.livekit.token_ttl().as_secs();
         let value = self.livekit.token(&Grant {
             room: &room,
@@ -89,11 +103,7 @@ impl Realtime {
         if !self.may_have_one_more(user).await? {
             return Err(self.too_many());
         }
-        // The hash first: an index entry without one would be dropped by its reader.
-        let life_ms = self.life_ms();
-        let created_ms = realtime_create(&self.redis, &id, user, &room, expires_at, life_ms).await?;
-        tokio::try_join!(self.put_room(&room, &id, life_ms), self.put_in_all(&id, created_ms))?;
-        if !realtime_index(&self.redis, user, &id, created_ms, self.settings.per_user, life_ms).await? {
+        if !self.put(&id, user, &room, expires_at, self.settings.per_user).await? {
             // Others of the same user were made at the same moment. Nobody has this one's token.
             realtime_remove(&self.redis, &id, If::Any).await?;
             return Err(self.too_many());
@@ -104,12 +114,23 @@ impl Realtime {
         Ok(CreatedSession { id, object: SessionObject::Session, client_secret, ws_url, room_id: room, user_id })
     }
 
+    /// Writes a session that nobody has joined, and what leads to it: the hash first, since an index entry without one would be
+    /// dropped by its reader. False: the user has as many as that.
+    async fn put(&self, id: &str, user: &str, room: &str, expires_at: u64, most: u32) -> Result<bool, RedisError> {
+        let life_ms = self.life_ms();
+        let created_ms = realtime_create(&self.redis, id, user, room, expires_at, life_ms).await?;
+        tokio::try_join!(self.put_room(room, id, life_ms), self.put_in_all(id, created_ms))?;
+        realtime_index(&self.redis, user, id, created_ms, most, life_ms).await
+    }
+
     /// Removes a session of this user, and then its room. The room may be there for a while if LiveKit does not answer.
     ///
     /// # Errors
     /// `NotFound` if it is missing or another user's, `Unavailable`.
     pub async fn delete(self: &Arc<Self>, user: &str, id: &str) -> Result<DeletedSession, RealtimeError> {
         let session = self.own(user, id).await?;
+        // Before the session is gone: else who sees its room meanwhile would make it again.
+        self.put_tombstone(&session.room, session.expires_at).await?;
         self.remove(&session, If::Any, Reason::Asked).await?;
         let (realtime, room) = (self.clone(), session.room);
         let deletion = self.tasks.spawn(async move { realtime.delete_room(&room).await });

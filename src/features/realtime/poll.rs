@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Rooms are asked for by name, so many at a time. From time to time all rooms of the server are listed instead: only so are rooms
-//! found that must go and whose session is gone. Either way a round costs a bounded number of calls.
+//! found that no session leads to, be it that they must go, or that Redis has lost their sessions. Either way a round costs a bounded
+//! number of calls.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -35,6 +36,8 @@ const MOST_CALLS: usize = 20;
 const CALLS_AT_ONCE: usize = 4;
 /// Every so many rounds all rooms are listed.
 const ALL_EVERY: u32 = 4;
+/// Rooms without a session that one round looks at.
+const STRAYS: usize = 500;
 /// For the calls of one round, all tries together.
 const LISTING: Duration = Duration::from_secs(10);
 /// Sessions of one page of the index.
@@ -50,6 +53,10 @@ struct Memory {
     /// Sessions whose rooms were empty in the rounds right before: the rev, and in how many rounds.
     empty: HashMap<String, (u64, u8)>,
     rounds: u32,
+    /// In the round before.
+    sessions: usize,
+    /// There were more rooms without a session than one round looks at.
+    is_behind: bool,
 }
 
 /// Why a round failed.
@@ -131,7 +138,11 @@ impl Realtime {
     /// One round: nothing is written before everything is read.
     async fn look(&self, memory: &mut Memory, round: Round) -> Result<(), Failed> {
         let sessions = self.all_sessions().await?;
-        let listed = self.listed(&sessions, memory.rounds % ALL_EVERY == 0).await?;
+        // Half of them gone at once: Redis may have forgotten them.
+        let is_lost = sessions.len() * 2 < memory.sessions;
+        let is_whole = memory.rounds % ALL_EVERY == 0 || memory.is_behind || is_lost;
+        memory.sessions = sessions.len();
+        let listed = self.listed(&sessions, is_whole).await?;
         let present: HashMap<&str, &Room> = listed.rooms.iter().map(|room| (&*room.name, room)).collect();
         let rules = Rules::new(self.settings.stale, self.livekit.token_ttl());
         let before = std::mem::take(&mut memory.empty);
@@ -157,10 +168,13 @@ impl Realtime {
         written.buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await?;
         if listed.is_whole {
             let known: HashSet<&str> = sessions.iter().map(|session| &*session.room).collect();
-            let mut strays: Vec<String> = listed.rooms.iter().map(|room| room.name.clone()).collect();
-            strays.retain(|room| self.owns(room) && !known.contains(&**room));
-            let deletions = stream::iter(strays).map(|room| async move { self.livekit.delete_unneeded(self, &room).await });
-            deletions.buffer_unordered(AT_ONCE).collect::<Vec<bool>>().await;
+            let mut strays: Vec<Room> = listed.rooms.iter().filter(|room| self.owns(&room.name)).cloned().collect();
+            strays.retain(|room| !known.contains(&*room.name));
+            // After Redis has forgotten very many, the rest comes with the next round.
+            memory.is_behind = strays.len() > STRAYS;
+            strays.truncate(STRAYS);
+            let found = stream::iter(strays).map(|room| async move { self.found(&room).await });
+            found.buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await?;
         }
         Ok(())
     }

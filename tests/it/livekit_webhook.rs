@@ -6,32 +6,26 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use convoke::auth;
 use convoke::livekit::{Grant, LiveKit};
-use livekit_api::access_token::AccessToken;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+use crate::interviews_world;
+use crate::support::booking::{Answer as Answered, World};
 use crate::support::client::Client;
 use crate::support::eventually;
 use crate::support::hub::{Hub, now_seconds};
 use crate::support::keys::TestKey;
-use crate::support::livekit::{KEY, Release, SECRET, Server};
-use crate::support::redis;
+use crate::support::livekit::{KEY, Release, SECRET, Server, sign_webhook};
 use crate::support::stub_http::{Answer, Asked, StubHttp};
+use crate::support::{realtime, redis};
 
 const LIVEKIT: [(&str, &str); 3] =
     [("LIVEKIT_WS_URL", "ws://127.0.0.1:9"), ("LIVEKIT_API_KEY", KEY), ("LIVEKIT_API_SECRET", SECRET)];
 
-fn sign(body: &str) -> String {
-    // Else LiveKit's crate spoils the signatures of all other tests in this process.
-    auth::install_crypto_provider();
-    let hash = STANDARD.encode(Sha256::digest(body));
-    AccessToken::with_api_key(KEY, SECRET).with_sha256(&hash).to_jwt().unwrap()
-}
-
 fn webhook(hub: &Hub, body: &str) -> RequestBuilder {
-    let request = hub.request(Method::POST, "/livekit/webhook").header("authorization", sign(body));
+    let request = hub.request(Method::POST, "/livekit/webhook").header("authorization", sign_webhook(body));
     request.header("content-type", "application/webhook+json").body(body.to_owned())
 }
 
@@ -49,7 +43,7 @@ async fn what_livekit_tells_is_taken_and_nothing_else() {
     assert_eq!(answer(webhook(&hub, joined)).await, (200, good.clone()), "repeated");
     assert_eq!(answer(webhook(&hub, r#"{"event":"moon_landed","new":1}"#)).await, (200, good.clone()), "unknown");
     let path = "/livekit/webhook";
-    let json = hub.request(Method::POST, path).header("authorization", format!("Bearer {}", sign(joined)));
+    let json = hub.request(Method::POST, path).header("authorization", format!("Bearer {}", sign_webhook(joined)));
     let json = json.header("content-type", "application/json; charset=utf-8").body(joined);
     assert_eq!(answer(json).await, (200, good));
 
@@ -60,7 +54,7 @@ async fn what_livekit_tells_is_taken_and_nothing_else() {
     let bare = hub.request(Method::POST, path).header("content-type", "application/webhook+json").body(joined);
     assert_eq!(answer(bare).await, (401, refused), "no signature");
     let typed = |of: &str| {
-        let request = hub.request(Method::POST, path).header("authorization", sign(joined)).body(joined);
+        let request = hub.request(Method::POST, path).header("authorization", sign_webhook(joined)).body(joined);
         if of.is_empty() { request } else { request.header("content-type", of) }
     };
     for other in ["", "text/plain", "application/x-www-form-urlencoded", "application/webhook+xml"] {
@@ -154,6 +148,47 @@ async fn a_webhook_holds_what_the_hub_reads_of_it() {
         }
         assert_eq!(sids[0], sids[1]);
     }
+}
+
+/// Told by hand, so that it is the webhook alone that has the effect: nothing sweeps or polls in a test's time.
+#[tokio::test]
+async fn each_feature_hears_of_its_own_rooms_through_the_one_door() {
+    let env = [
+        ("REALTIME_JWT_SECRET", realtime::SECRET),
+        ("ISSUER", realtime::ISSUER),
+        ("AUDIENCE", realtime::AUDIENCE),
+        ("TIMEOUT_ENFORCEMENT_INTERVAL_MS", "3600000"),
+        realtime::NEVER,
+    ];
+    let Some(world) = World::start(1, &env).await else { return };
+    let hub = &world.hubs[0];
+    let tell = async |name: &str, room: &str| {
+        let body = json!({"event": name, "id": format!("EV_{name}_{room}"), "room": {"name": room, "sid": "RM_1"}}).to_string();
+        assert_eq!(answer(webhook(hub, &body)).await.0, 200);
+    };
+    // A booked session and an interview, both over, to whose rooms somebody comes back.
+    let user = world.user().await;
+    let booked = world.started(user).await;
+    assert_eq!(world.end(&booked.id, user).await.status, 200);
+    let interview = interviews_world::create(&world, json!({})).await;
+    interviews_world::set_status(&world, &interview, "COMPLETED").await;
+    let soon = || tokio::time::Instant::now() + Duration::from_secs(20);
+    let is_there = async |room: &str| {
+        world.livekit.list_rooms(soon()).await.expect("LiveKit answers").iter().any(|listed| listed.name == room)
+    };
+    for room in [booked.room.clone(), format!("live-{}", interview.id)] {
+        world.eventually("its room is gone", async || !is_there(&room).await).await;
+        world.livekit.create_room(&room, Duration::from_secs(60), soon()).await.expect("LiveKit answers");
+        assert!(is_there(&room).await);
+        tell("participant_joined", &room).await;
+        assert!(!is_there(&room).await, "{room}");
+    }
+    let request = hub.request(Method::POST, realtime::SESSIONS).bearer_auth(realtime::token("ana"));
+    let session = realtime::Created::of(&Answered::of(request).await);
+    tell("participant_joined", &session.room).await;
+    let path = format!("{}/{}", realtime::SESSIONS, session.id);
+    let shown = Answered::of(hub.request(Method::GET, &path).bearer_auth(realtime::token("ana"))).await;
+    assert_eq!(shown.body["status"], "connected");
 }
 
 /// LiveKit's crate would make HMAC all that the process knows of signatures.

@@ -29,6 +29,8 @@ const UNREAD: usize = 8;
 /// Bytes that may wait for an operator. With more nothing is told; when less than the least wait, all sockets are listed anew.
 const MOST_WAITING: usize = 512 << 10;
 const LEAST_WAITING: usize = 64 << 10;
+/// Of more changes at once, as when a large node dies, a new list is told instead.
+const MOST_AT_ONCE: usize = 1_024;
 /// Sockets in one packet.
 const CHUNK: usize = 128;
 
@@ -153,7 +155,7 @@ impl Viewer {
         }
         let mut state = lock(&self.state);
         for operator in state.operators.iter_mut().filter(|operator| !matches!(operator.phase, Phase::Waiting)) {
-            if operator.socket.session().waiting_bytes() > MOST_WAITING {
+            if said.len() > MOST_AT_ONCE || operator.socket.session().waiting_bytes() > MOST_WAITING {
                 operator.phase = Phase::Waiting;
             } else {
                 said.iter().for_each(|args| operator.socket.emit_args(args));

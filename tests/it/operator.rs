@@ -236,9 +236,10 @@ async fn nothing_secret_is_shown() {
             .connect()
             .await;
         client.wait_count("sos:state", 1).await;
+        // From now on its node is looked at.
+        let socket = is_shown(&operator, &client.sid()).await;
         client.ask("auth:refresh", json!({"token": hub.token("rescuer", "r1", &["s1"])})).await;
         say(&client, "a visible sentence").await;
-        let socket = is_shown(&operator, &client.sid()).await;
         assert_eq!(socket["handshake"]["headers"], json!({"user-agent": "Mozilla/5.0"}));
         assert_eq!(socket["handshake"]["query"]["token"], "[hidden]");
         assert_eq!(socket["handshake"]["query"]["transport"], "websocket");

@@ -33,8 +33,6 @@ struct Entry {
     /// The tag of the node's process.
     node: Arc<str>,
     socket: ShownSocket,
-    /// The `clientId` of its present session; the page is told that of the first only.
-    session: String,
     /// The list in which it was, or that began last before it was noted.
     list: u64,
     /// It has left its node, and goes on at another.
@@ -107,10 +105,9 @@ impl Mirror {
                     event(&mut said, "socket_updated", json!({"id": id, "nsp": nsp, "transport": "websocket"}));
                 }
             }
-            Note::Disconnected { id, client_id, moved, reason, at, .. } => {
-                // Another node may have said already that the socket is there, and another session may have it.
-                let is_here = |entry: &Entry| entry.node == *node && (client_id.is_empty() || entry.session == *client_id);
-                if self.sockets.get(id).is_some_and(is_here) {
+            Note::Disconnected { id, epoch, moved, reason, at, .. } => {
+                // It may be known already that the socket goes on elsewhere.
+                if self.sockets.get(id).is_some_and(|entry| *epoch >= entry.socket.epoch) {
                     self.disconnected(&mut said, id, *moved, reason, *at);
                 }
             }
@@ -141,6 +138,8 @@ impl Mirror {
     fn connected(&mut self, node: &Arc<str>, socket: ShownSocket, at: u64) -> Said {
         let (mut said, list, is_full) = (Said::new(), self.lists, self.sockets.len() >= self.most);
         match self.sockets.get_mut(&socket.id) {
+            // Another node was asked before, and had it already.
+            Some(entry) if socket.epoch < entry.socket.epoch => {}
             Some(entry) => {
                 let changed = entry.socket.transport != socket.transport || entry.socket.data != socket.data;
                 let new_rooms = socket.rooms.iter().filter(|room| !entry.socket.rooms.contains(room));
@@ -154,16 +153,14 @@ impl Mirror {
                     let ShownSocket { id, nsp, transport, data, .. } = &socket;
                     event(&mut said, "socket_updated", json!({"id": id, "nsp": nsp, "transport": transport, "data": data}));
                 }
-                let session = socket.client_id.clone();
+                // The page has it under its first session.
                 let client_id = std::mem::take(&mut entry.socket.client_id);
-                let socket = ShownSocket { client_id, ..socket };
-                *entry = Entry { node: node.clone(), socket, session, list, moves_since: None };
+                *entry = Entry { node: node.clone(), socket: ShownSocket { client_id, ..socket }, list, moves_since: None };
             }
             None if is_full => self.not_shown = true,
             None => {
                 event(&mut said, "socket_connected", (&socket, time(at)));
-                let session = socket.client_id.clone();
-                let entry = Entry { node: node.clone(), socket, session, list, moves_since: None };
+                let entry = Entry { node: node.clone(), socket, list, moves_since: None };
                 self.sockets.insert(entry.socket.id.clone(), entry);
             }
         }
@@ -221,7 +218,7 @@ mod tests {
 
     fn socket(id: &str, node: &str, rooms: &[&str]) -> ShownSocket {
         let mut socket = ShownSocket { id: id.into(), nsp: "/".into(), transport: "polling".into(), ..ShownSocket::default() };
-        socket.client_id = "first".into();
+        socket.epoch = 1;
         socket.data.node = node.into();
         socket.rooms = std::iter::once(&id).chain(rooms).map(|room| (*room).to_owned()).collect();
         socket
@@ -232,8 +229,7 @@ mod tests {
     }
 
     fn disconnected(id: &str, moved: bool) -> Note {
-        let (id, client_id) = (id.into(), "first".into());
-        Note::Disconnected { id, nsp: "/".into(), client_id, reason: "transport close".into(), moved, at: 2 }
+        Note::Disconnected { id: id.into(), nsp: "/".into(), epoch: 1, reason: "transport close".into(), moved, at: 2 }
     }
 
     fn joined(id: &str, room: &str) -> Note {
@@ -267,17 +263,20 @@ mod tests {
 
     #[test]
     fn a_socket_that_moves_is_neither_disconnected_nor_connected_again() {
-        for order in ["left first", "arrived first"] {
+        let mut arrived = socket("s", "b", &["x:1"]);
+        (arrived.transport, arrived.epoch) = ("websocket".into(), 2);
+        let connected = connected("s", "a", &["x:1"]);
+        let (left, arrived) = (disconnected("s", true), Note::Connected { socket: Box::new(arrived), at: 3 });
+        let [at_a, left_a, at_b] = [("a", &connected), ("a", &left), ("b", &arrived)];
+        for (order, expected) in [
+            ([at_a, left_a, at_b], &["socket_connected", "socket_updated"][..]),
+            ([at_a, at_b, left_a], &["socket_connected", "socket_updated"]),
+            // The node where it arrives is asked first.
+            ([at_b, at_a, left_a], &["socket_connected"]),
+        ] {
             let World { mut mirror, a, b } = world(9);
-            mirror.noted(&a, &connected("s", "a", &["x:1"]));
-            let mut arrived = socket("s", "b", &["x:1"]);
-            arrived.transport = "websocket".into();
-            let (left, arrived) = (disconnected("s", true), Note::Connected { socket: Box::new(arrived), at: 3 });
-            let said = match order {
-                "left first" => [mirror.noted(&a, &left), mirror.noted(&b, &arrived)].concat(),
-                _ => [mirror.noted(&b, &arrived), mirror.noted(&a, &left)].concat(),
-            };
-            assert_eq!(names(&said), ["socket_updated"], "{order}");
+            let said = order.map(|(node, note)| mirror.noted(if node == "a" { &a } else { &b }, note)).concat();
+            assert_eq!(names(&said), expected);
             assert_eq!(mirror.get("s").map(|socket| &*socket.data.node), Some("b"));
             assert_eq!(names(&mirror.expire(Instant::now() + 2 * MOVES_FOR)), [""; 0]);
             assert_eq!(names(&mirror.forget_node(&a)), [""; 0]);
@@ -289,7 +288,7 @@ mod tests {
         for moved in [true, false] {
             let World { mut mirror, a, .. } = world(9);
             mirror.noted(&a, &connected("s", "a", &[]));
-            let back = ShownSocket { client_id: "second".into(), ..socket("s", "a", &[]) };
+            let back = ShownSocket { epoch: 2, ..socket("s", "a", &[]) };
             mirror.noted(&a, &Note::Connected { socket: Box::new(back), at: 3 });
             assert_eq!(names(&mirror.noted(&a, &disconnected("s", moved))), [""; 0]);
             assert_eq!(names(&mirror.expire(Instant::now() + 2 * MOVES_FOR)), [""; 0]);

@@ -50,6 +50,7 @@ impl Show {
             nsp: socket.namespace().name().into(),
             data: SocketData { node: self.node.to_string(), user, role },
             handshake: handshake(socket.handshake()),
+            epoch: socket.epoch(),
             rooms: rooms.collect(),
         }
     }

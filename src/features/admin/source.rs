@@ -257,7 +257,7 @@ impl socketio::Observer for Source {
         self.note(Note::Disconnected {
             id: socket.id().into(),
             nsp: socket.namespace().name().into(),
-            client_id: self.show.door.mask(socket.session().sid()),
+            epoch: socket.epoch(),
             reason: show::reason(reason).into(),
             moved: reason == DisconnectReason::TakenOver,
             at: clock::now_ms(),

@@ -65,6 +65,8 @@ pub struct ShownSocket {
     pub nsp: String,
     pub data: SocketData,
     pub handshake: ShownHandshake,
+    /// Raised each time that the socket goes on elsewhere.
+    pub epoch: u64,
     pub rooms: Vec<String>,
 }
 
@@ -111,9 +113,9 @@ pub enum Note {
     Disconnected {
         id: String,
         nsp: String,
-        /// Another session may already have the socket.
+        /// The socket may already go on elsewhere, under a higher one.
         #[serde(default)]
-        client_id: String,
+        epoch: u64,
         reason: String,
         /// It goes on at another node.
         #[serde(default)]

@@ -9,6 +9,7 @@ use super::guards::{INTERNAL, TooManyRequests};
 use super::{HttpError, Shape};
 use crate::protocol::fields::Bad;
 
+pub(super) const JSON: &str = "application/json";
 /// The default of `HTTP_BODY_LIMIT`, bytes.
 const BODY_LIMIT: usize = 102_400;
 
@@ -109,10 +110,10 @@ impl Doc {
         self
     }
 
-    /// Any one of these lets a request in. Addresses that fail too often are refused.
+    /// Any one of these lets a request in.
     pub fn accepts(mut self, credentials: impl IntoIterator<Item = Credential>) -> Self {
         self.credentials.extend(credentials.into_iter().map(Some));
-        self.too_many()
+        self
     }
 
     /// A request may come without a credential too.
@@ -123,10 +124,12 @@ impl Doc {
 
     /// A route behind the door for the company's own services.
     pub(super) fn internal(self) -> Self {
-        self.accepts([INTERNAL]).refuses([HttpError::InvalidToken, HttpError::NotConfigured { setting: "INTERNAL_AUTH_TOKEN" }])
+        self.accepts([INTERNAL])
+            .too_many()
+            .refuses([HttpError::InvalidToken, HttpError::NotConfigured { setting: "INTERNAL_AUTH_TOKEN" }])
     }
 
-    /// Requests of one caller are counted, and every answer tells how many are left.
+    /// Requests of one caller are counted, and every answer tells how many are left. An address that fails too often is refused too.
     pub fn counted(mut self) -> Self {
         self.is_counted = true;
         self.too_many().unavailable()
@@ -177,7 +180,7 @@ impl Doc {
 
     /// A body in JSON of which no field is refused by its name alone.
     pub fn json<T: JsonSchema + 'static>(mut self) -> Self {
-        self.body = Some(Content { media: "application/json", schema: Box::new(SchemaGenerator::subschema_for::<T>) });
+        self.body = Some(Content { media: JSON, schema: Box::new(SchemaGenerator::subschema_for::<T>) });
         self.reads().refuses([HttpError::UnsupportedMediaType, HttpError::NotJson])
     }
 
@@ -194,7 +197,7 @@ impl Doc {
 
     /// What a success is, in JSON.
     pub fn answers<T: JsonSchema + 'static>(self, status: StatusCode, about: &'static str) -> Self {
-        self.reply(status, about, "application/json", Box::new(SchemaGenerator::subschema_for::<T>))
+        self.reply(status, about, JSON, Box::new(SchemaGenerator::subschema_for::<T>))
     }
 
     /// What a success is, in some other form.

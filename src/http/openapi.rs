@@ -9,7 +9,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use super::Shape;
-use super::docs::{Content, Doc, Listed, Listing, Place, Reply};
+use super::docs::{Content, Doc, JSON, Listed, Listing, Place, Reply};
 use super::error::HttpError;
 
 const ABOUT: &str = "The HTTP interface of the hub. Socket.IO is served beside it at `/socket.io/`; its events are described in \
@@ -25,9 +25,16 @@ const ABOUT: &str = "The HTTP interface of the hub. Socket.IO is served beside i
 pub fn document<'a>(routes: impl Iterator<Item = &'a Listed>) -> Value {
     let mut schemas = Schemas::new();
     let (mut paths, mut tags, mut ids) = (BTreeMap::<_, Map<_, _>>::new(), Vec::new(), Vec::new());
-    let mut credentials = Map::new();
+    let (mut credentials, mut undescribed) = (Map::new(), Vec::new());
     for route in routes {
-        let Some(Listing::Described(doc)) = &route.listing else { continue };
+        let doc = match &route.listing {
+            Some(Listing::Described(doc)) => doc,
+            Some(Listing::Unlisted) => continue,
+            None => {
+                undescribed.push(format!("{} {}", route.method, route.path));
+                continue;
+            }
+        };
         assert!(!ids.contains(&doc.id), "two routes are called {}", doc.id);
         ids.push(doc.id);
         if !tags.contains(&doc.tag) {
@@ -47,9 +54,8 @@ pub fn document<'a>(routes: impl Iterator<Item = &'a Listed>) -> Value {
         paths.entry(path).or_default().insert(method, operation(doc, route.shape, &mut schemas));
     }
     let tags: Vec<_> = tags.iter().map(|tag| json!({"name": tag.name, "description": tag.about})).collect();
-    json!({
+    let mut document = json!({
         "openapi": "3.1.0",
-        "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
         "info": {
             "title": "Convoke",
             "version": env!("CARGO_PKG_VERSION"),
@@ -60,7 +66,12 @@ pub fn document<'a>(routes: impl Iterator<Item = &'a Listed>) -> Value {
         "tags": tags,
         "paths": paths,
         "components": {"schemas": schemas.all(), "securitySchemes": credentials},
-    })
+    });
+    if !undescribed.is_empty() {
+        // A test does not let this pass.
+        document["x-undescribed"] = undescribed.into();
+    }
+    document
 }
 
 fn with(mut object: Value, name: &str, value: Value) -> Value {
@@ -112,7 +123,8 @@ fn operation(doc: &Doc, shape: Shape, schemas: &mut Schemas) -> Value {
     }
     if let Some(body) = &doc.body {
         let schema = (body.schema)(&mut schemas.read);
-        let required = is_required(schema.as_value(), schemas.read.definitions());
+        // What is no JSON has no empty form.
+        let required = body.media != JSON || is_required(schema.as_value(), schemas.read.definitions());
         operation["requestBody"] = json!({"required": required, "content": {body.media: {"schema": schema}}});
     }
     operation
@@ -135,14 +147,32 @@ fn parameters(doc: &Doc) -> Vec<Value> {
         let query = query(&mut settings.for_deserialize().into_generator()).to_value();
         let required = |name: &str| query["required"].as_array().is_some_and(|names| names.iter().any(|one| one == name));
         for (name, schema) in query["properties"].as_object().into_iter().flatten() {
-            let mut schema = schema.clone();
-            let about = schema.as_object_mut().and_then(|schema| schema.remove("description")).unwrap_or_default();
-            let place = Place::Query.as_str();
-            parameters
-                .push(json!({"name": name, "in": place, "description": about, "required": required(name), "schema": schema}));
+            let mut schema = without_null(schema.clone());
+            let about = schema.as_object_mut().and_then(|schema| schema.remove("description"));
+            let parameter = json!({"name": name, "in": Place::Query.as_str(), "required": required(name), "schema": schema});
+            parameters.push(match about {
+                Some(about) => with(parameter, "description", about),
+                None => parameter,
+            });
         }
     }
     parameters
+}
+
+/// A query has no null: what it does not have is left out.
+fn without_null(mut schema: Value) -> Value {
+    if let Some(types) = schema.get_mut("type").and_then(Value::as_array_mut) {
+        types.retain(|one| one != "null");
+        if let [one] = &types[..] {
+            schema["type"] = one.clone();
+        }
+    }
+    if let Some([of, _]) = schema["anyOf"].as_array().map(Vec::as_slice) {
+        let of = of.clone();
+        let about = schema.as_object_mut().and_then(|schema| schema.remove("description"));
+        return about.map_or(of.clone(), |about| with(of, "description", about));
+    }
+    schema
 }
 
 fn responses(doc: &Doc, shape: Shape, schemas: &mut Schemas) -> Map<String, Value> {
@@ -191,7 +221,7 @@ fn refused(refusals: &[&HttpError], shape: Shape) -> Value {
     let kinds = kinds.into_iter().map(|(required, properties)| object(properties, required));
     let mut kinds: Vec<_> = kinds.collect();
     let schema = if kinds.len() == 1 { kinds.remove(0) } else { json!({ "anyOf": kinds }) };
-    let mut response = json!({"description": told.join("\n"), "content": {"application/json": {"schema": schema}}});
+    let mut response = json!({"description": told.join("\n"), "content": {JSON: {"schema": schema}}});
     let names: Vec<_> =
         all.keys().filter(|name| **name != CONTENT_TYPE && **name != CACHE_CONTROL).map(HeaderName::as_str).collect();
     if !names.is_empty() {

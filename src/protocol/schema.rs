@@ -28,3 +28,7 @@ pub const NO_NUL: &str = r"^[^\u0000]*$";
 pub const FILLED: &str = r"^[^\u0000]*[^\s\u0000][^\u0000]*$";
 /// Something with an @ between two other characters, and no white space.
 pub const EMAIL: &str = r"^[^\s\u0000]+@[^\s@\u0000]+$";
+/// The id of a scope.
+pub const SCOPE_ID: &str = r"^(?!\.{1,2}$)[A-Za-z0-9_.-]{1,128}$";
+/// Not blank.
+pub const NOT_BLANK: &str = r"\S";

@@ -2,6 +2,7 @@
 //! scripts write in the same step as the effect (`lua/rooms/lib/audit.lua`). It keeps the newest 20,000 lines; refusals are
 //! at most half of it.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::scripts::Sender;
@@ -10,7 +11,7 @@ use crate::redis::keys;
 use crate::redis::script::{Args, BadReply, Eval, Reply, Script, script};
 
 /// One line.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AuditEntry {
     pub id: String,

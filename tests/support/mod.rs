@@ -22,6 +22,7 @@ pub mod load;
 pub mod metrics;
 pub mod msgpack;
 pub mod node;
+pub mod openapi;
 pub mod pair;
 pub mod participant;
 pub mod ports;

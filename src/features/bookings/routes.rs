@@ -168,15 +168,20 @@ async fn token(api: Arc<Api>, holder: Holder, call: Call) -> Answer {
 
 async fn score(api: Arc<Api>, call: Call) -> Answer {
     let id = call.param("id").to_owned();
-    let fields::Scoring { score, summary } = fields::Scoring::parse(fields_of(&call.json().await?)?)?;
+    let fields::Scoring { score, summary } = fields::Scoring::parse(object_of(&call.json().await?)?)?;
     Ok(answer(StatusCode::OK, &api.bookings.score(&id, score, summary.as_deref()).await?))
 }
 
 async fn user(api: Arc<Api>, call: Call) -> Answer {
     let id = call.param("id").parse().map_err(|_| vec![Bad::new("id", "must be a UUID")]);
     let id = id.map_err(HttpError::from)?;
-    let fields::User { email, resume_id } = fields::User::parse(fields_of(&call.json().await?)?)?;
+    let fields::User { email, resume_id } = fields::User::parse(object_of(&call.json().await?)?)?;
     Ok(answer(StatusCode::OK, &api.bookings.put_user(id, email.as_deref(), resume_id.as_deref()).await?))
+}
+
+/// The fields of a body that must be an object: what a service leaves out may be removed.
+fn object_of(body: &str) -> Result<Fields<'_>, HttpError> {
+    Fields::parse_readable(body).ok_or_else(|| vec![Bad::new("body", "must be a JSON object")].into())
 }
 
 /// The fields of a body. A body that is no object has none.

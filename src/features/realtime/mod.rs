@@ -13,6 +13,7 @@
 //! has a session: where Redis has lost it, it is made again, under the same id ([`rooms`]).
 
 pub mod auth;
+mod docs;
 pub mod error;
 pub mod feature;
 pub mod keys;

@@ -13,7 +13,7 @@ use crate::redis::{RedisError, cmd};
 /// Sessions that are read at the same time.
 const AT_ONCE: usize = 128;
 /// Most sessions of one page.
-const MOST: usize = 100;
+pub(super) const MOST: usize = 100;
 
 /// Which sessions a list is to hold.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use hyper::{Method, Response, StatusCode};
 use serde::Serialize;
 
-use super::Realtime;
 use super::auth::UserVerifier;
 use super::read::Page;
 use super::settings::Settings;
+use super::{Realtime, docs};
 use crate::auth::AuthError;
 use crate::core::clock::now_seconds;
 use crate::engineio::Body;
 use crate::http::guards::{FailedAuth, InternalDoor, RateLimits, bearer};
-use crate::http::router::{Answer, Call, Router};
+use crate::http::router::{Added, Answer, Call, Router};
 use crate::http::table::{self, Table};
 use crate::http::{HttpError, Shape, json as respond_json};
 
@@ -41,10 +41,12 @@ pub fn routes(router: &mut Router, settings: &Settings, parts: Result<Parts, &'s
     });
     let table = &mut Table::new(router, Shape::Typed, api);
     let (creates, others) = (settings.creates_per_minute, settings.requests_per_minute);
-    for_user(table, Method::POST, SESSIONS, Rate { route: "realtime-create", per_minute: creates }, create);
-    for_user(table, Method::GET, SESSIONS, Rate { route: "realtime-list", per_minute: others }, list);
-    for_user(table, Method::GET, SESSION, Rate { route: "realtime-get", per_minute: others }, get);
-    for_user(table, Method::DELETE, SESSION, Rate { route: "realtime-delete", per_minute: others }, delete);
+    for_user(table, Method::POST, SESSIONS, Rate { route: "realtime-create", per_minute: creates }, create)
+        .described(docs::create());
+    for_user(table, Method::GET, SESSIONS, Rate { route: "realtime-list", per_minute: others }, list).described(docs::list());
+    for_user(table, Method::GET, SESSION, Rate { route: "realtime-get", per_minute: others }, get).described(docs::get());
+    for_user(table, Method::DELETE, SESSION, Rate { route: "realtime-delete", per_minute: others }, delete)
+        .described(docs::delete());
 }
 
 struct Api {
@@ -70,20 +72,21 @@ struct Rate {
 }
 
 /// A route of a user: the token first, then the limit, then everything else.
-fn for_user<F>(
-    table: &mut Table<'_, Api>,
+fn for_user<'a, F>(
+    table: &'a mut Table<'_, Api>,
     method: Method,
     path: &'static str,
     rate: Rate,
     handler: fn(Arc<Api>, String, Call) -> F,
-) where
+) -> Added<'a>
+where
     F: Future<Output = Answer> + Send + 'static,
 {
     table.add(method, path, move |api: Arc<Api>, call| async move {
         let user = api.authenticate(&call).await?;
         let quota = api.limits.take(rate.route, &user, rate.per_minute).await?;
         Ok(quota.on(Shape::Typed, handler(api, user, call).await))
-    });
+    })
 }
 
 impl Api {

@@ -24,6 +24,9 @@ use crate::http::{HttpError, Shape, json as respond_json, respond};
 use crate::protocol::fields::Bad;
 use crate::settings::Secret;
 
+mod answers;
+mod docs;
+
 struct Api {
     sos: Arc<Sos>,
     door: InternalDoor,
@@ -39,17 +42,17 @@ impl table::Api for Api {
 pub fn routes(router: &mut Router, sos: &Arc<Sos>, token: Option<&Secret>) {
     let api = Api { sos: sos.clone(), door: InternalDoor::new(token) };
     let mut table = Table::new(router, Shape::Envelope, Ok(api));
-    table.add_internal(Method::POST, "/internal/realtime/sos/init", init);
-    table.add_internal(Method::GET, "/internal/realtime/sos", list);
-    table.add_internal(Method::POST, "/internal/realtime/sos/{sos}/close", close);
-    table.add_internal(Method::POST, "/internal/realtime/sos/{sos}/status", status);
-    table.add_internal(Method::GET, "/internal/realtime/sos/{sos}/state", state);
-    table.add_internal(Method::GET, "/internal/realtime/sos/{sos}/track", track);
-    table.add_internal(Method::GET, "/internal/realtime/sos/{sos}/events", events);
-    table.add_internal(Method::POST, "/internal/realtime/sos/{sos}/messages", message);
-    table.add_internal(Method::POST, "/internal/realtime/sos/{sos}/members", admit);
-    table.add_internal(Method::DELETE, "/internal/realtime/sos/{sos}/members/{user}", remove);
-    table.add_internal(Method::GET, "/internal/realtime/users/{user}/presence", presence);
+    table.add_internal(Method::POST, "/internal/realtime/sos/init", init).described(docs::init());
+    table.add_internal(Method::GET, "/internal/realtime/sos", list).described(docs::list());
+    table.add_internal(Method::POST, "/internal/realtime/sos/{sos}/close", close).described(docs::close());
+    table.add_internal(Method::POST, "/internal/realtime/sos/{sos}/status", status).described(docs::status());
+    table.add_internal(Method::GET, "/internal/realtime/sos/{sos}/state", state).described(docs::state());
+    table.add_internal(Method::GET, "/internal/realtime/sos/{sos}/track", track).described(docs::track());
+    table.add_internal(Method::GET, "/internal/realtime/sos/{sos}/events", events).described(docs::events());
+    table.add_internal(Method::POST, "/internal/realtime/sos/{sos}/messages", message).described(docs::message());
+    table.add_internal(Method::POST, "/internal/realtime/sos/{sos}/members", admit).described(docs::admit());
+    table.add_internal(Method::DELETE, "/internal/realtime/sos/{sos}/members/{user}", remove).described(docs::remove());
+    table.add_internal(Method::GET, "/internal/realtime/users/{user}/presence", presence).described(docs::presence());
 }
 
 /// Makes an SOS, for the SOS service and for the demo page.

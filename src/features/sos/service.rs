@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -37,8 +38,9 @@ pub struct Created {
 }
 
 /// The answer to [`Sos::set_status`]: `data` of the route.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "SosStatusChange")]
 pub struct StatusResult {
     pub sos_id: String,
     pub status: String,
@@ -49,8 +51,9 @@ pub struct StatusResult {
 }
 
 /// The answer to [`Sos::post_message`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "SosMessageSent")]
 pub struct Posted {
     pub message_id: String,
     /// ms since 1970: when it was sent first.
@@ -70,8 +73,9 @@ pub struct Listed {
 }
 
 /// The answer to [`Sos::user_presence`]: `data` of the route.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "UserPresence")]
 pub struct Presence {
     pub user_id: String,
     pub online: bool,

@@ -11,9 +11,10 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::core::StreamId;
-use crate::features::sos::payload::{MAX_CLIENT_MESSAGE_ID, MAX_NOTE, MAX_POINTS, MAX_TEXT};
+use crate::features::sos::payload::{MAX_CLIENT_MESSAGE_ID, MAX_KIND, MAX_NOTE, MAX_POINTS, MAX_TEXT};
 use crate::features::sos::rules::Role;
 use crate::features::sos::wire::{Address, Status};
+use crate::protocol::schema::{NOT_BLANK, SCOPE_ID};
 use crate::socketio::Recovering;
 
 /// JSON text as its sender wrote it, so that no number loses precision.
@@ -154,54 +155,75 @@ pub struct Auth {
 // ── Bodies of the internal API ──
 
 /// `POST /internal/realtime/sos/init`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "NewSos", description = "A new incident.")]
 pub struct NewSos<'a> {
+    #[schemars(pattern(SCOPE_ID))]
     pub sos_id: String,
+    #[schemars(length(min = 1, max = 128))]
     pub citizen_id: String,
     pub location: Option<LocationUpdate<'a>>,
     /// A text, or an object of texts.
+    #[schemars(with = "Option<Address>")]
     pub address: Option<Raw<'a>>,
     #[serde(rename = "type")]
+    #[schemars(length(max = MAX_KIND))]
     pub kind: Option<String>,
+    #[schemars(length(max = MAX_KIND))]
     pub so_no: Option<String>,
 }
 
 /// `POST …/:sosId/close`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "CloseSos", description = "Who closes an incident, and why.")]
 pub struct Closing {
+    #[schemars(length(min = 1, max = 128))]
     pub closed_by: String,
+    #[schemars(length(max = MAX_NOTE))]
     pub reason: Option<String>,
 }
 
 /// `POST …/:sosId/status`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "SetSosStatus", description = "A status that an incident is to have.")]
 pub struct StatusChange {
-    /// Read in any case; here lower case.
+    /// Read in any case of letters.
+    #[schemars(with = "Status")]
     pub status: &'static str,
+    #[schemars(length(min = 1, max = 128))]
     pub updated_by: String,
+    #[schemars(with = "Option<Status>")]
     pub old_status: Option<&'static str>,
     /// True unless it says otherwise. False: the table and `oldStatus` are enforced.
+    #[schemars(with = "Option<bool>", extend("default" = true))]
     pub force: bool,
 }
 
 /// `POST …/:sosId/messages`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "NewSosMessage", description = "A message into an incident.")]
 pub struct NewMessage {
+    #[schemars(length(max = MAX_TEXT), pattern(NOT_BLANK))]
     pub text: String,
+    #[schemars(length(min = 1, max = 128))]
     pub user_id: Option<String>,
-    /// Read in any case; here lower case. `system` if it is left out.
+    /// Read in any case of letters; `system` if it is left out.
+    #[schemars(with = "Option<Author>")]
     pub role: &'static str,
+    #[schemars(length(max = MAX_CLIENT_MESSAGE_ID))]
     pub client_message_id: Option<String>,
 }
 
 /// `POST …/:sosId/members`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "NewSosMember", description = "A user who gets rights on an incident.")]
 pub struct Admission {
+    #[schemars(length(min = 1, max = 128))]
     pub user_id: String,
     #[serde(serialize_with = "name")]
     pub role: Role,
@@ -210,37 +232,58 @@ pub struct Admission {
 // ── Queries of the internal API ──
 
 /// `GET …/:sosId/track`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TrackQuery {
+    #[schemars(length(min = 1, max = 128))]
     pub user_id: Option<String>,
-    /// Inclusive.
+    /// Inclusive; ms since 1970.
+    #[schemars(with = "Option<u64>")]
     pub from: u64,
-    /// Inclusive.
+    /// Inclusive; ms since 1970.
     pub to: Option<u64>,
-    /// 1–10,000.
+    /// More than 10,000 count as 10,000.
+    #[schemars(with = "Option<u32>", range(min = 1), extend("default" = 1_000))]
     pub limit: u32,
 }
 
 /// `GET …/:sosId/events`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EventsQuery {
+    /// The id of an entry: those after it.
     #[serde(serialize_with = "id")]
+    #[schemars(with = "Option<String>", pattern(r"^[0-9]{1,19}-[0-9]{1,19}$"))]
     pub after: Option<StreamId>,
-    /// 1–1,000.
+    /// More than 1,000 count as 1,000.
+    #[schemars(with = "Option<u32>", range(min = 1), extend("default" = 100))]
     pub limit: u32,
 }
 
 /// `GET /internal/realtime/sos`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ListQuery {
+    /// Read in any case of letters.
+    #[schemars(with = "Option<Status>")]
     pub status: Option<&'static str>,
     /// Ids after this one.
+    #[schemars(pattern(SCOPE_ID))]
     pub after: Option<String>,
-    /// 1–1,000.
+    /// More than 1,000 count as 1,000.
+    #[schemars(with = "Option<u32>", range(min = 1), extend("default" = 100))]
     pub limit: u32,
+}
+
+/// Whose message it is: a role, or the service itself.
+#[derive(JsonSchema)]
+#[schemars(rename = "SosAuthor", rename_all = "lowercase")]
+pub enum Author {
+    Citizen,
+    Rescuer,
+    Dispatcher,
+    Admin,
+    System,
 }
 
 fn name<S: Serializer>(role: &Role, serializer: S) -> Result<S::Ok, S::Error> {

@@ -148,6 +148,7 @@ struct Signed {
     /// Seconds since 1970.
     #[allow(dead_code)]
     exp: String,
+    /// The hub's signature.
     #[allow(dead_code)]
     sig: String,
 }

@@ -36,6 +36,7 @@ node web/e2e/client.mjs
 node web/e2e/demo.mjs
 node web/e2e/call.mjs
 node web/e2e/live.mjs
+node web/e2e/docs.mjs
 if [ "$LIVEKIT" = none ]; then
     printf '\n\033[1m!! Interview sessions on the page and realtime sessions: skipped, there is no LiveKit server.\033[0m\n\n' >&2
     [ "${CI:-}" != true ]

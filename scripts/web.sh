@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# Builds the demo page into web/dist, unless it is newer than everything it is made of: the sources of the TypeScript client too.
+# Builds the demo page into web/dist and the documents into web/dist-docs, unless they are newer than everything they are made of.
 set -euo pipefail
 cd "$(dirname "$0")/../web"
 
-if [ -f dist/index.html ] &&
-    [ -z "$(find . ../clients/typescript/src -path ./node_modules -prune -o -path ./dist -prune -o -type f -newer dist/index.html -print -quit)" ]; then
+# The demo page uses the TypeScript client, and the guides are part of the documents.
+sources=(. ../clients/typescript/src ../docs ../README.md ../ARCHITECTURE.md)
+if [ -f dist/index.html ] && [ -f dist-docs/index.html ] &&
+    [ -z "$(find "${sources[@]}" \( -path ./node_modules -o -path ./dist -o -path ./dist-docs \) -prune -o -type f -newer dist-docs/index.html -print -quit)" ]; then
     exit 0
 fi
 npm run --silent build >&2
 # Vite may keep an old time stamp on a page that did not change.
-touch dist/index.html
+touch dist/index.html dist-docs/index.html

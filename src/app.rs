@@ -2,8 +2,10 @@
 
 mod config;
 mod demo;
+mod docs;
 mod drain;
 mod gauges;
+mod pages;
 
 use std::io;
 use std::net::SocketAddr;
@@ -228,6 +230,7 @@ fn router(world: &World, budget: &Arc<Budget>, parts: Vec<Parts>, health: Health
     if settings.server.demo {
         demo::routes(&mut router, settings.livekit.as_ref());
     }
+    docs::routes(&mut router);
     // Last: it describes all others.
     routes::openapi::routes(&mut router);
     router.build()

@@ -1,11 +1,11 @@
 //! The demo page. It exists only with `DEMO=true`; the features add routes that stand in for logins and other services.
 
-use hyper::header::{CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY};
+use hyper::header::HeaderValue;
 use hyper::{Method, Response, StatusCode};
-use rust_embed::{EmbeddedFile, RustEmbed};
+use rust_embed::RustEmbed;
 
+use super::pages;
 use crate::engineio::Body;
-use crate::http::cached::{self, ASK_EACH_TIME, NEVER_CHANGES};
 use crate::http::router::{Call, Router};
 use crate::http::{HttpError, Shape, respond};
 use crate::settings::LiveKit;
@@ -56,23 +56,8 @@ fn file(call: &Call, policy: &HeaderValue) -> Response<Body> {
     let name = call.param("file");
     let name = if name.is_empty() { "index.html" } else { name };
     match Page::get(name) {
-        Some(file) => serve(name, &file, call, policy),
+        Some(file) => pages::serve(name, &file, call, policy),
         None if Page::get("index.html").is_none() => respond(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", NOT_BUILT),
         None => HttpError::NotFound { path: call.path.to_string() }.response(call.shape),
     }
-}
-
-fn serve(name: &str, file: &EmbeddedFile, call: &Call, policy: &HeaderValue) -> Response<Body> {
-    let mut media = file.metadata.mimetype().to_owned();
-    if media.starts_with("text/") || media.ends_with("javascript") || media.ends_with("json") {
-        media.push_str("; charset=utf-8");
-    }
-    // The build puts a hash of its content into the name of everything under assets/.
-    let cache = if name.starts_with("assets/") { NEVER_CHANGES } else { ASK_EACH_TIME };
-    let tag = cached::tag(&file.metadata.sha256_hash());
-    let mut response = cached::answer(&call.headers, &tag, &media, cache, || file.data.to_vec().into());
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_SECURITY_POLICY, policy.clone());
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    response
 }

@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../web"
 
 # The demo page uses the TypeScript client, and the guides are part of the documents.
-sources=(. ../clients/typescript/src ../docs ../README.md ../ARCHITECTURE.md)
+sources=(. ../clients/typescript/src ../clients/typescript/README.md ../docs ../README.md ../ARCHITECTURE.md)
 if [ -f dist/index.html ] && [ -f dist-docs/index.html ] &&
     [ -z "$(find "${sources[@]}" \( -path ./node_modules -o -path ./dist -o -path ./dist-docs \) -prune -o -type f -newer dist-docs/index.html -print -quit)" ]; then
     exit 0

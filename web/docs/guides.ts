@@ -16,22 +16,24 @@ export interface Guide {
 }
 
 /** Those that are read first come first; others follow by their names. */
-const FIRST = ["README", "clients", "incidents", "interviews", "interviews-call", "realtime", "errors", "settings", "guarantees", "limits"];
-const LAST = ["how-it-works", "ARCHITECTURE", "decisions"];
+const FIRST = ["readme", "typescript", "clients", "incidents", "interviews", "interviews-call", "realtime", "errors", "settings", "guarantees", "limits"];
+const LAST = ["how-it-works", "architecture", "decisions"];
+const TYPESCRIPT = "clients/typescript/README.md";
+const nameOf = (file: string): string => (file === TYPESCRIPT ? "typescript" : basename(file, ".md").toLowerCase());
 
 /** Every guide, in the order of the menu. */
 export function guides(): Guide[] {
   const files = readdirSync(join(root, "docs")).filter((name) => name.endsWith(".md")).map((name) => `docs/${name}`);
-  const all = ["README.md", "ARCHITECTURE.md", ...files].filter((file) => existsSync(join(root, file)));
+  const all = ["README.md", "ARCHITECTURE.md", TYPESCRIPT, ...files].filter((file) => existsSync(join(root, file)));
   const rank = (file: string) => {
-    const name = basename(file, ".md");
+    const name = nameOf(file);
     const first = FIRST.indexOf(name);
     return first >= 0 ? first : LAST.includes(name) ? 200 + LAST.indexOf(name) : 100;
   };
   all.sort((a, b) => rank(a) - rank(b) || a.localeCompare(b));
   return all.map((file) => {
     const title = /^# (.+)$/m.exec(readFileSync(join(root, file), "utf8"))?.[1] ?? file;
-    return { name: basename(file, ".md").toLowerCase(), file, title: title.replaceAll("`", "") };
+    return { name: nameOf(file), file, title: title.replaceAll("`", "") };
   });
 }
 

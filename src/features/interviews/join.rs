@@ -14,7 +14,7 @@ use super::{Interviews, interview_id, token};
 
 /// The caller that asks for a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Caller {
+pub enum Principal {
     /// One of the company's own services: it may ask for any participant.
     Internal,
     Recruiter(Recruiter),
@@ -46,14 +46,14 @@ impl Interviews {
     /// # Errors
     /// [`InterviewError::MissingToken`], `InvalidToken`, `TokenExpired`, `NotConfigured`, `Unavailable`. What has become of
     /// an invite is told by [`Interviews::join_token`].
-    pub async fn caller(&self, token: Option<&str>, now_seconds: u64) -> Result<Caller, InterviewError> {
+    pub async fn principal(&self, token: Option<&str>, now_seconds: u64) -> Result<Principal, InterviewError> {
         match token {
-            None if self.open_signalling => Ok(Caller::Anyone),
-            Some(jwt) if token::is_jwt(jwt) => Ok(Caller::Recruiter(self.recruiter(Some(jwt), now_seconds).await?)),
+            None if self.open_signalling => Ok(Principal::Anyone),
+            Some(jwt) if token::is_jwt(jwt) => Ok(Principal::Recruiter(self.recruiter(Some(jwt), now_seconds).await?)),
             Some(opaque) => {
                 let token = token::hash(opaque);
                 let pass = self.store.pass(&token).await?.ok_or(InterviewError::InvalidToken)?;
-                Ok(Caller::Candidate { token, pass })
+                Ok(Principal::Candidate { token, pass })
             }
             None => Err(InterviewError::MissingToken),
         }
@@ -63,16 +63,21 @@ impl Interviews {
     ///
     /// # Errors
     /// [`InterviewError`]; an interview out of sight is not found.
-    pub async fn join_token(&self, caller: &Caller, request: &JoinRequest, now_seconds: u64) -> Result<Joined, InterviewError> {
+    pub async fn join_token(
+        &self,
+        principal: &Principal,
+        request: &JoinRequest,
+        now_seconds: u64,
+    ) -> Result<Joined, InterviewError> {
         let livekit = self.livekit.as_ref().ok_or(InterviewError::NotConfigured { setting: "LIVEKIT_WS_URL" })?;
         let id = interview_id(&request.interview_id)?;
-        if matches!(caller, Caller::Candidate { pass, .. } if pass.interview != id) {
+        if matches!(principal, Principal::Candidate { pass, .. } if pass.interview != id) {
             return Err(InterviewError::NotFound);
         }
         let interview = self.store.get(id).await?.ok_or(InterviewError::NotFound)?;
-        let participant = participant(caller, &interview, request)?;
-        let invite = match caller {
-            Caller::Candidate { token, pass: Pass { invite: Some(invite), .. } } => Some((invite, token)),
+        let participant = participant(principal, &interview, request)?;
+        let invite = match principal {
+            Principal::Candidate { token, pass: Pass { invite: Some(invite), .. } } => Some((invite, token)),
             _ => None,
         };
         if let Some((invite, _)) = invite {
@@ -105,11 +110,17 @@ impl Interviews {
 /// token, and a recruiter as the user of the token: LiveKit disconnects a participant when another joins with the same
 /// identity, so a recruiter with another's id would throw a colleague out of the call. A trusted service names any
 /// participant, and must name one. So does every caller where signalling is open.
-fn participant<'a>(caller: &'a Caller, interview: &'a Interview, request: &'a JoinRequest) -> Result<&'a str, InterviewError> {
+fn participant<'a>(
+    principal: &'a Principal,
+    interview: &'a Interview,
+    request: &'a JoinRequest,
+) -> Result<&'a str, InterviewError> {
     let given = request.participant_id.as_deref();
-    match caller {
-        Caller::Internal | Caller::Anyone => given.ok_or_else(|| InterviewError::Invalid("participantId is required".into())),
-        Caller::Recruiter(recruiter) => {
+    match principal {
+        Principal::Internal | Principal::Anyone => {
+            given.ok_or_else(|| InterviewError::Invalid("participantId is required".into()))
+        }
+        Principal::Recruiter(recruiter) => {
             if !rules::sees(recruiter, interview) {
                 return Err(InterviewError::NotFound);
             }
@@ -119,7 +130,7 @@ fn participant<'a>(caller: &'a Caller, interview: &'a Interview, request: &'a Jo
                 false => Err(InterviewError::Forbidden),
             }
         }
-        Caller::Candidate { pass, .. } => {
+        Principal::Candidate { pass, .. } => {
             let participant = given.unwrap_or(&interview.candidate.id);
             // With an invite, the participant that it is bound to is checked later.
             let is_own = pass.invite.is_some() || participant == interview.candidate.id;

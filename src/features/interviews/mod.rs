@@ -51,7 +51,7 @@ use self::token::Token;
 use self::view::Whole;
 
 pub use invites::Invited;
-pub use join::{Caller, Joined};
+pub use join::{Joined, Principal};
 pub use requests::{InviteRequest, JoinRequest};
 pub use rules::CallRole;
 

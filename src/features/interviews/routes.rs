@@ -11,7 +11,7 @@ use super::recruiter::Recruiter;
 use crate::core::clock::now_seconds;
 use crate::engineio::Body;
 use crate::features::interviews::error::InterviewError;
-use crate::features::interviews::{Caller, Interviews, InviteRequest, JoinRequest};
+use crate::features::interviews::{Interviews, InviteRequest, JoinRequest, Principal};
 use crate::http::guards::{FailedAuth, InternalDoor, RateLimits, X_INTERNAL_TOKEN, bearer};
 use crate::http::router::{Answer, Call, Router};
 use crate::http::table::{self, Table};
@@ -84,18 +84,18 @@ impl Api {
     }
 
     /// If a request has `X-Internal-Token`, that decides, whatever other token it has.
-    async fn caller(&self, call: &Call) -> Result<Caller, HttpError> {
+    async fn principal(&self, call: &Call) -> Result<Principal, HttpError> {
         if call.headers.contains_key(X_INTERNAL_TOKEN) {
-            return self.door.admit(call).map(|()| Caller::Internal);
+            return self.door.admit(call).map(|()| Principal::Internal);
         }
         let token = bearer(&call.headers);
         // A header that holds no token of ours is not the same as none: it is not open signalling that is meant.
         let is_unreadable = token.is_none() && call.headers.contains_key(hyper::header::AUTHORIZATION);
-        let caller = match is_unreadable {
+        let principal = match is_unreadable {
             true => Err(InterviewError::InvalidToken),
-            false => self.interviews.caller(token, now_seconds()).await,
+            false => self.interviews.principal(token, now_seconds()).await,
         };
-        caller.map_err(|error| self.refuse(call, error))
+        principal.map_err(|error| self.refuse(call, error))
     }
 
     /// Failed authentication is counted by address.
@@ -114,26 +114,26 @@ async fn join_token(api: Arc<Api>, call: Call) -> Answer {
     if !api.interviews.has_livekit() {
         return Err(HttpError::NotConfigured { setting: "LIVEKIT_WS_URL" });
     }
-    let caller = api.caller(&call).await?;
+    let principal = api.principal(&call).await?;
     let address = call.context.address;
     let request = match call.json().await {
         Ok(body) => JoinRequest::parse(&body).map_err(HttpError::from),
         Err(error) => Err(error),
     };
-    let bucket = match (&caller, &request) {
+    let bucket = match (&principal, &request) {
         // Each participant has a bucket, or the service would have one for all of them. Interviews that there are not share
         // one.
-        (Caller::Internal, Ok(request)) if api.interviews.exists(&request.interview_id).await? => {
+        (Principal::Internal, Ok(request)) if api.interviews.exists(&request.interview_id).await? => {
             format!("internal:{}:{}", request.interview_id, request.participant_id.as_deref().unwrap_or_default())
         }
-        (Caller::Internal, _) => "internal".into(),
-        (Caller::Recruiter(recruiter), _) => bucket_of(recruiter),
-        (Caller::Candidate { token, .. }, _) => token.iter().map(|byte| format!("{byte:02x}")).collect(),
-        (Caller::Anyone, _) => format!("address:{address}"),
+        (Principal::Internal, _) => "internal".into(),
+        (Principal::Recruiter(recruiter), _) => bucket_of(recruiter),
+        (Principal::Candidate { token, .. }, _) => token.iter().map(|byte| format!("{byte:02x}")).collect(),
+        (Principal::Anyone, _) => format!("address:{address}"),
     };
     let quota = api.limits.take("interviews-join", &bucket, api.per_minute).await?;
     let joined = async {
-        let joined = api.interviews.join_token(&caller, &request?, now_seconds()).await?;
+        let joined = api.interviews.join_token(&principal, &request?, now_seconds()).await?;
         Ok(answer(StatusCode::CREATED, &joined))
     };
     Ok(quota.on(Shape::Coded, joined.await))

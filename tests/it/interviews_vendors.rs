@@ -167,6 +167,20 @@ async fn audio_in_a_folder_is_served_to_those_who_have_its_address() {
             assert_eq!(answer.bytes().await.unwrap(), expected, "{method}");
         }
     }
+    for (range, status, content_range, expected) in [
+        ("bytes=0-1", 206, Some("bytes 0-1/64044"), &file[..2]),
+        ("bytes=64000-", 206, Some("bytes 64000-64043/64044"), &file[64_000..]),
+        ("bytes=-4", 206, Some("bytes 64040-64043/64044"), &file[64_040..]),
+        ("bytes=64044-", 416, Some("bytes */64044"), &[][..]),
+        ("bytes=0-1,4-5", 200, None, &file[..]),
+    ] {
+        let answer = world.hubs[0].request(Method::GET, &address).header("range", range).send().await.unwrap();
+        let told = answer.headers().get("content-range").map(|value| value.to_str().unwrap().to_owned());
+        assert_eq!((answer.status().as_u16(), told.as_deref()), (status, content_range), "{range}");
+        assert_eq!(&answer.headers()["accept-ranges"], "bytes", "{range}");
+        assert_eq!(answer.headers().contains_key("content-type"), status != 416, "{range}");
+        assert_eq!(answer.bytes().await.unwrap(), expected, "{range}");
+    }
     let (path, query) = address.split_once('?').unwrap();
     let (expires, signature) = query.split_once('&').unwrap();
     let absent = storage.url("i-1/answer-2.wav").await.unwrap();

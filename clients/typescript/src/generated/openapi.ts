@@ -6108,7 +6108,10 @@ export interface operations {
                 /** @description The hub's signature. */
                 sig: string;
             };
-            header?: never;
+            header?: {
+                /** @description One range of bytes; several count as none. */
+                Range?: string;
+            };
             path: {
                 /** @description Where the audio is. */
                 key: string;
@@ -6119,6 +6122,18 @@ export interface operations {
         responses: {
             /** @description The audio. */
             200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                    "audio/mpeg": string;
+                    "audio/wav": string;
+                    "audio/webm": string;
+                };
+            };
+            /** @description The part of it that `Range` asks for. `Content-Range` says which. */
+            206: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6167,6 +6182,13 @@ export interface operations {
                         message: string;
                     };
                 };
+            };
+            /** @description It is shorter: `Content-Range` says how long it is. */
+            416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description - `NOT_CONFIGURED`: AUDIO_STORAGE_URL is not set */
             501: {

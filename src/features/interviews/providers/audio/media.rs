@@ -1,12 +1,16 @@
-//! `GET /media/{key}?exp&sig`: audio of a folder, for those who have a signed address of it (contract § 4 "The gateway").
+//! `GET /media/{key}?exp&sig`: audio of a folder, for those who have a signed address of it (contract § 4 "The gateway"). A part of
+//! it can be asked for by `Range`: Safari plays nothing else.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use bytes::Bytes;
-use hyper::header::{HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use hyper::header::{
+    ACCEPT_RANGES, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue, IF_RANGE, RANGE, X_CONTENT_TYPE_OPTIONS,
+};
 use hyper::{Method, StatusCode};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
@@ -43,7 +47,39 @@ pub struct Links {
     room: Arc<Semaphore>,
 }
 
-/// A file on its way to a client. Its room is free again once it has been sent.
+/// What a client asks for of a file.
+#[derive(Debug, PartialEq, Eq)]
+enum Part {
+    Whole,
+    These(Range<u64>),
+    /// None of it is there.
+    Outside,
+}
+
+impl Part {
+    /// Reads `Range: bytes=…`. What is no range of bytes, or several, counts as none (RFC 9110 § 14.2). So does one that is for a
+    /// certain version of the file: we name none.
+    fn of(headers: &HeaderMap, size: u64) -> Self {
+        let range = headers.get(RANGE).filter(|_| !headers.contains_key(IF_RANGE));
+        let range = range.and_then(|range| range.to_str().ok()?.strip_prefix("bytes=")?.trim().split_once('-'));
+        let Some((first, last)) = range else { return Self::Whole };
+        let number = |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().unwrap_or(u64::MAX));
+        match (number(first), number(last)) {
+            _ if first.is_empty() && last.is_empty() => Self::Whole,
+            (Some(_), Some(0)) if first.is_empty() => Self::Outside,
+            (Some(_), Some(most)) if first.is_empty() => Self::within(size.saturating_sub(most), size, size),
+            (Some(from), Some(_)) if last.is_empty() => Self::within(from, size, size),
+            (Some(from), Some(to)) if from <= to => Self::within(from, to.saturating_add(1), size),
+            _ => Self::Whole,
+        }
+    }
+
+    fn within(from: u64, end: u64, size: u64) -> Self {
+        if from < size { Self::These(from..end.min(size)) } else { Self::Outside }
+    }
+}
+
+/// A file, or a part of it, on its way to a client. Its room is free again once it has been sent.
 struct Sent {
     bytes: Bytes,
     _room: OwnedSemaphorePermit,
@@ -91,13 +127,28 @@ impl Links {
         if !is_key(key) {
             return Err(not_found());
         }
-        let file = self.read(&Path::from(key)).await?;
-        let mut response = respond(StatusCode::OK, content_type(key), Bytes::from_owner(file));
-        response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        let (size, part, sent) = self.read(&Path::from(key), &call.headers).await?;
+        let (status, range) = match part {
+            Part::Whole => (StatusCode::OK, None),
+            Part::These(part) => (StatusCode::PARTIAL_CONTENT, Some(format!("bytes {}-{}/{size}", part.start, part.end - 1))),
+            Part::Outside => (StatusCode::RANGE_NOT_SATISFIABLE, Some(format!("bytes */{size}"))),
+        };
+        let bytes = sent.map_or_else(Bytes::new, Bytes::from_owner);
+        let mut response = respond(status, content_type(key), bytes);
+        let headers = response.headers_mut();
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        if status == StatusCode::RANGE_NOT_SATISFIABLE {
+            headers.remove(CONTENT_TYPE);
+        }
+        if let Some(range) = range.and_then(|range| HeaderValue::try_from(range).ok()) {
+            headers.insert(CONTENT_RANGE, range);
+        }
         Ok(response)
     }
 
-    async fn read(&self, path: &Path) -> Result<Sent, HttpError> {
+    /// The size of a file, and what is asked for of it.
+    async fn read(&self, path: &Path, headers: &HeaderMap) -> Result<(u64, Part, Option<Sent>), HttpError> {
         let within = async {
             let found = self.store.get(path).await.map_err(missing)?;
             let size = found.meta.size;
@@ -105,9 +156,20 @@ impl Links {
                 tracing::warn!(%path, size, "audio is too large to be served");
                 return Err(not_found());
             }
-            let kib = u32::try_from(size.div_ceil(1024)).unwrap_or(ROOM_KIB).max(1);
+            let part = Part::of(headers, size);
+            let length = match &part {
+                Part::Whole => size,
+                Part::These(part) => part.end - part.start,
+                Part::Outside => return Ok((size, part, None)),
+            };
+            let kib = u32::try_from(length.div_ceil(1024)).unwrap_or(ROOM_KIB).max(1);
             let room = self.room.clone().acquire_many_owned(kib).await.map_err(|_| HttpError::Unavailable)?;
-            Ok(Sent { bytes: found.bytes().await.map_err(missing)?, _room: room })
+            let bytes = match &part {
+                Part::These(part) => self.store.get_range(path, part.clone()).await,
+                _ => found.bytes().await,
+            };
+            let sent = Sent { bytes: bytes.map_err(missing)?, _room: room };
+            Ok((size, part, Some(sent)))
         };
         timeout(DEADLINE, within).await.unwrap_or(Err(HttpError::Unavailable))
     }
@@ -124,7 +186,7 @@ pub fn route(router: &mut Router, links: Option<Arc<Links>>) {
 
 fn doc() -> Doc {
     let bytes = || json_schema!({"type": "string", "format": "binary"});
-    let about = "The audio.";
+    let (about, part) = ("The audio.", "The part of it that `Range` asks for. `Content-Range` says which.");
     Doc::new("getMedia", TAG, "Read the audio of an answer or a question")
         .about(
             "`audioUrl` of an answer leads here if audio is kept in a folder (`AUDIO_STORAGE_URL` is `file:…`); an object store has addresses of \
@@ -133,11 +195,17 @@ fn doc() -> Doc {
         .open()
         .needs("AUDIO_STORAGE_URL")
         .path("key", "Where the audio is.", json!({"type": "string"}))
+        .header("Range", "One range of bytes; several count as none.", json!({"type": "string"}))
         .loose_query::<Signed>()
         .answers_as(StatusCode::OK, about, "audio/wav", bytes())
         .answers_as(StatusCode::OK, about, "audio/mpeg", bytes())
         .answers_as(StatusCode::OK, about, "audio/webm", bytes())
         .answers_as(StatusCode::OK, about, "application/octet-stream", bytes())
+        .answers_as(StatusCode::PARTIAL_CONTENT, part, "audio/wav", bytes())
+        .answers_as(StatusCode::PARTIAL_CONTENT, part, "audio/mpeg", bytes())
+        .answers_as(StatusCode::PARTIAL_CONTENT, part, "audio/webm", bytes())
+        .answers_as(StatusCode::PARTIAL_CONTENT, part, "application/octet-stream", bytes())
+        .answers_nothing(StatusCode::RANGE_NOT_SATISFIABLE, "It is shorter: `Content-Range` says how long it is.")
         .refuses([not_ours(), not_found()])
         .unavailable()
 }
@@ -201,6 +269,32 @@ mod tests {
     fn parts(address: &str) -> (&str, &str) {
         let (_, query) = address.split_once("?exp=").unwrap();
         query.split_once("&sig=").unwrap()
+    }
+
+    #[test]
+    fn a_part_is_one_range_of_bytes_and_what_is_none_asks_for_all() {
+        let part = |range: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(RANGE, range.parse().unwrap());
+            Part::of(&headers, 1_000)
+        };
+        for (range, these) in [
+            ("bytes=0-1", 0..2),
+            ("bytes=0-", 0..1_000),
+            ("bytes=999-5000", 999..1_000),
+            ("bytes=-1", 999..1_000),
+            ("bytes=-2000", 0..1_000),
+            ("bytes=5-99999999999999999999999", 5..1_000),
+        ] {
+            assert_eq!(part(range), Part::These(these), "{range}");
+        }
+        for outside in ["bytes=1000-", "bytes=1000-1001", "bytes=-0", "bytes=99999999999999999999999-"] {
+            assert_eq!(part(outside), Part::Outside, "{outside}");
+        }
+        for whole in ["bytes=-", "bytes=2-1", "bytes=0-1,5-6", "bytes=a-b", "bytes=+1-2", "items=0-1", "bytes"] {
+            assert_eq!(part(whole), Part::Whole, "{whole}");
+        }
+        assert_eq!(Part::of(&HeaderMap::new(), 0), Part::Whole);
     }
 
     #[test]

@@ -229,5 +229,10 @@ async fn a_whole_interview_survives_the_death_of_the_candidates_node() {
     let shown =
         send(&world, other, reqwest::Method::GET, &format!("/internal/interviews/{}", interview.id), As::Internal, None).await;
     assert_eq!(shown.body["status"], "COMPLETED");
+    // What is stored does not end after a day: an address is made for those who ask.
+    let stored = format!("SELECT audio_url FROM convoke.responses WHERE interview_id = '{}' AND position = 1", interview.id);
+    assert_eq!(world.value(&stored).await, format!("interviews/{}/answer-1.wav", interview.id));
+    let file = reqwest::get(text(&shown.body["responses"][0]["audioUrl"])).await.unwrap().bytes().await.unwrap();
+    assert_eq!(stored_numbers(&file), (1..=20).collect::<Vec<i16>>());
     eventually("the speech streams are closed", || vendors.vendors.seen().speech.open == 0).await;
 }

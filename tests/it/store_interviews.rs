@@ -91,8 +91,8 @@ fn turn(order: u32, text: &str) -> Turn {
 }
 
 fn response<'a>(turns: &'a [Turn], transcription: &'a str) -> NewResponse<'a> {
-    let (question_id, audio_url, answered_at) = ("q-1", "https://a", 1_769_851_800_250);
-    NewResponse { question_id, position: 1, asked: "question 1", transcription, audio_url, answered_at, turns }
+    let (question_id, audio, answered_at) = ("q-1", "https://a", 1_769_851_800_250);
+    NewResponse { question_id, position: 1, asked: "question 1", transcription, audio, answered_at, turns }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

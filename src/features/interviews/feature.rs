@@ -170,10 +170,11 @@ impl Configured for SetUp {
             recruiters,
             open_signalling: self.0.open_signalling,
         });
-        let live = Live::new(interviews.clone(), world.node.scopes.clone(), world.timers.clone(), self.config(&world.settings));
         let secret = world.settings.cluster.secret.as_ref().or(world.settings.internal_token.as_ref());
         let providers = Providers::new(&self.0.vendors, &world.redis, secret)?;
         let links = providers.links.clone();
+        let rooms = (world.node.scopes.clone(), world.timers.clone());
+        let live = Live::new(interviews.clone(), rooms, providers.audio.clone(), self.config(&world.settings));
         let signalling = Signalling::new(live.clone());
         let endings = Endings::new(live.clone(), signalling.clone());
         let conductor = Conductor::new(ConductorParts {

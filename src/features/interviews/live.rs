@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::error::InterviewError;
 use super::proctoring::Proctoring;
+use super::providers::audio::AudioStorage;
 use super::recruiter::Recruiter;
 use super::store::Interview;
 use super::{Interviews, rules};
@@ -56,7 +57,7 @@ impl Default for Config {
             expiring_before: Duration::from_secs(60),
             rooms: 200,
             relay_bytes: 65_536,
-            call_sockets: 300,
+            call_sockets: 200,
             presence_window: Duration::from_millis(250),
             expires_after: Duration::from_secs(24 * 3600),
             expire_every: Duration::from_secs(60),
@@ -69,14 +70,21 @@ pub struct Live {
     pub interviews: Arc<Interviews>,
     pub scopes: Arc<Scopes>,
     pub timers: Arc<Timers>,
+    /// Where the audio of answers is kept.
+    pub audio: Option<Arc<dyn AudioStorage>>,
     /// Redis' clock, as far as this node knows it.
     pub clock: Clock,
     pub config: Config,
 }
 
 impl Live {
-    pub fn new(interviews: Arc<Interviews>, scopes: Arc<Scopes>, timers: Arc<Timers>, config: Config) -> Arc<Self> {
-        Arc::new(Self { interviews, scopes, timers, clock: Clock::default(), config })
+    pub fn new(
+        interviews: Arc<Interviews>,
+        (scopes, timers): (Arc<Scopes>, Arc<Timers>),
+        audio: Option<Arc<dyn AudioStorage>>,
+        config: Config,
+    ) -> Arc<Self> {
+        Arc::new(Self { interviews, scopes, timers, audio, clock: Clock::default(), config })
     }
 
     pub fn redis(&self) -> &Redis {

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::error::InterviewError;
 use super::interview_id;
 use super::live::Live;
+use super::providers::audio::address_of;
 use super::scripts::{Session, SessionState, Trust, session_read};
 use super::store::{SessionRow, StoredResponse};
 use super::view::Whole;
@@ -105,7 +106,12 @@ impl Live {
             None => Vec::new(),
         };
         let session = row.map(|row| SessionView::new(row, live.as_ref()));
-        Ok(Overview { whole, session, responses: responses.into_iter().map(ResponseView::from).collect() })
+        let mut told = Vec::with_capacity(responses.len());
+        for stored in responses {
+            let audio_url = address_of(&stored.audio, self.audio.as_deref()).await;
+            told.push(ResponseView::new(stored, audio_url));
+        }
+        Ok(Overview { whole, session, responses: told })
     }
 }
 
@@ -132,15 +138,15 @@ impl SessionView {
     }
 }
 
-impl From<StoredResponse> for ResponseView {
-    fn from(response: StoredResponse) -> Self {
+impl ResponseView {
+    fn new(response: StoredResponse, audio_url: String) -> Self {
         Self {
             question_id: response.question_id,
             order: response.position,
             question: response.asked,
             transcription: response.transcription,
             stt_transcript: response.stt_transcript,
-            audio_url: response.audio_url,
+            audio_url,
             score: response.score,
             evaluation: response.evaluation,
             answered_at: response.answered_at,

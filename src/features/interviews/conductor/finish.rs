@@ -33,7 +33,8 @@ pub struct Finishing {
     /// When the session was started, in ms since 1970.
     started_at: u64,
     was_storage_down: bool,
-    audio_url: Option<String>,
+    /// Its audio: an address of the client's or the key of a file; empty: there is none.
+    audio: Option<String>,
     is_stored: bool,
     /// Turns that are stored with the answer.
     turns: usize,
@@ -56,7 +57,7 @@ impl Finishing {
             audio_from: session.audio_from,
             started_at: session.started_at.unwrap_or_default(),
             was_storage_down: session.storage_down,
-            audio_url: None,
+            audio: None,
             is_stored: false,
             turns: 0,
             judged: None,
@@ -85,8 +86,8 @@ impl Conductor {
 
     /// Goes through with it.
     pub(super) async fn finish(&self, id: Uuid, plan: &Plan, work: &mut Finishing) -> Result<(), Away> {
-        if work.audio_url.is_none() {
-            work.audio_url = Some(self.store_audio(id, work).await?);
+        if work.audio.is_none() {
+            work.audio = Some(self.store_audio(id, work).await?);
         }
         if !work.is_stored {
             let turns = self.state.turns(id).await?;
@@ -130,7 +131,8 @@ impl Conductor {
         Err(Away)
     }
 
-    /// Stores what was said as a WAV file. The answer's address: the client's, else that of the file, else none.
+    /// Stores what was said as a WAV file. The answer's audio: the client's address, else the file's key, else none. Addresses of a
+    /// file end after a day, so they are made when somebody asks.
     async fn store_audio(&self, id: Uuid, work: &Finishing) -> Result<String, Away> {
         let given = work.answer.audio_url.clone();
         let Some(storage) = &self.providers.audio else { return Ok(given) };
@@ -144,16 +146,12 @@ impl Conductor {
                 false => put.await,
             }
         };
-        let url = match stored {
-            Ok(()) => storage.url(&key).await,
-            Err(error) => Err(error),
-        };
-        match url {
-            Ok(url) => {
+        match stored {
+            Ok(()) => {
                 if work.was_storage_down {
                     self.state.outage(id, Outage::Storage, None).await?;
                 }
-                Ok(if given.is_empty() { url } else { given })
+                Ok(if given.is_empty() { key } else { given })
             }
             Err(error) => {
                 tracing::warn!(%error, "the audio of an answer is not stored");
@@ -230,7 +228,7 @@ fn response(work: &Finishing, turns: Vec<Turn>) -> Response {
         position: work.position,
         asked: work.asked.clone(),
         transcription: clean(&work.answer.transcription),
-        audio_url: clean(work.audio_url.as_deref().unwrap_or_default()),
+        audio: clean(work.audio.as_deref().unwrap_or_default()),
         answered_at: work.answer.at,
         turns,
     }

@@ -127,7 +127,8 @@ pub struct Response {
     pub asked: String,
     /// The client's.
     pub transcription: String,
-    pub audio_url: String,
+    /// An address, or a key of the audio storage.
+    pub audio: String,
     /// When it was taken, in ms since 1970.
     pub answered_at: u64,
     /// What was said, as the speech streams have told it.

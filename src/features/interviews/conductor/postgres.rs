@@ -29,7 +29,7 @@ impl Records for InPostgres {
                 position: response.position,
                 asked: &response.asked,
                 transcription: &response.transcription,
-                audio_url: &response.audio_url,
+                audio: &response.audio,
                 answered_at: response.answered_at,
                 turns: &response.turns,
             };

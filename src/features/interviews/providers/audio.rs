@@ -40,6 +40,19 @@ impl StorageError {
     }
 }
 
+/// What an answer that is stored says of its audio as an address: a key as one that is good from now on, any other text, which is an
+/// address, as it is.
+pub async fn address_of(stored: &str, storage: Option<&dyn AudioStorage>) -> String {
+    if !is_key(stored) {
+        return stored.to_owned();
+    }
+    let Some(storage) = storage else { return String::new() };
+    storage.url(stored).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "stored audio has no address");
+        String::new()
+    })
+}
+
 /// Bytes of a key.
 const LONGEST_KEY: usize = 512;
 
@@ -48,4 +61,33 @@ pub fn is_key(text: &str) -> bool {
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
     let is_part = |part: &str| !matches!(part, "" | "." | "..") && part.bytes().all(is_plain);
     text.len() <= LONGEST_KEY && text.split('/').all(is_part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Signing;
+
+    impl AudioStorage for Signing {
+        fn put<'a>(&'a self, _: &'a str, _: &'static str, _: Bytes) -> BoxFuture<'a, Result<(), StorageError>> {
+            Box::pin(async { Err(StorageError::TimedOut) })
+        }
+
+        fn url<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<String, StorageError>> {
+            Box::pin(async move { Ok(format!("https://signed/{key}")) })
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_stored_of_audio_is_a_key_or_an_address() {
+        let key = "interviews/0b/answer-1.wav";
+        assert_eq!(address_of(key, Some(&Signing)).await, format!("https://signed/{key}"));
+        assert_eq!(address_of(key, None).await, "", "nobody can make an address of it");
+        for address in
+            ["", "https://of.a/client", "/media/interviews/0b/answer-1.wav?exp=1&sig=x", "http://old/a.wav?X-Amz-Date=1"]
+        {
+            assert_eq!(address_of(address, Some(&Signing)).await, address);
+        }
+    }
 }

@@ -18,8 +18,8 @@ pub struct NewResponse<'a> {
     pub asked: &'a str,
     /// The client's.
     pub transcription: &'a str,
-    /// Empty: there is no audio.
-    pub audio_url: &'a str,
+    /// An address, or a key of the audio storage. Empty: there is no audio.
+    pub audio: &'a str,
     /// ms since 1970.
     pub answered_at: u64,
     pub turns: &'a [Turn],
@@ -34,7 +34,8 @@ pub struct StoredResponse {
     pub transcription: String,
     /// What the hub's speech to text has understood.
     pub stt_transcript: String,
-    pub audio_url: String,
+    /// An address, or a key of the audio storage. Empty: there is no audio.
+    pub audio: String,
     /// From 0 to 100.
     pub score: Option<f64>,
     pub evaluation: Option<String>,
@@ -108,7 +109,7 @@ impl InterviewStore {
             &to_int(new.position),
             &storable(new.asked),
             &transcription,
-            &new.audio_url,
+            &new.audio,
             &answered_at,
         ];
         let rows = self.postgres.write(&sql, &params).await?;
@@ -174,7 +175,7 @@ fn response(row: &Row) -> Result<StoredResponse, StoreError> {
         asked: column(row, "asked_text")?,
         transcription: column(row, "transcription")?,
         stt_transcript: column(row, "stt_transcript")?,
-        audio_url: column(row, "audio_url")?,
+        audio: column(row, "audio_url")?,
         score: column(row, "score")?,
         evaluation: column(row, "evaluation")?,
         answered_at: column(row, "answered_at")?,

@@ -89,7 +89,7 @@ impl InterviewStore {
             asked,
             progress: session.progress.and_then(|progress| serde_json::from_value(progress).ok()),
             questions,
-            last: before.map(|answer| (answer.question_id, answer.transcription, answer.audio_url)),
+            last: before.map(|answer| (answer.question_id, answer.transcription, answer.audio)),
             trust: session.trust,
             has_summary: session.summary.is_some(),
         }))

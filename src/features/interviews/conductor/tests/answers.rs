@@ -141,8 +141,9 @@ async fn a_storage_that_is_full_is_told_once_and_the_interview_goes_on() {
     let told: Vec<_> = world.told().into_iter().filter(|told| told.starts_with("storage")).collect();
     assert_eq!(told, ["storage unavailable unavailable", "storage available"]);
     world.rows(|rows| {
-        let urls: Vec<_> = rows.answers.values().map(|(response, _)| &*response.audio_url).collect();
-        assert_eq!(urls, ["", "", "u:answer-3.wav"]);
+        let audio: Vec<_> = rows.answers.values().map(|(response, _)| &*response.audio).collect();
+        let key = format!("interviews/{ID}/answer-3.wav");
+        assert_eq!(audio, ["", "", &key]);
     });
 }
 

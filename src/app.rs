@@ -61,7 +61,11 @@ const ABOUT_EVENTS: &str = "The Socket.IO events of this hub: Socket.IO protocol
     channel is a namespace. An operation `receive` is an event that clients send, and its `reply` is the acknowledgement; without one a \
     refusal comes as the event `error`. An operation `send` is an event that clients get. `payload` of a message is the first argument; \
     a client that takes part in recovery gets the offset as one more argument of every event that is not volatile (`x-delivery`). \
-    Fields that the hub does not know are ignored. The namespace of Socket.IO's admin UI has that page's protocol, and is not described \
+    Fields that the hub does not know are ignored.\n\n\
+    Beside AsyncAPI's own fields: `x-packet` of a message is the Socket.IO packet that carries it; `x-senders` of an operation are the \
+    roles that may send the event, `x-members` says that only sockets in the room may, and `x-codes` are the codes that it may be \
+    refused with.\n\n\
+    The namespace of Socket.IO's admin UI has that page's protocol, and is not described \
     here.";
 
 /// All features. They know nothing of each other, and nothing else in the hub knows one of them.

@@ -259,8 +259,13 @@ impl JsonSchema for Status {
 #[schemars(untagged, rename = "SosAddress")]
 pub enum Address {
     Text(#[schemars(length(max = MAX_ADDRESS))] String),
-    Fields(HashMap<String, Option<String>>),
+    Fields(HashMap<String, Option<AddressText>>),
 }
+
+/// A text of an address.
+#[derive(JsonSchema)]
+#[schemars(inline)]
+pub struct AddressText(#[schemars(length(max = MAX_ADDRESS))] pub String);
 
 /// The last known location of a participant.
 #[derive(JsonSchema)]

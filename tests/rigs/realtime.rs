@@ -109,7 +109,7 @@ struct Rig {
     /// What we reach it by.
     api: LiveKit,
     http: reqwest::Client,
-    /// How often Redis was flushed: a session of before is none any more.
+    /// How often Redis was flushed: a session of before is none any more, until a node has found its user in its room.
     flushes: AtomicU64,
     tally: Mutex<Tally>,
 }
@@ -226,12 +226,12 @@ impl Rig {
         }
     }
 
-    /// Looks at a session while its user is there. It must not go then, unless Redis has forgotten it.
+    /// Looks at a session while its user is there. It must not go then, but for a while after Redis has forgotten it.
     async fn watch(
         &self,
         session: &Created,
         guest: &Guest,
-        flushes: u64,
+        mut flushes: u64,
         stays: Duration,
         random: &mut StdRng,
         stop: &CancellationToken,
@@ -239,15 +239,21 @@ impl Rig {
         let until = Instant::now() + stays;
         // The stretch of presence in which the session was there and its user counted.
         let mut alive_in = None;
+        let mut is_forgotten = false;
         while Instant::now() < until && !stop.is_cancelled() {
             sleep(Duration::from_millis(500)).await;
             let counted = guest.present_for() > COUNTED;
             let before = guest.presence();
             let status = self.status(random.random_range(0..NODES), session).await;
-            if self.flushes.load(Ordering::SeqCst) != flushes {
-                return self.note("forgotten");
+            let flushed = self.flushes.load(Ordering::SeqCst);
+            if flushed != flushes {
+                (flushes, alive_in, is_forgotten) = (flushed, None, true);
+                self.note("forgotten");
+                continue;
             }
             match status.as_deref() {
+                // While its user is there it will be made again.
+                Some("gone") if is_forgotten => {}
                 Some("gone") => {
                     let now = guest.presence();
                     let was_there = alive_in.is_some_and(|stretch| now.stretch == stretch || now.put_out_of == stretch);
@@ -260,6 +266,9 @@ impl Rig {
                 }
                 Some(status) => {
                     self.note(if status == "connected" { "seen connected" } else { "seen created" });
+                    if std::mem::take(&mut is_forgotten) {
+                        self.note("made again");
+                    }
                     if counted && before.away.is_none() {
                         alive_in = Some(before.stretch);
                     }

@@ -1,7 +1,7 @@
 //! schemathesis asks every route that the document describes, with what the schemas allow and with what they do not: no server error, no
 //! answer that is not as documented.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::json;
@@ -10,7 +10,7 @@ use crate::interviews_world::{MANY_ADDRESSES, ORG, create, recruiter};
 use crate::openapi_answers::REALTIME;
 use crate::support::booking::World;
 use crate::support::hub::INTERNAL;
-use crate::support::node::root;
+use crate::support::node::{python, root};
 use crate::support::realtime;
 
 /// It stops by itself long before.
@@ -29,9 +29,9 @@ async fn every_route_stands_what_it_may_be_sent() {
     let session = world.started(user).await;
     let interview = create(&world, json!({})).await;
     hub.create_sos("s-1", "c-1").await;
-    let mut command = Command::new(root().join(".build/venv/bin/st"));
+    let mut command = python();
     command
-        .args(["--config-file", "schemathesis.toml", "run", &format!("{}/openapi.json", hub.url())])
+        .args(["-m", "schemathesis.cli", "--config-file", "schemathesis.toml", "run", &format!("{}/openapi.json", hub.url())])
         .current_dir(root().join("tests/clients"))
         .env("INTERNAL", INTERNAL)
         .env("SESSION_TOKEN", world.token(user))

@@ -123,7 +123,8 @@ impl Script {
     }
 }
 
-fn python() -> Command {
+/// The Python that has the clients.
+pub fn python() -> Command {
     let own = root().join(".build/venv/bin/python");
     let mut command = Command::new(std::env::var_os("PYTHON").map_or(own, PathBuf::from));
     command.env("PYTHONUNBUFFERED", "1").env("PYTHONDONTWRITEBYTECODE", "1");

@@ -158,8 +158,10 @@ async fn a_redis_that_forgets_everything_gets_the_sessions_back_that_somebody_is
     let world = World::start(&livekit.env(), 2, &[OFTEN]).await;
     let [in_use, waiting, shared] = [world.created("ana").await, world.created("ana").await, world.created("cleo").await];
     livekit.put_people(&in_use.room, &["an-agent", "ana"]);
-    // Of another hub on the same LiveKit; and one whose user has left it to somebody else.
-    livekit.put_people("room_000000000000000000000000", &["ana"]);
+    // Of another hub on the same LiveKit, more than one round looks at; and one whose user has left it to somebody else.
+    for n in 0..600 {
+        livekit.put_people(&format!("room_{n:024}"), &["ana"]);
+    }
     livekit.put_people(&shared.room, &["bob"]);
     for session in [&in_use, &shared] {
         world.until_status(session, "connected").await;

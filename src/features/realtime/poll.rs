@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rand::Rng as _;
+use rand::seq::SliceRandom as _;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::metrics::{LISTINGS, ROUNDS, SESSIONS};
@@ -170,8 +171,11 @@ impl Realtime {
             let known: HashSet<&str> = sessions.iter().map(|session| &*session.room).collect();
             let mut strays: Vec<Room> = listed.rooms.iter().filter(|room| self.owns(&room.name)).cloned().collect();
             strays.retain(|room| !known.contains(&*room.name));
+            // Our own first, and of other hubs' on the same LiveKit others each time: those may be very many.
+            strays.shuffle(&mut rand::rng());
+            strays.sort_by_cached_key(|room| !self.names.is_ours(&room.name));
             // After Redis has forgotten very many, the rest comes with the next round.
-            memory.is_behind = strays.len() > STRAYS;
+            memory.is_behind = strays.get(STRAYS).is_some_and(|room| self.names.is_ours(&room.name));
             strays.truncate(STRAYS);
             let found = stream::iter(strays).map(|room| async move { self.found(&room).await });
             found.buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await?;

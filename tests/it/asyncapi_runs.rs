@@ -34,7 +34,7 @@ impl Run {
     }
 
     async fn client(&mut self, url: &str, token: &str, transports: Transports) -> Talker {
-        let parser = if self.records.len() % 2 == 0 { Parser::Text } else { Parser::Msgpack };
+        let parser = if self.records.len().is_multiple_of(2) { Parser::Text } else { Parser::Msgpack };
         let further = json!({"record": self.record(), "query": {"recovery": 1}});
         Talker::connect_with(Library::Node, parser, transports, url, token, &further).await
     }
@@ -188,7 +188,8 @@ fn a_document_that_is_not_true_is_noticed(run: &Run) {
         assert!(fields.remove(key).is_some(), "{pointer}/{key}");
     };
     let schemas = "/components/schemas";
-    let changes: [(&str, &dyn Fn(&mut Value)); 7] = [
+    type Change<'a> = (&'a str, &'a dyn Fn(&mut Value));
+    let changes: [Change<'_>; 7] = [
         ("an event is missing", &|document| without(document, "/channels/sos/messages", "send.pong")),
         ("a field is missing", &|document| without(document, &format!("{schemas}/SosMessage/properties"), "text")),
         ("a field of an acknowledgement is missing", &|document| {

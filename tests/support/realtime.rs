@@ -113,9 +113,8 @@ impl World {
     }
 
     /// Creates a session, which must succeed.
-    #[track_caller]
-    pub fn created<'a>(&'a self, user: &'a str) -> impl Future<Output = Created> + 'a {
-        async move { Created::of(&self.create(user).await) }
+    pub async fn created(&self, user: &str) -> Created {
+        Created::of(&self.create(user).await)
     }
 
     /// The status of a session; `gone` if there is none.

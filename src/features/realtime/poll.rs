@@ -141,7 +141,7 @@ impl Realtime {
         let sessions = self.all_sessions().await?;
         // Half of them gone at once: Redis may have forgotten them.
         let is_lost = sessions.len() * 2 < memory.sessions;
-        let is_whole = memory.rounds % ALL_EVERY == 0 || memory.is_behind || is_lost;
+        let is_whole = memory.rounds.is_multiple_of(ALL_EVERY) || memory.is_behind || is_lost;
         memory.sessions = sessions.len();
         let listed = self.listed(&sessions, is_whole).await?;
         let present: HashMap<&str, &Room> = listed.rooms.iter().map(|room| (&*room.name, room)).collect();

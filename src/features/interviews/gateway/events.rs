@@ -205,7 +205,7 @@ impl Gateway {
                 }
             }
         });
-        event.acknowledge_with(socket, &next.await.unwrap_or_else(|_| json!({})));
+        event.acknowledge_with(socket, next.await.unwrap_or_else(|_| json!({})));
     }
 
     /// `proctor-event`: the candidate is not told what it was worth.

@@ -390,7 +390,7 @@ async fn what_is_not_configured_says_which_setting() {
         (&fake.env()[..], "JWKS_URL", "realtime sessions are off: JWKS_URL"),
     ] {
         let hub = Hub::on_shared_redis(env).await;
-        assert!(hub.log().contains(notice), "{}", hub.log());
+        hub.logs(notice).await;
         let id = format!("{SESSIONS}/sess_000000000000000000000000");
         for (method, path) in [(Method::POST, SESSIONS), (Method::GET, SESSIONS), (Method::GET, &id), (Method::DELETE, &id)] {
             let answer = Answer::of(hub.request(method, path).bearer_auth(token("ana"))).await;
@@ -405,7 +405,7 @@ async fn what_is_not_configured_says_which_setting() {
 async fn without_tokens_everybody_is_anonymous() {
     let livekit = FakeLiveKit::start().await;
     let world = World::start(&livekit.env(), 1, &[NEVER, ("AUTH_ENABLED", "false")]).await;
-    assert!(world.hubs[0].log().contains("open to everybody"), "{}", world.hubs[0].log());
+    world.hubs[0].logs("open to everybody").await;
     let made = Created::of(&Answer::of(world.hubs[0].request(Method::POST, SESSIONS)).await);
     assert_eq!((&*made.user, &claims(&made.token)["sub"]), (ANONYMOUS, &json!(ANONYMOUS)));
     // A token, whatever it says, changes nothing.

@@ -120,7 +120,7 @@ async fn while_livekit_does_not_answer_nothing_is_removed_and_then_polling_goes_
         livekit.remove_room(&left.room);
         tokio::time::sleep(2 * SECONDS_OF_A_TEST).await;
         assert_eq!((&*world.status(&waiting).await, &*world.status(&left).await), ("created", "connected"), "{fault:?}");
-        assert!(world.hubs[0].log().contains("a round of polling has failed"), "it is said");
+        world.hubs[0].logs("a round of polling has failed").await;
         // DELETE succeeds all the same; its room is found later.
         livekit.put_room(&connected.room, 1);
         assert_eq!(world.delete(&connected.id, "ana").await.status, 200);

@@ -154,7 +154,7 @@ async fn a_node_that_is_short_of_files_refuses_at_once_and_serves_those_it_has()
     assert!(silent() >= 50, "{} were taken", silent());
     here.write(b"GET /readyz HTTP/1.1\r\nHost: hub\r\n\r\n").await;
     assert_eq!(here.response().await.0, 200);
-    assert!(hub.log().contains("MAX_CONNECTIONS is 100000, but this process may open no more than 200 files"), "{}", hub.log());
+    hub.logs("MAX_CONNECTIONS is 100000, but this process may open no more than 200 files").await;
     drop(open);
     hub.wait_for_status("/health", 200).await;
 }

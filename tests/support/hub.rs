@@ -194,6 +194,12 @@ impl Hub {
         text(&self.log.lock().unwrap())
     }
 
+    /// Waits until a line with these words is in its log: it gets here later than what it tells of.
+    #[track_caller]
+    pub fn logs(&self, words: &str) -> impl Future<Output = ()> {
+        super::eventually(words, move || self.log().contains(words))
+    }
+
     pub fn pid(&self) -> u32 {
         self.process().child().id()
     }

@@ -188,6 +188,11 @@ impl Socket {
         SessionSnapshot { rooms: unacked.confirmed().into_iter().map(room).collect(), sent: unacked.sent() }
     }
 
+    /// What was queued to it since the last answered `ping`.
+    pub fn sent(&self) -> SentLog {
+        lock(&self.unacked).sent()
+    }
+
     /// Each room, and the position up to which the client has certainly received everything.
     pub fn confirmed(&self) -> Vec<(ScopeId, Position)> {
         lock(&self.unacked).confirmed()
@@ -214,7 +219,8 @@ impl Socket {
         lock(&self.unacked).adopt(sent);
     }
 
-    /// From now on nothing is queued to it: another socket continues the connection. False if it was frozen already.
+    /// From now on nothing is queued to it but the logged events of the scopes that it is still a member of: another socket
+    /// continues the connection. False if it was frozen already.
     pub fn freeze(&self) -> bool {
         !std::mem::replace(&mut lock(&self.unacked).frozen, true)
     }

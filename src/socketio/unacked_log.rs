@@ -35,7 +35,7 @@ pub struct UnackedLog {
     last: Option<Arc<str>>,
     directs: u32,
     sent: Option<Box<Sent>>,
-    /// Nothing is queued any more: another socket continues the connection.
+    /// See [`Socket::freeze`](super::Socket::freeze).
     pub frozen: bool,
 }
 

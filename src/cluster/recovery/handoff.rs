@@ -11,25 +11,33 @@ use crate::core::sync::lock;
 use crate::socketio::{Abandoned, SessionSnapshot, Socket, SocketExport};
 
 impl Recovery {
-    /// Freezes a socket, so that it can move to another node with its queue: nothing is queued to it any more. `None` if it was
-    /// frozen before.
+    /// Freezes a socket, so that it can move to another node with its queue, and takes it out of its rooms. `None` if another node
+    /// or socket has taken the connection over.
     pub(super) fn stop_to_move(&self, socket: &Arc<Socket>) -> Option<SocketExport> {
+        let mut snapshot = self.freeze_and_park(socket)?;
+        for room in &mut snapshot.rooms {
+            room.queued = self.scopes.take(&room.scope, socket);
+        }
+        // With the events of its rooms that came until it was taken out of them.
+        snapshot.sent = socket.sent();
+        Some(socket.export(snapshot))
+    }
+
+    /// A client that comes back by pid meanwhile starts at the confirmed positions, in all rooms: it may never have received the
+    /// queue. Until the new node has the queue, the client is sent nothing that is not in this snapshot.
+    fn freeze_and_park(&self, socket: &Arc<Socket>) -> Option<SessionSnapshot> {
+        if socket.pid().is_empty() {
+            return socket.freeze().then(|| socket.snapshot());
+        }
+        // Under the lock: a client that comes back gets either the snapshot or the socket.
+        let mut shard = lock(self.shard(socket.pid()));
+        let held = shard.get_mut(socket.pid()).filter(|held| held.socket.as_ref().is_some_and(|of| Arc::ptr_eq(of, socket)))?;
         if !socket.freeze() {
             return None;
         }
-        let mut snapshot = socket.snapshot();
-        for scope in socket.rooms() {
-            let place = self.scopes.take(&scope, socket);
-            if let (Some(place), Some(room)) = (place, snapshot.rooms.iter_mut().find(|room| room.scope == scope)) {
-                room.queued = Some(place);
-            }
-        }
-        if !socket.pid().is_empty() {
-            // A client that comes back by pid meanwhile starts at the confirmed positions: it may never have received the queue.
-            let parked = Some(Arc::new(confirmed(&snapshot)));
-            lock(self.shard(socket.pid())).insert(socket.pid().into(), Held::new(socket.epoch(), None, parked));
-        }
-        Some(socket.export(snapshot))
+        let snapshot = socket.snapshot();
+        *held = Held::new(socket.epoch(), None, Some(Arc::new(snapshot.clone())));
+        Some(snapshot)
     }
 
     pub(super) fn watch_moved(&self, socket: &Arc<Socket>, snapshot: &SessionSnapshot) {
@@ -52,10 +60,4 @@ impl Recovery {
             namespace.abandon(Abandoned { sid, user, role, node, epoch: socket.epoch(), rooms }).await;
         });
     }
-}
-
-fn confirmed(snapshot: &SessionSnapshot) -> SessionSnapshot {
-    let mut snapshot = snapshot.clone();
-    snapshot.rooms.iter_mut().for_each(|room| room.queued = None);
-    snapshot
 }

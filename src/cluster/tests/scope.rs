@@ -1,5 +1,13 @@
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
 use super::*;
 use crate::core::Kind;
+use crate::engineio::Engine;
+use crate::http::server::serve_engine;
+use crate::socketio::{EngineHandler, MemoryStore, Namespace, Rooms, SocketIo};
 
 const ROOM: Kind = Kind::of("room");
 
@@ -65,4 +73,59 @@ fn a_message_of_a_newer_log_than_the_one_read_waits_for_its_own() {
     assert!(!scope.fill(place.generation, log("B", 5, true), &mut outcome));
     assert!(scope.fill(scope.begin_read().generation, log("C", 0, true), &mut outcome));
     assert_eq!(outcome.control, [&br#"["C1"]"#[..]]);
+}
+
+#[tokio::test]
+async fn what_comes_while_a_socket_moves_is_in_its_queue_up_to_the_position_with_which_it_leaves() {
+    let scope = scope();
+    let socket = socket().await;
+    let member = LocalMember { socket: socket.clone(), user: "u".into(), role: "r".into() };
+    assert!(matches!(scope.register(member), Registered::Holding));
+    let event = |prev: u64, id: u64| {
+        let payload = format!("A {prev}-0 {id}-0\n* - - -\n[\"said\",{id}]");
+        scope.receive(Envelope::parse(&payload.into()).expect("an envelope"), &mut Outcome::default());
+    };
+    let queued_before = socket.session().queued();
+    socket.enter(&scope.id, Position::new("A", at(10)));
+    scope.release(&socket, &Position::new("A", at(10)));
+    event(10, 11);
+    assert!(socket.freeze());
+    event(11, 12);
+    let (place, is_empty) = scope.take(&socket).expect("a member");
+    event(12, 13);
+    assert_eq!((place.id, is_empty), (at(12), true));
+    assert_eq!(socket.session().queued() - queued_before, 2, "11 and 12");
+    let last = socket.sent().last.map(|offset| offset.position.id);
+    assert_eq!(last, Some(at(12)), "the next direct emit is counted from there");
+}
+
+/// A socket with recovery whose client has a session by polling.
+async fn socket() -> Arc<Socket> {
+    let (sender, connected) = oneshot::channel();
+    let sender = Mutex::new(Some(sender));
+    let namespace = Namespace::new("/").on_connect(|_| async { Ok(()) }).on_connection(move |socket: Arc<Socket>, _| {
+        let sent = lock(&sender).take().is_some_and(|sender| sender.send(socket).is_ok());
+        async move { assert!(sent, "one client") }
+    });
+    let store = MemoryStore::new(Rooms::default(), Default::default());
+    let io = SocketIo::with_session_store(Default::default(), [namespace], store);
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let hub = listener.local_addr().expect("an address");
+    tokio::spawn(serve_engine(listener, Engine::new(Default::default(), EngineHandler(io)), CancellationToken::new()));
+    let ask = async |method: &str, query: &str, body: &str| {
+        let mut stream = TcpStream::connect(hub).await.expect("a connection");
+        let length = body.len();
+        let request = format!(
+            "{method} /socket.io/?EIO=4&transport=polling&recovery=1{query} HTTP/1.1\r\nHost: {hub}\r\nConnection: close\r\n\
+             Content-Length: {length}\r\n\r\n{body}"
+        );
+        stream.write_all(request.as_bytes()).await.expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("an answer");
+        answer
+    };
+    let opened = ask("GET", "", "").await;
+    let sid = opened.split("\"sid\":\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a session");
+    ask("POST", &format!("&sid={sid}"), "40").await;
+    connected.await.expect("a socket")
 }

@@ -104,10 +104,11 @@ impl Socket {
         self.is_connected() && self.link.session.queue(frames, volatile)
     }
 
-    /// Queues a logged event that carries an offset; true when the caller must call [`Session::flush`].
+    /// Queues a logged event that carries an offset; true when the caller must call [`Session::flush`]. A frozen socket gets it
+    /// too: the position with which it leaves the scope says that everything up to there was queued.
     pub fn queue_logged(&self, frames: Frames, scope: &ScopeId, id: StreamId, offset: &Arc<str>) -> bool {
         let mut unacked = lock(&self.unacked);
-        if unacked.frozen || !self.is_connected() {
+        if !self.is_connected() {
             return false;
         }
         unacked.logged(scope, id, offset);

@@ -4,12 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Method, Request, Response, StatusCode};
-use rand::Rng;
 use serde_json::json;
 use smallvec::smallvec;
 
@@ -18,40 +14,9 @@ use crate::protocol::frame::Frame;
 
 use crate::telemetry::metrics::HANDSHAKES;
 
+use super::answer::{BadRequest, overloaded, respond};
 use super::limits::Refusal;
 use super::{Body, Engine, Handshake, Session, polling, websocket};
-
-/// Why a request is refused, in the codes and calls of the reference implementation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BadRequest {
-    TransportUnknown,
-    SessionIdUnknown,
-    BadHandshakeMethod,
-    Malformed,
-    UnsupportedProtocolVersion,
-}
-
-impl BadRequest {
-    pub fn response(self) -> Response<Body> {
-        let (code, message) = match self {
-            Self::TransportUnknown => (0, "Transport unknown"),
-            Self::SessionIdUnknown => (1, "Session ID unknown"),
-            Self::BadHandshakeMethod => (2, "Bad handshake method"),
-            Self::Malformed => (3, "Bad request"),
-            Self::UnsupportedProtocolVersion => (5, "Unsupported protocol version"),
-        };
-        respond(StatusCode::BAD_REQUEST, "application/json", json!({"code": code, "message": message}).to_string())
-    }
-}
-
-pub fn respond(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Body> {
-    let mut response = Response::new(Full::new(body.into()));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
-}
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Transport {
@@ -151,21 +116,6 @@ impl Engine {
         session.send(smallvec![Frame::text(self.open_packet(session.sid(), &[]).as_bytes())]);
         self.open(session, handshake);
     }
-}
-
-pub(super) fn overloaded(message: &'static str) -> Response<Body> {
-    metrics::counter!(HANDSHAKES, "outcome" => message).increment(1);
-    let body = json!({"code": 4, "message": message}).to_string();
-    let mut response = respond(StatusCode::SERVICE_UNAVAILABLE, "application/json", body);
-    // Spread, so that those who were refused together do not come back together.
-    let seconds = rand::rng().random_range(1..=5);
-    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
-    response
-}
-
-/// There is no memory for what was asked.
-pub(super) fn no_memory() -> Response<Body> {
-    overloaded(Refusal::Memory.as_str())
 }
 
 /// The first value of a query parameter; an empty one is none. None of those that matter here has characters that would be

@@ -2,6 +2,7 @@
 //!
 //! This layer moves messages and knows when a client is gone. What the messages mean is the business of the [`Handler`] above.
 
+mod answer;
 mod bucket;
 mod close;
 mod entry;
@@ -14,7 +15,6 @@ mod polling;
 mod recently_moved;
 pub mod remote;
 mod session;
-mod transfer;
 mod websocket;
 
 use std::any::Any;

@@ -11,7 +11,7 @@ use hyper::{Response, StatusCode};
 use crate::net::body::{BodyError, Read, Reader};
 use crate::protocol::engineio::decode_payload;
 
-use super::entry::{BadRequest, no_memory, respond};
+use super::answer::{BadRequest, no_memory, respond};
 use super::session::{Poll, PollEnd};
 use super::{Body, CloseReason, Config, Engine, Session};
 

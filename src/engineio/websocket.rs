@@ -6,6 +6,7 @@
 mod counted_socket;
 mod reader;
 mod remote_upgrade;
+mod transfer;
 
 use std::net::Shutdown;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::entry::BadRequest;
+use super::answer::BadRequest;
 use super::{Body, Engine, Handshake, Session};
 use crate::net;
 

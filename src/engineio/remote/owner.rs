@@ -7,7 +7,7 @@ use http_body_util::BodyExt as _;
 
 use crate::core::wire::Form;
 
-use super::super::entry::BadRequest;
+use super::super::answer::BadRequest;
 use super::super::{CloseReason, Engine, polling};
 use super::{CallOutcome, HandedOver, NoTicket, PollAnswer, PollRequest, Ticket, Violation};
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use hyper::body::{Body as _, Incoming};
 use hyper::{Method, Request, Response, StatusCode};
 
-use super::super::entry::{BadRequest, overloaded, respond};
+use super::super::answer::{BadRequest, overloaded, respond};
 use super::super::websocket::{self, RemoteUpgrade};
 use super::super::{Body, Engine, polling};
 use super::{NoTicket, PollAnswer, PollRequest, RemoteSessions, Violation};

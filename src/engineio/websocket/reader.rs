@@ -14,10 +14,10 @@ use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
-use super::super::transfer::Transfer;
 use super::super::{CloseReason, Session};
 use super::RemoteUpgrade;
 use super::counted_socket::{CountedSocket, ReadCount, UNCOUNTED};
+use super::transfer::Transfer;
 use crate::net::Hold;
 use crate::protocol::engineio::{Message, Packet};
 use crate::protocol::frame::Frame;

@@ -20,7 +20,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::is_key;
-use super::store::ADDRESS_LASTS;
 use crate::core::clock::now_seconds;
 use crate::core::ids;
 use crate::http::docs::{Doc, Tag};
@@ -31,6 +30,8 @@ use crate::settings::Secret;
 
 const TAG: Tag = Tag { name: "Audio", about: "What was said in interviews, where it is kept in a folder." };
 
+/// How long an address opens what it leads to.
+pub const ADDRESS_LASTS: Duration = Duration::from_secs(24 * 60 * 60);
 /// Bytes of one file; a larger one is not served.
 const LARGEST: u64 = 64 << 20;
 /// KiB of all files that are being sent at the same moment. Who finds no room waits.

@@ -14,7 +14,7 @@ use object_store::{Attribute, Attributes, ClientOptions, ObjectStore, PutOptions
 use reqwest::Method;
 use tokio::time::timeout;
 
-use super::media::Links;
+use super::media::{ADDRESS_LASTS, Links};
 use super::{AudioStorage, StorageError, is_key};
 use crate::core::error::chain;
 use crate::features::interviews::providers::{SetupError, count, http};
@@ -22,8 +22,6 @@ use crate::features::interviews::settings::{Audio, S3};
 use crate::settings::Secret;
 use crate::telemetry::due;
 
-/// How long an address opens what it leads to.
-pub const ADDRESS_LASTS: Duration = Duration::from_secs(24 * 60 * 60);
 /// For one upload with its repetitions: an answer of ten minutes has 19 MB.
 const PUT_DEADLINE: Duration = Duration::from_secs(30);
 /// For one request of it.

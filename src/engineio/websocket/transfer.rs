@@ -26,10 +26,10 @@ use crate::net::Hold;
 use crate::protocol::engineio::{Message, Packet};
 use crate::protocol::frame::Frame;
 
-use super::remote::HandedOver;
-use super::session::{CannotAdopt, read_sent, write_packets};
-use super::websocket::RemoteUpgrade;
-use super::{CloseReason, Session};
+use super::super::remote::HandedOver;
+use super::super::session::{CannotAdopt, read_sent, write_packets};
+use super::super::{CloseReason, Session};
+use super::RemoteUpgrade;
 
 /// How long the owner may take to hand a session over. It finishes its work for the client before.
 const TAKE_OVER_TIMEOUT: Duration = Duration::from_secs(6);

@@ -1,12 +1,15 @@
+use std::convert::Infallible;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
-use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::core::Kind;
 use crate::engineio::Engine;
-use crate::http::server::serve_engine;
 use crate::socketio::{EngineHandler, MemoryStore, Namespace, Rooms, SocketIo};
 
 const ROOM: Kind = Kind::of("room");
@@ -111,7 +114,7 @@ async fn socket() -> Arc<Socket> {
     let io = SocketIo::with_session_store(Default::default(), [namespace], store);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let hub = listener.local_addr().expect("an address");
-    tokio::spawn(serve_engine(listener, Engine::new(Default::default(), EngineHandler(io)), CancellationToken::new()));
+    tokio::spawn(serve(listener, Engine::new(Default::default(), EngineHandler(io))));
     let ask = async |method: &str, query: &str, body: &str| {
         let mut stream = TcpStream::connect(hub).await.expect("a connection");
         let length = body.len();
@@ -128,4 +131,16 @@ async fn socket() -> Arc<Socket> {
     let sid = opened.split("\"sid\":\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a session");
     ask("POST", &format!("&sid={sid}"), "40").await;
     connected.await.expect("a socket")
+}
+
+/// The HTTP server of the crate stands above this module.
+async fn serve(listener: TcpListener, engine: Arc<Engine>) {
+    while let Ok((stream, peer)) = listener.accept().await {
+        let engine = engine.clone();
+        let service = service_fn(move |request| {
+            let engine = engine.clone();
+            async move { Ok::<_, Infallible>(engine.serve(request, peer.ip()).await) }
+        });
+        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+    }
 }

@@ -120,6 +120,8 @@ struct Missed {
     log: Log,
     /// A failover has lost a part of what was delivered here.
     forked: bool,
+    /// Read where the log is written, which is not sure of the reader connection right after a failover.
+    at_writer: bool,
 }
 
 /// Registers this node as a listener, and reads the first part of what it missed.
@@ -148,23 +150,25 @@ async fn read(scopes: &Scopes, local: &LocalScope) -> Result<Missed, RedisError>
         if !log.reset {
             scopes.counters.forks.fetch_add(1, Relaxed);
             local.rewind(generation, base);
-            return Ok(Missed { generation, log, forked: true });
+            return Ok(Missed { generation, log, forked: true, at_writer: false });
         }
     }
-    Ok(Missed { generation, log, forked: false })
+    Ok(Missed { generation, log, forked: false, at_writer: true })
 }
 
 /// Reads on, over the reader connection. After a reset the registration may be gone too: `None`.
 async fn read_on(scopes: &Scopes, local: &LocalScope) -> Result<Option<Missed>, RedisError> {
     let Reading { generation, cursor: Some(place), .. } = local.begin_read() else { return Ok(None) };
     let log = scope_read(&OnReader(&scopes.redis), &local.id, &place, FILL_LIMIT).await?;
-    Ok((!log.reset).then_some(Missed { generation, log, forked: false }))
+    Ok((!log.reset).then_some(Missed { generation, log, forked: false, at_writer: false }))
 }
 
 /// Delivers what was read; true when nothing is missing any more.
-fn deliver(scopes: &Arc<Scopes>, local: &Arc<LocalScope>, Missed { generation, log, .. }: Missed) -> bool {
+fn deliver(scopes: &Arc<Scopes>, local: &Arc<LocalScope>, missed: Missed) -> bool {
+    let Missed { generation, log, at_writer, .. } = missed;
     let mut outcome = Outcome::default();
-    let filled = local.fill(generation, log, &mut outcome);
+    let is_settled = at_writer && !log.more;
+    let filled = local.fill(generation, log, is_settled, &mut outcome);
     outcome.notify_listener(scopes, &local.id);
     outcome.flush(&scopes.counters);
     filled

@@ -19,7 +19,6 @@ pub struct Outcome {
     /// Control messages, in order.
     pub control: Vec<Bytes>,
     pub deliveries: u64,
-    pub forks: u64,
     /// A message is missing: the log must be read.
     pub must_fill: bool,
 }
@@ -41,7 +40,6 @@ impl Outcome {
     /// Flushes each session to which something was queued. A very large room is split into parts, each flushed by its own task.
     pub(super) fn flush(&mut self, counters: &Counters) {
         counters.deliveries.fetch_add(std::mem::take(&mut self.deliveries), Relaxed);
-        counters.forks.fetch_add(std::mem::take(&mut self.forks), Relaxed);
         while self.dirty.len() > FLUSH_PART {
             let part = self.dirty.split_off(self.dirty.len() - FLUSH_PART);
             tokio::spawn(async move { flush_all(&part) });

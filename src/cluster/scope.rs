@@ -19,7 +19,7 @@ use super::sequence::{Sequence, Verdict};
 use crate::core::sync::lock;
 
 use members::Members;
-use waiting::Waiting;
+use waiting::{Late, Waiting};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -181,9 +181,9 @@ impl LocalScope {
     pub fn receive(&self, envelope: Envelope, outcome: &mut Outcome) {
         let mut inner = lock(&self.inner);
         match inner.phase {
-            Phase::Live => inner.step(&self.id, envelope, outcome),
+            Phase::Live => inner.step(&self.id, Late { envelope, before_read: false }, outcome),
             Phase::Gone => {}
-            Phase::Detached | Phase::Filling => inner.wait(envelope),
+            Phase::Detached | Phase::Filling => inner.wait(Late { envelope, before_read: false }),
         }
     }
 
@@ -227,8 +227,9 @@ impl LocalScope {
     }
 
     /// The log was read from the cursor: delivers its entries, then the messages that have waited. True when nothing is missing
-    /// any more; otherwise the log must be read once more.
-    pub fn fill(&self, generation: u64, log: Log, outcome: &mut Outcome) -> bool {
+    /// any more; otherwise the log must be read once more. `is_settled`: it was read to its end, where it is written. A message
+    /// that came before this, that is not in it and that does not follow it, was taken back by a failover and is dropped.
+    pub fn fill(&self, generation: u64, log: Log, is_settled: bool, outcome: &mut Outcome) -> bool {
         let mut inner = lock(&self.inner);
         let inner = &mut *inner;
         if inner.phase != Phase::Filling || inner.generation != generation {
@@ -255,9 +256,10 @@ impl LocalScope {
             return false;
         }
         inner.phase = Phase::Live;
-        for envelope in inner.waiting.take() {
+        for late in inner.waiting.take() {
+            let late = Late { before_read: late.before_read && is_settled, ..late };
             // At a gap the scope is filling again, and the remaining messages wait on.
-            if inner.phase == Phase::Live { inner.step(&self.id, envelope, outcome) } else { inner.wait(envelope) }
+            if inner.phase == Phase::Live { inner.step(&self.id, late, outcome) } else { inner.wait(late) }
         }
         let filled = inner.phase == Phase::Live;
         outcome.must_fill = false;
@@ -290,18 +292,17 @@ impl LocalScope {
 }
 
 impl Inner {
-    fn wait(&mut self, envelope: Envelope) {
-        self.again |= self.waiting.push(envelope);
+    fn wait(&mut self, late: Late) {
+        self.again |= self.waiting.push(late);
     }
 
     /// The waiting messages of a log that is gone. Those of the log that this node followed are delivered, since no log has
     /// them any more; those of another epoch that came before the read are dropped.
     fn deliver_waiting_of_former_log(&mut self, scope: &ScopeId, log: &Log, outcome: &mut Outcome) {
-        let marked = self.waiting.marked();
-        for (at, envelope) in self.waiting.take().into_iter().enumerate() {
-            let cursor = self.sequence.cursor();
+        for late in self.waiting.take() {
+            let (cursor, envelope) = (self.sequence.cursor(), &late.envelope);
             if envelope.epoch == log.epoch.as_bytes() {
-                self.wait(envelope);
+                self.wait(late);
             } else if log.reset && envelope.epoch == self.sequence.epoch().as_bytes() {
                 if let Some(id) = envelope.id.filter(|id| *id > cursor) {
                     self.sequence.advance(id);
@@ -309,26 +310,28 @@ impl Inner {
                 } else if envelope.id.is_none() && envelope.prev >= cursor {
                     self.deliver(scope, &envelope.body, envelope.prev, false, outcome);
                 }
-            } else if at >= marked {
-                self.wait(envelope);
+            } else if !late.before_read {
+                self.wait(late);
             }
         }
     }
 
-    fn step(&mut self, scope: &ScopeId, envelope: Envelope, outcome: &mut Outcome) {
-        let verdict = self.sequence.judge(&envelope.epoch, envelope.prev, envelope.id);
-        match verdict {
-            Verdict::Drop => return,
+    fn step(&mut self, scope: &ScopeId, late: Late, outcome: &mut Outcome) {
+        let envelope = &late.envelope;
+        match self.sequence.judge(&envelope.epoch, envelope.prev, envelope.id) {
+            Verdict::Drop => {}
+            Verdict::Gap if late.before_read => {
+                tracing::debug!(%scope, prev = ?envelope.prev, id = ?envelope.id, "a message that a failover has taken back");
+            }
             Verdict::Gap => {
                 self.phase = Phase::Filling;
-                self.wait(envelope);
+                self.wait(late);
                 outcome.must_fill = true;
-                return;
             }
-            Verdict::Fork => outcome.forks += 1,
-            Verdict::Deliver => {}
+            Verdict::Deliver => {
+                self.deliver(scope, &envelope.body, envelope.id.unwrap_or(envelope.prev), envelope.id.is_some(), outcome);
+            }
         }
-        self.deliver(scope, &envelope.body, envelope.id.unwrap_or(envelope.prev), envelope.id.is_some(), outcome);
     }
 
     fn deliver(&mut self, scope: &ScopeId, body: &Bytes, at: StreamId, logged: bool, outcome: &mut Outcome) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::core::StreamId;
 
-/// How many ids behind the cursor are remembered, to tell a repetition from a fork.
+/// How many ids behind the cursor are remembered, to tell a repetition from what a failover has put in or taken back.
 const TAIL: usize = 256;
 /// The epoch of a scope that did not exist when this node subscribed to it. No log has this name.
 const UNBORN: &str = "-";
@@ -27,10 +27,9 @@ pub enum Verdict {
     Deliver,
     /// It was delivered before, or is outdated.
     Drop,
-    /// Something before it is missing: read the log from the cursor first.
+    /// It does not follow the cursor: the log must be read first. Something before it is missing, or a failover has lost a part of
+    /// what was delivered, or the message itself. Only the log tells which.
     Gap,
-    /// A failover has lost a part of what was delivered: continue from here.
-    Fork,
 }
 
 impl Sequence {
@@ -85,17 +84,7 @@ impl Sequence {
             self.advance(id);
             return Verdict::Deliver;
         }
-        if id <= self.cursor && self.knows(id) {
-            return Verdict::Drop;
-        }
-        if prev > self.cursor || !self.knows(prev) {
-            return Verdict::Gap;
-        }
-        while self.tail.back().is_some_and(|last| *last > prev) {
-            self.tail.pop_back();
-        }
-        self.advance(id);
-        Verdict::Fork
+        if id <= self.cursor && self.knows(id) { Verdict::Drop } else { Verdict::Gap }
     }
 
     /// Where to read from if the cursor is not in the log any more: the oldest remembered id.
@@ -165,8 +154,8 @@ mod tests {
             ("a repetition", EPOCH, 10, Some(20), Verdict::Drop),
             ("the newest once more", EPOCH, 20, Some(30), Verdict::Drop),
             ("older than the tail", EPOCH, 1, Some(4), Verdict::Drop),
-            ("between two that were delivered", EPOCH, 20, Some(25), Verdict::Fork),
-            ("beyond the cursor, but from before it", EPOCH, 20, Some(40), Verdict::Fork),
+            ("between two that were delivered", EPOCH, 20, Some(25), Verdict::Gap),
+            ("beyond the cursor, but from before it", EPOCH, 20, Some(40), Verdict::Gap),
             ("after one that was never delivered", EPOCH, 15, Some(40), Verdict::Gap),
             ("between two, after one that was never delivered", EPOCH, 15, Some(18), Verdict::Gap),
             ("volatile, now", EPOCH, 30, None, Verdict::Deliver),
@@ -196,13 +185,13 @@ mod tests {
     }
 
     #[test]
-    fn the_cursor_moves_with_what_is_delivered_and_after_a_fork() {
+    fn the_cursor_moves_with_what_is_delivered_and_with_nothing_else() {
         let mut sequence = sequence(&[10, 20, 30]);
         sequence.judge(EPOCH, at(30), Some(at(40)));
         assert_eq!(sequence.cursor(), at(40));
         sequence.judge(EPOCH, at(20), Some(at(35)));
-        assert_eq!(sequence.cursor(), at(35));
-        assert_eq!(sequence.judge(EPOCH, at(35), Some(at(36))), Verdict::Deliver);
+        assert_eq!(sequence.cursor(), at(40));
+        assert_eq!(sequence.judge(EPOCH, at(30), Some(at(40))), Verdict::Drop);
     }
 
     #[test]

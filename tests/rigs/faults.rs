@@ -20,9 +20,12 @@ use redis::cmd;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
+use convoke::core::ScopeId;
 use convoke::features::sos::keys as sos_keys;
+use convoke::features::sos::kinds::SOS;
+use convoke::redis::keys;
 
-use super::judge::{Truth, Verdict, judge};
+use super::judge::{Logged, Truth, Verdict, judge};
 use super::plan::{Fault, plan};
 use super::{alone, say};
 use crate::support::cluster::Nodes;
@@ -44,6 +47,8 @@ const EVERY: Duration = Duration::from_millis(1_500);
 const NO_GHOSTS_AFTER: Duration = Duration::from_secs(15);
 /// After the last fault, until all have all.
 const CATCH_UP: u64 = 45;
+/// So many of 100 connections begin by polling, and move to the node of their WebSocket.
+const POLLING_PERCENT: u32 = 50;
 /// So many of 100 clients that come back are cut off again at once.
 const FICKLE_PERCENT: u32 = 20;
 
@@ -64,7 +69,8 @@ async fn every_acknowledged_message_reaches_every_member_once_and_in_order_whate
     crowd.settle().await;
     let truth = truth(redis.master());
     let evidence = crowd.complete(&truth).await;
-    let verdict = judge(&truth, &evidence, failovers);
+    let logged = logged(redis.master());
+    let verdict = judge(&truth, &evidence, (failovers > 0).then_some(&logged));
     say!("{verdict}");
     for metric in ["convoke_log_fills_total", "convoke_forks_total", "convoke_deaf_publishes_total", "convoke_overruns_total"] {
         say!("{metric} of the processes that live: {}", nodes.sum(metric).await);
@@ -111,7 +117,8 @@ impl Crowd {
                 continue;
             }
             let seed = seed.wrapping_mul(1_000).wrapping_add((incident * MEMBERS + member) as u64);
-            roamers.push(Roamer::start(Habits { address: nodes.address(), token, user, sos, every: EVERY, seed }));
+            let (address, polling_percent) = (nodes.address(), POLLING_PERCENT);
+            roamers.push(Roamer::start(Habits { address, token, user, sos, every: EVERY, polling_percent, seed }));
         }
         official.order(r#"["joined"]"#);
         official.expect("joined").await;
@@ -268,6 +275,18 @@ fn truth(master: &Server) -> Truth {
         (sos(incident), entries.into_iter().map(message).collect())
     };
     (0..INCIDENTS).map(read).collect()
+}
+
+/// The events that stand in the logs.
+fn logged(master: &Server) -> Logged {
+    let read = |incident| {
+        let scope = ScopeId { kind: SOS, id: sos(incident).into() };
+        let epoch: String = master.ask(cmd("HGET").arg(keys::scope_meta(&scope)).arg("epoch"));
+        let entries: Vec<(String, BTreeMap<String, String>)> =
+            master.ask(cmd("XRANGE").arg(keys::scope_log(&scope)).arg("-").arg("+"));
+        entries.into_iter().map(move |(id, _)| format!("{scope}.{epoch}.{id}"))
+    };
+    (0..INCIDENTS).flat_map(read).collect()
 }
 
 /// Everything that one needs to understand a broken promise.

@@ -9,6 +9,9 @@ use crate::support::roamer::{Record, Seen};
 /// The messages of each incident as they stand in Redis, in their order.
 pub type Truth = BTreeMap<String, Vec<Seen>>;
 
+/// The offsets of all events that stand in Redis.
+pub type Logged = HashSet<String>;
+
 /// What the judge found.
 #[derive(Debug, Default)]
 pub struct Verdict {
@@ -39,8 +42,9 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Judges everybody. Each member was there before the first message, and its last session reaches to the end.
-pub fn judge(truth: &Truth, records: &[Record], failovers: usize) -> Verdict {
+/// Judges everybody. Each member was there before the first message, and its last session reaches to the end. After failovers:
+/// what stands in the logs, since they may take back what nobody was promised.
+pub fn judge(truth: &Truth, records: &[Record], failed_over: Option<&Logged>) -> Verdict {
     let mut verdict = Verdict { members: records.len(), ..Verdict::default() };
     for (sos, written) in truth {
         verdict.written += written.len();
@@ -50,12 +54,12 @@ pub fn judge(truth: &Truth, records: &[Record], failovers: usize) -> Verdict {
         }
     }
     for record in records {
-        judge_one(&mut verdict, truth.get(&record.sos).map_or(&[], Vec::as_slice), record, failovers);
+        judge_one(&mut verdict, truth.get(&record.sos).map_or(&[], Vec::as_slice), record, failed_over);
     }
     verdict
 }
 
-fn judge_one(verdict: &mut Verdict, truth: &[Seen], record: &Record, failovers: usize) {
+fn judge_one(verdict: &mut Verdict, truth: &[Seen], record: &Record, failed_over: Option<&Logged>) {
     let who = format!("{} in {}", record.user, record.sos);
     let places: HashMap<&str, usize> = truth.iter().enumerate().map(|(at, seen)| (seen.message_id.as_str(), at)).collect();
     verdict.acknowledged += record.acked.len();
@@ -69,7 +73,12 @@ fn judge_one(verdict: &mut Verdict, truth: &[Seen], record: &Record, failovers: 
     for wrong in &record.wrongs {
         verdict.faults.push(format!("{who}: {wrong}"));
     }
-    for fresh in &record.fresh {
+    // Who had received something that a failover took back cannot go on from there.
+    let stood_still = |fresh: &&String| match (failed_over, offset_in(fresh)) {
+        (Some(logged), Some(offset)) => logged.contains(offset),
+        _ => true,
+    };
+    for fresh in record.fresh.iter().filter(stood_still) {
         verdict.faults.push(format!("{who}: not recovered: {fresh}"));
     }
     for (own, id) in &record.acked {
@@ -96,7 +105,7 @@ fn judge_one(verdict: &mut Verdict, truth: &[Seen], record: &Record, failovers: 
             match places.get(seen.message_id.as_str()) {
                 Some(at) if truth[*at] == *seen => got.push(*at),
                 Some(at) => verdict.faults.push(format!("{who}: received {seen:?} for {:?}", truth[*at])),
-                None if failovers > 0 && was_said(seen) => verdict.taken_back += 1,
+                None if failed_over.is_some() && was_said(seen) => verdict.taken_back += 1,
                 None => verdict.faults.push(format!("{who}: invented: {seen:?}")),
             }
         }
@@ -106,6 +115,11 @@ fn judge_one(verdict: &mut Verdict, truth: &[Seen], record: &Record, failovers: 
             verdict.faults.push(format!("{who}, session {number}: {}", difference(truth, &got, from, to)));
         }
     }
+}
+
+/// The logged event before the offset that this tells of.
+fn offset_in(text: &str) -> Option<&str> {
+    text.split([' ', '"', '+']).find(|word| word.starts_with("sos:"))
 }
 
 /// Whether it looks like something that its author has said.
@@ -143,7 +157,7 @@ mod tests {
         }
     }
 
-    fn verdict(sessions: &[&[usize]], failovers: usize) -> Vec<String> {
+    fn verdict(sessions: &[&[usize]], failed_over: bool) -> Vec<String> {
         let truth = Truth::from([("s".into(), (0..5).map(seen).collect())]);
         let record = Record {
             user: "u".into(),
@@ -153,18 +167,18 @@ mod tests {
             acked: (0..5).map(|number| (format!("u-{number}"), format!("{number}-0"))).collect(),
             ..Record::default()
         };
-        let mut faults = judge(&truth, &[record], failovers).faults;
+        let mut faults = judge(&truth, &[record], failed_over.then(Logged::new).as_ref()).faults;
         faults.retain(|fault| !fault.contains("not recovered: why"));
         faults
     }
 
     #[test]
     fn it_is_content_with_what_was_promised() {
-        assert!(verdict(&[&[0, 1, 2, 3, 4]], 0).is_empty());
+        assert!(verdict(&[&[0, 1, 2, 3, 4]], false).is_empty());
         // A session that was not recovered may begin and end anywhere, but is whole between.
-        assert!(verdict(&[&[0, 1], &[2, 3], &[], &[3, 4], &[]], 0).is_empty());
+        assert!(verdict(&[&[0, 1], &[2, 3], &[], &[3, 4], &[]], false).is_empty());
         // What a failover took back was seen by some.
-        assert!(verdict(&[&[0, 1, 7, 2, 3, 4]], 1).is_empty());
+        assert!(verdict(&[&[0, 1, 7, 2, 3, 4]], true).is_empty());
     }
 
     #[test]
@@ -179,8 +193,26 @@ mod tests {
             (&[&[0, 1], &[2, 4]], "missed 1 of 3"),
             (&[], "never connected"),
         ] {
-            let faults = verdict(sessions, 0);
+            let faults = verdict(sessions, false);
             assert!(faults.len() == 1 && faults[0].contains(word), "{sessions:?}: {faults:?}");
+        }
+    }
+
+    #[test]
+    fn whoever_offers_what_a_failover_took_back_may_begin_afresh() {
+        let record = |offered: &str| Record {
+            sos: "s".into(),
+            sessions: vec![Vec::new(), Vec::new()],
+            fresh: vec![offered.into()],
+            ..Record::default()
+        };
+        let logged = Logged::from(["sos:s.e.5-0".to_owned()]);
+        let faults = |offered: &str, failed_over| judge(&Truth::default(), &[record(offered)], failed_over).faults.len();
+        for (offered, expected) in [
+            (r#"4.1 s: offered p at Some("sos:s.e.5-0+2"), after ["sos:s.e.6-0"]"#, 1),
+            ("after transport error at sos:s.e.7-0", 0),
+        ] {
+            assert_eq!((faults(offered, Some(&logged)), faults(offered, None)), (expected, 1), "{offered}");
         }
     }
 }

@@ -1,7 +1,10 @@
 //! A client that always comes back: it speaks the protocol as the official one does, with recovery, ping timeout and
 //! reconnection, says numbered messages until each is acknowledged, and keeps a record of what it saw.
 //!
-//! Its link can be cut so that the hub notices, and so that it does not (the phone changed networks).
+//! It connects by WebSocket, or in the official client's default: by polling, with an upgrade right after ([`polling`]). Its link
+//! can be cut so that the hub notices, and so that it does not (the phone changed networks).
+
+mod polling;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
@@ -23,6 +26,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 type Link = WebSocketStream<TcpStream>;
 
+const AGENT: &str = "Mozilla/5.0 (the tests)";
 /// A handshake that takes longer is given up.
 const OPEN: Duration = Duration::from_secs(5);
 /// An acknowledgement that takes longer is not waited for; the message is repeated.
@@ -53,6 +57,8 @@ pub struct Habits {
     pub sos: String,
     /// Between two messages.
     pub every: Duration,
+    /// Of 100 connections, so many begin by polling.
+    pub polling_percent: u32,
     /// Of all that it does at random.
     pub seed: u64,
 }
@@ -206,6 +212,29 @@ enum End {
     Forever,
 }
 
+/// How one connection stands.
+struct Standing {
+    /// CONNECT is answered.
+    connected: bool,
+    heartbeat: Duration,
+    /// Without a `ping` until then, the connection is lost.
+    dead: Instant,
+    cut_at: Option<Instant>,
+    cut_how: Cut,
+}
+
+impl Standing {
+    fn new(life: &mut Life) -> Self {
+        // Until the handshake says more.
+        let heartbeat = Duration::from_secs(45);
+        let fickle = life.random.random_range(0..100) < life.shared.fickle.load(Relaxed);
+        let cut_at = Duration::from_millis(life.random.random_range(0..60));
+        let cut_how = if life.random.random_bool(0.3) { Cut::Silent } else { Cut::Loud };
+        let now = Instant::now();
+        Self { connected: false, heartbeat, dead: now + heartbeat, cut_at: fickle.then(|| now + cut_at), cut_how }
+    }
+}
+
 struct Life {
     habits: Habits,
     shared: Arc<Shared>,
@@ -248,18 +277,15 @@ impl Life {
     async fn live(mut self) {
         let mut failures = 0;
         loop {
-            match timeout(OPEN, open(&self.habits.address)).await {
-                Ok(Ok(link)) => {
-                    let end = self.connection(link, &mut failures).await;
+            match self.connection(&mut failures).await {
+                Ok(end) => {
                     self.shared.connected.store(false, Relaxed);
                     match end {
                         End::Lost => lock(&self.shared).reconnects += 1,
-                        End::Left => return,
-                        End::Forever => return,
+                        End::Left | End::Forever => return,
                     }
                 }
-                Ok(Err(refusal)) => lock(&self.shared).refusals.push(refusal),
-                Err(_) => lock(&self.shared).refusals.push("no answer to the handshake".into()),
+                Err(refusal) => lock(&self.shared).refusals.push(refusal),
             }
             let wait = (BACKOFF.0 * 2_u32.pow(failures.min(5))).min(BACKOFF.1).mul_f64(self.random.random_range(0.5..1.5));
             failures += 1;
@@ -273,63 +299,44 @@ impl Life {
         }
     }
 
-    /// From the open transport to its end.
-    async fn connection(&mut self, mut link: Link, failures: &mut u32) -> End {
-        let mut auth = json!({"token": self.habits.token});
-        if let Some(pid) = &self.pid {
-            auth["pid"] = json!(pid);
-            if let Some(offset) = &self.offset {
-                auth["offset"] = json!(offset);
+    /// From the handshake to the end, or why the handshake has failed.
+    async fn connection(&mut self, failures: &mut u32) -> Result<End, String> {
+        let mut standing = Standing::new(self);
+        let link = if self.random.random_range(0..100) < self.habits.polling_percent {
+            match self.polled(&mut standing).await? {
+                Ok(link) => link,
+                Err(end) => return Ok(end),
             }
+        } else {
+            open(&self.habits.address, "").await?
+        };
+        let end = self.linked(link, &mut standing).await;
+        if standing.connected {
+            *failures = 0;
         }
-        let mut connected = false;
-        // Until the handshake says more.
-        let mut heartbeat = Duration::from_secs(45);
-        let mut dead = Instant::now() + heartbeat;
-        let fickle = self.random.random_range(0..100) < self.shared.fickle.load(Relaxed);
-        let cut_at = self.random.random_range(0..60);
-        let cut_how = if self.random.random_bool(0.3) { Cut::Silent } else { Cut::Loud };
-        let cut = fickle.then(|| Instant::now() + Duration::from_millis(cut_at));
+        Ok(end)
+    }
+
+    /// From the open WebSocket to its end.
+    async fn linked(&mut self, mut link: Link, standing: &mut Standing) -> End {
         loop {
-            let due = if connected { self.due() } else { None };
+            let due = if standing.connected { self.due() } else { None };
             tokio::select! {
                 message = link.next() => match message {
-                    Some(Ok(Message::Text(text))) => {
-                        let text = text.as_str();
-                        if let Some(open) = text.strip_prefix('0') {
-                            let open: Value = serde_json::from_str(open).unwrap_or_default();
-                            let ms = |field: &str| Duration::from_millis(open[field].as_u64().unwrap_or(20_000));
-                            heartbeat = ms("pingInterval") + ms("pingTimeout");
-                            dead = Instant::now() + heartbeat;
-                            let _ = link.send(Message::text(format!("40{auth}"))).await;
-                        } else if text == "2" {
-                            dead = Instant::now() + heartbeat;
-                            let _ = link.send(Message::text("3")).await;
-                        } else if let Some(reply) = text.strip_prefix("40") {
-                            self.connected(serde_json::from_str(reply).unwrap_or_default());
-                            (connected, *failures) = (true, 0);
-                            if let Some(unsettled) = &mut self.unsettled {
-                                // Acknowledgements do not survive a reconnection.
-                                (unsettled.awaited, unsettled.again) = (None, Instant::now());
-                            }
-                        } else if text.starts_with("41") || text.starts_with("44") {
-                            lock(&self.shared).wrongs.push(format!("sent away for good: {text}"));
-                            return End::Forever;
-                        } else if let Some(event) = text.strip_prefix("42") {
-                            self.event(event);
-                        } else if let Some(ack) = text.strip_prefix("43") {
-                            self.acknowledged(ack);
-                        }
-                    }
+                    Some(Ok(Message::Text(text))) => match self.packet(&text, standing) {
+                        Ok(None) => {}
+                        Ok(Some(answer)) => drop(link.send(Message::text(answer)).await),
+                        Err(end) => return end,
+                    },
                     Some(Ok(Message::Close(_))) | Some(Err(_)) | None => return End::Lost,
                     Some(Ok(_)) => {}
                 },
-                () = at(due) => self.say(&mut link).await,
-                () = at(cut) => return self.cut(link, cut_how),
-                () = sleep_until(dead) => {
-                    // As the official client: it closes, the hub may or may not hear of it.
-                    return End::Lost;
-                }
+                () = at(due) => if let Some(event) = self.say() {
+                    let _ = timeout(Duration::from_secs(1), link.send(Message::text(event))).await;
+                },
+                () = at(standing.cut_at) => return self.cut(link, standing.cut_how),
+                // As the official client: it closes, the hub may or may not hear of it.
+                () = sleep_until(standing.dead) => return End::Lost,
                 order = self.inbox.recv() => match order {
                     Some(Order::Cut(how)) => return self.cut(link, how),
                     Some(Order::Leave) | None => {
@@ -342,6 +349,51 @@ impl Life {
                 },
             }
         }
+    }
+
+    /// Takes a packet in; returns what it is answered.
+    fn packet(&mut self, text: &str, standing: &mut Standing) -> Result<Option<String>, End> {
+        if let Some(open) = text.strip_prefix('0') {
+            let open: Value = serde_json::from_str(open).unwrap_or_default();
+            let ms = |field: &str| Duration::from_millis(open[field].as_u64().unwrap_or(20_000));
+            standing.heartbeat = ms("pingInterval") + ms("pingTimeout");
+            standing.dead = Instant::now() + standing.heartbeat;
+            return Ok(Some(self.connect()));
+        }
+        if text == "1" {
+            return Err(End::Lost);
+        }
+        if text == "2" {
+            standing.dead = Instant::now() + standing.heartbeat;
+            return Ok(Some("3".into()));
+        }
+        if let Some(reply) = text.strip_prefix("40") {
+            self.connected(serde_json::from_str(reply).unwrap_or_default());
+            standing.connected = true;
+            if let Some(unsettled) = &mut self.unsettled {
+                // Acknowledgements do not survive a reconnection.
+                (unsettled.awaited, unsettled.again) = (None, Instant::now());
+            }
+        } else if text.starts_with("41") || text.starts_with("44") {
+            lock(&self.shared).wrongs.push(format!("sent away for good: {text}"));
+            return Err(End::Forever);
+        } else if let Some(event) = text.strip_prefix("42") {
+            self.event(event);
+        } else if let Some(ack) = text.strip_prefix("43") {
+            self.acknowledged(ack);
+        }
+        Ok(None)
+    }
+
+    fn connect(&self) -> String {
+        let mut auth = json!({"token": self.habits.token});
+        if let Some(pid) = &self.pid {
+            auth["pid"] = json!(pid);
+            if let Some(offset) = &self.offset {
+                auth["offset"] = json!(offset);
+            }
+        }
+        format!("40{auth}")
     }
 
     fn cut(&mut self, link: Link, how: Cut) -> End {
@@ -445,7 +497,8 @@ impl Life {
         }
     }
 
-    async fn say(&mut self, link: &mut Link) {
+    /// What it has to say.
+    fn say(&mut self) -> Option<String> {
         let now = Instant::now();
         if self.unsettled.is_none() {
             self.next_message = now + self.habits.every.mul_f64(self.random.random_range(0.7..1.3));
@@ -453,7 +506,7 @@ impl Life {
                 self.shared.settled.store(true, Relaxed);
                 // Looks soon whether it may speak again.
                 self.next_message = now + Duration::from_millis(50);
-                return;
+                return None;
             }
             let number = self.next_number;
             self.next_number += 1;
@@ -463,12 +516,12 @@ impl Life {
         } else {
             lock(&self.shared).repeats += 1;
         }
-        let Some(unsettled) = &mut self.unsettled else { return };
+        let unsettled = self.unsettled.as_mut()?;
         let number = self.next_ack;
         self.next_ack += 1;
         (unsettled.awaited, unsettled.again) = (Some(number), now + ACK);
         let event = json!(["message:send", {"sosId": self.habits.sos, "text": unsettled.text, "clientMessageId": unsettled.id}]);
-        let _ = timeout(Duration::from_secs(1), link.send(Message::text(format!("42{number}{event}")))).await;
+        Some(format!("42{number}{event}"))
     }
 }
 
@@ -479,17 +532,21 @@ async fn at(moment: Option<Instant>) {
     }
 }
 
-async fn open(address: &str) -> Result<Link, String> {
-    let stream = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
-    let _ = stream.set_nodelay(true);
-    let url = format!("ws://{address}/socket.io/?EIO=4&transport=websocket");
-    let mut request = url.into_client_request().map_err(|error| error.to_string())?;
-    request.headers_mut().insert("user-agent", "Mozilla/5.0 (the tests)".parse().expect("a header"));
-    let (link, _) = tokio_tungstenite::client_async(request, stream).await.map_err(|error| match error {
-        Error::Http(response) => format!("{} {}", response.status().as_u16(), body(response.body())),
-        other => other.to_string(),
-    })?;
-    Ok(link)
+/// Opens a WebSocket: a session of its own, or with `&sid=…` one for a session that polls.
+async fn open(address: &str, query: &str) -> Result<Link, String> {
+    let open = async {
+        let stream = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
+        let _ = stream.set_nodelay(true);
+        let url = format!("ws://{address}/socket.io/?EIO=4&transport=websocket{query}");
+        let mut request = url.into_client_request().map_err(|error| error.to_string())?;
+        request.headers_mut().insert("user-agent", AGENT.parse().expect("a header"));
+        let (link, _) = tokio_tungstenite::client_async(request, stream).await.map_err(|error| match error {
+            Error::Http(response) => format!("{} {}", response.status().as_u16(), body(response.body())),
+            other => other.to_string(),
+        })?;
+        Ok(link)
+    };
+    timeout(OPEN, open).await.unwrap_or_else(|_| Err("no answer to the handshake".into()))
 }
 
 fn body(body: &Option<Vec<u8>>) -> String {

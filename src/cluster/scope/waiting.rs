@@ -9,35 +9,35 @@ const MAX_BYTES: usize = 4 << 20;
 
 #[derive(Default)]
 pub struct Waiting {
-    queue: VecDeque<Envelope>,
+    queue: VecDeque<Late>,
     bytes: usize,
-    /// How many of them came before the present read of the log.
-    marked: usize,
+}
+
+/// A message that waits.
+pub struct Late {
+    pub envelope: Envelope,
+    /// It came before the present read of the log began.
+    pub before_read: bool,
 }
 
 impl Waiting {
     /// True if the earlier ones were dropped because there was no room.
-    pub fn push(&mut self, envelope: Envelope) -> bool {
+    pub fn push(&mut self, late: Late) -> bool {
         let is_full = self.queue.len() == MAX_MESSAGES || self.bytes > MAX_BYTES;
         if is_full {
             *self = Self::default();
         }
-        self.bytes += envelope.body.len();
-        self.queue.push_back(envelope);
+        self.bytes += late.envelope.body.len();
+        self.queue.push_back(late);
         is_full
     }
 
     /// A read of the log begins.
     pub fn mark(&mut self) {
-        self.marked = self.queue.len();
+        self.queue.iter_mut().for_each(|late| late.before_read = true);
     }
 
-    /// How many came before the present read of the log; 0 when called again.
-    pub fn marked(&mut self) -> usize {
-        std::mem::take(&mut self.marked)
-    }
-
-    pub fn take(&mut self) -> VecDeque<Envelope> {
+    pub fn take(&mut self) -> VecDeque<Late> {
         self.bytes = 0;
         std::mem::take(&mut self.queue)
     }

@@ -8,6 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
 use super::*;
+use crate::cluster::scripts::scope::Entry;
 use crate::core::Kind;
 use crate::engineio::Engine;
 use crate::socketio::{EngineHandler, MemoryStore, Namespace, Rooms, SocketIo};
@@ -23,6 +24,11 @@ fn envelope(epoch: &str, prev: u64, id: u64) -> Envelope {
     Envelope::parse(&Bytes::from(format!("{epoch} {prev}-0 {id}-0\n! - - -\n[\"{epoch}{id}\"]"))).expect("an envelope")
 }
 
+/// The same message in the log.
+fn entry(epoch: &str, id: u64) -> Entry {
+    Entry { id: at(id), body: format!("! - - -\n[\"{epoch}{id}\"]").into() }
+}
+
 fn log(epoch: &str, last: u64, reset: bool) -> Log {
     Log { epoch: epoch.into(), last: at(last), trimmed: at(0), reset, entries: Vec::new(), more: false }
 }
@@ -30,7 +36,7 @@ fn log(epoch: &str, last: u64, reset: bool) -> Log {
 fn scope() -> Arc<LocalScope> {
     let scope = LocalScope::new(ScopeId { kind: ROOM, id: "s".into() });
     scope.begin_attach();
-    assert!(scope.fill(scope.begin_read().generation, log("A", 10, false), &mut Outcome::default()));
+    assert!(scope.fill(scope.begin_read().generation, log("A", 10, false), true, &mut Outcome::default()));
     scope
 }
 
@@ -40,7 +46,7 @@ fn what_came_of_a_log_that_is_gone_is_delivered_before_the_new_one() {
     assert!(scope.begin_fill());
     scope.receive(envelope("A", 10, 11), &mut outcome);
     scope.receive(envelope("B", 0, 1), &mut outcome);
-    assert!(scope.fill(scope.begin_read().generation, log("B", 0, true), &mut outcome));
+    assert!(scope.fill(scope.begin_read().generation, log("B", 0, true), true, &mut outcome));
     assert_eq!(outcome.control, [&br#"["A11"]"#[..], br#"["B1"]"#]);
 }
 
@@ -48,7 +54,7 @@ fn what_came_of_a_log_that_is_gone_is_delivered_before_the_new_one() {
 fn what_is_said_in_a_scope_that_begins_while_one_joins_is_delivered() {
     let (scope, mut outcome) = (LocalScope::new(ScopeId { kind: ROOM, id: "s".into() }), Outcome::default());
     scope.begin_attach();
-    assert!(scope.fill(scope.begin_read().generation, log("", 0, false), &mut outcome));
+    assert!(scope.fill(scope.begin_read().generation, log("", 0, false), true, &mut outcome));
     assert_eq!(scope.place(), None, "there is no log to stand in");
     scope.receive(envelope("A", 0, 1), &mut outcome);
     scope.receive(envelope("A", 1, 2), &mut outcome);
@@ -59,10 +65,10 @@ fn what_is_said_in_a_scope_that_begins_while_one_joins_is_delivered() {
 fn a_straggler_of_a_log_that_is_gone_does_not_keep_the_scope_reading() {
     let (scope, mut outcome) = (scope(), Outcome::default());
     scope.begin_fill();
-    assert!(scope.fill(scope.begin_read().generation, log("B", 5, true), &mut outcome));
+    assert!(scope.fill(scope.begin_read().generation, log("B", 5, true), true, &mut outcome));
     scope.receive(envelope("A", 10, 11), &mut outcome);
     assert!(outcome.must_fill);
-    assert!(scope.fill(scope.begin_read().generation, log("B", 5, false), &mut outcome));
+    assert!(scope.fill(scope.begin_read().generation, log("B", 5, false), true, &mut outcome));
     scope.receive(envelope("B", 5, 6), &mut outcome);
     assert_eq!(outcome.control, [&br#"["B6"]"#[..]]);
 }
@@ -73,9 +79,42 @@ fn a_message_of_a_newer_log_than_the_one_read_waits_for_its_own() {
     scope.begin_fill();
     let place = scope.begin_read();
     scope.receive(envelope("C", 0, 1), &mut outcome);
-    assert!(!scope.fill(place.generation, log("B", 5, true), &mut outcome));
-    assert!(scope.fill(scope.begin_read().generation, log("C", 0, true), &mut outcome));
+    assert!(!scope.fill(place.generation, log("B", 5, true), true, &mut outcome));
+    assert!(scope.fill(scope.begin_read().generation, log("C", 0, true), true, &mut outcome));
     assert_eq!(outcome.control, [&br#"["C1"]"#[..]]);
+}
+
+#[test]
+fn what_a_failover_has_taken_back_comes_late_and_moves_nothing() {
+    let (scope, mut outcome) = (scope(), Outcome::default());
+    // The old master's last message waits in a queue, while the log of the new one is read, which does not have it.
+    scope.begin_fill();
+    let mut log = log("A", 31, false);
+    log.entries = [30, 31].map(|id| entry("A", id)).into();
+    assert!(scope.fill(scope.begin_read().generation, log.clone(), true, &mut outcome));
+    scope.receive(envelope("A", 10, 20), &mut outcome);
+    assert!(std::mem::take(&mut outcome.must_fill), "the log decides");
+    log.entries.clear();
+    let reading = scope.begin_read();
+    assert_eq!(reading.cursor.map(|cursor| cursor.id), Some(at(31)));
+    assert!(scope.fill(reading.generation, log.clone(), true, &mut outcome));
+    scope.receive(envelope("A", 31, 32), &mut outcome);
+    assert_eq!(outcome.control, [&br#"["A30"]"#[..], br#"["A31"]"#, br#"["A32"]"#]);
+    assert!(!outcome.must_fill);
+}
+
+#[test]
+fn what_came_while_the_log_was_read_or_was_read_elsewhere_is_not_dropped_for_it() {
+    let (scope, mut outcome) = (scope(), Outcome::default());
+    scope.receive(envelope("A", 15, 20), &mut outcome);
+    let reading = scope.begin_read();
+    assert!(!scope.fill(reading.generation, log("A", 10, false), false, &mut outcome), "it may stand where the log is written");
+    let reading = scope.begin_read();
+    scope.receive(envelope("A", 20, 25), &mut outcome);
+    let mut whole = log("A", 20, false);
+    whole.entries = [15, 20].map(|id| entry("A", id)).into();
+    assert!(scope.fill(reading.generation, whole, true, &mut outcome));
+    assert_eq!(outcome.control, [&br#"["A15"]"#[..], br#"["A20"]"#, br#"["A25"]"#]);
 }
 
 #[tokio::test]

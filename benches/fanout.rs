@@ -114,7 +114,7 @@ impl Crowd {
             entries: Vec::new(),
             more: false,
         };
-        assert!(scope.fill(1, log, &mut Outcome::default()));
+        assert!(scope.fill(1, log, true, &mut Outcome::default()));
         let payload = r#"{"sosId":"sos-1","userId":"citizen-1","role":"citizen","latitude":14.5995,"longitude":120.9842,"accuracy":5,"heading":90,"speed":1.5,"altitude":null,"deviceId":null,"fixTime":1700000000000,"timestamp":1700000000000}"#;
         let args = Args::event("location:broadcast", payload);
         let body = Message { audience: Audience::All, except: Except::Nobody, key: None, args }.body();

@@ -27,7 +27,7 @@ impl Room {
         scope.begin_attach();
         let none = StreamId::default();
         let log = Log { epoch: "e".into(), last: none, trimmed: none, reset: true, entries: Vec::new(), more: false };
-        assert!(scope.fill(1, log, &mut Outcome::default()));
+        assert!(scope.fill(1, log, true, &mut Outcome::default()));
         Self { scope, last: none }
     }
 

@@ -38,6 +38,7 @@ use crate::rooms::timers::Timers;
 use crate::settings::Settings;
 use crate::socketio::{self, EngineHandler, SocketIo};
 use crate::store::{self, Store};
+use crate::telemetry::once_a_minute;
 
 pub use config::{Config, tables, variable};
 
@@ -194,11 +195,8 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
 
 /// Brings the schema in PostgreSQL up to date, as soon as PostgreSQL is there. Until then the features answer that it is not.
 async fn prepare(store: Store) {
-    let mut is_told = false;
     while let Err(error) = store.prepare().await {
-        if !std::mem::replace(&mut is_told, true) {
-            tracing::warn!(error = chain(&error), "the schema in PostgreSQL cannot be brought up to date; trying again");
-        }
+        once_a_minute!(warn, "the schema in PostgreSQL cannot be brought up to date; trying again", error = chain(&error));
         sleep(PREPARE_AGAIN).await;
     }
 }

@@ -5,7 +5,7 @@ use hyper::{Method, Response, StatusCode};
 use rust_embed::RustEmbed;
 
 use super::pages;
-use crate::engineio::Body;
+use crate::http::Body;
 use crate::http::router::{Call, Router};
 use crate::http::{HttpError, Shape, respond};
 use crate::settings::LiveKit;

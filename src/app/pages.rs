@@ -4,7 +4,7 @@ use hyper::Response;
 use hyper::header::{CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY};
 use rust_embed::EmbeddedFile;
 
-use crate::engineio::Body;
+use crate::http::Body;
 use crate::http::cached::{self, ASK_EACH_TIME, NEVER_CHANGES};
 use crate::http::router::Call;
 

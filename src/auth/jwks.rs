@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use super::AuthError;
 use super::keys::BoundKey;
-use crate::telemetry::due;
+use crate::telemetry::{due, once_a_minute};
 
 /// Unknown keys may cause one request in so long, and each of them no more often …
 const LEAST_INTERVAL: Duration = Duration::from_secs(10);
@@ -171,7 +171,7 @@ impl Jwks {
                 attempt.failed = false;
                 self.known.store(Arc::new(Known { keys, asked: Some(asked) }));
             }
-            Err(error) => tracing::warn!(url = %self.url, error = ?error, "the JWKS cannot be fetched"),
+            Err(error) => once_a_minute!(warn, "the JWKS cannot be fetched", url = %self.url, error = ?error),
         }
         !attempt.failed
     }

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::core::ScopeId;
 use crate::redis::{Sink, keys};
+use crate::telemetry::once_a_minute;
 
 use super::message::Envelope;
 use super::outcome::Outcome;
@@ -97,7 +98,7 @@ async fn work(scopes: Weak<Scopes>, mut incoming: mpsc::Receiver<Incoming>, wait
             let Some(local) = scopes.find(&scope) else { continue };
             match Envelope::parse(&payload) {
                 Some(envelope) => local.receive(envelope, &mut outcome),
-                None => tracing::error!(%scope, "a message on a scope's channel cannot be read"),
+                None => once_a_minute!(error, "a message on a scope's channel cannot be read", %scope),
             }
             outcome.notify_listener(&scopes, &scope);
             if std::mem::take(&mut outcome.must_fill) {

@@ -17,6 +17,7 @@ use super::message::{Audience, Envelope, Message};
 use super::outcome::Outcome;
 use super::sequence::{Sequence, Verdict};
 use crate::core::sync::lock;
+use crate::telemetry::once_a_minute;
 
 use members::Members;
 use waiting::{Late, Waiting};
@@ -336,7 +337,7 @@ impl Inner {
 
     fn deliver(&mut self, scope: &ScopeId, body: &Bytes, at: StreamId, logged: bool, outcome: &mut Outcome) {
         let Some(message) = Message::parse(body) else {
-            tracing::error!("a message in a scope's log cannot be read");
+            once_a_minute!(error, "a message in a scope's log cannot be read");
             return;
         };
         if message.audience == Audience::Nodes {

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH};
 use hyper::{Response, StatusCode};
 
+use super::Body;
 use super::respond;
-use crate::engineio::Body;
 
 /// A client asks each time whether it has changed.
 pub const ASK_EACH_TIME: HeaderValue = HeaderValue::from_static("no-cache");

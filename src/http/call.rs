@@ -14,7 +14,6 @@ use sync_wrapper::SyncWrapper;
 
 use super::guards::Context;
 use super::{HttpError, Shape};
-use crate::engineio;
 use crate::net::body::{BodyError, Read, Reader};
 use crate::net::{Budget, Patience};
 
@@ -155,7 +154,7 @@ impl FromRequest<Site> for Call {
 }
 
 /// A request that does not get to its handler.
-pub(super) struct Refused(Response<engineio::Body>);
+pub(super) struct Refused(Response<Body>);
 
 impl IntoResponse for Refused {
     fn into_response(self) -> axum::response::Response {
@@ -167,7 +166,7 @@ impl IntoResponse for Refused {
 #[derive(Clone, Copy, Debug)]
 pub struct Matched(pub &'static str);
 
-pub(super) fn matched(path: &'static str, mut response: Response<engineio::Body>) -> Response<engineio::Body> {
+pub(super) fn matched(path: &'static str, mut response: Response<Body>) -> Response<Body> {
     response.extensions_mut().insert(Matched(path));
     response
 }

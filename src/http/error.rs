@@ -6,10 +6,10 @@ use hyper::header::{ALLOW, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 
+use super::Body;
 use super::guards::{TooManyRequests, rate};
 use super::json as respond_json;
 use crate::auth::AuthError;
-use crate::engineio::Body;
 use crate::protocol::fields::Bad;
 use crate::telemetry::RequestId;
 

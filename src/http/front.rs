@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::body::Body;
 use hyper::body::Incoming;
 use hyper::header::CONTENT_LENGTH;
 use hyper::http::uri::PathAndQuery;
@@ -14,8 +13,8 @@ use tower_service::Service as _;
 use super::call::Asked;
 use super::guards::{Context, Guards, Page};
 use super::router::{Matched, options_answer};
-use super::{json, server};
-use crate::engineio::{self, Engine};
+use super::{Body, json, server};
+use crate::engineio::Engine;
 use crate::telemetry::due;
 use crate::telemetry::metrics::{HTTP_REQUEST_SECONDS, HTTP_REQUESTS};
 
@@ -43,7 +42,7 @@ impl server::Service for Front {
         let line = Line { method: known(request.method()), path: cut(request.uri().path()) };
         let preflight = (request.method() == Method::OPTIONS).then(|| request.headers().clone());
         let mut response = match is_engine {
-            true => self.engine(request, &context).await.map(Body::new),
+            true => self.engine(request, &context).await,
             false => self.route(request, context.clone()).await,
         };
         self.guards.finish(&context, &mut response);
@@ -60,14 +59,14 @@ impl server::Service for Front {
 }
 
 impl Front {
-    async fn engine(&self, request: Request<Incoming>, context: &Context) -> Response<engineio::Body> {
+    async fn engine(&self, request: Request<Incoming>, context: &Context) -> Response<Body> {
         if request.method() == Method::OPTIONS {
             return options_answer(ENGINE_METHODS);
         }
         if context.origin == Page::Foreign {
             return json(StatusCode::FORBIDDEN, r#"{"code":4,"message":"Forbidden"}"#);
         }
-        self.engine.serve(request, context.address).await
+        self.engine.serve(request, context.address).await.map(Body::new)
     }
 
     async fn route(&self, mut request: Request<Incoming>, context: Context) -> Response<Body> {

@@ -145,7 +145,7 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engineio::Body;
+    use crate::http::Body;
 
     fn guards(pairs: &[(&str, &str)]) -> Guards {
         Guards::new(&Settings::from_source(&pairs.iter().copied().collect()).unwrap())

@@ -9,10 +9,10 @@ use axum::routing::{MethodFilter, MethodRouter, on, options};
 use hyper::header::{ALLOW, HeaderValue};
 use hyper::{Method, Response, StatusCode};
 
+use super::Body;
 use super::call::{Asked, Site, matched};
 use super::docs::{Doc, Listed, Listing};
 use super::{HttpError, Shape};
-use crate::engineio::Body;
 
 pub use super::call::{Bodies, Call, Matched, media_type};
 

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::{LiveKit, RoomEvent, RoomListener};
 use crate::core::error::chain;
+use crate::telemetry::once_a_minute;
 
 /// How long the deletion of a room may take, all tries together.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -46,7 +47,7 @@ impl LiveKit {
     pub async fn clear_room(&self, room: &str, deadline: Instant) -> bool {
         let deleted = self.delete_room(room, deadline).await;
         if let Err(error) = &deleted {
-            tracing::warn!(room, error = chain(error), "the room is left to the sweep");
+            once_a_minute!(warn, "the room is left to the sweep", room, error = chain(error));
         }
         deleted.is_ok()
     }
@@ -65,7 +66,7 @@ impl LiveKit {
         match self.list_rooms(deadline).await {
             Ok(rooms) => rooms.into_iter().map(|room| room.name).filter(|room| owner.owns(room)).collect(),
             Err(error) => {
-                tracing::warn!(error = chain(&error), "no sweep of rooms without LiveKit");
+                once_a_minute!(warn, "no sweep of rooms without LiveKit", error = chain(&error));
                 Vec::new()
             }
         }

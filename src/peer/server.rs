@@ -27,7 +27,7 @@ use super::client::PING;
 use super::seal::{Head, SealError, Stamp};
 use super::unauthenticated::{Permit, Unauthenticated};
 use super::{Answer, MAX_BODY, Peers};
-use crate::telemetry::due;
+use crate::telemetry::{due, once_a_minute};
 
 /// The seal of a call, and of its answer.
 pub const SEAL: &str = "x-convoke-seal";
@@ -159,7 +159,7 @@ async fn answer(port: &Port, state: &ConnectionState, request: Request<Incoming>
         Ok((stamp, path, body)) => {
             let Some(handler) = peers.handler(&path) else { return bare(StatusCode::NOT_FOUND) };
             let answer = AssertUnwindSafe(async { handler(body).await }).catch_unwind().await.unwrap_or_else(|_| {
-                tracing::error!(path, "the handler of a peer's call panicked");
+                once_a_minute!(error, "the handler of a peer's call panicked", path);
                 Answer::status(StatusCode::INTERNAL_SERVER_ERROR)
             });
             let mac = peers.seal.answer(&stamp.nonce, answer.status, &answer.body);

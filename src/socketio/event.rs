@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::protocol::event::{Args, Values};
+use crate::telemetry::once_a_minute;
 
 use super::{Code, EventError, Socket};
 
@@ -99,7 +100,7 @@ impl Reply {
     pub fn accepted(fields: impl Serialize) -> Self {
         serde_json::to_string(&Accepted::new(fields)).map_or_else(
             |error| {
-                tracing::error!(%error, "an answer has no form as JSON");
+                once_a_minute!(error, "an answer has no form as JSON", %error);
                 Self::Ok
             },
             Self::Object,
@@ -112,7 +113,7 @@ impl Reply {
     /// `INTERNAL` if one of them has no form as JSON.
     pub fn of(values: impl Values) -> Result<Self, EventError> {
         Args::of(values).map(Self::Args).map_err(|error| {
-            tracing::error!(%error, "an answer has no form as JSON");
+            once_a_minute!(error, "an answer has no form as JSON", %error);
             EventError::new(Code::INTERNAL, "internal error")
         })
     }

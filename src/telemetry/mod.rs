@@ -5,6 +5,7 @@ mod notices;
 mod request_id;
 
 pub use notices::due;
+pub(crate) use notices::once_a_minute;
 pub use request_id::RequestId;
 
 use std::backtrace::BacktraceStatus;

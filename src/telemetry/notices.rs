@@ -25,6 +25,22 @@ pub fn due(cause: &'static str) -> Option<u64> {
     due_at(&mut TOLD.lock().unwrap_or_else(PoisonError::into_inner), cause, Instant::now())
 }
 
+/// Writes a line at most once a minute: its text is its cause, and `times` is how often that has happened since the last line. For what
+/// a client or a broken system beside us can bring about as often as it likes.
+///
+/// ```ignore
+/// once_a_minute!(warn, "a room cannot be deleted", room, error = chain(&error));
+/// ```
+macro_rules! once_a_minute {
+    ($level:ident, $text:literal $(, $($field:tt)+)?) => {
+        if let Some(times) = $crate::telemetry::due($text) {
+            tracing::$level!($($($field)+,)? times, $text);
+        }
+    };
+}
+
+pub(crate) use once_a_minute;
+
 fn due_at(told: &mut HashMap<&'static str, (Instant, u64)>, cause: &'static str, now: Instant) -> Option<u64> {
     match told.get_mut(cause) {
         Some((last, since)) if now.duration_since(*last) < EVERY => {

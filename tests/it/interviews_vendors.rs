@@ -13,11 +13,12 @@ use convoke::features::interviews::settings::{self, Audio, Credentials, S3};
 use convoke::settings::Secret;
 use reqwest::Method;
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::support::booking::{Answer, World};
 use crate::support::hub::{CLUSTER_SECRET, Hub};
 use crate::support::vendors::{AiFault, Server, SpeechFault, StorageFault, VoiceFault};
-use crate::support::{postgres, redis};
+use crate::support::{postgres, redis, within};
 
 const ABOUT: About<'_> = About { title: "Backend engineer", assessment: "Basics" };
 /// For calls that are never answered.
@@ -197,6 +198,41 @@ async fn audio_in_a_folder_is_served_to_those_who_have_its_address() {
         assert_eq!((answer.status, &answer.body["error"]), (status, &json!(code)), "{address}: {answer:?}");
         assert!(answer.body["message"].is_string(), "{answer:?}");
     }
+}
+
+#[tokio::test]
+async fn who_reads_audio_slowly_takes_no_room_from_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("file://{}", folder.path().display());
+    let redis = redis::single().url();
+    let database = postgres::database().await;
+    let hub = Hub::start(&[("REDIS_URL", &redis), ("DATABASE_URL", &database), ("AUDIO_STORAGE_URL", &url)]).await;
+    let settings = Audio::Folder { path: folder.path().into(), public_url: "".into() };
+    let storage = ObjectAudio::new(&settings, Some(&Secret::new(CLUSTER_SECRET))).unwrap();
+    // As long as an answer may be.
+    let (answer, question) = (wav::file(&vec![7; 15 * 60 * 32_000]), Bytes::from(vec![8; 300_000]));
+    storage.put("i-1/answer-1.wav", "audio/wav", answer.clone()).await.unwrap();
+    storage.put("i-1/question-1.mp3", "audio/mpeg", question.clone()).await.unwrap();
+    let address = storage.url("i-1/answer-1.wav").await.unwrap();
+    let mut slow = Vec::new();
+    for _ in 0..12 {
+        let mut client = tokio::net::TcpStream::connect(hub.address).await.unwrap();
+        client.write_all(format!("GET {address} HTTP/1.1\r\nhost: hub\r\n\r\n").as_bytes()).await.unwrap();
+        let mut status = [0; 12];
+        within(client.read_exact(&mut status)).await.unwrap();
+        assert_eq!(&status, b"HTTP/1.1 200");
+        slow.push(client);
+    }
+    let address = storage.url("i-1/question-1.mp3").await.unwrap();
+    let served = within(hub.request(Method::GET, &address).send()).await.unwrap();
+    assert_eq!((served.status().as_u16(), served.bytes().await.unwrap()), (200, question));
+    // What is read slowly comes whole.
+    let mut read = Vec::new();
+    let mut client = slow.pop().unwrap();
+    while read.len() < answer.len() {
+        assert!(within(client.read_buf(&mut read)).await.unwrap() > 0);
+    }
+    assert!(read.ends_with(&answer[answer.len() - 1_000..]));
 }
 
 #[tokio::test]

@@ -1,14 +1,20 @@
 //! What an operator can mend is told to them: each fault of the surroundings has a line in the log that names its cause.
 
-use reqwest::Method;
-use serde_json::json;
+use std::collections::BTreeMap;
 
+use reqwest::Method;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::support::booking::{INTERVIEW_SECRET, SESSIONS_SECRET, holder_token};
 use crate::support::client::{Client, Refusal};
-use crate::support::hub::{Hub, now_seconds};
+use crate::support::hub::{Hub, INTERNAL, now_seconds};
 use crate::support::keys::TestKey;
+use crate::support::metrics::metric;
+use crate::support::node::files_with;
 use crate::support::ports::free_port;
 use crate::support::stub_http::{Answer, StubHttp};
-use crate::support::{eventually_within, postgres, redis};
+use crate::support::{eventually_asked, eventually_within, postgres, redis};
 
 async fn warned(hub: &Hub, words: &[&str]) {
     let fits = || hub.log().lines().any(|line| line.contains("WARN") && words.iter().all(|word| line.contains(word)));
@@ -87,6 +93,93 @@ async fn what_cannot_be_used_is_told_with_its_reason() {
         warned(&hub, &["it cannot be used", dependency, why]).await;
     }
     assert!(!hub.log().contains("another%2F"), "no secret");
+}
+
+/// Each request would have had lines of its own, and each round.
+#[tokio::test]
+async fn what_fails_again_and_again_is_told_once_a_minute() {
+    let (redis, nothing, port) = (redis::Server::start(&[]), format!("127.0.0.1:{}", free_port()), free_port());
+    let env = [
+        ("REDIS_URL", &*redis.url()),
+        ("LOG_LEVEL", "warn,convoke::app=info"),
+        ("METRICS_PORT", &*port.to_string()),
+        ("DATABASE_URL", &*format!("postgres://postgres@{nothing}/postgres")),
+        ("DATABASE_DEADLINE_MS", "500"),
+        ("SESSIONS_JWT_SECRET", SESSIONS_SECRET),
+        ("INTERVIEW_JWT_SECRET", INTERVIEW_SECRET),
+        ("INTERVIEW_SWEEP_SECONDS", "1"),
+        ("TIMEOUT_ENFORCEMENT_INTERVAL_MS", "100"),
+        ("LIVEKIT_WS_URL", &*format!("ws://{nothing}")),
+        ("LIVEKIT_API_KEY", "k"),
+        ("LIVEKIT_API_SECRET", "a secret of the tests, at least 32 bytes long"),
+        ("AUTH_ENABLED", "false"),
+        ("SESSION_CLEANUP_INTERVAL", "200ms"),
+    ];
+    let hub = Hub::start(&env).await;
+    let holder = holder_token(Uuid::new_v4(), None, now_seconds() + 3600);
+    for _ in 0..5 {
+        let request = hub.request(Method::GET, "/api/interviews/eligibility").bearer_auth(&holder);
+        assert_eq!(request.send().await.expect("an answer").status(), 503);
+        let request = hub.request(Method::GET, &format!("/internal/interviews/{}", Uuid::new_v4()));
+        assert_eq!(request.header("x-internal-token", INTERNAL).send().await.expect("an answer").status(), 503);
+    }
+    let failed = "convoke_realtime_poll_rounds_total{outcome=\"failed\"}";
+    eventually_asked("rounds fail", async || metric(port, failed).await >= 3.0).await;
+    let mut told = BTreeMap::<_, usize>::new();
+    for line in hub.log().lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
+        let field = |name: &str| line[name].as_str().unwrap_or_default().to_owned();
+        // The cause of a request is its route.
+        let below = field("path").split('/').nth(1).unwrap_or_default().to_owned();
+        *told.entry((field("message"), field("dependency"), below)).or_default() += 1;
+    }
+    for cause in ["a round of polling has failed", "an interview cannot be read or written"] {
+        assert!(told.keys().any(|(message, ..)| message.contains(cause)), "{cause}: {told:?}");
+    }
+    assert!(told.values().all(|times| *times == 1), "{told:?}");
+}
+
+/// Told each time: they are rare by themselves, whatever clients do and whatever is broken beside us.
+const RARE: [&str; 17] = [
+    "panic: {message}",
+    "stopped before all sessions were closed",
+    "left undone",
+    "interview sessions: left to the sweep of another node",
+    "it is there again",
+    "it cannot be used", // counts its minute itself
+    "an operator has ended a socket",
+    "are not those in PostgreSQL: this node starts no sessions",
+    "but this process may open no more than",
+    "{notice}",
+    "{fault}",
+    "the node ends",
+    "the node does not start with these settings",
+    "a node does not answer: is its CLUSTER_SECRET ours?",
+    "this node ",
+    "not all sockets could be claimed in time",
+    "a node is dead",
+];
+
+#[test]
+fn every_line_at_warn_or_above_has_its_minute_or_is_rare() {
+    let (mut unbounded, mut lines) = (Vec::new(), 0);
+    for path in files_with("src", &[".rs"]) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        for (at, level) in text.match_indices("tracing::warn!(").chain(text.match_indices("tracing::error!(")) {
+            let rest = &text[at + level.len()..];
+            let mut open = 1;
+            let end = rest.find(|c| {
+                open += i32::from(c == '(') - i32::from(c == ')');
+                open == 0
+            });
+            let line = &rest[..end.expect("a call ends")];
+            lines += 1;
+            if !line.contains("times") && !RARE.iter().any(|rare| line.contains(rare)) {
+                unbounded.push(format!("{}: {line}", path.display()));
+            }
+        }
+    }
+    assert!(lines > 30, "{lines}");
+    assert!(unbounded.is_empty(), "use once_a_minute!:\n{}", unbounded.join("\n"));
 }
 
 #[tokio::test]

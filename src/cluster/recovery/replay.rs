@@ -11,6 +11,7 @@ use crate::cluster::{NotRejoined, Rejoined};
 use crate::core::{Offset, Position, ScopeId};
 use crate::redis::script::OnReader;
 use crate::socketio::{SentDirect, Socket};
+use crate::telemetry::once_a_minute;
 
 /// Entries read in one call.
 const PAGE: u32 = 500;
@@ -51,7 +52,7 @@ impl Recovery {
                 match Message::parse(&entry.body) {
                     Some(message) if message.audience == Audience::Nodes => {}
                     Some(message) => missed.push(Delivery::new(message, &epoch, entry.id, true)),
-                    None => tracing::error!(%scope, "a message in a scope's log cannot be read"),
+                    None => once_a_minute!(error, "a message in a scope's log cannot be read", %scope),
                 }
             }
             if missed.len() > MAX_EVENTS || bytes > MAX_BYTES {

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::Bookings;
 use super::store::Ended;
 use crate::features::bookings::scripts::slot_release;
+use crate::telemetry::once_a_minute;
 
 /// Sessions whose slots and rooms are cleared at the same time.
 const AT_ONCE: usize = 8;
@@ -34,7 +35,7 @@ impl Bookings {
     async fn clear_one(&self, ended: &Ended) {
         // Whatever it holds: an id that has a row is never reserved again.
         if let Err(error) = slot_release(&self.redis, &ended.id, &ended.user_id.to_string(), None).await {
-            tracing::warn!(session = ended.id, %error, "the slot is left to the sweep");
+            once_a_minute!(warn, "the slot is left to the sweep", session = ended.id, %error);
         }
         if let Some(livekit) = &self.livekit {
             livekit.clear_room(&ended.room, Instant::now() + PATIENCE).await;

@@ -10,7 +10,7 @@ use super::Bookings;
 use super::metrics::SESSION_TIMEOUTS;
 use super::store::Limits;
 use crate::core::error::chain;
-use crate::telemetry::due;
+use crate::telemetry::{due, once_a_minute};
 
 /// Rows that one statement completes.
 const AT_ONCE: u32 = 100;
@@ -41,15 +41,12 @@ impl Bookings {
 
     /// Tries until the tables are there.
     async fn prepare(&self) {
-        let mut is_told = false;
         loop {
             match self.store.prepare(self.rules.limits()).await {
                 Ok(row) => return self.compare_limits(row),
-                Err(error) if !std::mem::replace(&mut is_told, true) => {
-                    let error = chain(&error);
-                    tracing::warn!(error, "interview sessions: PostgreSQL is not prepared; trying again");
+                Err(error) => {
+                    once_a_minute!(warn, "interview sessions: PostgreSQL is not prepared; trying again", error = chain(&error));
                 }
-                Err(_) => {}
             }
             sleep(LOOK_AGAIN).await;
         }
@@ -93,7 +90,7 @@ impl Bookings {
             match self.store.postgres().try_leader_lock(SWEEP).await {
                 Ok(Some(_lock)) => self.sweep().await,
                 Ok(None) => {}
-                Err(error) => tracing::warn!(error = chain(&error), "interview sessions: no sweep without PostgreSQL"),
+                Err(error) => once_a_minute!(warn, "interview sessions: no sweep without PostgreSQL", error = chain(&error)),
             }
             // Nodes that were started together shall not sweep at the same moment.
             let jitter = rand::rng().random_range(0.9..1.1);
@@ -114,7 +111,7 @@ impl Bookings {
                     }
                 }
                 Err(error) => {
-                    return tracing::warn!(error = chain(&error), "interview sessions: no time-outs without PostgreSQL");
+                    return once_a_minute!(warn, "interview sessions: no time-outs without PostgreSQL", error = chain(&error));
                 }
             }
         }

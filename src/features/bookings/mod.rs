@@ -51,6 +51,7 @@ use crate::core::error::chain;
 use crate::livekit::LiveKit;
 use crate::redis::Redis;
 use crate::store::{Store, StoreError};
+use crate::telemetry::once_a_minute;
 
 pub use eligibility::Eligibility;
 pub use names::may_be_id;
@@ -135,15 +136,15 @@ impl From<StoreError> for BookingError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(_) | StoreError::CommitUnknown(_) => {
-                tracing::warn!(error = chain(&error), "interview sessions: PostgreSQL is away");
+                once_a_minute!(warn, "interview sessions: PostgreSQL is away", error = chain(&error));
                 Self::Unavailable
             }
             StoreError::Rejected(rejection, _) => {
-                tracing::warn!(error = chain(&error), "interview sessions: PostgreSQL does not take a value");
+                once_a_minute!(warn, "interview sessions: PostgreSQL does not take a value", error = chain(&error));
                 Self::Rejected(rejection)
             }
             StoreError::Internal(_) => {
-                tracing::error!(error = chain(&error), "interview sessions: PostgreSQL refused");
+                once_a_minute!(error, "interview sessions: PostgreSQL refused", error = chain(&error));
                 Self::Internal
             }
         }

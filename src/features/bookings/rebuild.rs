@@ -9,6 +9,7 @@ use super::Bookings;
 use super::error::BookingError;
 use super::sweep::Held;
 use crate::features::bookings::scripts::slots_rebuild;
+use crate::telemetry::once_a_minute;
 
 /// How long a start waits for it.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
@@ -34,7 +35,7 @@ impl Bookings {
         let held: Vec<_> = self.store.active().await?.iter().map(Held::new).collect();
         let bookings: Vec<_> = held.iter().map(Held::session).collect();
         let filled = slots_rebuild(&self.redis, &bookings).await.map_err(|error| {
-            tracing::warn!(%error, "interview sessions: the slots cannot be rebuilt");
+            once_a_minute!(warn, "interview sessions: the slots cannot be rebuilt", %error);
             BookingError::Unavailable
         })?;
         if filled {

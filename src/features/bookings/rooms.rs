@@ -8,6 +8,7 @@ use crate::core::error::chain;
 use crate::features::bookings::scripts::slots_list;
 use crate::livekit::rooms::RoomOwner;
 use crate::store::StoreError;
+use crate::telemetry::once_a_minute;
 
 impl RoomOwner for Bookings {
     fn owns(&self, room: &str) -> bool {
@@ -32,7 +33,7 @@ impl Bookings {
             Ok(Some(is_active)) => Some(is_active),
             Ok(None) => slots.map(|slots| slots.slots.iter().any(|(id, _)| id == session)),
             Err(error) => {
-                tracing::warn!(session, error = chain(&error), "it is not known whether a room has a session");
+                once_a_minute!(warn, "it is not known whether a room has a session", session, error = chain(&error));
                 None
             }
         }

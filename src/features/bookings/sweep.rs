@@ -13,6 +13,7 @@ use super::store::{Active, Status};
 use super::{Bookings, ms};
 use crate::core::error::chain;
 use crate::features::bookings::scripts::{ActiveBooking, Orphan, Slots, slots_list, slots_repair};
+use crate::telemetry::once_a_minute;
 
 /// An active session, with the values that Redis needs.
 pub(super) struct Held {
@@ -73,14 +74,14 @@ impl Bookings {
         let slots = match slots_list(&self.redis).await {
             Ok(slots) => slots,
             // Without the reservations it is not known which rooms are being made.
-            Err(error) => return tracing::warn!(%error, "interview sessions: no sweep without Redis"),
+            Err(error) => return once_a_minute!(warn, "interview sessions: no sweep without Redis", %error),
         };
         if !slots.ready {
             let _ = self.rebuild().await;
         }
         let held: Vec<_> = match self.store.active().await {
             Ok(active) => active.iter().map(Held::new).collect(),
-            Err(error) => return tracing::warn!(error = chain(&error), "interview sessions: no sweep without PostgreSQL"),
+            Err(error) => return once_a_minute!(warn, "interview sessions: no sweep without PostgreSQL", error = chain(&error)),
         };
         metrics::gauge!(SESSION_SLOTS).set(slots.slots.len() as f64);
         let found = compare(&rooms, &slots, &held, ms(self.rules.start_lease), &self.names);
@@ -100,7 +101,7 @@ impl Bookings {
                     count("slot_removed", removed);
                     self.take_back(&found.unheld).await;
                 }
-                Err(error) => tracing::warn!(%error, "interview sessions: the slots are not repaired"),
+                Err(error) => once_a_minute!(warn, "interview sessions: the slots are not repaired", %error),
             }
         }
         // Without LiveKit there were none.

@@ -12,6 +12,7 @@ use super::holder::Holder;
 use super::store::{Booking, Status};
 use crate::core::error::chain;
 use crate::livekit::{Agent, Grant, LiveKit, LiveKitError};
+use crate::telemetry::once_a_minute;
 
 /// The interviewer that LiveKit sends into the room.
 pub(super) const AGENT: &str = "ai-interviewer";
@@ -90,7 +91,7 @@ impl Bookings {
             return Err(BookingError::ForeignRoom);
         }
         sign(livekit, &session, holder.email.as_deref()).map_err(|error| {
-            tracing::error!(session = session.id, error = chain(&error), "a token could not be signed");
+            once_a_minute!(error, "a token could not be signed", session = session.id, error = chain(&error));
             BookingError::TokenFailed
         })
     }

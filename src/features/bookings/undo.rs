@@ -8,6 +8,7 @@ use super::Bookings;
 use super::start::Slot;
 use crate::core::error::chain;
 use crate::features::bookings::scripts::slot_release;
+use crate::telemetry::once_a_minute;
 
 /// How long the deletion of its room may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -19,7 +20,7 @@ impl Bookings {
             self.undo_room(slot).await;
         }
         if let Err(error) = slot_release(&self.redis, &slot.id, &slot.user, Some(slot.until_ms)).await {
-            tracing::warn!(session = slot.id, %error, "the slot of an undone start stays until its lease ends");
+            once_a_minute!(warn, "the slot of an undone start stays until its lease ends", session = slot.id, %error);
         }
     }
 
@@ -30,11 +31,13 @@ impl Bookings {
             Ok(true) if Instant::now() < slot.lease_ends => {
                 livekit.clear_room(&slot.room, slot.lease_ends.min(Instant::now() + PATIENCE)).await;
             }
-            Ok(true) => tracing::warn!(room = slot.room, "the room of an undone start is left to the sweep: its lease has ended"),
+            Ok(true) => {
+                once_a_minute!(warn, "the room of an undone start is left to the sweep: its lease has ended", room = slot.room)
+            }
             // Another start has this name: the room belongs to that start.
             Ok(false) => {}
             Err(error) => {
-                tracing::warn!(room = slot.room, error = chain(&error), "the room of an undone start is left to the sweep");
+                once_a_minute!(warn, "the room of an undone start is left to the sweep", room = slot.room, error = chain(&error));
             }
         }
     }

@@ -9,6 +9,7 @@ use crate::livekit::LiveKitError;
 use crate::redis::RedisError;
 use crate::socketio::{Code, EventError};
 use crate::store::StoreError;
+use crate::telemetry::once_a_minute;
 
 use super::store::InterviewStatus;
 
@@ -131,7 +132,7 @@ impl From<RedisError> for InterviewError {
             RedisError::Unavailable | RedisError::Deadline => Self::Unavailable,
             RedisError::Unknown | RedisError::Unconfirmed { .. } => Self::Unconfirmed,
             RedisError::Script { .. } | RedisError::Config(_) => {
-                tracing::error!(%error, "a script of interviews failed");
+                once_a_minute!(error, "a script of interviews failed", %error);
                 Self::Internal
             }
         }
@@ -143,11 +144,11 @@ impl From<StoreError> for InterviewError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(_) | StoreError::CommitUnknown(_) => {
-                tracing::warn!(%error, "an interview cannot be read or written");
+                once_a_minute!(warn, "an interview cannot be read or written", %error);
                 Self::Unavailable
             }
             StoreError::Rejected(..) | StoreError::Internal(_) => {
-                tracing::error!(%error, "a statement about interviews failed");
+                once_a_minute!(error, "a statement about interviews failed", %error);
                 Self::Internal
             }
         }
@@ -169,7 +170,7 @@ impl From<AuthError> for InterviewError {
 
 impl From<LiveKitError> for InterviewError {
     fn from(error: LiveKitError) -> Self {
-        tracing::error!(%error, "a token for the call cannot be signed");
+        once_a_minute!(error, "a token for the call cannot be signed", %error);
         Self::Internal
     }
 }

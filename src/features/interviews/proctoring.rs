@@ -66,13 +66,18 @@ impl Report {
             return invalid(format!("type must have 1–{MAX_KIND} characters, without spaces"));
         }
         let message = message.unwrap_or_default();
-        if message.chars().count() > MAX_MESSAGE || message.contains('\0') {
+        if message.chars().count() > MAX_MESSAGE {
             return invalid(format!("message must have at most {MAX_MESSAGE} characters"));
         }
         let deduction = deduction(&kind, data.as_ref());
         let data = data.map_or_else(|| "null".to_owned(), |data| data.to_string());
-        if data.len() > MAX_DATA || data.contains("\\u0000") {
+        if data.len() > MAX_DATA {
             return invalid(format!("data must have at most {MAX_DATA} bytes"));
+        }
+        for (field, is_bad) in [("message", message.contains('\0')), ("data", data.contains("\\u0000"))] {
+            if is_bad {
+                return invalid(format!("{field} must not contain U+0000"));
+            }
         }
         Ok(Self { kind, severity, message, data, deduction })
     }
@@ -127,7 +132,8 @@ mod tests {
             json!({"type": "x", "severity": "low", "data": large}),
             json!({"type": "x", "severity": "low", "data": {"x": "\0"}}),
         ] {
-            assert!(matches!(report(bad.clone()), Err(InterviewError::Invalid(_))), "{bad}");
+            let Err(InterviewError::Invalid(why)) = report(bad.clone()) else { panic!("{bad}") };
+            assert_eq!(why.contains("U+0000"), bad.to_string().contains("\\u0000"), "a refusal names what is wrong: {why}");
         }
         assert!(serde_json::from_value::<ProctorEvent>(json!({"type": "x", "severity": "grave"})).is_err());
     }

@@ -9,14 +9,15 @@ use super::ending::Endings;
 use super::live::Live;
 use super::recruiter::Recruiter;
 use crate::core::clock::now_seconds;
-use crate::engineio::Body;
 use crate::features::interviews::error::InterviewError;
 use crate::features::interviews::{Interviews, InviteRequest, JoinRequest, Principal};
+use crate::http::Body;
 use crate::http::guards::{FailedAuth, InternalDoor, RateLimits, X_INTERNAL_TOKEN, bearer};
 use crate::http::router::{Answer, Call, Router};
 use crate::http::table::{self, Table};
 use crate::http::{HttpError, Shape, json as respond_json};
 use crate::settings::Secret;
+use crate::telemetry::once_a_minute;
 
 mod bodies;
 mod docs;
@@ -166,7 +167,7 @@ async fn change(api: Arc<Api>, call: Call) -> Answer {
     if let Some(end) = changed.ended {
         // Its session is told in a minute at the latest.
         if let Err(error) = api.endings.end(changed.id, end).await {
-            tracing::warn!(interview = %changed.id, %error, "the end of an interview is told later");
+            once_a_minute!(warn, "the end of an interview is told later", interview = %changed.id, %error);
         }
     }
     Ok(answer(StatusCode::OK, &api.live.with_session(changed.id, changed.whole).await?))

@@ -6,6 +6,7 @@ use crate::core::error::chain;
 use crate::http::error::Problem;
 use crate::livekit::LiveKitError;
 use crate::redis::RedisError;
+use crate::telemetry::once_a_minute;
 
 /// Why a request about a session failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,7 +43,7 @@ impl From<RealtimeError> for Problem {
 
 impl From<RedisError> for RealtimeError {
     fn from(error: RedisError) -> Self {
-        tracing::warn!(error = chain(&error), "realtime sessions: Redis does not answer");
+        once_a_minute!(warn, "realtime sessions: Redis does not answer", error = chain(&error));
         Self::Unavailable
     }
 }
@@ -50,7 +51,7 @@ impl From<RedisError> for RealtimeError {
 impl From<LiveKitError> for RealtimeError {
     /// Only tokens are asked for while somebody waits.
     fn from(error: LiveKitError) -> Self {
-        tracing::error!(error = chain(&error), "realtime sessions: a token cannot be signed");
+        once_a_minute!(error, "realtime sessions: a token cannot be signed", error = chain(&error));
         Self::Internal
     }
 }

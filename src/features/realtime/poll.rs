@@ -28,6 +28,7 @@ use crate::core::error::chain;
 use crate::livekit::rooms::RoomOwner as _;
 use crate::livekit::{LiveKitError, Room};
 use crate::redis::{RedisError, cmd};
+use crate::telemetry::once_a_minute;
 
 /// Names in one call of ListRooms.
 const NAMES: usize = 500;
@@ -109,7 +110,7 @@ impl Realtime {
                     Duration::from_millis(for_ms).min(interval) + interval.mul_f64(jitter)
                 }
                 Err(error) => {
-                    tracing::warn!(error = chain(&error), "realtime sessions: no polling without Redis");
+                    once_a_minute!(warn, "realtime sessions: no polling without Redis", error = chain(&error));
                     memory = Memory::default();
                     interval
                 }
@@ -124,7 +125,11 @@ impl Realtime {
             Ok(()) if round.steady_since_ms.is_none() => "observed",
             Ok(()) => "ok",
             Err(error) => {
-                tracing::warn!(error = chain(&error), "realtime sessions: a round of polling has failed; nothing was removed");
+                once_a_minute!(
+                    warn,
+                    "realtime sessions: a round of polling has failed; nothing was removed",
+                    error = chain(&error)
+                );
                 *memory = Memory::default();
                 "failed"
             }

@@ -15,6 +15,7 @@ use crate::core::error::chain;
 use crate::livekit::rooms::RoomOwner;
 use crate::livekit::{Room, RoomEvent, RoomListener};
 use crate::redis::{RedisError, cmd};
+use crate::telemetry::once_a_minute;
 
 impl RoomListener for Realtime {
     fn on_room_event<'a>(&'a self, event: &'a RoomEvent) -> BoxFuture<'a, ()> {
@@ -32,7 +33,7 @@ impl RoomListener for Realtime {
                 Ok(false) => {
                     self.livekit.delete_unneeded(self, room).await;
                 }
-                Err(error) => tracing::warn!(room, error = chain(&error), "a join is left to the next poll"),
+                Err(error) => once_a_minute!(warn, "a join is left to the next poll", room, error = chain(&error)),
             }
         })
     }
@@ -48,7 +49,7 @@ impl RoomOwner for Realtime {
         Box::pin(async move {
             self.standing(room).await.map_or_else(
                 |error| {
-                    tracing::warn!(room, error = chain(&error), "it is not known whether a room has a session");
+                    once_a_minute!(warn, "it is not known whether a room has a session", room, error = chain(&error));
                     None
                 },
                 |standing| match standing {
@@ -146,7 +147,7 @@ impl Realtime {
             self.remove(&session, If::Room(sid), Reason::Finished).await.map(|_| ())
         };
         if let Err::<_, RedisError>(error) = ended.await {
-            tracing::warn!(room, error = chain(&error), "the end of a room is left to the next poll");
+            once_a_minute!(warn, "the end of a room is left to the next poll", room, error = chain(&error));
         }
     }
 

@@ -11,7 +11,7 @@ use super::settings::Settings;
 use super::{Realtime, docs};
 use crate::auth::AuthError;
 use crate::core::clock::now_seconds;
-use crate::engineio::Body;
+use crate::http::Body;
 use crate::http::guards::{FailedAuth, InternalDoor, RateLimits, bearer};
 use crate::http::router::{Added, Answer, Call, Router};
 use crate::http::table::{self, Table};

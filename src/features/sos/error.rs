@@ -7,6 +7,7 @@ use crate::http::error::Problem;
 use crate::redis::RedisError;
 use crate::rooms::share::ReadEnded;
 use crate::socketio::{Code, EventError};
+use crate::telemetry::once_a_minute;
 
 pub const INVALID_SOS_ID: Code = Code("INVALID_SOS_ID");
 pub const SOS_NOT_FOUND: Code = Code("SOS_NOT_FOUND");
@@ -84,7 +85,7 @@ impl From<RedisError> for SosError {
             RedisError::Unavailable | RedisError::Deadline => Self::Unavailable,
             RedisError::Unknown | RedisError::Unconfirmed { .. } => Self::Unconfirmed,
             RedisError::Script { .. } | RedisError::Config(_) => {
-                tracing::error!(%error, "a script failed");
+                once_a_minute!(error, "a script failed", %error);
                 Self::Internal
             }
         }

@@ -14,6 +14,7 @@ use crate::protocol::event::Args;
 use crate::redis::RedisError;
 use crate::rooms::presence::Connection;
 use crate::socketio::Socket;
+use crate::telemetry::once_a_minute;
 
 use super::caller::{actor, caller};
 use super::error::SosError;
@@ -187,7 +188,7 @@ impl Sos {
         match self.enter(socket, claims, sos, claims.names(sos), false).await {
             Ok(Entered::Joined { hold, position, .. }) => hold.release(&position),
             Ok(Entered::Ended(_)) | Err(SosError::Forbidden | SosError::NotFound) => self.evict(socket, claims, sos).await,
-            Err(error) => tracing::warn!(sos, %error, "a member could not join again"),
+            Err(error) => once_a_minute!(warn, "a member could not join again", sos, %error),
         }
     }
 

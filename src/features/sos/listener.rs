@@ -20,6 +20,7 @@ use super::error::SosError;
 use super::join::Entered;
 use super::kinds;
 use crate::rooms::pending::longer;
+use crate::telemetry::once_a_minute;
 
 /// How long the copy of an event for watchers may take.
 const WATCHERS_COPY: Duration = Duration::from_secs(10);
@@ -41,7 +42,7 @@ impl ScopeListener for Listener {
     fn control(&self, scope: &ScopeId, args: &Bytes) {
         let Some(feature) = self.0.upgrade() else { return };
         let Ok((name, control)) = serde_json::from_slice::<(String, Control)>(args) else {
-            return tracing::warn!(%scope, "a control message that nobody understands");
+            return once_a_minute!(warn, "a control message that nobody understands", %scope);
         };
         match name.as_str() {
             "ended" => feature.ended(scope),

@@ -27,7 +27,7 @@ use super::{Sos, time};
 use super::{payload, rules};
 use crate::core::sync::lock;
 use crate::protocol::fields::{Bad, Fields};
-use crate::telemetry::due;
+use crate::telemetry::{due, once_a_minute};
 
 /// How many look-ups run at once: those that a client waits for, and repeated ones.
 const PARALLEL_LOOKUPS: usize = 32;
@@ -199,7 +199,7 @@ impl Sos {
         if (made.created || made.completed)
             && let Err(error) = self.publish_state(sos).await
         {
-            tracing::warn!(sos, %error, "members did not get the state");
+            once_a_minute!(warn, "members did not get the state", sos, %error);
         }
     }
 

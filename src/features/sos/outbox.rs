@@ -17,6 +17,7 @@ use crate::features::sos::keys as sos_keys;
 use crate::features::sos::scripts::outbox::{OutboxEntry, OutboxHead, outbox_claim, outbox_dead, outbox_done, outbox_release};
 use crate::redis::cmd;
 use crate::rooms::worker::{Turn, Work, Workers};
+use crate::telemetry::once_a_minute;
 
 use super::Sos;
 use super::ports::Delivery;
@@ -102,7 +103,7 @@ impl Sos {
         let left = match delivery {
             Delivery::Accepted => outbox_done(self.redis(), sos, owner, entry.id).await,
             Delivery::Rejected(status) => {
-                tracing::warn!(sos, id, status, "the SOS service refuses an event for good");
+                once_a_minute!(warn, "the SOS service refuses an event for good", sos, id, status);
                 metrics::counter!(SOS_OUTBOX_DEAD).increment(1);
                 outbox_dead(self.redis(), sos, owner, entry.id, &status.to_string()).await
             }

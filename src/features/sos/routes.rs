@@ -11,11 +11,11 @@ use super::error::INVALID_SOS_ID;
 use super::geojson;
 use super::payload::NO_SOS_ID;
 use crate::core::ids::{is_scope_id, is_user_id};
-use crate::engineio::Body;
 use crate::features::sos::Sos;
 use crate::features::sos::requests::{
     Admission, Closing, EventsQuery, Faults, ListQuery, NewMessage, NewSos, StatusChange, TrackQuery,
 };
+use crate::http::Body;
 use crate::http::error::Problem;
 use crate::http::guards::InternalDoor;
 use crate::http::router::{Answer, Call, Router};

@@ -11,6 +11,7 @@ use tokio::sync::{Notify, Semaphore};
 use crate::features::sos::keys as sos_keys;
 use crate::features::sos::scripts::{Swept, Unacknowledged, sos_expire, sos_joins, sos_unacknowledged};
 use crate::redis::cmd;
+use crate::telemetry::once_a_minute;
 
 use super::error::SosError;
 use super::{HINT_DEADLINE, Sos};
@@ -53,7 +54,7 @@ impl Sos {
                     continue;
                 }
                 if let Err(error) = feature.sweep().await {
-                    tracing::warn!(%error, "the sweep could not begin");
+                    once_a_minute!(warn, "the sweep could not begin", %error);
                 }
             }
         });
@@ -141,7 +142,7 @@ impl Sos {
                 tokio::time::sleep(pause).await;
                 pause *= 2;
             }
-            tracing::error!(sos = id, "an SOS could not be noted in the index");
+            once_a_minute!(error, "an SOS could not be noted in the index", sos = id);
         });
         let _ = tokio::time::timeout(HINT_DEADLINE, noting).await;
     }

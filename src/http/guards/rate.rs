@@ -9,10 +9,11 @@ use hyper::Response;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::TooManyRequests;
-use crate::engineio::Body;
+use crate::http::Body;
 use crate::http::guards::limit::{Taken, limit_take};
 use crate::http::{HttpError, Shape};
 use crate::redis::Redis;
+use crate::telemetry::once_a_minute;
 
 const PERIOD_MS: u64 = 60_000;
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
@@ -44,7 +45,7 @@ impl RateLimits {
                 reset: Duration::from_millis(taken.reset_ms),
             })),
             Err(error) => {
-                tracing::warn!(route, %error, "requests cannot be counted");
+                once_a_minute!(warn, "requests cannot be counted", route, %error);
                 Err(HttpError::Unavailable)
             }
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::future::ready;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use hyper::{Method, Response, StatusCode};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
@@ -12,7 +13,7 @@ use super::super::docs::{Doc, Tag};
 use super::super::router::Router;
 use super::super::{Shape, json as respond_json};
 use crate::core::drain::{Lifecycle, Phase};
-use crate::engineio::Body;
+use crate::http::Body;
 
 const SERVICE: &str = env!("CARGO_PKG_NAME");
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -68,7 +69,8 @@ impl Health {
             Some(_) => (ReadyStatus::Unavailable, StatusCode::SERVICE_UNAVAILABLE),
             None => (ReadyStatus::Ready, StatusCode::OK),
         };
-        answer(code, &Readiness { status, degraded: !away.is_empty(), away, checks, reason: unready })
+        let readiness = Readiness { status, degraded: !away.is_empty(), away, checks, reason: unready };
+        respond_json(code, text(&readiness))
     }
 }
 
@@ -160,18 +162,18 @@ fn ok_word(_: &mut SchemaGenerator) -> Schema {
 /// Adds `/`, `/health`, `/api/health`, `/healthz`, `/livez`, `/ready` and `/readyz`. `/` names the Socket.IO `namespaces`.
 pub fn routes(router: &mut Router, health: Health, node: &str, namespaces: &[&str]) {
     let socketio = Sockets { path: "/socket.io/", transports: ["polling", "websocket"], namespaces };
-    let info = answer(StatusCode::OK, &Info { service: SERVICE, version: VERSION, status: "ok", node, socketio });
+    let info = text(&Info { service: SERVICE, version: VERSION, status: "ok", node, socketio });
     let doc = Doc::new("getServiceInfo", HUB, "What this service is").open();
     router
-        .route(Method::GET, "/", Shape::Envelope, move |_| ready(Ok(info.clone())))
+        .route(Method::GET, "/", Shape::Envelope, move |_| ready(Ok(respond_json(StatusCode::OK, info.clone()))))
         .described(doc.answers::<Info<'_>>(StatusCode::OK, "The service, and how Socket.IO is reached."));
     for (path, id) in
         [("/health", "getHealth"), ("/api/health", "getApiHealth"), ("/healthz", "getHealthz"), ("/livez", "getLivez")]
     {
-        let alive = answer(StatusCode::OK, &Alive { status: "ok", service: SERVICE, version: VERSION });
+        let alive = text(&Alive { status: "ok", service: SERVICE, version: VERSION });
         let doc = Doc::new(id, HUB, "Whether the process is alive").open();
         router
-            .route(Method::GET, path, Shape::Envelope, move |_| ready(Ok(alive.clone())))
+            .route(Method::GET, path, Shape::Envelope, move |_| ready(Ok(respond_json(StatusCode::OK, alive.clone()))))
             .described(doc.answers::<Alive>(StatusCode::OK, "It is."));
     }
     let health = Arc::new(health);
@@ -189,9 +191,10 @@ pub fn routes(router: &mut Router, health: Health, node: &str, namespaces: &[&st
     }
 }
 
-fn answer(status: StatusCode, body: &impl Serialize) -> Response<Body> {
+/// A body that is the same for everybody, or of one moment.
+fn text(body: &impl Serialize) -> Bytes {
     // None of them has a map key that is no text, the only thing that could fail.
-    respond_json(status, serde_json::to_string(body).unwrap_or_default())
+    serde_json::to_vec(body).unwrap_or_default().into()
 }
 
 #[cfg(test)]

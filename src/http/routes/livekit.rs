@@ -15,7 +15,7 @@ use super::super::router::{Answer, Call, Router, media_type};
 use super::super::{HttpError, Shape, json as respond_json};
 use crate::livekit::{LiveKit, RoomEvent, RoomListener, WebhookError};
 use crate::protocol::schema::yes;
-use crate::telemetry::due;
+use crate::telemetry::{due, once_a_minute};
 
 /// Webhooks at once. LiveKit repeats those that are turned away.
 const MOST_AT_ONCE: usize = 64;
@@ -81,7 +81,7 @@ impl Door {
         match timeout(PATIENCE, self.tell(&event)).await {
             Ok(_) => Ok(respond_json(StatusCode::OK, r#"{"success":true}"#)),
             Err(_) => {
-                tracing::warn!(event = event.event, room = event.room, "a webhook took too long; LiveKit will repeat it");
+                once_a_minute!(warn, "a webhook took too long; LiveKit will repeat it", event = event.event, room = event.room);
                 Err(HttpError::Unavailable)
             }
         }

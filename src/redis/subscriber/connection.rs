@@ -18,6 +18,7 @@ use super::super::dial::{Address, Link};
 use super::super::discovery::Text as _;
 use super::super::keys;
 use super::{Check, Shared, Signals};
+use crate::telemetry::once_a_minute;
 
 const FIRST_BACKOFF: Duration = Duration::from_millis(20);
 const LAST_BACKOFF: Duration = Duration::from_millis(500);
@@ -305,7 +306,7 @@ async fn drain(shared: Arc<Shared>, address: Address, inbox: Arc<Inbox>, mut mes
             }
         }
         if messages.is_empty() && inbox.overflowed.swap(false, Ordering::AcqRel) {
-            tracing::warn!(%address, "messages came faster than they could be passed on; some were dropped");
+            once_a_minute!(warn, "messages came faster than they could be passed on; some were dropped", %address);
             if let Some(sink) = sink {
                 sink.gap(&shared.confirmed_by(&address));
             }

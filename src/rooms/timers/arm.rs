@@ -11,6 +11,7 @@ use super::scripts::{due_set, timers_hint};
 use crate::core::ScopeId;
 use crate::core::sync::lock;
 use crate::redis::{RedisError, keys};
+use crate::telemetry::once_a_minute;
 
 /// A hint is not waited for any longer.
 const HINT_DEADLINE: Duration = Duration::from_secs(1);
@@ -63,7 +64,7 @@ impl Timers {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(HINT_RETRY.1);
         }
-        tracing::warn!(%scope, "a timer is not hinted at; it is left to the sweep");
+        once_a_minute!(warn, "a timer is not hinted at; it is left to the sweep", %scope);
     }
 
     fn remember(&self, scope: &ScopeId, due: Instant) {

@@ -14,8 +14,8 @@ use super::{Due, Fired, Timers};
 use crate::core::ScopeId;
 use crate::core::sync::lock;
 use crate::redis::keys;
-use crate::telemetry::due;
 use crate::telemetry::metrics::{TIMER_LATE_SECONDS, TIMERS_FIRED};
+use crate::telemetry::{due, once_a_minute};
 
 /// Timers of one scope that are told at a time.
 const ROWS: usize = 32;
@@ -96,7 +96,7 @@ impl Timers {
         let fired = match timeout(PATIENCE, AssertUnwindSafe(fired).catch_unwind()).await {
             Ok(Ok(fired)) => fired,
             Ok(Err(_)) => {
-                tracing::error!(%scope, timer, "the handler of a timer has panicked");
+                once_a_minute!(error, "the handler of a timer has panicked", %scope, timer);
                 Fired::Failed
             }
             Err(_) => Fired::Failed,

@@ -15,6 +15,7 @@ use crate::core::ids;
 use crate::core::sync::lock;
 use crate::engineio::{CloseReason, Session};
 use crate::protocol::packet::{Outgoing, Parser, encode};
+use crate::telemetry::once_a_minute;
 
 /// A CONNECT packet that is being handled.
 pub(super) struct Connect {
@@ -36,7 +37,7 @@ impl Client {
         let result = match tokio::time::timeout(config.connect_timeout, permit.hold(admitted)).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => {
-                tracing::error!(namespace = connect.namespace.name(), "the handler of CONNECT panicked");
+                once_a_minute!(error, "the handler of CONNECT panicked", namespace = connect.namespace.name());
                 Err(ConnectError::TryAgain)
             }
             Err(_) => Err(ConnectError::TryAgain),

@@ -14,6 +14,7 @@ use crate::engineio::VolatileKey;
 use crate::protocol::event::{Args, Values};
 use crate::protocol::frame::Frames;
 use crate::protocol::packet::{Outgoing, encode};
+use crate::telemetry::once_a_minute;
 
 impl Socket {
     /// Sends an event: a reference to a value is its one argument, a tuple its arguments. Nothing is sent, and an error is
@@ -174,5 +175,5 @@ impl Socket {
 
 pub(in crate::socketio) fn args_of(event: &str, arguments: impl Values) -> Option<Args> {
     let args = Args::of_event(event, arguments);
-    args.inspect_err(|error| tracing::error!(event, %error, "an argument has no form as JSON")).ok()
+    args.inspect_err(|error| once_a_minute!(error, "an argument has no form as JSON", event, %error)).ok()
 }

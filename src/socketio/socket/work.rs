@@ -12,6 +12,7 @@ use super::Socket;
 use crate::engineio::CloseReason;
 use crate::protocol::event::Args;
 use crate::telemetry::metrics::EVENTS;
+use crate::telemetry::once_a_minute;
 
 impl Socket {
     /// Whether none of its handlers runs or waits.
@@ -60,7 +61,7 @@ impl Socket {
                     }
                 }
                 if AssertUnwindSafe(socket.work(job)).catch_unwind().await.is_err() {
-                    tracing::error!(namespace = socket.link.namespace.name(), "a handler panicked");
+                    once_a_minute!(error, "a handler panicked", namespace = socket.link.namespace.name());
                 }
             }
         });

@@ -13,6 +13,7 @@ use crate::features::bookings::scripts::{ActiveBooking, slot_confirm, slot_relea
 use crate::features::bookings::store::{Booking, NewBooking, Status, Verdict};
 use crate::features::bookings::token::{AGENT, Pass, metadata, sign};
 use crate::store::StoreError;
+use crate::telemetry::once_a_minute;
 
 /// How long the outcome of a COMMIT is asked for.
 const SETTLING: Duration = Duration::from_secs(5);
@@ -60,7 +61,7 @@ impl Start {
     async fn make_room(&self, slot: &Slot, email: Option<&str>) -> Result<(), Failure> {
         self.still_asked()?;
         let failed = |error| {
-            tracing::warn!(room = slot.room, error = chain(&error), "no room for an interview session");
+            once_a_minute!(warn, "no room for an interview session", room = slot.room, error = chain(&error));
             StartRefusal::RoomFailed
         };
         slot.ask_for_room();
@@ -74,7 +75,7 @@ impl Start {
 
     fn sign(&self, row: &Booking, email: Option<&str>) -> Result<Pass, Failure> {
         sign(&self.livekit, row, email).map_err(|error| {
-            tracing::error!(session = row.id, error = chain(&error), "a token could not be signed");
+            once_a_minute!(error, "a token could not be signed", session = row.id, error = chain(&error));
             StartRefusal::TokenFailed.into()
         })
     }
@@ -92,11 +93,11 @@ impl Start {
                 Ok(Ok(Some(session))) => return Ok(session),
                 Ok(Ok(None)) => return Err(StartRefusal::Unavailable.into()),
                 Ok(Err(error)) if Instant::now() + BETWEEN_TRIES < until => {
-                    tracing::warn!(session = slot.id, error = chain(&error), "the outcome of a start is not known yet");
+                    once_a_minute!(warn, "the outcome of a start is not known yet", session = slot.id, error = chain(&error));
                     sleep(BETWEEN_TRIES).await;
                 }
                 Ok(Err(_)) | Err(_) => {
-                    tracing::warn!(session = slot.id, "the outcome of a start is unknown: left to the sweep");
+                    once_a_minute!(warn, "the outcome of a start is unknown: left to the sweep", session = slot.id);
                     return Err(Failure::Unsettled);
                 }
             }
@@ -130,7 +131,7 @@ impl Bookings {
         let mut is_late = false;
         while let Err(error) = slot_confirm(&self.redis, ActiveBooking { id, user: &user, ends_ms }).await {
             if Instant::now() + BETWEEN_TRIES >= until {
-                tracing::warn!(session = id, %error, "the slot is left to the sweep");
+                once_a_minute!(warn, "the slot is left to the sweep", session = id, %error);
                 return;
             }
             is_late = true;

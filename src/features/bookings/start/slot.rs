@@ -9,6 +9,7 @@ use crate::features::bookings::error::{BookingError, StartRefusal};
 use crate::features::bookings::scripts::{Reserved, SlotLimits, slot_reserve};
 use crate::features::bookings::{ms, rebuild};
 use crate::redis::RedisError;
+use crate::telemetry::due;
 
 /// A reserved slot, and what belongs to it.
 pub(in crate::features::bookings) struct Slot {
@@ -96,6 +97,8 @@ impl Start {
 }
 
 fn away(what: &'static str, error: &RedisError) -> StartRefusal {
-    tracing::warn!(%error, "interview sessions: {what}");
+    if let Some(times) = due(what) {
+        tracing::warn!(%error, times, "interview sessions: {what}");
+    }
     StartRefusal::Unavailable
 }

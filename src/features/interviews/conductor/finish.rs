@@ -15,6 +15,7 @@ use crate::features::interviews::providers::ai::{Answered, Evaluation};
 use crate::features::interviews::providers::audio::{StorageError, wav};
 use crate::features::interviews::scripts::{GivenAnswer, Outage, Session, Turn};
 use crate::features::interviews::wire::Question;
+use crate::telemetry::once_a_minute;
 
 /// A storage that was told to be away is given no longer than this to store an answer.
 const DOWN_PATIENCE: Duration = Duration::from_secs(5);
@@ -154,7 +155,7 @@ impl Conductor {
                 Ok(if given.is_empty() { key } else { given })
             }
             Err(error) => {
-                tracing::warn!(%error, "the audio of an answer is not stored");
+                once_a_minute!(warn, "the audio of an answer is not stored", %error);
                 self.state.outage(id, Outage::Storage, Some("unavailable")).await?;
                 Ok(given)
             }
@@ -207,7 +208,7 @@ impl Conductor {
             return stored.evaluation.clone();
         }
         let judged = ai.evaluate(about(&plan.template, planned), &answered(plan, stored)).await;
-        let judged = judged.inspect_err(|error| tracing::warn!(%error, "an answer is not scored")).ok()?;
+        let judged = judged.inspect_err(|error| once_a_minute!(warn, "an answer is not scored", %error)).ok()?;
         Some(Evaluation { evaluation: clean(&judged.evaluation), ..judged })
     }
 

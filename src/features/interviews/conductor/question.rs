@@ -10,6 +10,7 @@ use crate::features::interviews::providers::ai::{About, Answered};
 use crate::features::interviews::providers::audio::StorageError;
 use crate::features::interviews::store::{Question as Planned, Template};
 use crate::features::interviews::wire::{Progress, Question};
+use crate::telemetry::once_a_minute;
 
 /// A question does not wait longer for the storing of its audio.
 const STORING_PATIENCE: Duration = Duration::from_secs(5);
@@ -34,7 +35,7 @@ impl Conductor {
                 (!words.is_empty() && words.chars().count() <= LONGEST_WORDING).then_some(words)
             }
             Err(error) => {
-                tracing::warn!(%error, "the AI does not word a question: it is asked as the template has it");
+                once_a_minute!(warn, "the AI does not word a question: it is asked as the template has it", %error);
                 None
             }
         }
@@ -43,14 +44,14 @@ impl Conductor {
     /// Where its audio is. `None`: it is asked without.
     async fn question_audio(&self, id: Uuid, position: u32, text: &str) -> Option<String> {
         let (voice, audio) = (self.providers.voice.as_ref()?, self.providers.audio.as_ref()?);
-        let spoken = voice.speak(text).await.inspect_err(|error| tracing::warn!(%error, "a question has no audio")).ok()?;
+        let spoken = voice.speak(text).await.inspect_err(|error| once_a_minute!(warn, "a question has no audio", %error)).ok()?;
         let key = format!("interviews/{id}/question-{position}.{}", spoken.extension);
         let stored = async {
             audio.put(&key, spoken.content_type, spoken.audio).await?;
             audio.url(&key).await
         };
         let stored = timeout(STORING_PATIENCE, stored).await.unwrap_or(Err(StorageError::TimedOut));
-        stored.inspect_err(|error| tracing::warn!(%error, "the audio of a question is not stored")).ok()
+        stored.inspect_err(|error| once_a_minute!(warn, "the audio of a question is not stored", %error)).ok()
     }
 }
 

@@ -22,6 +22,7 @@ use crate::redis::script::OnReader;
 use crate::rooms;
 use crate::rooms::lease::{lease_release, lease_take_over};
 use crate::rooms::scripts::Told;
+use crate::telemetry::once_a_minute;
 
 /// The field of the lease.
 const FIELD: &str = "lease:conductor";
@@ -29,7 +30,7 @@ const FIELD: &str = "lease:conductor";
 impl From<RedisError> for Away {
     fn from(error: RedisError) -> Self {
         if matches!(error, RedisError::Script { .. } | RedisError::Config(_)) {
-            tracing::error!(%error, "a script of interviews failed");
+            once_a_minute!(error, "a script of interviews failed", %error);
         }
         Self
     }

@@ -10,6 +10,7 @@ use super::ports::{Away, Plan, Stored};
 use super::{Conductor, clean};
 use crate::features::interviews::providers::ai::{self, About, Answered};
 use crate::features::interviews::wire::{Recommendation, Summary};
+use crate::telemetry::once_a_minute;
 
 /// How often each node looks for summaries that are due.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
@@ -42,7 +43,7 @@ impl Conductor {
         let about = About { title: &plan.template.title, assessment: "" };
         let answers: Vec<Answered> = answers.iter().map(|stored| super::finish::answered(plan, stored)).collect();
         let summary = ai.summarize(about, &answers).await;
-        let summary = summary.inspect_err(|error| tracing::warn!(%error, "an interview has no summary yet")).ok()?;
+        let summary = summary.inspect_err(|error| once_a_minute!(warn, "an interview has no summary yet", %error)).ok()?;
         Some(wire(&summary))
     }
 

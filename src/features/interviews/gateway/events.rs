@@ -317,8 +317,11 @@ fn checked(given: ResponseComplete) -> Result<ResponseComplete, InterviewError> 
     ];
     for (field, value, most) in limits {
         let value = value.as_deref().unwrap_or_default();
-        if value.len() > most || value.contains('\0') {
+        if value.len() > most {
             return Err(InterviewError::Invalid(format!("{field} must have at most {most} bytes")));
+        }
+        if value.contains('\0') {
+            return Err(InterviewError::Invalid(format!("{field} must not contain U+0000")));
         }
     }
     let url = given.audio_url.as_deref().unwrap_or_default();
@@ -343,7 +346,8 @@ mod tests {
             assert!(checked(given(good, "q-1")).is_ok(), "{good}");
         }
         for bad in ["javascript:alert(1)", "ftp://x", "https://x\0", &format!("https://{}", "x".repeat(MAX_URL))] {
-            assert!(checked(given(bad, "q-1")).is_err(), "{bad}");
+            let Err(InterviewError::Invalid(why)) = checked(given(bad, "q-1")) else { panic!("{bad}") };
+            assert_eq!(why.contains("U+0000"), bad.contains('\0'), "{why}");
         }
         assert!(checked(given("", &"x".repeat(129))).is_err());
     }

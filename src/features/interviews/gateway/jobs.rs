@@ -11,7 +11,7 @@ use super::Gateway;
 use crate::core::error::chain;
 use crate::features::interviews::metrics::SESSIONS_EXPIRED;
 use crate::features::interviews::scripts::SessionState;
-use crate::telemetry::due;
+use crate::telemetry::{due, once_a_minute};
 
 /// Sessions that a node takes at a time.
 const AT_ONCE: u32 = 100;
@@ -48,7 +48,7 @@ impl Gateway {
                 }
                 // Left to the next node that looks: PostgreSQL gives it out again.
                 if let Err(error) = self.endings.end(end.interview, end.to).await {
-                    tracing::warn!(interview = %end.interview, %error, "the end of an interview cannot be told yet");
+                    once_a_minute!(warn, "the end of an interview cannot be told yet", interview = %end.interview, %error);
                 }
             }
             if ends.len() < AT_ONCE as usize {

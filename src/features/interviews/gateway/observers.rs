@@ -22,6 +22,7 @@ use crate::features::interviews::wire::{
 use crate::features::interviews::{kinds, uuid};
 use crate::redis::script::OnReader;
 use crate::socketio::{Code, Event, EventError, Reply, Socket};
+use crate::telemetry::once_a_minute;
 
 /// Bytes of past events in one answer: the connection of who asks must not be closed by it. More is read with `after`.
 const HISTORY_BYTES: usize = 256 * 1024;
@@ -112,7 +113,7 @@ impl Gateway {
 
 fn past(event: ToldEvent) -> Result<PastEvent, InterviewError> {
     let data: Value = serde_json::from_slice(&event.data).map_err(|error| {
-        tracing::error!(%error, "an event that was told cannot be read");
+        once_a_minute!(error, "an event that was told cannot be read", %error);
         InterviewError::Internal
     })?;
     Ok(PastEvent { id: event.id.to_string(), event: event.event, data, timestamp: Moment(event.at) })

@@ -1,9 +1,11 @@
 //! Where audio is kept, and what PCM and WAV look like.
 
 pub mod media;
+mod piecewise;
 pub mod store;
 pub mod wav;
 
+use crate::telemetry::once_a_minute;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
@@ -48,7 +50,7 @@ pub async fn address_of(stored: &str, storage: Option<&dyn AudioStorage>) -> Str
     }
     let Some(storage) = storage else { return String::new() };
     storage.url(stored).await.unwrap_or_else(|error| {
-        tracing::warn!(%error, "stored audio has no address");
+        once_a_minute!(warn, "stored audio has no address", %error);
         String::new()
     })
 }

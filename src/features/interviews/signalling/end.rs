@@ -14,6 +14,7 @@ use crate::core::error::chain;
 use crate::features::interviews::rules;
 use crate::livekit::rooms::RoomOwner;
 use crate::store::StoreError;
+use crate::telemetry::once_a_minute;
 
 /// For all tries to delete a room, and to list them.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -33,7 +34,12 @@ impl RoomOwner for Signalling {
             match self.live.interviews.store.get(rules::interview_of_room(room)?).await {
                 Ok(interview) => interview.map(|interview| !rules::has_ended(interview.status)),
                 Err(error) => {
-                    tracing::warn!(room, error = chain(&error), "it is not known whether the interview of a room has ended");
+                    once_a_minute!(
+                        warn,
+                        "it is not known whether the interview of a room has ended",
+                        room,
+                        error = chain(&error)
+                    );
                     None
                 }
             }
@@ -61,7 +67,7 @@ impl Signalling {
                 let jitter = rand::rng().random_range(0.9..1.1);
                 sleep(signalling.live.config.expire_every.mul_f64(jitter)).await;
                 if let Err(error) = signalling.sweep().await {
-                    tracing::warn!(error = chain(&error), "interviews: no sweep of rooms without PostgreSQL");
+                    once_a_minute!(warn, "interviews: no sweep of rooms without PostgreSQL", error = chain(&error));
                 }
             }
         }));

@@ -16,36 +16,33 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use schemars::{JsonSchema, json_schema};
 use serde_json::json;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::is_key;
+use super::piecewise::Files;
 use crate::core::clock::now_seconds;
+use crate::core::error::chain;
 use crate::core::ids;
 use crate::http::docs::{Doc, Tag};
 use crate::http::error::Problem;
 use crate::http::router::{Answer, Call, Router};
-use crate::http::{HttpError, Shape, respond};
+use crate::http::{Body, HttpError, Shape, respond};
 use crate::settings::Secret;
+use crate::telemetry::once_a_minute;
 
 const TAG: Tag = Tag { name: "Audio", about: "What was said in interviews, where it is kept in a folder." };
 
 /// How long an address opens what it leads to.
 pub const ADDRESS_LASTS: Duration = Duration::from_secs(24 * 60 * 60);
-/// Bytes of one file; a larger one is not served.
-const LARGEST: u64 = 64 << 20;
-/// KiB of all files that are being sent at the same moment. Who finds no room waits.
-const ROOM_KIB: u32 = 96 << 10;
-/// For room, and then for the file.
+/// To find a file.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Makes signed addresses, and serves what they lead to.
 pub struct Links {
-    store: Arc<dyn ObjectStore>,
+    files: Files,
     /// What stands before `/media`.
     public_url: Box<str>,
     key: hmac::Key,
-    room: Arc<Semaphore>,
 }
 
 /// What a client asks for of a file.
@@ -80,18 +77,6 @@ impl Part {
     }
 }
 
-/// A file, or a part of it, on its way to a client. Its room is free again once it has been sent.
-struct Sent {
-    bytes: Bytes,
-    _room: OwnedSemaphorePermit,
-}
-
-impl AsRef<[u8]> for Sent {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
 impl Links {
     /// All nodes with the same secret know each other's addresses. Without one, an address is good at this process only.
     pub fn new(store: Arc<dyn ObjectStore>, public_url: &str, secret: Option<&Secret>) -> Self {
@@ -100,7 +85,7 @@ impl Links {
         // Derived, so that the secret serves for nothing else by accident.
         let derived = hmac::sign(&root, b"convoke media addresses, version 1");
         let key = hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref());
-        Self { store, public_url: public_url.into(), key, room: Arc::new(Semaphore::new(ROOM_KIB as usize)) }
+        Self { files: Files::new(store), public_url: public_url.into(), key }
     }
 
     /// An address of this key, good for a day.
@@ -128,14 +113,19 @@ impl Links {
         if !is_key(key) {
             return Err(not_found());
         }
-        let (size, part, sent) = self.read(&Path::from(key), &call.headers).await?;
-        let (status, range) = match part {
-            Part::Whole => (StatusCode::OK, None),
-            Part::These(part) => (StatusCode::PARTIAL_CONTENT, Some(format!("bytes {}-{}/{size}", part.start, part.end - 1))),
-            Part::Outside => (StatusCode::RANGE_NOT_SATISFIABLE, Some(format!("bytes */{size}"))),
+        let path = Path::from(key);
+        let found = timeout(DEADLINE, self.files.store.head(&path)).await.map_err(|_| HttpError::Unavailable)?;
+        let size = found.map_err(missing)?.size;
+        let (status, part, range) = match Part::of(&call.headers, size) {
+            Part::Whole => (StatusCode::OK, 0..size, None),
+            Part::These(part) => {
+                let range = format!("bytes {}-{}/{size}", part.start, part.end - 1);
+                (StatusCode::PARTIAL_CONTENT, part, Some(range))
+            }
+            Part::Outside => (StatusCode::RANGE_NOT_SATISFIABLE, 0..0, Some(format!("bytes */{size}"))),
         };
-        let bytes = sent.map_or_else(Bytes::new, Bytes::from_owner);
-        let mut response = respond(status, content_type(key), bytes);
+        let body = self.files.part(path, part);
+        let mut response = respond(status, content_type(key), Bytes::new()).map(|_| Body::new(body));
         let headers = response.headers_mut();
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
@@ -146,33 +136,6 @@ impl Links {
             headers.insert(CONTENT_RANGE, range);
         }
         Ok(response)
-    }
-
-    /// The size of a file, and what is asked for of it.
-    async fn read(&self, path: &Path, headers: &HeaderMap) -> Result<(u64, Part, Option<Sent>), HttpError> {
-        let within = async {
-            let found = self.store.get(path).await.map_err(missing)?;
-            let size = found.meta.size;
-            if size > LARGEST {
-                tracing::warn!(%path, size, "audio is too large to be served");
-                return Err(not_found());
-            }
-            let part = Part::of(headers, size);
-            let length = match &part {
-                Part::Whole => size,
-                Part::These(part) => part.end - part.start,
-                Part::Outside => return Ok((size, part, None)),
-            };
-            let kib = u32::try_from(length.div_ceil(1024)).unwrap_or(ROOM_KIB).max(1);
-            let room = self.room.clone().acquire_many_owned(kib).await.map_err(|_| HttpError::Unavailable)?;
-            let bytes = match &part {
-                Part::These(part) => self.store.get_range(path, part.clone()).await,
-                _ => found.bytes().await,
-            };
-            let sent = Sent { bytes: bytes.map_err(missing)?, _room: room };
-            Ok((size, part, Some(sent)))
-        };
-        timeout(DEADLINE, within).await.unwrap_or(Err(HttpError::Unavailable))
     }
 }
 
@@ -239,7 +202,7 @@ fn missing(error: object_store::Error) -> HttpError {
     match error {
         object_store::Error::NotFound { .. } => not_found(),
         error => {
-            tracing::warn!(%error, "audio cannot be read");
+            once_a_minute!(warn, "audio cannot be read", error = chain(&error));
             HttpError::Unavailable
         }
     }

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::{Reason, Unavailable};
 use crate::http::guards::limit::limit_take;
 use crate::redis::Redis;
+use crate::telemetry::once_a_minute;
 
 /// Between two tries while Redis cannot count.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -51,7 +52,7 @@ impl Openings for SharedOpenings {
                 Ok(taken) if taken.allowed => Some(Ok(())),
                 Ok(taken) => Some(Err(Duration::from_millis(taken.retry_after_ms))),
                 Err(error) => {
-                    tracing::warn!(%error, "speech streams cannot be counted");
+                    once_a_minute!(warn, "speech streams cannot be counted", %error);
                     None
                 }
             }

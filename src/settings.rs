@@ -123,6 +123,8 @@ pub struct Limits {
     pub outbox_bytes: usize,
     /// Rooms that one socket may be in.
     pub rooms_per_socket: usize,
+    /// Sockets of one user that may be in one room.
+    pub sockets_per_user: u32,
     /// Bytes of the payload of a signal.
     pub relay_bytes: usize,
     /// Bytes of the state of a room, as clients get it.
@@ -322,6 +324,7 @@ fn limits(read: &mut Reader<'_>) -> Limits {
         read_bytes_per_second: read.integer(t::READ_BYTES_PER_SECOND, 1024..=100_000_000_000),
         outbox_bytes: read.integer(t::OUTBOX_BYTES, 1024..=1_000_000_000),
         rooms_per_socket: read.integer(t::ROOMS_PER_SOCKET, 1..=1000),
+        sockets_per_user: read.integer(t::SOCKETS_PER_USER, 1..=1000),
         relay_bytes: read.integer(t::MAX_RELAY_BYTES, 256..=1_000_000),
         state_bytes: read.integer(t::MAX_STATE_BYTES, 65_536..=100_000_000),
         memory_budget: read.integer(t::MEMORY_BUDGET_BYTES, 1 << 20..=1 << 40),

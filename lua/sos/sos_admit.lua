@@ -13,13 +13,21 @@ ROLE = role
 audit(role == '' and 'remove' or 'admit')
 from_api = true
 local rest_of = '^' .. string.gsub(KEY, '%-', '%%-') .. ' %S+( %S+ %d+ %d+ %d+)$'
-local all = call('HGETALL', MEMBERS)
+local all, sids, renamed = call('HGETALL', MEMBERS), {}, {}
 for i = 1, #all, 2 do
   local rest = string.byte(all[i]) ~= 64 and string.match(all[i + 1], rest_of) -- '@'
-  if rest and role == '' then
-    call('HDEL', MEMBERS, all[i])
-  elseif rest then
-    call('HSET', MEMBERS, all[i], KEY .. ' ' .. role .. rest)
+  if rest then
+    sids[#sids + 1] = all[i]
+    renamed[#renamed + 1] = all[i]
+    renamed[#renamed + 1] = KEY .. ' ' .. role .. rest
+  end
+end
+for i = 1, #sids, 500 do
+  local stop = math.min(i + 499, #sids)
+  if role == '' then
+    call('HDEL', MEMBERS, unpack(sids, i, stop))
+  else
+    call('HSET', MEMBERS, unpack(renamed, 2 * i - 1, 2 * stop))
   end
 end
 local entry = user_entry(KEY)

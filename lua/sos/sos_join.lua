@@ -3,8 +3,9 @@
 -- ARGV 1–13 as in lib/sos.lua   14 node   15 session epoch   16 from CONNECT: a member also without state ('1' or '')
 --      17 recovered: not announced again ('1' or '')   18 presence window (ms)
 --      19 a snapshot is wanted, if it is not large ('1' or ''): who joins a large room takes one by sos_share
+--      20 most sockets of one user
 -- Returns { 'joined', …, first, position, epoch, role, ms to the end of the presence window or -1, a state (0 none, 1,
---         2 provisional), a snapshot follows, time, state, members, locations }; { 'ended', … }; { 'missing' }; { 'forbidden' }
+--         2 provisional), a snapshot follows, time, state, members, locations }; { 'ended', … }; { 'crowded', … }; { 'missing' }; { 'forbidden' }
 -- Safe to repeat by itself: a member that joins again announces nothing.
 all_keys()
 open('', 7)
@@ -16,6 +17,7 @@ if not role then
 end
 if not status and ARGV[16] ~= '1' then return { 'missing' } end
 if FINAL[status] then return answer('ended') end
+if is_crowded(SID, KEY, ARGV[20]) then return answer('crowded') end
 
 -- What is logged from here on is for the new member, its own announcement included.
 ensure()
@@ -37,7 +39,7 @@ if announced then
   end
 end
 local window = presence(ARGV[18], announced and is_noted(KEY) or differs(KEY))
-local snapshot = status and ARGV[19] == '1' and not is_large() and call('HLEN', LOCATION) < 300
+local snapshot = status and ARGV[19] == '1' and not is_large() and call('HLEN', MEMBERS) < 300 and call('HLEN', LOCATION) < 300
 if snapshot then snapshot_taken(tail) end
 keep_all()
 commit()

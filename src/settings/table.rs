@@ -102,6 +102,7 @@ crate::settings_table! {
         READ_BYTES_PER_SECOND = "2000000", "Bytes a second that one connection is read with for long; never less than MAX_PAYLOAD, nor than 16 KiB for each of EVENTS_PER_SECOND";
         OUTBOX_BYTES = "2097152", "Bytes that may wait for one slow client before its connection is closed; at least twice MAX_PAYLOAD";
         ROOMS_PER_SOCKET = "200", "Rooms that one socket may be in at the same time";
+        SOCKETS_PER_USER = "200", "Sockets of one user that may be in one room at the same time, on all nodes together";
         MAX_RELAY_BYTES = "65536", "Largest payload of a signal between members, attachments included, in bytes";
         MAX_STATE_BYTES = "393216", "Largest state of a room that a client is sent, in bytes; a larger one is cut and says so (truncated)";
         MEMORY_BUDGET_BYTES = "1073741824", "Memory that all clients together may hold with what is unfinished or unsent; over it newcomers get 503 and the largest holders are closed";

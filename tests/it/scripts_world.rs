@@ -103,7 +103,7 @@ pub fn service(user: &'static str) -> Actor<'static> {
 }
 
 pub const CONNECTION: Connection<'static> = Connection { node: "n1.a", session_epoch: 1 };
-pub const JOINING: Joining<'static> = Joining { connection: CONNECTION, from_connect: false, recovered: false };
+pub const JOINING: Joining<'static> = Joining { connection: CONNECTION, from_connect: false, recovered: false, most: 200 };
 
 pub fn fix(latitude: f64, time: Option<u64>) -> Fix {
     Fix {

@@ -70,6 +70,34 @@ async fn beyond_its_rooms_a_socket_gets_into_no_other_until_it_leaves_one() {
     dispatcher.ask_ok("sos:init", json!({"sosId": "limit-room-3"})).await;
 }
 
+/// What reads all members of a room costs as much as there are sockets in it, whoever's they are.
+#[tokio::test]
+async fn beyond_the_sockets_of_a_user_in_one_incident_a_further_one_gets_in_when_one_goes() {
+    let env = [("SOCKETS_PER_USER", "3")];
+    let hubs = [Hub::on_shared_redis(&env).await, Hub::on_shared_redis(&env).await];
+    hubs[0].create_sos("limit-sockets", "c1").await;
+    let watching = member(&hubs[0], "rescuer", "r1", "limit-sockets").await;
+    let mut phones = Vec::new();
+    for n in 0..3 {
+        phones.push(member(&hubs[n % 2], "citizen", "c1", "limit-sockets").await);
+    }
+    // One that is in asks again.
+    phones[0].ask_ok("sos:init", json!({"sosId": "limit-sockets"})).await;
+    for hub in &hubs {
+        let further = client(hub, "citizen", "c1", &["limit-sockets"]).await;
+        let told = further.wait_count("error", 1).await[0].clone();
+        assert_eq!((&told["code"], &told["sosId"]), (&json!("RATE_LIMITED"), &json!("limit-sockets")), "{told}");
+        let refused = further.ask("sos:init", json!({"sosId": "limit-sockets"})).await;
+        assert!(refused["code"] == "RATE_LIMITED" && refused["message"].as_str().unwrap().contains("at most 3"), "{refused}");
+        let heard = further.ask("message:send", json!({"sosId": "limit-sockets", "text": "hello"})).await;
+        assert_eq!(heard["code"], "FORBIDDEN", "{heard}");
+    }
+    phones[1].ask_ok("sos:leave", json!({"sosId": "limit-sockets"})).await;
+    let further = member(&hubs[0], "citizen", "c1", "limit-sockets").await;
+    further.ask_ok("message:send", json!({"sosId": "limit-sockets", "text": "hello"})).await;
+    watching.ask_ok("message:send", json!({"sosId": "limit-sockets", "text": "others are not counted"})).await;
+}
+
 #[tokio::test]
 async fn a_state_over_its_size_is_cut_and_says_so() {
     let hub = Hub::on_shared_redis(&[("MAX_STATE_BYTES", "65536")]).await;

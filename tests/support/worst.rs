@@ -52,6 +52,8 @@ const MESSAGES: usize = 5_000;
 const REMEMBERED: usize = 20_000;
 /// Rooms of one socket: `ROOMS_PER_SOCKET` allows no more.
 const ROOMS: usize = 1_000;
+/// Sockets of one user in one room: `SOCKETS_PER_USER` allows no more.
+const SOCKETS: usize = 1_000;
 const NODES: usize = 1_000;
 const SLOTS: usize = 5_000;
 /// Ids of what was said long ago.
@@ -230,7 +232,7 @@ fn fix(device: String, time: u64) -> Fix {
 
 const INTAKE: Intake<'static> = Intake { throttle_ms: 0, connection: "a-connection-of-20-c", devices: 64 };
 const CONNECTION: Connection<'static> = Connection { node: "node-1.abcdefgh", session_epoch: 1 };
-const JOINING: Joining<'static> = Joining { connection: CONNECTION, from_connect: false, recovered: false };
+const JOINING: Joining<'static> = Joining { connection: CONNECTION, from_connect: false, recovered: false, most: SOCKETS as u32 };
 const TIMERS: FirstTimers = FirstTimers { ack: Duration::from_secs(60), lookup: Some(Duration::from_secs(30)) };
 const LOST: LostTimer = LostTimer { name: "offline", after: Duration::from_secs(5) };
 const DISPATCHER: Actor<'static> =
@@ -533,6 +535,16 @@ impl Worst<'_> {
         ));
         assert!(sos_standing(&meter, "joined", actor).await.expect("an answer").is_some());
         assert!(sos_leave(&meter, "joined", once(""), actor, CONNECTION, WINDOW_MS).await.expect("an answer").is_some());
+        // One user has all the sockets that one may have.
+        let (members, key) = (keys::scope_members(&kinds::scope("joined")), user_tag(&user(2)));
+        let now = self.now().await;
+        let sockets = (0..SOCKETS).map(|n| [format!("t{n:020}"), format!("{key} rescuer {} 1 {now} {now}", CONNECTION.node)]);
+        let sockets = sockets.chain([[format!("@{key}"), format!("rescuer {now} {SOCKETS} 1 {}", user(2))]]);
+        self.put("HSET", &members, &[], sockets.collect()).await;
+        let (two, sid) = (user(2), "another");
+        let crowd = Actor { user: &two, sid, ..actor };
+        let crowded = sos_join(&meter, "joined", once(""), crowd, JOINING, WINDOW_MS, true).await.expect("an answer");
+        assert!(matches!(crowded, SosJoin::Crowded), "{crowded:?}");
         assert!(sos_admit(&meter, "joined", once(""), &user(2), "citizen", WINDOW_MS).await.expect("an answer").is_ok());
         assert!(sos_remove(&meter, "joined", once(""), &user(2), WINDOW_MS).await.expect("an answer").is_ok());
         // All are lost at once.

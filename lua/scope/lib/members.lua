@@ -91,6 +91,12 @@ local function socket_entry(sid)
   return socket_of(call('HGET', MEMBERS, sid))
 end
 
+-- Whether a user has so many sockets here, this one not among them: what reads all members shall not cost what one user chooses.
+local function is_crowded(sid, key, most)
+  local entry = user_entry(key)
+  return entry and entry.sockets >= tonumber(most) and call('HEXISTS', MEMBERS, sid) == 0
+end
+
 -- Makes or renews the entry of a socket; returns whether it was no member before. The entry of a newer session stays. With `lost`
 -- Redis had lost the member: its user is shown as online only when the socket has joined again.
 local function member_put(sid, key, user, role, node, session, lost)

@@ -36,7 +36,7 @@ static EVENTS: &[Entry<Sos>] = &[
     Entry {
         name: "sos:init",
         about: "Joins an SOS. Its state comes as `sos:state` and in the acknowledgement; what happens from then on follows. An SOS \
-            that is over answers with its state, and is not joined. A connection in too many of them is refused with `RATE_LIMITED`.",
+            that is over answers with its state, and is not joined. A connection in too many of them, and one too many of its user in one, is refused with `RATE_LIMITED`.",
         payload: schema::<InSos<incoming::AboutOnly>>,
         ack: schema::<Accepted<acks::Init>>,
         refusal: None,

@@ -34,6 +34,8 @@ pub enum SosError {
     /// The given old status is not the present one.
     #[error("the status has changed meanwhile")]
     StatusConflict,
+    #[error("one user has at most {most} connections in an incident: close one first")]
+    Crowded { most: u32 },
     /// It was not done, and will not be done later: repeat it.
     #[error("not available at the moment, repeat it")]
     Unavailable,
@@ -54,6 +56,7 @@ impl SosError {
             Self::InvalidStatus => INVALID_STATUS,
             Self::InvalidTransition => INVALID_TRANSITION,
             Self::StatusConflict => STATUS_CONFLICT,
+            Self::Crowded { .. } => Code::RATE_LIMITED,
             Self::Unavailable => Code::UNAVAILABLE,
             Self::Unconfirmed => Code::UNCONFIRMED,
             Self::Internal => Code::INTERNAL,
@@ -111,6 +114,7 @@ impl From<SosError> for Problem {
             SosError::Forbidden => StatusCode::FORBIDDEN,
             SosError::InvalidStatus => StatusCode::BAD_REQUEST,
             SosError::Closed | SosError::InvalidTransition | SosError::StatusConflict => StatusCode::CONFLICT,
+            SosError::Crowded { .. } => StatusCode::TOO_MANY_REQUESTS,
             SosError::Unavailable | SosError::Unconfirmed => StatusCode::SERVICE_UNAVAILABLE,
             SosError::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };

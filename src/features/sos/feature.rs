@@ -94,6 +94,7 @@ impl Set {
             token_grace: settings.token_grace,
             devices: settings.devices,
             rooms: base.limits.rooms_per_socket,
+            sockets: base.limits.sockets_per_user,
             relay_bytes: base.limits.relay_bytes,
             state_bytes: base.limits.state_bytes,
             ..Config::default()

@@ -99,9 +99,10 @@ impl Sos {
             let (op, node) = (self.scopes.next_op(), self.scopes.node());
             let actor = actor(claims, sos, socket.id());
             let connection = Self::connection(&node, socket);
-            let joining = Joining { connection, from_connect, recovered: hold.was_member() };
+            let joining = Joining { connection, from_connect, recovered: hold.was_member(), most: self.config.sockets };
             match sos_join(self.redis(), sos, self.op(&op, ""), actor, joining, self.presence_window_ms(), wanted).await? {
                 SosJoin::Forbidden => return Err(SosError::Forbidden),
+                SosJoin::Crowded => return Err(SosError::Crowded { most: self.config.sockets }),
                 SosJoin::Joined(joined) => {
                     let Some(caller) = caller(socket) else { return Err(SosError::Internal) };
                     self.scopes.set_role(&scope(sos), socket.id(), &joined.role);

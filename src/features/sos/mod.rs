@@ -92,6 +92,8 @@ pub struct Config {
     pub devices: u32,
     /// SOSs that one socket may be in.
     pub rooms: usize,
+    /// Sockets of one user that may be in one SOS.
+    pub sockets: u32,
     /// Bytes of the payload of a signal, attachments included.
     pub relay_bytes: usize,
     /// Bytes of a state, as clients get it.
@@ -119,6 +121,7 @@ impl Default for Config {
             throttle: Duration::from_secs(1),
             devices: 8,
             rooms: 200,
+            sockets: 200,
             relay_bytes: 65_536,
             state_bytes: 393_216,
             idle: Duration::from_secs(24 * 3600),

@@ -76,7 +76,8 @@ impl Sos {
         let sos = &*scope.id;
         let actor = actor(&claims, sos, socket.id());
         let connection = Self::connection(&node, &socket);
-        let joining = Joining { connection, from_connect: claims.names(sos), recovered: true };
+        let most = self.config.sockets;
+        let joining = Joining { connection, from_connect: claims.names(sos), recovered: true, most };
         let window = self.presence_window_ms();
         match sos_join(self.redis(), sos, self.op(&op, ""), actor, joining, window, false).await.map_err(failed)? {
             SosJoin::Joined(joined) => {
@@ -85,7 +86,7 @@ impl Sos {
                 self.after_join(sos, &joined);
                 Ok(Rejoined { hold, position: joined.position })
             }
-            SosJoin::Missing | SosJoin::Forbidden | SosJoin::Ended => Err(NotRejoined::Refused),
+            SosJoin::Missing | SosJoin::Forbidden | SosJoin::Ended | SosJoin::Crowded => Err(NotRejoined::Refused),
         }
     }
 

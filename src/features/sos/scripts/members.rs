@@ -21,6 +21,8 @@ pub struct Joining<'a> {
     pub from_connect: bool,
     /// A socket that came back: it is not announced again.
     pub recovered: bool,
+    /// Sockets that one user may have there.
+    pub most: u32,
 }
 
 /// How often presence may be announced in one SOS (ms), by the settings.
@@ -34,6 +36,8 @@ pub enum SosJoin {
     Forbidden,
     /// Over: the state is the answer, the socket did not join.
     Ended,
+    /// Its user has as many sockets there as it may have.
+    Crowded,
     Joined(Box<SosJoined>),
 }
 
@@ -71,7 +75,7 @@ pub async fn sos_join<E: Eval>(
     snapshot: bool,
 ) -> Result<SosJoin, E::Error> {
     let args = joining.connection.push(head(op, sos, actor)).flag(joining.from_connect).flag(joining.recovered);
-    let args = args.int(window).flag(snapshot).done();
+    let args = args.int(window).flag(snapshot).int(joining.most.into()).done();
     let mut reply = Reply::new(JOIN.name, redis.eval(&JOIN, all_keys(sos), args).await?)?;
     let (outcome, written) = match read_written(&mut reply)? {
         Ok(written) => written,
@@ -79,10 +83,11 @@ pub async fn sos_join<E: Eval>(
         Err(Refused::Forbidden) => return Ok(SosJoin::Forbidden),
         Err(other) => return Err(reply.bad(format!("{other:?}")).into()),
     };
-    if outcome == "ended" {
-        return Ok(SosJoin::Ended);
-    }
-    Ok(SosJoin::Joined(Box::new(joined(sos, written, &mut reply)?)))
+    Ok(match outcome.as_str() {
+        "ended" => SosJoin::Ended,
+        "crowded" => SosJoin::Crowded,
+        _ => SosJoin::Joined(Box::new(joined(sos, written, &mut reply)?)),
+    })
 }
 
 fn joined(sos: &str, written: Written, reply: &mut Reply) -> Result<SosJoined, BadReply> {

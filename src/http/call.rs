@@ -145,10 +145,6 @@ impl FromRequest<Site> for Call {
         // Every request has passed the guards.
         let context = parts.extensions.remove().ok_or_else(|| Refused(HttpError::Unavailable.response(shape)))?;
         let (path, query) = (Asked::of(&mut parts), parts.uri.query().unwrap_or_default().into());
-        // For axum a part of the path may be empty; here that is another path.
-        if params.iter().any(|(_, value)| value.is_empty()) {
-            return Err(Refused(HttpError::NotFound { path: String::from(path) }.response(shape)));
-        }
         Ok(Self { context, shape, headers: parts.headers, path, query, params, body: SyncWrapper::new(body), bodies })
     }
 }

@@ -8,6 +8,7 @@ use axum::response::IntoResponse as _;
 use axum::routing::{MethodFilter, MethodRouter, on, options};
 use hyper::header::{ALLOW, HeaderValue};
 use hyper::{Method, Response, StatusCode};
+use tower_service::Service as _;
 
 use super::Body;
 use super::call::{Asked, Site, matched};
@@ -115,15 +116,29 @@ impl Router {
             let methods = options(move || async move { matched(path, options_answer(&told)) }).fallback(wrong);
             router = router.route(path, same.into_iter().fold(methods, |methods, route| methods.merge(route.handler)));
         }
-        let unknown = self.unknown;
-        router.fallback(move |request: Request| {
-            let path = Asked::of(&mut request.into_parts().0);
-            let is_below = |above: &str| path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-            let shape = unknown.iter().find(|(above, _)| is_below(above)).map(|(_, shape)| *shape).unwrap_or_default();
-            let response = HttpError::NotFound { path: path.into() }.response(shape).into_response();
-            std::future::ready(response)
+        let unknown = Arc::new(self.unknown);
+        let nowhere = unknown.clone();
+        let routes = router.fallback(move |request: Request| std::future::ready(not_found(&unknown, request)));
+        // axum takes an empty part of a path for a parameter. Here such a path is no route, whatever its method.
+        axum::Router::new().fallback(move |request: Request| {
+            let (mut routes, nowhere) = (routes.clone(), nowhere.clone());
+            async move {
+                if request.uri().path().contains("//") {
+                    return not_found(&nowhere, request);
+                }
+                let Ok(response) = routes.call(request).await;
+                response
+            }
         })
     }
+}
+
+/// The answer on a path that is no route: in the shape of what it stands below.
+fn not_found(unknown: &[(&'static str, Shape)], request: Request) -> axum::response::Response {
+    let path = Asked::of(&mut request.into_parts().0);
+    let is_below = |above: &str| path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let shape = unknown.iter().find(|(above, _)| is_below(above)).map(|(_, shape)| *shape).unwrap_or_default();
+    HttpError::NotFound { path: path.into() }.response(shape).into_response()
 }
 
 /// All methods of a path, as in the header `Allow`.
@@ -152,7 +167,6 @@ mod tests {
     use std::net::IpAddr;
 
     use http_body_util::BodyExt as _;
-    use tower_service::Service as _;
 
     use super::super::guards::{Context, Page};
     use super::*;
@@ -204,6 +218,25 @@ mod tests {
             assert_eq!(response.status(), if expected.is_some() { 200 } else { 404 }, "{path}");
             let found = response.extensions().get().filter(|_| expected.is_some()).map(|Matched(path)| *path);
             assert_eq!(found, expected, "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_path_with_an_empty_part_is_no_route_for_any_method() {
+        for path in ["/rooms//close", "//rooms", "//", "/rooms//", "/demo//a.js", "/v9//close", "/rooms//members/u"] {
+            for method in [Method::GET, Method::HEAD, Method::POST, Method::OPTIONS, Method::TRACE] {
+                let mut router =
+                    router(&["/rooms", "/rooms/{id}/close", "/rooms/{id}/members/{user}", "/demo/{*file}", "/v9/{id}/close"]);
+                router.unknown_below("/v9", Shape::Typed);
+                let response = ask(router, method.clone(), path).await;
+                assert_eq!((response.status().as_u16(), response.headers().get(ALLOW)), (404, None), "{method} {path}");
+                assert!(response.extensions().get::<Matched>().is_none(), "{method} {path}");
+                let body = response.into_body().collect().await.unwrap().to_bytes();
+                if method != Method::HEAD {
+                    let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+                    assert_eq!(body["error"].is_object(), path.starts_with("/v9"), "{method} {path}: {body}");
+                }
+            }
         }
     }
 

@@ -21,6 +21,9 @@ export type Code = ClientCode | IncidentsCode | InterviewsCode | (string & {});
 /** After these the same write, repeated with the same `clientMessageId`, may succeed. */
 const REPEATABLE: ReadonlySet<string> = new Set<Code>(["NETWORK", "NO_ANSWER", "UNAVAILABLE", "UNCONFIRMED", "RATE_LIMITED"]);
 
+/** The hub has perhaps done it. */
+export const UNCONFIRMED: Code = "UNCONFIRMED";
+
 /** Whether the same request, repeated, may succeed. */
 export function isRepeatable(code: Code): boolean {
   return REPEATABLE.has(code);
@@ -31,7 +34,7 @@ export interface HubErrorOptions {
   event?: string | undefined;
   /** The whole answer of the hub: some codes bring more fields. */
   details?: Readonly<Record<string, unknown>> | undefined;
-  /** It was sent at least once without an answer, so it may have taken effect. */
+  /** It may have taken effect: it was sent at least once without an answer, or the answer was `UNCONFIRMED`. */
   uncertain?: boolean | undefined;
   cause?: unknown;
 }
@@ -61,7 +64,8 @@ export function fromHub(failure: unknown, event?: string): HubError {
   const fields = failure !== null && typeof failure === "object" ? (failure as Record<string, unknown>) : {};
   const code = typeof fields["code"] === "string" ? fields["code"] : "INTERNAL";
   const message = typeof fields["message"] === "string" ? fields["message"] : undefined;
-  return new HubError(code, message, { event: event ?? (typeof fields["event"] === "string" ? fields["event"] : undefined), details: fields });
+  const named = typeof fields["event"] === "string" ? fields["event"] : undefined;
+  return new HubError(code, message, { event: event ?? named, details: fields, uncertain: code === UNCONFIRMED });
 }
 
 /** Anything that was thrown, as a `HubError`. */

@@ -305,6 +305,10 @@ describe("an event with an acknowledgement", () => {
     await tick();
     socket.lastOf("sos:status:update").answer({ ok: false, code: "INVALID_STATUS", message: "no such status", sosId: "s" });
     expect(await bad).toMatchObject({ name: "HubError", code: "INVALID_STATUS", message: "no such status", event: "sos:status:update", details: { sosId: "s" }, repeatable: false });
+    const perhaps = hub.emitWithAck("sos:ack", { sosId: "s" }).catch((error: HubError) => error);
+    await tick();
+    socket.lastOf("sos:ack").answer({ ok: false, code: "UNCONFIRMED", message: "perhaps", sosId: "s" });
+    expect(await perhaps).toMatchObject({ code: "UNCONFIRMED", repeatable: true, uncertain: true });
   });
 
   it("waits for the connection, and for the answer, no longer than its deadline", async () => {

@@ -4,7 +4,7 @@ import { Positions, type PositionDoor, type PositionOptions, type Tally, type Wa
 
 const NOW = 1_800_000_000_000;
 type Answer = object | string;
-const UNCERTAIN = ["NO_ANSWER", "NETWORK"];
+const UNCERTAIN = ["NO_ANSWER", "NETWORK", "UNCONFIRMED"];
 
 /** A hub that judges each message, in turn or by what is in it. */
 function hub(judge: (points: readonly Waiting[], event: string) => Answer = () => ({})) {
@@ -167,6 +167,17 @@ describe("positions", () => {
     expect(seen.refused).toEqual([[1000, "NO_ANSWER"]]);
     expect(positions.tally).toMatchObject({ stored: 2, waiting: 0 });
     expect(sent.length).toBeLessThan(40);
+  });
+
+  it("that the hub cannot confirm for long are sent again, in one piece, until it can", async () => {
+    let unconfirmed = 60;
+    const { door, sent } = hub(() => ((unconfirmed -= 1) >= 0 ? "UNCONFIRMED" : {}));
+    const { positions, seen } = queue(door);
+    for (const ms of [0, 1000, 2000]) positions.push(at(ms));
+    await vi.runAllTimersAsync();
+    expect(positions.tally).toMatchObject({ stored: 3, waiting: 0, refused: 0 });
+    expect(seen.refused).toEqual([]);
+    expect(sent.at(-1)).toEqual({ event: "batch", points: [0, 1000, 2000] });
   });
 
   it("that are none are not sent", () => {

@@ -101,7 +101,7 @@ describe("a request", () => {
     const api = interviewApi(options);
     const late = failure(api.startSession({ deadlineMs: 1000 }));
     await vi.advanceTimersByTimeAsync(1000);
-    expect(await late).toMatchObject({ code: "NO_ANSWER" });
+    expect(await late).toMatchObject({ code: "NO_ANSWER", uncertain: true });
     const controller = new AbortController();
     const aborted = failure(api.startSession({ signal: controller.signal }));
     await vi.advanceTimersByTimeAsync(10);
@@ -142,4 +142,51 @@ it("all realtime sessions are read page by page", async () => {
   for await (const { id } of realtimeSessions(options).all(2)) ids.push(id);
   expect(ids).toEqual(["c", "b", "a"]);
   expect(asked.map(({ url }) => new URL(url).search)).toEqual(["?limit=2", "?limit=2&after=b"]);
+});
+
+it("all realtime sessions are read although the one behind which a page begins has ended", async () => {
+  const { asked, options } = hub(
+    json(200, { object: "list", data: [{ id: "c" }, { id: "b" }], first_id: "c", last_id: "b", has_more: true }),
+    json(400, { error: { message: "after must be the id of one of your sessions", type: "validation_error", code: "validation", request_id: "r" } }),
+    json(200, { object: "list", data: [{ id: "d" }, { id: "c" }], first_id: "d", last_id: "c", has_more: true }),
+    json(200, { object: "list", data: [{ id: "a" }], first_id: "a", last_id: "a", has_more: false }),
+  );
+  const ids: string[] = [];
+  for await (const { id } of realtimeSessions(options).all(2)) ids.push(id);
+  expect(ids).toEqual(["c", "b", "d", "a"]);
+  expect(asked.map(({ url }) => new URL(url).search)).toEqual(["?limit=2", "?limit=2&after=b", "?limit=2", "?limit=2&after=c"]);
+});
+
+it("a page size that the hub refuses is not tried again", async () => {
+  const { options } = hub(json(400, { error: { message: "limit must be an integer from 1 to 100", type: "validation_error", code: "validation", request_id: "r" } }));
+  expect(await failure(realtimeSessions(options).all(0).next())).toMatchObject({ status: 400, code: "validation" });
+});
+
+it("what passes is repeatable in every surface's words, and what may have been done is uncertain", async () => {
+  const { options } = hub(
+    json(429, { error: { message: "too many", type: "rate_limited_error", code: "rate_limited", request_id: "r" } }),
+    json(503, { error: { message: "away", type: "external_error", code: "external", request_id: "r" } }),
+    json(429, { error: "RATE_LIMIT", message: "too many" }),
+    json(502, { error: "LIVEKIT_ROOM_FAILED", message: "no room" }),
+    new Response("<html>gateway timeout</html>", { status: 504 }),
+    json(503, { success: false, error: "UNCONFIRMED", code: "UNCONFIRMED", message: "perhaps" }),
+    json(400, { message: "roomName is required" }),
+    json(409, { error: "CAPACITY_FULL", message: "full" }),
+  );
+  const api = interviewApi({ ...options, retries: 0 });
+  const seen: [string, boolean, boolean][] = [];
+  for (let at = 0; at < 8; at += 1) {
+    const { code, repeatable, uncertain } = await failure(api.startSession());
+    seen.push([code, repeatable, uncertain]);
+  }
+  expect(seen).toEqual([
+    ["rate_limited", true, false],
+    ["external", true, false],
+    ["RATE_LIMIT", true, false],
+    ["LIVEKIT_ROOM_FAILED", true, false],
+    ["UNAVAILABLE", true, true],
+    ["UNCONFIRMED", true, true],
+    ["HTTP_400", false, false],
+    ["CAPACITY_FULL", false, false],
+  ]);
 });

@@ -4,7 +4,7 @@
  * user, device and fix time, so sending one twice does no harm.
  */
 
-import { asHubError, type Code } from "../errors.js";
+import { asHubError, UNCONFIRMED, type Code, type HubError } from "../errors.js";
 import { randomId } from "../ids.js";
 import { backoff, sleep } from "../time.js";
 
@@ -194,7 +194,7 @@ export class Positions {
       this.#forget([newest], { stored: 1, coalesced: coalesced === true ? 1 : 0 });
     } catch (thrown) {
       const failure = asHubError(thrown);
-      if (failure.uncertain) this.#tries += 1;
+      if (isUnanswered(failure)) this.#tries += 1;
       if (!failure.repeatable || this.#tries > MAX_TRIES) return this.#refuse([newest], failure.code);
       // With the next connection it comes first again; with this one it waits with the others.
       if (failure.code === "NETWORK") this.#newest ??= newest;
@@ -215,13 +215,13 @@ export class Positions {
       this.#forget(points, { stored: accepted + duplicates });
     } catch (thrown) {
       const failure = asHubError(thrown);
-      if (points.length > 1 && (failure.uncertain || MAY_BE_ONE.has(failure.code))) {
+      if (points.length > 1 && (isUnanswered(failure) || MAY_BE_ONE.has(failure.code))) {
         // One of them may be the reason: find out which.
         this.#batchSize = Math.ceil(points.length / 2);
         if (failure.repeatable) throw thrown;
         return;
       }
-      if (failure.uncertain) this.#tries += 1;
+      if (isUnanswered(failure)) this.#tries += 1;
       if (failure.repeatable && this.#tries <= MAX_TRIES) throw thrown;
       this.#refuse(points, failure.code);
     }
@@ -262,6 +262,11 @@ export class Positions {
     };
     this.#options.onChange?.(this.#tally);
   }
+}
+
+/** No answer came. `UNCONFIRMED` is an answer: the positions are well, and come again. */
+function isUnanswered(failure: HubError): boolean {
+  return failure.uncertain && failure.code !== UNCONFIRMED;
 }
 
 /** Only what the hub knows, so that no field of an object that a browser gave comes along. */

@@ -1,6 +1,6 @@
 /** One HTTP request to the hub: with a token, a deadline, repeats that do no harm, and errors that are typed. */
 
-import { HubError, type Code } from "../errors.js";
+import { HubError, UNCONFIRMED, type Code } from "../errors.js";
 import { backoff, sleep } from "../time.js";
 import { Tokens, type TokenOptions } from "../tokens.js";
 
@@ -45,11 +45,18 @@ export class RestError<Body = unknown, OwnCode extends Code = Code> extends HubE
   readonly body: Body;
 
   constructor({ code, message, status, retryAfterMs, requestId, body }: RestFailure) {
-    super(code, message, { details: asObject(body) });
+    // A balancer that lost the hub's answer has none of its own form.
+    const isLost = (status === 502 || status === 504) && typeof body === "string";
+    super(code, message, { details: asObject(body), uncertain: isLost || code === UNCONFIRMED });
     this.status = status;
     this.retryAfterMs = retryAfterMs;
     this.requestId = requestId;
     this.body = body as Body;
+  }
+
+  /** Whether the same request, repeated, may succeed. Each surface has its own words for what passes (`RATE_LIMIT`, `external`): the status counts. */
+  override get repeatable(): boolean {
+    return PASSING.has(this.status);
   }
 }
 
@@ -62,6 +69,8 @@ export interface RestFailure {
   body: unknown;
 }
 
+/** Refusals that say of themselves that they pass, whatever the route calls them. */
+const PASSING: ReadonlySet<number> = new Set([408, 429, 502, 503, 504]);
 /** Requests that change nothing, or nothing more when they are repeated. */
 const SAFE_TO_REPEAT: ReadonlySet<string> = new Set(["GET", "HEAD", "PUT", "DELETE"]);
 const CODES: Readonly<Record<number, StatusCode>> = {
@@ -91,7 +100,7 @@ export class Rest {
       return await this.#repeat(request, ends.signal);
     } catch (thrown) {
       request.signal?.throwIfAborted();
-      if (ends.signal.aborted && !(thrown instanceof HubError)) throw new HubError("NO_ANSWER", `${request.method} ${request.path} took too long`);
+      if (ends.signal.aborted && !(thrown instanceof HubError)) throw new HubError("NO_ANSWER", `${request.method} ${request.path} took too long`, { uncertain: true });
       throw thrown;
     } finally {
       ends.clear();

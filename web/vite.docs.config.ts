@@ -1,5 +1,5 @@
 import { defineConfig, type Plugin } from "vite";
-import { guides, page, shell } from "./docs/guides.ts";
+import { guides, index, page, shell } from "./docs/guides.ts";
 
 /** Where `npm run dev:docs` finds a hub. */
 const hub = process.env["HUB_URL"] ?? "http://localhost:3000";
@@ -13,9 +13,11 @@ function documents(): Plugin {
       for (const guide of guides()) {
         this.emitFile({ type: "asset", fileName: `guides/${guide.name}.html`, source: page(guide) });
       }
+      this.emitFile({ type: "asset", fileName: "search.json", source: JSON.stringify(index()) });
     },
     configureServer(server) {
       server.middlewares.use((request, response, next) => {
+        if (request.url === "/docs/search.json") return response.end(JSON.stringify(index()));
         const name = /^\/docs\/guides\/([a-z-]+)$/.exec(request.url ?? "")?.[1];
         const guide = guides().find((one) => one.name === name);
         if (!guide) return next();
@@ -37,7 +39,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 2_000,
-    rollupOptions: { input: ["docs/index.html", "docs/openapi.html", "docs/asyncapi.html"] },
+    rollupOptions: { input: ["docs/index.html", "docs/openapi.html", "docs/asyncapi.html", "docs/search.html"] },
   },
   server: { proxy: { "/openapi.json": hub, "/asyncapi.json": hub } },
 });

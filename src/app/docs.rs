@@ -10,10 +10,10 @@ use crate::http::Body;
 use crate::http::router::{Call, Router};
 use crate::http::{HttpError, Shape, respond};
 
-/// The pages talk to their own hub only. The viewer of the routes writes `style` attributes, and has its icons as `data:`.
+/// The pages talk to their own hub only; the search is a form that leads to one of them. The viewer of the routes writes `style` attributes, and has its icons as `data:`.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; \
-     font-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+     font-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
 );
 
 const NOT_BUILT: &str = "The documents are not part of this binary: they were not built.\n\n\

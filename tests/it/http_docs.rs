@@ -12,7 +12,9 @@ fn is_built() -> bool {
 #[tokio::test]
 async fn the_documents_are_served_without_the_demo_or_say_how_to_build_them() {
     let hub = Hub::on_shared_redis(&[]).await;
-    for path in ["/docs", "/docs/", "/docs/openapi", "/docs/asyncapi", "/docs/guides/limits", "/docs/guides/readme"] {
+    for path in
+        ["/docs", "/docs/", "/docs/openapi", "/docs/asyncapi", "/docs/search", "/docs/guides/limits", "/docs/guides/readme"]
+    {
         let answer = hub.get(path).await;
         if !is_built() {
             assert_eq!(answer.status(), 404, "{path}");
@@ -43,7 +45,8 @@ async fn every_guide_has_a_page_and_no_page_asks_another_host_for_anything() {
         return;
     }
     let hub = Hub::on_shared_redis(&[]).await;
-    let mut pages = vec!["/docs".to_owned(), "/docs/openapi".into(), "/docs/asyncapi".into(), "/docs/guides/readme".into()];
+    let first = ["/docs", "/docs/openapi", "/docs/asyncapi", "/docs/search", "/docs/guides/readme"];
+    let mut pages: Vec<String> = first.map(str::to_owned).into();
     for entry in std::fs::read_dir(root().join("docs")).unwrap().flatten() {
         let name = entry.file_name().into_string().unwrap();
         if let Some(name) = name.strip_suffix(".md") {
@@ -59,5 +62,20 @@ async fn every_guide_has_a_page_and_no_page_asks_another_host_for_anything() {
             assert!(asked.starts_with("/docs/"), "{path} asks for {asked}");
             assert_eq!(hub.get(asked).await.status(), 200, "{path} asks for {asked}");
         }
+    }
+}
+
+#[tokio::test]
+async fn the_search_knows_a_part_of_every_guide() {
+    if !is_built() {
+        return;
+    }
+    let hub = Hub::on_shared_redis(&[]).await;
+    let parts: Vec<serde_json::Value> = hub.get("/docs/search.json").await.json().await.expect("a list");
+    for entry in std::fs::read_dir(root().join("docs")).unwrap().flatten() {
+        let name = entry.file_name().into_string().unwrap().to_lowercase();
+        let Some(name) = name.strip_suffix(".md") else { continue };
+        let to = format!("/docs/guides/{name}#");
+        assert!(parts.iter().any(|part| part["to"].as_str().is_some_and(|place| place.starts_with(&to))), "{to}");
     }
 }

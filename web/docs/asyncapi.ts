@@ -36,6 +36,20 @@ const DELIVERY: Record<string, string> = {
   volatile: "Volatile: it carries no offset, and a newer one replaces it.",
 };
 
+function firstSentence(about: string): string {
+  return /^.*?[.:](?= |$)/.exec(about)?.[0].replace(/:$/, ".") ?? about;
+}
+
+/** A box that leaves only the events whose names or texts hold what is written into it. */
+function filter(): HTMLElement {
+  const box = element("input", { type: "search", class: "filter", placeholder: "Filter the events", "aria-label": "Filter the events" });
+  box.addEventListener("input", () => {
+    const word = (box as HTMLInputElement).value.trim().toLowerCase();
+    for (const one of document.querySelectorAll<HTMLElement>("details.operation")) one.hidden = !one.textContent.toLowerCase().includes(word);
+  });
+  return box;
+}
+
 class Page {
   constructor(private readonly document: Document) {}
 
@@ -45,6 +59,7 @@ class Page {
       element("h1", {}, `Events of ${info.title} ${info.version}`),
       element("p", {}, ...text(info.description ?? "")),
       element("p", {}, "The document itself: ", element("a", { href: "/asyncapi.json" }, "/asyncapi.json"), "."),
+      filter(),
       ...Object.keys(channels).flatMap((id) => this.channel(id)),
     ];
   }
@@ -71,8 +86,9 @@ class Page {
     return element(
       "details",
       { class: `operation ${operation.action}`, id: key },
-      element("summary", {}, element("code", {}, message?.name ?? key), element("span", {}, operation.summary ?? "")),
+      element("summary", {}, element("code", {}, message?.name ?? key), element("span", {}, ...text(firstSentence(message?.description ?? "")))),
       ...(message?.description ? [element("p", {}, ...text(message.description))] : []),
+      element("p", { class: "soft" }, ...text(`${operation.summary ?? ""}.`)),
       ...(delivery ? [element("p", { class: "soft" }, DELIVERY[delivery] ?? delivery)] : []),
       ...(message ? this.payload("Payload", message) : []),
       ...replies.flatMap((reply) => this.payload(reply.title, reply)),

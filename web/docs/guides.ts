@@ -16,7 +16,7 @@ export interface Guide {
 }
 
 /** Those that are read first come first; others follow by their names. */
-const FIRST = ["readme", "typescript", "clients", "incidents", "interviews", "interviews-call", "realtime", "errors", "settings", "guarantees", "limits"];
+const FIRST = ["readme", "incidents", "interviews", "interviews-call", "realtime", "typescript", "errors", "settings", "admin", "postgresql", "guarantees", "limits", "clients"];
 const LAST = ["how-it-works", "architecture", "decisions"];
 const TYPESCRIPT = "clients/typescript/README.md";
 const nameOf = (file: string): string => (file === TYPESCRIPT ? "typescript" : basename(file, ".md").toLowerCase());
@@ -40,9 +40,35 @@ export function guides(): Guide[] {
 /** A guide as a whole page. */
 export function page(guide: Guide): string {
   const source = readFileSync(join(root, guide.file), "utf8");
-  const body = `<article class="guide">${render(source, guide.file)}</article>`;
-  return frame(guide.title, `guides/${guide.name}`, body, "");
+  const { html, parts } = render(source, guide.file);
+  return frame(guide.title, `guides/${guide.name}`, `<article class="guide">${html}</article>`, "", parts);
 }
+
+/** One part of a guide, as the search finds it. */
+export interface Found {
+  /** Its address. */
+  to: string;
+  guide: string;
+  title: string;
+  text: string;
+}
+
+/** Every part of every guide, for the search. */
+export function index(): Found[] {
+  return guides().flatMap((guide) => {
+    const { html } = render(readFileSync(join(root, guide.file), "utf8"), guide.file);
+    return html.split(/(?=<h[1-4] id=")/).flatMap((part) => {
+      const [, id, heading] = /^<h[1-4] id="([^"]*)">([\s\S]*?)<a class="anchor"/.exec(part) ?? [];
+      if (id === undefined || heading === undefined) return [];
+      const body = part.slice(part.indexOf("</h") + 5);
+      return [{ to: `/docs/guides/${guide.name}#${id}`, guide: guide.title, title: plain(heading), text: plain(body) }];
+    });
+  });
+}
+
+/** The text of some HTML of ours. */
+const plain = (html: string) =>
+  html.replace(/<wbr>|<\/?(?:a|code|em|strong)\b[^>]*>/g, "").replace(/<[^>]*>/g, " ").replace(/&lt;/g, "<").replace(/&gt;/g, ">").replace(/&quot;/g, '"').replace(/&#39;/g, "'").replace(/&amp;/g, "&").replace(/\s+/g, " ").trim();
 
 /** Puts the frame around a page that has its own head. */
 export function shell(html: string, filename: string): string {
@@ -54,10 +80,20 @@ export function shell(html: string, filename: string): string {
 
 const escaped = (text: string) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
 
-function frame(title: string, current: string, body: string, head: string): string {
+/** A second heading of a guide. */
+interface Part {
+  id: string;
+  text: string;
+}
+
+function frame(title: string, current: string, body: string, head: string, parts: Part[] = []): string {
   const link = (to: string, text: string) =>
     `<a href="/docs/${to}"${to === current ? ' aria-current="page"' : ""}>${escaped(text)}</a>`;
-  const menu = guides().map((guide) => link(`guides/${guide.name}`, guide.title));
+  const contents = parts.map(({ id, text }) => `<a href="#${id}">${escaped(text)}</a>`).join("");
+  const menu = guides().map((guide) => {
+    const to = `guides/${guide.name}`;
+    return link(to, guide.title) + (to === current && contents ? `<div class="parts" role="group" aria-label="On this page">${contents}</div>` : "");
+  });
   return `<!doctype html>
 <html lang="en">
   <head>
@@ -70,10 +106,14 @@ function frame(title: string, current: string, body: string, head: string): stri
     ${head.trim()}
   </head>
   <body>
-    <header><a class="name" href="/docs/">Convoke</a>${link("openapi", "HTTP")}${link("asyncapi", "Events")}</header>
+    <a class="skip" href="#main">To the text</a>
+    <header>
+      <a class="name" href="/docs/">Convoke</a>${link("openapi", "HTTP")}${link("asyncapi", "Events")}
+      <form role="search" action="/docs/search"><input type="search" name="q" placeholder="Search" aria-label="Search the documents" required /></form>
+    </header>
     <div class="page">
       <nav aria-label="Guides"><input type="checkbox" id="guides" aria-label="Show the guides" /><label for="guides">Guides</label><div>${menu.join("")}</div></nav>
-      <main>${body}</main>
+      <main id="main" tabindex="-1">${body}</main>
     </div>
   </body>
 </html>
@@ -97,9 +137,10 @@ function slug(text: string): string {
   return text.toLowerCase().replace(/<[^>]*>/g, "").replace(/[^\p{L}\p{N}\s_-]/gu, "").trim().replace(/\s/g, "-");
 }
 
-function render(source: string, file: string): string {
+function render(source: string, file: string): { html: string; parts: Part[] } {
   const known = new Map(guides().map((guide) => [guide.file, guide.name]));
   const used = new Map<string, number>();
+  const parts: Part[] = [];
   const marked = new Marked({
     renderer: {
       heading({ tokens, depth, text }: Tokens.Heading) {
@@ -107,6 +148,7 @@ function render(source: string, file: string): string {
         const count = used.get(base) ?? 0;
         used.set(base, count + 1);
         const id = count ? `${base}-${count}` : base;
+        if (depth === 2 || (depth === 1 && parts.length)) parts.push({ id, text: plain(this.parser.parseInline(tokens)) });
         return `<h${depth} id="${id}">${this.parser.parseInline(tokens)}<a class="anchor" href="#${id}" aria-label="Link to this part">#</a></h${depth}>\n`;
       },
       // A long name breaks where its words do.
@@ -120,12 +162,15 @@ function render(source: string, file: string): string {
         return name ? `<a href="/docs/guides/${name}${hash ? `#${hash}` : ""}">${text}</a>` : text;
       },
       table(token: Tokens.Table) {
-        const cells = (row: Tokens.TableCell[], tag: string) =>
-          `<tr>${row.map((cell) => `<${tag}>${this.parser.parseInline(cell.tokens)}</${tag}>`).join("")}</tr>`;
-        const rows = token.rows.map((row) => cells(row, "td")).join("\n");
-        return `<div class="table"><table><thead>${cells(token.header, "th")}</thead><tbody>${rows}</tbody></table></div>\n`;
+        const inline = (cell: Tokens.TableCell) => this.parser.parseInline(cell.tokens);
+        const names = token.header.map((cell) => plain(inline(cell)));
+        const head = names.some(Boolean) ? `<thead><tr>${token.header.map((cell) => `<th>${inline(cell)}</th>`).join("")}</tr></thead>` : "";
+        // On a narrow screen each row is a block, and its cells have their names beside them.
+        const cell = (one: Tokens.TableCell, at: number) => `<td${names[at] ? ` data-name="${escaped(names[at])}"` : ""}>${inline(one)}</td>`;
+        const rows = token.rows.map((row) => `<tr>${row.map(cell).join("")}</tr>`).join("\n");
+        return `<div class="table"><table${names.length > 2 ? ' class="wide"' : ""}>${head}<tbody>${rows}</tbody></table></div>\n`;
       },
     },
   });
-  return marked.parse(source, { async: false });
+  return { html: marked.parse(source, { async: false }), parts };
 }

@@ -48,12 +48,39 @@ await tell(async () => {
     await page.locator("details.operation").evaluateAll((all) => all.slice(0, 3).forEach((one) => (one.open = true)));
     await fits("the page of events");
     await picture(page, `docs-asyncapi-${name}`);
+    await fact(`${name}: the events are filtered`, async () => {
+      await page.getByLabel("Filter the events").fill("VERSION_CONFLICT");
+      const left = await page.locator("details.operation:not([hidden]) > summary code").evaluateAll((names) => names.map((name) => name.textContent));
+      same(left.includes("editor:update") && left.length < 5, true);
+    });
+
+    // With the keyboard alone: the box, the words, the first place.
+    for (const [words, kind, wanted] of [["INVALID_LOCATION", "event", "location:update"], ["realtime sessions list", "route", "GET /v1/realtime/sessions"], ["version_conflict", "guide", "Interviews"]]) {
+      await fact(`${name}: the search finds a ${kind}`, async () => {
+        await page.goto(at("/docs"));
+        await page.getByLabel("Search the documents").focus();
+        await page.keyboard.type(words);
+        await page.keyboard.press("Enter");
+        const found = page.locator(".found a", { hasText: wanted }).first();
+        await found.waitFor();
+        const to = await found.getAttribute("href");
+        await found.focus();
+        await page.keyboard.press("Enter");
+        await until("the place", async () => page.url().startsWith(at(to.split("#")[0])));
+      });
+    }
+    await page.goto(at("/docs/search?q=qwertz"));
+    await fact(`${name}: what is nowhere is not found`, () => page.getByText("Nothing was found.").waitFor());
+    await fits("the page of what was found");
 
     for (const guide of name === "narrow" ? guides : guides.slice(0, 2)) {
       const answer = await page.goto(at(guide));
       await fact(`${name}: ${guide} is there`, async () => {
         same(answer?.status(), 200);
         same((await page.locator("article.guide h1").count()) >= 1, true);
+        // Its contents stand beside it, and lead to its parts.
+        const parts = await page.locator("nav .parts a").evaluateAll((links) => links.map((link) => document.getElementById(decodeURIComponent(link.hash.slice(1)))?.tagName));
+        same(parts.every((tag) => tag === "H1" || tag === "H2"), true);
       });
       await fits(guide);
     }

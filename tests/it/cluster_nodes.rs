@@ -64,7 +64,7 @@ async fn sockets(hub: &Hub, user: &str) -> u64 {
 async fn has_sockets(hub: &Hub, user: &str, count: u64) {
     let start = Instant::now();
     while sockets(hub, user).await != count {
-        assert!(start.elapsed() < Duration::from_secs(5), "{user} has {} sockets", sockets(hub, user).await);
+        assert!(start.elapsed() < Duration::from_secs(15), "{user} has {} sockets", sockets(hub, user).await);
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

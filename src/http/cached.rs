@@ -1,4 +1,4 @@
-//! Answers that a client may keep and asks again by their `ETag`.
+//! Answers that a client may keep. It asks by their `ETag` whether they have changed.
 
 use bytes::Bytes;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH};
@@ -7,18 +7,18 @@ use hyper::{Response, StatusCode};
 use super::Body;
 use super::respond;
 
-/// A client asks each time whether it has changed.
+/// A client must ask each time whether the content has changed.
 pub const ASK_EACH_TIME: HeaderValue = HeaderValue::from_static("no-cache");
-/// Its name changes with its content.
+/// The content never changes under this name.
 pub const NEVER_CHANGES: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
-/// The name of some content: its hash.
+/// The `ETag` of a content: its hash.
 pub fn tag(hash: &[u8; 32]) -> String {
     let hex: String = hash[..12].iter().map(|byte| format!("{byte:02x}")).collect();
     format!("\"{hex}\"")
 }
 
-/// The content, or 304 to a client that has it.
+/// The content, or 304 if the client has it already.
 pub fn answer(
     headers: &HeaderMap,
     tag: &str,

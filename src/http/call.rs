@@ -1,4 +1,4 @@
-//! A request as the handler of a route sees it. It reads its body by the hub's own limits, and never by axum's.
+//! A request as the handler of a route sees it. Its body is read by the hub's own limits and not by axum's.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,13 +20,13 @@ use crate::net::{Budget, Patience};
 /// A request on its way to its handler.
 pub struct Call {
     pub context: Context,
-    /// How its route says no.
+    /// The form of the route's refusals.
     pub shape: Shape,
     pub headers: HeaderMap,
     pub path: Box<str>,
     query: Box<str>,
     params: RawPathParams,
-    /// Wrapped, so that a call may be shared while a handler waits.
+    /// Wrapped, so that a call can be shared while a handler waits.
     body: SyncWrapper<Body>,
     bodies: Bodies,
 }
@@ -34,19 +34,19 @@ pub struct Call {
 /// How bodies are read.
 #[derive(Clone, Debug)]
 pub struct Bodies {
-    /// Bytes of one.
+    /// The most bytes of a body.
     pub limit: usize,
     pub patience: Patience,
     pub budget: Arc<Budget>,
 }
 
 impl Call {
-    /// A part of the path, decoded. Empty if the route has none of this name.
+    /// A parameter of the path, decoded. Empty if the route has none with this name.
     pub fn param(&self, name: &str) -> &str {
         self.params.iter().find(|(param, _)| *param == name).map_or("", |(_, value)| value)
     }
 
-    /// The first value of each parameter of the query, decoded.
+    /// The parameters of the query, decoded. Of a repeated one the first value counts.
     pub fn query(&self) -> BTreeMap<String, String> {
         let mut query = BTreeMap::new();
         for (name, value) in form_urlencoded::parse(self.query.as_bytes()) {
@@ -55,7 +55,7 @@ impl Call {
         query
     }
 
-    /// The body, text that is valid JSON. One that is empty counts as `{}`.
+    /// The body: text that is valid JSON. An empty body counts as `{}`.
     ///
     /// # Errors
     /// `TooLarge`, `BodyTimeout`, `UnsupportedMediaType`, `NotJson`.
@@ -78,7 +78,7 @@ impl Call {
         Ok(text.to_owned())
     }
 
-    /// The body as it came, to the byte.
+    /// The body as it came, byte by byte.
     ///
     /// # Errors
     /// `TooLarge`, `BodyTimeout`; `NotJson` if the client goes away in the middle of it.
@@ -86,7 +86,7 @@ impl Call {
         self.read().await.map(|read| read.bytes)
     }
 
-    /// Reads the body and looks at nothing of it but its size.
+    /// Reads the body, and checks its size and nothing else.
     ///
     /// # Errors
     /// `TooLarge`, `BodyTimeout`.
@@ -95,7 +95,7 @@ impl Call {
             return Ok(());
         }
         match self.read().await {
-            // A body that broke off: its client will not hear of it.
+            // The body broke off, so that its client gets no answer.
             Ok(_) | Err(HttpError::NotJson) => Ok(()),
             Err(error) => Err(error),
         }
@@ -109,13 +109,13 @@ impl Call {
             Err(BodyError::TooLarge) => Err(HttpError::TooLarge { limit: *limit }),
             Err(BodyError::TooSlow) => Err(HttpError::BodyTimeout),
             Err(BodyError::NoMemory) => Err(HttpError::Unavailable),
-            // The client is gone, most likely; nobody will read this.
+            // Most likely the client is gone and does not read the answer.
             Err(BodyError::Broken) => Err(HttpError::NotJson),
         }
     }
 }
 
-/// What an extractor knows of the route that it stands in front of.
+/// What an extractor knows about its route.
 #[derive(Clone)]
 pub(super) struct Site {
     pub path: &'static str,
@@ -123,7 +123,7 @@ pub(super) struct Site {
     pub bodies: Bodies,
 }
 
-/// The path as the client wrote it: an extension of the request, if the router is asked for another one.
+/// The path as the client wrote it. It is an extension of a request that is routed by another path.
 #[derive(Clone)]
 pub(super) struct Asked(pub Box<str>);
 
@@ -139,17 +139,17 @@ impl FromRequest<Site> for Call {
     async fn from_request(request: Request, site: &Site) -> Result<Self, Refused> {
         let (mut parts, body) = request.into_parts();
         let Site { path: declared, shape, bodies } = site.clone();
-        // The only way to fail: a part of the path is no UTF-8 once it is decoded.
+        // This fails only if a part of the path is not UTF-8 after decoding.
         let params = RawPathParams::from_request_parts(&mut parts, site).await;
         let params = params.map_err(|_| Refused(matched(declared, HttpError::InvalidPath.response(shape))))?;
-        // Every request has passed the guards.
+        // The guards have put it into every request.
         let context = parts.extensions.remove().ok_or_else(|| Refused(HttpError::Unavailable.response(shape)))?;
         let (path, query) = (Asked::of(&mut parts), parts.uri.query().unwrap_or_default().into());
         Ok(Self { context, shape, headers: parts.headers, path, query, params, body: SyncWrapper::new(body), bodies })
     }
 }
 
-/// A request that does not get to its handler.
+/// The refusal of a request that does not reach its handler.
 pub(super) struct Refused(Response<Body>);
 
 impl IntoResponse for Refused {
@@ -158,7 +158,7 @@ impl IntoResponse for Refused {
     }
 }
 
-/// The path of the route that answered, as it was declared: an extension of the response, for metrics.
+/// The path of the route that answered, as it was declared. It is an extension of the response, for metrics.
 #[derive(Clone, Copy, Debug)]
 pub struct Matched(pub &'static str);
 
@@ -167,7 +167,7 @@ pub(super) fn matched(path: &'static str, mut response: Response<Body>) -> Respo
     response
 }
 
-/// The type without its parameters; empty if it is no text.
+/// The content type without its parameters; empty if the header is not text.
 pub fn media_type(content_type: &HeaderValue) -> &str {
     let content_type = content_type.to_str().unwrap_or_default();
     content_type.split_once(';').map_or(content_type, |(media, _)| media).trim()

@@ -1,5 +1,5 @@
-//! What a route is, for those who call it. The description stands beside the handler; [`openapi`](super::openapi) makes the
-//! document of all of them. What it says of refusals is read from the very errors that the route answers with.
+//! Descriptions of routes for those who call them. A description stands beside its handler; [`openapi`](super::openapi) makes one
+//! document of all of them. Its refusals are made of the errors that the route itself uses.
 
 use hyper::{Method, StatusCode};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -10,7 +10,7 @@ use super::{HttpError, Shape};
 use crate::protocol::fields::Bad;
 
 pub(super) const JSON: &str = "application/json";
-/// The default of `HTTP_BODY_LIMIT`, bytes.
+/// The default of `HTTP_BODY_LIMIT`, in bytes.
 const BODY_LIMIT: usize = 102_400;
 
 /// A chapter of the document.
@@ -20,12 +20,12 @@ pub struct Tag {
     pub about: &'static str,
 }
 
-/// What a request shows of itself.
+/// A credential that a request may carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Credential {
-    /// Its name in the document.
+    /// The name of the credential in the document.
     pub name: &'static str,
-    /// `None`: `Authorization: Bearer …`. Else a header of this name.
+    /// The header that carries it. `None`: `Authorization: Bearer …`.
     pub header: Option<&'static str>,
     pub about: &'static str,
 }
@@ -76,7 +76,7 @@ pub struct Doc {
     pub(super) tag: Tag,
     pub(super) summary: &'static str,
     pub(super) about: &'static str,
-    /// One of them is enough. `None`: a request may come without any.
+    /// One of these is enough. `None`: a request needs no credential.
     pub(super) credentials: Vec<Option<Credential>>,
     pub(super) parameters: Vec<Parameter>,
     pub(super) query: Option<SchemaOf>,
@@ -87,7 +87,7 @@ pub struct Doc {
 }
 
 impl Doc {
-    /// `id` names the operation in generated clients, once in the whole hub.
+    /// `id` names the operation in generated clients. It is unique in the hub.
     pub fn new(id: &'static str, tag: Tag, summary: &'static str) -> Self {
         Self {
             id,
@@ -110,26 +110,27 @@ impl Doc {
         self
     }
 
-    /// Any one of these lets a request in.
+    /// A request needs one of these.
     pub fn accepts(mut self, credentials: impl IntoIterator<Item = Credential>) -> Self {
         self.credentials.extend(credentials.into_iter().map(Some));
         self
     }
 
-    /// A request may come without a credential too.
+    /// A request may also come without a credential.
     pub fn open(mut self) -> Self {
         self.credentials.push(None);
         self
     }
 
-    /// A route behind the door for the company's own services.
+    /// A route for the company's own services.
     pub(super) fn internal(self) -> Self {
         self.accepts([INTERNAL])
             .too_many()
             .refuses([HttpError::InvalidToken, HttpError::NotConfigured { setting: "INTERNAL_AUTH_TOKEN" }])
     }
 
-    /// Requests of one caller are counted, and every answer tells how many are left. An address that fails too often is refused too.
+    /// The requests of a caller are limited, and every answer says how many are left. An address that fails too often is refused
+    /// too.
     pub fn counted(mut self) -> Self {
         self.is_counted = true;
         self.too_many().unavailable()
@@ -140,23 +141,23 @@ impl Doc {
         self.refuses([HttpError::RateLimited(TooManyRequests { limit: 1, retry_after: wait, reset: wait })])
     }
 
-    /// Something that the answer depends on may be away.
+    /// A system that the answer needs may be away.
     pub fn unavailable(self) -> Self {
         self.refuses([HttpError::Unavailable])
     }
 
-    /// Without this setting the route is there and answers 501.
+    /// Without this setting the route answers 501.
     pub fn needs(self, setting: &'static str) -> Self {
         self.refuses([HttpError::NotConfigured { setting }])
     }
 
-    /// A part of the path.
+    /// A parameter of the path.
     pub fn path(mut self, name: &'static str, about: &'static str, schema: Value) -> Self {
         self.parameters.push(Parameter { name, place: Place::Path, about, required: true, schema });
         self.refuses([HttpError::InvalidPath])
     }
 
-    /// A header that means something to this route alone.
+    /// A header that only this route reads.
     pub fn header(mut self, name: &'static str, about: &'static str, schema: Value) -> Self {
         self.parameters.push(Parameter { name, place: Place::Header, about, required: false, schema });
         self
@@ -167,7 +168,7 @@ impl Doc {
         self.loose_query::<T>().refuses([invalid()])
     }
 
-    /// Parameters of the query of which none is refused by its name alone.
+    /// Parameters of the query. The route refuses none of them as invalid.
     pub fn loose_query<T: JsonSchema + 'static>(mut self) -> Self {
         self.query = Some(Box::new(SchemaGenerator::subschema_for::<T>));
         self
@@ -178,29 +179,29 @@ impl Doc {
         self.json::<T>().refuses([invalid()])
     }
 
-    /// A body in JSON of which no field is refused by its name alone.
+    /// A body in JSON. The route refuses none of its fields as invalid.
     pub fn json<T: JsonSchema + 'static>(mut self) -> Self {
         self.body = Some(Content { media: JSON, schema: Box::new(SchemaGenerator::subschema_for::<T>) });
         self.reads().refuses([HttpError::UnsupportedMediaType, HttpError::NotJson])
     }
 
-    /// A body of another kind.
+    /// A body that is not JSON.
     pub fn raw_body(mut self, media: &'static str, schema: Schema) -> Self {
         self.body = Some(Content { media, schema: Box::new(move |_| schema.clone()) });
         self.reads().refuses([HttpError::UnsupportedMediaType])
     }
 
-    /// It reads a body, within the limits of every body. That alone if the body means nothing to it.
+    /// It reads a body, within the limits of all bodies. This alone is for a route that does not use the body.
     pub fn reads(self) -> Self {
         self.unavailable().refuses([HttpError::TooLarge { limit: BODY_LIMIT }, HttpError::BodyTimeout])
     }
 
-    /// What a success is, in JSON.
+    /// A success with a body in JSON.
     pub fn answers<T: JsonSchema + 'static>(self, status: StatusCode, about: &'static str) -> Self {
         self.reply(status, about, JSON, Box::new(SchemaGenerator::subschema_for::<T>))
     }
 
-    /// What a success is, in some other form.
+    /// A success with a body that is not JSON.
     pub fn answers_as(self, status: StatusCode, about: &'static str, media: &'static str, schema: Schema) -> Self {
         self.reply(status, about, media, Box::new(move |_| schema.clone()))
     }
@@ -220,7 +221,7 @@ impl Doc {
         self
     }
 
-    /// What it may refuse with, beside what follows from all of the above.
+    /// Refusals, beside those that follow from the other methods.
     pub fn refuses<E: Into<HttpError>>(mut self, errors: impl IntoIterator<Item = E>) -> Self {
         for error in errors {
             let error = error.into();
@@ -232,15 +233,15 @@ impl Doc {
     }
 }
 
-/// Fields that do not fit.
+/// The refusal of fields that do not fit.
 fn invalid() -> HttpError {
     HttpError::Invalid(vec![Bad::new("field", "is what it must not be")])
 }
 
-/// How a route stands in the document.
+/// Whether and how a route is in the document.
 pub enum Listing {
     Described(Box<Doc>),
-    /// It is no part of the hub's API: a page, or what only a demo has.
+    /// It is not part of the hub's API: a page, or a route of the demo.
     Unlisted,
 }
 
@@ -249,6 +250,6 @@ pub struct Listed {
     pub method: Method,
     pub path: &'static str,
     pub(super) shape: Shape,
-    /// `None`: nothing was said of it, which a test does not let pass.
+    /// `None`: it has no description. A test fails then.
     pub listing: Option<Listing>,
 }

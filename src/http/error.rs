@@ -1,4 +1,4 @@
-//! The one map from what went wrong to a status and a body. What only a feature knows to refuse comes as data: [`Problem`].
+//! The one map from errors to statuses and bodies. A feature gives its own refusals as data: [`Problem`].
 
 use std::borrow::Cow;
 
@@ -13,21 +13,22 @@ use crate::auth::AuthError;
 use crate::protocol::fields::Bad;
 use crate::telemetry::RequestId;
 
-/// The form in which a route says no, whatever the reason is. It is its surface's (contract §§ 3 to 5).
+/// The form of all refusals of a route. Each surface has its own (contract §§ 3 to 5).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Shape {
-    /// `{success:false, error, code, message}`, and for fields `{success:false, errors}`: also for what belongs to no surface.
+    /// `{success:false, error, code, message}`, and for fields `{success:false, errors}`. Also for paths that belong to no
+    /// surface.
     #[default]
     Envelope,
     /// `{error, message}`.
     Coded,
     /// `{message}`.
     Message,
-    /// `{error: {message, type, code, request_id}}`, on every path to it.
+    /// `{error: {message, type, code, request_id}}`, for every refusal below the surface's path.
     Typed,
 }
 
-/// The body of a refusal that has to name its request: an extension of the response, until the guards write it.
+/// The body of a refusal that names its request. It is an extension of the response until the guards write the body.
 #[derive(Clone, Debug)]
 pub(super) struct Unnamed(Value);
 
@@ -47,11 +48,11 @@ pub enum HttpError {
     NotFound {
         path: String,
     },
-    /// The path exists; these are its methods.
+    /// The path exists, but not with this method. These are its methods.
     MethodNotAllowed {
         allow: String,
     },
-    /// The body is larger than so many bytes.
+    /// The body is larger than this many bytes.
     TooLarge {
         limit: usize,
     },
@@ -61,38 +62,38 @@ pub enum HttpError {
     NotJson,
     /// Fields that are missing or do not fit.
     Invalid(Vec<Bad>),
-    /// A path that is no text once it is decoded.
+    /// A path that is not text after decoding.
     InvalidPath,
     /// `X-Internal-Token` is missing or wrong.
     InvalidToken,
-    /// What says that it comes from LiveKit is not signed with our key.
+    /// A webhook that is not signed with our LiveKit key.
     InvalidSignature,
-    /// LiveKit has signed it with our key, and its clock or ours is off.
+    /// A webhook that is signed with our key, but LiveKit's clock or ours is wrong.
     SignedAtAnotherTime,
-    /// A token of a user is missing or does not count.
+    /// A user's token is missing or invalid.
     Unauthorized,
-    /// A token of a user that is too long to be read.
+    /// A user's token is too long to be read.
     TokenTooLong,
-    /// More requests than the caller may send to this route, or more failed authentications than its address may have.
+    /// The caller has sent too many requests to this route, or its address has failed to authenticate too often.
     RateLimited(TooManyRequests),
-    /// Something that the answer depends on cannot be reached.
+    /// A system that the answer needs cannot be reached.
     Unavailable,
-    /// What a feature refuses.
+    /// A refusal of a feature.
     Problem(Problem),
-    /// A feature without this setting.
+    /// The feature is off, because this setting is missing.
     NotConfigured {
         setting: &'static str,
     },
 }
 
-/// Why a feature refuses a request, as the answer says it.
+/// A refusal of a feature, as the answer shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     pub status: StatusCode,
-    /// `code`, and `error` where there is no other word for it.
+    /// The field `code`, and `error` unless there is another text for it.
     pub code: &'static str,
     pub message: Cow<'static, str>,
-    /// What `error` says instead of the code in [`Shape::Envelope`].
+    /// The field `error` in [`Shape::Envelope`], if it is not the code.
     pub error: Option<&'static str>,
     /// The same request may succeed in a moment: `Retry-After: 1`.
     pub retry: bool,
@@ -137,7 +138,7 @@ impl HttpError {
         }
     }
 
-    /// The answer of a route of this shape.
+    /// The answer of a route with this shape.
     pub fn response(&self, shape: Shape) -> Response<Body> {
         let body = self.body(shape);
         let mut response = respond_json(self.status(), body.to_string());
@@ -170,7 +171,7 @@ impl HttpError {
                 let kind = self.kind();
                 json!({"error": {"message": message, "type": format!("{kind}_error"), "code": kind, "request_id": ""}})
             }
-            // These are the same in all other shapes.
+            // These have the same text in all other shapes.
             (Self::NotFound { path }, _) => return json!({"error": "Not Found", "path": path}),
             (Self::InvalidToken, _) => return json!({"error": code, "message": message}),
             (Self::Unauthorized | Self::TokenTooLong, _) => return json!({"message": message}),
@@ -192,21 +193,21 @@ impl HttpError {
         body
     }
 
-    /// What went wrong, as [`Shape::Typed`] tells it.
+    /// The field `type` of [`Shape::Typed`].
     fn kind(&self) -> &'static str {
         match self.status() {
             StatusCode::UNAUTHORIZED => "unauthorized",
             StatusCode::NOT_FOUND => "not_found",
             StatusCode::TOO_MANY_REQUESTS => "rate_limited",
             StatusCode::NOT_IMPLEMENTED => "not_implemented",
-            // Redis, a JWKS or LiveKit.
+            // Redis, a JWKS or LiveKit is away.
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::BAD_GATEWAY => "external",
             status if status.is_client_error() => "validation",
             _ => "internal",
         }
     }
 
-    /// The one field of the body that only some refusals have.
+    /// The additional field that some refusals have.
     pub(super) fn extra(&self) -> Option<&(&'static str, Value)> {
         match self {
             Self::Problem(Problem { field, .. }) => field.as_ref(),

@@ -1,4 +1,5 @@
-//! The front door: guards first, then either the engine (`/socket.io/`) or axum's router, then what every answer carries.
+//! The entry for every request: first the guards, then the engine (`/socket.io/`) or axum's router, then the headers of every
+//! answer.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,9 +20,9 @@ use crate::telemetry::due;
 use crate::telemetry::metrics::{HTTP_REQUEST_SECONDS, HTTP_REQUESTS};
 
 const ENGINE: &str = "/socket.io/";
-/// Stands for the route where there is none.
+/// The label of a request without a route.
 const UNKNOWN: &str = "unknown";
-/// Characters of a path in a log line.
+/// The most characters of a path in a log line.
 const LONGEST_PATH: usize = 200;
 const ENGINE_METHODS: &str = "GET, OPTIONS, POST";
 
@@ -79,14 +80,14 @@ impl Front {
         }
         let Ok(mut response) = self.router.clone().call(request).await;
         if !is_head {
-            // hyper writes it, where there may be one, from the body that is sent in the end.
+            // hyper writes this header for the body that is sent in the end, where a body is allowed.
             response.headers_mut().remove(CONTENT_LENGTH);
         }
         response
     }
 }
 
-/// One final slash more changes nothing. `None`: there is none to leave out.
+/// The path without one final slash, which makes no difference. `None`: there is no such slash.
 fn without_last_slash(uri: &Uri) -> Option<Uri> {
     let bare = uri.path().strip_suffix('/').filter(|bare| !bare.is_empty() && !bare.ends_with('/'))?;
     let bare = uri.query().map_or_else(|| bare.to_owned(), |query| format!("{bare}?{query}"));
@@ -95,11 +96,11 @@ fn without_last_slash(uri: &Uri) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
-/// Labels come from tables of ours only: what a client makes up would fill the memory of the system that stores them.
+/// Labels come only from our own tables. Labels that clients make up would fill the memory of the system that stores them.
 fn count(route: &'static str, method: &'static str, status: StatusCode, began: Instant) {
     let code = status.as_u16().to_string();
     metrics::counter!(HTTP_REQUESTS, "route" => route, "method" => method, "status" => code).increment(1);
-    // A long poll waits for a client's next event; that says nothing of us.
+    // A long poll waits for the next event, so that its time says nothing about the hub.
     if route != ENGINE {
         metrics::histogram!(HTTP_REQUEST_SECONDS, "route" => route).record(began.elapsed());
     }
@@ -110,7 +111,7 @@ fn known(method: &Method) -> &'static str {
     methods.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
 }
 
-/// What a log line says of a request.
+/// The fields of a request in a log line.
 struct Line {
     method: &'static str,
     path: Box<str>,
@@ -124,8 +125,8 @@ fn cut(path: &str) -> Box<str> {
     }
 }
 
-/// Probes and polls come all the time: they are worth a line only when somebody looks for them. What strangers can cause as often
-/// as they like is told once a minute.
+/// Probes and polls come all the time, so that they are logged at a low level. Lines that strangers can cause are written once a
+/// minute.
 fn log(context: &Context, Line { method, path }: &Line, route: &'static str, status: StatusCode, began: Instant) {
     let (ms, status) = (began.elapsed().as_millis() as u64, status.as_u16());
     let (request_id, address) = (context.request_id.as_str(), context.address);

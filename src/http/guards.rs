@@ -1,4 +1,4 @@
-//! What every request passes before anyone looks at it: who sent it, from which page, and under which id it is known.
+//! The checks that every request passes first: its address, the page that sent it, and its id.
 
 mod address;
 mod bearer;
@@ -31,15 +31,15 @@ pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const EXPOSED: HeaderValue =
     HeaderValue::from_static("X-Request-ID, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset");
-/// How long a browser may remember the answer to a preflight, seconds.
+/// How long a browser may remember the answer to a preflight, in seconds.
 const PREFLIGHT_AGE: HeaderValue = HeaderValue::from_static("600");
 
 /// What the guards found out about a request.
 #[derive(Clone, Debug)]
 pub struct Context {
-    /// Taken from the request or made; in the answer, in the log, and in calls to other services.
+    /// The request's id: its own or a new one. It is in the answer, in the log, and in calls to other services.
     pub request_id: RequestId,
-    /// The client, as the trusted proxies saw it.
+    /// The client's address, as the trusted proxies saw it.
     pub address: IpAddr,
     /// The page that sent it.
     pub origin: Page,
@@ -48,14 +48,14 @@ pub struct Context {
 /// The `Origin` of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Page {
-    /// No browser, or none that says.
+    /// There is none: the client is no browser, or a browser that does not tell it.
     None,
-    /// The hub's own host, or one of the list.
+    /// The hub's own host, or an origin of the list.
     Known(HeaderValue),
-    /// Any other, where all may come: it may connect and read answers, but a browser gives it nothing that it keeps for the hub
-    /// (cookies, passwords).
+    /// Any other origin, if all are allowed. It may connect and read answers, but the browser sends none of the credentials that
+    /// it keeps for the hub (cookies, passwords).
     Any,
-    /// Any other. It may neither connect nor read answers.
+    /// Any other origin. It may neither connect nor read answers.
     Foreign,
 }
 
@@ -70,7 +70,7 @@ impl Guards {
         Self { origins: settings.origins.clone(), trusted_proxies: settings.server.trusted_proxies.clone() }
     }
 
-    /// Looks at a request that came over a connection from `peer`.
+    /// Checks a request that came over a connection from `peer`.
     pub fn inspect<B>(&self, request: &Request<B>, peer: IpAddr) -> Context {
         let headers = request.headers();
         let asked = origin::OwnHosts {
@@ -94,7 +94,7 @@ impl Guards {
         }
     }
 
-    /// Adds what every answer carries.
+    /// Adds the headers of every answer.
     pub fn finish<B: From<Bytes>>(&self, context: &Context, response: &mut Response<B>) {
         if let Some(unnamed) = response.extensions_mut().remove::<Unnamed>() {
             let body = Bytes::from(unnamed.named(&context.request_id));
@@ -104,7 +104,7 @@ impl Guards {
             *response.body_mut() = body.into();
         }
         let headers = response.headers_mut();
-        // It was checked, or made of harmless characters.
+        // The id was checked, or the hub has made it.
         if let Ok(id) = HeaderValue::from_str(context.request_id.as_str()) {
             headers.insert(X_REQUEST_ID, id);
         }
@@ -112,7 +112,7 @@ impl Guards {
         headers.append(VARY, HeaderValue::from_static("Origin"));
         let origin = match &context.origin {
             Page::Known(origin) => {
-                // Clients may be set to send credentials; the hub itself knows no cookie that could be abused.
+                // Clients may be set to send credentials. The hub uses no cookies, so that none can be abused.
                 headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
                 origin.clone()
             }
@@ -123,7 +123,7 @@ impl Guards {
         headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
     }
 
-    /// Adds what a browser asks before it sends a request that is not simple. `methods` are those of the path.
+    /// Adds the answer to a browser's preflight. `methods` are those of the path.
     pub fn preflight<B>(&self, context: &Context, request: &HeaderMap, methods: &str, response: &mut Response<B>) {
         let asked = request.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
         let (true, Page::Known(_) | Page::Any, Ok(methods)) = (asked, &context.origin, HeaderValue::from_str(methods)) else {

@@ -1,5 +1,5 @@
-//! The OpenAPI 3.1 document of all routes, made from their descriptions. It is the same whatever is switched on: a feature that is
-//! off has its routes, which answer 501.
+//! The OpenAPI 3.1 document of all routes, made of their descriptions. It does not depend on the settings: the routes of a
+//! feature that is off are there too, and answer 501.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ const ABOUT: &str = "The HTTP interface of the hub. Socket.IO is served beside i
 /// The document of these routes.
 ///
 /// # Panics
-/// If two different types have one name, or two routes one id: a fault in the source, found by any test that starts a hub.
+/// If two different types have the same name, or two routes the same id. Any test that starts a hub finds such a fault.
 pub fn document<'a>(routes: impl Iterator<Item = &'a Listed>) -> Value {
     let mut schemas = Schemas::new();
     let (mut paths, mut tags, mut ids) = (BTreeMap::<_, Map<_, _>>::new(), Vec::new(), Vec::new());
@@ -68,7 +68,7 @@ pub fn document<'a>(routes: impl Iterator<Item = &'a Listed>) -> Value {
         "components": {"schemas": schemas.all(), "securitySchemes": credentials},
     });
     if !undescribed.is_empty() {
-        // A test does not let this pass.
+        // A test fails if a route has no description.
         document["x-undescribed"] = undescribed.into();
     }
     document
@@ -79,11 +79,11 @@ fn with(mut object: Value, name: &str, value: Value) -> Value {
     object
 }
 
-/// Makes the schemas of types, and keeps those that have a name.
+/// Makes the schemas of types, and keeps the named ones.
 struct Schemas {
-    /// Of what comes in.
+    /// For requests.
     read: SchemaGenerator,
-    /// Of what goes out.
+    /// For answers.
     written: SchemaGenerator,
 }
 
@@ -123,7 +123,7 @@ fn operation(doc: &Doc, shape: Shape, schemas: &mut Schemas) -> Value {
     }
     if let Some(body) = &doc.body {
         let schema = (body.schema)(&mut schemas.read);
-        // What is no JSON has no empty form.
+        // A body that is not JSON is never empty.
         let required = body.media != JSON || is_required(schema.as_value(), schemas.read.definitions());
         operation["requestBody"] = json!({"required": required, "content": {body.media: {"schema": schema}}});
     }
@@ -159,7 +159,7 @@ fn parameters(doc: &Doc) -> Vec<Value> {
     parameters
 }
 
-/// A query has no null: what it does not have is left out.
+/// A query has no null: a missing parameter is left out.
 fn without_null(mut schema: Value) -> Value {
     if let Some(types) = schema.get_mut("type").and_then(Value::as_array_mut) {
         types.retain(|one| one != "null");
@@ -199,9 +199,9 @@ fn responses(doc: &Doc, shape: Shape, schemas: &mut Schemas) -> Map<String, Valu
     responses
 }
 
-/// All that a route refuses with one status: described by the very answers that it gives.
+/// All refusals of a route with one status, described by the answers that the route gives.
 fn refused(refusals: &[&HttpError], shape: Shape) -> Value {
-    // Bodies with the same fields are of one kind.
+    // Bodies with the same fields get one schema.
     let mut kinds = BTreeMap::<Vec<String>, Map<String, Value>>::new();
     let (mut told, mut all) = (Vec::new(), HeaderMap::new());
     for refusal in refusals {
@@ -230,7 +230,7 @@ fn refused(refusals: &[&HttpError], shape: Shape) -> Value {
     response
 }
 
-/// One refusal as a line of text: its code, and what it says.
+/// A refusal as a line of text: its code and its message.
 fn line(body: &Value) -> String {
     let code = ["code", "error"].iter().find_map(|field| body[*field].as_str()).or_else(|| body["error"]["code"].as_str());
     let message = body["message"].as_str().or_else(|| body["error"]["message"].as_str()).unwrap_or("one entry for each field");
@@ -241,7 +241,7 @@ fn object(properties: Map<String, Value>, required: Vec<String>) -> Value {
     json!({"type": "object", "properties": properties, "required": required})
 }
 
-/// Makes the schema of one field of refusals wide enough for this value too. Words are listed; texts for people are not.
+/// Extends the schema of a field of refusals, so that it allows this value too. Codes are listed; messages for people are not.
 fn widen(schema: &mut Value, field: &str, value: &Value) {
     *schema = match value {
         Value::Object(fields) => {

@@ -1,5 +1,5 @@
-//! The table of all routes, from which axum's router is made. Static segments win over parameters. What axum would answer by
-//! itself (a wrong method, an unknown path, a path that is no text) is answered here, in the shape of the route.
+//! The table of all routes, of which axum's router is made. Static segments win over parameters. The answers that axum would give
+//! by itself (to a wrong method, an unknown path, a path that is not text) are given here, in the shape of the route.
 
 use std::sync::Arc;
 
@@ -25,11 +25,11 @@ struct Route {
     handler: MethodRouter,
 }
 
-/// A route of which nothing was said yet. A test does not let it stay so.
+/// A route that was added. It needs a description; a test fails without one.
 #[must_use = "a route needs its description"]
 pub struct Added<'a> {
     listed: &'a mut Listed,
-    /// It stands behind the door for the company's own services.
+    /// It is for the company's own services.
     is_internal: bool,
 }
 
@@ -39,13 +39,13 @@ impl Added<'_> {
         self
     }
 
-    /// Says what it is. What follows from how it was added need not be said.
+    /// Describes the route. What follows from the way in which it was added need not be described.
     pub fn described(self, doc: Doc) {
         let doc = if self.is_internal { doc.internal() } else { doc };
         self.listed.listing = Some(Listing::Described(Box::new(doc)));
     }
 
-    /// It is no part of the hub's API: a page, or what only a demo has.
+    /// It is not part of the hub's API: a page, or a route of the demo.
     pub fn unlisted(self) {
         self.listed.listing = Some(Listing::Unlisted);
     }
@@ -54,7 +54,7 @@ impl Added<'_> {
 /// The table of all routes.
 pub struct Router {
     routes: Vec<Route>,
-    /// Beginnings of paths, each with the shape of what is no route there.
+    /// Beginnings of paths, each with the shape in which unknown paths below it are refused.
     unknown: Vec<(&'static str, Shape)>,
     bodies: Bodies,
 }
@@ -64,15 +64,15 @@ impl Router {
         Self { routes: Vec::new(), unknown: Vec::new(), bodies }
     }
 
-    /// Below this path (`/v9`, without a final slash) a path that is no route is refused in this shape.
+    /// Below this path (such as `/v9`, without a final slash) an unknown path is refused in this shape.
     pub fn unknown_below(&mut self, path: &'static str, shape: Shape) {
         self.unknown.push((path, shape));
     }
 
-    /// Adds a route that says no in this shape; `{name}` in the path is one segment, `{*name}` all that follow.
+    /// Adds a route that refuses in this shape. `{name}` in the path is one segment, `{*name}` is all that follow.
     ///
     /// # Panics
-    /// If axum does not know the method: a fault in the source, found by any test that starts a hub.
+    /// If axum does not know the method. Any test that starts a hub finds such a fault.
     pub fn route<F>(
         &mut self,
         method: Method,
@@ -101,8 +101,8 @@ impl Router {
     }
 
     /// # Panics
-    /// If a path is malformed, contradicts another one, or has the same method twice: a fault in the source, found by any test
-    /// that starts a hub.
+    /// If a path is malformed, contradicts another one, or has the same method twice. Any test that starts a hub finds such a
+    /// fault.
     pub fn build(self) -> axum::Router {
         let mut router = axum::Router::new();
         let mut rest = self.routes;
@@ -152,7 +152,7 @@ fn allow(routes: &[Route]) -> String {
     names.join(", ")
 }
 
-/// The answer to `OPTIONS`; the guards add what a browser wants to know.
+/// The answer to `OPTIONS`. The guards add the headers for browsers.
 pub fn options_answer(allow: &str) -> Response<Body> {
     let mut response = Response::new(Body::default());
     *response.status_mut() = StatusCode::NO_CONTENT;
@@ -203,7 +203,7 @@ mod tests {
         for (path, expected) in [
             ("/rooms", Some("/rooms")),
             ("/rooms/init", Some("/rooms/init")),
-            // A room may be called so.
+            // A room may have such a name.
             ("/rooms/init/close", Some("/rooms/{id}/close")),
             ("/rooms/init/members/u", Some("/rooms/{id}/members/{user}")),
             ("/rooms/a", None),

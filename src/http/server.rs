@@ -25,9 +25,9 @@ use crate::net::{Budget, HeadBytes, LONGEST_HEAD, Patience, Stream, descriptors,
 use crate::settings::Cidr;
 use crate::telemetry::due;
 
-/// Refused connections that get an answer at the same time; further ones are just closed.
+/// How many refused connections get an answer at the same time. More of them are closed without one.
 const REFUSALS_AT_ONCE: usize = 32;
-/// How long a client may take to read that answer.
+/// How long a client may take to read such an answer.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The limits of HTTP connections. The engine limits WebSockets.
@@ -35,10 +35,10 @@ const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 pub struct Limits {
     pub budget: Arc<Budget>,
     pub patience: Patience,
-    /// Connections of one subscriber. Those of trusted proxies are not limited.
+    /// The most connections of one subscriber. Those of trusted proxies are not limited.
     pub per_address: usize,
     pub trusted_proxies: Vec<Cidr>,
-    /// File descriptors that clients may use.
+    /// The most file descriptors that clients may use.
     pub descriptors: usize,
 }
 
@@ -54,14 +54,14 @@ impl Default for Limits {
     }
 }
 
-/// Answers one request of the client at `SocketAddr`, the direct peer.
+/// Answers one request. `SocketAddr` is the direct peer.
 pub trait Service: Send + Sync + 'static {
     type Body: hyper::body::Body<Data = Bytes, Error: std::error::Error + Send + Sync> + Send + 'static;
 
     fn call(&self, request: Request<Incoming>, peer: SocketAddr) -> impl Future<Output = Response<Self::Body>> + Send;
 }
 
-/// Answers every request with an engine alone, whatever its path. For a program without a proxy in front.
+/// Answers every request with an engine, whatever its path is. For a program without a proxy in front of it.
 pub struct EngineService(pub Arc<Engine>);
 
 impl Service for EngineService {
@@ -88,8 +88,8 @@ pub async fn serve_engine(listener: TcpListener, engine: Arc<Engine>, stop: Canc
     serve(listener, Arc::new(EngineService(engine)), limits, stop).await;
 }
 
-/// Accepts connections until `stop`, then waits until each open connection has finished its present request. WebSockets are
-/// separate tasks.
+/// Accepts connections until `stop`, then waits until each open connection has finished its present request. It does not wait for
+/// WebSockets, which are tasks of their own.
 pub async fn serve(listener: TcpListener, service: Arc<impl Service>, limits: Limits, stop: CancellationToken) {
     let connections = TaskTracker::new();
     let (open, refusals) = (Arc::new(OpenConnections::default()), Arc::new(Semaphore::new(REFUSALS_AT_ONCE)));
@@ -117,7 +117,7 @@ pub async fn serve(listener: TcpListener, service: Arc<impl Service>, limits: Li
                     }
                 }
             },
-            // No file descriptor is free: clients wait in the backlog.
+            // No file descriptor is free. Clients wait in the backlog.
             Err(error) => {
                 if let Some(times) = due("cannot accept") {
                     tracing::warn!(times, %error, "cannot accept a connection");
@@ -131,7 +131,7 @@ pub async fn serve(listener: TcpListener, service: Arc<impl Service>, limits: Li
     connections.wait().await;
 }
 
-/// What all connections of a listener share.
+/// The state that all connections of a listener share.
 struct Shared<S> {
     service: Arc<S>,
     limits: Limits,
@@ -151,7 +151,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared<impl
         head.is_whole();
         asked.store(true, Relaxed);
         let service = service.clone();
-        // Boxed, so that an idle connection does not carry the future of a request.
+        // Boxed, so that an idle connection does not take the memory of a request's future.
         Box::pin(async move { Ok::<_, Infallible>(service.call(request, peer).await) })
     });
     let connection = http1::Builder::new()
@@ -190,7 +190,7 @@ async fn refuse(mut stream: TcpStream, why: &str) {
         body.len()
     );
     if stream.write_all(answer.as_bytes()).await.is_ok() && stream.shutdown().await.is_ok() {
-        // Closing a socket with unread bytes would reset the connection, and the client would lose the answer.
+        // A socket that is closed with unread bytes resets the connection, and the client would lose the answer.
         while stream.read(&mut [0; 1_024]).await.is_ok_and(|count| count > 0) {}
     }
 }
@@ -199,7 +199,7 @@ async fn refuse(mut stream: TcpStream, why: &str) {
 #[derive(Default)]
 struct OpenConnections(Mutex<HashMap<IpAddr, usize>>);
 
-/// One of the open connections; released when dropped.
+/// One of the open connections. Dropping it releases its place.
 struct ConnectionPermit {
     open: Arc<OpenConnections>,
     subscriber: Option<IpAddr>,

@@ -1,4 +1,4 @@
-//! The routes of one feature: what all of them stand on, and the doors that a request passes before its handler.
+//! The routes of one feature: what all of them need, and the checks before a request reaches its handler.
 
 use std::sync::Arc;
 
@@ -9,13 +9,13 @@ use super::router::{Added, Answer, Call, Router};
 use super::{HttpError, Shape};
 use crate::store::as_one_call;
 
-/// What the routes of a feature stand on.
+/// What the routes of a feature need.
 pub trait Api: Send + Sync + 'static {
-    /// In front of its routes for the company's own services.
+    /// The check before its routes for the company's own services.
     fn door(&self) -> &InternalDoor;
 }
 
-/// Adds the routes of one feature. All that a request asks of PostgreSQL may take together what one call may take.
+/// Adds the routes of one feature. All calls of a request to PostgreSQL together may take as long as one call may take.
 pub struct Table<'a, A> {
     router: &'a mut Router,
     shape: Shape,
@@ -23,12 +23,12 @@ pub struct Table<'a, A> {
 }
 
 impl<'a, A: Api> Table<'a, A> {
-    /// Routes that say no in this shape. `Err`: the feature is off without this setting, and all of them answer 501.
+    /// Routes that refuse in this shape. `Err`: this setting is missing, so that the feature is off and all of them answer 501.
     pub fn new(router: &'a mut Router, shape: Shape, api: Result<A, &'static str>) -> Self {
         Self { router, shape, api: api.map(Arc::new) }
     }
 
-    /// A route that judges by itself who may use it.
+    /// A route whose handler decides who may use it.
     pub fn add<F>(
         &mut self,
         method: Method,
@@ -41,7 +41,7 @@ impl<'a, A: Api> Table<'a, A> {
         self.add_shaped(method, path, self.shape, handler)
     }
 
-    /// [`Table::add`] for a route that says no in a shape of its own.
+    /// [`Table::add`] for a route that refuses in another shape.
     pub fn add_shaped<F>(
         &mut self,
         method: Method,
@@ -62,7 +62,7 @@ impl<'a, A: Api> Table<'a, A> {
         })
     }
 
-    /// A route for the company's own services: `X-Internal-Token` is asked for before anything else is looked at.
+    /// A route for the company's own services. `X-Internal-Token` is checked before anything else.
     pub fn add_internal<F>(&mut self, method: Method, path: &'static str, handler: fn(Arc<A>, Call) -> F) -> Added<'_>
     where
         F: Future<Output = Answer> + Send + 'static,

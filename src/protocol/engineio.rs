@@ -1,5 +1,5 @@
-//! Engine.IO v4 packets (<https://socket.io/docs/v4/engine-io-protocol/>): one a WebSocket message, or several in one
-//! long-polling payload separated by `0x1e`.
+//! Engine.IO v4 packets (<https://socket.io/docs/v4/engine-io-protocol/>). A WebSocket message holds one; a long-polling payload
+//! holds several, separated by `0x1e`.
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
@@ -12,11 +12,11 @@ use super::part_of;
 /// What separates the packets of a long-polling payload.
 const SEPARATOR: u8 = 0x1e;
 
-/// A packet from a client. `open` is the server's alone and therefore not among them.
+/// A packet from a client. `open` is missing: only a server sends it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Packet {
     Close,
-    /// `ping`, with its data: only `probe` during an upgrade is legal.
+    /// `ping` with its data. Only `probe`, during an upgrade, is legal.
     Ping(Bytes),
     Pong(Bytes),
     Message(Message),
@@ -32,7 +32,7 @@ pub enum Message {
 }
 
 impl Message {
-    /// Its bytes.
+    /// The bytes of the payload.
     pub fn size(&self) -> usize {
         match self {
             Self::Text(data) | Self::Binary(data) => data.len(),
@@ -40,7 +40,7 @@ impl Message {
     }
 }
 
-/// As it travels between nodes: whether it is binary, and its bytes.
+/// The form between nodes: whether the payload is binary, and its bytes.
 impl From<Message> for (bool, Blob) {
     fn from(message: Message) -> Self {
         match message {
@@ -56,7 +56,7 @@ impl From<(bool, Blob)> for Message {
     }
 }
 
-/// The transport is closed on any of these; the text says why, for the log.
+/// Why a packet cannot be read. Each of these closes the transport; the text is for the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PacketError {
     #[error("empty packet")]
@@ -72,8 +72,8 @@ pub enum PacketError {
 }
 
 impl Packet {
-    /// A packet from a WebSocket text message or a part of a payload, which has already been found to be UTF-8. Binary data comes
-    /// as base64 in a payload, and over WebSocket from clients that are told to (`forceBase64`).
+    /// A packet from a WebSocket text message or from a part of a payload. The text is known to be UTF-8. Binary data is base64
+    /// in a payload, and over WebSocket if the client is set so (`forceBase64`).
     pub fn from_text(text: Bytes) -> Result<Self, PacketError> {
         let kind = *text.first().ok_or(PacketError::Empty)?;
         let data = text.slice(1..);
@@ -93,7 +93,7 @@ impl Packet {
     }
 }
 
-/// The packets of a long-polling request body. `most` bounds their number.
+/// The packets of a long-polling request body, at most `most` of them.
 pub fn decode_payload(body: &Bytes, most: usize) -> Result<Vec<Packet>, PacketError> {
     if std::str::from_utf8(body).is_err() {
         return Err(PacketError::NotUtf8);
@@ -121,7 +121,7 @@ pub fn append_to_payload(body: &mut Vec<u8>, frame: &Frame) {
     }
 }
 
-/// The length that a frame takes in a long-polling response body, its separator included.
+/// How many bytes a frame takes in a long-polling response body, its separator included.
 pub fn payload_len(frame: &Frame) -> usize {
     if frame.is_binary() { 2 + frame.payload().len().div_ceil(3) * 4 } else { 1 + frame.payload().len() }
 }
@@ -151,7 +151,7 @@ mod tests {
             ("42[\"é\"]", Ok(text("2[\"é\"]"))),
             ("5", Ok(Packet::Upgrade)),
             ("6", Ok(Packet::Noop)),
-            // `open` is the server's alone.
+            // Only a server sends `open`.
             ("0{}", Err(PacketError::UnknownType)),
             ("7", Err(PacketError::UnknownType)),
             ("b", Ok(Packet::Message(Message::Binary(Bytes::new())))),
@@ -209,7 +209,7 @@ mod tests {
                 foretold += payload_len(&frame);
             }
         }
-        // The first packet has no separator before it.
+        // No separator stands before the first packet.
         assert_eq!(body.len(), foretold - 1);
         let packets = decode_payload(&body.into(), 10).unwrap();
         assert_eq!(packets[8..], [text("abcd"), Packet::Message(Message::Binary(b"\x1e\xff\x00a"[..].into()))]);

@@ -1,5 +1,5 @@
-//! The arguments of an event or of an acknowledgement, in the one canonical form that the log, the fan-out and both parsers share.
-//! What a client may put into them is not decided here but in [`intake`](super::intake).
+//! The arguments of an event or of an acknowledgement, in the one canonical form that the log, the fan-out and both parsers
+//! share. [`intake`](super::intake) decides what a client may put into them.
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -8,17 +8,17 @@ use serde_json::value::RawValue;
 
 use super::json;
 
-/// The arguments of an event or ack: JSON text beside the binary attachments that its placeholders stand for.
+/// The arguments of an event or ack: JSON text, and the binary attachments for which its placeholders stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Args {
-    /// A JSON array, the event's name first: `["name",…]` (of an ack: `[…]`). Where an attachment belongs stands
-    /// `{"_placeholder":true,"num":<index>}`. UTF-8, no white space around it.
+    /// A JSON array that begins with the event's name: `["name",…]` (of an ack: `[…]`). `{"_placeholder":true,"num":<index>}`
+    /// stands in the place of an attachment. UTF-8, no white space around it.
     pub json: Bytes,
     pub attachments: Vec<Bytes>,
 }
 
 impl Args {
-    /// Arguments without attachments. `json` is a JSON array that the hub has made itself or has taken in before.
+    /// Arguments without attachments. `json` is a JSON array that the hub has made, or has checked before.
     pub fn from_json(json: impl Into<Bytes>) -> Self {
         Self { json: json.into(), attachments: Vec::new() }
     }
@@ -62,12 +62,12 @@ impl Args {
         Self::from_json(json)
     }
 
-    /// `[<payload>]`: what answers an event that asked for an ack.
+    /// `[<payload>]`: the acknowledgement of an event.
     pub fn ack(payload_json: &str) -> Self {
         Self::from_json(["[", payload_json, "]"].concat())
     }
 
-    /// The arguments of an event as raw JSON, its name left out. Sliced as one goes, never built.
+    /// The arguments of an event as raw JSON, without its name. They are sliced during the iteration and not copied.
     pub fn iter(&self) -> impl Iterator<Item = &RawValue> {
         self.items().skip(1)
     }
@@ -77,7 +77,8 @@ impl Args {
         json::elements(&self.json).filter_map(|element| serde_json::from_slice(element).ok())
     }
 
-    /// The element at `index` of [`Args::items`] as a type of the caller's own; where there is none, it is read from null.
+    /// The element at `index` of [`Args::items`] as a type of the caller. If there is no such element, the type is read from
+    /// null.
     ///
     /// # Errors
     /// It is no `T`.
@@ -85,21 +86,21 @@ impl Args {
         serde_json::from_slice(json::elements(&self.json).nth(index).unwrap_or(b"null"))
     }
 
-    /// The one payload that the hub's own events take, as JSON text: the first argument of an event, `{}` if it is missing or null.
-    /// Whether it is an object is for the caller to find out. Sliced, not read again: what is in here was read when it came in.
+    /// The payload of an event as JSON text: the first argument, or `{}` if it is missing or null. The caller checks whether it
+    /// is an object. It is sliced and not read again, because it was read when it came in.
     pub fn payload(&self) -> &str {
         let first = json::elements(&self.json).nth(1).and_then(|element| std::str::from_utf8(element).ok());
         first.filter(|payload| *payload != "null").unwrap_or("{}")
     }
 
-    /// The bytes that these arguments hold, attachments included.
+    /// How many bytes these arguments have, attachments included.
     pub fn size(&self) -> usize {
         self.json.len() + self.attachments.iter().map(Bytes::len).sum::<usize>()
     }
 }
 
-/// What an event or an acknowledgement carries: a tuple is several values, `()` is none, and a reference to anything that
-/// [`serde`] can write is one value. Binary data goes into [`Args`] itself.
+/// The values of an event or an acknowledgement. A tuple is several values, `()` is none, and a reference to anything that
+/// [`serde`] can write is one value. Binary data is put into [`Args`] directly.
 ///
 /// ```
 /// use convoke::protocol::event::Args;

@@ -1,4 +1,4 @@
-//! Reading a JSON object field by field, values kept as the client wrote them. Pure.
+//! Reads a JSON object field by field. Values stay as the client wrote them. Pure.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,7 +14,7 @@ use super::intake;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bad {
     pub field: Cow<'static, str>,
-    /// Reads on from the field's name; where a limit was passed, it says which.
+    /// A text that continues a sentence after the field's name. It names the limit if one was exceeded.
     pub why: Cow<'static, str>,
 }
 
@@ -24,12 +24,12 @@ impl Bad {
     }
 }
 
-/// Whole milliseconds beyond this are no integers in JavaScript.
+/// The largest whole number that JavaScript represents exactly.
 pub const MAX_SAFE: u64 = (1 << 53) - 1;
-/// A number's text may be so long; more digits mean nothing to anyone.
+/// The most characters of a number.
 const MAX_NUMBER: usize = 64;
 
-/// The fields of one object in their order; of a name that occurs twice the last counts, as in JavaScript.
+/// The fields of one object in their order. If a name occurs twice, the last one counts, as in JavaScript.
 #[derive(Default)]
 pub struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
@@ -42,8 +42,8 @@ impl<'a> Fields<'a> {
         Some(Self(fields))
     }
 
-    /// [`Fields::parse`] of an object of which every value can be read, also those that nobody asks for: it is not nested too deeply,
-    /// no number is too large, and no text holds half of a character.
+    /// [`Fields::parse`] that checks every value, also those that are not asked for: the object is not nested too deeply, no
+    /// number is too large, and no text holds half of a surrogate pair.
     pub fn parse_readable(json: &'a str) -> Option<Self> {
         serde_json::from_str::<Value>(json).ok().and_then(|_| Self::parse(json))
     }
@@ -53,17 +53,17 @@ impl<'a> Fields<'a> {
         self.raw_or_null(name).filter(|&text| text != "null")
     }
 
-    /// The raw value of a field that may well be null.
+    /// The raw value of a field, which may be null.
     pub fn raw_or_null(&self, name: &str) -> Option<&'a str> {
         self.0.iter().rev().find(|(field, _)| field == name).map(|(_, value)| value.get())
     }
 
-    /// All fields but `name`, for one who hands them on.
+    /// All fields except `name`, for a caller that passes them on.
     pub fn without(&self, name: &str) -> impl Iterator<Item = (&str, &'a str)> {
         self.0.iter().filter(move |(field, _)| field != name).map(|(field, value)| (&**field, value.get()))
     }
 
-    /// A string of at most `max` characters, not empty; an empty one counts as missing.
+    /// A string of at most `max` characters. An empty one counts as missing.
     pub fn text(&self, field: &str, max: usize) -> Result<Option<Cow<'a, str>>, Bad> {
         let Some(raw) = self.raw(field) else { return Ok(None) };
         let text: Cow<'a, str> = match serde_json::from_str::<&str>(raw) {
@@ -76,7 +76,7 @@ impl<'a> Fields<'a> {
         Ok(Some(text).filter(|text| !text.is_empty()))
     }
 
-    /// A string of at most `max` characters that names something: an empty one names nothing, and does not count as missing.
+    /// A string of at most `max` characters that names something. An empty one does not count as missing: it is refused.
     pub fn name(&self, field: &str, max: usize) -> Result<Option<Cow<'a, str>>, Bad> {
         match self.text(field, max)? {
             None if self.raw(field).is_some() => Err(Bad::new(field.to_owned(), "must not be empty")),
@@ -94,7 +94,7 @@ impl<'a> Fields<'a> {
         Ok(Some(raw))
     }
 
-    /// How many of something: an integer from 1; what is above `most` counts as `most`.
+    /// A number of things: an integer from 1. A number above `most` counts as `most`.
     pub fn count(&self, field: &str, most: u64) -> Result<Option<u64>, Bad> {
         let Some(raw) = self.raw(field) else { return Ok(None) };
         match number(raw).filter(|value| *value >= 1.0 && value.fract() == 0.0) {
@@ -124,13 +124,13 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// What is no number of things.
+/// The refusal of a value that is not a number of things.
 pub fn not_a_count(field: &str, most: u64) -> Bad {
     Bad::new(field.to_owned(), format!("must be an integer from 1 (above {most} it counts as {most})"))
 }
 
-/// Whether a JSON value that goes on as it is keeps the rules of the intake: what comes from elsewhere than a client's event
-/// must not be the one thing that a client's decoder rejects.
+/// Whether a JSON value that is passed on unchanged keeps the rules of the intake. A value that does not come from a client's
+/// event must not be rejected by a client's decoder either.
 pub fn is_sound(raw: &str) -> bool {
     intake::check(raw, 0).is_ok_and(|checked| checked.broken.is_none())
 }

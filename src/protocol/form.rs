@@ -1,7 +1,7 @@
-//! Reading a JSON object field by field, objects within it too. All that is wrong is collected, each fault with the path of its
-//! field. Pure.
+//! Reads a JSON object field by field, and the objects in it. It collects everything that is wrong, each fault with the path of
+//! its field. Pure.
 //!
-//! How a request is refused is its surface's: this gives the faults as a list.
+//! It gives the faults as a list. How a request is refused for them is decided elsewhere.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -12,16 +12,16 @@ use serde_json::value::RawValue;
 
 use super::fields::{Bad, Fields};
 
-/// Characters of an id that others have given: a user, an organization, a question.
+/// The most characters of an id that another system has given: of a user, an organization, a question.
 pub const MAX_ID: usize = 128;
-/// RFC 5321 § 4.5.3.1.
+/// The most characters of an address (RFC 5321 § 4.5.3.1).
 pub const MAX_EMAIL: usize = 320;
 
 /// One object of a body.
 pub struct Form<'a> {
-    /// Empty if the object is missing or is none, which was told already.
+    /// Empty if the object is missing or is no object. That fault was told already.
     fields: Fields<'a>,
-    /// `template.assessments[0].`, or nothing for the body itself.
+    /// Where the object stands, such as `template.assessments[0].`; empty for the body itself.
     path: String,
     faults: &'a RefCell<Vec<Bad>>,
 }
@@ -38,7 +38,7 @@ pub fn read<T>(fields: Fields<'_>, parse: impl FnOnce(&Form<'_>) -> T) -> Result
 }
 
 impl<'a> Form<'a> {
-    /// Says what is wrong with a field. Only the first fault of a field is told.
+    /// Notes what is wrong with a field. Only the first fault of a field is kept.
     pub fn fault(&self, field: &str, why: impl Into<Cow<'static, str>>) {
         let path = format!("{}{field}", self.path);
         let mut faults = self.faults.borrow_mut();
@@ -47,7 +47,7 @@ impl<'a> Form<'a> {
         }
     }
 
-    /// What was read of [`Form::fields`]; a fault is collected.
+    /// A value that was read from [`Form::fields`]. A fault is collected.
     pub fn take<T: Default>(&self, read: Result<T, Bad>) -> T {
         read.unwrap_or_else(|bad| {
             self.fault(&bad.field, bad.why);
@@ -55,12 +55,12 @@ impl<'a> Form<'a> {
         })
     }
 
-    /// The object itself, for what reads it by rules of its own.
+    /// The object itself, for a caller that reads it by its own rules.
     pub fn fields(&self) -> &Fields<'a> {
         &self.fields
     }
 
-    /// Whether the field is there, be it null.
+    /// Whether the field is there. It may be null.
     pub fn mentions(&self, field: &str) -> bool {
         self.fields.raw_or_null(field).is_some()
     }
@@ -70,7 +70,7 @@ impl<'a> Form<'a> {
         self.fields.raw(field).is_some()
     }
 
-    /// A value of whatever type; null counts as missing. `why` says what is wrong if `read` gives nothing.
+    /// A value of any type; null counts as missing. `why` is the fault if `read` gives nothing.
     pub fn value<T>(&self, field: &str, why: &'static str, read: impl FnOnce(Value) -> Option<T>) -> Option<T> {
         let value = serde_json::from_str(self.fields.raw(field)?).ok().and_then(read);
         if value.is_none() {
@@ -89,12 +89,12 @@ impl<'a> Form<'a> {
         self.or_required(field, self.text(field, max))
     }
 
-    /// A text that may be left out, but not be empty.
+    /// A text that may be missing, but not empty.
     pub fn name(&self, field: &str, max: usize) -> Option<String> {
         self.take(self.fields.name(field, max)).map(Cow::into_owned)
     }
 
-    /// [`Form::text`] without U+0000: PostgreSQL keeps every character but this one.
+    /// [`Form::text`] without U+0000, the one character that PostgreSQL does not store.
     pub fn storable(&self, field: &str, max: usize) -> Option<String> {
         let text = self.text(field, max)?;
         if text.contains('\0') {
@@ -104,7 +104,7 @@ impl<'a> Form<'a> {
         Some(text)
     }
 
-    /// [`Form::storable`] that must be there, and not be blank.
+    /// [`Form::storable`] that must be there and must not be blank.
     pub fn filled(&self, field: &str, max: usize) -> String {
         self.or_required(field, self.storable(field, max).filter(|text| !text.trim().is_empty()))
     }
@@ -116,7 +116,7 @@ impl<'a> Form<'a> {
         text.unwrap_or_default()
     }
 
-    /// Something with an @ between two other characters.
+    /// A text with an @ between two other characters.
     pub fn email(&self, field: &str) -> Option<String> {
         let email = self.storable(field, MAX_EMAIL)?;
         let is_email = email.rsplit_once('@').is_some_and(|(user, host)| !user.is_empty() && !host.is_empty());
@@ -126,7 +126,8 @@ impl<'a> Form<'a> {
         Some(email)
     }
 
-    /// A whole number from 1 up to `most`; `why` says so. One that is too large to count is the largest.
+    /// A whole number from 1 to `most`; `why` is the fault otherwise. A number that does not fit its type counts as the largest
+    /// one.
     pub fn whole(&self, field: &str, most: u64, why: &'static str) -> Option<u64> {
         self.value(field, why, |value| {
             let float = || value.as_f64().filter(|number| *number >= 0.0 && number.fract() == 0.0);

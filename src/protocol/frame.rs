@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-/// A complete server-to-client WebSocket frame (RFC 6455 § 5.2: FIN set, not masked), header included, so that one buffer serves
-/// every member of a room. Long-polling takes [`Frame::payload`] out of it. Cloning is cheap.
+/// A complete server-to-client WebSocket frame (RFC 6455 § 5.2: FIN set, not masked). It includes the header, so that all members
+/// of a room share one buffer. Long-polling uses [`Frame::payload`]. Cloning is cheap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
     bytes: Bytes,
@@ -12,7 +12,7 @@ pub struct Frame {
     binary: bool,
 }
 
-/// The frames of one Socket.IO packet: its header and then its binary attachments. Sent whole or not at all.
+/// The frames of one Socket.IO packet: its header, then its binary attachments. Either all of them are sent, or none.
 pub type Frames = SmallVec<[Frame; 1]>;
 
 impl Frame {
@@ -21,12 +21,12 @@ impl Frame {
         Self::text_of(&[payload])
     }
 
-    /// A text message whose payload is these parts, one after the other.
+    /// A text message whose payload consists of these parts in order.
     pub fn text_of(parts: &[&[u8]]) -> Self {
         Self::build(0x81, parts)
     }
 
-    /// A binary message: the bare data, since Engine.IO over WebSocket gives binary packets no type digit.
+    /// A binary message: the data alone. Engine.IO over WebSocket puts no type digit before binary data.
     pub fn binary(payload: &[u8]) -> Self {
         Self::build(0x82, &[payload])
     }
@@ -48,7 +48,7 @@ impl Frame {
             126..0x1_0000 => 4,
             _ => 10,
         };
-        // Exactly as long as needed: `Bytes` takes such a vector over without another allocation.
+        // Exactly as long as needed: `Bytes` takes over such a vector without another allocation.
         let mut bytes = Vec::with_capacity(header_len + len);
         bytes.push(first_byte);
         match header_len {
@@ -74,7 +74,7 @@ impl Frame {
         &self.bytes
     }
 
-    /// What is inside the frame.
+    /// The payload of the frame, without its header.
     pub fn payload(&self) -> &[u8] {
         &self.bytes[self.header as usize..]
     }

@@ -1,6 +1,6 @@
-//! What a client may put into the arguments of an event or ack: at least as strict as the official decoders, since one event that
-//! a client's decoder rejects would disconnect its whole room again and again. What decodes but breaks a rule is refused and
-//! never passed on; the texts below say which rule it was.
+//! What a client may put into the arguments of an event or ack. The rules are at least as strict as the official decoders: one
+//! event that a client's decoder rejects would disconnect its whole room again and again. Arguments that decode but break a rule
+//! are refused and never passed on. The texts below say which rule was broken.
 
 use std::{borrow::Cow, collections::HashSet};
 
@@ -8,13 +8,13 @@ use smallvec::SmallVec;
 
 use super::json::{self, Container, Sink, Stop, Text};
 
-/// How many containers may nest, the array of the arguments itself included.
+/// How deeply containers may nest. The array of the arguments counts too.
 pub const MAX_DEPTH: usize = 64;
-/// The largest magnitude of a number: 2^53, beyond which every double is an integer and JavaScript no longer tells neighbours
-/// apart.
+/// The largest magnitude of a number: 2^53. Beyond it JavaScript cannot tell two neighbouring integers apart.
 pub const MAX_NUMBER: u64 = 1 << 53;
 
-/// A number that is none (NaN or an infinity), which only msgpack can carry. The one rule that an event's own code answers.
+/// NaN or an infinity, which only msgpack can carry. An event may have a code of its own for the refusal by this rule, and by no
+/// other.
 pub const NOT_A_NUMBER: &str = "not a number";
 pub const TOO_DEEP: &str = "nesting deeper than 64";
 pub const NUMBER_TOO_LARGE: &str = "number beyond 2^53";
@@ -31,29 +31,29 @@ pub const TOO_LARGE: &str = "too large as JSON text";
 
 /// The key that makes an object a placeholder.
 pub const PLACEHOLDER: &str = "_placeholder";
-/// Setting it gives an object another prototype in the official msgpack decoder instead of a field.
+/// In the official msgpack decoder this key sets the prototype of an object instead of a field.
 const PROTO: &str = "__proto__";
 
-/// Event names that have a meaning of their own in the official libraries; their decoders reject an event of that name.
+/// Event names that the official libraries use themselves. Their decoders reject an event of such a name.
 pub const RESERVED_EVENTS: [&str; 6] =
     ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
 
-/// What a text of arguments came to.
+/// What was found in a text of arguments.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Checked {
-    /// Its length without the white space behind it.
+    /// The length of the text without the white space behind it.
     pub len: usize,
-    /// The first rule that it breaks.
+    /// The first rule that the text breaks.
     pub broken: Option<&'static str>,
 }
 
-/// Reads one JSON value and holds it against the rules. `attachments`: how many its placeholders must number.
-/// An error means that it is no JSON.
+/// Reads one JSON value and checks it by the rules. It must have a placeholder for each of so many `attachments`. An error means
+/// that it is not JSON.
 pub fn check(text: &str, attachments: u32) -> Result<Checked, Stop> {
     judge(text, MAX_DEPTH, &mut Rules::new(attachments))
 }
 
-/// [`check`] for a value that stands within so many containers, without attachments.
+/// [`check`] for a value inside of so many containers, without attachments.
 fn check_within(text: &str, containers: usize) -> Result<Checked, Stop> {
     judge(text, MAX_DEPTH - containers, &mut Rules::new(0))
 }
@@ -69,14 +69,14 @@ fn judge<'a>(text: &'a str, depth: usize, rules: &mut Rules<'a>) -> Result<Check
     }
 }
 
-/// Tells which events carry a list of things that are judged one by one, so that one bad thing does not refuse the rest: given
-/// a namespace and the name of an event, the list's field in the event's first argument.
+/// Says which events have a list whose elements are judged one by one, so that one bad element does not refuse the others. For a
+/// namespace and the name of an event it gives the list's field in the event's first argument.
 pub type Lists<'a> = &'a dyn Fn(&str, &str) -> Option<&'static str>;
 
-/// For whom no event has such a list.
+/// For callers without such events.
 pub const NO_LISTS: Lists<'static> = &|_, _| None;
 
-/// [`check`] for the arguments of an event with such a list: an element that breaks a rule, or holds binary data, is replaced by
+/// [`check`] for the arguments of an event with such a list. An element that breaks a rule or holds binary data is replaced by
 /// null. `Ok(Err)` is the rule that something outside of the list breaks.
 pub fn check_each(array: &str, field: &str) -> Result<Result<String, &'static str>, Stop> {
     let Some(list) = find_list(array, field) else {
@@ -99,7 +99,7 @@ pub fn check_each(array: &str, field: &str) -> Result<Result<String, &'static st
     Ok(Ok(mended))
 }
 
-/// How many containers stand around an element of a list that is judged apart: the arguments, the payload, the list.
+/// How many containers are around an element of such a list: the arguments, the payload, the list.
 const LIST_DEPTH: usize = 3;
 
 /// A list in the first argument of an event, its brackets included.
@@ -108,7 +108,7 @@ fn find_list<'a>(array: &'a str, field: &str) -> Option<&'a str> {
     json::member(payload, field).filter(|list| list.len() >= 2 && list.starts_with('[') && list.ends_with(']'))
 }
 
-/// What is wrong with a key, duplicates apart.
+/// What is wrong with a key. Duplicates are found elsewhere.
 pub fn key_fault(key: &str, attachments: u32) -> Option<&'static str> {
     match key {
         PLACEHOLDER if attachments == 0 => Some(FORGED_PLACEHOLDER),
@@ -123,18 +123,18 @@ fn is_number_small(literal: &str) -> bool {
     if digits.bytes().all(|byte| byte.is_ascii_digit()) {
         digits.len() < 16 || digits.parse().is_ok_and(|value: u64| value <= MAX_NUMBER)
     } else {
-        // Not `<=`: a literal that was rounded down to the limit lies beyond it.
+        // Not `<=`: a literal beyond the limit may have been rounded down to it.
         digits.parse().is_ok_and(|value: f64| value < MAX_NUMBER as f64)
     }
 }
 
-/// The rules as they apply to a JSON text on its way through the reader.
+/// Applies the rules to a JSON text while it is read.
 struct Rules<'a> {
     broken: Option<&'static str>,
     keys: KeySets<'a>,
     levels: SmallVec<[Level; 8]>,
     attachments: u32,
-    /// Which placeholders have been met.
+    /// Which placeholders were found so far.
     met: SmallVec<[bool; 16]>,
 }
 
@@ -242,8 +242,8 @@ impl<'a> Sink<'a> for Rules<'a> {
     }
 }
 
-/// The keys of all objects that are open, to find one that comes twice: by comparison in small objects, by hash in large ones, so
-/// that no object costs the square of its size.
+/// The keys of all open objects, to find duplicates. Small objects are searched by comparison, large ones by hash, so that the
+/// cost of an object never grows with the square of its size.
 #[derive(Default)]
 pub struct KeySets<'a> {
     keys: SmallVec<[Cow<'a, str>; 16]>,
@@ -251,7 +251,7 @@ pub struct KeySets<'a> {
 }
 
 struct OpenObject<'a> {
-    /// Where its keys begin among all of them.
+    /// Where the keys of this object begin among all of them.
     start: usize,
     many: Option<HashSet<Cow<'a, str>>>,
 }
@@ -263,7 +263,7 @@ impl<'a> KeySets<'a> {
         self.objects.push(OpenObject { start: self.keys.len(), many: None });
     }
 
-    /// Adds a key to the innermost object. False: it has it already.
+    /// Adds a key to the innermost object. False: the object has this key already.
     pub fn insert(&mut self, key: Cow<'a, str>) -> bool {
         let Some(object) = self.objects.last_mut() else { return true };
         if let Some(many) = &mut object.many {

@@ -1,5 +1,5 @@
-//! A JSON reader that builds nothing: it walks through a text once and tells a [`Sink`] what it meets. The intake rules and the
-//! msgpack writer are such sinks. It accepts exactly what `JSON.parse` accepts, down to a given depth.
+//! A JSON reader that builds no values. It reads a text once and tells a [`Sink`] what it finds. The intake rules and the msgpack
+//! writer are such sinks. It accepts exactly what `JSON.parse` accepts, down to a given depth.
 
 mod slices;
 #[cfg(test)]
@@ -9,11 +9,11 @@ use std::borrow::Cow;
 
 pub use slices::{elements, member, pieces};
 
-/// What a text consists of, in its order.
+/// The parts of a JSON text, in their order.
 pub trait Sink<'a> {
     fn null(&mut self);
     fn bool(&mut self, value: bool);
-    /// The number as it is written.
+    /// A number, as it is written.
     fn number(&mut self, literal: &'a str);
     fn string(&mut self, text: Text<'a>);
     fn open(&mut self, container: Container);
@@ -39,16 +39,16 @@ pub struct Text<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
     Malformed,
-    /// Containers nest deeper than asked for. What follows was not looked at.
+    /// Containers nest deeper than the caller allows. The rest of the text was not read.
     TooDeep,
 }
 
-/// Half of a surrogate pair, escaped: legal in JSON and in a JavaScript string, but not in Unicode text.
+/// An escaped half of a surrogate pair. It is legal in JSON and in a JavaScript string, but not in Unicode text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoneSurrogate;
 
 impl<'a> Text<'a> {
-    /// What the string says, its escapes resolved.
+    /// The string with its escapes resolved.
     pub fn unescape(self) -> Result<Cow<'a, str>, LoneSurrogate> {
         if !self.escaped {
             return Ok(Cow::Borrowed(self.raw));
@@ -66,7 +66,7 @@ impl<'a> Text<'a> {
     }
 }
 
-/// The character that an escape stands for, and the length of that escape. The reader has found it well-formed.
+/// The character that an escape stands for, and the length of the escape. The reader has checked that it is well-formed.
 fn unescape_one(escape: &str) -> Result<(char, usize), LoneSurrogate> {
     let unit = |at: usize| escape.get(at..at + 4).and_then(|hex| u16::from_str_radix(hex, 16).ok());
     let simple = match escape.as_bytes().get(1) {
@@ -90,7 +90,7 @@ fn unescape_one(escape: &str) -> Result<(char, usize), LoneSurrogate> {
     Ok((simple, 2))
 }
 
-/// Reads one value, which nests at most `depth` containers, and returns what stands behind it.
+/// Reads one value, in which at most `depth` containers nest, and returns the text behind it.
 pub fn read<'a>(text: &'a str, depth: usize, sink: &mut impl Sink<'a>) -> Result<&'a str, Stop> {
     let mut reader = Reader { text, bytes: text.as_bytes(), at: 0 };
     reader.skip_space();
@@ -98,7 +98,7 @@ pub fn read<'a>(text: &'a str, depth: usize, sink: &mut impl Sink<'a>) -> Result
     Ok(&text[reader.at..])
 }
 
-/// Reads the string or the number that `text` starts with.
+/// Reads the string or the number at the beginning of `text`.
 pub fn read_string_or_number(text: &str) -> Result<Result<Text<'_>, &str>, Stop> {
     let mut reader = Reader { text, bytes: text.as_bytes(), at: 0 };
     match reader.peek() {
@@ -129,7 +129,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Takes `byte` if it comes next, white space before it included.
+    /// Passes over white space and then `byte`, if `byte` comes next.
     fn takes(&mut self, byte: u8) -> bool {
         self.skip_space();
         let found = self.peek() == Some(byte);

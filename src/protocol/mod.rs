@@ -16,8 +16,8 @@ pub mod text;
 
 use bytes::Bytes;
 
-/// A part of a message: a slice of it, or a copy if it is the smaller part of it, so that what is kept of a message never keeps
-/// more than twice its own size alive.
+/// A part of a message: a slice of it, or a copy if the part is less than half of the message. So a part that is kept never keeps
+/// more than twice its own size in memory.
 fn part_of(message: &Bytes, part: &[u8]) -> Bytes {
     if 2 * part.len() < message.len() { Bytes::copy_from_slice(part) } else { message.slice_ref(part) }
 }

@@ -1,5 +1,5 @@
-//! `socket.io-msgpack-parser`: a packet is one msgpack map `{type, data, nsp, id?}` in one binary message. What comes in is rewritten
-//! as canonical JSON with attachments; what goes out is read from it.
+//! `socket.io-msgpack-parser`: a packet is one msgpack map `{type, data, nsp, id?}` in one binary message. Incoming packets are
+//! rewritten as canonical JSON with attachments; outgoing packets are written from it.
 
 mod read;
 mod rewrite;
@@ -16,14 +16,14 @@ use read::{Item, Reader};
 use rewrite::{Faults, Rewriter};
 use write::Transcript;
 
-// The packet types that this parser knows; attachments need none of their own.
+// The packet types of this parser. It has no types for packets with attachments.
 const CONNECT: u64 = 0;
 const DISCONNECT: u64 = 1;
 const EVENT: u64 = 2;
 const ACK: u64 = 3;
 const CONNECT_ERROR: u64 = 4;
 
-/// A packet. `message` is the whole of it; attachments are slices of it.
+/// A packet. `message` is the whole packet; attachments are slices of it.
 pub fn decode(message: &Bytes, limits: Limits, lists: Lists<'_>) -> Result<Packet, DecodeError> {
     if message.is_empty() {
         return Err(DecodeError::Empty);
@@ -36,7 +36,7 @@ pub fn decode(message: &Bytes, limits: Limits, lists: Lists<'_>) -> Result<Packe
         && (whole.faults != Faults::default() || !whole.attachments.is_empty())
         && let Some(field) = whole.event_name().and_then(|name| lists(&nsp, &name))
     {
-        // Only now is the namespace known: it stands behind the data.
+        // The namespace stands behind the data, so that it is not known before.
         let each = whole.read_each(message, limits, field)?;
         data = Some(each);
     }
@@ -44,7 +44,7 @@ pub fn decode(message: &Bytes, limits: Limits, lists: Lists<'_>) -> Result<Packe
         return Err(DecodeError::NotUtf8);
     }
     match envelope.kind.ok_or(DecodeError::UnknownType)? {
-        // python-socketio writes nil where nothing is.
+        // python-socketio writes nil for a missing value.
         CONNECT if data.as_ref().is_none_or(Data::is_null) => Ok(Packet::Connect { nsp, auth: None }),
         CONNECT => {
             let data = data.filter(|data| data.json.starts_with(b"{")).ok_or(DecodeError::WrongPayload)?;
@@ -76,7 +76,7 @@ pub fn decode(message: &Bytes, limits: Limits, lists: Lists<'_>) -> Result<Packe
     }
 }
 
-/// The fields of a packet, in whatever order they came.
+/// The fields of a packet. They may come in any order.
 #[derive(Default)]
 struct Envelope<'a> {
     kind: Option<u64>,
@@ -89,7 +89,7 @@ struct Envelope<'a> {
 struct Data<'a> {
     json: Vec<u8>,
     attachments: Vec<Bytes>,
-    /// If it breaks a rule, the JSON may be cut short, though never within the name of an event.
+    /// If the value breaks a rule, the JSON may be incomplete, but the name of an event is always whole.
     faults: Faults,
     /// Stands before it.
     at: Reader<'a>,
@@ -125,7 +125,7 @@ impl<'a> Envelope<'a> {
                     }
                 }
                 "data" => envelope.data = Data::read(&mut reader, message, limits)?,
-                // Such as `options`, which the official client leaves in.
+                // Such as `options`, which the official client does not remove.
                 _ => reader.skip()?,
             }
         }
@@ -143,7 +143,7 @@ impl<'a> Data<'a> {
         }))
     }
 
-    /// Once more, each element of a list by itself.
+    /// Reads the value again, and judges each element of a list by itself.
     fn read_each(&self, message: &Bytes, limits: Limits, field: &str) -> Result<Self, DecodeError> {
         let mut reader = self.at;
         let mut rewriter = Rewriter::new(&mut reader, message, limits);
@@ -180,7 +180,7 @@ pub fn encode(nsp: &str, packet: &Outgoing<'_>) -> Frames {
             out.start(3, CONNECT_ERROR);
             out.data(json.as_bytes(), &[], None);
         }
-        // The official decoder insists that a disconnect has no data, not even nil.
+        // The official decoder rejects a disconnect with data, even with nil.
         Outgoing::Disconnect => out.start(2, DISCONNECT),
         Outgoing::Event { id, args, offset } => {
             out.start(3 + u32::from(id.is_some()), EVENT);

@@ -1,5 +1,5 @@
-//! Socket.IO v5 packets (<https://socket.io/docs/v4/socket-io-protocol/>): Engine.IO messages in, packets out, and back.
-//! Which of the two parsers a connection speaks is told by its first message; nobody configures it.
+//! Socket.IO v5 packets (<https://socket.io/docs/v4/socket-io-protocol/>): reads them from Engine.IO messages, and writes them.
+//! The first message of a connection shows which of the two parsers its client uses.
 
 use std::{fmt, ops::Deref};
 
@@ -22,7 +22,8 @@ pub enum Parser {
 pub enum Packet {
     Connect {
         nsp: Nsp,
-        /// The text of a JSON object that nests at most 64 deep. It is never passed on, so the other intake rules do not bind it.
+        /// The text of a JSON object that nests at most 64 deep. It is never passed on, so that the other intake rules do not
+        /// apply.
         auth: Option<Bytes>,
     },
     Disconnect {
@@ -32,7 +33,7 @@ pub enum Packet {
         nsp: Nsp,
         id: Option<u64>,
         name: Box<str>,
-        /// The whole array, name included.
+        /// The whole array, the event's name included.
         args: Args,
     },
     Ack {
@@ -40,9 +41,9 @@ pub enum Packet {
         id: u64,
         args: Args,
     },
-    /// An event that decodes but breaks the intake rules: answered `INVALID_PAYLOAD`, never passed on. With `why` equal to
-    /// [`intake::NOT_A_NUMBER`](super::intake::NOT_A_NUMBER) the event's own code is the answer. An ack that breaks them
-    /// comes here too, with no id and an empty name.
+    /// An event that decodes but breaks the intake rules. It is answered `INVALID_PAYLOAD` and never passed on. If `why` is
+    /// [`intake::NOT_A_NUMBER`](super::intake::NOT_A_NUMBER), it is answered with the event's own code. An ack that breaks the
+    /// rules is one of these too, without an id and with an empty name.
     Refused {
         nsp: Nsp,
         id: Option<u64>,
@@ -51,7 +52,7 @@ pub enum Packet {
     },
 }
 
-/// A namespace. `/` allocates nothing.
+/// A namespace. `/` needs no allocation.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Nsp(Option<Box<str>>);
 
@@ -104,13 +105,13 @@ impl fmt::Display for Nsp {
     }
 }
 
-/// What one packet may bring along.
+/// The limits of one packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Attachments of one packet. The official decoder takes no more than 10 from version 4.2.6 on, so that more would
-    /// disconnect the client that receives them.
+    /// The most attachments. From version 4.2.6 on the official decoder takes no more than 10, so that more would disconnect the
+    /// clients that receive them.
     pub attachments: u32,
-    /// Bytes of one packet, its attachments included.
+    /// The most bytes, attachments included.
     pub bytes: u32,
 }
 
@@ -120,10 +121,10 @@ impl Default for Limits {
     }
 }
 
-/// The longest `auth` of a CONNECT, in bytes. Many clients may wait for their turn to be authenticated.
+/// The longest `auth` of a CONNECT, in bytes. It is kept while a client waits to be authenticated, and many may wait.
 pub const LONGEST_AUTH: usize = 64 << 10;
 
-/// Why a message is no packet. Any of these closes the transport; the text is for the log.
+/// Why a message is no packet. Each of these closes the transport; the text is for the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     #[error("empty packet")]
@@ -156,7 +157,7 @@ pub enum DecodeError {
     UnexpectedBinary,
 }
 
-/// Turns the messages of one connection into packets. 24 bytes while no binary packet is half received.
+/// Turns the messages of one connection into packets. It takes 24 bytes while no binary packet waits for attachments.
 #[derive(Debug)]
 pub struct Decoder {
     limits: Limits,
@@ -167,13 +168,13 @@ pub struct Decoder {
 /// A binary packet that waits for its attachments.
 #[derive(Debug)]
 struct Half {
-    /// As it came.
+    /// The message, as it came.
     text: Bytes,
     packet: Packet,
-    /// How many attachments are still to come, never 0, and how many bytes they may have.
+    /// How many attachments are still missing, never 0, and how many bytes they may have.
     awaited: u32,
     bytes_left: u32,
-    /// The packet does without them.
+    /// The packet is given without its attachments.
     discards: bool,
 }
 
@@ -182,7 +183,7 @@ impl Decoder {
         Self { limits, parser: None, half: None }
     }
 
-    /// The parser of this connection, known from its first message on.
+    /// The parser of this connection. It is known from the first message on.
     pub fn parser(&self) -> Option<Parser> {
         self.parser
     }
@@ -192,7 +193,7 @@ impl Decoder {
         self.half.is_some()
     }
 
-    /// The messages of the binary packet that waits for attachments; none if there is none.
+    /// The messages of the binary packet that waits for attachments; empty if no packet waits.
     pub fn half(&self) -> Vec<Message> {
         let Some(half) = &self.half else { return Vec::new() };
         let attachments = match &half.packet {
@@ -203,8 +204,8 @@ impl Decoder {
         std::iter::once(Message::Text(half.text.clone())).chain(attachments).collect()
     }
 
-    /// A decoder that goes on where another one was: with its parser, and what [`Decoder::half`] says. `None` if that is no
-    /// half of a packet.
+    /// A decoder that continues another one: with its parser, and with the messages from [`Decoder::half`]. `None` if these are
+    /// not the beginning of a packet.
     pub fn resume(limits: Limits, parser: Option<Parser>, half: Vec<Message>, lists: Lists<'_>) -> Option<Self> {
         let mut decoder = Self { limits, parser, half: None };
         for message in half {
@@ -215,13 +216,14 @@ impl Decoder {
         Some(decoder)
     }
 
-    /// Takes the next message in. `None`: the packet waits for its attachments. After an error the decoder is of no more use.
+    /// Reads the next message. `None`: the packet waits for its attachments. After an error the decoder must not be used any
+    /// more.
     pub fn decode(&mut self, message: Message) -> Result<Option<Packet>, DecodeError> {
         self.decode_each(message, NO_LISTS)
     }
 
-    /// [`Decoder::decode`] where some events have lists whose elements are judged one by one: instead of one that breaks a rule
-    /// stands null.
+    /// [`Decoder::decode`] for events with lists whose elements are judged one by one. An element that breaks a rule is replaced
+    /// by null.
     pub fn decode_each(&mut self, message: Message, lists: Lists<'_>) -> Result<Option<Packet>, DecodeError> {
         let parser = *self.parser.get_or_insert(match message {
             Message::Text(_) => Parser::Text,
@@ -250,7 +252,7 @@ impl Decoder {
 }
 
 impl Half {
-    /// The packet, all attachments being there.
+    /// The packet, once all attachments are there.
     fn whole(mut self) -> Packet {
         if let (true, Packet::Event { args, .. }) = (self.discards, &mut self.packet) {
             args.attachments = Vec::new();
@@ -281,7 +283,7 @@ pub enum Outgoing<'a> {
         json: &'a str,
     },
     Disconnect,
-    /// With `offset` that string follows as one more argument.
+    /// `offset` is added as the last argument, if there is one.
     Event {
         id: Option<u64>,
         args: &'a Args,
@@ -293,8 +295,8 @@ pub enum Outgoing<'a> {
     },
 }
 
-/// Writes a packet for every connection of that parser and namespace. The WebSocket headers are included; the payload of a text
-/// frame starts with Engine.IO's `4`.
+/// Writes a packet for all connections with this parser and namespace. WebSocket headers are included. The payload of a text
+/// frame begins with Engine.IO's `4`.
 pub fn encode(parser: Parser, nsp: &str, packet: &Outgoing<'_>) -> Frames {
     match parser {
         Parser::Text => text::encode(nsp, packet),

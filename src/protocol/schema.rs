@@ -1,4 +1,4 @@
-//! Schemas of values that no type of their own describes, for `#[schemars(schema_with = …)]`.
+//! Schemas of values that have no type of their own, for `#[schemars(schema_with = …)]`.
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 
@@ -17,16 +17,16 @@ pub fn ms(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "integer", "minimum": 0})
 }
 
-/// A success says so.
+/// Always true: the mark of a success.
 pub fn yes(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"const": true})
 }
 
-/// A text without U+0000, which PostgreSQL does not keep.
+/// A text without U+0000, which PostgreSQL does not store.
 pub const NO_NUL: &str = r"^[^\u0000]*$";
 /// [`NO_NUL`], and not blank.
 pub const FILLED: &str = r"^[^\u0000]*[^\s\u0000][^\u0000]*$";
-/// Something with an @ between two other characters, and no white space.
+/// A text with an @ between two other characters, and without white space.
 pub const EMAIL: &str = r"^[^\s\u0000]+@[^\s@\u0000]+$";
 /// The id of a scope.
 pub const SCOPE_ID: &str = r"^(?!\.{1,2}$)[A-Za-z0-9_.-]{1,128}$";

@@ -1,4 +1,4 @@
-//! Both parsers together: what they agree on, what they refuse, and what the official ones say of it.
+//! Both parsers together: on what they agree, what they refuse, and what the official parsers do with it.
 
 mod each;
 mod fuzz;
@@ -19,7 +19,7 @@ pub fn binary(message: &[u8]) -> Message {
     Message::Binary(Bytes::copy_from_slice(message))
 }
 
-/// The packet that these messages make, the last of them completing it.
+/// The packet of these messages. The last one completes it.
 pub fn decode(messages: impl IntoIterator<Item = Message>) -> Result<Packet, DecodeError> {
     let mut decoder = Decoder::new(Limits::default());
     let mut packet = None;
@@ -38,7 +38,7 @@ pub fn decode_msgpack(message: &[u8]) -> Result<Packet, DecodeError> {
     decode([binary(message)])
 }
 
-/// A msgpack event of the main namespace without an ack, `data` being its array.
+/// A msgpack event of the main namespace without an ack. `data` is its array.
 pub fn msgpack_event(data: &[u8]) -> Vec<u8> {
     [b"\x83\xa4type\x02\xa4data", data, b"\xa3nsp\xa1/"].concat()
 }

@@ -1,5 +1,5 @@
-//! The default parser: `<type>[<attachments>-][<namespace>,][<ack id>][<JSON>]`, the attachments following in binary messages.
-//! An event's name is found and its arguments are checked in place; they stay a slice of the message.
+//! The default parser: `<type>[<attachments>-][<namespace>,][<ack id>][<JSON>]`. Attachments follow in binary messages. The
+//! arguments of an event are checked in place and stay a slice of the message.
 
 use bytes::Bytes;
 
@@ -10,11 +10,11 @@ use super::json::{self, Stop};
 use super::packet::{DecodeError, LONGEST_AUTH, Limits, Nsp, Outgoing, Packet};
 use super::part_of;
 
-/// A packet and what it still awaits.
+/// A packet, and the attachments that it waits for.
 pub struct Decoded {
     pub packet: Packet,
     pub attachments: u32,
-    /// Nothing of the packet stands for its attachments any more.
+    /// The packet has no placeholders for its attachments any more.
     pub discards: bool,
 }
 
@@ -93,7 +93,7 @@ fn auth(message: &Bytes, payload: &str) -> Result<Option<Bytes>, DecodeError> {
 }
 
 fn event(nsp: Nsp, id: Option<u64>, message: &Bytes, payload: &str, attachments: u32) -> Result<Packet, DecodeError> {
-    // The name comes first, since a refusal tells it.
+    // The name is read first, because a refusal names the event.
     let name = event_name(payload)?;
     let Checked { len, broken } = check(payload, b'[', attachments)?;
     Ok(match broken {
@@ -102,8 +102,8 @@ fn event(nsp: Nsp, id: Option<u64>, message: &Bytes, payload: &str, attachments:
     })
 }
 
-/// An event that breaks a rule, or has binary data, if it has a list whose elements are judged one by one: as it is without the
-/// bad ones, or with the rule that something else breaks. `None`: it stays as it is.
+/// Judges the elements of an event's list one by one, if the event breaks a rule or has binary data. Gives the event without the
+/// bad elements, or the rule that something else breaks. `None`: the event stays as it is.
 fn judged_each(event: &Packet, payload: &str, attachments: u32, lists: Lists<'_>) -> Result<Option<Packet>, DecodeError> {
     let (nsp, id, name) = match event {
         Packet::Refused { nsp, id, name, .. } => (nsp, id, name),
@@ -115,7 +115,7 @@ fn judged_each(event: &Packet, payload: &str, attachments: u32, lists: Lists<'_>
     Ok(match intake::check_each(payload, field).map_err(|_: Stop| DecodeError::BadPayload)? {
         Ok(json) => Some(Packet::Event { nsp, id, name, args: Args::from_json(json.trim_end().to_owned()) }),
         Err(why) if matches!(event, Packet::Refused { .. }) => Some(Packet::Refused { nsp, id, name, why }),
-        // Binary data elsewhere: that is for the event to say.
+        // Binary data outside of the list: the event's handler judges it.
         Err(_) => None,
     })
 }
@@ -135,7 +135,7 @@ fn check(payload: &str, first: u8, attachments: u32) -> Result<Checked, DecodeEr
     intake::check(payload, attachments).map_err(|_: Stop| DecodeError::BadPayload)
 }
 
-/// The first element of an event's array: a string that is not reserved, or a number, which official decoders take as well.
+/// The first element of an event's array: a string that is not reserved, or a number, which the official decoders accept too.
 pub fn event_name(array: &str) -> Result<Box<str>, DecodeError> {
     let first = array.strip_prefix('[').ok_or(DecodeError::WrongPayload)?.trim_start_matches([' ', '\t', '\n', '\r']);
     let name = match json::read_string_or_number(first) {
@@ -164,7 +164,7 @@ pub fn encode(nsp: &str, packet: &Outgoing<'_>) -> Frames {
     }
 }
 
-/// `kind` as it is without attachments.
+/// The packet type that belongs to `kind` without attachments.
 fn frames(kind: u8, nsp: &str, id: Option<u64>, payload: &[&[u8]], attachments: &[Bytes]) -> Frames {
     let mut header = Vec::with_capacity(nsp.len() + 48);
     header.push(b'4');

@@ -1,4 +1,4 @@
-//! Where a request really came from. `X-Forwarded-For` is a claim; it counts only as far as trusted proxies wrote it.
+//! The address of a request's client. Anybody can send `X-Forwarded-For`, so that only the entries of trusted proxies count.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -8,8 +8,8 @@ use crate::settings::Cidr;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The client's address. Each proxy appends the address that it saw, so the list is read from its end for as long as the
-/// one who wrote an entry is trusted; the first address that is not trusted is the client.
+/// The client's address. Each proxy appends the address that it saw. So the list is read from its end, as long as the writer of
+/// an entry is trusted. The first address that is not trusted is the client's.
 pub fn client(headers: &HeaderMap, peer: IpAddr, trusted: &[Cidr]) -> IpAddr {
     let mut client = peer.to_canonical();
     if !is_trusted(client, trusted) {
@@ -19,7 +19,7 @@ pub fn client(headers: &HeaderMap, peer: IpAddr, trusted: &[Cidr]) -> IpAddr {
     for value in values.iter().rev() {
         let Ok(value) = value.to_str() else { return client };
         for entry in value.rsplit(',') {
-            // What cannot be read ends the list: nothing before it can be trusted more.
+            // An entry that cannot be read ends the list: the entries before it cannot be trusted either.
             let Some(address) = parse(entry.trim()) else { return client };
             client = address;
             if !is_trusted(client, trusted) {
@@ -30,12 +30,12 @@ pub fn client(headers: &HeaderMap, peer: IpAddr, trusted: &[Cidr]) -> IpAddr {
     client
 }
 
-/// Whether what this address says of others counts.
+/// Whether entries that this address has written count.
 pub fn is_trusted(address: IpAddr, trusted: &[Cidr]) -> bool {
     trusted.iter().any(|block| block.contains(address))
 }
 
-/// An address, perhaps with a port or in brackets.
+/// Reads an address, which may have a port or brackets.
 fn parse(entry: &str) -> Option<IpAddr> {
     let bare = entry.strip_prefix('[').and_then(|entry| entry.strip_suffix(']')).unwrap_or(entry);
     let address = bare.parse::<IpAddr>().ok().or_else(|| entry.parse::<SocketAddr>().ok().map(|address| address.ip()));
@@ -50,7 +50,7 @@ mod tests {
     fn forwarded_addresses_count_only_from_trusted_proxies() {
         let trusted: Vec<Cidr> = ["10.0.0.0/8", "fd00::/8"].iter().map(|block| block.parse().unwrap()).collect();
         for (peer, forwarded, expected) in [
-            // No trusted proxy: a claim of the client itself.
+            // No proxy is trusted: the client itself has sent the header.
             ("8.8.8.8", &["1.2.3.4"][..], "8.8.8.8"),
             ("10.0.0.1", &[], "10.0.0.1"),
             ("10.0.0.1", &["1.2.3.4"], "1.2.3.4"),

@@ -2,7 +2,7 @@
 
 use hyper::header::{AUTHORIZATION, HeaderMap};
 
-/// What follows `Bearer` in `Authorization`; `None` without such a header, or with several.
+/// The token behind `Bearer` in `Authorization`. `None` if there is no such header, or more than one.
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut all = headers.get_all(AUTHORIZATION).iter();
     let (Some(only), None) = (all.next(), all.next()) else { return None };

@@ -1,9 +1,9 @@
 //! Failed authentication, counted by address.
 //!
-//! The right token always passes, even from an address that has failed too often: behind a proxy that is not trusted,
-//! everyone has the same address, and a stranger's guesses must not lock the own services out. What the limit bounds is the
-//! noise; a secret that could be guessed online would not be saved by it. For a password, [`FailedAuth::may_guess`] is asked
-//! before it is compared.
+//! The right token always passes, even from an address that has failed too often: behind a proxy that is not trusted all clients
+//! have the same address, and a stranger's guesses must not lock out the company's own services. The limit bounds the load and
+//! the log. It does not protect a secret that is short enough to be guessed. For a password, call [`FailedAuth::may_guess`]
+//! before the comparison.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -15,37 +15,38 @@ use tokio::time::Instant;
 use crate::http::HttpError;
 use crate::net::subscriber;
 
-/// Failures that an address may collect at once, and in [`PERIOD`].
+/// The most failures of an address at once, and within [`PERIOD`].
 const LIMIT: u32 = 20;
 const PERIOD: Duration = Duration::from_secs(60);
-/// Addresses that are remembered. When all of them are recent, further ones are refused.
+/// How many addresses are remembered. If all of them are recent, failures of other addresses are refused.
 const MAX_ADDRESSES: usize = 10_000;
 
-/// An address has failed too often.
+/// The refusal of an address that has failed too often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooManyRequests {
     pub limit: u32,
-    /// Until one more failure would be answered as such.
+    /// How long until one more failure is counted as usual.
     pub retry_after: Duration,
-    /// Until all is forgotten.
+    /// How long until all failures are forgotten.
     pub reset: Duration,
 }
 
-/// GCRA with a bucket for each address; for IPv6 for each /64, which one subscriber has to itself.
+/// GCRA with a bucket for each address. For IPv6 it is one for each /64, because one subscriber has a whole /64.
 #[derive(Default)]
 pub struct FailedAuth {
-    /// When the bucket of an address is empty again.
+    /// When the bucket of each address is empty again.
     empty_at: Mutex<HashMap<IpAddr, Instant>>,
 }
 
 impl FailedAuth {
-    /// What a request without a token that counts is answered: `unauthorized`, the surface's own 401, until its address has
-    /// failed too often.
+    /// The answer to a request without a valid token: `unauthorized`, the surface's own 401, until the address has failed too
+    /// often.
     pub fn refuse(&self, address: IpAddr, unauthorized: HttpError) -> HttpError {
         self.count(address, Instant::now()).map_or_else(HttpError::RateLimited, |()| unauthorized)
     }
 
-    /// Before a secret is compared that could be guessed, such as a password: whether this address may fail once more.
+    /// Whether this address may fail once more. Call it before the comparison of a secret that can be guessed, such as a
+    /// password.
     ///
     /// # Errors
     /// [`TooManyRequests`] if it has failed too often.
@@ -57,7 +58,7 @@ impl FailedAuth {
     /// Counts a failure.
     ///
     /// # Errors
-    /// [`TooManyRequests`] if there were too many; this one is not counted then.
+    /// [`TooManyRequests`] if there were too many. This one is not counted then.
     pub fn count(&self, address: IpAddr, now: Instant) -> Result<(), TooManyRequests> {
         let address = subscriber(address);
         let mut empty_at = self.empty_at.lock().unwrap_or_else(PoisonError::into_inner);

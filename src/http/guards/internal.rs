@@ -1,4 +1,4 @@
-//! The door to `/internal`: `X-Internal-Token`.
+//! The check of `X-Internal-Token`, for the routes below `/internal`.
 
 use hyper::header::{HeaderName, HeaderValue};
 
@@ -10,24 +10,24 @@ use crate::http::router::Call;
 use crate::settings::Secret;
 use crate::telemetry::due;
 
-/// What the company's own services show.
+/// The header by which the company's own services authenticate.
 pub const X_INTERNAL_TOKEN: HeaderName = HeaderName::from_static("x-internal-token");
 
-/// The same, as the document of the routes says it.
+/// The same header in the document of the routes.
 pub const INTERNAL: Credential = Credential {
     name: "internalToken",
     header: Some("X-Internal-Token"),
     about: "For the company's own services: the value of `INTERNAL_AUTH_TOKEN`.",
 };
 
-/// Lets in who knows the token.
+/// Admits requests with the token.
 pub struct InternalDoor {
     token: InternalToken,
     failures: FailedAuth,
 }
 
 impl InternalDoor {
-    /// `None`: nobody gets in.
+    /// `None`: all requests are refused.
     pub fn new(token: Option<&Secret>) -> Self {
         Self { token: InternalToken::new(token), failures: FailedAuth::default() }
     }
@@ -46,7 +46,7 @@ impl InternalDoor {
     }
 }
 
-/// A service that is set up with another token learns only that it is refused.
+/// Warns the operator: a service with a wrong token gets no other explanation than the refusal.
 fn tell(error: AuthError, call: &Call) {
     if let Some(times) = due("X-Internal-Token is missing or wrong") {
         let (address, request_id) = (call.context.address, call.context.request_id.as_str());

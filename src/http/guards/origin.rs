@@ -8,31 +8,31 @@ use super::Page;
 use crate::settings::Origins;
 use crate::telemetry::due;
 
-/// Bytes of a header that are shown.
+/// The most bytes of a header that are logged.
 const SHOWN: usize = 128;
 
-/// Under which names the hub was asked.
+/// The names under which the client asked for the hub.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OwnHosts<'a> {
-    /// As the last proxy, or the client itself, has written it.
+    /// `Host`, as the last proxy or the client has written it.
     pub host: Option<&'a str>,
-    /// `X-Forwarded-Host`: a claim.
+    /// `X-Forwarded-Host`, which anybody can send.
     pub forwarded: Option<&'a str>,
-    /// The request comes from a trusted proxy, whose claims count.
+    /// The request comes from a trusted proxy, so that `X-Forwarded-Host` counts.
     pub from_proxy: bool,
 }
 
 impl<'a> OwnHosts<'a> {
-    /// A proxy in front of another one may have appended to the list. No page can write this header without a preflight, which
-    /// is judged without it.
+    /// Several proxies may have added to the list. A page cannot set this header without a preflight, and the preflight is judged
+    /// without it.
     fn all(self) -> impl Iterator<Item = &'a str> {
         let forwarded = self.forwarded.filter(|_| self.from_proxy).into_iter();
         self.host.into_iter().chain(forwarded.flat_map(|list| list.split(',')).map(str::trim))
     }
 }
 
-/// Who a page with this `Origin` is to us. One that the list names, or of the host to which the request was sent, is known; any
-/// other may still come where the list holds `*`.
+/// Judges an `Origin`. It is known if the list names it, or if it is the host to which the request was sent. Any other is allowed
+/// only if the list has `*`.
 pub fn page(origin: &HeaderValue, asked: &OwnHosts<'_>, origins: &Origins) -> Page {
     let is_known = |origin: &str| origins.names(origin) || asked.all().any(|host| is_own(origin, host));
     match origin.to_str().is_ok_and(is_known) {
@@ -42,12 +42,12 @@ pub fn page(origin: &HeaderValue, asked: &OwnHosts<'_>, origins: &Origins) -> Pa
     }
 }
 
-/// A copy: a clone would keep the whole head of the request alive for as long as a poll waits.
+/// A copy. A clone would keep the whole head of the request in memory while a poll waits.
 fn own(value: &HeaderValue) -> HeaderValue {
     HeaderValue::from_bytes(value.as_bytes()).unwrap_or_else(|_| value.clone())
 }
 
-/// Tells the operator what was refused, and which setting would let it in: a page sees only that it cannot connect.
+/// Tells the operator what was refused, and which setting allows it. The page itself sees only that it cannot connect.
 pub fn tell(origin: &HeaderValue, own: &OwnHosts<'_>, peer: IpAddr) {
     let Some(times) = due("an origin is not allowed") else { return };
     let OwnHosts { host, forwarded, from_proxy } = *own;
@@ -66,13 +66,13 @@ pub fn tell(origin: &HeaderValue, own: &OwnHosts<'_>, peer: IpAddr) {
     }
 }
 
-/// Enough to recognise it.
+/// The beginning of a header, enough to recognise it.
 fn cut(text: &[u8]) -> &[u8] {
     &text[..text.len().min(SHOWN)]
 }
 
 fn cut_text(text: &str) -> &str {
-    // A header that is text is ASCII.
+    // A header value that is text is ASCII, so that any byte is a boundary.
     text.get(..SHOWN).unwrap_or(text)
 }
 

@@ -1,7 +1,7 @@
-//! How often a caller may ask a route, counted in Redis for all nodes together (contract § 7 "Rate limits").
+//! How often a caller may use a route, counted in Redis for all nodes together (contract § 7 "Rate limits").
 //!
-//! After authentication: the caller is who the token says. Who has no token that counts is limited by address instead
-//! ([`FailedAuth`](super::FailedAuth)).
+//! The limit applies after authentication, to the caller that the token names. Requests without a valid token are limited by
+//! address ([`FailedAuth`](super::FailedAuth)).
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 
-/// Counts requests, a bucket for each caller and route.
+/// Counts requests, with a bucket for each caller and route.
 #[derive(Clone)]
 pub struct RateLimits {
     redis: Redis,
@@ -31,11 +31,10 @@ impl RateLimits {
         Self { redis }
     }
 
-    /// Takes one request of the `per_minute` that `caller` may send to `route`, all of which may come at once.
+    /// Counts one request. `caller` may send `per_minute` of them to `route`, also all at once.
     ///
     /// # Errors
-    /// [`HttpError::RateLimited`] if none is left; [`HttpError::Unavailable`] if that cannot be known: without Redis nothing is
-    /// unlimited.
+    /// [`HttpError::RateLimited`] if none is left; [`HttpError::Unavailable`] without Redis, since no request passes uncounted.
     pub async fn take(&self, route: &'static str, caller: &str, per_minute: u32) -> Result<Quota, HttpError> {
         match limit_take(&self.redis, route, caller, per_minute, PERIOD_MS).await {
             Ok(taken) if taken.allowed => Ok(Quota(taken)),
@@ -57,7 +56,7 @@ impl RateLimits {
 pub struct Quota(Taken);
 
 impl Quota {
-    /// The answer of a route of this shape, be it good or bad, as a response that tells the caller what is left.
+    /// The answer of a route with this shape, a success or a refusal, as a response that tells the caller what is left.
     pub fn on(self, shape: Shape, answer: Result<Response<Body>, HttpError>) -> Response<Body> {
         let mut response = answer.unwrap_or_else(|error| error.response(shape));
         tell(response.headers_mut(), self.0.limit, self.0.remaining, Duration::from_millis(self.0.reset_ms));
@@ -65,14 +64,14 @@ impl Quota {
     }
 }
 
-/// Writes the three headers.
+/// Writes the three headers `RateLimit-*`.
 pub(in crate::http) fn tell(headers: &mut HeaderMap, limit: u32, remaining: u32, reset: Duration) {
     headers.insert(LIMIT, limit.into());
     headers.insert(REMAINING, remaining.into());
     headers.insert(RESET, seconds(reset));
 }
 
-/// Whole seconds, rounded up: who waits for so long has waited long enough.
+/// Whole seconds, rounded up, so that a caller who waits for this time has waited long enough.
 pub(in crate::http) fn seconds(duration: Duration) -> HeaderValue {
     HeaderValue::from(duration.as_secs() + u64::from(duration.subsec_nanos() > 0))
 }

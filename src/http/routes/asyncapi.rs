@@ -1,4 +1,4 @@
-//! `GET /asyncapi.json`: the document of the Socket.IO events, made once at the start.
+//! `GET /asyncapi.json`: the document of the Socket.IO events. It is made once, at the start.
 
 use bytes::Bytes;
 use hyper::{Method, StatusCode};

@@ -1,4 +1,4 @@
-//! What this service is, whether the process is alive, and whether a balancer should send clients here. Contract § 7 "HTTP".
+//! What this service is, whether its process is alive, and whether a balancer should send clients here. Contract § 7 "HTTP".
 
 use std::collections::BTreeMap;
 use std::future::ready;
@@ -20,14 +20,14 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 pub(super) const HUB: Tag = Tag { name: "Hub", about: "The hub itself: whether it is there, and what it offers." };
 
-/// An outside system. While it is away the hub is degraded but ready.
+/// A system outside of the hub. While it is away the hub is degraded but ready.
 pub struct Dependency {
     pub name: &'static str,
     /// Must not block.
     pub is_there: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
-/// What decides whether the node is ready.
+/// Whether the node is ready.
 pub struct Health {
     pub lifecycle: Lifecycle,
     /// Must not block.
@@ -39,14 +39,14 @@ pub struct Health {
 pub struct NodeState {
     /// How many Redis masters answer, and how many there are.
     pub masters: (usize, usize),
-    /// What Redis refuses, as its error codes (`OOM`, `NOPERM`, …).
+    /// The error codes with which Redis refuses commands (`OOM`, `NOPERM`, …).
     pub refuses: Vec<&'static str>,
-    /// Why this node may not act, if so: it has no lease.
+    /// Why this node may not act: it has no lease. `None`: it may.
     pub fence: Option<&'static str>,
 }
 
 impl Health {
-    /// Why no client should be sent here, if so.
+    /// Why no client should be sent here. `None`: clients may be sent here.
     fn unready(&self, state: &NodeState) -> Option<&'static str> {
         match self.lifecycle.phase() {
             Phase::Starting => Some("starting"),
@@ -109,9 +109,9 @@ struct Alive {
 #[derive(Serialize, JsonSchema)]
 struct Readiness {
     status: ReadyStatus,
-    /// Something beside the hub is away. It serves all the same.
+    /// A system beside the hub is away. The hub serves clients without it.
     degraded: bool,
-    /// The names of what is away.
+    /// The names of the systems that are away.
     away: Vec<&'static str>,
     checks: BTreeMap<&'static str, Check>,
     /// Why the node is not ready.
@@ -127,17 +127,17 @@ enum ReadyStatus {
     Unavailable,
 }
 
-/// What was found of one outside system.
+/// The state of a system outside of the hub.
 #[derive(Serialize, JsonSchema)]
 #[serde(untagged)]
 #[schemars(inline)]
 enum Check {
     Redis {
-        /// Masters that answer.
+        /// How many masters answer.
         up: usize,
         /// How many there are.
         masters: usize,
-        /// What Redis refuses, as its error codes.
+        /// The error codes with which Redis refuses commands.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         refuses: Vec<&'static str>,
     },
@@ -193,7 +193,7 @@ pub fn routes(router: &mut Router, health: Health, node: &str, namespaces: &[&st
 
 /// A body that is the same for everybody, or of one moment.
 fn text(body: &impl Serialize) -> Bytes {
-    // None of them has a map key that is no text, the only thing that could fail.
+    // Only a map key that is not text could fail, and none of these has one.
     serde_json::to_vec(body).unwrap_or_default().into()
 }
 

@@ -1,4 +1,4 @@
-//! What LiveKit tells by webhook, for all who want to know (contract § 6, "State", and § 5, "End and time").
+//! LiveKit's webhooks, which are passed on to all features that listen (contract § 6, "State", and § 5, "End and time").
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,9 +17,9 @@ use crate::livekit::{LiveKit, RoomEvent, RoomListener, WebhookError};
 use crate::protocol::schema::yes;
 use crate::telemetry::{due, once_a_minute};
 
-/// Webhooks at once. LiveKit repeats those that are turned away.
+/// How many webhooks are handled at once. LiveKit repeats those that are refused.
 const MOST_AT_ONCE: usize = 64;
-/// How long LiveKit is kept waiting. It tells the events of a room one after the other, and drops them when they pile up.
+/// How long LiveKit waits for an answer. It tells the events of a room one after the other, and drops some if too many wait.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 const TAG: Tag = Tag { name: "LiveKit", about: "What the LiveKit server tells the hub." };
@@ -30,7 +30,7 @@ const LIVEKIT: Credential = Credential {
     about: "A JWT without `Bearer`, signed with `LIVEKIT_API_SECRET`, that holds the SHA-256 of the body.",
 };
 
-/// What a webhook is answered.
+/// The answer to a webhook.
 #[derive(JsonSchema)]
 #[schemars(rename = "WebhookTaken")]
 struct Taken {
@@ -45,7 +45,7 @@ struct Door {
     at_once: Semaphore,
 }
 
-/// Adds `POST /livekit/webhook`. `None`: there is no LiveKit, and it answers 501.
+/// Adds `POST /livekit/webhook`. `None`: no LiveKit is configured, and the route answers 501.
 pub fn routes(router: &mut Router, livekit: Option<&LiveKit>, listeners: Vec<Arc<dyn RoomListener>>) {
     let at_once = Semaphore::new(MOST_AT_ONCE);
     let door = livekit.cloned().map(|livekit| Arc::new(Door { livekit, listeners, at_once }));
@@ -76,7 +76,7 @@ impl Door {
         }
         let body = call.bytes().await?;
         let event = self.livekit.open_webhook(&authorization, &body).map_err(refused)?;
-        // Only now: what is not from LiveKit must not take its place.
+        // After the check: a request that is not from LiveKit must not take one of these places.
         let _place = self.at_once.try_acquire().map_err(|_| HttpError::Unavailable)?;
         match timeout(PATIENCE, self.tell(&event)).await {
             Ok(_) => Ok(respond_json(StatusCode::OK, r#"{"success":true}"#)),
@@ -93,7 +93,7 @@ impl Door {
     }
 }
 
-/// Anybody may send something here, so that each cause is told once a minute.
+/// Anybody can send requests to this route, so that each cause is logged once a minute.
 fn refused(error: WebhookError) -> HttpError {
     let (cause, answer) = match error {
         WebhookError::Signature => ("a webhook is not signed with our key", HttpError::InvalidSignature),

@@ -1,4 +1,4 @@
-//! The routes, a file for each subject.
+//! Routes that belong to no feature, in a file for each subject.
 
 pub mod asyncapi;
 pub mod health;

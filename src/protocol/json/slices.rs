@@ -1,9 +1,9 @@
-//! Parts of a JSON text, sliced without being read.
+//! Parts of a JSON text. They are cut out without being parsed.
 
 use super::{Reader, Text, is_space};
 
-/// The elements of a JSON array that is known to be well-formed, white space around them cut off. In anything else they are
-/// some slices of it, or none.
+/// The elements of a JSON array that is known to be well-formed, without the white space around them. For any other text the
+/// result is some slices of it, or none.
 pub fn elements(json: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = json.trim_ascii().strip_prefix(b"[").unwrap_or_default();
     std::iter::from_fn(move || {
@@ -13,8 +13,8 @@ pub fn elements(json: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// What stands between the commas of a container, white space around it cut off; `inner` is the container without its brackets.
-/// Whether each of them is a value is for the caller to find out: nothing is left out, whatever `inner` is.
+/// The texts between the commas of a container, without the white space around them. `inner` is the container without its
+/// brackets. The caller checks whether each of them is a value. Nothing is left out, whatever `inner` is.
 pub fn pieces(inner: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(inner).filter(|inner| !inner.bytes().all(is_space));
     std::iter::from_fn(move || {
@@ -23,14 +23,14 @@ pub fn pieces(inner: &str) -> impl Iterator<Item = &str> {
         match behind.strip_prefix(',') {
             Some(more) => rest = Some(more),
             None if behind.is_empty() => {}
-            // A bracket that closes nothing: no value comes out of it.
+            // A closing bracket without an opening one: this is not a value.
             None => return Some(all),
         }
         Some(piece.trim_matches([' ', '\t', '\n', '\r']))
     })
 }
 
-/// The raw value of the first member of this name in a JSON object. In anything else it is some slice of it, or none.
+/// The raw value of the first member with this name in a JSON object. For any other text the result is some slice of it, or none.
 pub fn member<'a>(object: &'a str, name: &str) -> Option<&'a str> {
     pieces(object.strip_prefix('{')?.strip_suffix('}')?).find_map(|piece| {
         let (key, value) = split_member(piece)?;
@@ -48,7 +48,7 @@ fn split_member(piece: &str) -> Option<(Text<'_>, &str)> {
     Some((key, &piece[reader.at..]))
 }
 
-/// Where the comma or the bracket stands that ends the element which `json` starts with.
+/// The position of the comma or the bracket that ends the first element of `json`.
 fn element_len(json: &[u8]) -> usize {
     let mut depth = 0_usize;
     let mut bytes = json.iter().enumerate();

@@ -5,13 +5,13 @@ use rmp::Marker;
 use crate::protocol::intake::MAX_NUMBER;
 use crate::protocol::packet::DecodeError;
 
-/// One scalar, or the head of a container whose elements follow.
+/// A scalar, or the head of a container. The elements of a container follow it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Item<'a> {
     Nil,
     Bool(bool),
     Unsigned(u64),
-    /// Below zero.
+    /// A negative integer.
     Negative(i64),
     Float(f64),
     Str(&'a str),
@@ -24,12 +24,12 @@ pub enum Item<'a> {
     Undefined,
     /// The official encoder's Date: `d7 00` and milliseconds since 1970 UTC.
     Date(i64),
-    /// Any other extension, also one that says the same in another length.
+    /// Any other extension, also one of the two above in another length.
     Extension,
 }
 
 impl Item<'_> {
-    /// A whole number from 0 to 2^53, however it is written.
+    /// A whole number from 0 to 2^53, in any of its msgpack forms.
     pub fn as_index(&self) -> Option<u64> {
         match *self {
             Item::Unsigned(value) => Some(value),
@@ -40,7 +40,7 @@ impl Item<'_> {
     }
 }
 
-/// Reads items. It allocates nothing, and takes no length at its word that the rest of the message cannot hold.
+/// Reads items. It allocates nothing, and it refuses a length that is longer than the rest of the message.
 #[derive(Clone, Copy)]
 pub struct Reader<'a> {
     rest: &'a [u8],
@@ -51,7 +51,7 @@ impl<'a> Reader<'a> {
         Self { rest: bytes }
     }
 
-    /// How many bytes are left.
+    /// How many bytes are left to read.
     pub fn remaining(&self) -> usize {
         self.rest.len()
     }
@@ -107,7 +107,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Passes over one value, however deep, without recursion.
+    /// Passes over one value of any depth, without recursion.
     pub fn skip(&mut self) -> Result<(), DecodeError> {
         let mut left = 1_usize;
         while left > 0 {
@@ -117,7 +117,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Passes over what the item holds that was read last.
+    /// Passes over the contents of the item that was read last.
     pub fn skip_contents(&mut self, item: Item<'_>) -> Result<(), DecodeError> {
         for _ in 0..contained(item) {
             self.skip()?;
@@ -142,7 +142,7 @@ impl<'a> Reader<'a> {
         Ok(self.array::<N>()?.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)))
     }
 
-    /// What `read` makes of a length of `N` bytes.
+    /// Reads a length of `N` bytes and hands it to `read`.
     fn sized<const N: usize>(
         &mut self,
         read: impl FnOnce(&mut Self, usize) -> Result<Item<'a>, DecodeError>,
@@ -173,7 +173,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// How many values follow as the contents of an item.
+/// How many values follow an item as its contents.
 fn contained(item: Item<'_>) -> usize {
     match item {
         Item::Array(len) => len,

@@ -1,4 +1,4 @@
-//! A msgpack value rewritten as canonical JSON with attachments, the intake rules applied.
+//! Rewrites a msgpack value as canonical JSON with attachments, and applies the intake rules.
 
 use std::borrow::Cow;
 use std::io::Write as _;
@@ -11,7 +11,7 @@ use crate::protocol::json::write_string;
 use crate::protocol::packet::{DecodeError, Limits};
 use crate::protocol::part_of;
 
-/// Rewrites one value as JSON. After a rule is broken it goes on as far as the message must be read to know that it decodes.
+/// Rewrites one value as JSON. When a rule is broken it still reads on, to find out whether the message decodes.
 pub struct Rewriter<'r, 'a> {
     reader: &'r mut Reader<'a>,
     message: &'r Bytes,
@@ -25,15 +25,16 @@ pub struct Rewriter<'r, 'a> {
 /// What is wrong with a value.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Faults {
-    /// The first rule that it breaks.
+    /// The first rule that the value breaks.
     broken: Option<&'static str>,
     not_a_number: bool,
-    /// It holds text that is not UTF-8: it does not decode.
+    /// The value holds text that is not UTF-8, so that it does not decode.
     pub garbled: bool,
 }
 
 impl Faults {
-    /// The rule that is broken. An invalid number counts only if nothing else is wrong, because the event's own code answers it.
+    /// The rule that is broken. An invalid number counts only if nothing else is wrong, because an event may have a code of its
+    /// own for it.
     pub fn why(self) -> Option<&'static str> {
         self.broken.or(self.not_a_number.then_some(intake::NOT_A_NUMBER))
     }
@@ -58,14 +59,14 @@ impl<'r, 'a> Rewriter<'r, 'a> {
         if item == Item::Undefined {
             return Ok(false);
         }
-        // Text of about the same length; it grows where that is too little.
+        // The text has about the same length. It grows if that is not enough.
         self.json.reserve(self.reader.remaining() + self.reader.remaining() / 4);
         self.value(item, MAX_DEPTH)?;
         Ok(true)
     }
 
-    /// Rewrites the arguments of an event, but judges each element of a list in its first argument by itself: one that breaks a
-    /// rule, or holds binary data, is replaced by null.
+    /// Rewrites the arguments of an event, and judges each element of a list in its first argument by itself. An element that
+    /// breaks a rule or holds binary data is replaced by null.
     pub fn run_each(&mut self, field: &str) -> Result<(), DecodeError> {
         let Item::Array(len) = self.reader.next()? else { return Err(DecodeError::WrongPayload) };
         self.json.push(b'[');
@@ -82,9 +83,9 @@ impl<'r, 'a> Rewriter<'r, 'a> {
         Ok(())
     }
 
-    /// JSON, attachments, and what is wrong.
+    /// The JSON, the attachments, and what is wrong.
     pub fn finish(mut self) -> (Vec<u8>, Vec<Bytes>, Faults) {
-        // What was reserved for attachments is not needed.
+        // The space that was reserved for attachments is not needed.
         if 2 * self.json.len() < self.json.capacity() {
             self.json.shrink_to_fit();
         }
@@ -97,7 +98,7 @@ impl<'r, 'a> Rewriter<'r, 'a> {
 
     /// `depth`: how many containers may still be opened.
     fn value(&mut self, item: Item<'a>, depth: usize) -> Result<(), DecodeError> {
-        // Short values have long names (`c2`, false), so that the text may outgrow the message several times.
+        // Short values have long names (the byte `c2` is `false`), so that the text may be several times as long as the message.
         if self.json.len() > self.limits.bytes as usize {
             self.break_with(intake::TOO_LARGE);
             return self.reader.skip_contents(item);
@@ -114,9 +115,9 @@ impl<'r, 'a> Rewriter<'r, 'a> {
             }
             Item::Bin(bytes) => self.attachment(bytes),
             Item::Date(ms) => self.date(ms),
-            // Of an object's undefined field the key is left out as well, and it does not come here.
+            // An undefined field of an object is left out together with its key, before this.
             Item::Nil | Item::Undefined => self.json.extend_from_slice(b"null"),
-            // Decoders disagree about those.
+            // Decoders read these in different ways.
             Item::Extension => self.unwritable(intake::UNKNOWN_EXTENSION),
             Item::Array(_) | Item::Map(_) if depth == 0 => {
                 self.unwritable(intake::TOO_DEEP);
@@ -141,7 +142,7 @@ impl<'r, 'a> Rewriter<'r, 'a> {
         Ok(())
     }
 
-    /// The elements of a list that are judged one by one.
+    /// Rewrites the elements of a list that are judged one by one.
     fn list(&mut self, len: usize, depth: usize) -> Result<(), DecodeError> {
         self.json.push(b'[');
         for index in 0..len {
@@ -162,7 +163,7 @@ impl<'r, 'a> Rewriter<'r, 'a> {
         Ok(())
     }
 
-    /// `list`: the field whose elements are judged one by one.
+    /// `list`: the field whose elements are judged one by one, if there is one.
     fn object(&mut self, len: usize, depth: usize, list: Option<&str>) -> Result<(), DecodeError> {
         self.json.push(b'{');
         self.keys.open();
@@ -197,7 +198,7 @@ impl<'r, 'a> Rewriter<'r, 'a> {
         Ok(())
     }
 
-    /// A key as JavaScript takes it: text, or an integer in decimal (python-socketio writes those). `None`: neither of them.
+    /// A key as JavaScript reads it: text, or an integer in decimal (python-socketio writes integers). `None`: it is neither.
     fn key(&mut self) -> Result<Option<Cow<'a, str>>, DecodeError> {
         let item = self.reader.next()?;
         let key: Cow<'a, str> = match item {
@@ -221,7 +222,7 @@ impl<'r, 'a> Rewriter<'r, 'a> {
     }
 
     fn write(&mut self, text: std::fmt::Arguments<'_>) {
-        // A vector takes whatever is written into it.
+        // Writing into a vector does not fail.
         let _ = self.json.write_fmt(text);
     }
 
@@ -264,14 +265,14 @@ impl<'r, 'a> Rewriter<'r, 'a> {
         }
     }
 
-    /// What JSON has no word for.
+    /// Notes a value that JSON cannot express.
     fn unwritable(&mut self, why: &'static str) {
         self.break_with(why);
         self.json.extend_from_slice(b"null");
     }
 }
 
-/// What JavaScript's `Date.toISOString` makes of milliseconds since 1970 UTC; `None` outside its range.
+/// The result of JavaScript's `Date.toISOString` for milliseconds since 1970 UTC; `None` outside of its range.
 fn iso_date(ms: i64) -> Option<String> {
     const DAY_MS: i64 = 86_400_000;
     if ms.unsigned_abs() > 8_640_000_000_000_000 {

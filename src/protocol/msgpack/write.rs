@@ -1,4 +1,4 @@
-//! Msgpack out: canonical JSON read once and written as it is read, placeholders replaced by their attachments.
+//! Writes msgpack. Canonical JSON is read once and written while it is read; attachments take the places of their placeholders.
 
 use bytes::Bytes;
 use rmp::encode;
@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use crate::protocol::intake::{MAX_NUMBER, PLACEHOLDER};
 use crate::protocol::json::{self, Container, Sink, Text};
 
-/// Deeper than what is taken in, since the hub wraps some of it.
+/// Deeper than the limit for incoming values, because the hub wraps some of them.
 const MAX_DEPTH: usize = 128;
 
 /// A packet that is being written.
@@ -17,7 +17,7 @@ pub struct Transcript {
 }
 
 impl Transcript {
-    /// The head of a map of so many `fields`, and the first of them.
+    /// The head of a map with so many `fields`, and the first field.
     pub fn start(&mut self, fields: u32, kind: u64) {
         infallible(encode::write_map_len(&mut self.out, fields));
         self.str("type");
@@ -29,7 +29,7 @@ impl Transcript {
         infallible(encode::write_uint(&mut self.out, id));
     }
 
-    /// `json` as the field `data`; `offset` becomes the last element of its array.
+    /// The field `data` from `json`. `offset` becomes the last element of its array.
     pub fn data(&mut self, json: &[u8], attachments: &[Bytes], offset: Option<&str>) {
         self.str("data");
         let start = self.out.len();
@@ -39,7 +39,7 @@ impl Transcript {
             std::str::from_utf8(json).is_ok_and(|json| json::read(json, MAX_DEPTH, &mut writer).is_ok_and(str::is_empty));
         debug_assert!(is_whole, "the hub's own JSON: {}", String::from_utf8_lossy(json));
         if !is_whole {
-            // Rather an empty packet than one that cuts the connection of everybody in the room.
+            // An empty packet is better than one that ends the connection of every client in the room.
             self.out.truncate(start);
             if json.starts_with(b"{") {
                 infallible(encode::write_map_len(&mut self.out, 0));
@@ -49,7 +49,7 @@ impl Transcript {
         }
     }
 
-    /// The whole packet, its namespace the last field.
+    /// The whole packet. The namespace is its last field.
     pub fn finish(mut self, nsp: &str) -> Vec<u8> {
         self.str("nsp");
         self.str(nsp);
@@ -61,7 +61,7 @@ impl Transcript {
     }
 }
 
-/// A vector takes whatever is written into it.
+/// Writing into a vector does not fail.
 fn infallible<T, E>(result: Result<T, E>) {
     debug_assert!(result.is_ok());
 }
@@ -73,27 +73,27 @@ struct Writer<'w> {
     levels: SmallVec<[Level; 8]>,
 }
 
-/// A container whose length is not known yet. One byte is kept free for its head.
+/// A container whose length is not known yet. One byte is reserved for its head.
 struct Level {
     container: Container,
     head: usize,
-    /// Elements, or entries.
+    /// How many elements or entries it has so far.
     len: u32,
     is_placeholder: bool,
-    /// Whether the key read last is `num`, and what it says.
+    /// Whether the last key is `num`, and the number behind it.
     is_num: bool,
     num: Option<usize>,
 }
 
 impl Writer<'_> {
-    /// Counts a value in the array that holds it. In an object its key was counted.
+    /// Counts a value of an array. In an object the key was counted instead.
     fn count(&mut self) {
         if let Some(level) = self.levels.last_mut().filter(|level| level.container == Container::Array) {
             level.len += 1;
         }
     }
 
-    /// Fills in the head of a container. A long one takes more than the byte that is free, so its contents move.
+    /// Fills in the head of a container. If the head needs more than the reserved byte, the contents are moved.
     fn head(&mut self, container: Container, at: usize, len: u32) {
         let (fix, wide) = match container {
             Container::Array => (0x90, 0xdc),
@@ -110,7 +110,7 @@ impl Writer<'_> {
     fn text(&mut self, text: Text<'_>) {
         match text.unescape() {
             Ok(text) => infallible(encode::write_str(self.out, &text)),
-            // Never taken in; a replacement character is what a browser would send for it.
+            // Such text is refused when it comes in. A browser would send a replacement character for it.
             Err(json::LoneSurrogate) => infallible(encode::write_str(self.out, "\u{fffd}")),
         }
     }
@@ -127,7 +127,7 @@ impl<'a> Sink<'a> for Writer<'_> {
         infallible(encode::write_bool(self.out, value));
     }
 
-    /// Whole numbers are integers, as the official encoder writes them; the rest are doubles.
+    /// Whole numbers are written as integers, as the official encoder does; other numbers as doubles.
     fn number(&mut self, literal: &'a str) {
         self.count();
         if let Some(level) = self.levels.last_mut().filter(|level| level.is_num) {

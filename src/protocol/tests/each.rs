@@ -100,7 +100,7 @@ fn in_msgpack_too() {
         b"\x81\xa1x\xd4\x01\x00",
         b"\x81\xa1x\xc7\x02\x05\x00\x00",
         b"\x81\xa1x\xd7\x00\x7f\xff\xff\xff\xff\xff\xff\xff",
-        // Half a surrogate pair, and other text that is none; as a value and as a key.
+        // Half a surrogate pair, and other text that is not Unicode; as a value and as a key.
         b"\x81\xa1x\xa3\xed\xa0\x80",
         b"\x82\xa1\xff\x01\xa1y\x02",
         b"\x81\xa1x\xc4\x02hi",
@@ -108,14 +108,14 @@ fn in_msgpack_too() {
     ] {
         assert_eq!(judged([binary(&msgpack_batch(bad))]), Ok((MENDED.into(), 0)), "{bad:x?}");
     }
-    // Good elements stay: with what `undefined` and dates become.
+    // Good elements stay, with `undefined` and dates rewritten.
     let good = judged([binary(&msgpack_batch(b"\x82\xa1x\xd4\x00\x00\xa1y\xd7\x00\x00\x00\x00\x00\x00\x00\x00\x00"))]);
     assert_eq!(good, Ok((MENDED.replace("null", r#"{"y":"1970-01-01T00:00:00.000Z"}"#), 0)));
-    // One that would outgrow the limit as JSON text.
+    // An element that would exceed the limit as JSON text.
     let mut long = vec![0xdd, 0, 3, 0x0d, 0x40];
     long.extend([0xc2; 200_000]);
     assert_eq!(judged([binary(&msgpack_batch(&long))]), Ok((MENDED.into(), 0)));
-    // What does not decode is no packet all the same.
+    // A message that does not decode is still no packet.
     assert_eq!(Decoder::new(Limits::default()).decode_each(binary(&msgpack_batch(b"\xc1")), LISTS), Err(DecodeError::BadPayload));
     let outside = msgpack_event(b"\x92\xa5batch\x82\xa6points\x91\xa1\xff\xa1x\xa1\xff");
     assert_eq!(Decoder::new(Limits::default()).decode_each(binary(&outside), LISTS), Err(DecodeError::NotUtf8));
@@ -126,16 +126,16 @@ fn an_element_with_binary_data_is_null_and_its_attachments_are_awaited_and_dropp
     let placeholder = r#"{"_placeholder":true,"num":0}"#;
     let head = format!(r#"51-["batch",{{"a":1,"points":[1,{{"x":{placeholder}}},2]}}]"#);
     assert_eq!(judged([text(&head), binary(b"hi")]), Ok((MENDED.into(), 0)));
-    // Wrongly numbered, too.
+    // Also with wrongly numbered placeholders.
     let wrong = head.replace("\"num\":0", "\"num\":7");
     assert_eq!(judged([text(&wrong), binary(b"hi")]), Ok((MENDED.into(), 0)));
-    // Outside of the list it is for the event to say.
+    // Outside of the list the event's handler judges it.
     let outside = format!(r#"51-["batch",{{"points":[1],"x":{placeholder}}}]"#);
     assert_eq!(judged([text(&outside), binary(b"hi")]), Ok((outside[3..].to_owned(), 1)));
     let outside = msgpack_event(b"\x92\xa5batch\x82\xa6points\x91\xc4\x01a\xa1x\xc4\x01b");
     let expected = format!(r#"["batch",{{"points":[null],"x":{placeholder}}}]"#);
     assert_eq!(judged([binary(&outside)]), Ok((expected, 1)));
-    // A decoder that goes on elsewhere awaits the rest of them.
+    // A decoder that continues on another node waits for the other attachments.
     let two = r#"52-["batch",{"a":1,"points":[1,[{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}],2]}]"#;
     let mut first = Decoder::new(Limits::default());
     for message in [text(two), binary(b"one")] {

@@ -1,11 +1,11 @@
-//! Whatever comes in, nothing panics, and what is taken in reaches members of both parsers unchanged.
+//! No input causes a panic, and what is accepted reaches clients of both parsers unchanged.
 //! `cargo test` gives each target a short run; `cargo bolero test` a long one.
 
 use super::*;
 use crate::protocol::engineio::decode_payload;
 use crate::protocol::event::Args;
 
-/// Passes arguments on and takes them in again, by one parser.
+/// Writes arguments and reads them again with one parser.
 fn through(parser: Parser, args: &Args) -> Args {
     let packet = Outgoing::Event { id: Some(1), args, offset: None };
     let limits = Limits { bytes: u32::MAX, ..Limits::default() };
@@ -23,7 +23,8 @@ fn passes_on_unchanged(packet: Option<Packet>) {
     let _: serde_json::Value = serde_json::from_slice(&args.json).unwrap();
     let _ = (args.payload(), args.iter().count());
     assert_eq!(through(Parser::Text, &args), args);
-    // Msgpack spells it anew (escapes, white space, fractions) and numbers attachments as they come; from then on it stays.
+    // Msgpack changes how it is written (escapes, white space, fractions) and numbers attachments in their order; after that it
+    // stays.
     let spelled = through(Parser::Msgpack, &args);
     assert_eq!(spelled.attachments.len(), args.attachments.len());
     assert_eq!(through(Parser::Msgpack, &spelled), spelled);
@@ -43,8 +44,8 @@ fn feed(messages: Vec<Message>) {
     }
 }
 
-/// Random bytes rarely get past the first one, so they choose here what to write next: values that are well-formed but for a
-/// word now and then. When they run out, the rest is plain.
+/// Most random bytes fail at the first one. So here they choose what is written next: values that are well-formed except for a
+/// word now and then. When the bytes run out, the rest is plain.
 struct Author<'a> {
     choices: std::slice::Iter<'a, u8>,
     attachments: usize,

@@ -4,7 +4,7 @@ use super::*;
 use crate::protocol::event::Args;
 use crate::protocol::intake::*;
 
-/// Why an event is refused, if it is. Its id and name are told in any case.
+/// Why an event is refused, if it is. Its id and name are always given.
 fn verdict(result: Result<Packet, DecodeError>) -> Option<&'static str> {
     match result {
         Ok(Packet::Event { name, .. }) if &*name == "a" => None,
@@ -21,7 +21,7 @@ fn msgpack_argument(argument: &[u8]) -> Result<Packet, DecodeError> {
     decode_msgpack(&msgpack_event(&[b"\x92\xa1a", argument].concat()))
 }
 
-/// What becomes of an argument on its way into the canonical form.
+/// An argument in the canonical form.
 fn json_of(argument: &[u8]) -> String {
     match msgpack_argument(argument) {
         Ok(Packet::Event { args, .. }) => args.iter().next().unwrap().get().to_owned(),
@@ -31,7 +31,7 @@ fn json_of(argument: &[u8]) -> String {
 
 #[test]
 fn nesting_ends_at_64() {
-    // The array of the arguments is one level of it.
+    // The array of the arguments counts as one level.
     for (levels, why) in [(63, None), (64, Some(TOO_DEEP)), (100_000, Some(TOO_DEEP))] {
         assert_eq!(verdict(text_event(&("[".repeat(levels) + &"]".repeat(levels)))), why, "{levels}");
         assert_eq!(verdict(text_event(&(r#"{"x":"#.repeat(levels) + "1" + &"}".repeat(levels)))), why, "{levels}");
@@ -102,7 +102,7 @@ fn what_is_not_a_number_is_left_to_the_event() {
             verdict(msgpack_argument(&[b"\x81\xa1x\xca", &(number as f32).to_be_bytes()[..]].concat())),
             Some(NOT_A_NUMBER)
         );
-        // Anything else that is wrong with it weighs more, wherever it stands.
+        // Any other fault takes precedence, wherever it stands.
         assert_eq!(verdict(msgpack_argument(&[b"\x92", &double[..], b"\xd4\x05\x00"].concat())), Some(UNKNOWN_EXTENSION));
     }
 }
@@ -206,7 +206,7 @@ fn other_extensions_are_refused() {
         b"\xd8\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00",
         b"\xc7\x00\x00",
         b"\xc7\x01\x00\x00",
-        // An ArrayBuffer as the official encoder writes it in Node, where browsers take it for something else.
+        // An ArrayBuffer as the official encoder writes it in Node. Browsers read it as something else.
         b"\xc7\x08\x00\x00\x00\x00\x00\x00\x00\x00\x00",
         b"\xc8\x00\x00\x05",
         b"\xc9\x00\x00\x00\x00\x05",
@@ -263,7 +263,7 @@ fn a_refusal_tells_whom_to_answer() {
     ] {
         assert_eq!(result, Ok(Packet::Refused { nsp: "/x".into(), id: Some(7), name: "a".into(), why: RESERVED_KEY }));
     }
-    // An acknowledgement is not answered with another one.
+    // An acknowledgement is not acknowledged.
     for result in [
         decode_text(r#"3/x,7[{"__proto__":1}]"#),
         decode_msgpack(b"\x84\xa4type\x03\xa4data\x91\x81\xa9__proto__\x01\xa2id\x07\xa3nsp\xa2/x"),

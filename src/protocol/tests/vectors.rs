@@ -1,4 +1,4 @@
-//! The hub's parsers against the official ones, whose answers `scripts/make-protocol-vectors.mjs` has written down.
+//! Compares the hub's parsers with the official ones. `scripts/make-protocol-vectors.mjs` has written down the answers of those.
 
 use bytes::Bytes;
 use serde::Deserialize;
@@ -111,7 +111,7 @@ fn what_the_hub_writes_is_what_official_encoders_write() {
             _ => Outgoing::ConnectError { json },
         };
         assert_eq!(sent(Parser::Text, &vector.nsp, &packet), vector.messages(Parser::Text), "{}", vector.name);
-        // What the canonical form does not keep: options, and the types that only msgpack has.
+        // The canonical form does not keep options and the types that only msgpack has.
         if !["event as the client sends it", "undefined", "date"].contains(&vector.name.as_str()) {
             assert_eq!(sent(Parser::Msgpack, &vector.nsp, &packet), vector.messages(Parser::Msgpack), "{}", vector.name);
         }
@@ -129,6 +129,6 @@ fn whatever_official_decoders_reject_is_rejected() {
         .filter(|(judged, taken)| judged.decodes && !taken)
         .map(|(judged, _)| judged.message.as_str())
         .collect();
-    // Packets without what makes them one, white space read as an id of 0, and a name that is no Unicode text.
+    // Incomplete packets, white space that is read as an id of 0, and a name that is not Unicode text.
     assert_eq!(stricter, ["", "2", "21", "2 [\"a\"]", "2/x[\"a\"]", "3", "3[]", "31", "2[\"\\ud800\"]"]);
 }

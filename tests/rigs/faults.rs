@@ -26,7 +26,7 @@ use convoke::features::sos::kinds::SOS;
 use convoke::redis::keys;
 
 use super::judge::{Logged, Truth, Verdict, judge};
-use super::plan::{Fault, plan};
+use super::plan::{Fault, from_env, plan};
 use super::{alone, say};
 use crate::support::cluster::Nodes;
 use crate::support::eventually_within;
@@ -83,10 +83,6 @@ async fn every_acknowledged_message_reaches_every_member_once_and_in_order_whate
     }
     no_ghosts(&nodes, &mut crowd).await;
     say!("no ghosts: during all of it, and after a third left and a third was cut off");
-}
-
-fn from_env(name: &str) -> Option<u64> {
-    std::env::var(name).ok().filter(|value| !value.is_empty()).map(|value| value.parse().expect("a number"))
 }
 
 /// Everybody.

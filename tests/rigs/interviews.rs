@@ -22,7 +22,7 @@ use tokio::time::sleep;
 
 use super::candidate::{Candidate, Habits, Record, observed};
 use super::faults::strike;
-use super::plan::plan;
+use super::plan::{from_env, plan};
 use super::{alone, say};
 use crate::support::booking::INTERVIEW_SECRET;
 use crate::support::cluster::Nodes;
@@ -77,10 +77,6 @@ async fn what_candidates_said_is_kept_and_every_interview_ends_whatever_fails() 
         let first = faults.iter().take(20).cloned().collect::<Vec<_>>().join("\n");
         panic!("seed {seed}: {} promises were broken, see {}:\n{first}", faults.len(), file.display());
     }
-}
-
-fn from_env(name: &str) -> Option<u64> {
-    std::env::var(name).ok().filter(|value| !value.is_empty()).map(|value| value.parse().expect("a number"))
 }
 
 struct Rig {

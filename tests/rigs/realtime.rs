@@ -5,8 +5,8 @@
 //! ```
 //!
 //! Users make sessions, join their rooms, leave, delete, and come back with old tokens. Meanwhile nodes are killed and paused, LiveKit
-//! hangs, is not heard, breaks off and is restarted, its webhooks are lost, late and out of order, and Redis forgets everything. Two things
-//! are judged: **no session goes while its user is in its room**, and afterwards **none is left but those whose users are there**, nor is
+//! hangs, is not heard, breaks off and is restarted, its webhooks (those of joins are the rig's own, since LiveKit tells of no guest without
+//! media) are lost, late and out of order, and Redis forgets everything. Two things are judged: **no session goes while its user is in its room**, and afterwards **none is left but those whose users are there**, nor is
 //! any room.
 
 use std::collections::BTreeMap;
@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use convoke::livekit::LiveKit;
 use futures_util::future::join_all;
 use rand::rngs::StdRng;
@@ -23,16 +24,18 @@ use rand::{Rng as _, SeedableRng as _};
 use redis::cmd;
 use reqwest::Method;
 use serde_json::json;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use super::plan::{Lengths, Named, Outage, carry_out, from_env, outages};
 use super::{alone, say};
 use crate::support::booking::Answer;
 use crate::support::cluster::Nodes;
 use crate::support::guest::Guest;
-use crate::support::proxy::{Mode, Proxy};
-use crate::support::realtime::{AUDIENCE, Created, ISSUER, SECRET, SESSIONS, token};
-use crate::support::stub_http::{Answer as Stub, Asked, StubHttp};
+use crate::support::proxy::Proxy;
+use crate::support::realtime::{AUDIENCE, Created, ISSUER, SECRET, SESSIONS, event, token};
+use crate::support::stub_http::{Answer as Stub, StubHttp};
 use crate::support::{livekit, redis as servers};
 
 const NODES: usize = 3;
@@ -59,7 +62,7 @@ async fn whatever_fails_no_session_goes_while_its_user_is_there_and_none_stays_w
     let stop = CancellationToken::new();
     let visitors = (0..VISITORS).map(|n| rig.visits(seed.wrapping_mul(1_000).wrapping_add(n), &stop));
     let torment = async {
-        rig.torment(seed, Duration::from_secs(seconds)).await;
+        carry_out(plan(seed), Duration::from_secs(seconds), async |fault| rig.strike(fault).await).await;
         stop.cancel();
     };
     tokio::join!(join_all(visitors), torment);
@@ -68,11 +71,10 @@ async fn whatever_fails_no_session_goes_while_its_user_is_there_and_none_stays_w
     // Those whose users stay, among those that are over, and one who keeps coming back to a session that was deleted.
     let rig = &rig;
     let staying = join_all((0..STAYING).map(|n| async move { rig.session(&format!("stays-{n}")).await })).await;
-    let staying: Vec<_> =
-        staying.into_iter().map(|session| (Guest::come(rig.livekit.ws_url(), &session.token), session)).collect();
+    let staying: Vec<_> = staying.into_iter().map(|session| (rig.guest(&session), session)).collect();
     let deleted = rig.session("comes back").await;
     rig.delete(&deleted).await;
-    let (back, began) = (Guest::come(rig.livekit.ws_url(), &deleted.token), Instant::now());
+    let (back, began) = (rig.guest(&deleted), Instant::now());
     while back.presence().put_out_of == 0 {
         assert!(began.elapsed() < SETTLED, "seed {seed}: nobody deletes {deleted:?}: {:?}\n{}", back.presence(), rig.logs());
         sleep(Duration::from_millis(100)).await;
@@ -100,10 +102,6 @@ async fn whatever_fails_no_session_goes_while_its_user_is_there_and_none_stays_w
     assert!(wrongs.is_empty(), "seed {seed}: {wrongs:#?}\n{}", rig.logs());
 }
 
-fn from_env(name: &str) -> Option<u64> {
-    std::env::var(name).ok().filter(|value| !value.is_empty()).map(|value| value.parse().expect("a number"))
-}
-
 /// Three nodes, and servers of their own.
 struct Rig {
     nodes: Nodes,
@@ -113,6 +111,8 @@ struct Rig {
     link: Proxy,
     /// What we reach it by.
     api: LiveKit,
+    /// Webhooks on their way to the nodes.
+    hooks: UnboundedSender<Hook>,
     http: reqwest::Client,
     /// How often Redis was flushed: a session of before is none any more, until a node has found its user in its room.
     flushes: AtomicU64,
@@ -128,11 +128,12 @@ struct Tally {
 impl Rig {
     /// `None` without a LiveKit server.
     async fn start(seed: u64) -> Option<Self> {
-        let (told, hooks) = tokio::sync::mpsc::unbounded_channel();
+        let (told, carried) = unbounded_channel();
         let post = StubHttp::start(Stub::json(200, &json!({}))).await;
         let livekit = livekit::Server::start(&[&format!("{}/livekit/webhook", post.url())])?;
+        let hooks = told.clone();
         post.decide_by(move |asked| {
-            let _ = told.send(asked.clone());
+            let _ = told.send(Hook { authorization: asked.header("authorization").into(), body: asked.body.clone() });
             Stub::json(200, &json!({}))
         });
         let redis = servers::Server::start(&[]);
@@ -155,11 +156,11 @@ impl Rig {
         ];
         let nodes = Nodes::start(NODES, &|_| redis.url(), &env).await;
         let ports = nodes.nodes.iter().map(|node| node.port).collect();
-        tokio::spawn(carry(post, hooks, ports, seed));
+        tokio::spawn(carry(post, carried, ports, seed));
         let api = LiveKit::new(&livekit.settings()).expect("a client");
         let http = reqwest::Client::builder().timeout(Duration::from_secs(12)).build().expect("a client");
         let (flushes, tally) = (AtomicU64::new(0), Mutex::default());
-        Some(Self { nodes, redis, livekit, link, api, http, flushes, tally })
+        Some(Self { nodes, redis, livekit, link, api, hooks, http, flushes, tally })
     }
 
     fn note(&self, what: &'static str) {
@@ -169,6 +170,16 @@ impl Rig {
     async fn ask(&self, node: usize, method: Method, path: &str, user: &str) -> Option<Answer> {
         let url = format!("http://127.0.0.1:{}{SESSIONS}{path}", self.nodes.nodes[node].port);
         Answer::maybe(self.http.request(method, url).bearer_auth(token(user))).await
+    }
+
+    /// The user of a session comes to its room. Each join is told by webhook, as LiveKit tells it of those that send media.
+    fn guest(&self, session: &Created) -> Guest {
+        let (hooks, told) = (self.hooks.clone(), session.clone());
+        Guest::come_noticed(self.livekit.ws_url(), &session.token, move |sid| {
+            let body = event("participant_joined", &told, sid).to_string();
+            // Nothing is carried any more when the rig ends.
+            let _ = hooks.send(Hook { authorization: livekit::sign_webhook(&body), body: body.into() });
+        })
     }
 
     /// A new session of this user, as soon as some node can make one.
@@ -216,7 +227,7 @@ impl Rig {
                 sleep(Duration::from_millis(random.random_range(0..2_000))).await;
                 continue;
             }
-            let guest = Guest::come(self.livekit.ws_url(), &session.token);
+            let guest = self.guest(&session);
             let stays = Duration::from_millis(random.random_range(2_000..45_000));
             self.watch(&session, &guest, flushes, stays, &mut random, stop).await;
             if random.random_bool(0.4) {
@@ -319,42 +330,9 @@ impl Rig {
         self.nodes.nodes.iter().map(|node| format!("=== {}\n{}\n", node.name, node.log())).collect()
     }
 
-    /// Carries out the plan, and puts everything right again.
-    async fn torment(&self, seed: u64, time: Duration) {
-        let began = Instant::now();
-        let mut done = BTreeMap::<&str, usize>::new();
-        for (wait, fault) in plan(seed) {
-            sleep(wait).await;
-            if began.elapsed() > time {
-                break;
-            }
-            say!("{:5.1} s  {fault}", began.elapsed().as_secs_f32());
-            *done.entry(fault.name()).or_default() += 1;
-            self.strike(fault).await;
-        }
-        say!("done in {:.1} s: {done:?}", began.elapsed().as_secs_f32());
-    }
-
     async fn strike(&self, fault: Fault) {
         match fault {
-            Fault::Kill { node, away } => {
-                self.nodes.nodes[node].kill();
-                sleep(away).await;
-                self.nodes.nodes[node].start().await;
-            }
-            Fault::Pause { node, time } => {
-                self.nodes.nodes[node].pause();
-                sleep(time).await;
-                self.nodes.nodes[node].resume();
-            }
-            Fault::LiveKitHangs { time } => self.link_is(Mode::Pause, time).await,
-            Fault::LiveKitIsNotHeard { time } => self.link_is(Mode::SwallowAnswers, time).await,
-            Fault::LiveKitBreaksOff { times } => {
-                for _ in 0..times {
-                    self.link.cut();
-                    sleep(Duration::from_millis(30)).await;
-                }
-            }
+            Fault::Outage(outage) => outage.strike(&self.nodes, &self.link).await,
             Fault::LiveKitIsRestarted => tokio::task::block_in_place(|| self.livekit.restart()),
             Fault::RedisIsFlushed => {
                 // On both sides, so that a session that is made meanwhile counts as one of before.
@@ -364,27 +342,26 @@ impl Rig {
             }
         }
     }
-
-    async fn link_is(&self, mode: Mode, time: Duration) {
-        self.link.set(mode);
-        sleep(time).await;
-        self.link.set(Mode::Pass);
-        // What was swallowed does not come any more.
-        self.link.cut();
-    }
 }
 
-/// Carries LiveKit's webhooks to the nodes: some never, some twice, each after a while of its own.
-async fn carry(_post: StubHttp, mut hooks: tokio::sync::mpsc::UnboundedReceiver<Asked>, ports: Vec<u16>, seed: u64) {
+/// A webhook as it is signed.
+#[derive(Clone)]
+struct Hook {
+    authorization: String,
+    body: Bytes,
+}
+
+/// Carries webhooks to the nodes: some never, some twice, each after a while of its own.
+async fn carry(_post: StubHttp, mut hooks: UnboundedReceiver<Hook>, ports: Vec<u16>, seed: u64) {
     let (mut random, http) = (StdRng::seed_from_u64(seed), Arc::new(reqwest::Client::new()));
-    while let Some(told) = hooks.recv().await {
+    while let Some(hook) = hooks.recv().await {
         for _ in 0..[0, 1, 1, 1, 2][random.random_range(0..5)] {
-            let url = format!("http://127.0.0.1:{}{}", ports[random.random_range(0..ports.len())], told.path);
-            let (wait, http, told) = (Duration::from_millis(random.random_range(0..3_000)), http.clone(), told.clone());
+            let url = format!("http://127.0.0.1:{}/livekit/webhook", ports[random.random_range(0..ports.len())]);
+            let (wait, http, hook) = (Duration::from_millis(random.random_range(0..3_000)), http.clone(), hook.clone());
             tokio::spawn(async move {
                 sleep(wait).await;
-                let request = http.post(url).header("authorization", told.header("authorization"));
-                let request = request.header("content-type", told.header("content-type")).body(told.body);
+                let request = http.post(url).header("authorization", hook.authorization);
+                let request = request.header("content-type", "application/webhook+json").body(hook.body);
                 // A node that is away hears nothing of it.
                 let _ = request.timeout(Duration::from_secs(5)).send().await;
             });
@@ -399,41 +376,16 @@ fn seconds(time: Duration) -> String {
 /// One thing that goes wrong.
 #[derive(Clone, Copy, Debug)]
 enum Fault {
-    /// `kill -9`, and a start under the same name.
-    Kill {
-        node: usize,
-        away: Duration,
-    },
-    /// SIGSTOP, also in the middle of a round.
-    Pause {
-        node: usize,
-        time: Duration,
-    },
-    /// Neither requests nor answers pass.
-    LiveKitHangs {
-        time: Duration,
-    },
-    /// It does what it is asked, and nobody learns of it.
-    LiveKitIsNotHeard {
-        time: Duration,
-    },
-    /// Its connections are ended, again and again.
-    LiveKitBreaksOff {
-        times: usize,
-    },
+    Outage(Outage),
     /// Its rooms are gone, and their users come back.
     LiveKitIsRestarted,
     RedisIsFlushed,
 }
 
-impl Fault {
-    fn name(self) -> &'static str {
+impl Named for Fault {
+    fn name(&self) -> &'static str {
         match self {
-            Self::Kill { .. } => "kills",
-            Self::Pause { .. } => "pauses",
-            Self::LiveKitHangs { .. } => "hangs of LiveKit",
-            Self::LiveKitIsNotHeard { .. } => "lost answers of LiveKit",
-            Self::LiveKitBreaksOff { .. } => "cuts of LiveKit",
+            Self::Outage(outage) => outage.name(),
             Self::LiveKitIsRestarted => "restarts of LiveKit",
             Self::RedisIsFlushed => "flushes",
         }
@@ -443,16 +395,15 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Kill { node, away } => write!(f, "node-{node} is killed and back after {away:?}"),
-            Self::Pause { node, time } => write!(f, "node-{node} is paused for {time:?}"),
-            Self::LiveKitHangs { time } => write!(f, "LiveKit hangs for {time:?}"),
-            Self::LiveKitIsNotHeard { time } => write!(f, "the answers of LiveKit are lost for {time:?}"),
-            Self::LiveKitBreaksOff { times } => write!(f, "the connections to LiveKit break {times} times"),
+            Self::Outage(outage) => outage.fmt(f),
             Self::LiveKitIsRestarted => write!(f, "LiveKit is killed and starts again"),
             Self::RedisIsFlushed => write!(f, "Redis is flushed"),
         }
     }
 }
+
+/// Of one fault. A pause may come in the middle of a round of polling.
+const LENGTHS: Lengths = Lengths { away: 0..2_000, pause: 500..9_000, hang: 500..6_000, silence: 500..4_000 };
 
 /// Endless: each kind in each round, in another order; a wait before each, so that some rounds of polling succeed in between. Redis is
 /// flushed in every other round.
@@ -461,18 +412,8 @@ fn plan(seed: u64) -> impl Iterator<Item = (Duration, Fault)> {
     let (mut round, mut rounds) = (Vec::new(), 0_u32);
     std::iter::from_fn(move || {
         if round.is_empty() {
-            let mut ms = |range| Duration::from_millis(random.random_range(range));
-            let (away, later, pause) = (ms(0..2_000), ms(0..2_000), ms(500..9_000));
-            let (hang, silence) = (ms(500..6_000), ms(500..4_000));
-            round = vec![
-                Fault::Kill { node: random.random_range(0..NODES), away },
-                Fault::Kill { node: random.random_range(0..NODES), away: later },
-                Fault::Pause { node: random.random_range(0..NODES), time: pause },
-                Fault::LiveKitHangs { time: hang },
-                Fault::LiveKitIsNotHeard { time: silence },
-                Fault::LiveKitBreaksOff { times: random.random_range(1..20) },
-                Fault::LiveKitIsRestarted,
-            ];
+            round = outages(&mut random, NODES, &LENGTHS).map(Fault::Outage).into();
+            round.push(Fault::LiveKitIsRestarted);
             if rounds % 2 == 1 {
                 round.push(Fault::RedisIsFlushed);
             }

@@ -24,11 +24,12 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::plan::{Lengths, Named, Outage, carry_out, from_env, outages};
 use super::{alone, say};
 use crate::support::booking::{Answer, SESSIONS_SECRET, holder_token};
 use crate::support::cluster::Nodes;
 use crate::support::hub::now_seconds;
-use crate::support::proxy::{Mode, Proxy};
+use crate::support::proxy::Proxy;
 use crate::support::{livekit, postgres, redis as servers};
 
 const NODES: usize = 3;
@@ -97,7 +98,7 @@ async fn whatever_fails_during_starts_leaves_nothing_behind() {
     let visitors = async {
         let all = (0..VISITORS).map(|n| rig.visit(seed.wrapping_mul(1_000).wrapping_add(n), &users, &tally, &stop));
         let torment = async {
-            rig.torment(seed, Duration::from_secs(seconds)).await;
+            carry_out(plan(seed), Duration::from_secs(seconds), async |fault| rig.strike(fault).await).await;
             stop.cancel();
         };
         tokio::join!(join_all(all), torment);
@@ -124,10 +125,6 @@ async fn whatever_fails_during_starts_leaves_nothing_behind() {
     let again = join_all(users.iter().take(CAPACITY).map(|user| rig.start_until_answered(0, *user, &later))).await;
     assert!(again.iter().all(|answer| answer.status == 201), "{again:?}");
     rig.agrees(Duration::from_secs(10)).await;
-}
-
-fn from_env(name: &str) -> Option<u64> {
-    std::env::var(name).ok().filter(|value| !value.is_empty()).map(|value| value.parse().expect("a number"))
 }
 
 /// Three nodes, and servers of their own.
@@ -230,42 +227,9 @@ impl Rig {
         }
     }
 
-    /// Carries out the plan, and puts everything right again.
-    async fn torment(&self, seed: u64, time: Duration) {
-        let began = Instant::now();
-        let mut done = BTreeMap::<&str, usize>::new();
-        for (wait, fault) in plan(seed) {
-            sleep(wait).await;
-            if began.elapsed() > time {
-                break;
-            }
-            say!("{:5.1} s  {fault}", began.elapsed().as_secs_f32());
-            *done.entry(fault.name()).or_default() += 1;
-            self.strike(fault).await;
-        }
-        say!("done in {:.1} s: {done:?}", began.elapsed().as_secs_f32());
-    }
-
     async fn strike(&self, fault: Fault) {
         match fault {
-            Fault::Kill { node, away } => {
-                self.nodes.nodes[node].kill();
-                sleep(away).await;
-                self.nodes.nodes[node].start().await;
-            }
-            Fault::Pause { node, time } => {
-                self.nodes.nodes[node].pause();
-                sleep(time).await;
-                self.nodes.nodes[node].resume();
-            }
-            Fault::LiveKitHangs { time } => self.link_is(Mode::Pause, time).await,
-            Fault::LiveKitIsNotHeard { time } => self.link_is(Mode::SwallowAnswers, time).await,
-            Fault::LiveKitBreaksOff { times } => {
-                for _ in 0..times {
-                    self.link.cut();
-                    sleep(Duration::from_millis(30)).await;
-                }
-            }
+            Fault::Outage(outage) => outage.strike(&self.nodes, &self.link).await,
             Fault::PostgresCrashes { away } => {
                 self.postgres.stop();
                 sleep(away).await;
@@ -278,14 +242,6 @@ impl Rig {
                 self.redis.ask::<()>(cmd("DEBUG").arg("RELOAD").arg("NOSAVE"));
             }
         }
-    }
-
-    async fn link_is(&self, mode: Mode, time: Duration) {
-        self.link.set(mode);
-        sleep(time).await;
-        self.link.set(Mode::Pass);
-        // What was swallowed does not come any more.
-        self.link.cut();
     }
 
     /// Waits until what PostgreSQL, Redis and LiveKit hold is the same.
@@ -459,28 +415,7 @@ impl fmt::Display for Tally {
 /// One thing that goes wrong.
 #[derive(Clone, Copy, Debug)]
 enum Fault {
-    /// `kill -9`, and a start under the same name.
-    Kill {
-        node: usize,
-        away: Duration,
-    },
-    /// SIGSTOP, also in the middle of a start, and for longer than its lease.
-    Pause {
-        node: usize,
-        time: Duration,
-    },
-    /// Neither requests nor answers pass.
-    LiveKitHangs {
-        time: Duration,
-    },
-    /// It does what it is asked, and nobody learns of it.
-    LiveKitIsNotHeard {
-        time: Duration,
-    },
-    /// Its connections are ended, again and again.
-    LiveKitBreaksOff {
-        times: usize,
-    },
+    Outage(Outage),
     PostgresCrashes {
         away: Duration,
     },
@@ -491,14 +426,10 @@ enum Fault {
     },
 }
 
-impl Fault {
-    fn name(self) -> &'static str {
+impl Named for Fault {
+    fn name(&self) -> &'static str {
         match self {
-            Self::Kill { .. } => "kills",
-            Self::Pause { .. } => "pauses",
-            Self::LiveKitHangs { .. } => "hangs of LiveKit",
-            Self::LiveKitIsNotHeard { .. } => "lost answers of LiveKit",
-            Self::LiveKitBreaksOff { .. } => "cuts of LiveKit",
+            Self::Outage(outage) => outage.name(),
             Self::PostgresCrashes { .. } => "crashes of PostgreSQL",
             Self::RedisIsFlushed => "flushes",
             Self::RedisIsOld { .. } => "old snapshots",
@@ -509,17 +440,16 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Kill { node, away } => write!(f, "node-{node} is killed and back after {away:?}"),
-            Self::Pause { node, time } => write!(f, "node-{node} is paused for {time:?}"),
-            Self::LiveKitHangs { time } => write!(f, "LiveKit hangs for {time:?}"),
-            Self::LiveKitIsNotHeard { time } => write!(f, "the answers of LiveKit are lost for {time:?}"),
-            Self::LiveKitBreaksOff { times } => write!(f, "the connections to LiveKit break {times} times"),
+            Self::Outage(outage) => outage.fmt(f),
             Self::PostgresCrashes { away } => write!(f, "PostgreSQL crashes and is back after {away:?}"),
             Self::RedisIsFlushed => write!(f, "Redis is flushed"),
             Self::RedisIsOld { age } => write!(f, "Redis is what it was {age:?} ago"),
         }
     }
 }
+
+/// Of one fault. A pause may be longer than the lease of a start.
+const LENGTHS: Lengths = Lengths { away: 0..1_000, pause: 200..4_500, hang: 200..2_500, silence: 200..2_500 };
 
 /// Endless: each kind in each round, in another order; a wait before each.
 fn plan(seed: u64) -> impl Iterator<Item = (Duration, Fault)> {
@@ -528,19 +458,9 @@ fn plan(seed: u64) -> impl Iterator<Item = (Duration, Fault)> {
     std::iter::from_fn(move || {
         if round.is_empty() {
             let mut ms = |range| Duration::from_millis(random.random_range(range));
-            let (away, later, pause, crash) = (ms(0..1_000), ms(0..1_000), ms(200..4_500), ms(0..1_000));
-            let (hang, silence, age) = (ms(200..2_500), ms(200..2_500), ms(200..2_500));
-            round = vec![
-                Fault::Kill { node: random.random_range(0..NODES), away },
-                Fault::Kill { node: random.random_range(0..NODES), away: later },
-                Fault::Pause { node: random.random_range(0..NODES), time: pause },
-                Fault::LiveKitHangs { time: hang },
-                Fault::LiveKitIsNotHeard { time: silence },
-                Fault::LiveKitBreaksOff { times: random.random_range(1..20) },
-                Fault::PostgresCrashes { away: crash },
-                Fault::RedisIsFlushed,
-                Fault::RedisIsOld { age },
-            ];
+            let (crash, age) = (ms(0..1_000), ms(200..2_500));
+            round = outages(&mut random, NODES, &LENGTHS).map(Fault::Outage).into();
+            round.extend([Fault::PostgresCrashes { away: crash }, Fault::RedisIsFlushed, Fault::RedisIsOld { age }]);
             round.shuffle(&mut random);
         }
         Some((Duration::from_millis(random.random_range(50..700)), round.pop()?))

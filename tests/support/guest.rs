@@ -1,6 +1,6 @@
 //! A participant of a LiveKit room that costs next to nothing: it signals and sends no media. LiveKit counts it among those who are
 //! there, and puts it out after a minute because no media connection comes; so it connects anew in time, under the same identity.
-//! LiveKit tells its join to nobody by webhook.
+//! LiveKit tells its join to nobody by webhook, since no media connection comes; a test that wants one is told of each join.
 //!
 //! When its connection breaks it comes back at once, as LiveKit's clients do, until it leaves.
 
@@ -48,9 +48,14 @@ pub struct Presence {
 impl Guest {
     /// Begins to come.
     pub fn come(ws_url: &str, token: &str) -> Self {
+        Self::come_noticed(ws_url, token, |_| {})
+    }
+
+    /// [`Guest::come`]; `joined` is called with the room's sid each time that it is in the room.
+    pub fn come_noticed(ws_url: &str, token: &str, joined: impl Fn(&str) + Send + Sync + 'static) -> Self {
         let (presence, leave) = (Arc::<Mutex<Presence>>::default(), CancellationToken::new());
         let url = format!("{ws_url}/rtc?access_token={token}&auto_subscribe=1&protocol=16");
-        let coming = stay(url, presence.clone());
+        let coming = stay(url, presence.clone(), joined);
         tokio::spawn(leave.clone().run_until_cancelled_owned(coming));
         Self { presence, _leave: leave.drop_guard() }
     }
@@ -82,10 +87,14 @@ impl Presence {
     }
 }
 
-async fn stay(url: String, presence: Arc<Mutex<Presence>>) {
+async fn stay(url: String, presence: Arc<Mutex<Presence>>, joined: impl Fn(&str) + Send + Sync) {
     let told = |tell: &dyn Fn(&mut Presence)| tell(&mut presence.lock().expect("nobody panics while holding this"));
     loop {
-        let outcome = visit(&url, || told(&Presence::come)).await;
+        let came = |sid: &str| {
+            told(&Presence::come);
+            joined(sid);
+        };
+        let outcome = visit(&url, came).await;
         if let Outcome::Ended { put_out } = outcome {
             told(&|presence| presence.go(put_out));
             sleep(PAUSE).await;
@@ -105,7 +114,7 @@ enum Outcome {
 }
 
 /// One connection.
-async fn visit(url: &str, joined: impl Fn()) -> Outcome {
+async fn visit(url: &str, joined: impl Fn(&str)) -> Outcome {
     let broken = Outcome::Ended { put_out: false };
     let connected = timeout(PATIENCE, tokio_tungstenite::connect_async(url)).await;
     let Ok(Ok((mut socket, _))) = connected else { return broken };
@@ -116,7 +125,7 @@ async fn visit(url: &str, joined: impl Fn()) -> Outcome {
                 let Some(Ok(message)) = next else { return broken };
                 let Message::Binary(bytes) = message else { continue };
                 match SignalResponse::decode(&*bytes).ok().and_then(|told| told.message) {
-                    Some(signal_response::Message::Join(_)) => joined(),
+                    Some(signal_response::Message::Join(join)) => joined(&join.room.unwrap_or_default().sid),
                     Some(signal_response::Message::Leave(leave)) => {
                         return Outcome::Ended { put_out: leave.reason() == DisconnectReason::RoomDeleted };
                     }

@@ -67,6 +67,11 @@ pub trait ScopeListener: Send + Sync + 'static {
     /// A control message, in the order of the log: the events before it have been queued to the members.
     fn control(&self, scope: &ScopeId, args: &Bytes);
 
+    /// A logged event, in the order of the log: it has been queued to those members that get it, if there are any.
+    fn event(&self, scope: &ScopeId, args: &Bytes) {
+        let _ = (scope, args);
+    }
+
     /// The log was read because something may have been missed: volatile values may be outdated at these members. With
     /// `reset` the log does not reach back to what they have seen, as after a Redis that came back empty.
     fn refilled(&self, scope: &ScopeId, members: Vec<LocalMember>, reset: bool);

@@ -12,27 +12,35 @@ use crate::engineio::Session;
 /// Sessions that one task flushes: each flush may be a system call.
 const FLUSH_PART: usize = 512;
 
+/// A message of which the feature of the scope is told.
+pub enum Passed {
+    Control(Bytes),
+    Event(Bytes),
+}
+
 #[derive(Default)]
 pub struct Outcome {
     /// Sessions to which something was queued.
     pub dirty: Vec<Arc<Session>>,
-    /// Control messages, in order.
-    pub control: Vec<Bytes>,
+    /// Control messages and logged events, in order.
+    pub passed: Vec<Passed>,
     pub deliveries: u64,
     /// A message is missing: the log must be read.
     pub must_fill: bool,
 }
 
 impl Outcome {
-    /// Gives the control messages to the feature of the scope.
+    /// Gives the messages to the feature of the scope.
     pub(super) fn notify_listener(&mut self, scopes: &Scopes, scope: &ScopeId) {
-        if self.control.is_empty() {
+        if self.passed.is_empty() {
             return;
         }
         let listener = scopes.listener(scope.kind);
-        for args in self.control.drain(..) {
-            if let Some(listener) = &listener {
-                listener.control(scope, &args);
+        for passed in self.passed.drain(..) {
+            match (&listener, passed) {
+                (Some(listener), Passed::Control(args)) => listener.control(scope, &args),
+                (Some(listener), Passed::Event(args)) => listener.event(scope, &args),
+                (None, _) => {}
             }
         }
     }

@@ -14,7 +14,7 @@ use crate::socketio::Socket;
 use super::LocalMember;
 use super::delivery::Delivery;
 use super::message::{Audience, Envelope, Message};
-use super::outcome::Outcome;
+use super::outcome::{Outcome, Passed};
 use super::sequence::{Sequence, Verdict};
 use crate::core::sync::lock;
 use crate::telemetry::once_a_minute;
@@ -341,8 +341,11 @@ impl Inner {
             return;
         };
         if message.audience == Audience::Nodes {
-            outcome.control.push(message.args.json);
+            outcome.passed.push(Passed::Control(message.args.json));
             return;
+        }
+        if logged {
+            outcome.passed.push(Passed::Event(message.args.json.clone()));
         }
         let delivery = Delivery::new(message, self.sequence.epoch(), at, logged);
         self.members.deliver(scope, &delivery, outcome);

@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use self::api::Call;
 use self::token::Rights;
+use crate::core::clock::now_seconds;
 use crate::settings;
 
 pub use error::{LiveKitError, SetupError, WebhookError};
@@ -193,10 +194,50 @@ impl LiveKit {
     /// # Errors
     /// `not_found` without the room.
     pub async fn participants(&self, room: &str, deadline: Instant) -> Result<Vec<String>, LiveKitError> {
+        let participants = self.list_participants(room, deadline).await?;
+        Ok(participants.into_iter().map(|participant| participant.identity).collect())
+    }
+
+    /// The participants in a room that have an attribute of this name: identity and value.
+    ///
+    /// # Errors
+    /// `not_found` without the room.
+    pub async fn participants_with(
+        &self,
+        room: &str,
+        attribute: &str,
+        deadline: Instant,
+    ) -> Result<Vec<(String, String)>, LiveKitError> {
+        let participants = self.list_participants(room, deadline).await?.into_iter();
+        let with = participants.filter_map(|mut each| each.attributes.remove(attribute).map(|value| (each.identity, value)));
+        Ok(with.collect())
+    }
+
+    async fn list_participants(&self, room: &str, deadline: Instant) -> Result<Vec<proto::ParticipantInfo>, LiveKitError> {
         let question = proto::ListParticipantsRequest { room: room.into() };
         let call = self.call(ROOMS, "ListParticipants", may_manage(room), question)?;
         let proto::ListParticipantsResponse { participants } = self.repeated(deadline, &call).await?;
-        Ok(participants.into_iter().map(|participant| participant.identity).collect())
+        Ok(participants)
+    }
+
+    /// Disconnects a participant. It may come back with its token, which only LiveKit's cloud takes back. False: there was none of
+    /// this identity, or an earlier try whose answer was lost has disconnected it.
+    ///
+    /// # Errors
+    /// [`LiveKitError::Unavailable`]: it may be disconnected all the same.
+    pub async fn remove_participant(&self, room: &str, identity: &str, deadline: Instant) -> Result<bool, LiveKitError> {
+        let question = proto::RoomParticipantIdentity {
+            room: room.into(),
+            identity: identity.into(),
+            // Without this a token that is signed within the next minute would be taken back too.
+            revoke_token_ts: i64::try_from(now_seconds()).unwrap_or_default(),
+        };
+        let call = self.call(ROOMS, "RemoveParticipant", may_manage(room), question)?;
+        match self.repeated(deadline, &call).await {
+            Ok(proto::RemoveParticipantResponse {}) => Ok(true),
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Whether it answers and takes our key; for readiness and `convoke check`. One try.

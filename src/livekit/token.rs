@@ -2,6 +2,8 @@
 //! for given when a token does not name them. They expire at a given second, which LiveKit's own crate cannot say: it knows
 //! only a time to live from now on.
 
+use std::collections::BTreeMap;
+
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde::Serialize;
 
@@ -18,6 +20,8 @@ pub struct Grant<'a> {
     pub room: &'a str,
     pub identity: &'a str,
     pub name: Option<&'a str>,
+    /// Names and values that LiveKit keeps with the participant, and shows to everybody in the room.
+    pub attributes: &'a [(&'a str, &'a str)],
     pub can_publish: bool,
     pub can_subscribe: bool,
     /// `None`: as `can_publish`.
@@ -67,6 +71,8 @@ struct Claims<'a> {
     exp: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    attributes: BTreeMap<&'a str, &'a str>,
     video: Video<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     room_config: Option<RoomConfig<'a>>,
@@ -115,6 +121,7 @@ impl Signer {
         self.signed(&Claims {
             sub: Some(grant.identity),
             name: grant.name,
+            attributes: grant.attributes.iter().copied().collect(),
             room_config: (!grant.agents.is_empty()).then_some(RoomConfig { agents: grant.agents }),
             ..self.claims(rights, grant.expires_at)
         })
@@ -127,7 +134,8 @@ impl Signer {
 
     fn claims<'a>(&'a self, rights: Rights<'a>, exp: u64) -> Claims<'a> {
         let video = Video { rights, ..Video::default() };
-        Claims { iss: &self.key, sub: None, nbf: now_seconds(), exp, name: None, video, room_config: None }
+        let (nbf, attributes) = (now_seconds(), BTreeMap::new());
+        Claims { iss: &self.key, sub: None, nbf, exp, name: None, attributes, video, room_config: None }
     }
 
     fn signed(&self, claims: &Claims<'_>) -> Result<String, LiveKitError> {
@@ -155,6 +163,7 @@ mod tests {
             room: "a-room",
             identity: "ann",
             name: None,
+            attributes: &[],
             can_publish: true,
             can_subscribe: true,
             can_publish_data: None,
@@ -202,9 +211,10 @@ mod tests {
         assert_eq!(claims(&grant()), json!({"iss": "key", "sub": "ann", "nbf": null, "exp": LATER, "video": video}));
 
         let agents = [Agent { name: "an-agent", metadata: "{\"kind\":\"a-call\"}" }];
-        let observer = Grant { name: Some("ann@example.com"), can_publish: false, agents: &agents, ..grant() };
+        let attributes = &[("team", "red")];
+        let observer = Grant { name: Some("ann@example.com"), attributes, can_publish: false, agents: &agents, ..grant() };
         let claims = claims(&observer);
-        assert_eq!(claims["name"], "ann@example.com");
+        assert_eq!((&claims["name"], &claims["attributes"]), (&json!("ann@example.com"), &json!({"team": "red"})));
         assert_eq!(claims["video"], with(json!({"room": "a-room", "roomJoin": true, "canSubscribe": true})));
         let agent = json!({"agentName": "an-agent", "metadata": "{\"kind\":\"a-call\"}"});
         assert_eq!(claims["roomConfig"], json!({"agents": [agent]}));
@@ -228,10 +238,11 @@ mod tests {
     #[test]
     fn livekits_own_crate_reads_it() {
         let agents = [Agent { name: "an-agent", metadata: "m" }];
-        let token = signed(&Grant { agents: &agents, ..grant() });
+        let token = signed(&Grant { attributes: &[("team", "red")], agents: &agents, ..grant() });
         let claims = TokenVerifier::with_api_key("key", SECRET).verify(&token).unwrap();
         assert_eq!((claims.sub.as_str(), claims.exp as u64), ("ann", LATER));
         assert!(claims.video.room_join && claims.video.can_publish_data == Some(true) && !claims.video.room_admin);
+        assert_eq!(claims.attributes["team"], "red");
         assert_eq!(claims.room_config.unwrap().agents[0].agent_name, "an-agent");
         TokenVerifier::with_api_key("other", SECRET).verify(&token).unwrap_err();
     }

@@ -2,6 +2,8 @@
 //! manner of Protocol Buffers. Of that only what the hub needs is read, so that an event, a field or a value that a newer
 //! server has does no harm.
 
+use std::collections::HashMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::future::BoxFuture;
@@ -26,6 +28,8 @@ pub struct RoomEvent {
     pub room: Option<String>,
     pub room_sid: Option<String>,
     pub participant_identity: Option<String>,
+    /// As its token named them.
+    pub participant_attributes: HashMap<String, String>,
     /// Seconds since 1970; 0 if LiveKit does not say.
     pub created_at: u64,
 }
@@ -113,21 +117,25 @@ struct Room {
     sid: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Participant {
     #[serde(default)]
     identity: Option<String>,
+    #[serde(default)]
+    attributes: HashMap<String, String>,
 }
 
 impl From<Event> for RoomEvent {
     fn from(event: Event) -> Self {
         let (room, room_sid) = event.room.map_or((None, None), |room| (room.name, room.sid));
+        let participant = event.participant.unwrap_or_default();
         Self {
             id: event.id.unwrap_or_default(),
             event: event.event,
             room,
             room_sid,
-            participant_identity: event.participant.and_then(|participant| participant.identity),
+            participant_identity: participant.identity,
+            participant_attributes: participant.attributes,
             created_at: event.created_at,
         }
     }
@@ -155,7 +163,7 @@ mod tests {
     const JOINED: &str = r#"{"event":"participant_joined","room":{"sid":"RM_x","name":"r","emptyTimeout":300,
         "creationTime":"1763742000","enabledCodecs":[{"mime":"audio/opus"}],"departureTimeout":20},
         "participant":{"sid":"PA_y","identity":"ann","state":"ACTIVE","joinedAt":"1763742001","kind":"A_KIND_OF_2031",
-        "permission":{"canSubscribe":true}},"id":"EV_z","createdAt":"1763742002","somethingNew":{"a":[1]}}"#;
+        "attributes":{"team":"red"},"permission":{"canSubscribe":true}},"id":"EV_z","createdAt":"1763742002","somethingNew":{"a":[1]}}"#;
 
     fn token(key: &str, secret: &str, body: &[u8]) -> String {
         let _ = aws_lc::DEFAULT_PROVIDER.install_default();
@@ -178,6 +186,7 @@ mod tests {
             room: Some("r".into()),
             room_sid: Some("RM_x".into()),
             participant_identity: Some("ann".into()),
+            participant_attributes: HashMap::from([("team".into(), "red".into())]),
             created_at: 1_763_742_002,
         };
         assert_eq!(told(JOINED), Ok(event.clone()));
@@ -189,6 +198,7 @@ mod tests {
         let unknown = told(r#"{"event":"moon_landed","id":null,"room":null,"createdAt":17,"participant":{}}"#).unwrap();
         assert_eq!((&*unknown.event, &*unknown.id, unknown.created_at), ("moon_landed", "", 17));
         assert_eq!((unknown.room, unknown.participant_identity), (None, None));
+        assert!(unknown.participant_attributes.is_empty());
         assert_eq!(told(r#"{"event":"e","createdAt":{}}"#).unwrap().created_at, 0);
     }
 

@@ -13,6 +13,7 @@ pub mod lease;
 pub mod pending;
 pub mod presence;
 pub mod relay;
+pub mod rounds;
 pub mod scripts;
 pub mod share;
 pub mod timers;

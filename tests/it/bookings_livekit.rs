@@ -123,6 +123,7 @@ async fn who_is_in_an_active_session_stays() {
         room: &session.room,
         identity: "ai-interviewer",
         name: None,
+        attributes: &[],
         can_publish: true,
         can_subscribe: true,
         can_publish_data: None,

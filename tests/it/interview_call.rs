@@ -255,6 +255,40 @@ async fn who_comes_back_is_not_announced_and_gets_what_it_missed() {
 }
 
 #[tokio::test]
+async fn a_new_token_ends_places_in_calls_that_it_does_not_allow() {
+    let Some(mut sides) = Sides::in_call(&[NEVER, NO_WINDOW]).await else { return };
+    let otto = connect(&sides.world, 0, &staff("interviewer", "otto")).await;
+    join(&otto, &sides.interview, "interviewer").await;
+    // The same rights: the place stays.
+    otto.ask_ok("auth:refresh", json!({"token": staff("recruiter", "otto")})).await;
+    otto.ask_ok("chat:message", about(&sides.interview, json!({"text": "here"}))).await;
+    // The interview is out of sight.
+    let elsewhere = recruiter("interviewer", "rita", Some("org-9"));
+    sides.interviewer.ask_ok("auth:refresh", json!({ "token": elsewhere })).await;
+    wait_for(&mut sides.candidate, &[ADA, "interviewer otto"]).await;
+    let say = about(&sides.interview, json!({"text": "still here?"}));
+    assert_eq!(code(&sides.interviewer, "chat:message", say.clone()).await, "NOT_IN_ROOM");
+    // It is in sight, but an observer is no interviewer.
+    otto.ask_ok("auth:refresh", json!({"token": staff("observer", "otto")})).await;
+    wait_for(&mut sides.candidate, &[ADA]).await;
+    join(&otto, &sides.interview, "observer").await;
+    wait_for(&mut sides.candidate, &[ADA, "observer otto"]).await;
+}
+
+#[tokio::test]
+async fn who_comes_back_with_a_token_that_does_not_show_the_interview_is_in_its_call_no_longer() {
+    let Some(mut sides) = Sides::in_call(&[AT_ONCE, NO_WINDOW]).await else { return };
+    let before = (sides.interviewer.connect_reply(), last_offset(&sides.interviewer));
+    drop(sides.interviewer);
+    let elsewhere = recruiter("interviewer", "rita", Some("org-9"));
+    let auth = json!({"token": elsewhere, "pid": before.0["pid"], "offset": before.1});
+    let again = connection(&sides.world, 1, &elsewhere).auth(auth).connect().await;
+    assert_ne!(again.connect_reply()["pid"], before.0["pid"], "a new connection");
+    wait_for(&mut sides.candidate, &[ADA]).await;
+    assert_eq!(code(&again, "chat:message", about(&sides.interview, json!({"text": "?"}))).await, "NOT_IN_ROOM");
+}
+
+#[tokio::test]
 async fn a_dead_nodes_members_are_gone_unless_they_come_back_elsewhere() {
     let Some(mut sides) = Sides::in_call(&[NO_WINDOW]).await else { return };
     let lost = connect(&sides.world, 0, &staff("observer", "olga")).await;

@@ -1,9 +1,18 @@
 //! An interview from the first join to the last answer, with no vendor: as text from its template, unscored.
 
-use serde_json::{Value, json};
+use std::sync::Mutex;
 
-use crate::interviews_world::{MANY_ADDRESSES, ORG, connect, create, join_interview, recruiter, text};
+use bytes::Bytes;
+use convoke::features::interviews::scripts::session_read;
+use convoke::redis::Value as RedisValue;
+use convoke::redis::cmd;
+use convoke::redis::script::{BadReply, Eval, Script};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::interviews_world::{MANY_ADDRESSES, ORG, begin, connect, create, join_interview, recruiter, text};
 use crate::support::booking::World;
+use crate::support::vendors::{AiFault, Server};
 
 #[tokio::test]
 async fn a_candidate_joins_is_asked_and_is_seen_by_those_who_observe() {
@@ -74,4 +83,51 @@ async fn the_socket_that_joined_last_is_the_candidates() {
     assert_eq!(text(&error["interviewId"]), interview.id);
     first.disconnected().await;
     second.ask_ok("start-interview", json!({ "sessionId": session })).await;
+}
+
+/// A Redis that runs nothing and notes which script it was asked for.
+#[derive(Default)]
+struct Asked(Mutex<Option<&'static Script>>);
+
+impl Eval for Asked {
+    type Error = BadReply;
+
+    async fn eval(&self, script: &'static Script, _: Vec<String>, _: Vec<Bytes>) -> Result<RedisValue, BadReply> {
+        *self.0.lock().unwrap() = Some(script);
+        Err(BadReply { script: script.name, detail: "nothing was run".into() })
+    }
+
+    async fn eval_write(&self, script: &'static Script, keys: Vec<String>, args: Vec<Bytes>) -> Result<RedisValue, BadReply> {
+        self.eval(script, keys, args).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_acknowledgement_waits_for_what_follows_on_an_answer_without_asking_redis() {
+    let vendors = Server::start().await;
+    let settings = vendors.settings();
+    let mut env: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    env.push(MANY_ADDRESSES);
+    let Some(world) = World::start(2, &env).await else { return };
+    vendors.vendors.fail(|faults| faults.ai = AiFault::Slow { ms: 2500 });
+    let asked = Asked::default();
+    let _ = session_read(&asked, Uuid::nil()).await;
+    let reads = *asked.0.lock().unwrap().as_ref().expect("a script");
+    // A connection sends the text of a script the first time, and its hash from then on. The slow log shows the beginning of a text.
+    let text = format!("local NAME = '{}'", reads.name);
+    for (name, value) in [("slowlog-max-len", 100_000), ("slowlog-log-slower-than", 0)] {
+        let _: String = world.redis.ask(cmd("CONFIG").arg("SET").arg(name).arg(value));
+    }
+    let looks = || {
+        let log: Vec<(u64, u64, u64, Vec<Vec<u8>>, String, String)> = world.redis.ask(cmd("SLOWLOG").arg("GET").arg(-1));
+        let is_read = |script: &[u8]| script == reads.sha().as_bytes() || script.starts_with(text.as_bytes());
+        log.iter().filter(|(.., words, _, _)| words.get(1).is_some_and(|script| is_read(script))).count()
+    };
+    let interview = create(&world, json!({})).await;
+    let (candidate, _) = begin(&world, 0, &interview).await;
+    let before = looks();
+    assert!(before > 0, "start-interview reads the session");
+    let next = candidate.ask_ok("response-complete", json!({"transcription": "in my own words"})).await;
+    assert_eq!(next["order"], 2, "{next}");
+    assert_eq!(looks(), before);
 }

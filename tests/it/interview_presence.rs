@@ -79,6 +79,32 @@ async fn a_candidate_that_has_sent_heartbeats_is_gone_when_they_stop() {
 }
 
 #[tokio::test]
+async fn the_next_event_of_a_candidate_makes_a_paused_session_active_also_one_of_the_call() {
+    let env = [MANY_ADDRESSES, ("LEAVE_GRACE_MS", "300"), ("INTERVIEW_HEARTBEAT_SECONDS", "2")];
+    let Some(world) = World::start(2, &env).await else { return };
+    let interview = create(&world, json!({})).await;
+    let mut observer = observe(&world, 1, &interview).await;
+    let (candidate, _) = begin(&world, 0, &interview).await;
+    candidate.ask_ok("joinRoom", json!({"interviewId": interview.id})).await;
+    let auth = json!({"token": interview.token, "pid": candidate.connect_reply()["pid"], "offset": last_offset(&candidate)});
+    drop(candidate);
+    assert_eq!(observer.wait("interview-interrupted").await["reason"], "disconnect");
+    let back = Client::builder(&world.hubs[1].url()).namespace(NAMESPACE).query("recovery=1").auth(auth).connect().await;
+    assert_eq!(overview(&world, &interview).await["session"]["state"], "paused", "to come back is no event");
+    back.ask_ok("chat:message", json!({"text": "I am back"})).await;
+    assert_eq!(overview(&world, &interview).await["session"]["state"], "active");
+
+    // The same while the connection stands. The node of the candidate may hear of the pause a moment after the observer.
+    back.ask_ok("heartbeat", json!({})).await;
+    assert_eq!(observer.wait("interview-interrupted").await["reason"], "heartbeat");
+    let is_active = async || {
+        back.ask_ok("auth:refresh", json!({"token": interview.token})).await;
+        overview(&world, &interview).await["session"]["state"] == "active"
+    };
+    world.eventually("it is active again", is_active).await;
+}
+
+#[tokio::test]
 async fn a_candidate_keeps_its_place_when_its_node_drains() {
     let Some(world) = World::start(2, &[MANY_ADDRESSES]).await else { return };
     let interview = create(&world, json!({})).await;

@@ -32,6 +32,7 @@ fn grant<'a>(room: &'a str, identity: &'a str) -> Grant<'a> {
         room,
         identity,
         name: Some("ann@example.com"),
+        attributes: &[],
         can_publish: true,
         can_subscribe: true,
         can_publish_data: None,

@@ -125,6 +125,7 @@ async fn a_webhook_holds_what_the_hub_reads_of_it() {
             room: &room,
             identity: "ann",
             name: None,
+            attributes: &[],
             can_publish: true,
             can_subscribe: true,
             can_publish_data: None,

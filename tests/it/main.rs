@@ -59,6 +59,7 @@ mod interviews_callers;
 mod interviews_doors;
 mod interviews_invites;
 mod interviews_manual;
+mod interviews_revoked;
 mod interviews_routes;
 mod interviews_scripts_world;
 mod interviews_speech;

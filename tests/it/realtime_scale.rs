@@ -35,6 +35,7 @@ fn token(server: &Server, room: &str) -> String {
         room,
         identity: "ana",
         name: None,
+        attributes: &[],
         can_publish: true,
         can_subscribe: true,
         can_publish_data: None,

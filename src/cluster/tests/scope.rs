@@ -33,6 +33,16 @@ fn log(epoch: &str, last: u64, reset: bool) -> Log {
     Log { epoch: epoch.into(), last: at(last), trimmed: at(0), reset, entries: Vec::new(), more: false }
 }
 
+/// What the feature of the scope is told.
+fn passed(outcome: &Outcome) -> Vec<String> {
+    let text = |args: &Bytes| String::from_utf8_lossy(args).into_owned();
+    let passed = outcome.passed.iter().map(|passed| match passed {
+        Passed::Control(args) => format!("control {}", text(args)),
+        Passed::Event(args) => format!("event {}", text(args)),
+    });
+    passed.collect()
+}
+
 fn scope() -> Arc<LocalScope> {
     let scope = LocalScope::new(ScopeId { kind: ROOM, id: "s".into() });
     scope.begin_attach();
@@ -47,7 +57,7 @@ fn what_came_of_a_log_that_is_gone_is_delivered_before_the_new_one() {
     scope.receive(envelope("A", 10, 11), &mut outcome);
     scope.receive(envelope("B", 0, 1), &mut outcome);
     assert!(scope.fill(scope.begin_read().generation, log("B", 0, true), true, &mut outcome));
-    assert_eq!(outcome.control, [&br#"["A11"]"#[..], br#"["B1"]"#]);
+    assert_eq!(passed(&outcome), [r#"control ["A11"]"#, r#"control ["B1"]"#]);
 }
 
 #[test]
@@ -58,7 +68,7 @@ fn what_is_said_in_a_scope_that_begins_while_one_joins_is_delivered() {
     assert_eq!(scope.place(), None, "there is no log to stand in");
     scope.receive(envelope("A", 0, 1), &mut outcome);
     scope.receive(envelope("A", 1, 2), &mut outcome);
-    assert_eq!(outcome.control, [&br#"["A1"]"#[..], br#"["A2"]"#]);
+    assert_eq!(passed(&outcome), [r#"control ["A1"]"#, r#"control ["A2"]"#]);
 }
 
 #[test]
@@ -70,7 +80,7 @@ fn a_straggler_of_a_log_that_is_gone_does_not_keep_the_scope_reading() {
     assert!(outcome.must_fill);
     assert!(scope.fill(scope.begin_read().generation, log("B", 5, false), true, &mut outcome));
     scope.receive(envelope("B", 5, 6), &mut outcome);
-    assert_eq!(outcome.control, [&br#"["B6"]"#[..]]);
+    assert_eq!(passed(&outcome), [r#"control ["B6"]"#]);
 }
 
 #[test]
@@ -81,7 +91,18 @@ fn a_message_of_a_newer_log_than_the_one_read_waits_for_its_own() {
     scope.receive(envelope("C", 0, 1), &mut outcome);
     assert!(!scope.fill(place.generation, log("B", 5, true), true, &mut outcome));
     assert!(scope.fill(scope.begin_read().generation, log("C", 0, true), true, &mut outcome));
-    assert_eq!(outcome.control, [&br#"["C1"]"#[..]]);
+    assert_eq!(passed(&outcome), [r#"control ["C1"]"#]);
+}
+
+#[test]
+fn the_feature_of_a_scope_is_told_of_logged_events_in_order_and_of_no_volatile_ones() {
+    let (scope, mut outcome) = (scope(), Outcome::default());
+    for (id, body) in [("11-0", "* - - -\n[\"one\"]"), ("~", "* - k -\n[\"volatile\"]")] {
+        let envelope = format!("A {} {id}\n{body}", if id == "~" { "11-0" } else { "10-0" });
+        scope.receive(Envelope::parse(&Bytes::from(envelope)).expect("an envelope"), &mut outcome);
+    }
+    scope.receive(envelope("A", 11, 12), &mut outcome);
+    assert_eq!(passed(&outcome), [r#"event ["one"]"#, r#"control ["A12"]"#]);
 }
 
 #[test]
@@ -99,7 +120,7 @@ fn what_a_failover_has_taken_back_comes_late_and_moves_nothing() {
     assert_eq!(reading.cursor.map(|cursor| cursor.id), Some(at(31)));
     assert!(scope.fill(reading.generation, log.clone(), true, &mut outcome));
     scope.receive(envelope("A", 31, 32), &mut outcome);
-    assert_eq!(outcome.control, [&br#"["A30"]"#[..], br#"["A31"]"#, br#"["A32"]"#]);
+    assert_eq!(passed(&outcome), [r#"control ["A30"]"#, r#"control ["A31"]"#, r#"control ["A32"]"#]);
     assert!(!outcome.must_fill);
 }
 
@@ -114,7 +135,7 @@ fn what_came_while_the_log_was_read_or_was_read_elsewhere_is_not_dropped_for_it(
     let mut whole = log("A", 20, false);
     whole.entries = [15, 20].map(|id| entry("A", id)).into();
     assert!(scope.fill(reading.generation, whole, true, &mut outcome));
-    assert_eq!(outcome.control, [&br#"["A15"]"#[..], br#"["A20"]"#, br#"["A25"]"#]);
+    assert_eq!(passed(&outcome), [r#"control ["A15"]"#, r#"control ["A20"]"#, r#"control ["A25"]"#]);
 }
 
 #[tokio::test]

@@ -53,6 +53,7 @@ pub(super) fn sign(livekit: &LiveKit, session: &Booking, email: Option<&str>) ->
         room: &session.livekit_room_name,
         identity: &session.user_id.to_string(),
         name: email,
+        attributes: &[],
         can_publish: true,
         can_subscribe: true,
         can_publish_data: None,

@@ -42,6 +42,8 @@ pub struct Candidate {
     pub participant: Box<str>,
     /// Of the interview's candidate.
     pub name: Box<str>,
+    /// The invite by which it came. `None`: by the join token.
+    pub invite: Option<Uuid>,
 }
 
 /// As what a socket is in a call.
@@ -59,6 +61,8 @@ pub struct Caller {
     joined: AtomicBool,
     /// Another socket has become it since.
     superseded: AtomicBool,
+    /// The session was paused when this node heard of it last.
+    paused: AtomicBool,
     /// Interviews that it observes, and up to where it has had what was told before.
     observed: Mutex<BTreeMap<Uuid, StreamId>>,
     /// What it may still report of its surroundings.
@@ -121,6 +125,7 @@ impl Caller {
             gone: AtomicBool::new(false),
             joined: AtomicBool::new(false),
             superseded: AtomicBool::new(false),
+            paused: AtomicBool::new(false),
             observed: Mutex::default(),
             proctoring: Allowance::default(),
             calls: Mutex::default(),
@@ -163,6 +168,16 @@ impl Caller {
 
     pub fn is_superseded(&self) -> bool {
         self.superseded.load(Ordering::Acquire)
+    }
+
+    /// Its session is paused, or no longer.
+    pub fn set_paused(&self, paused: bool) {
+        self.paused.store(paused, Ordering::Release);
+    }
+
+    /// Whether its session was paused. The next event does not find it so.
+    pub fn take_paused(&self) -> bool {
+        self.paused.load(Ordering::Acquire) && self.paused.swap(false, Ordering::AcqRel)
     }
 
     /// It observes an interview, and what was told up to there is history. The first place counts, which is returned.
@@ -275,17 +290,33 @@ struct Travelling {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum TravellingWho {
-    Candidate { interview: String, participant: Box<str>, name: Box<str> },
-    Staff { user: Box<str>, role: Box<str>, org: Option<Box<str>>, expires: Option<u64> },
-    Open { address: Box<str> },
+    Candidate {
+        interview: String,
+        participant: Box<str>,
+        name: Box<str>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        invite: Option<String>,
+    },
+    Staff {
+        user: Box<str>,
+        role: Box<str>,
+        org: Option<Box<str>>,
+        expires: Option<u64>,
+    },
+    Open {
+        address: Box<str>,
+    },
 }
 
 /// What travels to another node.
 pub fn export(caller: &Caller) -> Value {
     let who = match Who::clone(&caller.who()) {
-        Who::Candidate(Candidate { interview, participant, name }) => {
-            TravellingWho::Candidate { interview: interview.to_string(), participant, name }
-        }
+        Who::Candidate(Candidate { interview, participant, name, invite }) => TravellingWho::Candidate {
+            interview: interview.to_string(),
+            participant,
+            name,
+            invite: invite.map(|id| id.to_string()),
+        },
         Who::Staff(Recruiter { user_id, role, org_id, expires_at }) => {
             TravellingWho::Staff { user: user_id, role: role.as_str().into(), org: org_id, expires: expires_at }
         }
@@ -300,8 +331,9 @@ pub fn export(caller: &Caller) -> Value {
 pub fn import(value: Value) -> Option<Caller> {
     let Travelling { who, joined, observed, calls } = serde_json::from_value(value).ok()?;
     let caller = Caller::new(match who {
-        TravellingWho::Candidate { interview, participant, name } => {
-            Who::Candidate(Candidate { interview: uuid(&interview)?, participant, name })
+        TravellingWho::Candidate { interview, participant, name, invite } => {
+            let invite = invite.as_deref().and_then(uuid);
+            Who::Candidate(Candidate { interview: uuid(&interview)?, participant, name, invite })
         }
         TravellingWho::Staff { user, role, org, expires } => {
             Who::Staff(Recruiter { user_id: user, role: role.parse().ok()?, org_id: org, expires_at: expires })
@@ -316,13 +348,16 @@ pub fn import(value: Value) -> Option<Caller> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::features::interviews::recruiter::RecruiterRole;
 
     #[test]
     fn a_caller_arrives_as_it_left() {
         let interview = Uuid::from_u128(7);
-        let candidate = Who::Candidate(Candidate { interview, participant: "ü".into(), name: "Ada".into() });
+        let (participant, name) = ("ü".into(), "Ada".into());
+        let candidate = Who::Candidate(Candidate { interview, participant, name, invite: Some(Uuid::from_u128(8)) });
         let recruiter = Recruiter { user_id: "r".into(), role: RecruiterRole::Observer, org_id: None, expires_at: Some(9) };
         for who in [candidate, Who::Staff(recruiter), Who::Open { address: "127.0.0.1".into() }] {
             let caller = Caller::new(who.clone());
@@ -334,6 +369,10 @@ mod tests {
             assert_eq!(arrived.observe(interview, StreamId::default()), StreamId { ms: 7, seq: 1 });
             assert_eq!(identity(&arrived), identity(&caller));
         }
+        let of_earlier_release =
+            json!({"who": {"candidate": {"interview": interview.to_string(), "participant": "a", "name": "Ada"}}});
+        let arrived = import(of_earlier_release).expect("it can be read");
+        assert!(matches!(&*arrived.who(), Who::Candidate(Candidate { invite: None, .. })));
         assert!(import(Value::Null).is_none());
     }
 

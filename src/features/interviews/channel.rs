@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::caller::permitted;
 use super::error::InterviewError;
 use super::gateway::{self, NAMESPACE};
+use super::live::Live;
 use super::recruiter::RecruiterRole;
 use super::rights::{Side, may};
 use super::signalling;
@@ -16,13 +17,23 @@ use crate::rooms::expiry::TOKEN_EXPIRED;
 use crate::socketio::{Code, Event, EventError, Namespace, Socket};
 
 /// Adds the events of a table. Each is handled only if its sender may send it, and every refusal of a candidate's names its interview.
-pub fn dispatch<T: Send + Sync>(namespace: Namespace, state: &Arc<T>, events: &'static [Entry<T>]) -> Namespace {
+/// The first event of a candidate in a paused session, whatever it is, makes the session active.
+pub fn dispatch<T: Send + Sync>(
+    namespace: Namespace,
+    live: &Arc<Live>,
+    state: &Arc<T>,
+    events: &'static [Entry<T>],
+) -> Namespace {
     events.iter().fold(namespace, |namespace, entry| {
-        let state = state.clone();
+        let (live, state) = (live.clone(), state.clone());
         namespace.on(entry.name, move |socket: Arc<Socket>, event: Event| {
-            let state = state.clone();
+            let (live, state) = (live.clone(), state.clone());
             async move {
-                let own = permitted(&socket, &event)?.who().own_interview();
+                let caller = permitted(&socket, &event)?;
+                let own = caller.who().own_interview();
+                if caller.take_paused() {
+                    live.resume(&socket, caller).await;
+                }
                 (entry.handler)(state, socket, event).await.map_err(|error| named(error, own))
             }
         })
@@ -80,7 +91,7 @@ pub fn channel() -> Channel {
             },
         },
         error: schema::<ErrorFields>,
-        unasked: &[TOKEN_EXPIRED],
+        unasked: const { &[TOKEN_EXPIRED, Code(InterviewError::InviteRevoked.code())] },
         received: of_gateway.chain(of_call).collect(),
         sent: gateway::entries::SENT.iter().chain(signalling::entries::SENT).copied().collect(),
     }

@@ -18,8 +18,10 @@ use super::live::{Config, Live};
 use super::providers::audio::media;
 use super::providers::{Providers, check};
 use super::recruiter::{self, Recruiter, RecruiterRole, RecruiterVerifier};
+use super::revocation::Revocations;
 use super::settings::{self, Settings};
 use super::signalling::Signalling;
+use super::signalling::rooms::Rooms;
 use super::{Interviews, Parts as InterviewParts, channel, demo, metrics, routes};
 use crate::asyncapi::Channel;
 use crate::cluster::scripts::Retention;
@@ -27,7 +29,6 @@ use crate::core::ids;
 use crate::feature::check::published_keys;
 use crate::feature::{Configured, Feature, Finding, NoToken, Parts, Running, Surface, TokenCommand, TokenWish, World, probe};
 use crate::livekit::RoomListener;
-use crate::livekit::rooms::Watch;
 use crate::settings::table::Group;
 use crate::settings::{Reader, Settings as Base};
 use crate::telemetry::metrics::Metric;
@@ -46,6 +47,7 @@ struct AtWork {
     gateway: Arc<Gateway>,
     conductor: Arc<Conductor>,
     signalling: Arc<Signalling>,
+    revocations: Arc<Revocations>,
     stopping: CancellationToken,
 }
 
@@ -84,6 +86,7 @@ impl SetUp {
             leave_grace: settings.leave_grace,
             heartbeat: settings.heartbeat,
             expire_every: settings.expire_every,
+            invites_every: settings.invites_every,
             answer: settings.answer,
             proctoring: settings.proctoring,
             rooms: base.limits.rooms_per_socket,
@@ -183,19 +186,28 @@ impl Configured for SetUp {
             providers,
         });
         conductor.handle_timer(&live);
-        let watch = |livekit| Arc::new(Watch { livekit, owner: signalling.clone() }) as Arc<dyn RoomListener>;
+        let watch = |livekit| Arc::new(Rooms::new(livekit, signalling.clone())) as Arc<dyn RoomListener>;
         let listener = world.livekit.clone().map(watch);
+        let revocations = Revocations::new(live.clone(), signalling.clone(), world.node.registry.clone());
+        revocations.answer(&world.node.peers);
         let gateway = Gateway::new(GatewayParts {
             live: live.clone(),
             signalling: signalling.clone(),
             conductor: conductor.clone(),
             endings: endings.clone(),
+            revocations: revocations.clone(),
         });
         let dependencies = probe::published_keys("interviewKeys", &self.0.identity)?.into_iter().collect();
         let (limits, token) = (world.limits.clone(), world.settings.internal_token.clone());
         let requests_per_minute = self.0.requests_per_minute;
         let demo = world.settings.server.demo.then(|| self.0.identity.clone());
-        let running = Arc::new(AtWork { gateway: gateway.clone(), conductor, signalling, stopping: CancellationToken::new() });
+        let running = Arc::new(AtWork {
+            gateway: gateway.clone(),
+            conductor,
+            signalling,
+            revocations: revocations.clone(),
+            stopping: CancellationToken::new(),
+        });
         Ok(Parts {
             namespaces: vec![gateway.namespace()],
             running,
@@ -203,7 +215,8 @@ impl Configured for SetUp {
                 if let Some(identity) = demo {
                     demo::route(router, &identity, Some(&interviews));
                 }
-                let parts = routes::Parts { live, endings, limits, requests_per_minute, internal_token: token.as_ref() };
+                let internal_token = token.as_ref();
+                let parts = routes::Parts { live, endings, revocations, limits, requests_per_minute, internal_token };
                 routes::routes(router, Some(parts));
                 media::route(router, links);
             }),
@@ -218,6 +231,7 @@ impl Running for AtWork {
         self.conductor.start_summaries();
         self.signalling.start_jobs(self.stopping.clone());
         self.gateway.start_jobs(self.stopping.clone());
+        self.revocations.start_jobs(self.stopping.clone());
         Box::pin(async {})
     }
 

@@ -1,4 +1,5 @@
-//! Invites: given out by recruiters, used by one participant, taken back.
+//! Invites: recruiters give them out, one participant uses them, recruiters revoke them. What a revoked invite has opened before is
+//! ended by [`revocation`](super::revocation).
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -11,7 +12,7 @@ use crate::store::{Time, as_text};
 use super::error::InterviewError;
 use super::requests::InviteRequest;
 use super::rules::{self, InviteUse};
-use super::store::{Interview, Invite, NewInvite, TokenHash};
+use super::store::{Interview, Invite, NewInvite, Revoked, TokenHash};
 use super::token::Token;
 use super::{Interviews, uuid};
 
@@ -50,14 +51,11 @@ impl Interviews {
         Ok(Invited { id, token: token.text, expires_at })
     }
 
-    /// Takes an invite back; once more changes nothing. LiveKit cannot take back the tokens that it has opened already.
-    pub async fn revoke(&self, by: &Recruiter, interview: &str, invite: &str) -> Result<(), InterviewError> {
+    /// Revokes an invite; once more changes nothing. From now on it opens nothing.
+    pub(super) async fn revoke(&self, by: &Recruiter, interview: &str, invite: &str) -> Result<Revoked, InterviewError> {
         let interview = self.managed(by, interview).await?;
         let invite = uuid(invite).ok_or(InterviewError::InviteNotFound)?;
-        match self.store.revoke_invite(interview.id, invite).await? {
-            true => Ok(()),
-            false => Err(InterviewError::InviteNotFound),
-        }
+        self.store.revoke_invite(interview.id, invite).await?.ok_or(InterviewError::InviteNotFound)
     }
 
     /// Opens an invite for a participant. Its first use binds it to them; of two at once, on whatever nodes, one wins.

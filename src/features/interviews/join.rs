@@ -89,13 +89,16 @@ impl Interviews {
         if let Some((invite, token)) = invite {
             self.open_invite(invite, token, participant).await?;
         }
+        let invite = invite.map(|(invite, _)| invite.id.to_string());
+        let attributes = invite.as_deref().map(|id| (rules::INVITE_ATTRIBUTE, id));
         let name = (participant == interview.candidate.id).then_some(&*interview.candidate.name);
         let room = rules::room_of(id);
         let speaks = request.role.speaks();
         let token = livekit.token(&Grant {
             room: &room,
-            identity: &format!("{}-{participant}", request.role.as_str()),
+            identity: &rules::identity_of(request.role, participant),
             name: request.display_name.as_deref().or(name),
+            attributes: attributes.as_slice(),
             can_publish: speaks,
             can_subscribe: true,
             can_publish_data: Some(speaks),

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::caller::{Caller, Candidate, Who};
 use super::error::InterviewError;
 use super::proctoring::Proctoring;
 use super::providers::audio::AudioStorage;
 use super::recruiter::Recruiter;
+use super::scripts::{self, session_touch};
 use super::store::Interview;
-use super::{Interviews, rules};
+use super::{Interviews, kinds, rules};
 use crate::cluster::Scopes;
 use crate::cluster::scripts::{Op, Retention};
 use crate::core::ScopeId;
@@ -18,6 +20,7 @@ use crate::redis::Redis;
 use crate::rooms::clock::Clock;
 use crate::rooms::scripts::Told;
 use crate::rooms::timers::Timers;
+use crate::socketio::Socket;
 
 /// What an operator may set of them, and what is fixed by the contract.
 #[derive(Clone, Debug)]
@@ -44,6 +47,8 @@ pub struct Config {
     pub expires_after: Duration,
     /// How often each node looks for sessions that have expired.
     pub expire_every: Duration,
+    /// How often each node asks whether the invites of its sockets are revoked.
+    pub invites_every: Duration,
 }
 
 impl Default for Config {
@@ -61,6 +66,7 @@ impl Default for Config {
             presence_window: Duration::from_millis(250),
             expires_after: Duration::from_secs(24 * 3600),
             expire_every: Duration::from_secs(60),
+            invites_every: Duration::from_secs(10),
         }
     }
 }
@@ -106,6 +112,36 @@ impl Live {
     pub fn written(&self, scope: &ScopeId, told: &Told) {
         self.clock.learn(told.at);
         self.scopes.written(scope, told.heard, told.listeners);
+    }
+
+    /// What follows on every write to a live interview.
+    pub fn told(&self, interview: Uuid, told: &Told, due_in: Option<Duration>) {
+        let scope = kinds::interview(interview);
+        self.written(&scope, told);
+        self.timers.set(&scope, due_in);
+    }
+
+    /// The candidate's socket has sent something: a paused session is active again. What stands in its way is no fault of the client's.
+    pub async fn resume(&self, socket: &Socket, caller: &Caller) {
+        let Who::Candidate(Candidate { interview, participant, .. }) = &*caller.who() else { return };
+        let (op, sender) = (self.scopes.next_op(), scripts::Candidate { user: participant, sid: socket.id() });
+        match session_touch(self.redis(), *interview, self.op(&op), sender, None).await {
+            Ok(Ok(touched)) => self.told(*interview, &touched.told, touched.due_in),
+            Ok(Err(refused)) => tracing::debug!(%interview, ?refused, "a session is not resumed"),
+            Err(error) => {
+                tracing::debug!(%interview, %error, "a session is resumed by the next event");
+                caller.set_paused(true);
+            }
+        }
+    }
+
+    /// Whether an interview is in this person's sight.
+    pub async fn sees(&self, recruiter: &Recruiter, id: Uuid) -> Result<bool, InterviewError> {
+        match self.seen_by(recruiter, id).await {
+            Ok(_) => Ok(true),
+            Err(InterviewError::NotFound) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// An interview that is in this person's sight; any other is not found.

@@ -22,6 +22,7 @@ pub mod proctoring;
 pub mod providers;
 pub mod recruiter;
 mod requests;
+mod revocation;
 pub mod rights;
 pub mod routes;
 mod rules;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::ending::Endings;
 use super::live::Live;
 use super::recruiter::Recruiter;
+use super::revocation::Revocations;
 use crate::core::clock::now_seconds;
 use crate::features::interviews::error::InterviewError;
 use crate::features::interviews::{Interviews, InviteRequest, JoinRequest, Principal};
@@ -26,6 +27,7 @@ mod docs;
 pub struct Parts<'a> {
     pub live: Arc<Live>,
     pub endings: Arc<Endings>,
+    pub revocations: Arc<Revocations>,
     pub limits: RateLimits,
     /// Of one caller to each route.
     pub requests_per_minute: u32,
@@ -38,6 +40,7 @@ pub fn routes(router: &mut Router, parts: Option<Parts<'_>>) {
         interviews: parts.live.interviews.clone(),
         live: parts.live,
         endings: parts.endings,
+        revocations: parts.revocations,
         limits: parts.limits,
         per_minute: parts.requests_per_minute,
         failures: FailedAuth::default(),
@@ -66,6 +69,7 @@ struct Api {
     interviews: Arc<Interviews>,
     live: Arc<Live>,
     endings: Arc<Endings>,
+    revocations: Arc<Revocations>,
     limits: RateLimits,
     per_minute: u32,
     failures: FailedAuth,
@@ -147,7 +151,7 @@ async fn invite(api: Arc<Api>, recruiter: Recruiter, call: Call) -> Answer {
 }
 
 async fn revoke(api: Arc<Api>, recruiter: Recruiter, call: Call) -> Answer {
-    api.interviews.revoke(&recruiter, call.param("id"), call.param("invite")).await?;
+    api.revocations.revoke(&recruiter, call.param("id"), call.param("invite")).await?;
     let mut response = Response::new(Body::default());
     *response.status_mut() = StatusCode::NO_CONTENT;
     Ok(response)

@@ -101,6 +101,14 @@ pub fn room_of(interview: Uuid) -> String {
     format!("live-{interview}")
 }
 
+/// The identity of a participant at LiveKit.
+pub fn identity_of(role: CallRole, participant: &str) -> String {
+    format!("{}-{participant}", role.as_str())
+}
+
+/// The attribute by which a participant at LiveKit is known to have come by an invite: its id.
+pub const INVITE_ATTRIBUTE: &str = "convoke.invite";
+
 /// The interview whose room this is.
 pub fn interview_of_room(room: &str) -> Option<Uuid> {
     room.strip_prefix("live-").and_then(super::uuid).filter(|id| room_of(*id) == room)

@@ -26,7 +26,8 @@ crate::settings_table! {
         PROCTOR_MIN_REPEATS = "1", "Proctoring events of a type that must come within 5 s before one has an effect";
         CALL_MAX_SOCKETS = "200", "Connections in the call of one interview; 20 more for those who do not only observe";
         CALL_PRESENCE_WINDOW_MS = "250", "Who comes to a call and goes is announced at most once in so long, all changes together";
-        INTERVIEW_SWEEP_SECONDS = "60", "How often each node looks for interviews whose 24 hours are over, and one of them for LiveKit rooms of those that have ended";
+        INTERVIEW_SWEEP_SECONDS = "60", "How often each node looks for interviews whose 24 hours are over, and one of them for LiveKit rooms of those that have ended and for candidates there whose invite was revoked";
+        INTERVIEW_INVITES_SECONDS = "10", "How often each node looks whether invites of its candidates were revoked; it matters only to a node that could not be told at once";
         RATE_LIMIT_INTERVIEWS_PER_MINUTE = "20", "Requests a minute of one caller to each route of interviews";
     }
     "Speech, AI and audio of interviews" {
@@ -69,6 +70,8 @@ pub struct Settings {
     /// Who is in a call is announced at most once in so long.
     pub presence_window: Duration,
     pub expire_every: Duration,
+    /// How often each node asks whether the invites of its sockets are revoked.
+    pub invites_every: Duration,
     /// Requests of one caller to each route.
     pub requests_per_minute: u32,
     pub vendors: Vendors,
@@ -87,6 +90,7 @@ impl Settings {
             call_sockets: read.integer(CALL_MAX_SOCKETS, 2..=1_000),
             presence_window: read.milliseconds(CALL_PRESENCE_WINDOW_MS, 0..=60_000),
             expire_every: read.seconds(INTERVIEW_SWEEP_SECONDS, 1..=86_400),
+            invites_every: read.seconds(INTERVIEW_INVITES_SECONDS, 1..=86_400),
             requests_per_minute: read.integer(RATE_LIMIT_INTERVIEWS_PER_MINUTE, 1..=1_000_000),
             vendors: Vendors::read(read),
         }

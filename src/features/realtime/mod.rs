@@ -95,6 +95,7 @@ impl Realtime {
             room: &room,
             identity: user,
             name: None,
+            attributes: &[],
             can_publish: true,
             can_subscribe: true,
             can_publish_data: Some(true),

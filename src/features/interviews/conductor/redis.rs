@@ -21,7 +21,6 @@ use crate::redis::RedisError;
 use crate::redis::script::OnReader;
 use crate::rooms;
 use crate::rooms::lease::{lease_release, lease_take_over};
-use crate::rooms::scripts::Told;
 use crate::telemetry::once_a_minute;
 
 /// The field of the lease.
@@ -40,14 +39,6 @@ impl From<RedisError> for Away {
 pub struct InRedis {
     pub live: Arc<Live>,
     pub endings: Arc<Endings>,
-}
-
-impl InRedis {
-    fn told(&self, id: Uuid, told: &Told, due_in: Option<Duration>) {
-        let scope = kinds::interview(id);
-        self.live.written(&scope, told);
-        self.live.timers.set(&scope, due_in);
-    }
 }
 
 impl State for InRedis {
@@ -96,7 +87,7 @@ impl State for InRedis {
             let op = self.live.scopes.next_op();
             let told = turn_partial(self.live.redis(), id, self.live.op(&op), stream, text, confidence).await?;
             if let Ok(TurnTold::Told { told, .. }) = told {
-                self.told(id, &told, None);
+                self.live.told(id, &told, None);
             }
             Ok(())
         })
@@ -108,7 +99,7 @@ impl State for InRedis {
             let op = format!("turn.{}.{}", turn.stream, turn.order);
             Ok(match turn_final(self.live.redis(), id, self.live.op(&op), turn, heard).await? {
                 Ok(TurnTold::Told { kept, told }) => {
-                    self.told(id, &told, None);
+                    self.live.told(id, &told, None);
                     if kept { Noted::Kept } else { Noted::Late }
                 }
                 Ok(TurnTold::Duplicate) => Noted::Kept,
@@ -144,7 +135,7 @@ impl State for InRedis {
                 None => session_complete(redis, id, self.live.op(&op), stored, progress, evaluated).await?,
             };
             if let Ok(Finished::Told { told, due_in }) = finished {
-                self.told(id, &told, due_in);
+                self.live.told(id, &told, due_in);
                 if question.is_none() {
                     self.endings.call_ends(id).await;
                 }
@@ -157,7 +148,7 @@ impl State for InRedis {
         Box::pin(async move {
             let op = self.live.scopes.next_op();
             if let Some(told) = summary_tell(self.live.redis(), id, self.live.op(&op), summary).await? {
-                self.told(id, &told, None);
+                self.live.told(id, &told, None);
             }
             Ok(())
         })
@@ -167,7 +158,7 @@ impl State for InRedis {
         Box::pin(async move {
             let op = self.live.scopes.next_op();
             if let Some(told) = outage_tell(self.live.redis(), id, self.live.op(&op), what, reason).await? {
-                self.told(id, &told, None);
+                self.live.told(id, &told, None);
             }
             Ok(())
         })

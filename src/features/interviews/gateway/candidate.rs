@@ -92,6 +92,7 @@ impl Gateway {
                 live.timers.set(&scope, joined.due_in);
                 if let Ok(caller) = caller(socket) {
                     caller.join();
+                    caller.set_paused(joined.session.state == SessionState::Paused);
                 }
                 // Its client has come back elsewhere meanwhile, where nothing is known of this join.
                 if socket.is_frozen() && !hold.was_member() {

@@ -123,7 +123,8 @@ impl Gateway {
                 })?;
             }
         }
-        Ok(Candidate { interview: interview.id, participant: participant.into(), name: interview.candidate.name.into() })
+        let (name, invite) = (interview.candidate.name.into(), pass.invite.map(|invite| invite.id));
+        Ok(Candidate { interview: interview.id, participant: participant.into(), name, invite })
     }
 
     /// `connected`, which a socket that its client has got back does not get again.

@@ -18,7 +18,7 @@ pub static EVENTS: &[Entry<Gateway>] = &[
     Entry {
         name: "auth:refresh",
         about: "Renews the token in place, of the same user: its rights replace the old ones at once. A candidate's token has no end; \
-            it is only told whether the token is the right one.",
+            from then on the socket counts as one that came by this token, and stays when the invite by which it came is revoked.",
         payload: schema::<Refresh>,
         ack: schema::<Accepted<Refreshed>>,
         refusal: None,

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::audio::Chunk;
 use super::candidate::{Entered, candidate, sender};
+use super::following::{Next, Waiting};
 use super::{Gateway, Handled};
 use crate::features::interviews::caller::{Candidate, Who, caller};
 use crate::features::interviews::conductor::progress;
@@ -28,13 +29,12 @@ use crate::features::interviews::wire::{
 use crate::features::interviews::{kinds, uuid};
 use crate::protocol::fields::Fields;
 use crate::redis::script::OnReader;
-use crate::rooms::scripts::Told;
 use crate::socketio::{Event, Reply, Socket};
 
 /// How long the acknowledgement of an answer waits for what follows on it.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(60);
-/// How often it is looked whether something has followed: seldom after a while.
-const LOOK: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+/// How often it is looked whether its socket is still here. If it is not, this node is not told what follows, and asks Redis.
+const LOOK: Duration = Duration::from_secs(1);
 
 impl Gateway {
     /// `join-interview`: `interview-ready`, and the open question if there is one.
@@ -83,7 +83,7 @@ impl Gateway {
         });
         let state = match touched.await {
             Ok(touched) => {
-                self.told(id, &touched.told, touched.due_in);
+                self.live.told(id, &touched.told, touched.due_in);
                 touched.state
             }
             Err(error) => return Err(about(error)),
@@ -114,7 +114,7 @@ impl Gateway {
             session_start(self.live.redis(), id, self.live.op(&op), sender(candidate, socket), &question, &progress).await
         });
         let started = started.await?;
-        self.told(id, &started.told, started.due_in);
+        self.live.told(id, &started.told, started.due_in);
         let asked = started.session.asked.ok_or(InterviewError::NoActiveSession)?;
         if !started.first {
             socket.emit("question", &asked);
@@ -140,7 +140,7 @@ impl Gateway {
         match taken.await.map_err(about)? {
             AudioTake::Taken { told, .. } if told.duplicate => Ok(repeated()),
             AudioTake::Taken { told, due_in, .. } => {
-                self.told(id, &told, due_in);
+                self.live.told(id, &told, due_in);
                 metrics::counter!(AUDIO_MILLISECONDS).increment(length.as_millis() as u64);
                 self.conductor.wake_for_audio(id);
                 Ok(Reply::Ok)
@@ -167,6 +167,7 @@ impl Gateway {
             transcription: given.transcription.as_deref().unwrap_or_default(),
             audio_url: given.audio_url.as_deref().unwrap_or_default(),
         };
+        let waiting = event.ack_id.map(|_| self.following.wait(id));
         let taken = self.attempt(&socket, &candidate, || async {
             let op = self.live.scopes.next_op();
             let op = self.live.op_of_client(&op, &message_id);
@@ -175,10 +176,17 @@ impl Gateway {
         match taken.await.map_err(about)? {
             AnswerTake::Taken { told, .. } if told.duplicate => Ok(repeated()),
             AnswerTake::Taken { position, told, due_in } => {
-                self.told(id, &told, due_in);
+                self.live.told(id, &told, due_in);
                 self.conductor.wake(id);
-                if event.ack_id.is_some() {
-                    tokio::spawn(async move { self.acknowledge_next(&socket, &event, id, position).await });
+                if let Some(waiting) = waiting {
+                    tokio::spawn(async move {
+                        let next = timeout(ANSWER_PATIENCE, self.next(&socket, id, position, waiting)).await;
+                        let next = match next {
+                            Ok(next) => Some(next),
+                            Err(_) => self.look(id, position).await,
+                        };
+                        event.acknowledge_with(&socket, next.unwrap_or_else(|| json!({})));
+                    });
                 }
                 Ok(Reply::None)
             }
@@ -189,23 +197,27 @@ impl Gateway {
         }
     }
 
-    /// Acknowledges an answer with what follows on it, or without it if that takes too long.
-    async fn acknowledge_next(&self, socket: &Arc<Socket>, event: &Event, id: Uuid, position: u32) {
-        let next = timeout_at(Instant::now() + ANSWER_PATIENCE, async {
-            let mut pause = LOOK.0;
-            loop {
-                sleep(pause).await;
-                pause = (pause * 2).min(LOOK.1);
-                let read = session_read(&OnReader(self.live.redis()), id).await;
-                if let Ok(Some(next)) = read.map(|session| session.and_then(|session| after(id, position, session))) {
-                    return next;
-                }
-                if !socket.is_connected() && !socket.is_frozen() {
-                    return json!({});
-                }
+    /// What follows on an answer; empty if its socket has ended.
+    async fn next(&self, socket: &Socket, id: Uuid, position: u32, mut waiting: Waiting) -> Value {
+        let scope = kinds::interview(id);
+        loop {
+            let is_told = match timeout(LOOK, waiting.next(position)).await {
+                Ok(Next::Known(next)) => return next,
+                Ok(Next::Look) => false,
+                Err(_) if !socket.is_connected() && !socket.is_frozen() => return json!({}),
+                // Its client goes on at another node.
+                Err(_) => self.live.scopes.is_member(&scope, socket.id()),
+            };
+            if !is_told && let Some(next) = self.look(id, position).await {
+                return next;
             }
-        });
-        event.acknowledge_with(socket, next.await.unwrap_or_else(|_| json!({})));
+        }
+    }
+
+    /// What Redis knows to have followed on an answer.
+    async fn look(&self, id: Uuid, position: u32) -> Option<Value> {
+        let session = session_read(&OnReader(self.live.redis()), id).await.ok().flatten();
+        session.and_then(|session| after(id, position, session))
     }
 
     /// `proctor-event`: the candidate is not told what it was worth.
@@ -240,7 +252,7 @@ impl Gateway {
         });
         match taken.await.map_err(about)? {
             ProctorTake::Taken { told, due_in, .. } => {
-                self.told(id, &told, due_in);
+                self.live.told(id, &told, due_in);
                 self.conductor.noticed(id);
                 Ok(Reply::accepted(Repeated { duplicate: told.duplicate }))
             }
@@ -270,16 +282,9 @@ impl Gateway {
             session_touch(self.live.redis(), id, self.live.op(&op), sender(candidate, socket), heartbeat).await
         });
         match touched.await {
-            Ok(touched) => self.told(id, &touched.told, touched.due_in),
+            Ok(touched) => self.live.told(id, &touched.told, touched.due_in),
             Err(error) => tracing::debug!(%id, %error, "a heartbeat was not noted"),
         }
-    }
-
-    /// What follows on every write of the candidate.
-    pub(super) fn told(&self, id: Uuid, told: &Told, due_in: Option<Duration>) {
-        let scope = kinds::interview(id);
-        self.live.written(&scope, told);
-        self.live.timers.set(&scope, due_in);
     }
 }
 

@@ -1,4 +1,5 @@
-//! The end of a token: there is no grace. What a new one changes: interviews that are out of sight now are observed no longer.
+//! The end of a token: there is no grace. What a new one changes: interviews that are out of sight now are observed no longer, and
+//! places in calls that it does not allow end.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,9 +15,10 @@ use crate::rooms::expiry::{self, AfterEnd, ExpiryTimer, Refreshed, Tokens};
 use crate::socketio::{Event, EventError, Reply, Socket};
 
 impl Gateway {
-    /// `auth:refresh`. A candidate's token never ends: it is only told whether it is the right one.
+    /// `auth:refresh`. A candidate's token never ends. From then on its socket counts as one that came by this token.
     pub(super) async fn on_refresh(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Handled {
-        let Who::Candidate(own) = &*caller(&socket)?.who() else {
+        let caller = caller(&socket)?;
+        let Who::Candidate(own) = &*caller.who() else {
             return expiry::refresh(self, socket, event).await;
         };
         let fields = Fields::parse(event.object()?).unwrap_or_default();
@@ -24,7 +26,11 @@ impl Gateway {
         let invalid = || InterviewError::InvalidToken.about(Some(own.interview));
         let token = told.ok_or_else(invalid)?;
         match self.candidate(&token, Some(&own.participant), true).await {
-            Ok(candidate) if candidate.interview == own.interview => Ok(Reply::accepted(Refreshed { expires_at: None })),
+            Ok(candidate) if candidate.interview == own.interview => {
+                caller.renew(Who::Candidate(candidate));
+                self.revocations.arrived(&socket);
+                Ok(Reply::accepted(Refreshed { expires_at: None }))
+            }
             Ok(_) => Err(invalid()),
             Err(error) => Err(error.about(Some(own.interview))),
         }
@@ -68,17 +74,17 @@ impl Tokens for Gateway {
         // Everything that may fail comes first, so that a failure has changed nothing.
         let mut out_of_sight = Vec::new();
         for id in caller.observed() {
-            match self.live.seen_by(new, id).await {
-                Ok(_) => {}
-                Err(InterviewError::NotFound) => out_of_sight.push(id),
-                Err(error) => return Err(error.about(Some(id))),
+            if !self.live.sees(new, id).await.map_err(|error| error.about(Some(id)))? {
+                out_of_sight.push(id);
             }
         }
+        let lost = self.signalling.places_lost(caller, new).await?;
         caller.renew(who.clone());
         self.schedule_expiry(&socket);
         for id in out_of_sight {
             self.stop_observing(&socket, &old.user_id, id).await;
         }
+        lost.into_iter().for_each(|id| self.signalling.end_place(&socket, caller, id, false));
         self.live.scopes.keep(&socket).await;
         Ok(())
     }

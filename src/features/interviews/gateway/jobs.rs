@@ -3,14 +3,13 @@
 
 use std::sync::Arc;
 
-use rand::Rng as _;
-use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::Gateway;
 use crate::core::error::chain;
 use crate::features::interviews::metrics::SESSIONS_EXPIRED;
 use crate::features::interviews::scripts::SessionState;
+use crate::rooms::rounds;
 use crate::telemetry::{due, once_a_minute};
 
 /// Sessions that a node takes at a time.
@@ -19,15 +18,7 @@ const AT_ONCE: u32 = 100;
 impl Gateway {
     /// Starts the job. It ends when this is cancelled.
     pub fn start_jobs(self: &Arc<Self>, stopping: CancellationToken) {
-        let gateway = self.clone();
-        tokio::spawn(stopping.run_until_cancelled_owned(async move {
-            loop {
-                // Nodes that were started together shall not look at the same moment.
-                let jitter = rand::rng().random_range(0.9..1.1);
-                sleep(gateway.live.config.expire_every.mul_f64(jitter)).await;
-                gateway.end_due().await;
-            }
-        }));
+        rounds::start(self, self.live.config.expire_every, stopping, |gateway| async move { gateway.end_due().await });
     }
 
     async fn end_due(&self) {

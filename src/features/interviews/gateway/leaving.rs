@@ -95,7 +95,7 @@ impl Gateway {
         match candidate_lost(live.redis(), *interview, live.op(op), candidate, seat, going).await {
             Ok(None) => true,
             Ok(Some(went)) => {
-                self.told(*interview, &went.told, went.due_in);
+                live.told(*interview, &went.told, went.due_in);
                 true
             }
             Err(error) => {

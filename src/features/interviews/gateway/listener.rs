@@ -24,6 +24,9 @@ use crate::socketio::{BoxFuture, Socket};
 /// Pauses before a member is made one again after Redis has lost it.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 
+/// How the event begins that tells of a pause, or of an end.
+const INTERRUPTED: &[u8] = b"[\"interview-interrupted\",";
+
 /// Handed to the scopes; it must not keep the gateway alive.
 pub struct Listener(pub Weak<Gateway>);
 
@@ -42,6 +45,13 @@ impl ScopeListener for Listener {
         }
     }
 
+    fn event(&self, scope: &ScopeId, args: &Bytes) {
+        if let Some((gateway, id)) = self.0.upgrade().zip(kinds::interview_of(scope)) {
+            gateway.following.heard(id, args);
+            gateway.heard_pause(scope, args);
+        }
+    }
+
     fn rejoin(&self, scope: ScopeId, socket: Arc<Socket>) -> BoxFuture<Result<Rejoined, NotRejoined>> {
         let gateway = self.0.upgrade();
         Box::pin(async move {
@@ -57,6 +67,7 @@ impl ScopeListener for Listener {
 
     fn refilled(&self, scope: &ScopeId, members: Vec<LocalMember>, reset: bool) {
         let (Some(gateway), Some(id)) = (self.0.upgrade().filter(|_| reset), kinds::interview_of(scope)) else { return };
+        gateway.following.missed(id);
         tokio::spawn(async move {
             for member in members {
                 gateway.rebuild(member.socket, id).await;
@@ -102,6 +113,18 @@ impl Gateway {
         let Some(member) = self.live.scopes.members(scope).into_iter().find(|member| member.socket.id() == sid) else { return };
         self.live.scopes.leave(scope, &member.socket);
         self.end_superseded(&member.socket, kinds::interview_of(scope));
+    }
+
+    /// The session was paused, if that is what an event says: the next event of the candidate's socket, if it is here, ends that.
+    fn heard_pause(&self, scope: &ScopeId, args: &Bytes) {
+        if !args.starts_with(INTERRUPTED) {
+            return;
+        }
+        for member in self.live.scopes.members(scope).iter().filter(|member| *member.role == *ROLE) {
+            if let Ok(caller) = caller(&member.socket) {
+                caller.set_paused(true);
+            }
+        }
     }
 
     fn end_superseded(&self, socket: &Arc<Socket>, interview: Option<Uuid>) {

@@ -12,6 +12,7 @@ mod due;
 pub mod entries;
 mod events;
 mod expiry;
+mod following;
 mod jobs;
 mod leaving;
 mod listener;
@@ -26,10 +27,12 @@ use super::conductor::Conductor;
 use super::ending::Endings;
 use super::kinds;
 use super::live::Live;
+use super::revocation::Revocations;
 use super::signalling::Signalling;
 use crate::rooms::pending::Losses;
 use crate::socketio::{Arrival, Code, ConnectError, EventError, Namespace, Reply, Socket, bind, bind_event};
 
+use following::Following;
 use listener::Listener;
 
 /// The namespace of interviews.
@@ -43,6 +46,7 @@ pub struct Parts {
     pub signalling: Arc<Signalling>,
     pub conductor: Arc<Conductor>,
     pub endings: Arc<Endings>,
+    pub revocations: Arc<Revocations>,
 }
 
 /// One in a process.
@@ -51,7 +55,10 @@ pub struct Gateway {
     signalling: Arc<Signalling>,
     conductor: Arc<Conductor>,
     endings: Arc<Endings>,
+    revocations: Arc<Revocations>,
     losses: Losses,
+    /// Acknowledgements that wait for what follows on an answer.
+    following: Following,
 }
 
 /// The namespace of a hub without PostgreSQL: nobody gets in, and is told which setting is missing.
@@ -66,8 +73,9 @@ pub fn not_configured(setting: &'static str) -> Namespace {
 impl Gateway {
     /// Puts it together and listens to its scopes. Must be called inside a Tokio runtime.
     pub fn new(parts: Parts) -> Arc<Self> {
-        let Parts { live, signalling, conductor, endings } = parts;
-        let gateway = Arc::new(Self { live, signalling, conductor, endings, losses: Losses::default() });
+        let Parts { live, signalling, conductor, endings, revocations } = parts;
+        let (losses, following) = (Losses::default(), Following::default());
+        let gateway = Arc::new(Self { live, signalling, conductor, endings, revocations, losses, following });
         gateway.live.scopes.register(kinds::INTERVIEW, Arc::new(Listener(Arc::downgrade(&gateway))));
         gateway.handle_timers();
         gateway
@@ -88,11 +96,12 @@ impl Gateway {
             .not_a_number("audio-chunk", Code("INVALID_AUDIO"))
             .identity(caller::identity)
             .on_move(caller::export, caller::import);
-        let namespace = channel::dispatch(namespace, self, entries::EVENTS);
+        let namespace = channel::dispatch(namespace, &self.live, self, entries::EVENTS);
         self.signalling.events(namespace)
     }
 
     async fn arrived(self: Arc<Self>, socket: Arc<Socket>, arrival: Arrival) {
+        self.revocations.arrived(&socket);
         if arrival == Arrival::New {
             self.welcome(&socket);
         } else {

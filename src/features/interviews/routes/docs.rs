@@ -90,10 +90,13 @@ pub(super) fn invite() -> Doc {
 }
 
 pub(super) fn revoke() -> Doc {
-    of_recruiter("revokeInvite", "Take an invite back")
-        .about("Once more changes nothing. Tokens that the invite has opened already go on to their end.")
+    of_recruiter("revokeInvite", "Revoke an invite")
+        .about(
+            "The candidate who came by it is disconnected on every node, with `error` `INVITE_REVOKED`, and at LiveKit; the place in the call \
+             is free. With the interview's own token the same candidate may come back. Once more changes nothing.",
+        )
         .path("invite", "The invite's id.", uuid())
-        .answers_nothing(StatusCode::NO_CONTENT, "It is taken back.")
+        .answers_nothing(StatusCode::NO_CONTENT, "It is revoked.")
         .refuses([InterviewError::InviteNotFound])
 }
 

@@ -1,11 +1,11 @@
-//! The end of a call: its LiveKit room goes when the interview has ended, and again when somebody comes back with an old token.
+//! The end of a call: its LiveKit room is deleted when the interview has ended, and again when somebody comes back with an old
+//! token.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use rand::Rng as _;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -13,13 +13,14 @@ use super::Signalling;
 use crate::core::error::chain;
 use crate::features::interviews::rules;
 use crate::livekit::rooms::RoomOwner;
+use crate::rooms::rounds;
 use crate::store::StoreError;
 use crate::telemetry::once_a_minute;
 
 /// For all tries to delete a room, and to list them.
-const PATIENCE: Duration = Duration::from_secs(15);
-/// How long the answer to who has ended an interview waits for the deletion.
-const MOMENT: Duration = Duration::from_secs(1);
+pub(super) const PATIENCE: Duration = Duration::from_secs(15);
+/// How long the answer to a request waits for LiveKit.
+pub(super) const MOMENT: Duration = Duration::from_secs(1);
 /// The number of the sweep among the jobs that run on one node at a time.
 const SWEEP: i32 = 2;
 
@@ -60,20 +61,15 @@ impl Signalling {
 
     /// Starts the sweep. It ends when this is cancelled.
     pub fn start_jobs(self: &Arc<Self>, stopping: CancellationToken) {
-        let signalling = self.clone();
-        tokio::spawn(stopping.run_until_cancelled_owned(async move {
-            loop {
-                // Nodes that were started together shall not sweep at the same moment.
-                let jitter = rand::rng().random_range(0.9..1.1);
-                sleep(signalling.live.config.expire_every.mul_f64(jitter)).await;
-                if let Err(error) = signalling.sweep().await {
-                    once_a_minute!(warn, "interviews: no sweep of rooms without PostgreSQL", error = chain(&error));
-                }
+        rounds::start(self, self.live.config.expire_every, stopping, |signalling| async move {
+            if let Err(error) = signalling.sweep().await {
+                once_a_minute!(warn, "interviews: no sweep of rooms without PostgreSQL", error = chain(&error));
             }
-        }));
+        });
     }
 
-    /// Deletes the rooms of interviews that have ended: a deletion has failed, or somebody came back and no webhook told of it.
+    /// Deletes the rooms of interviews that have ended, and disconnects candidates whose invite was revoked: a call has failed, or
+    /// somebody came back and no webhook told of it.
     async fn sweep(&self) -> Result<(), StoreError> {
         let Some(livekit) = &self.live.interviews.livekit else { return Ok(()) };
         let store = &self.live.interviews.store;
@@ -86,6 +82,6 @@ impl Signalling {
         for id in store.ended_of(&ids).await? {
             livekit.delete_unneeded(self, &rules::room_of(id)).await;
         }
-        Ok(())
+        self.sweep_revoked(livekit, &ids).await
     }
 }

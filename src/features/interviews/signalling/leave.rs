@@ -10,12 +10,14 @@ use super::{Handled, Signalling, kinds};
 use crate::features::interviews::caller::{Caller, caller};
 use crate::features::interviews::error::InterviewError;
 use crate::features::interviews::kinds::interview_of;
+use crate::features::interviews::recruiter::Recruiter;
+use crate::features::interviews::rules::{self, CallRole};
 use crate::features::interviews::scripts::call::{CallChanged, call_leave, call_presence};
 use crate::features::interviews::wire::call::Left;
 use crate::redis::RedisError;
 use crate::rooms::presence::Connection;
 use crate::rooms::scripts::Sender;
-use crate::socketio::{Abandoned, DisconnectReason, Event, Reply, Socket};
+use crate::socketio::{Abandoned, DisconnectReason, Event, EventError, Reply, Socket};
 
 /// The place of a socket in a call.
 pub struct Place {
@@ -89,10 +91,27 @@ impl Signalling {
             return;
         }
         for (id, _) in caller.calls() {
-            caller.leave_call(id);
-            self.live.scopes.leave(&kinds::call(id), socket);
-            self.goes(self.place(socket, id), matches!(reason, DisconnectReason::Transport(_)));
+            self.end_place(socket, caller, id, matches!(reason, DisconnectReason::Transport(_)));
         }
+    }
+
+    /// A place ends on this node at once, and in Redis as soon as that is possible.
+    pub fn end_place(self: &Arc<Self>, socket: &Arc<Socket>, caller: &Caller, id: Uuid, is_lost: bool) {
+        caller.leave_call(id);
+        self.live.scopes.leave(&kinds::call(id), socket);
+        self.goes(self.place(socket, id), is_lost);
+    }
+
+    /// The calls in which a socket may not be any more what it is, with its new token.
+    pub async fn places_lost(&self, caller: &Caller, new: &Recruiter) -> Result<Vec<Uuid>, EventError> {
+        let mut lost = Vec::new();
+        for (id, seat) in caller.calls() {
+            let may_take = CallRole::parse(&seat.role).is_some_and(|role| rules::may_take(new.role, role));
+            if !may_take || !self.live.sees(new, id).await.map_err(|error| error.about(Some(id)))? {
+                lost.push(id);
+            }
+        }
+        Ok(lost)
     }
 
     /// A connection that its client did not get back: its places are lost.

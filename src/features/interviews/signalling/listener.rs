@@ -97,6 +97,7 @@ fn is_open_to(who: &Who, id: Uuid, role: &str) -> bool {
 impl Signalling {
     /// A member again, as before, with this node and epoch; nobody is told, unless it was announced as gone meanwhile.
     async fn rejoin(self: &Arc<Self>, socket: &Arc<Socket>, caller: &Caller, id: Uuid) -> Result<Rejoined, NotRejoined> {
+        self.still_in_sight(caller, id).await?;
         let mut entered = self.enter(socket, caller, id, Way::Back).await;
         let is_unknown = matches!(entered, Err(InterviewError::NotInRoom));
         if let Some(seat) = caller.seat(id).filter(|_| is_unknown) {
@@ -116,6 +117,22 @@ impl Signalling {
             return Err(NotRejoined::Refused);
         }
         Ok(Rejoined { hold, position: joined.position })
+    }
+
+    /// A socket that was recovered may have another token now: the interview must be in its sight. One that has moved has the token
+    /// that it had.
+    async fn still_in_sight(&self, caller: &Caller, id: Uuid) -> Result<(), NotRejoined> {
+        match &*caller.who() {
+            Who::Staff(recruiter) if caller.seat(id).is_none() => match self.live.sees(recruiter, id).await {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(NotRejoined::Refused),
+                Err(error) => {
+                    tracing::debug!(%error, "a recovered socket cannot join a call");
+                    Err(NotRejoined::Unavailable)
+                }
+            },
+            _ => Ok(()),
+        }
     }
 
     /// Redis has forgotten what this member has seen, perhaps everything: it is made one again.

@@ -15,6 +15,7 @@ mod join;
 mod leave;
 mod listener;
 pub mod requests;
+pub mod rooms;
 mod wire;
 
 use std::sync::Arc;
@@ -68,7 +69,7 @@ impl Signalling {
 
     /// Adds the events of the call to the namespace.
     pub fn events(self: &Arc<Self>, namespace: Namespace) -> Namespace {
-        channel::dispatch(namespace, self, entries::EVENTS)
+        channel::dispatch(namespace, &self.live, self, entries::EVENTS)
     }
 
     fn presence(&self) -> Presence {

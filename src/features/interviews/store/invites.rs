@@ -27,6 +27,15 @@ pub struct Invite {
     pub revoked: bool,
 }
 
+/// An invite that was revoked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revoked {
+    pub interview: Uuid,
+    pub invite: Uuid,
+    /// The participant that used it. `None`: nobody has.
+    pub participant: Option<String>,
+}
+
 /// An invite to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewInvite<'a> {
@@ -94,13 +103,30 @@ impl InterviewStore {
         Ok(!self.postgres.write(SQL, &[&id, &participant]).await?.is_empty())
     }
 
-    /// Revokes an invite of this interview; once more changes nothing. False: there is none.
+    /// Revokes an invite of this interview; once more changes nothing. `None`: there is none.
     ///
     /// # Errors
     /// [`StoreError::CommitUnknown`]: repeat it.
-    pub async fn revoke_invite(&self, interview: Uuid, id: Uuid) -> Result<bool, StoreError> {
+    pub async fn revoke_invite(&self, interview: Uuid, id: Uuid) -> Result<Option<Revoked>, StoreError> {
         const SQL: &str = "
-            UPDATE convoke.invites SET revoked_at = coalesce(revoked_at, now()) WHERE id = $1 AND interview_id = $2 RETURNING id";
-        Ok(!self.postgres.write(SQL, &[&id, &interview]).await?.is_empty())
+            UPDATE convoke.invites SET revoked_at = coalesce(revoked_at, now()) WHERE id = $1 AND interview_id = $2
+            RETURNING participant_id";
+        let rows = self.postgres.write(SQL, &[&id, &interview]).await?;
+        let revoked = |row| Ok(Revoked { interview, invite: id, participant: column(row, "participant_id")? });
+        rows.first().map(revoked).transpose()
+    }
+
+    /// Those of some invites that are revoked.
+    pub async fn revoked_of(&self, ids: &[Uuid]) -> Result<Vec<Uuid>, StoreError> {
+        const SQL: &str = "SELECT id FROM convoke.invites WHERE id = ANY ($1) AND revoked_at IS NOT NULL";
+        self.postgres.read(SQL, &[&ids]).await?.iter().map(|row| column(row, "id")).collect()
+    }
+
+    /// Those of some interviews that have an invite that was used and is revoked.
+    pub async fn with_revoked_invites(&self, interviews: &[Uuid]) -> Result<Vec<Uuid>, StoreError> {
+        const SQL: &str = "
+            SELECT DISTINCT interview_id FROM convoke.invites
+            WHERE interview_id = ANY ($1) AND revoked_at IS NOT NULL AND participant_id IS NOT NULL";
+        self.postgres.read(SQL, &[&interviews]).await?.iter().map(|row| column(row, "interview_id")).collect()
     }
 }

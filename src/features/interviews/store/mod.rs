@@ -13,7 +13,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-pub use self::invites::{Invite, NewInvite, Pass};
+pub use self::invites::{Invite, NewInvite, Pass, Revoked};
 pub use self::proctoring::ProctorError;
 pub use self::responses::{NewResponse, StoredResponse};
 pub use self::sessions::{EndDue, SessionRow};

@@ -36,7 +36,8 @@ fn seat(who: &Who, json: &str) -> String {
 
 #[test]
 fn a_candidate_is_the_candidate_under_its_own_id() {
-    let ada = Who::Candidate(Candidate { interview: Uuid::from_u128(7), participant: "ada".into(), name: "Ada".into() });
+    let ada =
+        Who::Candidate(Candidate { interview: Uuid::from_u128(7), participant: "ada".into(), name: "Ada".into(), invite: None });
     let cases = [
         ("{}", "candidate as ada"),
         (r#"{"role":"Candidate","identity":"ada"}"#, "candidate as ada"),

@@ -63,7 +63,7 @@ impl Signalling {
         let task = self.tasks.spawn(async move {
             let is_removed = until_done(TRIES, RETRY, || async { remove(&livekit, &room, &identity).await });
             if !is_removed.await {
-                tracing::warn!(room, "a candidate whose invite was revoked may still be at LiveKit");
+                once_a_minute!(warn, "a candidate whose invite was revoked may still be at LiveKit", room);
             }
         });
         let _ = timeout(MOMENT, task).await;

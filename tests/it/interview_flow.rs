@@ -1,17 +1,22 @@
 //! An interview from the first join to the last answer, with no vendor: as text from its template, unscored.
 
 use std::sync::Mutex;
+use std::time::Duration;
 
 use bytes::Bytes;
 use convoke::features::interviews::scripts::session_read;
 use convoke::redis::Value as RedisValue;
 use convoke::redis::cmd;
 use convoke::redis::script::{BadReply, Eval, Script};
+use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
 use uuid::Uuid;
 
 use crate::interviews_world::{MANY_ADDRESSES, ORG, begin, connect, create, join_interview, recruiter, text};
 use crate::support::booking::World;
+use crate::support::hub::Hub;
+use crate::support::raw;
 use crate::support::vendors::{AiFault, Server};
 
 #[tokio::test]
@@ -102,14 +107,19 @@ impl Eval for Asked {
     }
 }
 
+/// Two nodes, with an AI that takes so long to score an answer and to find the next question.
+async fn thinking_for(ms: u64) -> Option<(World, Server)> {
+    let vendors = Server::start().await;
+    vendors.vendors.fail(|faults| faults.ai = AiFault::Slow { ms });
+    let settings = vendors.settings();
+    let env = settings.iter().map(|(name, value)| (*name, value.as_str())).chain([MANY_ADDRESSES]);
+    let world = World::start(2, &env.collect::<Vec<_>>()).await?;
+    Some((world, vendors))
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_acknowledgement_waits_for_what_follows_on_an_answer_without_asking_redis() {
-    let vendors = Server::start().await;
-    let settings = vendors.settings();
-    let mut env: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    env.push(MANY_ADDRESSES);
-    let Some(world) = World::start(2, &env).await else { return };
-    vendors.vendors.fail(|faults| faults.ai = AiFault::Slow { ms: 2500 });
+    let Some((world, _vendors)) = thinking_for(2500).await else { return };
     let asked = Asked::default();
     let _ = session_read(&asked, Uuid::nil()).await;
     let reads = *asked.0.lock().unwrap().as_ref().expect("a script");
@@ -130,4 +140,63 @@ async fn an_acknowledgement_waits_for_what_follows_on_an_answer_without_asking_r
     let next = candidate.ask_ok("response-complete", json!({"transcription": "in my own words"})).await;
     assert_eq!(next["order"], 2, "{next}");
     assert_eq!(looks(), before);
+}
+
+/// A client that polls at a node, one packet at a time.
+struct Poller {
+    http: reqwest::Client,
+    url: String,
+}
+
+impl Poller {
+    async fn open(hub: &Hub) -> (Self, String) {
+        let (http, url) = (raw::http(), format!("{}/socket.io/?EIO=4&transport=polling", hub.url()));
+        let open = http.get(&url).send().await.expect("an answer").text().await.expect("text");
+        let sid = raw::sid_of(&open);
+        (Self { http, url: format!("{url}&sid={sid}") }, sid)
+    }
+
+    /// Sends a packet, and polls until one comes that begins so; gives the rest of it.
+    async fn ask(&self, packet: String, answer: &str) -> Value {
+        self.say(packet).await;
+        loop {
+            let payload = self.http.get(&self.url).send().await.expect("an answer").text().await.expect("text");
+            if let Some(rest) = payload.split('\x1e').find_map(|packet| packet.strip_prefix(answer)) {
+                return serde_json::from_str(rest).expect("JSON");
+            }
+        }
+    }
+
+    async fn say(&self, packet: String) {
+        let answer = self.http.post(&self.url).body(packet).send().await.expect("an answer");
+        assert_eq!(answer.text().await.expect("text"), "ok");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_acknowledgement_that_waits_follows_its_session_to_another_node() {
+    let Some((world, _vendors)) = thinking_for(2000).await else { return };
+    let interview = create(&world, json!({})).await;
+    let (polling, sid) = Poller::open(&world.hubs[0]).await;
+    polling.ask(format!("40/interview,{}", json!({"token": interview.token})), "40/interview,").await;
+    let event = |id: u32, name: &str, payload: Value| format!("42/interview,{id}{}", json!([name, payload]));
+    let ready = polling.ask(event(1, "join-interview", json!({"interviewId": interview.id})), "43/interview,1").await;
+    polling.ask(event(2, "start-interview", json!({"sessionId": ready[0]["sessionId"]})), "43/interview,2").await;
+    polling.say(event(3, "response-complete", json!({"transcription": "in my own words"}))).await;
+
+    let url = format!("{}/socket.io/?EIO=4&transport=websocket&sid={sid}", world.hubs[1].url().replacen("http", "ws", 1));
+    let (mut ws, _) = tokio_tungstenite::connect_async(url).await.expect("it opens");
+    ws.send(Message::text("2probe")).await.expect("it is sent");
+    assert_eq!(ws.next().await.expect("open").expect("a message"), Message::text("3probe"));
+    ws.send(Message::text("5")).await.expect("it is sent");
+    let acknowledged = async {
+        loop {
+            let message = ws.next().await.expect("open").expect("a message").into_text().expect("text");
+            if let Some(rest) = message.strip_prefix("43/interview,3") {
+                return serde_json::from_str::<Value>(rest).expect("JSON");
+            }
+        }
+    };
+    let next = tokio::time::timeout(Duration::from_secs(20), acknowledged).await.expect("in time");
+    assert_eq!((&next[0]["ok"], &next[0]["order"]), (&json!(true), &json!(2)), "{next}");
 }

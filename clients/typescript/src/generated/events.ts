@@ -270,7 +270,7 @@ export interface components {
                 ack: components["schemas"]["SosCloseAck"];
                 payload: components["schemas"]["SosClose"];
             };
-            /** @description Joins an SOS. Its state comes as `sos:state` and in the acknowledgement; what happens from then on follows. An SOS that is over answers with its state, and is not joined. A connection in too many of them is refused with `RATE_LIMITED`. */
+            /** @description Joins an SOS. Its state comes as `sos:state` and in the acknowledgement; what happens from then on follows. An SOS that is over answers with its state, and is not joined. A connection in too many of them, and one too many of its user in one, is refused with `RATE_LIMITED`. */
             "sos:init": {
                 ack: components["schemas"]["SosInitAck"];
                 payload: components["schemas"]["SosReference"];
@@ -434,7 +434,7 @@ export interface components {
                 ack: components["schemas"]["RepeatedAck"];
                 payload: components["schemas"]["AudioChunk"];
             };
-            /** @description Renews the token in place, of the same user: its rights replace the old ones at once. A candidate's token has no end; it is only told whether the token is the right one. */
+            /** @description Renews the token in place, of the same user: its rights replace the old ones at once. A candidate's token has no end; from then on the socket counts as one that came by this token, and stays when the invite by which it came is revoked. */
             "auth:refresh": {
                 ack: components["schemas"]["TokenRefreshAck"];
                 payload: components["schemas"]["TokenRefresh"];

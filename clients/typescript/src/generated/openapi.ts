@@ -108,8 +108,8 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Take an invite back
-         * @description Once more changes nothing. Tokens that the invite has opened already go on to their end.
+         * Revoke an invite
+         * @description The candidate who came by it is disconnected on every node, with `error` `INVITE_REVOKED`, and at LiveKit; the place in the call is free. With the interview's own token the same candidate may come back. Once more changes nothing.
          */
         delete: operations["revokeInvite"];
         options?: never;
@@ -1157,7 +1157,7 @@ export interface components {
         };
         /** @description Whether a balancer should send clients here. */
         Readiness: {
-            /** @description The names of what is away. */
+            /** @description The names of the systems that are away. */
             away: string[];
             checks: {
                 [key: string]: {
@@ -1166,18 +1166,18 @@ export interface components {
                      * @description How many there are.
                      */
                     masters: number;
-                    /** @description What Redis refuses, as its error codes. */
+                    /** @description The error codes with which Redis refuses commands. */
                     refuses?: string[];
                     /**
                      * Format: uint
-                     * @description Masters that answer.
+                     * @description How many masters answer.
                      */
                     up: number;
                 } | {
                     up: boolean;
                 };
             };
-            /** @description Something beside the hub is away. It serves all the same. */
+            /** @description A system beside the hub is away. The hub serves clients without it. */
             degraded: boolean;
             /** @description Why the node is not ready. */
             reason?: string | null;
@@ -1511,7 +1511,7 @@ export interface components {
             /** @constant */
             success: true;
         };
-        /** @description What a webhook is answered. */
+        /** @description The answer to a webhook. */
         WebhookTaken: {
             /** @constant */
             success: true;
@@ -2059,7 +2059,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It is taken back. */
+            /** @description It is revoked. */
             204: {
                 headers: {
                     /** @description Requests that the caller may have at once. */

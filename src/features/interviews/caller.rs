@@ -1,4 +1,4 @@
-//! What the feature keeps with each socket of its namespace.
+//! The data of each socket of the namespace.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,9 +27,9 @@ use crate::socketio::{Code, Event, EventError, Identity, Socket};
 pub enum Who {
     Candidate(Candidate),
     Staff(Recruiter),
-    /// Without a token, where signalling is open; its role and identity are those of its `joinRoom`.
+    /// A client without a token, where signalling is open. Its `joinRoom` gives its role and identity.
     Open {
-        /// As its client connected from: a name that the socket keeps when it comes back.
+        /// The address from which the client connected first. The socket keeps it as a name when its client comes back.
         address: Box<str>,
     },
 }
@@ -37,16 +37,16 @@ pub enum Who {
 /// A candidate, by a join token or an invite.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    /// The only interview that is open to it.
+    /// The only interview that it may use.
     pub interview: Uuid,
     pub participant: Box<str>,
-    /// Of the interview's candidate.
+    /// The name of the interview's candidate.
     pub name: Box<str>,
     /// The invite by which it came. `None`: by the join token.
     pub invite: Option<Uuid>,
 }
 
-/// As what a socket is in a call.
+/// The role and the identity of a socket in a call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seat {
     pub role: Box<str>,
@@ -57,17 +57,17 @@ pub struct Seat {
 pub struct Caller {
     who: ArcSwap<Who>,
     gone: AtomicBool,
-    /// It has become the candidate's socket.
+    /// This socket has become the candidate's.
     joined: AtomicBool,
-    /// Another socket has become it since.
+    /// Another socket has become the candidate's since.
     superseded: AtomicBool,
-    /// The session was paused when this node heard of it last.
+    /// The session is paused, as far as this node has heard.
     paused: AtomicBool,
-    /// Interviews that it observes, and up to where it has had what was told before.
+    /// The interviews that it observes, each with the position up to which the history was sent to it.
     observed: Mutex<BTreeMap<Uuid, StreamId>>,
-    /// What it may still report of its surroundings.
+    /// How many proctoring events it may still send.
     pub proctoring: Allowance,
-    /// Calls that it is in, and as what.
+    /// The calls that it is in, with its role and identity.
     calls: Mutex<BTreeMap<Uuid, Seat>>,
     /// The timer of its token's end.
     pub expiry: ExpiryTimer,
@@ -101,7 +101,8 @@ impl Who {
 }
 
 impl Bearer for Who {
-    /// A token of the same person. A candidate's is for one interview: another one's is another person's.
+    /// The user whose token this is. A candidate's token is for one interview, so that a token for another interview is another
+    /// user's.
     fn user(&self) -> &str {
         self.user_id()
     }
@@ -137,12 +138,12 @@ impl Caller {
         self.who.load_full()
     }
 
-    /// A new token: its rights replace the old ones.
+    /// Replaces the rights by those of a new token.
     pub fn renew(&self, who: Who) {
         self.who.store(Arc::new(who));
     }
 
-    /// The socket has ended: its timer goes with it.
+    /// The socket has ended. Its timer ends too.
     pub fn end(&self) {
         self.gone.store(true, Ordering::Release);
         self.expiry.end();
@@ -161,7 +162,7 @@ impl Caller {
         self.joined.load(Ordering::Acquire)
     }
 
-    /// Another socket of the candidate has taken its place. True the first time.
+    /// Notes that another socket of the candidate has taken the place of this one. True the first time.
     pub fn supersede(&self) -> bool {
         !self.superseded.swap(true, Ordering::AcqRel)
     }
@@ -170,17 +171,18 @@ impl Caller {
         self.superseded.load(Ordering::Acquire)
     }
 
-    /// Its session is paused, or no longer.
+    /// Notes whether the session is paused.
     pub fn set_paused(&self, paused: bool) {
         self.paused.store(paused, Ordering::Release);
     }
 
-    /// Whether its session was paused. The next event does not find it so.
+    /// Whether the session is paused. The next call gives false.
     pub fn take_paused(&self) -> bool {
         self.paused.load(Ordering::Acquire) && self.paused.swap(false, Ordering::AcqRel)
     }
 
-    /// It observes an interview, and what was told up to there is history. The first place counts, which is returned.
+    /// Notes that it observes an interview, whose events up to `from` are history. If it observes the interview already, the
+    /// earlier position stays. Returns the position that counts.
     pub fn observe(&self, interview: Uuid, from: StreamId) -> StreamId {
         *lock(&self.observed).entry(interview).or_insert(from)
     }
@@ -197,17 +199,17 @@ impl Caller {
         lock(&self.observed).remove(&interview).is_some()
     }
 
-    /// It is in the call of an interview.
+    /// Notes that it is in the call of an interview.
     pub fn enter_call(&self, interview: Uuid, seat: Seat) {
         lock(&self.calls).insert(interview, seat);
     }
 
-    /// As what it is in the call of an interview.
+    /// Its role and identity in the call of an interview.
     pub fn seat(&self, interview: Uuid) -> Option<Seat> {
         lock(&self.calls).get(&interview).cloned()
     }
 
-    /// As what it was in the call.
+    /// Notes that it has left the call. Returns its role and identity there.
     pub fn leave_call(&self, interview: Uuid) -> Option<Seat> {
         lock(&self.calls).remove(&interview)
     }
@@ -217,14 +219,14 @@ impl Caller {
     }
 }
 
-/// So many events a second, as many at once.
+/// Limits events to some a second, and as many at once.
 #[derive(Default)]
 pub struct Allowance(Mutex<Option<Instant>>);
 
 impl Allowance {
     const PER_SECOND: u32 = 5;
 
-    /// False: that is too many.
+    /// Takes one event. False: there are too many.
     pub fn take(&self) -> bool {
         let (mut used_until, now) = (lock(&self.0), Instant::now());
         let until = used_until.unwrap_or(now).max(now) + Duration::from_secs(1) / Self::PER_SECOND;
@@ -241,7 +243,7 @@ pub fn caller(socket: &Socket) -> Result<&Caller, EventError> {
     socket.data().ok_or_else(|| EventError::new(Code::INTERNAL, "no caller"))
 }
 
-/// The caller, if it may send this event at all. A socket whose place another one has taken may send nothing any more.
+/// The caller, if it may send this event. A socket whose place another one has taken may send nothing any more.
 ///
 /// # Errors
 /// `FORBIDDEN` or `SUPERSEDED`, with the interview that the event names, or else the candidate's own.
@@ -261,7 +263,7 @@ pub fn named(event: &Event) -> Option<Uuid> {
     Fields::parse(event.args.payload()).and_then(|fields| uuid(&fields.text("interviewId", 36).ok()??))
 }
 
-/// Whose a socket is. A candidate is another one in each interview, and nobody else has its name.
+/// The identity of a socket's user. A candidate has another identity in each interview, which no other user can have.
 pub fn identity(caller: &Caller) -> Identity {
     match &*caller.who() {
         Who::Candidate(Candidate { interview, participant, .. }) => {
@@ -280,7 +282,7 @@ struct Travelling {
     who: TravellingWho,
     #[serde(default)]
     joined: bool,
-    /// With the places up to which they have had what was told before.
+    /// The observed interviews, each with the position up to which the history was sent.
     #[serde(default)]
     observed: BTreeMap<String, StreamId>,
     #[serde(default)]
@@ -308,7 +310,7 @@ enum TravellingWho {
     },
 }
 
-/// What travels to another node.
+/// Writes a caller for another node.
 pub fn export(caller: &Caller) -> Value {
     let who = match Who::clone(&caller.who()) {
         Who::Candidate(Candidate { interview, participant, name, invite }) => TravellingWho::Candidate {

@@ -16,8 +16,8 @@ use crate::asyncapi::{Channel, Connect, Entry, schema};
 use crate::rooms::expiry::TOKEN_EXPIRED;
 use crate::socketio::{Code, Event, EventError, Namespace, Socket};
 
-/// Adds the events of a table. Each is handled only if its sender may send it, and every refusal of a candidate's names its interview.
-/// The first event of a candidate in a paused session, whatever it is, makes the session active.
+/// Adds the events of a table. Each is handled only if its sender may send it, and every refusal of a candidate's names its
+/// interview. The first event of a candidate in a paused session, whatever it is, makes the session active.
 pub fn dispatch<T: Send + Sync>(
     namespace: Namespace,
     live: &Arc<Live>,
@@ -58,7 +58,7 @@ const SIDES: [(&str, Side); 6] = [
     ("anybody, with INTERVIEW_OPEN_SIGNALLING", Side::Open),
 ];
 
-/// What any event may be refused with here.
+/// The codes with which any event may be refused.
 const SHARED: [Code; 3] = [Code::FORBIDDEN, Code::UNCONFIRMED, Code(InterviewError::Superseded.code())];
 
 /// The namespace for the document of events.

@@ -1,4 +1,4 @@
-//! The end of an interview, whoever has ended it: its live session ends, and so does its call.
+//! The end of an interview, by its last answer, by another service or by time: its live session ends, and so does its call.
 
 use std::sync::Arc;
 
@@ -22,8 +22,8 @@ impl Endings {
         Arc::new(Self { live, signalling })
     }
 
-    /// PostgreSQL knows that an interview has ended: tells its live session so, once, and ends its call. What cannot be told now is
-    /// told by the job that looks for it each minute.
+    /// Ends the live session of an interview, once, and its call. PostgreSQL knows already that the interview has ended. If this
+    /// fails, the job that looks for ends each minute repeats it.
     ///
     /// # Errors
     /// [`InterviewError`]: repeat it.
@@ -43,7 +43,7 @@ impl Endings {
         Ok(())
     }
 
-    /// The session has ended by its last answer: so does the call.
+    /// Ends the call. The session has ended by its last answer.
     pub async fn call_ends(&self, id: Uuid) {
         self.signalling.ended(id).await;
     }

@@ -26,24 +26,24 @@ use crate::socketio::Socket;
 #[derive(Clone, Debug)]
 pub struct Config {
     pub retention: Retention,
-    /// A connection that was lost for so long is gone.
+    /// A lost connection counts as gone after this time.
     pub leave_grace: Duration,
-    /// A candidate that has once sent a heartbeat is gone after so long without one.
+    /// A candidate that has once sent a heartbeat counts as gone after this time without one.
     pub heartbeat: Duration,
-    /// Of audio, for one answer.
+    /// The longest audio of one answer.
     pub answer: Duration,
     pub proctoring: Proctoring,
-    /// `auth:expiring` comes so long before `exp`.
+    /// How long before `exp` the event `auth:expiring` comes.
     pub expiring_before: Duration,
-    /// Interviews that one socket may observe, and calls that it may be in.
+    /// How many interviews one socket may observe, and in how many calls it may be.
     pub rooms: usize,
-    /// Bytes of the payload of a signal, attachments included.
+    /// The most bytes of the payload of a signal, attachments included.
     pub relay_bytes: usize,
-    /// Connections that may be in one call.
+    /// The most connections in one call.
     pub call_sockets: u32,
-    /// Who is in a call is announced at most once in so long.
+    /// The members of a call are announced at most once in this time.
     pub presence_window: Duration,
-    /// A session ends so long after it was made, whatever it does.
+    /// A session ends this long after it was made, in any state.
     pub expires_after: Duration,
     /// How often each node looks for sessions that have expired.
     pub expire_every: Duration,
@@ -121,7 +121,8 @@ impl Live {
         self.timers.set(&scope, due_in);
     }
 
-    /// The candidate's socket has sent something: a paused session is active again. What stands in its way is no fault of the client's.
+    /// Makes a paused session active again, because the candidate's socket has sent an event. A failure is only logged: the
+    /// client has done nothing wrong.
     pub async fn resume(&self, socket: &Socket, caller: &Caller) {
         let Who::Candidate(Candidate { interview, participant, .. }) = &*caller.who() else { return };
         let (op, sender) = (self.scopes.next_op(), scripts::Candidate { user: participant, sid: socket.id() });
@@ -135,7 +136,7 @@ impl Live {
         }
     }
 
-    /// Whether an interview is in this person's sight.
+    /// Whether this recruiter may see an interview.
     pub async fn sees(&self, recruiter: &Recruiter, id: Uuid) -> Result<bool, InterviewError> {
         match self.seen_by(recruiter, id).await {
             Ok(_) => Ok(true),
@@ -144,7 +145,7 @@ impl Live {
         }
     }
 
-    /// An interview that is in this person's sight; any other is not found.
+    /// An interview that this recruiter may see. Any other is not found.
     pub async fn seen_by(&self, recruiter: &Recruiter, id: Uuid) -> Result<Interview, InterviewError> {
         let interview = self.interviews.store.get(id).await?.filter(|interview| rules::sees(recruiter, interview));
         interview.ok_or(InterviewError::NotFound)

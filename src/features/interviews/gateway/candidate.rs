@@ -16,7 +16,7 @@ use crate::socketio::{Code, EventError, Socket};
 /// The role of a candidate's socket in its scope.
 pub const ROLE: &str = "candidate";
 
-/// A socket that is the candidate's now, as soon as the hold is released: that is to happen after the answer has been queued.
+/// A socket that becomes the candidate's when the hold is released. Release it after the answer has been queued.
 pub struct Entered {
     pub joined: Box<Joined>,
     pub hold: PendingJoin,
@@ -25,7 +25,7 @@ pub struct Entered {
 /// Why a socket is not the candidate's.
 pub enum NotEntered {
     Ended,
-    /// It came back, while another one is the candidate's.
+    /// The socket was recovered, but another one is the candidate's.
     Superseded,
     /// There is no live state, and no seed was given.
     Missing,
@@ -52,7 +52,7 @@ impl From<NotEntered> for InterviewError {
 /// The candidate behind a socket.
 ///
 /// # Errors
-/// Only after a fault of ours: [`permitted`](crate::features::interviews::caller::permitted) has let nobody else through.
+/// Only by a bug: [`permitted`](crate::features::interviews::caller::permitted) refuses everybody else.
 pub fn candidate(socket: &Socket) -> Result<(&Caller, Candidate), EventError> {
     let caller = caller(socket)?;
     match &*caller.who() {
@@ -67,7 +67,7 @@ pub fn sender<'a>(candidate: &'a Candidate, socket: &'a Socket) -> scripts::Cand
 }
 
 impl Gateway {
-    /// Makes a socket the candidate's. `recovered`: it came back, and is not announced again.
+    /// Makes a socket the candidate's. A `recovered` one is not announced again.
     pub(super) async fn enter(
         self: &Arc<Self>,
         socket: &Arc<Socket>,
@@ -94,7 +94,7 @@ impl Gateway {
                     caller.join();
                     caller.set_paused(joined.session.state == SessionState::Paused);
                 }
-                // Its client has come back elsewhere meanwhile, where nothing is known of this join.
+                // Its client has come back on another node meanwhile, which does not know of this join.
                 if socket.is_frozen() && !hold.was_member() {
                     drop(hold);
                     self.lost(socket, candidate);
@@ -114,8 +114,8 @@ impl Gateway {
         self.goes(socket, candidate, Going::Lost { at: self.live.clock.now_ms(), grace });
     }
 
-    /// Runs a script of the candidate, and once more if the socket had first to become the candidate's: what Redis has lost is put
-    /// back, and a socket that has not sent `join-interview` takes the place of one that is gone.
+    /// Runs a script of the candidate. If the socket must become the candidate's first, the script runs again after that: a state
+    /// that Redis has lost is restored, and a socket that has not sent `join-interview` takes the place of one that is gone.
     pub(super) async fn attempt<T, F, R>(
         self: &Arc<Self>,
         socket: &Arc<Socket>,

@@ -49,7 +49,7 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// The token of an `Authorization` header. A header that holds none of ours is not the same as no token.
+/// The token of an `Authorization` header. A header without such a token is an error, and not the same as no header.
 fn bearer(header: Option<&str>) -> Result<Option<&str>, InterviewError> {
     let Some(header) = header else { return Ok(None) };
     match header.split_once(' ') {
@@ -58,7 +58,7 @@ fn bearer(header: Option<&str>) -> Result<Option<&str>, InterviewError> {
     }
 }
 
-/// A client comes back by itself from what is over in a moment, and from nothing else.
+/// The refusal of a CONNECT. A client tries again by itself only after a failure that does not last.
 fn refused(error: InterviewError) -> ConnectError {
     let message: Cow<'static, str> = match &error {
         InterviewError::Unavailable | InterviewError::Unconfirmed | InterviewError::Internal => return ConnectError::TryAgain,
@@ -69,7 +69,7 @@ fn refused(error: InterviewError) -> ConnectError {
 }
 
 impl Gateway {
-    /// Decides who connects. While Redis or PostgreSQL is away the client is sent to try again.
+    /// Decides who may connect. While Redis or PostgreSQL is away, the client is told to try again.
     pub(super) async fn admit_socket(self: Arc<Self>, request: ConnectRequest) -> Result<Caller, ConnectError> {
         let who = self.who(&request).await.map_err(refused)?;
         let redis = self.live.redis();
@@ -96,8 +96,8 @@ impl Gateway {
         }
     }
 
-    /// A candidate by a join token or an invite, which its first use binds. An invite to an interview that has ended opens only for
-    /// the one who `returns`, and may have missed how it ended.
+    /// The candidate of a join token or an invite. The first use of an invite binds it. An invite to an interview that has ended
+    /// is valid only for a client that `returns`, which may have missed the end.
     pub(super) async fn candidate(
         &self,
         opaque: &str,
@@ -127,7 +127,7 @@ impl Gateway {
         Ok(Candidate { interview: interview.id, participant: participant.into(), name, invite })
     }
 
-    /// `connected`, which a socket that its client has got back does not get again.
+    /// Sends `connected`. A recovered socket does not get it again.
     pub(super) fn welcome(&self, socket: &Arc<Socket>) {
         let Ok(caller) = caller(socket) else { return };
         let who = caller.who();

@@ -1,5 +1,5 @@
-//! What the candidate sends, event by event. A handler reads, asks a script, and says what came of it; what others get to know of it,
-//! the script has published.
+//! The events of the candidate. A handler reads the payload, runs a script and answers. The script itself publishes the events
+//! for others.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +33,8 @@ use crate::socketio::{Event, Reply, Socket};
 
 /// How long the acknowledgement of an answer waits for what follows on it.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(60);
-/// How often it is looked whether its socket is still here. If it is not, this node is not told what follows, and asks Redis.
+/// How often a waiting acknowledgement checks whether its socket is still on this node. If it is not, this node is not told what
+/// follows, and asks Redis.
 const LOOK: Duration = Duration::from_secs(1);
 
 impl Gateway {
@@ -70,8 +71,8 @@ impl Gateway {
         Ok(Reply::None)
     }
 
-    /// `start-interview`: the first question, or the open one again. It may take some seconds to make its audio, for which the socket's
-    /// other events do not wait.
+    /// `start-interview`: the first question, or the open one again. Its audio may take some seconds. Other events of the socket
+    /// do not wait for it.
     pub(super) async fn on_start(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Handled {
         let (_, candidate) = candidate(&socket)?;
         let id = candidate.interview;
@@ -154,7 +155,8 @@ impl Gateway {
         }
     }
 
-    /// `response-complete`: what is acknowledged is what follows on the answer, the next question or the end; a repeat at once.
+    /// `response-complete`: acknowledged with what follows on the answer, the next question or the end. A repeat is acknowledged
+    /// at once.
     pub(super) async fn on_response(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Handled {
         let (_, candidate) = candidate(&socket)?;
         let id = candidate.interview;
@@ -214,13 +216,13 @@ impl Gateway {
         }
     }
 
-    /// What Redis knows to have followed on an answer.
+    /// Asks Redis what has followed on an answer.
     async fn look(&self, id: Uuid, position: u32) -> Option<Value> {
         let session = session_read(&OnReader(self.live.redis()), id).await.ok().flatten();
         session.and_then(|session| after(id, position, session))
     }
 
-    /// `proctor-event`: the candidate is not told what it was worth.
+    /// `proctor-event`: the candidate is not told how it counts.
     pub(super) async fn on_proctor(self: Arc<Self>, socket: Arc<Socket>, event: Event) -> Handled {
         let (caller, candidate) = candidate(&socket)?;
         let id = candidate.interview;
@@ -271,7 +273,7 @@ impl Gateway {
         Ok(Reply::accepted(heartbeat))
     }
 
-    /// A sign of life of the candidate. What stands in its way is no fault of the client's.
+    /// Notes a sign of life of the candidate. A failure is only logged: the client has done nothing wrong.
     async fn touch(self: &Arc<Self>, socket: &Arc<Socket>, candidate: &Candidate, heartbeat: Option<Duration>) {
         let id = candidate.interview;
         if let Some(heartbeat) = heartbeat {

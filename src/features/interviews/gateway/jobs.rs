@@ -1,5 +1,5 @@
-//! What is looked for each minute: sessions whose time is over, and those whose interview another service has ended while Redis was
-//! away. PostgreSQL gives each to one node at a time.
+//! The job of each minute: it ends sessions whose time is over, and those whose interview another service has ended while Redis
+//! was away. PostgreSQL gives each of them to one node at a time.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::features::interviews::scripts::SessionState;
 use crate::rooms::rounds;
 use crate::telemetry::{due, once_a_minute};
 
-/// Sessions that a node takes at a time.
+/// How many sessions a node takes at a time.
 const AT_ONCE: u32 = 100;
 
 impl Gateway {
@@ -37,7 +37,7 @@ impl Gateway {
                 if end.to == SessionState::Expired {
                     metrics::counter!(SESSIONS_EXPIRED).increment(1);
                 }
-                // Left to the next node that looks: PostgreSQL gives it out again.
+                // PostgreSQL gives it to the next node that asks.
                 if let Err(error) = self.endings.end(end.interview, end.to).await {
                     once_a_minute!(warn, "the end of an interview cannot be told yet", interview = %end.interview, %error);
                 }

@@ -1,4 +1,4 @@
-//! How sockets go: at once by a DISCONNECT packet, after a grace when their connection is lost or their node is dead.
+//! How sockets leave: at once by a DISCONNECT packet, after a grace if their connection was lost or their node is dead.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::features::interviews::scripts::{self, Going, Seat, candidate_lost};
 use crate::features::interviews::{kinds, uuid};
 use crate::socketio::{Abandoned, DisconnectReason, Socket};
 
-/// The end of an observer's membership is only worth so long: nothing depends on it.
+/// How long the end of an observer's membership may take in Redis. Nothing depends on it.
 const HINT_DEADLINE: Duration = Duration::from_secs(1);
 
 /// The role of a socket that observes, whatever its token says.
@@ -66,7 +66,7 @@ impl Gateway {
         let _ = timeout(HINT_DEADLINE, scope_leave(self.live.redis(), &scope, member)).await;
     }
 
-    /// A candidate's socket goes. It is noted until that has succeeded.
+    /// Notes in Redis that a candidate's socket is gone, and tries again until that succeeds.
     pub(super) fn goes(self: &Arc<Self>, socket: &Socket, candidate: &Candidate, going: Going) {
         let place = Place {
             interview: candidate.interview,
@@ -83,7 +83,7 @@ impl Gateway {
         self.losses.note(self, loss, move |gateway, loss| async move { gateway.note_gone(&loss.0, &loss.1, going).await });
     }
 
-    /// True: it is noted, or there is nothing to note.
+    /// True: it was noted, or there is nothing to note.
     async fn note_gone(self: &Arc<Self>, op: &str, place: &Place, going: Going) -> bool {
         let live = &self.live;
         let Place { interview, participant, sid, node, epoch } = place;
@@ -105,7 +105,7 @@ impl Gateway {
         }
     }
 
-    /// A connection that its client did not get back: its places are lost.
+    /// Ends the places of a connection that its client did not get back.
     pub(super) async fn abandoned(self: Arc<Self>, gone: Abandoned) {
         self.signalling.abandoned(&gone).await;
         let Abandoned { sid, user, role, node, epoch, rooms } = &gone;

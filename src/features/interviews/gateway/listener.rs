@@ -1,4 +1,4 @@
-//! What the log tells the nodes themselves; the way back after a gap, of a client, of a Redis that has lost the scope.
+//! Messages of the log for the nodes; and how members join again after a gap, a recovery, or a Redis that has lost the scope.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -21,10 +21,10 @@ use crate::features::interviews::scripts::ABSENT;
 use crate::rooms::pending::longer;
 use crate::socketio::{BoxFuture, Socket};
 
-/// Pauses before a member is made one again after Redis has lost it.
+/// Pauses between tries to join a member again after Redis has lost it.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 
-/// How the event begins that tells of a pause, or of an end.
+/// The beginning of the event that tells of a pause or of an end.
 const INTERRUPTED: &[u8] = b"[\"interview-interrupted\",";
 
 /// Handed to the scopes; it must not keep the gateway alive.
@@ -108,14 +108,15 @@ fn failed(error: InterviewError) -> NotRejoined {
 }
 
 impl Gateway {
-    /// Another socket is the candidate's now.
+    /// Ends a socket, because another one is the candidate's now.
     fn superseded(self: &Arc<Self>, scope: &ScopeId, sid: &str) {
         let Some(member) = self.live.scopes.members(scope).into_iter().find(|member| member.socket.id() == sid) else { return };
         self.live.scopes.leave(scope, &member.socket);
         self.end_superseded(&member.socket, kinds::interview_of(scope));
     }
 
-    /// The session was paused, if that is what an event says: the next event of the candidate's socket, if it is here, ends that.
+    /// Notes at the candidate's socket, if it is on this node, that an event tells of a pause. The next event of the socket ends
+    /// it.
     fn heard_pause(&self, scope: &ScopeId, args: &Bytes) {
         if !args.starts_with(INTERRUPTED) {
             return;
@@ -134,7 +135,7 @@ impl Gateway {
         }
     }
 
-    /// A member again, with this node and epoch; nobody is told.
+    /// Joins a candidate's socket again, with this node and epoch. It is not announced.
     async fn rejoin_candidate(self: &Arc<Self>, socket: &Arc<Socket>, candidate: &Candidate) -> Result<Rejoined, NotRejoined> {
         let mut entered = self.enter(socket, candidate, true, None).await;
         if matches!(entered, Err(NotEntered::Missing)) {
@@ -161,7 +162,7 @@ impl Gateway {
         Ok(Rejoined { hold, position: joined.position })
     }
 
-    /// An observer again, if the interview is in its sight: its token may be another one now.
+    /// Joins an observer again, if it may still see the interview: it may have another token now.
     async fn rejoin_observer(
         &self,
         socket: &Arc<Socket>,
@@ -177,7 +178,8 @@ impl Gateway {
         Ok(Rejoined { hold, position: observing.position })
     }
 
-    /// Redis has forgotten what this member has seen, perhaps everything: it is made one again, with the live state.
+    /// Joins a member again, and restores the live state: Redis has lost a part of the log that this member has seen, or
+    /// everything.
     async fn rebuild(self: &Arc<Self>, socket: Arc<Socket>, id: Uuid) {
         let mut pause = RETRY.0;
         while let Ok(caller) = caller(&socket)

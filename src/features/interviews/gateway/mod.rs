@@ -61,7 +61,7 @@ pub struct Gateway {
     following: Following,
 }
 
-/// The namespace of a hub without PostgreSQL: nobody gets in, and is told which setting is missing.
+/// The namespace of a hub without PostgreSQL. Each CONNECT is refused with the name of the missing setting.
 pub fn not_configured(setting: &'static str) -> Namespace {
     let refuse = move |_| async move {
         let code = Code("NOT_CONFIGURED");
@@ -81,7 +81,7 @@ impl Gateway {
         gateway
     }
 
-    /// Lost connections that this node has still to note.
+    /// How many lost connections this node has still to note in Redis.
     pub fn losses(&self) -> usize {
         self.losses.count()
     }

@@ -17,7 +17,7 @@ use crate::rooms::rounds;
 use crate::store::StoreError;
 use crate::telemetry::once_a_minute;
 
-/// For all tries to delete a room, and to list them.
+/// The deadline for all tries of a call to LiveKit.
 pub(super) const PATIENCE: Duration = Duration::from_secs(15);
 /// How long the answer to a request waits for LiveKit.
 pub(super) const MOMENT: Duration = Duration::from_secs(1);
@@ -49,8 +49,8 @@ impl RoomOwner for Signalling {
 }
 
 impl Signalling {
-    /// The interview has ended, and its call with it: the room is deleted, in a task of its own. It is waited for a moment, so that
-    /// who is told of the end finds no room.
+    /// Deletes the room of an interview that has ended, in a task of its own. The caller waits for it a moment, so that the room
+    /// is gone when the end is told.
     pub async fn ended(&self, interview: Uuid) {
         let Some(livekit) = self.live.interviews.livekit.clone() else { return };
         let task = self.tasks.spawn(async move {
@@ -68,8 +68,8 @@ impl Signalling {
         });
     }
 
-    /// Deletes the rooms of interviews that have ended, and disconnects candidates whose invite was revoked: a call has failed, or
-    /// somebody came back and no webhook told of it.
+    /// Deletes the rooms of interviews that have ended, and disconnects candidates whose invite was revoked: a call has failed,
+    /// or somebody came back and no webhook told of it.
     async fn sweep(&self) -> Result<(), StoreError> {
         let Some(livekit) = &self.live.interviews.livekit else { return Ok(()) };
         let store = &self.live.interviews.store;

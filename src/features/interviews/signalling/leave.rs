@@ -1,4 +1,4 @@
-//! Out of a call: at once, or when a lost connection has been away for the grace; and when that is announced.
+//! How sockets leave a call: at once, or when a lost connection has been away for the grace; and when that is announced.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,7 +42,8 @@ impl Signalling {
                 unchanged = false;
             }
         }
-        // The same for everybody who is in no call: nobody learns by it whether there is such an interview.
+        // The answer is the same for every socket that is in no call, so that it does not tell whether there is such an
+        // interview.
         Ok(Reply::accepted(Left { unchanged }))
     }
 
@@ -95,14 +96,14 @@ impl Signalling {
         }
     }
 
-    /// A place ends on this node at once, and in Redis as soon as that is possible.
+    /// Ends a place: on this node at once, in Redis as soon as that is possible.
     pub fn end_place(self: &Arc<Self>, socket: &Arc<Socket>, caller: &Caller, id: Uuid, is_lost: bool) {
         caller.leave_call(id);
         self.live.scopes.leave(&kinds::call(id), socket);
         self.goes(self.place(socket, id), is_lost);
     }
 
-    /// The calls in which a socket may not be any more what it is, with its new token.
+    /// The calls in which a new token does not allow the socket's place.
     pub async fn places_lost(&self, caller: &Caller, new: &Recruiter) -> Result<Vec<Uuid>, EventError> {
         let mut lost = Vec::new();
         for (id, seat) in caller.calls() {
@@ -114,7 +115,7 @@ impl Signalling {
         Ok(lost)
     }
 
-    /// A connection that its client did not get back: its places are lost.
+    /// Ends the places of a connection that its client did not get back.
     pub async fn abandoned(self: &Arc<Self>, gone: &Abandoned) {
         let Abandoned { sid, node, epoch, rooms, .. } = gone;
         for interview in rooms.iter().filter(|scope| scope.kind == kinds::CALL).filter_map(interview_of) {
@@ -123,7 +124,7 @@ impl Signalling {
         }
     }
 
-    /// A socket has gone from a call: its connection was lost, or it has left. It is noted until that has succeeded.
+    /// Notes in Redis that a socket has left a call or that its connection was lost, and tries again until that succeeds.
     pub(super) fn goes(self: &Arc<Self>, place: Place, is_lost: bool) {
         let loss = (self.live.scopes.next_op(), is_lost.then(|| self.live.clock.now_ms()), place);
         self.losses.note(self, loss, |signalling, loss| async move {

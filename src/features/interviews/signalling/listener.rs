@@ -1,4 +1,5 @@
-//! The way back into a call: of a client, after a gap, and after a Redis that has lost it; and what dead nodes leave.
+//! How members join a call again: after a recovery, after a gap, and after a Redis that has lost it. And what dead nodes leave
+//! behind.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -21,7 +22,7 @@ use crate::rooms::pending::longer;
 use crate::rooms::timers::{Due, Fired, OnDue};
 use crate::socketio::{BoxFuture, Socket};
 
-/// Pauses before a member is made one again after Redis has lost it.
+/// Pauses between tries to join a member again after Redis has lost it.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 
 /// Handed to the scopes and to the timers; it must not keep the signalling alive.
@@ -73,7 +74,7 @@ impl ScopeListener for Listener {
                 signalling.live.timers.expect(&scope, wait).await;
                 signalling.live.timers.set(&scope, Some(wait));
             }
-            // What the dead node was to announce in a moment.
+            // The dead node may have had something to announce.
             tokio::spawn(async move { signalling.look(id).await });
         })
     }
@@ -85,7 +86,7 @@ impl ScopeListener for Listener {
     fn node_died(&self) {}
 }
 
-/// Whether a token still allows what its bearer was in a call.
+/// Whether a token allows the role that its bearer has in a call.
 fn is_open_to(who: &Who, id: Uuid, role: &str) -> bool {
     match who {
         Who::Candidate(candidate) => candidate.interview == id,
@@ -95,7 +96,8 @@ fn is_open_to(who: &Who, id: Uuid, role: &str) -> bool {
 }
 
 impl Signalling {
-    /// A member again, as before, with this node and epoch; nobody is told, unless it was announced as gone meanwhile.
+    /// Joins a socket again, as it was before, with this node and epoch. It is announced only if it was announced as gone
+    /// meanwhile.
     async fn rejoin(self: &Arc<Self>, socket: &Arc<Socket>, caller: &Caller, id: Uuid) -> Result<Rejoined, NotRejoined> {
         self.still_in_sight(caller, id).await?;
         let mut entered = self.enter(socket, caller, id, Way::Back).await;
@@ -119,8 +121,8 @@ impl Signalling {
         Ok(Rejoined { hold, position: joined.position })
     }
 
-    /// A socket that was recovered may have another token now: the interview must be in its sight. One that has moved has the token
-    /// that it had.
+    /// A socket that was recovered may have another token now: the interview must be in its sight. One that has moved has the
+    /// token that it had.
     async fn still_in_sight(&self, caller: &Caller, id: Uuid) -> Result<(), NotRejoined> {
         match &*caller.who() {
             Who::Staff(recruiter) if caller.seat(id).is_none() => match self.live.sees(recruiter, id).await {
@@ -135,7 +137,7 @@ impl Signalling {
         }
     }
 
-    /// Redis has forgotten what this member has seen, perhaps everything: it is made one again.
+    /// Joins a member again: Redis has lost a part of the log that this member has seen, or everything.
     async fn rebuild(self: &Arc<Self>, socket: Arc<Socket>, id: Uuid) {
         let mut pause = RETRY.0;
         while let Ok(caller) = caller(&socket)

@@ -6,7 +6,7 @@
 //! offer, chat:message … ─► room_relay, call_message … ─► the log; a document goes out volatile, and is kept
 //! ```
 //!
-//! Members are sockets, not users. As what each is there stands in Redis; a node knows it of its own sockets.
+//! Members are sockets, not users. Redis has the role and the identity of each; a node knows those of its own sockets.
 
 mod end;
 pub mod entries;
@@ -36,8 +36,8 @@ use listener::Listener;
 
 type Handled = Result<Reply, EventError>;
 
-/// An announcement that fails is tried again, so often, with pauses from the first to the second; then it is left to the next
-/// change, or to the node that takes over.
+/// How often an announcement that fails is tried again, with pauses from the first to the second. After that it is left to the
+/// next change, or to the node that takes over.
 const ANNOUNCE_TRIES: u32 = 6;
 const ANNOUNCE_RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
 
@@ -47,7 +47,7 @@ pub struct Signalling {
     /// Calls whose presence is announced when the window ends.
     windows: Windows<Uuid>,
     losses: Losses,
-    /// Rooms that are being deleted.
+    /// Calls to LiveKit that delete rooms and remove participants.
     tasks: TaskTracker,
 }
 
@@ -62,7 +62,7 @@ impl Signalling {
         signalling
     }
 
-    /// What this node has still to do: sockets whose going is to be noted, rooms that are to be deleted.
+    /// How much this node has still to do: sockets that left are to be noted in Redis, rooms and participants are to be removed.
     pub fn unsettled(&self) -> usize {
         self.losses.count() + self.tasks.len()
     }

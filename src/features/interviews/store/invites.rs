@@ -1,5 +1,4 @@
-//! Tokens that let a candidate in: the interview's own and its invites (contract § 4 "Connect"). Of both only hashes are
-//! kept.
+//! Tokens of candidates: the interview's own and its invites (contract § 4 "Connect"). Only hashes of them are kept.
 
 use std::time::Duration;
 
@@ -22,7 +21,7 @@ pub struct Invite {
     pub id: Uuid,
     /// The participant that used it first.
     pub bound_to: Option<String>,
-    /// By PostgreSQL's clock; it counts only until the invite is used.
+    /// By PostgreSQL's clock. It counts only until the invite is used.
     pub expired: bool,
     pub revoked: bool,
 }
@@ -45,7 +44,7 @@ pub struct NewInvite<'a> {
     pub email: Option<&'a str>,
     /// The recruiter.
     pub created_by: &'a str,
-    /// For its first use.
+    /// How long it may be used for the first time.
     pub lasts: Duration,
 }
 
@@ -87,9 +86,8 @@ impl InterviewStore {
         column(row, "expires_at")
     }
 
-    /// Binds an invite to the participant that uses it first, by one compare-and-set. False: it cannot be used, or another
-    /// participant was faster.
-    /// Bound to the same participant already: true.
+    /// Binds an invite to the participant that uses it first, by one compare-and-set. True also if it is bound to this
+    /// participant already. False: it cannot be used, or another participant was faster.
     ///
     /// # Errors
     /// [`StoreError::CommitUnknown`]: repeat it.

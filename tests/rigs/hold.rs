@@ -127,9 +127,9 @@ impl Attacks {
                 let (intruder, count) = (Intruder::new(target), count.clone());
                 attacks.tasks.spawn(async move {
                     loop {
+                        count.fetch_add(1, Relaxed);
                         // What hangs is the hub's to end; the next round begins all the same.
                         let _ = tokio::time::timeout(Duration::from_secs(20), run(intruder.clone())).await;
-                        count.fetch_add(1, Relaxed);
                         tokio::time::sleep(Duration::from_millis(50)).await;
                     }
                 });
@@ -138,7 +138,7 @@ impl Attacks {
         attacks
     }
 
-    /// How many rounds there were of each.
+    /// How many rounds were begun of each.
     async fn end(mut self) -> BTreeMap<&'static str, u64> {
         self.tasks.shutdown().await;
         let counts: BTreeMap<_, _> = self.counts.iter().map(|(name, count)| (*name, count.load(Relaxed))).collect();
@@ -216,7 +216,7 @@ async fn newcomers(nodes: Vec<SocketAddr>, stop: Arc<AtomicBool>) -> (usize, Dur
                 let _ = http.post(format!("{url}&sid={sid}")).body("1").send().await;
                 break;
             }
-            assert!(began.elapsed() < Duration::from_secs(20), "a newcomer was not let in");
+            assert!(began.elapsed() < Duration::from_secs(60), "a newcomer was not let in");
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
         longest = longest.max(began.elapsed());
@@ -226,32 +226,33 @@ async fn newcomers(nodes: Vec<SocketAddr>, stop: Arc<AtomicBool>) -> (usize, Dur
     (came, longest)
 }
 
-/// Waits until nobody is connected, then looks at every key: those of the incidents that were, of the nodes, and what goes by
-/// itself: records of sessions and users' presences.
+/// Keys that stay whoever comes and goes.
+const KEPT: [&str; 6] =
+    ["cluster:", "timers:", "sos:rooms", "scope:meta:watch:{all}", "scope:log:watch:{all}", "scope:members:watch:{all}"];
+
+/// Waits until nobody is connected, and until every key is one of the incidents that were, of the nodes, or goes by itself:
+/// records of sessions and users' presences.
 async fn nothing_is_left(nodes: &Nodes, redis: &Server) {
     nodes.wait_for_sum("convoke_connections", 0.0, Duration::from_secs(60)).await;
     nodes.wait_for_sum("convoke_scopes", 0.0, Duration::from_secs(60)).await;
     let own: BTreeSet<String> = (0..INCIDENTS).map(|incident| format!("{{{}}}", sos(incident))).collect();
-    let keys: Vec<String> = redis.ask(cmd("KEYS").arg("*"));
-    let mut foreign = Vec::new();
-    for key in &keys {
-        let tag = key.find('{').map_or("", |at| &key[at..]);
-        let goes = ["session:", "user:presence:"].iter().any(|prefix| key.starts_with(prefix))
-            && redis.ask::<i64>(cmd("PTTL").arg(key)) >= -2
-            && redis.ask::<i64>(cmd("PTTL").arg(key)) != -1;
-        let kept =
-            ["cluster:", "timers:", "sos:rooms", "scope:meta:watch:{all}", "scope:log:watch:{all}", "scope:members:watch:{all}"];
-        if !goes && !own.contains(tag) && !kept.iter().any(|prefix| key.starts_with(prefix)) {
-            foreign.push(key);
+    let started = Instant::now();
+    loop {
+        let mut foreign: Vec<String> = redis.ask(cmd("KEYS").arg("*"));
+        foreign.retain(|key| {
+            let tag = key.find('{').map_or("", |at| &key[at..]);
+            let goes = ["session:", "user:presence:"].iter().any(|prefix| key.starts_with(prefix))
+                && redis.ask::<i64>(cmd("PTTL").arg(key)) != -1;
+            !goes && !own.contains(tag) && !KEPT.iter().any(|prefix| key.starts_with(prefix))
+        });
+        if foreign.is_empty() {
+            break;
         }
+        // A node counts nobody any more a moment before Redis does.
+        let some = &foreign[..foreign.len().min(20)];
+        assert!(started.elapsed() < Duration::from_secs(30), "{} keys are left of strangers: {some:?}", foreign.len());
+        tokio::time::sleep(Duration::from_millis(500)).await;
     }
-    assert!(
-        foreign.is_empty(),
-        "{} keys of {} are left of strangers: {:?}",
-        foreign.len(),
-        keys.len(),
-        &foreign[..foreign.len().min(20)]
-    );
     let rooms: Vec<String> = redis.ask(cmd("SMEMBERS").arg("sos:rooms"));
     assert!(rooms.iter().all(|room| own.contains(&format!("{{{room}}}"))), "strangers' incidents count as active: {rooms:?}");
 }

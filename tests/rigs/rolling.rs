@@ -48,7 +48,7 @@ async fn a_rolling_restart_loses_no_event_and_only_a_share_of_the_clients_reconn
             roamers.push(Roamer::start(habits));
         }
     }
-    eventually_within(30, "all have joined", || roamers.iter().all(Roamer::has_joined)).await;
+    eventually_within(60, "all have joined", || roamers.iter().all(Roamer::has_joined)).await;
     roamers.iter().for_each(|roamer| roamer.speak(true));
     let roamers = Arc::new(roamers);
     let most_away = Arc::new(AtomicUsize::new(0));
@@ -72,13 +72,13 @@ async fn a_rolling_restart_loses_no_event_and_only_a_share_of_the_clients_reconn
     }
     watcher.abort();
     roamers.iter().for_each(|roamer| roamer.speak(false));
-    eventually_within(30, "all that was said is acknowledged", || {
+    eventually_within(60, "all that was said is acknowledged", || {
         roamers.iter().all(|roamer| roamer.is_settled() && roamer.is_connected())
     })
     .await;
     let truth = truth(&redis);
     let complete = || roamers.iter().all(|roamer| roamer.received() >= truth[&roamer.record().sos].len());
-    eventually_within(20, "everybody has everything", complete).await;
+    eventually_within(60, "everybody has everything", complete).await;
     let records: Vec<_> = roamers.iter().map(Roamer::record).collect();
     let verdict = judge(&truth, &records, None);
     say!("three restarts in {:?}: {verdict}", started.elapsed());

@@ -58,7 +58,7 @@ const orders = {
   async see(where, ...pattern) {
     const fits = new RegExp(pattern.join(" "));
     if (where !== "-") await page.evaluate((hash) => (location.hash = hash), `#/${where}${where ? "/" : ""}`);
-    for (const end = Date.now() + 15_000; ; ) {
+    for (const end = Date.now() + 45_000; ; ) {
       const seen = await text();
       if (fits.test(seen)) return seen;
       if (Date.now() > end) throw new Error(`${fits} is not in: ${seen}`);

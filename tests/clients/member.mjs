@@ -17,7 +17,7 @@ socket.onAny((...args) => console.log("event", JSON.stringify(args)));
 createInterface({ input: process.stdin })
   .on("line", async (line) => {
     const at = line.indexOf(" ");
-    const reply = await socket.timeout(8000).emitWithAck(line.slice(0, at), JSON.parse(line.slice(at + 1)));
+    const reply = await socket.timeout(40_000).emitWithAck(line.slice(0, at), JSON.parse(line.slice(at + 1)));
     console.log("ack", JSON.stringify(reply));
   })
   .on("close", () => process.exit());

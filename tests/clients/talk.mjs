@@ -48,7 +48,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   const [order, event, payload] = read(line);
   if (order === "leave") break;
   if (order === "emit") socket.emit(event, payload);
-  else say("ack", await socket.timeout(10_000).emitWithAck(event, payload));
+  else say("ack", await socket.timeout(40_000).emitWithAck(event, payload));
 }
 socket.disconnect();
 process.exit(0);

@@ -23,7 +23,7 @@ async def main():
         if order == "emit":
             await sio.emit(*event)
         else:
-            say("ack", await sio.call(*event, timeout=10))
+            say("ack", await sio.call(*event, timeout=40))
     await sio.disconnect()
 
 

@@ -23,7 +23,7 @@ def options():
     """URL and keyword arguments of connect()."""
     url, token, transports, _ = sys.argv[1:5]
     more = {} if transports == "default" else {"transports": [transports]}
-    return url, {"auth": {"token": token}, "wait_timeout": 10, **more}
+    return url, {"auth": {"token": token}, "wait_timeout": 40, **more}
 
 
 def serializer():

@@ -21,5 +21,5 @@ for line in sys.stdin:
     if order == "emit":
         sio.emit(*event)
     else:
-        say("ack", sio.call(*event, timeout=10))
+        say("ack", sio.call(*event, timeout=40))
 sio.disconnect()

@@ -11,13 +11,17 @@ use crate::support::commit_proxy::{CommitProxy, Loss};
 use crate::support::hub::Hub;
 use crate::support::livekit;
 use crate::support::livekit_proxy::{Fault, LiveKitProxy};
-use crate::support::{eventually, postgres};
+use crate::support::{DEADLINE, eventually, postgres};
 
 const MANY: (&str, &str) = ("BETA_INTERVIEWS_PER_USER", "1000");
 const OFTEN: (&str, &str) = ("TIMEOUT_ENFORCEMENT_INTERVAL_MS", "200");
 /// No sweep comes in a test's time: what is tidied up, the start has tidied up itself.
 const NEVER: (&str, &str) = ("TIMEOUT_ENFORCEMENT_INTERVAL_MS", "3600000");
-const SLOW: Fault = Fault::Slow(Duration::from_millis(700));
+/// Time enough for a client to hang up, and for the node to notice, before LiveKit has answered.
+const SLOW: Fault = Fault::Slow(Duration::from_secs(2));
+
+/// A call that is held is not given up in a test's time.
+const PATIENT: (&str, &str) = ("LIVEKIT_DEADLINE_MS", "60000");
 
 /// A world whose nodes reach LiveKit's API by way of a proxy.
 async fn faulty(nodes: usize, env: &[(&str, &str)]) -> Option<(World, LiveKitProxy)> {
@@ -66,7 +70,7 @@ async fn a_start_that_livekit_refuses_leaves_nothing_and_may_be_repeated_at_once
 
 #[tokio::test]
 async fn a_livekit_that_hangs_holds_nobody_for_ever() {
-    let env = [NEVER, ("LIVEKIT_DEADLINE_MS", "300"), ("START_DEADLINE_MS", "2000"), ("START_LEASE_MS", "6000")];
+    let env = [NEVER, ("LIVEKIT_DEADLINE_MS", "3000"), ("START_DEADLINE_MS", "6000"), ("START_LEASE_MS", "20000")];
     let Some((world, proxy)) = faulty(1, &env).await else { return };
     let user = world.user().await;
     proxy.set("CreateRoom", Fault::Hang);
@@ -90,12 +94,10 @@ async fn nobody_waits_until_a_start_that_failed_is_undone() {
     let user = world.user().await;
     proxy.set("CreateDispatch", Fault::Hang);
     proxy.set("DeleteRoom", Fault::Hang);
-    let began = std::time::Instant::now();
     let answer = world.start_on(0, user).await;
-    let took = began.elapsed();
     assert_eq!((answer.status, answer.error()), (502, "LIVEKIT_ROOM_FAILED"));
-    // Of the five seconds that the room's deletion may take.
-    assert!(took < Duration::from_secs(5), "{took:?}");
+    // Until its room is deleted, which may take five seconds, the slot is held.
+    assert_eq!(world.slots().len(), 1, "the answer did not wait for that");
     eventually("its room is being taken back", || proxy.calls("DeleteRoom") > 0).await;
     proxy.heal();
     eventually("its slot is free", || world.slots().is_empty()).await;
@@ -108,21 +110,17 @@ async fn a_start_is_answered_in_time_whatever_it_waits_for() {
     let Some(world) = World::start(1, &env).await else { return };
     let user = world.user().await;
     let held = hold_transactions(&world).await;
-    let began = std::time::Instant::now();
+    // A request of the tests waits for less than the database may take.
     let answer = world.start_on(0, user).await;
     assert_eq!((answer.status, answer.error()), (503, "UNAVAILABLE"));
-    let mut took = began.elapsed();
     drop(held);
     world.wait_until_empty().await;
     // Also before it has a slot.
     let (client, connection) = tokio_postgres::connect(&world.database, tokio_postgres::NoTls).await.expect("PostgreSQL");
     tokio::spawn(connection);
     client.batch_execute("BEGIN; LOCK TABLE public.interview_sessions").await.expect("the lock");
-    let began = std::time::Instant::now();
     let answer = world.start_on(0, user).await;
     assert_eq!((answer.status, answer.error()), (503, "UNAVAILABLE"));
-    took = took.max(began.elapsed());
-    assert!(took < Duration::from_secs(10), "{took:?}");
     drop(client);
     world.started(user).await;
 }
@@ -262,13 +260,14 @@ async fn a_name_that_a_row_has_is_not_asked_of_livekit() {
 
 #[tokio::test]
 async fn an_id_that_is_taken_meanwhile_leaves_the_room_to_who_has_it() {
-    let Some((world, proxy)) = faulty(1, &[&FEW_IDS[..], &[NEVER]].concat()).await else { return };
-    proxy.set("CreateDispatch", SLOW);
+    let Some((world, proxy)) = faulty(1, &[&FEW_IDS[..], &[NEVER, PATIENT]].concat()).await else { return };
+    proxy.set("CreateDispatch", Fault::Hold);
     let start = starting(&world, 0, world.user().await);
     eventually("it has a room", || proxy.calls("CreateDispatch") > 0).await;
     let id = world.slots()[0].0.clone();
     let room = format!("{}-{id}", world.prefix);
     insert(&world, &id, &room).await;
+    proxy.heal();
     let refused = start.await.unwrap().expect("an answer");
     let body = json!({"error": "CREATE_FAILED", "message": "Failed to create interview session"});
     assert_eq!((refused.status, refused.body), (500, body));
@@ -297,9 +296,9 @@ async fn a_redis_that_forgets_does_not_raise_the_capacity() {
 
 #[tokio::test]
 async fn a_redis_that_forgets_starts_under_way_leaves_the_judgement_to_postgresql() {
-    let env = [NEVER, ("MAX_CONCURRENT_INTERVIEWS", "1")];
+    let env = [NEVER, PATIENT, ("MAX_CONCURRENT_INTERVIEWS", "1")];
     let Some((world, proxy)) = faulty(2, &env).await else { return };
-    proxy.set("CreateDispatch", SLOW);
+    proxy.set("CreateDispatch", Fault::Hold);
     let mut starts = Vec::new();
     for at in 0..3 {
         let user = world.user().await;
@@ -307,6 +306,7 @@ async fn a_redis_that_forgets_starts_under_way_leaves_the_judgement_to_postgresq
         eventually("it has a slot and a room", || proxy.calls("CreateDispatch") > at).await;
         world.redis.tell("FLUSHALL");
     }
+    proxy.heal();
     let mut good = Vec::new();
     for start in starts {
         let answer = start.await.unwrap().expect("an answer");
@@ -348,7 +348,7 @@ async fn a_livekit_slower_than_the_lease_never_exceeds_the_capacity() {
 
 #[tokio::test]
 async fn what_a_killed_node_was_starting_is_swept_by_another() {
-    let env = [OFTEN, ("START_DEADLINE_MS", "1500"), ("START_LEASE_MS", "2000")];
+    let env = [OFTEN, ("START_DEADLINE_MS", "5000"), ("START_LEASE_MS", "6000")];
     let Some(world) = World::start(2, &env).await else { return };
     let user = world.user().await;
     let held = hold_transactions(&world).await;
@@ -371,19 +371,19 @@ async fn rooms_of_nobody_are_swept_and_others_are_left_alone() {
     let foreign = [format!("{}-{}", world.prefix, "ABC-123"), format!("{}X-ABC-123-XYZ", world.prefix)];
     let orphans = [ended.room.clone(), format!("{}-ABC-123-XYZ", world.prefix)];
     for room in orphans.iter().chain(&foreign) {
-        let deadline = (std::time::Instant::now() + Duration::from_secs(5)).into();
+        let deadline = (std::time::Instant::now() + DEADLINE).into();
         world.livekit.create_room(room, Duration::from_secs(600), deadline).await.unwrap();
     }
     let mut expected = [foreign[0].clone(), active.room.clone()];
     expected.sort();
     world.eventually("the orphans are gone", async || world.rooms().await == expected).await;
     // A later round finds a later orphan, and still leaves the others alone.
-    let deadline = (std::time::Instant::now() + Duration::from_secs(5)).into();
+    let soon = || (std::time::Instant::now() + DEADLINE).into();
     let late = format!("{}-000-000-000", world.prefix);
-    world.livekit.create_room(&late, Duration::from_secs(600), deadline).await.unwrap();
+    world.livekit.create_room(&late, Duration::from_secs(600), soon()).await.unwrap();
     world.eventually("it is gone too", async || !world.rooms().await.contains(&late)).await;
     assert_eq!(world.rooms().await, expected);
-    let all = world.livekit.list_rooms(deadline).await.unwrap();
+    let all = world.livekit.list_rooms(soon()).await.unwrap();
     assert!(all.iter().any(|room| room.name == foreign[1]), "another prefix");
 }
 

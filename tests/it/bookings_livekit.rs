@@ -1,10 +1,11 @@
 //! Interview sessions with real participants: what the hub's tokens open, and who is put out after the end.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures_util::StreamExt as _;
 use serde_json::json;
 
+use crate::support::DEADLINE;
 use crate::support::booking::{World, token_body};
 use crate::support::livekit::{self, Release, Server};
 use crate::support::node::Script;
@@ -27,7 +28,7 @@ async fn with_webhooks(release: Release) -> Option<(Server, World, Proxy)> {
 
 /// The agents that were sent to a room.
 async fn dispatched(world: &World, room: &str) -> Vec<String> {
-    let deadline = (Instant::now() + Duration::from_secs(10)).into();
+    let deadline = (Instant::now() + DEADLINE).into();
     world.livekit.dispatched(room, deadline).await.expect("the room is there")
 }
 
@@ -84,7 +85,7 @@ async fn who_comes_after_the_end_is_put_out_by_webhook() {
         let told = Instant::now();
         let out =
             async { while knocking.next().await.is_some_and(|message| message.is_ok_and(|message| !message.is_close())) {} };
-        tokio::time::timeout(Duration::from_secs(10), out).await.expect("LiveKit hangs up");
+        tokio::time::timeout(DEADLINE, out).await.expect("LiveKit hangs up");
         println!("out {:?} after it had come", told.elapsed());
         world.wait_until_empty().await;
         assert_eq!((&*world.status(&session.id).await, world.completed(user).await), ("ended_early/user_ended", 1));
@@ -114,9 +115,7 @@ async fn who_is_in_an_active_session_stays() {
     let mut candidate = Participant::join(server.ws_url(), &session.token).await.unwrap();
     let room = session.room.clone();
     world
-        .eventually("the webhook of the join was handled", async || {
-            world.hubs[0].log().lines().any(|line| line.contains("participant_joined") && line.contains(&room))
-        })
+        .eventually("the webhook of the join was handled", async || world.hubs[0].logged(&["participant_joined", &room]) > 0)
         .await;
     // Another one comes to the same room, and they hear each other: it is still the same room.
     let interviewer = convoke::livekit::Grant {

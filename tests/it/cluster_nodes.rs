@@ -1,7 +1,7 @@
 //! Nodes that come and go, as real processes: no ghosts, nobody dead who lives, and one node of a name.
 
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -11,12 +11,14 @@ use super::support::hub::Hub;
 use super::support::incident::{member, say};
 use super::support::process::Process;
 use super::support::redis::{Cluster, Server};
-use super::support::{eventually, eventually_asked, eventually_within};
+use super::support::{eventually, eventually_asked, within};
 
 /// A lease in a test. What follows from a lease is a part of it.
 const LEASE: Duration = Duration::from_secs(3);
 /// As long as it is unless somebody sets another.
 const LONG_LEASE: Duration = Duration::from_secs(10);
+/// The longest that there is. None ends before a test gives up waiting.
+const LONGEST_LEASE: Duration = Duration::from_secs(60);
 
 async fn node(redis: &str, name: &str) -> Hub {
     leased_node(redis, name, LEASE).await
@@ -62,11 +64,7 @@ async fn sockets(hub: &Hub, user: &str) -> u64 {
 
 /// Waits until a node believes in so many sockets of a user. It learns of a death within half a second.
 async fn has_sockets(hub: &Hub, user: &str, count: u64) {
-    let start = Instant::now();
-    while sockets(hub, user).await != count {
-        assert!(start.elapsed() < Duration::from_secs(15), "{user} has {} sockets", sockets(hub, user).await);
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    eventually_asked(&format!("{user} has {count} sockets"), async || sockets(hub, user).await == count).await;
 }
 
 fn reads(client: &Client, text: &str) -> usize {
@@ -75,7 +73,7 @@ fn reads(client: &Client, text: &str) -> usize {
 
 /// Whether a node has judged that another one is dead.
 fn has_judged(hub: &Hub) -> bool {
-    hub.log().contains("a node is dead")
+    hub.has_logged("a node is dead")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -103,16 +101,13 @@ async fn gone_once(redis: &str, lease: Duration) {
     }
     // Who judges has to have watched for a whole lease: since its start, which was when this one's began.
     a.kill();
-    let killed = Instant::now();
     for watcher in &watchers {
-        eventually_within(30, "its user is seen to go", || offline(watcher, "r2") == (1, true)).await;
+        eventually("its user is seen to go", || offline(watcher, "r2") == (1, true)).await;
     }
-    // Long before the sweep, which comes each minute.
-    assert!(killed.elapsed() < lease + Duration::from_secs(10), "it took {:?}", killed.elapsed());
     for hub in [b, c] {
         has_sockets(hub, "r1", 1).await;
         has_sockets(hub, "r2", 0).await;
-        eventually("it is reaped", || hub.log().contains("a dead node was reaped")).await;
+        hub.logs("a dead node was reaped").await;
     }
     say(&watchers[0], "after").await;
     for watcher in &watchers {
@@ -124,20 +119,17 @@ async fn gone_once(redis: &str, lease: Duration) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_returns_under_its_name_leaves_no_ghost() {
     let redis = Server::start(&[]);
-    let hubs = leased_nodes(&redis.url(), ["a", "b"], LONG_LEASE).await;
+    let hubs = leased_nodes(&redis.url(), ["a", "b"], LONGEST_LEASE).await;
     let [a, b] = &hubs[..] else { unreachable!() };
     a.create_sos("return", "c1").await;
     let watcher = member(b, "citizen", "c1", "return").await;
     let _victim = member(a, "rescuer", "r1", "return").await;
     a.kill();
-    let killed = Instant::now();
-    let again = leased_node(&redis.url(), "a", LONG_LEASE).await;
+    let again = leased_node(&redis.url(), "a", LONGEST_LEASE).await;
     has_sockets(&again, "r1", 0).await;
-    // Long before a lease is over.
+    // Nobody waits for the end of the old node's lease.
     eventually("its user is seen to go", || offline(&watcher, "r1") == (1, true)).await;
-    assert!(killed.elapsed() < Duration::from_secs(9), "it took {:?}", killed.elapsed());
     has_sockets(b, "r1", 0).await;
-    // The old node's lease is as long ago as it would have lasted: still nobody was seen to go twice.
     let late = member(&again, "rescuer", "r2", "return").await;
     eventually("the newcomer is there", || !offline(&late, "r2").1 && !late.received("presence:update").is_empty()).await;
     assert_eq!(offline(&watcher, "r1"), (1, true));
@@ -181,10 +173,10 @@ async fn a_paused_node_fences_itself_and_claims_what_is_left_to_it() {
     a.signal(libc::SIGSTOP);
     // It lies in the socket's buffer when the node goes on.
     paused.emit("message:send", json!({"text": "from the past"}));
-    eventually_within(15, "its user is seen to go", || offline(&watcher, "r1") == (1, true)).await;
+    eventually("its user is seen to go", || offline(&watcher, "r1") == (1, true)).await;
     has_sockets(b, "r1", 0).await;
     a.signal(libc::SIGCONT);
-    eventually("it has a new name", || a.log().contains("it goes on under a new name")).await;
+    a.logs("it goes on under a new name").await;
     a.wait_for_status("/readyz", 200).await;
     // Nobody else has its socket: it is claimed, its user is back, and what waited is done, once.
     eventually("its user is back", || !offline(&watcher, "r1").1).await;
@@ -217,7 +209,7 @@ async fn refused(command: Command) -> String {
     let mut process = Process::start(command);
     let stderr = process.child().stderr.take().expect("a pipe");
     let said = tokio::task::spawn_blocking(move || std::io::read_to_string(stderr));
-    let said = tokio::time::timeout(Duration::from_secs(20), said).await.expect("it goes on").unwrap().unwrap();
+    let said = within(said).await.unwrap().unwrap();
     assert!(!process.child().wait().unwrap().success());
     said
 }
@@ -240,7 +232,7 @@ async fn a_name_that_a_live_node_holds_is_refused() {
 async fn a_node_with_another_secret_is_refused_also_by_one_that_is_slow_to_answer() {
     let redis = Server::start(&[]);
     let url = redis.url();
-    let slow = leased_node(&url, "a", LONG_LEASE).await;
+    let slow = leased_node(&url, "a", LONGEST_LEASE).await;
     slow.signal(libc::SIGSTOP);
     let other = [("REDIS_URL", &*url), ("NODE_ID", "b"), ("CLUSTER_SECRET", "another secret of the tests")];
     let said = tokio::spawn(refusal(&other));
@@ -256,11 +248,11 @@ async fn a_node_with_another_secret_is_refused_also_by_one_that_is_slow_to_answe
 async fn without_a_secret_there_is_one_node() {
     let redis = Server::start(&[]);
     let url = redis.url();
-    let lease = LEASE.as_millis().to_string();
-    let alone = [("REDIS_URL", &*url), ("NODE_ID", "a"), ("CLUSTER_SECRET", ""), ("NODE_LEASE_MS", &*lease)];
-    let first = Hub::start(&alone).await;
+    let (lease, longest) = (LEASE.as_millis().to_string(), LONGEST_LEASE.as_millis().to_string());
+    let alone = |lease| [("REDIS_URL", &*url), ("NODE_ID", "a"), ("CLUSTER_SECRET", ""), ("NODE_LEASE_MS", lease)];
+    let first = Hub::start(&alone(&longest)).await;
     let (same, other, with) = tokio::join!(
-        refusal(&alone),
+        refusal(&alone(&lease)),
         refusal(&[("REDIS_URL", &url), ("NODE_ID", "b"), ("CLUSTER_SECRET", "")]),
         refusal(&[("REDIS_URL", &url), ("NODE_ID", "c")]),
     );
@@ -270,13 +262,11 @@ async fn without_a_secret_there_is_one_node() {
     // After its end the next one starts at once; after a crash when the lease is over.
     first.signal(libc::SIGTERM);
     assert!(first.exited().await.success());
-    let start = Instant::now();
-    let second = Hub::start(&alone).await;
-    assert!(start.elapsed() < Duration::from_secs(6), "it took {:?}", start.elapsed());
+    let second = Hub::start(&alone(&lease)).await;
     second.create_sos("alone", "c1").await;
     let _ghost = member(&second, "citizen", "c1", "alone").await;
     second.kill();
-    let third = Hub::start(&alone).await;
+    let third = Hub::start(&alone(&lease)).await;
     has_sockets(&third, "c1", 0).await;
 }
 
@@ -286,7 +276,7 @@ async fn a_node_that_ends_in_order_is_not_waited_for() {
     let hubs = nodes(&redis.url(), ["a", "b"]).await;
     hubs[0].signal(libc::SIGTERM);
     assert!(hubs[0].exited().await.success());
-    eventually("the other has cleaned up", || hubs[1].log().contains("a dead node was reaped")).await;
+    hubs[1].logs("a dead node was reaped").await;
     assert!(!has_judged(&hubs[1]), "nobody had to find out");
 }
 
@@ -316,9 +306,9 @@ async fn two_masters_of_three_decide_who_is_dead() {
     assert!(!hubs.iter().any(has_judged), "a master away kills nobody");
     eventually_asked("the other node is ready", async || b.get("/readyz").await.status() == 200).await;
     a.kill();
-    eventually_within(20, "its user is seen to go", || offline(&watchers[1], "r1") == (1, true)).await;
+    eventually("its user is seen to go", || offline(&watchers[1], "r1") == (1, true)).await;
     assert_eq!(offline(&watchers[0], "r1").0, 0, "nobody can tell");
     cluster.masters[0].restart();
-    eventually_within(30, "the rest follows", || offline(&watchers[0], "r1") == (1, true)).await;
-    eventually_within(30, "it is reaped", || b.log().contains("a dead node was reaped")).await;
+    eventually("the rest follows", || offline(&watchers[0], "r1") == (1, true)).await;
+    b.logs("a dead node was reaped").await;
 }

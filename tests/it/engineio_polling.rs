@@ -407,7 +407,7 @@ async fn a_slow_payload_is_taken_as_long_as_it_gets_on() {
 async fn a_session_lives_while_the_answer_to_its_ping_waits_behind_a_slow_payload() {
     let server = Server::echo(Options::engine(|config| {
         config.ping_interval = Duration::from_millis(200);
-        config.ping_timeout = Duration::from_secs(1);
+        config.ping_timeout = Duration::from_millis(1_800);
     }))
     .await;
     let polling = Polling::open(&server, PATH).await;

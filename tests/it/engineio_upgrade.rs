@@ -214,7 +214,7 @@ async fn a_stream_of_messages_survives_an_upgrade_in_order_and_once() {
 
 #[tokio::test]
 async fn an_upgrade_that_takes_too_long_is_ended_and_the_session_goes_on_polling() {
-    let server = Server::echo(Options::engine(|config| config.upgrade_timeout = Duration::from_millis(50))).await;
+    let server = Server::echo(Options::engine(|config| config.upgrade_timeout = Duration::from_secs(1))).await;
     let polling = Polling::open(&server, PATH).await;
     let mut silent = Ws::connect(&server, PATH, &format!("&sid={}", polling.sid)).await;
     assert_eq!(silent.closed().await, None);

@@ -1,14 +1,12 @@
 //! Engine.IO over WebSocket, down to single frames.
 
-use std::time::Duration;
-
 use convoke::engineio::CloseReason;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::eventually;
 use crate::support::raw::{BINARY, CONTINUATION, FIN, PING, PONG, TEXT, Tcp, Ws, frame, request, sid_of, text, upgrade_request};
 use crate::support::server::{Options, Server};
+use crate::support::{DEADLINE, eventually};
 
 const PATH: &str = "/engine.io/";
 
@@ -253,7 +251,7 @@ async fn a_client_that_answers_its_pings_stays() {
         ws.send("3").await;
     }
     ws.send("4still here").await;
-    assert_eq!(ws.text().await, "4still here");
+    assert_eq!(ws.text_but_pings().await, "4still here");
 }
 
 #[tokio::test]
@@ -315,5 +313,5 @@ async fn a_closed_socket_ends_soon_though_its_client_goes_on_sending() {
     server.session().close(CloseReason::TryAgain);
     assert_eq!(tcp.close_frame().await, (1013, "try again".into()));
     let ended = async { while tokio::io::AsyncWriteExt::write_all(&mut tcp.0, &text("4more")).await.is_ok() {} };
-    tokio::time::timeout(Duration::from_secs(10), ended).await.expect("the connection ends");
+    tokio::time::timeout(DEADLINE, ended).await.expect("the connection ends");
 }

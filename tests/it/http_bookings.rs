@@ -84,7 +84,8 @@ impl<'a> Transcript<'a> {
         steady(&mut body);
         let body = serde_json::to_string_pretty(&body).expect("JSON");
         let mut text = format!("{}\n{}{headers}\n{body}\n\n", asked.trim_end(), answer.status);
-        for (from, to) in &self.names {
+        // The newest first: the prefix of rooms, which comes last, may stand in an id by chance.
+        for (from, to) in self.names.iter().rev() {
             text = text.replace(from, to);
         }
         self.text.push_str(&text);

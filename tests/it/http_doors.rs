@@ -1,7 +1,5 @@
 //! What every request meets before its route: origins, addresses, ids, methods, bodies; and the routes that need nothing.
 
-use std::time::Duration;
-
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -69,7 +67,7 @@ async fn a_request_id_is_echoed_logged_and_made_if_missing() {
     let answer = hub.request(Method::GET, "/health").header("x-request-id", "trace-1.a:b").send().await.unwrap();
     assert_eq!(answer.headers()["x-request-id"], "trace-1.a:b");
     hub.request(Method::GET, "/internal/realtime/sos").header("x-request-id", "look-for-me").send().await.unwrap();
-    crate::support::eventually("the id is in the log", || hub.log().contains("look-for-me")).await;
+    hub.logs("look-for-me").await;
     let answer = hub.request(Method::GET, "/nothing").header("x-request-id", "a b").send().await.unwrap();
     let made = answer.headers()["x-request-id"].to_str().unwrap();
     assert!(made.len() >= 16 && made != "a b");
@@ -192,7 +190,7 @@ async fn a_body_of_unknown_length_is_bounded_too() {
     }
     stream.write_all(b"0\r\n\r\n").await.unwrap();
     let mut answer = String::new();
-    tokio::time::timeout(Duration::from_secs(10), stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+    tokio::time::timeout(crate::support::DEADLINE, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
 }
 

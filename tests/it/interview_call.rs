@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::interviews_world::{
     CANDIDATE, Interview, MANY_ADDRESSES, NAMESPACE, ORG, connect, connection, create, invite, recruiter, set_status,
 };
+use crate::support::DEADLINE;
 use crate::support::booking::World;
 use crate::support::client::Client;
 use crate::support::returning::last_offset;
@@ -68,7 +69,7 @@ fn there(presence: &Value) -> Vec<String> {
 
 /// Waits until this client knows that these are there.
 async fn wait_for(client: &mut Client, expected: &[&str]) {
-    let deadline = Instant::now() + Duration::from_secs(15);
+    let deadline = Instant::now() + DEADLINE;
     loop {
         let told = client.received("presence:update");
         if told.last().is_some_and(|presence| there(presence) == expected) {

@@ -17,7 +17,7 @@ const note = (who, event) => (payload) => {
   for (const look of waiting.splice(0)) look();
 };
 const until = async (what, fits) => {
-  const deadline = Date.now() + 15000;
+  const deadline = Date.now() + 40000;
   for (;;) {
     const found = heard.find(({ who, event, payload }) => fits(who, event, payload));
     if (found) return found.payload;

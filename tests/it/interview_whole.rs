@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use crate::interviews_world::{As, Interview, MANY_ADDRESSES, ORG, create, recruiter, send, text};
 use crate::support::booking::World;
@@ -177,26 +177,20 @@ async fn a_whole_interview_survives_the_death_of_the_candidates_node() {
             interview.id
         );
         // Finals that came late amend what is stored.
-        let mut heard = Vec::new();
-        for _ in 0..100 {
-            heard = speech::numbers(&world.value(&query).await);
-            if heard == expected {
-                break;
-            }
-            sleep(Duration::from_millis(100)).await;
-        }
-        assert_eq!(heard, expected, "{question}");
-        let files = vendors.vendors.state().files.keys();
-        let order = &question[2..];
-        let key = files.iter().find(|key| key.ends_with(&format!("answer-{order}.wav"))).unwrap_or_else(|| panic!("{files:?}"));
-        let file = vendors.vendors.state().files.get(key).expect("a file");
+        let is_heard = async || speech::numbers(&world.value(&query).await) == expected;
+        world.eventually(&format!("{expected:?} were heard for {question}"), is_heard).await;
+        let name = format!("answer-{}.wav", &question[2..]);
+        let key = || vendors.vendors.state().files.keys().into_iter().find(|key| key.ends_with(&name));
+        eventually(&format!("{name} is stored"), || key().is_some()).await;
+        let key = key().expect("it is stored");
+        let file = vendors.vendors.state().files.get(&key).expect("a file");
         let stored: Vec<i64> = stored_numbers(&file).into_iter().map(i64::from).collect();
         assert_eq!(stored, expected, "{question}");
     }
 
     // Nothing was asked or scored twice.
     let scored = format!("SELECT count(*) FROM convoke.responses WHERE interview_id = '{}' AND score IS NOT NULL", interview.id);
-    assert_eq!(world.value(&scored).await, "3");
+    world.eventually("each is scored", async || world.value(&scored).await == "3").await;
     let calls = vendors.vendors.seen().ai.calls;
     assert_eq!(calls.values().sum::<u64>(), 3 + 2 + 1, "{calls:?}");
     let asked: Vec<_> = observer.received("question-asked").iter().map(|asked| text(&asked["questionId"])).collect();
@@ -216,9 +210,12 @@ async fn a_whole_interview_survives_the_death_of_the_candidates_node() {
         .map(|event| (text(&event["event"]), event["data"].clone()))
         .collect();
     let begin = history.iter().position(|(name, _)| name == "interview-started").expect("it was started");
-    let told: Vec<_> =
-        names(&observer.events).into_iter().filter(|(name, _)| name != "observation-started" && name != "connected").collect();
-    assert_eq!(told, history[begin..], "{history:#?}");
+    let told = |observer: &Client| -> Vec<_> {
+        let is_news = |(name, _): &(String, Value)| name != "observation-started" && name != "connected";
+        names(&observer.events).into_iter().filter(is_news).collect()
+    };
+    observer.until("it is told all", |observer| told(observer).len() >= history.len() - begin).await;
+    assert_eq!(told(&observer), history[begin..], "{history:#?}");
 
     // A candidate hears nothing of what it is worth.
     let mut known = vec!["connected", "interview-ready", "question", "transcription", "interview-complete"];

@@ -99,7 +99,7 @@ async fn both_sides_meet_in_one_room() {
             assert_eq!(may.collect::<Vec<_>>(), [[true, true], [true, true], [false, false]]);
             break;
         }
-        assert!(start.elapsed() < Duration::from_secs(10), "in the room are {identities:?}");
+        assert!(start.elapsed() < crate::support::DEADLINE, "in the room are {identities:?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

@@ -22,7 +22,7 @@ use crate::support::{postgres, redis, within};
 
 const ABOUT: About<'_> = About { title: "Backend engineer", assessment: "Basics" };
 /// For calls that are never answered.
-const SHORT: Duration = Duration::from_millis(300);
+const SHORT: Duration = Duration::from_secs(1);
 
 fn ai(server: &Server) -> OpenAi {
     let base = format!("http://{}/v1", server.address).into();

@@ -200,6 +200,13 @@ pub async fn observe(world: &World, node: usize, interview: &Interview) -> Clien
     observer
 }
 
+/// Waits until the live session of an interview is in this state, and gives what the hub's services see of it then.
+pub async fn until_state(world: &World, interview: &Interview, state: &str) -> Value {
+    let is_there = async || overview(world, interview).await["session"]["state"] == state;
+    world.eventually(&format!("its session is {state}"), is_there).await;
+    overview(world, interview).await
+}
+
 /// What the hub's services see of an interview.
 pub async fn overview(world: &World, interview: &Interview) -> Value {
     let path = format!("/internal/interviews/{}", interview.id);

@@ -8,6 +8,7 @@ use serde_json::json;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::support::DEADLINE;
 use crate::support::livekit::{self, Server};
 use crate::support::livekit_proxy::{Fault, LiveKitProxy};
 use crate::support::stub_http::{Answer, StubHttp};
@@ -30,14 +31,14 @@ fn of_nobody() -> settings::LiveKit {
         key: livekit::KEY.into(),
         secret: Secret::new(livekit::SECRET),
         token_ttl: HOUR,
-        deadline: Duration::from_secs(5),
+        deadline: Duration::from_secs(15),
     }
 }
 
 /// A client behind a proxy that passes everything, with a deadline short enough to wait for.
 async fn behind_a_proxy(server: &Server) -> (LiveKit, LiveKitProxy) {
     let proxy = LiveKitProxy::start(server.api_url()).await;
-    let settings = settings::LiveKit { deadline: Duration::from_millis(700), ..server.settings_at(&proxy.url()) };
+    let settings = settings::LiveKit { deadline: Duration::from_millis(2_500), ..server.settings_at(&proxy.url()) };
     (LiveKit::new(&settings).unwrap(), proxy)
 }
 
@@ -192,12 +193,12 @@ async fn a_server_that_hangs_costs_no_more_than_the_deadline() {
     for method in ["CreateRoom", "CreateDispatch", "ListDispatch"] {
         proxy.set(method, Fault::Hang);
     }
-    let deadline = || Instant::now() + Duration::from_millis(300);
+    let deadline = || Instant::now() + Duration::from_secs(1);
     let all = async {
         livekit.create_room("r", HOUR, deadline()).await.unwrap_err();
         livekit.dispatch_agent("r", "a", "", deadline()).await.unwrap_err()
     };
-    let error = tokio::time::timeout(Duration::from_secs(10), all).await.expect("it ends");
+    let error = tokio::time::timeout(DEADLINE, all).await.expect("it ends");
     assert_eq!(error, LiveKitError::Unavailable("it did not answer in time".into()));
     assert_eq!(proxy.calls("CreateDispatch"), 1);
 }

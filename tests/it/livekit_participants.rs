@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
 use uuid::Uuid;
 
+use crate::support::DEADLINE;
 use crate::support::hub::now_seconds;
 use crate::support::livekit;
 use crate::support::participant::Participant;
@@ -91,7 +92,7 @@ async fn a_token_opens_no_room_but_its_own() {
         let (_socket, _) = tokio_tungstenite::connect_async(url).await.expect("it may join its own room");
         let start = std::time::Instant::now();
         while livekit.participants(&own, soon()).await.unwrap_or_default() != ["ann"] {
-            assert!(start.elapsed() < Duration::from_secs(10), "it never came");
+            assert!(start.elapsed() < DEADLINE, "it never came");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         assert!(livekit.participants(&other, soon()).await.unwrap().is_empty());
@@ -138,7 +139,7 @@ async fn a_refreshed_token_keeps_the_expiry_of_the_first_but_lasts_ten_minutes_a
             let url = format!("{}/rtc?access_token={token}&auto_subscribe=1&protocol=16", server.ws_url());
             let (mut socket, _) = tokio_tungstenite::connect_async(url).await.expect("it may join");
             let token = loop {
-                let next = tokio::time::timeout(Duration::from_secs(10), socket.next()).await.expect("it is refreshed at once");
+                let next = tokio::time::timeout(DEADLINE, socket.next()).await.expect("it is refreshed at once");
                 let Message::Binary(bytes) = next.unwrap().unwrap() else { continue };
                 let told = SignalResponse::decode(&*bytes).expect("a message of LiveKit's").message;
                 if let Some(signal_response::Message::RefreshToken(token)) = told {

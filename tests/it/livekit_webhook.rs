@@ -85,7 +85,9 @@ async fn a_clock_that_is_off_is_told_as_such_with_the_difference() {
     hub.logs("its clock and ours are too far apart").await;
     let log = hub.log();
     let told: Vec<&str> = log.lines().filter(is_told).collect();
-    assert!(told.len() == 1 && (told[0].contains("90") || told[0].contains("89")), "{told:?}");
+    // It was that much when the token was made.
+    let is_near = (70..=90).any(|ahead| told[0].contains(&format!("\"ahead_seconds\":{ahead}")));
+    assert!(told.len() == 1 && is_near, "{told:?}");
 }
 
 #[tokio::test]
@@ -108,7 +110,7 @@ async fn webhooks_of_a_real_server_are_taken() {
         livekit.create_room(&room, Duration::from_secs(60), soon).await.unwrap();
         livekit.delete_room(&room, soon).await.unwrap();
         for event in ["room_started", "room_finished"] {
-            eventually(event, || hub.log().lines().any(|line| line.contains(event) && line.contains(&room))).await;
+            eventually(event, || hub.logged(&[event, &room]) > 0).await;
         }
     }
 }
@@ -183,7 +185,7 @@ async fn each_feature_hears_of_its_own_rooms_through_the_one_door() {
         world.livekit.create_room(&room, Duration::from_secs(60), soon()).await.expect("LiveKit answers");
         assert!(is_there(&room).await);
         tell("participant_joined", &room).await;
-        assert!(!is_there(&room).await, "{room}");
+        world.eventually("its room is gone again", async || !is_there(&room).await).await;
     }
     let request = hub.request(Method::POST, realtime::SESSIONS).bearer_auth(realtime::token("ana"));
     let session = realtime::Created::of(&Answered::of(request).await);

@@ -1,7 +1,5 @@
 //! Every answer that the document of the routes knows is given by a hub, and each is as the document says.
 
-use std::time::Duration;
-
 use convoke::features::interviews::providers::audio::AudioStorage as _;
 use convoke::features::interviews::providers::audio::store::ObjectAudio;
 use convoke::features::interviews::settings::Audio;
@@ -14,6 +12,7 @@ use tokio::net::TcpStream;
 use uuid::Uuid;
 
 use crate::interviews_world::{MANY_ADDRESSES, ORG, new_interview, recruiter};
+use crate::support::DEADLINE;
 use crate::support::booking::{World, holder_token, token_body};
 use crate::support::hub::{CLUSTER_SECRET, Hub, INTERNAL, now_seconds};
 use crate::support::livekit::{self, sign_webhook as sign};
@@ -172,7 +171,7 @@ async fn unfinished(recorder: &Recorder, hub: &Hub, operation: &Operation, lengt
     let both = async {
         tokio::select! { () = read => {}, () = write => {} }
     };
-    tokio::time::timeout(Duration::from_secs(20), both).await.expect("an answer in time");
+    tokio::time::timeout(DEADLINE, both).await.expect("an answer in time");
     let answer = String::from_utf8_lossy(&answer);
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{path}: {answer:?}"));
     assert!(head.starts_with(&format!("HTTP/1.1 {status}")), "{path}: {answer}");

@@ -14,7 +14,7 @@ use crate::support::node::{python, root};
 use crate::support::realtime;
 
 /// It stops by itself long before.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_route_stands_what_it_may_be_sent() {

@@ -302,7 +302,7 @@ async fn while_no_operator_is_there_no_node_notes_anything() {
     assert_eq!((cluster.sum("convoke_admin_noted_total").await, cluster.sum("convoke_admin_watched").await), (0.0, 0.0));
     let operator = operator(&cluster.hubs[0]).await;
     is_shown(&operator, &member.sid()).await;
-    assert_eq!(cluster.sum("convoke_admin_watched").await, 2.0);
+    eventually_asked("both nodes are looked at", || async { cluster.sum("convoke_admin_watched").await == 2.0 }).await;
     operator.close().await;
     eventually_asked("nobody is looked at", || async { cluster.sum("convoke_admin_watched").await == 0.0 }).await;
     let noted = cluster.sum("convoke_admin_noted_total").await;

@@ -17,7 +17,7 @@ use super::support::ports::free_port;
 use super::support::raw::{FIN, TEXT, frame, upgrade_request};
 use super::support::redis::Server;
 use super::support::speaker::{Speaker, judge, texts};
-use super::support::{eventually_within, within};
+use super::support::{eventually, within};
 
 /// A member of an incident that reads what it is told to, and nothing else.
 struct Reader {
@@ -65,6 +65,8 @@ async fn a_client_that_stops_reading_is_dropped_by_its_budget_and_told_why_and_i
             ("EVENTS_BURST", "100000"),
             ("METRICS_PORT", &port.to_string()),
             ("LOG_LEVEL", "info"),
+            // It is the budget that ends it, however long that takes.
+            ("PING_INTERVAL_MS", "600000"),
         ])
         .await;
         let sos = format!("slow-{budget}");
@@ -75,21 +77,31 @@ async fn a_client_that_stops_reading_is_dropped_by_its_budget_and_told_why_and_i
         let mut slow = Reader::join(hub.address, &hub.token("rescuer", "r2", &[&sos])).await;
         let slow_closes = || metric(port, r#"convoke_transport_closes_total{reason="slow client"}"#);
         let text = "\u{1f198}".repeat(1_000);
-        let mut sent = 0;
-        while slow_closes().await == 0.0 {
-            join_all((0..20).map(|_| citizen.ask_ok("message:send", json!({"text": text})))).await;
-            sent += 20;
-            // Who reads is never far behind, however busy this machine is.
-            rescuer.wait_count("message:broadcast", sent).await;
-            assert!(sent < 5_000, "it is never dropped");
-        }
+        let speak = async {
+            let mut sent = 0;
+            while slow_closes().await == 0.0 {
+                join_all((0..20).map(|_| citizen.ask_ok("message:send", json!({"text": text})))).await;
+                sent += 20;
+                // Who reads is never far behind, however busy this machine is.
+                rescuer.wait_count("message:broadcast", sent).await;
+                assert!(sent < 5_000, "it is never dropped");
+            }
+            sent
+        };
+        // The node waits two seconds for it to read why.
+        let read_again = async {
+            while slow_closes().await == 0.0 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            within(async { while slow.read_some().await {} }).await;
+        };
+        let (sent, ()) = tokio::join!(speak, read_again);
         println!("budget {budget}: dropped after {sent} messages of 4 KB");
         // Everybody else has everything, and stays.
         let heard = rescuer.wait_count("message:broadcast", sent).await;
         assert_eq!(heard.len(), sent);
         assert!(!citizen.is_closed() && !rescuer.is_closed());
         // Once it reads again, it finds whole messages and the reason.
-        within(async { while slow.read_some().await {} }).await;
         assert!(slow.has_read("slow client"), "the close frame names it");
         assert_eq!(slow_closes().await, 1.0, "nobody else was dropped");
     }
@@ -115,8 +127,8 @@ async fn connect_in_the_end(hub: &Hub, token: String, refused: &AtomicUsize) -> 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_storm_of_reconnects_is_admitted_at_a_bounded_rate_and_those_who_are_here_go_on() {
-    const CLIENTS: usize = 5_000;
-    const RATE: f64 = 400.0;
+    const CLIENTS: usize = 2_000;
+    const RATE: f64 = 200.0;
     let (redis, port) = (Server::start(&[]), free_port());
     let hub = Hub::start(&[
         ("REDIS_URL", &redis.url()),
@@ -124,6 +136,9 @@ async fn a_storm_of_reconnects_is_admitted_at_a_bounded_rate_and_those_who_are_h
         ("EVENTS_PER_SECOND", "1000"),
         ("METRICS_PORT", &port.to_string()),
         ("LOG_LEVEL", "info"),
+        // On a busy machine a test build may do nothing else for seconds.
+        ("NODE_LEASE_MS", "60000"),
+        ("REDIS_DEADLINE_MS", "30000"),
     ])
     .await;
     let hub = Arc::new(hub);
@@ -164,7 +179,7 @@ async fn a_storm_of_reconnects_is_admitted_at_a_bounded_rate_and_those_who_are_h
     assert!(refused.load(Relaxed) > 0, "a part of them had to come again");
     over.store(true, Relaxed);
     watcher.await.expect("ready all the time");
-    eventually_within(20, "all are connected at once", || clients.iter().all(|client| !client.is_closed())).await;
+    eventually("all are connected at once", || clients.iter().all(|client| !client.is_closed())).await;
 
     let (citizen, said) = speaker.stop().await;
     println!("meanwhile {} messages, the slowest took {:?}", said.ok.len(), said.slowest);

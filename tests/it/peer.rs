@@ -23,10 +23,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::support::eventually;
+use super::support::ports::free_port;
 use super::support::proxy::{Mode, Proxy};
 
 const SECRET: &str = "the secret of the tests";
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(40);
 
 /// A node's peer port with a few handlers.
 struct Port {
@@ -433,9 +434,7 @@ async fn too_large_a_body_is_refused_on_both_sides() {
 async fn a_peer_that_failed_is_skipped_for_two_seconds() {
     let port = port("b").await;
     let us = peers(SECRET, "a");
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
     let peer = Peer { address, ..port.peer.clone() };
     assert_eq!(call(&us, &peer, "/echo", "").await, Err(PeerError::Unreachable));
     // It is back at once, and not believed to be.
@@ -458,9 +457,7 @@ async fn a_peer_that_failed_is_skipped_for_two_seconds() {
 #[tokio::test]
 async fn a_process_that_is_new_at_the_address_of_a_failed_one_is_called_at_once() {
     let us = peers(SECRET, "a");
-    let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = free.local_addr().unwrap();
-    drop(free);
+    let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
     let old = Peer { node: "b.old".into(), tag: "old".into(), address, form: Form::NEWEST };
     assert_eq!(call(&us, &old, "/echo", "").await, Err(PeerError::Unreachable));
     let peers = peers(SECRET, "new");

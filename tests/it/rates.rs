@@ -134,7 +134,7 @@ async fn acknowledgements_that_were_asked_for_are_never_refused() {
     assert!(is_taken(&mut ws).await && !is_taken(&mut ws).await);
     let asked = (0..50).map(|n| {
         let socket = socket.clone();
-        async move { socket.emit_with_ack_within(Duration::from_secs(20), "asked", &n).await }
+        async move { socket.emit_with_ack_within(crate::support::DEADLINE, "asked", &n).await }
     });
     let answer = async {
         for _ in 0..50 {

@@ -92,7 +92,7 @@ async fn polling_alone_connects_and_removes_once_the_room_is_empty_for_two_round
     world.until_status(&joined, "gone").await;
     let took = before_the_join.elapsed();
     assert!(took > Duration::from_secs(6), "its last join is long enough ago: {took:?}");
-    assert!(world.has_tombstone(&joined.room));
+    world.eventually("its room has a tombstone", async || world.has_tombstone(&joined.room)).await;
     world.eventually("the room is deleted", async || !livekit.has_room(&joined.room)).await;
     assert_eq!(world.status(&waiting).await, "created");
 }
@@ -101,24 +101,32 @@ async fn polling_alone_connects_and_removes_once_the_room_is_empty_for_two_round
 async fn a_session_that_nobody_joins_is_removed_when_it_is_stale() {
     let livekit = FakeLiveKit::start().await;
     let world = World::start(&livekit.env(), 1, &[OFTEN, ("SESSION_STALE_TTL", "2s")]).await;
+    let before = std::time::Instant::now();
     let session = world.created("ana").await;
-    let took = world.until_status(&session, "gone").await;
+    world.until_status(&session, "gone").await;
+    let took = before.elapsed();
     assert!(took >= Duration::from_millis(1_900), "{took:?}");
-    assert_eq!((world.keys().len(), world.has_tombstone(&session.room)), (0, true));
+    // What leads to a session goes after it.
+    let is_left = async || world.keys().is_empty() && world.has_tombstone(&session.room);
+    world.eventually("only the tombstone is left", is_left).await;
 }
 
 #[tokio::test]
 async fn while_livekit_does_not_answer_nothing_is_removed_and_then_polling_goes_on() {
     for fault in [Stub::Cut, Stub::Silence, Stub::Body(500, "{}".into()), Stub::Body(200, "no answer of its API".into())] {
         let livekit = FakeLiveKit::start().await;
-        let world = World::start(&livekit.env(), 1, &[OFTEN, ("SESSION_STALE_TTL", "2s")]).await;
-        let [connected, waiting, left] = [world.created("ana").await, world.created("ana").await, world.created("ana").await];
+        let world = World::start(&livekit.env(), 1, &[OFTEN, ("SESSION_STALE_TTL", "3s")]).await;
+        let [connected, left] = [world.created("ana").await, world.created("ana").await];
         for session in [&connected, &left] {
             livekit.put_room(&session.room, 1);
+        }
+        for session in [&connected, &left] {
             world.until_status(session, "connected").await;
         }
         livekit.fail(Some(fault.clone()));
         livekit.remove_room(&left.room);
+        // For this one LiveKit is not asked. Made before, it might be stale before LiveKit fails.
+        let waiting = world.created("ana").await;
         tokio::time::sleep(2 * SECONDS_OF_A_TEST).await;
         assert_eq!((&*world.status(&waiting).await, &*world.status(&left).await), ("created", "connected"), "{fault:?}");
         world.hubs[0].logs("a round of polling has failed").await;
@@ -200,7 +208,7 @@ async fn a_redis_that_forgets_everything_gets_the_sessions_back_that_somebody_is
 #[tokio::test]
 async fn two_nodes_that_poll_at_once_do_no_harm_and_a_join_in_between_counts() {
     let livekit = FakeLiveKit::start().await;
-    let world = World::start(&livekit.env(), 2, &[OFTEN, ("SESSION_STALE_TTL", "2s")]).await;
+    let world = World::start(&livekit.env(), 2, &[OFTEN, ("SESSION_STALE_TTL", "5s")]).await;
     let redis = world.redis.as_ref().expect("a Redis");
     let sessions = join_all((0..20).map(|_| world.created("ana"))).await;
     sessions.iter().step_by(2).for_each(|session| livekit.put_room(&session.room, 1));
@@ -225,7 +233,7 @@ async fn a_poller_that_is_killed_is_replaced_within_two_intervals() {
     let owner = || redis.ask::<Option<String>>(cmd("GET").arg("realtime:poller")).unwrap_or_default();
     world.eventually("one of them polls", async || !owner().is_empty() && !livekit.listings().is_empty()).await;
     let first = owner();
-    let place = world.hubs.iter().position(|hub| hub.log().contains(&format!("\"node\":\"{first}"))).expect("a node");
+    let place = world.hubs.iter().position(|hub| hub.has_logged(&format!("\"node\":\"{first}"))).expect("a node");
     let session = {
         let other = (place + 1) % 3;
         Created::of(
@@ -259,7 +267,8 @@ async fn a_round_of_five_thousand_sessions_costs_ten_calls_or_one() {
             livekit.put_room(&room, 1);
         }
     }
-    let world = World::on(&cluster.url(), None, &livekit.env(), 3, &[("SESSION_CLEANUP_INTERVAL", "500ms")]).await;
+    // One node: of two, one might take the lease in the middle of a round of the other, if that takes longer than the lease.
+    let world = World::on(&cluster.url(), None, &livekit.env(), 1, &[("SESSION_CLEANUP_INTERVAL", "500ms")]).await;
     let seen = Created { id: format!("sess_{:024}", 4_900), room: String::new(), user: "ana".into(), token: String::new() };
     world.until_status(&seen, "connected").await;
     livekit.put_room("nobody's", 1);

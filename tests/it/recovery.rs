@@ -2,7 +2,7 @@
 //! comes in order, once.
 
 use std::collections::HashSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -11,7 +11,7 @@ use super::support::hub::Hub;
 use super::support::incident::{member, say};
 use super::support::metrics::metric;
 use super::support::node::Script;
-use super::support::pair::{Pair, pair};
+use super::support::pair::{OFFLINE_SECONDS, Pair, pair};
 use super::support::ports::free_port;
 use super::support::raw::{http, sid_of};
 use super::support::redis::Server;
@@ -77,19 +77,29 @@ async fn who_comes_back_after_the_window_is_recovered_while_there_is_something_t
 #[tokio::test]
 async fn nobody_is_told_of_a_return() {
     let Pair { a, b, .. } = pair().await;
-    a.create_sos("rec-quiet", "c1").await;
-    let mut speaker = member(b, "citizen", "c1", "rec-quiet").await;
-    let (client, mut memory) = returning(a, "r1", "rec-quiet").await;
-    speaker.wait_for("sos:init", |event| event["userId"] == "r1").await;
-    memory.cut(client);
-    let client = memory.back(b).await;
-    say(&client, "back").await;
-    texts_until(&mut speaker, "back").await;
-    let joins = speaker.received("sos:init").iter().filter(|event| event["userId"] == "r1").count();
-    let offline = speaker.received("presence:update").iter().any(|event| {
-        event["members"].as_array().unwrap().iter().any(|member| member["userId"] == "r1" && member["online"] == false)
-    });
-    assert_eq!((joins, offline), (1, false));
+    // Tried again where the machine was too slow, so that the grace was over before the return.
+    for round in 0.. {
+        let sos = &format!("rec-unnoticed-{round}");
+        a.create_sos(sos, "c1").await;
+        let mut speaker = member(b, "citizen", "c1", sos).await;
+        let (client, mut memory) = returning(a, "r1", sos).await;
+        speaker.wait_for("sos:init", |event| event["userId"] == "r1").await;
+        let lost = Instant::now();
+        memory.cut(client);
+        let client = memory.back(b).await;
+        let away = lost.elapsed();
+        say(&client, "back").await;
+        texts_until(&mut speaker, "back").await;
+        let joins = speaker.received("sos:init").iter().filter(|event| event["userId"] == "r1").count();
+        assert_eq!(joins, 1);
+        if away < Duration::from_secs(OFFLINE_SECONDS) / 2 {
+            let offline = speaker.received("presence:update").iter().any(|event| {
+                event["members"].as_array().unwrap().iter().any(|member| member["userId"] == "r1" && member["online"] == false)
+            });
+            assert!(!offline);
+            return;
+        }
+    }
 }
 
 #[tokio::test]

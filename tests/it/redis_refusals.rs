@@ -20,7 +20,7 @@ async fn readyz(hub: &Hub, fact: &str, fits: impl Fn(u16, &Value) -> bool) -> (u
         if fits(status, &body) {
             return (status, body);
         }
-        assert!(start.elapsed().as_secs() < 30, "never: {fact}: {status} {body}; log:\n{}", hub.log());
+        assert!(start.elapsed() < super::support::DEADLINE, "never: {fact}: {status} {body}; log:\n{}", hub.log());
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
 }
@@ -30,8 +30,7 @@ async fn until_refused(hub: &Hub, cause: &str) -> (u16, Value) {
 }
 
 async fn logged(hub: &Hub, words: &[&str]) {
-    let fits = || hub.log().lines().any(|line| words.iter().all(|word| line.contains(word)));
-    super::support::eventually_within(20, &words.join(" … "), fits).await;
+    super::support::eventually(&words.join(" … "), || hub.logged(words) > 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -44,15 +43,15 @@ async fn a_redis_that_is_full_is_told_and_so_is_that_the_node_is_fenced_and_no_l
     assert_eq!((&body["degraded"], &body["away"]), (&json!(true), &json!(["redis"])), "{body}");
     assert_eq!(body["checks"]["redis"]["up"], 1, "it answers");
     logged(&hub, &["WARN", "Redis refuses what the hub needs", "OOM command not allowed"]).await;
-    assert!(metric(metrics, r#"convoke_redis_refusals_total{cause="OOM"}"#).await >= 1.0);
+    let refusals = async || metric(metrics, r#"convoke_redis_refusals_total{cause="OOM"}"#).await;
+    super::support::eventually_asked("it is counted", async || refusals().await >= 1.0).await;
     let (_, body) = readyz(&hub, "fenced", |status, body| status == 503 && body["reason"] == "fenced").await;
     assert_eq!(body["checks"]["redis"]["refuses"], json!(["OOM"]));
     logged(&hub, &["WARN", "this node is fenced"]).await;
     redis.tell("CONFIG SET maxmemory 0");
     readyz(&hub, "ready again", |status, body| status == 200 && body["degraded"] == false).await;
     logged(&hub, &["this node is no longer fenced"]).await;
-    let lines = hub.log().lines().filter(|line| line.contains("Redis refuses what the hub needs")).count();
-    assert_eq!(lines, 1, "once a minute for each cause");
+    assert_eq!(hub.logged(&["Redis refuses what the hub needs"]), 1, "once a minute for each cause");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -108,7 +107,7 @@ async fn a_user_without_a_right_is_told_which() {
 async fn check(url: &str) -> (bool, String) {
     let url = url.to_owned();
     let run =
-        move || -> Output { Hub::command("check", &[("REDIS_URL", &url), ("REDIS_DEADLINE_MS", "1000")]).output().unwrap() };
+        move || -> Output { Hub::command("check", &[("REDIS_URL", &url), ("REDIS_DEADLINE_MS", "5000")]).output().unwrap() };
     let output = tokio::task::spawn_blocking(run).await.unwrap();
     (output.status.success(), String::from_utf8(output.stdout).unwrap())
 }

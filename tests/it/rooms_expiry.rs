@@ -155,7 +155,7 @@ async fn a_feature_that_grants_more_time_is_asked_again() {
 #[tokio::test]
 async fn a_renewed_token_takes_the_place_of_the_old_one_and_a_bad_one_changes_nothing() {
     let (server, desk) = server(0).await;
-    let exp = now_seconds() + 2;
+    let exp = now_seconds() + 5;
     let (mut renewed, mut other) = (connected(&server, "ann", exp).await, connected(&server, "ben", exp).await);
     for ws in [&mut renewed, &mut other] {
         assert_eq!(event(&ws.text().await)[0], "auth:expiring");
@@ -184,7 +184,7 @@ async fn a_renewed_token_takes_the_place_of_the_old_one_and_a_bad_one_changes_no
 #[tokio::test]
 async fn nobody_is_asked_about_a_socket_that_is_gone() {
     let (server, desk) = server(0).await;
-    let exp = now_seconds() + 2;
+    let exp = now_seconds() + 5;
     let (gone, mut stays) = (connected(&server, "ann", exp).await, connected(&server, "ben", exp).await);
     drop(gone);
     eventually("it is gone", || server.io.sockets() == 1).await;

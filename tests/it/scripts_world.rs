@@ -247,7 +247,7 @@ impl Channel {
     }
 
     pub async fn next(&mut self) -> String {
-        tokio::time::timeout(Duration::from_secs(10), self.0.recv()).await.expect("a message").unwrap()
+        tokio::time::timeout(crate::support::DEADLINE, self.0.recv()).await.expect("a message").unwrap()
     }
 }
 

@@ -209,7 +209,7 @@ async fn events_are_handled_in_order_and_the_end_comes_after_them() {
 
 #[tokio::test]
 async fn beyond_its_events_a_second_a_socket_is_told_and_later_served_again() {
-    let hub = Hub::start(Options::socketio(|config| (config.events_per_second, config.event_burst) = (20, 5))).await;
+    let hub = Hub::start(Options::socketio(|config| (config.events_per_second, config.event_burst) = (1, 5))).await;
     let mut ws = connected(&hub.server).await;
     for _ in 0..10 {
         ws.send(r#"421["object"]"#).await;
@@ -219,15 +219,25 @@ async fn beyond_its_events_a_second_a_socket_is_told_and_later_served_again() {
         answers.push(ws.text().await);
     }
     answers.sort();
-    assert_eq!(answers.iter().filter(|answer| *answer == "431[{}]").count(), 5, "{answers:?}");
-    assert_eq!(answers.iter().filter(|answer| answer.contains("RATE_LIMITED")).count(), 5, "{answers:?}");
-    ws.send(r#"42["object"]"#).await;
+    // On a busy machine one more may be served, when a second is over.
+    let served = answers.iter().filter(|answer| *answer == "431[{}]").count();
+    assert!((5..=7).contains(&served), "{answers:?}");
+    assert_eq!(answers.iter().filter(|answer| answer.contains("RATE_LIMITED")).count(), 10 - served, "{answers:?}");
+    for _ in 0..3 {
+        ws.send(r#"42["object"]"#).await;
+    }
     let error = ws.text().await;
     assert!(error.contains(r#""code":"RATE_LIMITED""#) && error.contains(r#""event":"object""#), "{error}");
     within(async {
         loop {
             ws.send(r#"422["object"]"#).await;
-            if ws.text().await == "432[{}]" {
+            let answer = loop {
+                match ws.text().await {
+                    answer if answer.starts_with("432") => break answer,
+                    _ => {}
+                }
+            };
+            if answer == "432[{}]" {
                 break;
             }
         }

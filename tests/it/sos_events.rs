@@ -29,11 +29,13 @@ async fn a_location_reaches_the_rescuer_and_the_newest_of_a_burst_comes_last() {
     hub.create_sos("ev-loc", "c1").await;
     let citizen = member(&hub, "citizen", "c1", "ev-loc").await;
     let mut rescuer = member(&hub, "rescuer", "r1", "ev-loc").await;
-    let first = citizen.ask_ok("location:update", json!({"latitude": 1.5, "longitude": 0})).await;
-    assert_eq!(first["coalesced"], Value::Null);
-    for latitude in [2, 3, 4] {
-        let reply = citizen.ask_ok("location:update", json!({"latitude": latitude, "longitude": 0})).await;
-        assert_eq!(reply["coalesced"], true);
+    // All within one window of a second.
+    let asked: Vec<u64> = [json!(1.5), json!(2), json!(3), json!(4)]
+        .map(|latitude| citizen.send_with_ack("location:update", &[json!({"latitude": latitude, "longitude": 0})]))
+        .into();
+    for (at, id) in asked.into_iter().enumerate() {
+        let reply = citizen.acknowledged(id).await.remove(0);
+        assert_eq!((&reply["ok"], reply["coalesced"] == true), (&json!(true), at > 0), "{reply}");
     }
     let last = rescuer.wait_for("location:broadcast", |fix| fix["latitude"] == 4).await;
     assert_eq!((&last["userId"], &last["role"], &last["accuracy"]), (&json!("c1"), &json!("citizen"), &Value::Null));
@@ -278,11 +280,13 @@ async fn while_the_service_is_away_a_token_opens_a_provisional_incident_and_even
     citizen.ask_ok("message:send", json!({"text": "one"})).await;
     citizen.ask_ok("message:send", json!({"text": "two"})).await;
     service.answer_with(Answer::json(200, &json!({})));
-    super::support::eventually("the events arrived", || delivered(&service).len() >= 3).await;
+    let texts = || {
+        let messages = delivered(&service).into_iter().filter(|event| event["type"] == "message");
+        messages.map(|event| event["data"]["text"].clone()).collect::<Vec<_>>()
+    };
+    super::support::eventually("the messages arrived", || texts().len() >= 2).await;
+    assert_eq!(texts(), ["one", "two"]);
     let events = delivered(&service);
-    let texts: Vec<_> =
-        events.iter().filter(|event| event["type"] == "message").map(|event| event["data"]["text"].clone()).collect();
-    assert_eq!(texts, ["one", "two"]);
     assert_eq!(events[0]["type"], "sos:init", "{events:?}");
     let other = Client::connect(&hub.url(), json!({"token": hub.token("dispatcher", "d1", &[])})).await;
     service.answer_with(Answer::json(404, &json!({})));
@@ -372,7 +376,7 @@ async fn a_dispatchers_expired_token_ends_its_socket_and_a_rescuers_does_not() {
     let hub = Hub::on_shared_redis(&[]).await;
     hub.create_sos("ev-exp", "c1").await;
     // It counts 30 seconds more than it says.
-    let until = Some(now_seconds() + 2 - 30);
+    let until = Some(now_seconds() + 5 - 30);
     let token = |role: &str, sos: &[&str]| json!({"token": hub.token_until(role, "u1", sos, until)});
     let mut dispatcher = Client::connect(&hub.url(), token("dispatcher", &[])).await;
     let mut rescuer = Client::connect(&hub.url(), token("rescuer", &["ev-exp"])).await;
@@ -392,12 +396,21 @@ async fn an_incident_that_nobody_acknowledges_is_announced_to_watchers_and_servi
     dispatcher.ask_ok("sos:watch", json!({})).await;
     service.answer_with(Answer::json(200, &json!({})));
     hub.create_sos("ev-unack", "c1").await;
-    hub.create_sos("ev-acked", "c1").await;
-    dispatcher.ask_ok("sos:ack", json!({"sosId": "ev-acked"})).await;
+    // Another one where the machine was too slow to acknowledge it in time.
+    let mut round = 0;
+    let acked = loop {
+        let (acked, created) = (format!("ev-acked-{round}"), std::time::Instant::now());
+        hub.create_sos(&acked, "c1").await;
+        dispatcher.ask_ok("sos:ack", json!({"sosId": acked})).await;
+        if created.elapsed() < std::time::Duration::from_secs(1) {
+            break acked;
+        }
+        round += 1;
+    };
     dispatcher.wait_for("sos:unacknowledged", |event| event["sosId"] == "ev-unack").await;
     super::support::eventually("the service knows", || {
         delivered(&service).iter().any(|event| event["type"] == "sos:unacknowledged")
     })
     .await;
-    assert!(dispatcher.received("sos:unacknowledged").iter().all(|event| event["sosId"] != "ev-acked"));
+    assert!(dispatcher.received("sos:unacknowledged").iter().all(|event| event["sosId"] != acked));
 }

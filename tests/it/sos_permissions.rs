@@ -193,7 +193,9 @@ async fn no_event_and_no_payload_of_another_citizen_reads_joins_or_writes_an_inc
     let mut victim = member(a, "citizen", "victim", "perm-mine").await;
     victim.ask_ok("message:send", json!({"text": "secret", "clientMessageId": "m"})).await;
     victim.ask_ok("location:update", json!({"latitude": 1, "longitude": 2, "clientMessageId": "l"})).await;
-    victim.wait("presence:update").await;
+    for event in ["presence:update", "message:broadcast", "location:broadcast"] {
+        victim.wait(event).await;
+    }
     let intruder = member(b, "citizen", "intruder", "perm-theirs").await;
     let before = (victim.events().len(), stable_state(a, "perm-mine").await);
 

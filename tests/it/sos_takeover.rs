@@ -7,7 +7,7 @@ use convoke::redis::{cmd, keys};
 use serde_json::{Value, json};
 
 use super::support::client::Client;
-use super::support::eventually_within;
+use super::support::eventually;
 use super::support::hub::Hub;
 use super::support::incident::member;
 use super::support::redis::Server;
@@ -47,11 +47,11 @@ async fn a_provisional_incident_is_looked_up_again_wherever_its_members_have_gon
         assert!(is_recovered);
         // The node where it began has had time to find that nobody is there any more.
         let before = lookups(&service, sos);
-        eventually_within(20, "it is looked up again", || lookups(&service, sos) >= before + 2).await;
+        eventually("it is looked up again", || lookups(&service, sos) >= before + 2).await;
         service.knows(sos, json!({"citizenId": "c1", "status": "active", "soNo": "SO-1"}));
         service.set(Mood::Up);
         let is_known = || client.received("sos:state").iter().any(|state| state["soNo"] == "SO-1");
-        eventually_within(20, "its member hears of the record", is_known).await;
+        eventually("its member hears of the record", is_known).await;
         assert!(client.received("sos:close").is_empty());
     }
 }
@@ -62,11 +62,13 @@ async fn a_provisional_incident_that_the_service_does_not_know_is_ended() {
     service.set(Mood::Down);
     let hub = node(&redis, "a", &[("SOS_MS_URL", &service.url()), ("SOS_LOOKUP_SECONDS", "1")]).await;
     let mut citizen = member(&hub, "citizen", "c1", "unknown").await;
+    let unanswered = lookups(&service, "unknown");
     service.set(Mood::Up);
     let close = citizen.wait("sos:close").await;
     let facts = (&close["status"], &close["closedBy"], &close["reason"]);
     assert_eq!(facts, (&json!("closed"), &json!("system"), &json!("unknown")));
-    assert_eq!(lookups(&service, "unknown") - 1, 2, "after the first, which was not answered");
+    let answered = lookups(&service, "unknown") - unanswered;
+    assert!(answered >= 2, "one answer is not enough");
     assert_eq!(citizen.ask("message:send", json!({"text": "x"})).await["code"], "SOS_CLOSED");
 }
 
@@ -101,17 +103,17 @@ async fn what_a_killed_node_had_promised_is_done_once_it_is_dead() {
         members.iter().any(|member| member["userId"] == "c1" && member["online"] == Value::Bool(false))
     };
     let has_newest = || pending.received("location:broadcast").iter().any(|fix| fix["latitude"] == 2);
-    eventually_within(40, "the alarm that was due", || alarms("alarm-overdue") == 1).await;
-    eventually_within(40, "the pending position", has_newest).await;
-    eventually_within(40, "who did not come back is seen to go", is_seen_to_go).await;
-    eventually_within(40, "the alarm that was not due yet", || alarms("alarm-due-later") == 1).await;
+    eventually("the alarm that was due", || alarms("alarm-overdue") == 1).await;
+    eventually("the pending position", has_newest).await;
+    eventually("who did not come back is seen to go", is_seen_to_go).await;
+    eventually("the alarm that was not due yet", || alarms("alarm-due-later") == 1).await;
     assert_eq!(alarms("alarm-overdue"), 1, "once");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_alarm_of_a_killed_node_does_not_wait_until_it_is_known_to_be_dead() {
     let redis = Server::start(&[]);
-    let more = [("SOS_ACK_SECONDS", "2")];
+    let more = [("SOS_ACK_SECONDS", "2"), ("NODE_LEASE_MS", "60000")];
     let (a, b) = tokio::join!(node(&redis, "a", &more), node(&redis, "b", &more));
     let dispatcher = Client::connect(&b.url(), json!({"token": b.token("dispatcher", "d1", &[])})).await;
     dispatcher.ask_ok("sos:watch", json!({})).await;
@@ -119,8 +121,8 @@ async fn an_alarm_of_a_killed_node_does_not_wait_until_it_is_known_to_be_dead() 
         a.create_sos(sos, "c1").await;
     }
     a.kill();
-    eventually_within(20, "all alarms", || dispatcher.received("sos:unacknowledged").len() >= 3).await;
-    assert!(!b.log().contains("a node is dead"), "a lease is longer than this took");
+    eventually("all alarms", || dispatcher.received("sos:unacknowledged").len() >= 3).await;
+    assert!(!b.has_logged("a node is dead"), "a lease is longer than this took");
     assert_eq!(dispatcher.received("sos:unacknowledged").len(), 3);
 }
 
@@ -134,9 +136,9 @@ async fn a_hint_that_a_failover_has_taken_back_is_written_again_by_the_sweep() {
         let keys = (0..keys::TIMER_PARTS).map(keys::timers).collect::<Vec<_>>();
         redis.ask(cmd(verb).arg(keys))
     };
-    eventually_within(20, "it is hinted at", || hints("EXISTS") > 0).await;
+    eventually("it is hinted at", || hints("EXISTS") > 0).await;
     assert!(hints("DEL") > 0);
-    eventually_within(20, "it is hinted at again", || hints("EXISTS") > 0).await;
+    eventually("it is hinted at again", || hints("EXISTS") > 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -160,7 +162,7 @@ async fn who_was_lost_when_the_last_node_left_is_announced_by_the_next_one() {
         let mut updates = service.events_of("left", "presence");
         updates.pop().is_some_and(|update| update.to_string().contains(r#""online":false"#))
     };
-    eventually_within(20, "the service hears that the citizen is gone", is_told).await;
+    eventually("the service hears that the citizen is gone", is_told).await;
 }
 
 #[tokio::test]
@@ -173,5 +175,5 @@ async fn a_node_that_comes_back_takes_up_what_it_had_left_behind() {
     hub.kill();
     let _again = node(&redis, "a", &more).await;
     let is_told = || service.events_of("alone", "sos:unacknowledged").len() == 1;
-    eventually_within(20, "the service hears that nobody acknowledged", is_told).await;
+    eventually("the service hears that nobody acknowledged", is_told).await;
 }

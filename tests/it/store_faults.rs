@@ -9,12 +9,12 @@ use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use super::store_bookings::{count_of, expire, started, until};
-use super::support::eventually_asked;
 use super::support::postgres::{Server, database, prepared, server, store_with, value};
 use super::support::proxy::{Mode, Proxy};
+use super::support::{DEADLINE, eventually_asked};
 
 /// Longer than any deadline of the store's calls here, shorter than a hang.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = DEADLINE;
 
 /// No transaction is left open, and none runs.
 const OPEN: &str = "SELECT count(*) FROM pg_stat_activity
@@ -43,8 +43,8 @@ async fn through_proxy(env: &[(&str, &str)]) -> (Proxy, String, BookingStore, Bo
 
 #[tokio::test]
 async fn a_commit_whose_answer_is_lost_is_unknown_and_found_by_settling() {
-    let (proxy, url, direct, proxied, user) = through_proxy(&[]).await;
-    let made = proxied.start(new("A", user), Instant::now() + Duration::from_secs(1), |_| {
+    let (proxy, url, direct, proxied, user) = through_proxy(&[("DATABASE_DEADLINE_MS", "5000")]).await;
+    let made = proxied.start(new("A", user), Instant::now() + Duration::from_secs(4), |_| {
         proxy.set(Mode::SwallowAnswers);
         Ok::<_, Infallible>(())
     });
@@ -59,8 +59,8 @@ async fn a_commit_whose_answer_is_lost_is_unknown_and_found_by_settling() {
 
 #[tokio::test]
 async fn a_commit_that_never_arrives_is_unknown_and_settling_waits_until_it_cannot() {
-    let (proxy, url, direct, proxied, user) = through_proxy(&[]).await;
-    let made = proxied.start(new("A", user), Instant::now() + Duration::from_secs(2), |_| {
+    let (proxy, url, direct, proxied, user) = through_proxy(&[("DATABASE_DEADLINE_MS", "5000")]).await;
+    let made = proxied.start(new("A", user), Instant::now() + Duration::from_secs(4), |_| {
         proxy.set(Mode::Pause);
         Ok::<_, Infallible>(())
     });
@@ -75,7 +75,7 @@ async fn a_commit_that_never_arrives_is_unknown_and_settling_waits_until_it_cann
 
 #[tokio::test]
 async fn a_connection_that_breaks_before_the_commit_has_done_nothing() {
-    let (proxy, url, direct, proxied, user) = through_proxy(&[]).await;
+    let (proxy, url, direct, proxied, user) = through_proxy(&[("DATABASE_DEADLINE_MS", "5000")]).await;
     assert!(start_within(&proxied, "A", user, PATIENCE).await.unwrap());
     expire(&url, "A").await;
     proxy.set(Mode::SwallowAnswers);
@@ -88,7 +88,7 @@ async fn a_connection_that_breaks_before_the_commit_has_done_nothing() {
 
 #[tokio::test]
 async fn an_ending_whose_answer_is_lost_is_unknown_and_counted_once() {
-    let (proxy, url, direct, proxied, user) = through_proxy(&[("DATABASE_DEADLINE_MS", "1000")]).await;
+    let (proxy, url, direct, proxied, user) = through_proxy(&[("DATABASE_DEADLINE_MS", "3000")]).await;
     assert!(start_within(&proxied, "A", user, PATIENCE).await.unwrap());
     // Prepared over this connection once, so that it is the ending itself that has no answer.
     assert_eq!(proxied.end("A", Uuid::new_v4()).await.unwrap(), None);
@@ -217,7 +217,7 @@ async fn a_server_that_hangs_keeps_nobody_waiting() {
     let server = Server::start();
     let url = server.database().await;
     prepared(&url).await;
-    let store = store_with(&url, &[("DATABASE_DEADLINE_MS", "500")]);
+    let store = store_with(&url, &[("DATABASE_DEADLINE_MS", "2000")]);
     let (user, _) = started(&store, "A").await;
     assert_eq!(store.end("none", user).await.unwrap(), None);
     server.freeze();
@@ -240,7 +240,7 @@ async fn the_calls_of_one_request_have_the_time_of_one_together() {
     let told = as_one_call(async {
         proxy.set(Mode::Pause);
         let first = tokio::join!(proxied.postgres().ping(), async {
-            tokio::time::sleep(Duration::from_secs(3)).await;
+            tokio::time::sleep(Duration::from_secs(4)).await;
             proxy.set(Mode::Pass);
         });
         first.0.expect("it answers in the end");
@@ -250,7 +250,7 @@ async fn the_calls_of_one_request_have_the_time_of_one_together() {
     let told = timeout(PATIENCE, told).await.expect("it does not hang");
     assert!(matches!(told, Err(StoreError::Unavailable(_))), "{told:?}");
     // The second alone might have taken another six seconds.
-    assert!(began.elapsed() < Duration::from_millis(8_500), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_millis(9_500), "{:?}", began.elapsed());
     proxy.set(Mode::Pass);
     proxied.postgres().ping().await.expect("outside of the request each has its own time");
 }

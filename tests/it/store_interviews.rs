@@ -16,11 +16,12 @@ use super::support::postgres::{Server, database, server, settings, sql, value};
 use super::support::proxy::{Mode, Proxy};
 
 /// Longer than any deadline of the store's calls here, shorter than a hang.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = crate::support::DEADLINE;
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
+/// One that gives up soon.
 fn store_at(url: &str) -> InterviewStore {
-    InterviewStore::new(Store::new(&settings(url, &[("DATABASE_DEADLINE_MS", "1000")])).expect("a store"))
+    InterviewStore::new(Store::new(&settings(url, &[("DATABASE_DEADLINE_MS", "3000")])).expect("a store"))
 }
 
 /// A database with one interview of two questions.
@@ -98,7 +99,8 @@ fn response<'a>(turns: &'a [Turn], transcription: &'a str) -> NewResponse<'a> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_many_first_joins_one_makes_the_session_and_all_get_it() {
     let (url, store, id) = made().await;
-    let nodes = [store.clone(), store_at(&url), store_at(&url)];
+    let another = || InterviewStore::new(Store::new(&settings(&url, &[])).expect("a store"));
+    let nodes = [store.clone(), another(), another()];
     let opened = join_all((0..18).map(|n| {
         let store = nodes[n % 3].clone();
         tokio::spawn(async move { store.open(id).await })

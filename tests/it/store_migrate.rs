@@ -1,7 +1,6 @@
 //! The schema and the limits, on databases in whatever state an operator may have them.
 
 use std::process::{Command, Output};
-use std::time::Duration;
 
 use convoke::features::bookings::store::{Limits, PrepareError, Verdict};
 use convoke::features::interviews::store::InterviewStore;
@@ -312,7 +311,7 @@ async fn the_command_fails_without_showing_the_password() {
 #[tokio::test]
 async fn a_server_that_is_away_is_told_from_a_schema_that_is_wrong() {
     let store = store("postgres://u@127.0.0.1:1/d");
-    let patience = Duration::from_secs(20);
+    let patience = crate::support::DEADLINE;
     let told = tokio::time::timeout(patience, store.prepare(LIMITS)).await.expect("it does not hang");
     assert!(matches!(told, Err(PrepareError::Migrate(MigrateError::Store(StoreError::Unavailable(_))))), "{told:?}");
 }

@@ -30,7 +30,7 @@ async fn connect_from(host: u8, to: SocketAddr) -> Tcp {
 
 fn impatient() -> Options {
     Options::engine(|config| {
-        config.patience.write = Duration::from_millis(300);
+        config.patience.write = Duration::from_secs(1);
         config.outbox_bytes = 20_000_000;
     })
 }

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::hub::{Hub, INTERNAL, now_seconds};
-use super::{livekit, postgres, redis};
+use super::{DEADLINE, livekit, postgres, redis};
 
 /// Of those who hold sessions.
 pub const SESSIONS_SECRET: &str = "the secret of the sessions of the tests, 32 bytes";
@@ -190,7 +190,7 @@ impl World {
     /// The rooms of this world's sessions, sorted.
     pub async fn rooms(&self) -> Vec<String> {
         let begin = format!("{}-", self.prefix);
-        let deadline = (Instant::now() + Duration::from_secs(10)).into();
+        let deadline = (Instant::now() + DEADLINE).into();
         let rooms = self.livekit.list_rooms(deadline).await.expect("LiveKit answers");
         let mut rooms: Vec<_> = rooms.into_iter().map(|room| room.name).filter(|room| room.starts_with(&begin)).collect();
         rooms.sort();
@@ -199,7 +199,7 @@ impl World {
 
     /// The agents that were sent for by name. LiveKit itself sends for those without one.
     pub async fn agents(&self, room: &str) -> Vec<String> {
-        let deadline = (Instant::now() + Duration::from_secs(10)).into();
+        let deadline = (Instant::now() + DEADLINE).into();
         let agents = self.livekit.dispatched(room, deadline).await.expect("the room is there");
         agents.into_iter().filter(|agent| !agent.is_empty()).collect()
     }
@@ -217,7 +217,7 @@ impl World {
         let start = Instant::now();
         while !holds().await {
             let log = || self.hubs.iter().map(Hub::log).collect::<Vec<_>>().join("\n---\n");
-            assert!(start.elapsed() < Duration::from_secs(20), "never happened: {fact}\n{}", log());
+            assert!(start.elapsed() < Duration::from_secs(60), "never happened: {fact}\n{}", log());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

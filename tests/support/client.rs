@@ -7,7 +7,7 @@
 //! let event = rescuer.wait("location:broadcast").await;                   // its first argument
 //! ```
 //!
-//! Every wait panics after [`PATIENCE`], and says what came instead.
+//! Every wait panics after [`DEADLINE`], and says what came instead.
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -26,10 +26,7 @@ use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
-use super::within;
-
-/// How long a test waits for what must come.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+use super::{DEADLINE, within};
 
 /// An event from the server.
 #[derive(Clone, Debug, PartialEq)]
@@ -114,7 +111,7 @@ impl Builder {
         let mut client = tokio::time::timeout_at(deadline, self.upgrade()).await.expect("an answer to the handshake")?;
         client.patience = patience;
         client.join(&namespace, &auth).await?;
-        client.patience = PATIENCE;
+        client.patience = DEADLINE;
         Ok(client)
     }
 
@@ -193,7 +190,7 @@ impl Client {
             Arc::new(Shared { state: Mutex::default(), changes: watch::channel(0).0, answers_pings: AtomicBool::new(true) });
         let (outgoing, queue) = mpsc::unbounded_channel();
         let task = tokio::spawn(run(stream, shared.clone(), outgoing.downgrade(), queue)).abort_handle();
-        Self { shared, outgoing, task, namespace, next_ack: AtomicU64::new(0), taken: Vec::new(), patience: PATIENCE }
+        Self { shared, outgoing, task, namespace, next_ack: AtomicU64::new(0), taken: Vec::new(), patience: DEADLINE }
     }
 
     async fn join(&mut self, namespace: &str, auth: &Value) -> Result<Value, Refusal> {

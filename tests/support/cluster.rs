@@ -16,7 +16,7 @@ use super::sever;
 /// What the nodes share and nobody else knows.
 const CLUSTER_SECRET: &str = "the secret between the nodes of the tests";
 /// An internal call is repeated for so long while nodes come and go.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Nodes and their balancer.
 pub struct Nodes {
@@ -47,7 +47,7 @@ impl Nodes {
         }
         let ports: Vec<u16> = nodes.iter().map(|node| node.port).collect();
         let http = reqwest::Client::builder().pool_max_idle_per_host(0).build().expect("a client");
-        Self { nodes, balancer: HaProxy::start(&ports), http }
+        Self { nodes, balancer: HaProxy::start_impatient(&ports), http }
     }
 
     /// Of the balancer.

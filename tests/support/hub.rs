@@ -19,6 +19,7 @@ use convoke::settings::{Secret, VerifierSettings};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value;
 
+use super::DEADLINE;
 use super::process::Process;
 use super::redis::single;
 
@@ -30,9 +31,10 @@ pub const INTERNAL: &str = "the internal token of the tests";
 /// The `CLUSTER_SECRET` of every hub that a test starts.
 pub const CLUSTER_SECRET: &str = "the cluster secret of the tests";
 
-const PATIENCE: Duration = Duration::from_secs(20);
-/// Lines of the log that are kept for the post-mortem.
-const KEPT_LINES: usize = 400;
+/// Lines of the log that are kept: a test may look for one long after it was written.
+const KEPT_LINES: usize = 10_000;
+/// Of these, the newest that are shown when a test fails.
+const SHOWN_LINES: usize = 400;
 
 /// A node of the hub.
 pub struct Hub {
@@ -95,9 +97,10 @@ impl Hub {
                 }
             }
         });
-        let address = tokio::task::spawn_blocking(move || says.recv_timeout(PATIENCE).ok());
+        let address = tokio::task::spawn_blocking(move || says.recv_timeout(DEADLINE).ok());
         let address = address.await.unwrap();
-        let address = address.unwrap_or_else(|| panic!("the hub does not listen; its log:\n{}", text(&log.lock().unwrap())));
+        let address =
+            address.unwrap_or_else(|| panic!("the hub does not listen; its log:\n{}", newest(&log.lock().unwrap(), SHOWN_LINES)));
         // No pool: a connection belongs to the runtime of one test, and a hub may serve several.
         let http = reqwest::Client::builder().pool_max_idle_per_host(0).build().expect("a client");
         Self { address, process: Mutex::new(process), log, http }
@@ -148,7 +151,7 @@ impl Hub {
 
     /// A request to this hub.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, format!("{}{path}", self.url())).timeout(PATIENCE)
+        self.http.request(method, format!("{}{path}", self.url())).timeout(DEADLINE)
     }
 
     pub async fn get(&self, path: &str) -> Response {
@@ -176,7 +179,7 @@ impl Hub {
 
     /// Asks until a path is answered with this status; returns the body.
     pub async fn wait_for_status(&self, path: &str, status: u16) -> String {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + DEADLINE;
         loop {
             let answer = self.request(Method::GET, path).send().await;
             let last = match answer {
@@ -184,20 +187,33 @@ impl Hub {
                 Ok(response) => format!("{} {}", response.status(), response.text().await.unwrap_or_default()),
                 Err(error) => error.to_string(),
             };
-            assert!(Instant::now() < deadline, "{path} was not answered {status} but {last}; log:\n{}", self.log());
+            assert!(Instant::now() < deadline, "{path} was not answered {status} but {last}; log:\n{}", self.newest_log());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
-    /// What the node has logged, the newest lines.
+    /// What the node has logged, and what has got here of it: a line gets here later than what it tells of.
     pub fn log(&self) -> String {
-        text(&self.log.lock().unwrap())
+        newest(&self.log.lock().unwrap(), KEPT_LINES)
     }
 
-    /// Waits until a line with these words is in its log: it gets here later than what it tells of.
+    /// How many lines of its log have all of these words.
+    pub fn logged(&self, words: &[&str]) -> usize {
+        self.log.lock().unwrap().iter().filter(|line| words.iter().all(|word| line.contains(word))).count()
+    }
+
+    pub fn has_logged(&self, words: &str) -> bool {
+        self.logged(&[words]) > 0
+    }
+
+    fn newest_log(&self) -> String {
+        newest(&self.log.lock().unwrap(), SHOWN_LINES)
+    }
+
+    /// Waits until a line with these words is in its log.
     #[track_caller]
     pub fn logs(&self, words: &str) -> impl Future<Output = ()> {
-        super::eventually(words, move || self.log().contains(words))
+        super::eventually(words, move || self.has_logged(words))
     }
 
     pub fn pid(&self) -> u32 {
@@ -224,12 +240,12 @@ impl Hub {
 
     /// Waits until the node has ended by itself.
     pub async fn exited(&self) -> ExitStatus {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + DEADLINE;
         loop {
             if let Some(status) = self.process().child().try_wait().unwrap() {
                 return status;
             }
-            assert!(Instant::now() < deadline, "the hub does not end; its log:\n{}", self.log());
+            assert!(Instant::now() < deadline, "the hub does not end; its log:\n{}", self.newest_log());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -242,7 +258,7 @@ impl Hub {
 impl Drop for Hub {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("log of the hub at {}:\n{}", self.address, self.log());
+            eprintln!("log of the hub at {}:\n{}", self.address, self.newest_log());
         }
         self.kill();
     }
@@ -272,6 +288,7 @@ pub fn now_seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
-fn text(lines: &VecDeque<String>) -> String {
-    lines.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
+fn newest(lines: &VecDeque<String>, most: usize) -> String {
+    let from = lines.len().saturating_sub(most);
+    lines.iter().skip(from).map(String::as_str).collect::<Vec<_>>().join("\n")
 }

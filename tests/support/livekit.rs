@@ -37,7 +37,7 @@ pub enum Release {
     Newest,
 }
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(40);
 /// Lines of the log that are kept for the post-mortem.
 const KEPT_LINES: usize = 400;
 

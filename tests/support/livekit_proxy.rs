@@ -14,6 +14,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
 
 /// What becomes of a call.
@@ -29,6 +30,8 @@ pub enum Fault {
     Hang,
     /// It reaches LiveKit, and is answered after so long.
     Slow(Duration),
+    /// It reaches LiveKit, and is answered once the proxy is [healed](LiveKitProxy::heal).
+    Hold,
     /// LiveKit does not hear of it; a status with this code of Twirp is the answer.
     Refuse(u16, &'static str),
 }
@@ -44,6 +47,7 @@ struct State {
     target: String,
     http: reqwest::Client,
     rules: Mutex<Rules>,
+    healed: Notify,
 }
 
 #[derive(Default)]
@@ -58,7 +62,12 @@ impl LiveKitProxy {
     pub async fn start(target: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
-        let state = Arc::new(State { target: target.into(), http: reqwest::Client::new(), rules: Mutex::default() });
+        let state = Arc::new(State {
+            target: target.into(),
+            http: reqwest::Client::new(),
+            rules: Mutex::default(),
+            healed: Notify::new(),
+        });
         let task = tokio::spawn(accept(listener, state.clone()));
         Self { address, state, task }
     }
@@ -77,9 +86,10 @@ impl LiveKitProxy {
         self.state.rules().faults.insert(method.into(), (fault, number));
     }
 
-    /// No faults any more. Calls that hang go on hanging.
+    /// No faults any more. Calls that are held are answered; calls that hang go on hanging.
     pub fn heal(&self) {
         self.state.rules().faults.clear();
+        self.state.healed.notify_waiters();
     }
 
     /// How many calls of this method came.
@@ -159,6 +169,17 @@ async fn answer(request: Request<Incoming>, state: Arc<State>) -> Result<Respons
         Fault::Slow(wait) => {
             let answer = state.forward(request).await;
             tokio::time::sleep(wait).await;
+            answer
+        }
+        Fault::Hold => {
+            let mut healed = std::pin::pin!(state.healed.notified());
+            healed.as_mut().enable();
+            // Healed since the fault was looked up.
+            let is_over = state.rules().faults.is_empty();
+            let answer = state.forward(request).await;
+            if !is_over {
+                healed.await;
+            }
             answer
         }
         Fault::Refuse(status, code) => {

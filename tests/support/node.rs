@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::process::Process;
 
 /// A line or the end is waited for at most so long.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running client script. It prints facts on standard output, one a line, and takes orders on standard input.
 pub struct Script {

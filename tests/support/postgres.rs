@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use tokio_postgres::{NoTls, SimpleQueryMessage};
 
 use super::ports::free_port;
-use super::process::Process;
+use super::process::{Process, send_signal};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Of the superuser, where a server asks for one.
@@ -60,7 +60,10 @@ pub async fn migrate(store: &BookingStore, limits: Limits) -> Result<(Vec<String
 }
 
 pub fn settings(url: &str, env: &[(&str, &str)]) -> convoke::settings::Store {
-    let all = [("DATABASE_URL", url), ("NODE_ID", "of-a-test")].into_iter().chain(env.iter().copied());
+    // A busy machine may be slow to open a connection; tests of the deadline set their own.
+    let all = [("DATABASE_URL", url), ("NODE_ID", "of-a-test"), ("DATABASE_DEADLINE_MS", "30000")]
+        .into_iter()
+        .chain(env.iter().copied());
     let settings = Settings::from_source(&all.collect::<Source>()).unwrap_or_else(|faults| panic!("{faults}"));
     settings.store.expect("DATABASE_URL is set")
 }
@@ -230,9 +233,8 @@ impl Server {
         let Some(pid) = self.pid() else { return };
         self.process.lock().unwrap().as_ref().expect("it runs").signal(signal);
         let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-        for child in children.split_whitespace().filter_map(|child| child.parse::<i32>().ok()) {
-            // SAFETY: sends a signal to a process that the server has just been seen to have.
-            unsafe { libc::kill(child, signal) };
+        for child in children.split_whitespace().filter_map(|child| child.parse::<u32>().ok()) {
+            send_signal(child, signal);
         }
     }
 }

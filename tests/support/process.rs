@@ -4,6 +4,8 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command};
 use std::sync::{Mutex, OnceLock, mpsc};
 
+use super::eventually_blocking;
+
 /// A running program, killed when this is dropped.
 pub struct Process(Child);
 
@@ -40,9 +42,28 @@ impl Process {
     }
 
     pub fn signal(&self, signal: i32) {
-        // SAFETY: the child was not waited for yet (`Child` would remember), so its id is still its own.
-        unsafe { libc::kill(self.0.id() as i32, signal) };
+        send_signal(self.0.id(), signal);
     }
+}
+
+/// Sends a signal to a process that has not been waited for, so that its id is still its own. Returns from a SIGSTOP when all
+/// threads of the process have stopped: until then it could still answer.
+pub fn send_signal(pid: u32, signal: i32) {
+    // SAFETY: sends a signal, to a process that the caller has started.
+    unsafe { libc::kill(pid as i32, signal) };
+    if signal == libc::SIGSTOP {
+        eventually_blocking("it has stopped", || has_stopped(pid));
+    }
+}
+
+/// Whether no thread of a process runs: each is stopped, or is gone.
+fn has_stopped(pid: u32) -> bool {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return true };
+    threads.filter_map(Result::ok).all(|thread| {
+        let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        // After the name, which stands in brackets.
+        stat.rsplit_once(") ").is_none_or(|(_, state)| state.starts_with(['T', 't', 'Z', 'X']))
+    })
 }
 
 impl Drop for Process {

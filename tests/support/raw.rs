@@ -128,6 +128,16 @@ impl Ws {
         }
     }
 
+    /// The next text that is no ping of Engine.IO. Pings are answered.
+    pub async fn text_but_pings(&mut self) -> String {
+        loop {
+            match self.text().await {
+                ping if ping == "2" => self.send("3").await,
+                text => return text,
+            }
+        }
+    }
+
     pub async fn binary(&mut self) -> Vec<u8> {
         match self.next().await {
             Message::Binary(data) => data.to_vec(),

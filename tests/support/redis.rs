@@ -1,8 +1,7 @@
 //! Real Redis servers on private ports, in temporary folders, none of which survives the process that started them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fs::File;
-use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -14,6 +13,8 @@ use convoke::redis::keys::{self, SLOTS, slot};
 use convoke::redis::{Redis, RedisConfig};
 use tempfile::TempDir;
 
+use super::ports::free_port;
+use super::process::send_signal;
 use super::{DEADLINE, eventually_blocking};
 
 /// One server for all tests of the process that use keys of their own and break nothing.
@@ -25,7 +26,8 @@ pub fn single() -> &'static Server {
 /// Three masters for all tests of the process that use keys of their own and break nothing.
 pub fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
-    CLUSTER.get_or_init(|| Cluster::start(0))
+    // None of them dies, so none that is slow may be taken for dead. The last of two settings counts.
+    CLUSTER.get_or_init(|| Cluster::start_with(0, &["--cluster-node-timeout", "30000"]))
 }
 
 /// One `redis-server` (or sentinel). Killed when dropped, and when this process dies.
@@ -199,14 +201,13 @@ impl Server {
 
     fn signal(&self, signal: i32) {
         if let Some(pid) = self.pid() {
-            // SAFETY: sends a signal to a child that has not been waited for, so the pid is still its own.
-            unsafe { libc::kill(pid as i32, signal) };
+            send_signal(pid, signal);
         }
     }
 
     pub fn connection(&self) -> RedisResult<Connection> {
-        let con = ::redis::Client::open(self.url())?.get_connection_with_timeout(Duration::from_secs(1))?;
-        con.set_read_timeout(Some(Duration::from_secs(5)))?;
+        let con = ::redis::Client::open(self.url())?.get_connection_with_timeout(Duration::from_secs(5))?;
+        con.set_read_timeout(Some(Duration::from_secs(10)))?;
         Ok(con)
     }
 
@@ -447,18 +448,6 @@ async fn client(url: String) -> Redis {
 pub fn key_at(index: usize, name: &str) -> String {
     let at = |key: &String| u32::from(slot(key.as_bytes())) * 3 / u32::from(SLOTS) == index as u32;
     (0..).map(|n| format!("{name}:{{{name}{n}}}")).find(at).expect("one of infinitely many")
-}
-
-/// A port below the ephemeral range, so that no client's socket takes it, that nobody else in this process was given.
-fn free_port() -> u16 {
-    static GIVEN: Mutex<Option<HashSet<u16>>> = Mutex::new(None);
-    loop {
-        let port = 10_000 + rand::random::<u16>() % 22_000;
-        let fresh = GIVEN.lock().unwrap().get_or_insert_default().insert(port);
-        if fresh && TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
 }
 
 /// Starts a child that the kernel kills when this process ends, however it ends.

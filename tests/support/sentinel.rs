@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redis::cmd;
 
-use super::eventually_within;
+use super::eventually;
 use super::redis::Server;
 
 const SERVICE: &str = "hub";
@@ -73,7 +73,7 @@ impl Sentinels {
     }
 
     async fn promoted(&self, old: u16) {
-        eventually_within(30, "the sentinels promote the replica", || {
+        eventually("the sentinels promote the replica", || {
             self.named_master().is_some_and(|port| port != old) && self.role(self.master()) == Some("master")
         })
         .await;
@@ -87,14 +87,14 @@ impl Sentinels {
                 && self.servers.iter().filter(|server| self.role(server) == Some("slave")).count() == 1
                 && self.servers.iter().all(|server| !self.try_info(server, "replication").contains("master_link_status:down"))
         };
-        eventually_within(30, "the replica follows the master", in_sync).await;
+        eventually("the replica follows the master", in_sync).await;
         let known = || {
             let info = |sentinel: &Server| self.try_info(sentinel, "sentinel");
             self.sentinels
                 .iter()
                 .all(|sentinel| info(sentinel).contains("status=ok,") && info(sentinel).contains("slaves=1,sentinels=3"))
         };
-        eventually_within(30, "the sentinels know each other and the replica", known).await;
+        eventually("the sentinels know each other and the replica", known).await;
         // What sentinels say of a replica is up to a second old; they promote none of which they have heard nothing.
         tokio::time::sleep(Duration::from_millis(1_100)).await;
     }

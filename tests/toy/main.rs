@@ -40,7 +40,7 @@ impl Node {
         runtime.spawn(async move { app::serve(config).await.expect("the node serves") });
         let url = format!("http://127.0.0.1:{port}");
         let is_ready = async || reqwest::get(format!("{url}/readyz")).await.is_ok_and(|answer| answer.status() == 200);
-        tokio::time::timeout(Duration::from_secs(30), async {
+        tokio::time::timeout(Duration::from_secs(60), async {
             while !is_ready().await {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }

@@ -25,7 +25,7 @@ use crate::settings;
 
 pub use error::{LiveKitError, SetupError, WebhookError};
 pub use token::{Agent, Grant};
-pub use webhook::{RoomEvent, RoomListener};
+pub use webhook::{RoomEvent, RoomListener, SignedWebhook};
 
 /// Services of its API.
 const ROOMS: &str = "RoomService";
@@ -259,12 +259,12 @@ impl LiveKit {
         self.0.tokens.sign(grant)
     }
 
-    /// What a webhook tells, once it is proved to come from our LiveKit. `authorization` is the header's value.
+    /// What our LiveKit has signed for a webhook. `authorization` is the header's value.
     ///
     /// # Errors
     /// [`WebhookError`].
-    pub fn open_webhook(&self, authorization: &str, body: &[u8]) -> Result<RoomEvent, WebhookError> {
-        self.0.webhooks.open(authorization, body)
+    pub fn signed_webhook(&self, authorization: &str) -> Result<SignedWebhook, WebhookError> {
+        self.0.webhooks.signed(authorization)
     }
 
     /// Asks for the rooms of these names; without a name for all of them.

@@ -9,6 +9,7 @@ use convoke::livekit::{Grant, LiveKit};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use uuid::Uuid;
 
 use crate::interviews_world;
@@ -19,7 +20,7 @@ use crate::support::hub::{Hub, now_seconds};
 use crate::support::keys::TestKey;
 use crate::support::livekit::{KEY, Release, SECRET, Server, sign_webhook};
 use crate::support::stub_http::{Answer, Asked, StubHttp};
-use crate::support::{realtime, redis};
+use crate::support::{realtime, redis, within};
 
 const LIVEKIT: [(&str, &str); 3] =
     [("LIVEKIT_WS_URL", "ws://127.0.0.1:9"), ("LIVEKIT_API_KEY", KEY), ("LIVEKIT_API_SECRET", SECRET)];
@@ -32,6 +33,25 @@ fn webhook(hub: &Hub, body: &str) -> RequestBuilder {
 async fn answer(request: RequestBuilder) -> (u16, Value) {
     let answer = request.send().await.expect("an answer");
     (answer.status().as_u16(), answer.json().await.unwrap_or_default())
+}
+
+#[tokio::test]
+async fn of_a_strangers_webhook_no_body_is_waited_for() {
+    let env = [("REDIS_URL", &*redis::single().url()), ("HTTP_BODY_PAUSE_SECONDS", "1")];
+    let hub = Hub::start(&[&env[..], &LIVEKIT].concat()).await;
+    let own = sign_webhook("{}");
+    let (head, _) = own.rsplit_once('.').unwrap();
+    for (authorization, status) in [("x", "401"), (&*format!("{head}.AAAA"), "401"), (&*own, "408")] {
+        let mut client = tokio::net::TcpStream::connect(hub.address).await.unwrap();
+        let request = format!(
+            "POST /livekit/webhook HTTP/1.1\r\nhost: hub\r\ncontent-type: application/webhook+json\r\n\
+             authorization: {authorization}\r\ncontent-length: 90000\r\n\r\n{{"
+        );
+        client.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = [0; 12];
+        within(client.read_exact(&mut answer)).await.unwrap();
+        assert_eq!(&answer[9..], status.as_bytes(), "{authorization}");
+    }
 }
 
 #[tokio::test]
@@ -145,7 +165,7 @@ async fn a_webhook_holds_what_the_hub_reads_of_it() {
         for event in ["room_started", "room_finished"] {
             let told = heard.asked().into_iter().find(|told| is(told, event)).unwrap();
             assert_eq!(told.header("content-type"), "application/webhook+json", "{release:?}");
-            let opened = livekit.open_webhook(told.header("authorization"), &told.body).unwrap();
+            let opened = livekit.signed_webhook(told.header("authorization")).unwrap().open(&told.body).unwrap();
             assert_eq!((&*opened.event, opened.room.as_deref()), (event, Some(&*room)));
             assert!(opened.id.starts_with("EV_") && opened.created_at.abs_diff(now_seconds()) < 60, "{opened:?}");
             sids.push(opened.room_sid.unwrap());

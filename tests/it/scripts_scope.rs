@@ -6,8 +6,8 @@ use bytes::Bytes;
 use convoke::cluster::scripts::Op;
 use convoke::cluster::scripts::scope::*;
 use convoke::core::{Kind, Position, ScopeId, StreamId};
-use convoke::redis::Redis;
 use convoke::redis::script::OnReader;
+use convoke::redis::{Redis, Value, cmd, keys};
 
 use crate::scripts_world::*;
 use crate::support::eventually_asked;
@@ -17,6 +17,7 @@ crate::on_both!(
     a_cursor_gets_what_it_missed_in_bounded_pages,
     a_page_is_bounded_in_bytes_too,
     another_epoch_a_trimmed_or_future_cursor_is_reset,
+    a_log_has_so_many_bytes_and_the_oldest_go,
     a_repeat_publishes_once,
     nodes_are_listeners_once_and_leave,
     an_attach_makes_no_scope_but_for_members_that_were_lost,
@@ -56,6 +57,24 @@ async fn ids_rise_and_a_volatile_message_is_not_logged(redis: Redis) {
     let start = Position::new(epoch(&redis, &scope).await, StreamId::default());
     let log = scope_read(&redis, &scope, &start, 100).await.unwrap();
     assert_eq!((log.entries.len(), log.last, log.more, log.reset), (50, last, false, false));
+}
+
+async fn a_log_has_so_many_bytes_and_the_oldest_go(redis: Redis) {
+    let scope = room();
+    let (mut ids, body) = (Vec::new(), "x".repeat(500_000));
+    for _ in 0..200 {
+        ids.push(publish(&redis, &scope, plain(), Durability::Logged, &body).await.id.unwrap());
+    }
+    let mut length = cmd("XLEN");
+    length.arg(keys::scope_log(&scope));
+    let Value::Int(length) = redis.command(length, &keys::scope_log(&scope)).await.unwrap() else { panic!("a number") };
+    // 64 MiB, and what has come since the last mark.
+    assert!((130..=140).contains(&length), "{length} entries");
+    let epoch = epoch(&redis, &scope).await;
+    for (id, reset) in [(StreamId::default(), true), (ids[50], true), (ids[80], false), (ids[199], false)] {
+        let read = scope_read(&redis, &scope, &Position::new(epoch.clone(), id), 1).await.unwrap();
+        assert_eq!((read.reset, read.entries.is_empty()), (reset, reset || id == ids[199]), "{id:?}");
+    }
 }
 
 async fn a_cursor_gets_what_it_missed_in_bounded_pages(redis: Redis) {

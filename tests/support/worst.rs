@@ -320,6 +320,13 @@ impl Worst<'_> {
         self.log("worst", now - 100_000, 2_000).await;
     }
 
+    /// What is logged next makes the log too long.
+    async fn fill_log(&self, sos: &str) {
+        let marks = (1..=128).map(|n| [format!("lm:{n}"), format!("{n}-0")]);
+        let meta = marks.chain([["lb".to_owned(), (129 * 1_048_576 - 10).to_string()]]).collect();
+        self.put("HSET", &keys::scope_meta(&kinds::scope(sos)), &[], meta).await;
+    }
+
     /// A log of signals of their full size.
     async fn log(&self, sos: &str, start: u64, count: usize) {
         self.append(&keys::scope_log(&kinds::scope(sos)), start, count, |n| {
@@ -384,6 +391,7 @@ impl Worst<'_> {
         assert!(sos_history(&meter, "worst", actor, HistoryQuery { before: None, limit: 100 }).await.expect("an answer").is_ok());
         let signal = format!(r#"["signal",{{"payload":"{}"}}]"#, "x".repeat(65_536));
         let body = SignalBody { lengths: "-".into(), bytes: signal.into() };
+        self.fill_log("worst").await;
         let relayed = sos_relay(&meter, "worst", once("r"), actor, Recipient::Named(&user(999)), &body).await;
         assert!(relayed.expect("an answer").is_ok());
         assert!(sos_events(&meter, "worst", None, 1000).await.expect("an answer").is_some());
@@ -405,6 +413,7 @@ impl Worst<'_> {
         let ((name, sid), other) = (person(0), user(999));
         let sender = Sender { user: &name, role: "rescuer", sid: &sid, source: "socket" };
         let body = SignalBody { lengths: "-".into(), bytes: "x".repeat(65_600).into() };
+        self.fill_log("worst").await;
         let relayed = room_relay(&meter, &scope, once("r"), sender, Recipient::Named(&other), body).await;
         assert!(matches!(relayed, Ok(Relayed::Sent(_))));
         let text = LONG.repeat(4000);
@@ -457,8 +466,8 @@ impl Worst<'_> {
     async fn scope(&self) {
         let (meter, scope) = (self.meter, kinds::scope("worst"));
         let none = Position::new("", StreamId::default());
-        let epoch = scope_read(&meter, &scope, &none, 1).await.expect("an answer").epoch;
-        let start = Position::new(epoch, StreamId::default());
+        let log = scope_read(&meter, &scope, &none, 1).await.expect("an answer");
+        let start = Position::new(log.epoch, log.trimmed);
         assert!(!scope_read(&meter, &scope, &start, 1000).await.expect("an answer").entries.is_empty());
         let people: Vec<_> = (0..MEMBERS).map(person).collect();
         let member = |(user, sid): &'_ (String, String)| -> Member<'static> {

@@ -19,12 +19,45 @@ local function trim()
   end
 end
 
+local function older(a, b)
+  local a1, a2 = string.match(a, '^(%d+)-(%d+)$')
+  local b1, b2 = string.match(b, '^(%d+)-(%d+)$')
+  a1, a2, b1, b2 = tonumber(a1), tonumber(a2), tonumber(b1), tonumber(b2)
+  return a1 < b1 or (a1 == b1 and a2 < b2)
+end
+
+-- A log has so many bytes at most, whatever its members say while it is kept: then the oldest go. After each MARK bytes `lm:<n>` notes
+-- the entry with which they were full, so that it is known where the oldest end.
+local MARK, MARKS, ENTRY = 1048576, 64, 128 -- ENTRY: what an entry takes beside its body
+local logged -- bytes that were logged since the log began
+
+local function count(id, bytes)
+  logged = logged or tonumber(meta[11] or 0)
+  local before = math.floor(logged / MARK)
+  logged = logged + bytes + ENTRY
+  put('lb', string.format('%.0f', logged))
+  local full = math.floor(logged / MARK)
+  if full == before then return end
+  put('lm:' .. full, id)
+  for n = before + 1 - MARKS, full - MARKS do
+    local old = call('HGET', META, 'lm:' .. n)
+    if old then
+      call('HDEL', META, 'lm:' .. n)
+      if older(call('HGET', META, 'trim') or '0-0', old) then
+        put('trim', old)
+        call('XTRIM', LOG, 'MINID', '~', old)
+      end
+    end
+  end
+end
+
 -- Publishes and logs; returns the id.
 local function publish(body)
   ensure()
   local id = next_id()
   call('XADD', LOG, id, 'b', body)
   spublish(id, body)
+  count(id, #body)
   last = id
   put('last', id)
   if now >= tonumber(meta[4] or 0) then
@@ -49,13 +82,6 @@ local function keep(at, ...)
   commit()
   pending = {}
   for _, key in ipairs({ ... }) do call('PEXPIREAT', key, string.format('%.0f', at + KEEP_MS)) end
-end
-
-local function older(a, b)
-  local a1, a2 = string.match(a, '^(%d+)-(%d+)$')
-  local b1, b2 = string.match(b, '^(%d+)-(%d+)$')
-  a1, a2, b1, b2 = tonumber(a1), tonumber(a2), tonumber(b1), tonumber(b2)
-  return a1 < b1 or (a1 == b1 and a2 < b2)
 end
 
 -- Most entries taken from the log at once, and bytes of bodies after which an answer ends: nobody else is served meanwhile.

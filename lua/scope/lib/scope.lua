@@ -6,7 +6,7 @@
 -- KEYS[1] is scope:meta. A script names its other keys by assigning the locals below. NAME is the script's own.
 --
 -- scope:meta: epoch · last (newest logged id) · trim (entries up to this id may be gone) · tt (next trim) · kt (next renewal
--- of TTLs) · nl, n:<node> (listeners) · pn and others that begin with p (presence: lib/members.lua) · what a feature adds (its own
+-- of TTLs) · lb, lm:<n> (bytes of the log: lib/log.lua) · nl, n:<node> (listeners) · pn and others that begin with p (presence: lib/members.lua) · what a feature adds (its own
 -- libraries) · op:<id> → first answer, in a ring oq:<n> from oh to ot whose oldest is from oe; cm:<script>:<user>:<id> likewise (cq,
 -- ch, ct, ce).
 -- What is read here is written back in one HSET by `commit`.
@@ -42,7 +42,7 @@ end
 local function open(user, flag)
   clock()
   local cm = ARGV[2] ~= '' and client_field(user) or '-'
-  meta = call('HMGET', META, 'epoch', 'last', 'nl', 'tt', 'oh', 'ot', 'oe', 'kt', 'op:' .. ARGV[1], cm)
+  meta = call('HMGET', META, 'epoch', 'last', 'nl', 'tt', 'oh', 'ot', 'oe', 'kt', 'op:' .. ARGV[1], cm, 'lb')
   epoch, last, listeners = meta[1], meta[2] or '0-0', tonumber(meta[3] or 0)
   if meta[9] and ARGV[1] ~= '' then return cmsgpack.unpack(meta[9]) end
   if meta[10] then

@@ -74,8 +74,8 @@ impl Door {
         if !call.headers.get(CONTENT_TYPE).is_some_and(is_webhook) {
             return Err(HttpError::UnsupportedMediaType);
         }
-        let body = call.bytes().await?;
-        let event = self.livekit.open_webhook(&authorization, &body).map_err(refused)?;
+        let signed = self.livekit.signed_webhook(&authorization).map_err(refused)?;
+        let event = signed.open(&call.bytes().await?).map_err(refused)?;
         // After the check: a request that is not from LiveKit must not take one of these places.
         let _place = self.at_once.try_acquire().map_err(|_| HttpError::Unavailable)?;
         match timeout(PATIENCE, self.tell(&event)).await {

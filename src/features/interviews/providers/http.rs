@@ -1,5 +1,6 @@
 //! What the vendors that are called by HTTP share: one call with a deadline, whose answer has a largest size.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,6 +13,8 @@ use super::SetupError;
 use crate::core::error::chain;
 use crate::settings::Secret;
 
+/// Characters of a refusal that are shown.
+const MOST_WORDS: usize = 200;
 /// For the connection alone.
 pub const CONNECT: Duration = Duration::from_secs(5);
 
@@ -20,6 +23,7 @@ pub struct Api {
     http: Client,
     /// Without a final slash.
     base: Box<str>,
+    key: Secret,
 }
 
 /// What was answered, whatever the status.
@@ -51,8 +55,8 @@ pub fn client(headers: HeaderMap) -> Result<Client, SetupError> {
 
 impl Api {
     pub fn new(base: &str, key: &Secret) -> Result<Self, SetupError> {
-        let key = secret_header(&format!("Bearer {}", key.expose()))?;
-        Ok(Self { http: client(HeaderMap::from_iter([(AUTHORIZATION, key)]))?, base: base.into() })
+        let header = secret_header(&format!("Bearer {}", key.expose()))?;
+        Ok(Self { http: client(HeaderMap::from_iter([(AUTHORIZATION, header)]))?, base: base.into(), key: key.clone() })
     }
 
     /// Whether the API takes our key and knows this model, as far as `GET /models` says.
@@ -93,5 +97,42 @@ impl Api {
             Ok(Answer { status: response.status().as_u16(), body: body.into() })
         };
         timeout(within, call).await.unwrap_or(Err(CallError::TimedOut))
+    }
+
+    /// The vendor's own words in an answer that refuses a call, for the log: in the form of OpenAI's API, or as they are. Some repeat
+    /// the key that they do not take.
+    pub fn words(&self, answer: &Answer) -> String {
+        let body = serde_json::from_slice::<Value>(&answer.body).unwrap_or_default();
+        let told = [&body["error"]["message"], &body["error"], &body["message"], &body["detail"]];
+        let told = told.into_iter().find_map(Value::as_str).map_or_else(|| String::from_utf8_lossy(&answer.body), Cow::from);
+        let key = self.key.expose();
+        let told = if key.is_empty() { told } else { told.replace(key, "…").into() };
+        told.chars().filter(|c| !c.is_control()).take(MOST_WORDS).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_in_the_vendors_words_and_without_our_key() {
+        crate::auth::install_crypto_provider();
+        let api = Api::new("http://127.0.0.1:9/v1", &Secret::new("sk-1234")).unwrap();
+        let words = |body: &str| api.words(&Answer { status: 401, body: Bytes::copy_from_slice(body.as_bytes()) });
+        for (body, expected) in [
+            (
+                r#"{"error":{"message":"You exceeded your current quota","code":"insufficient_quota"}}"#,
+                "You exceeded your current quota",
+            ),
+            (r#"{"error":{"message":"Incorrect API key provided: sk-1234."}}"#, "Incorrect API key provided: …."),
+            (r#"{"error":"model 'x' not found"}"#, "model 'x' not found"),
+            (r#"{"detail":"Not authenticated"}"#, "Not authenticated"),
+            ("<html>\nBad Gateway", "<html>Bad Gateway"),
+            ("", ""),
+        ] {
+            assert_eq!(words(body), expected);
+        }
+        assert_eq!(words(&"x".repeat(10_000)).len(), MOST_WORDS);
     }
 }

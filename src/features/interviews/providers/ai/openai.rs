@@ -13,7 +13,7 @@ use super::{About, Ai, AiError, Answered, Evaluation, Summary, prompt};
 use crate::features::interviews::providers::http::{Answer, Api, CallError};
 use crate::features::interviews::providers::{SetupError, count};
 use crate::features::interviews::settings;
-use crate::telemetry::due;
+use crate::telemetry::{due, once_a_minute};
 
 /// For one try, the body included.
 const DEADLINE: Duration = Duration::from_secs(15);
@@ -97,6 +97,9 @@ impl OpenAi {
                 CallError::TimedOut => AiError::TimedOut,
                 CallError::TooLarge => AiError::Unfit("it is too large"),
             })?;
+        if answer.status != 200 {
+            once_a_minute!(warn, "the AI refuses a call", status = answer.status, says = self.api.words(&answer));
+        }
         T::read(&content(&answer)?).map_err(AiError::Unfit)
     }
 }

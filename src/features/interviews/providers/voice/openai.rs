@@ -9,7 +9,7 @@ use super::{Spoken, Voice, VoiceError};
 use crate::features::interviews::providers::http::{Api, CallError};
 use crate::features::interviews::providers::{SetupError, count};
 use crate::features::interviews::settings;
-use crate::telemetry::due;
+use crate::telemetry::{due, once_a_minute};
 
 /// For one call, the audio included.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -61,7 +61,10 @@ impl OpenAiVoice {
                 Ok(Spoken { audio: answer.body, content_type: "audio/wav", extension: "wav" })
             }
             200 => Err(VoiceError::Unfit),
-            status => Err(VoiceError::Status(status)),
+            status => {
+                once_a_minute!(warn, "text to speech refuses a call", status, says = self.api.words(&answer));
+                Err(VoiceError::Status(status))
+            }
         }
     }
 }

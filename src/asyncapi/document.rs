@@ -32,10 +32,24 @@ pub fn document(info: &Info<'_>, channels: &[Channel]) -> Value {
     for channel in channels {
         builder.channel(channel);
     }
+    let tags: Vec<_> = channels.iter().map(|channel| json!({"name": channel.title, "description": channel.about})).collect();
     let Builder { channels, operations, .. } = &builder;
     json!({
         "asyncapi": "3.1.0",
-        "info": {"title": info.title, "version": info.version, "description": info.about},
+        "info": {
+            "title": info.title,
+            "version": info.version,
+            "description": info.about,
+            "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
+            "tags": tags,
+        },
+        "servers": {"hub": {
+            "host": "{host}",
+            "protocol": "ws",
+            "pathname": "/socket.io/",
+            "description": "This hub: Socket.IO protocol 5, over WebSocket and long-polling.",
+            "variables": {"host": {"default": "localhost:3000", "description": "Where the hub is."}},
+        }},
         "defaultContentType": "application/json",
         "channels": channels,
         "operations": operations,
@@ -123,9 +137,10 @@ impl Builder {
             packet: "EVENT",
             payload: error,
         };
+        let about = message.about;
         let key = put(&mut messages, message);
-        let mut operation = operation(channel, "send", &[key]);
-        operation["summary"] = "To the socket that is concerned".into();
+        let mut operation = operation(channel, "send", &[key], about);
+        operation["summary"] = "Who gets it: the socket that is concerned".into();
         operation["x-delivery"] = Delivery::Direct.as_str().into();
         self.operations.insert(format!("{}.send.error", channel.id), operation);
         let value = json!({
@@ -163,7 +178,7 @@ impl Builder {
             add("send.CONNECT", "The client is connected.", "CONNECT", accepted),
             add("send.CONNECT_ERROR", "The client is not let in. It does not come back by itself.", "CONNECT_ERROR", refused),
         ];
-        let mut operation = operation(channel, "receive", &[key]);
+        let mut operation = operation(channel, "receive", &[key], connect.about);
         operation["summary"] = "A client connects to the namespace".into();
         operation["x-codes"] = names(connect.codes);
         operation["reply"] = reply(channel, &replies);
@@ -201,9 +216,9 @@ impl Builder {
             payload: json!({"oneOf": answers}),
         };
         let (sent, answer) = (put(messages, sent), put(messages, answer));
-        let mut operation = operation(channel, "receive", &[sent]);
-        let who = if event.senders.is_empty() { "Everybody".to_owned() } else { event.senders.join(", ") };
-        let members = if event.members { "; only who is in the room" } else { "" };
+        let mut operation = operation(channel, "receive", &[sent], event.about);
+        let who = if event.senders.is_empty() { "everybody".to_owned() } else { event.senders.join(", ") };
+        let members = if event.members { "; only those who are in the room" } else { "" };
         operation["summary"] = format!("Who may send it: {who}{members}").into();
         operation["x-senders"] = json!(event.senders);
         operation["x-members"] = event.members.into();
@@ -224,7 +239,7 @@ impl Builder {
             payload,
         };
         let key = put(messages, message);
-        let mut operation = operation(channel, "send", &[key]);
+        let mut operation = operation(channel, "send", &[key], event.about);
         operation["summary"] = format!("Who gets it: {}", event.to).into();
         operation["x-delivery"] = event.delivery.as_str().into();
         self.operations.insert(format!("{}.send.{id}", channel.id), operation);
@@ -285,8 +300,8 @@ fn put(messages: &mut Map<String, Value>, message: Message<'_>) -> String {
     key
 }
 
-fn operation(channel: &Channel, action: &str, messages: &[String]) -> Value {
-    json!({"action": action, "channel": at(channel), "messages": within(channel, messages)})
+fn operation(channel: &Channel, action: &str, messages: &[String], about: &str) -> Value {
+    json!({"action": action, "channel": at(channel), "messages": within(channel, messages), "description": about})
 }
 
 fn reply(channel: &Channel, messages: &[String]) -> Value {

@@ -167,6 +167,9 @@ fn without_null(mut schema: Value) -> Value {
             schema["type"] = one.clone();
         }
     }
+    if let Some(words) = schema.get_mut("enum").and_then(Value::as_array_mut) {
+        words.retain(|word| !word.is_null());
+    }
     if let Some([of, _]) = schema["anyOf"].as_array().map(Vec::as_slice) {
         let of = of.clone();
         let about = schema.as_object_mut().and_then(|schema| schema.remove("description"));
@@ -206,7 +209,11 @@ fn refused(refusals: &[&HttpError], shape: Shape) -> Value {
     let (mut told, mut all) = (Vec::new(), HeaderMap::new());
     for refusal in refusals {
         let mut body = refusal.body(shape);
-        told.push(line(&body));
+        let line = line(&body);
+        // Two parts of the hub may say the same in almost the same words.
+        if !told.iter().any(|known: &String| known.eq_ignore_ascii_case(&line)) {
+            told.push(line);
+        }
         all.extend(refusal.response(shape).headers().clone());
         let extra = refusal.extra().and_then(|(name, _)| Some(((*name).to_owned(), body.as_object_mut()?.remove(*name)?)));
         let fields = body.as_object().map(|body| body.keys().cloned().collect()).unwrap_or_default();
@@ -233,7 +240,10 @@ fn refused(refusals: &[&HttpError], shape: Shape) -> Value {
 /// A refusal as a line of text: its code and its message.
 fn line(body: &Value) -> String {
     let code = ["code", "error"].iter().find_map(|field| body[*field].as_str()).or_else(|| body["error"]["code"].as_str());
-    let message = body["message"].as_str().or_else(|| body["error"]["message"].as_str()).unwrap_or("one entry for each field");
+    let message = body["message"]
+        .as_str()
+        .or_else(|| body["error"]["message"].as_str())
+        .unwrap_or("`errors` has an entry for each field that does not fit");
     code.map_or_else(|| format!("- {message}"), |code| format!("- `{code}`: {message}"))
 }
 

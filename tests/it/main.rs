@@ -8,6 +8,7 @@ mod anynode_engineio;
 mod anynode_moves;
 mod anynode_socketio;
 mod asyncapi;
+mod asyncapi_codes;
 mod asyncapi_runs;
 mod balancer;
 mod bookings_faults;

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use uuid::Uuid;
 
-use crate::interviews_world::{MANY_ADDRESSES, ORG, new_interview, recruiter};
+use crate::interviews_world::{Interview, MANY_ADDRESSES, ORG, invite, new_interview, recruiter, recruiter_until};
 use crate::support::DEADLINE;
 use crate::support::booking::{World, holder_token, token_body};
 use crate::support::hub::{CLUSTER_SECRET, Hub, INTERNAL, now_seconds};
@@ -19,6 +19,8 @@ use crate::support::livekit::{self, sign_webhook as sign};
 use crate::support::openapi::{Operation, Recorder};
 use crate::support::ports::free_port;
 use crate::support::realtime;
+use crate::support::redis::Server as Redis;
+use crate::support::unconfirmed::Replica;
 
 const ID: &str = "6f6a7b1e-0d6c-4a57-9a3e-0d5a8f3f8f11";
 /// What realtime sessions need beside LiveKit.
@@ -27,6 +29,9 @@ pub const REALTIME: [(&str, &str); 3] =
 const WEBHOOK: &str = "application/webhook+json";
 /// The route that takes them.
 const WEBHOOKS: &str = "receiveLiveKitWebhook";
+
+/// What no hub can be brought to answer here: only ids that are taken, and a key of LiveKit that signs no token.
+const NOT_SHOWN: [&str; 2] = ["startInterviewSession 500 ID_GENERATION_FAILED", "startInterviewSession 502 LIVEKIT_TOKEN_FAILED"];
 
 /// A value for each parameter of the path.
 pub fn filled(operation: &Operation) -> String {
@@ -258,6 +263,8 @@ async fn incidents(recorder: &Recorder, world: &World) {
     ask(post.clone(), "/sos/s-1/status", json!({"status": "ASSIGNED", "updatedBy": "d-1"}), 200).await;
     let stale = json!({"status": "arrived", "updatedBy": "d-1", "oldStatus": "active", "force": false});
     ask(post.clone(), "/sos/s-1/status", stale, 409).await;
+    let skipping = json!({"status": "completed", "updatedBy": "d-1", "force": false});
+    ask(post.clone(), "/sos/s-1/status", skipping, 409).await;
     let said = json!({"text": "hello", "userId": "c-1", "role": "citizen", "clientMessageId": "m-1"});
     for _ in 0..2 {
         ask(post.clone(), "/sos/s-1/messages", said.clone(), 201).await;
@@ -273,7 +280,7 @@ async fn incidents(recorder: &Recorder, world: &World) {
     }
     let geojson = hub.request(Method::GET, "/internal/realtime/sos/s-1/track").header("x-internal-token", INTERNAL);
     call(recorder, geojson.header("accept", "application/geo+json"), 200, "GeoJSON").await;
-    for path in ["/sos/s-1/track?limit=0", "/sos/s-1/events?after=x", "/sos?status=x", "/sos/a%20b/state"] {
+    for path in ["/sos/s-1/track?limit=0", "/sos/s-1/events?after=x", "/sos?status=x"] {
         ask(get.clone(), path, null.clone(), 400).await;
     }
     ask(get.clone(), "/users/c-1/presence", null.clone(), 200).await;
@@ -284,12 +291,13 @@ async fn incidents(recorder: &Recorder, world: &World) {
     }
     ask(get.clone(), "/sos/s-1/state", null.clone(), 200).await;
     ask(post.clone(), "/sos/s-1/messages", json!({"text": "late"}), 409).await;
+    ask(post.clone(), "/sos/s-1/status", json!({"status": "active", "updatedBy": "d-1"}), 409).await;
     ask(post.clone(), "/sos/s-1/members", json!({"userId": "r-2", "role": "rescuer"}), 409).await;
     // What none has, and what is spoiled in Redis.
     for key in [keys::state("bad"), keys::track("bad"), keys::events("bad")] {
         world.redis.ask::<()>(convoke::redis::cmd("SET").arg(key).arg("spoiled"));
     }
-    for (id, status) in [("none", 404), ("bad", 500)] {
+    for (id, status) in [("none", 404), ("bad", 500), ("a%20b", 400)] {
         for (method, path, body) in [
             (&post, "close", json!({"closedBy": "d"})),
             (&post, "status", json!({"status": "assigned", "updatedBy": "d"})),
@@ -308,6 +316,54 @@ async fn incidents(recorder: &Recorder, world: &World) {
         world.redis.ask::<()>(convoke::redis::cmd("DEL").arg(&key));
         world.redis.ask::<()>(convoke::redis::cmd("SET").arg(&key).arg("spoiled"));
         ask(get.clone(), path, null.clone(), 500).await;
+    }
+}
+
+/// Writes that no replica confirms.
+async fn unconfirmed(recorder: &Recorder) {
+    let redis = Redis::start(&[]);
+    let replica = Replica::of(&redis);
+    let hub = Hub::start(&[("REDIS_URL", &*redis.url()), ("REDIS_DEADLINE_MS", "3000")]).await;
+    let ids = ["createSos", "closeSos", "setSosStatus", "postSosMessage", "admitToSos", "removeFromSos"];
+    for id in ids {
+        hub.create_sos(id, "c-1").await;
+    }
+    replica.confirms_nothing();
+    let of = |id: &&str| {
+        let operation = recorder.operations.iter().find(|one| one.id == *id).expect("it is described");
+        request_to(&hub, operation, &filled(operation).replace("s-1", id))
+    };
+    let answers = futures_util::future::join_all(ids.iter().map(|id| recorder.send(of(id)))).await;
+    for (id, answer) in ids.iter().zip(answers) {
+        assert_eq!((answer.status, &answer.body["code"]), (503, &json!("UNCONFIRMED")), "{id}: {}", answer.body);
+    }
+}
+
+/// What tokens of recruiters and invites are refused with.
+async fn bad_tokens(recorder: &Recorder, world: &World, id: &str) {
+    let hub = &world.hubs[0];
+    let expired = recruiter_until("recruiter", "r-1", Some(ORG), now_seconds() - 3_600);
+    let of = |method: Method, path: &str, token: &str| hub.request(method, &format!("/api/interviews/{path}")).bearer_auth(token);
+    let (invites, gone) = (format!("{id}/invites"), format!("{id}/invites/{ID}"));
+    for (token, what) in [("a.b.c", "not genuine"), (&*expired, "expired")] {
+        call(recorder, of(Method::POST, &invites, token), 401, what).await;
+        call(recorder, of(Method::DELETE, &gone, token), 401, what).await;
+    }
+    let staff = recruiter("recruiter", "r-1", Some(ORG));
+    call(recorder, of(Method::DELETE, &format!("{ID}/invites/{ID}"), &staff), 404, "no such interview").await;
+    let join = |token: &str, participant: &str| {
+        of(Method::POST, "join-token", token).json(&json!({"interviewId": id, "role": "candidate", "participantId": participant}))
+    };
+    let as_recruiter = of(Method::POST, "join-token", &expired).json(&json!({"interviewId": id, "role": "recruiter"}));
+    call(recorder, as_recruiter, 401, "expired").await;
+    let interview = Interview { id: id.to_owned(), token: String::new() };
+    let (used, expired, revoked) =
+        (invite(world, &interview).await, invite(world, &interview).await, invite(world, &interview).await);
+    call(recorder, join(&used.1, "ana"), 201, "an invite").await;
+    world.sql(&format!("UPDATE convoke.invites SET expires_at = now() - interval '1 hour' WHERE id = '{}'", expired.0)).await;
+    world.sql(&format!("UPDATE convoke.invites SET revoked_at = now() WHERE id = '{}'", revoked.0)).await;
+    for (invite, participant) in [(used, "bob"), (expired, "ana"), (revoked, "ana")] {
+        call(recorder, join(&invite.1, participant), 403, "an invite").await;
     }
 }
 
@@ -348,10 +404,12 @@ async fn interviews(recorder: &Recorder, world: &World) {
     call(recorder, join(&staff).json(&joining(ID, "recruiter")), 404, "join").await;
     call(recorder, join(&token).json(&joining(&id, "king")), 400, "join").await;
     call(recorder, join("nonsense").json(&joining(&id, "candidate")), 401, "join").await;
+    bad_tokens(recorder, world, &id).await;
 
     call(recorder, inside(Method::PATCH, &one).json(&json!({"status": "COMPLETED"})), 200, "end").await;
     call(recorder, inside(Method::PATCH, &one).json(&json!({"status": "ONGOING"})), 409, "back").await;
     call(recorder, of(Method::POST, &invites, &staff), 403, "invite to one that has ended").await;
+    call(recorder, join(&staff).json(&joining(&id, "recruiter")), 403, "join one that has ended").await;
 
     world.sql("ALTER TABLE convoke.interviews RENAME COLUMN organization_id TO spoiled").await;
     call(recorder, inside(Method::POST, "").json(&new_interview()), 500, "create").await;
@@ -374,6 +432,8 @@ async fn interview_sessions(recorder: &Recorder, world: &World) {
 
     let of_id = |method: Method, path: &str| world.request(0, method, path, ID.parse().unwrap());
     call(recorder, of_id(Method::POST, "/api/interviews/start"), 400, "without a résumé").await;
+    let nobody = world.request(0, Method::POST, "/api/interviews/start", Uuid::new_v4());
+    call(recorder, nobody, 400, "a user that is not known").await;
     call(recorder, of_id(Method::GET, "/api/interviews/eligibility"), 200, "eligibility").await;
     let started = recorder.send(of(Method::POST, "/api/interviews/start")).await.started();
     call(recorder, of(Method::POST, "/api/interviews/start"), 400, "twice").await;
@@ -416,6 +476,21 @@ async fn interview_sessions(recorder: &Recorder, world: &World) {
     world.sql("ALTER TABLE public.users RENAME COLUMN completed_interviews_count TO spoiled").await;
     let put = inside(Method::PUT, &format!("/users/{ID}")).json(&json!({}));
     call(recorder, put, 500, "spoiled").await;
+}
+
+/// A start where all places are taken.
+async fn without_a_place(recorder: &Recorder, world: &World) {
+    let start = |user| world.request(0, Method::POST, "/api/interviews/start", user);
+    let mut started = Vec::new();
+    // `MAX_CONCURRENT_INTERVIEWS`, by its default.
+    for _ in 0..5 {
+        let user = world.user().await;
+        started.push((recorder.send(start(user)).await.started().id, user));
+    }
+    call(recorder, start(world.user().await), 409, "no place").await;
+    for (session, user) in started {
+        world.end(&session, user).await;
+    }
 }
 
 /// A start while LiveKit is away.
@@ -487,6 +562,8 @@ async fn every_answer_that_is_documented_is_given_and_is_as_documented() {
         audio(&recorder, hub, folder.path()).await;
     }
     without_livekit(&recorder, &mut world).await;
+    without_a_place(&recorder, &world).await;
+    unconfirmed(&recorder).await;
     incidents(&recorder, &world).await;
     interviews(&recorder, &world).await;
     interview_sessions(&recorder, &world).await;
@@ -494,8 +571,9 @@ async fn every_answer_that_is_documented_is_given_and_is_as_documented() {
     refused_alike(&recorder, &world.hubs[0]).await;
     let wrong = recorder.judge().await;
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
-    let missing = recorder.missing();
+    let (reasoned, missing): (Vec<_>, Vec<_>) = recorder.missing().into_iter().partition(|one| NOT_SHOWN.contains(&&**one));
     assert!(missing.is_empty(), "documented and never answered:\n{}", missing.join("\n"));
+    assert_eq!(reasoned.len(), NOT_SHOWN.len(), "answered or not documented: {NOT_SHOWN:?}, less {reasoned:?}");
 }
 
 #[tokio::test]
@@ -503,6 +581,9 @@ async fn every_route_is_described_and_every_description_is_of_a_route() {
     let hub = Hub::on_shared_redis(&[]).await;
     let recorder = Recorder::of(&hub).await;
     assert_eq!(recorder.document.get("x-undescribed"), None, "routes that were added without a description");
+    let bare: Vec<_> =
+        recorder.operations.iter().filter(|one| one.said.get("description").is_none()).map(|one| one.id.clone()).collect();
+    assert!(bare.is_empty(), "routes that say nothing but their names: {bare:?}");
     for operation in &recorder.operations {
         let answer = hub.request(Method::OPTIONS, &filled(operation)).send().await.expect("an answer");
         let allow = answer.headers().get("allow").and_then(|allow| allow.to_str().ok()).unwrap_or_default();

@@ -26,7 +26,7 @@ use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
-use super::{DEADLINE, within};
+use super::{DEADLINE, codes, within};
 
 /// An event from the server.
 #[derive(Clone, Debug, PartialEq)]
@@ -166,6 +166,8 @@ pub struct Client {
     task: AbortHandle,
     namespace: String,
     next_ack: AtomicU64,
+    /// The events whose acknowledgements were asked for.
+    asked: Mutex<HashMap<u64, String>>,
     /// Which of the events [`Client::wait`] and its like have returned.
     taken: Vec<usize>,
     patience: Duration,
@@ -190,7 +192,16 @@ impl Client {
             Arc::new(Shared { state: Mutex::default(), changes: watch::channel(0).0, answers_pings: AtomicBool::new(true) });
         let (outgoing, queue) = mpsc::unbounded_channel();
         let task = tokio::spawn(run(stream, shared.clone(), outgoing.downgrade(), queue)).abort_handle();
-        Self { shared, outgoing, task, namespace, next_ack: AtomicU64::new(0), taken: Vec::new(), patience: DEADLINE }
+        Self {
+            shared,
+            outgoing,
+            task,
+            namespace,
+            next_ack: AtomicU64::new(0),
+            asked: Mutex::default(),
+            taken: Vec::new(),
+            patience: DEADLINE,
+        }
     }
 
     async fn join(&mut self, namespace: &str, auth: &Value) -> Result<Value, Refusal> {
@@ -257,13 +268,18 @@ impl Client {
     /// Sends an event that asks for an acknowledgement, whose number it returns.
     pub fn send_with_ack(&self, event: &str, args: &[Value]) -> u64 {
         let id = self.next_ack.fetch_add(1, Ordering::Relaxed);
+        self.asked.lock().unwrap().insert(id, event.to_owned());
         self.send_raw(&format!("42{}{id}{}", prefix(&self.namespace), array(event, args)));
         id
     }
 
-    /// Waits for an acknowledgement.
+    /// Waits for an acknowledgement. A refusal must have a code that the document of events names.
     pub async fn acknowledged(&self, id: u64) -> Vec<Value> {
-        self.until(&format!("acknowledgement {id}"), |state| state.acks.get(&id).cloned()).await
+        let answer = self.until(&format!("acknowledgement {id}"), |state| state.acks.get(&id).cloned()).await;
+        if let (Some(event), Some(first)) = (self.asked.lock().unwrap().get(&id), answer.first()) {
+            codes::hold(&self.namespace, event, first);
+        }
+        answer
     }
 
     /// Answers an event that asked for an acknowledgement.
@@ -293,6 +309,7 @@ impl Client {
         };
         let (index, received) = self.until(event, find).await;
         self.taken.push(index);
+        self.hold(&received);
         received
     }
 
@@ -300,7 +317,17 @@ impl Client {
     pub fn received(&self, event: &str) -> Vec<Value> {
         let state = self.state();
         let events = state.events.iter().filter(|received| received.name == event);
-        events.map(|received| received.args.first().cloned().unwrap_or(Value::Null)).collect()
+        events
+            .inspect(|received| self.hold(received))
+            .map(|received| received.args.first().cloned().unwrap_or(Value::Null))
+            .collect()
+    }
+
+    /// An `error` that answers an event must have a code that the document of events names for it.
+    fn hold(&self, received: &Received) {
+        if let ("error", Some(error)) = (&*received.name, received.args.first()) {
+            codes::hold(&self.namespace, error["event"].as_str().unwrap_or_default(), error);
+        }
     }
 
     /// All events so far, in the order of their arrival.

@@ -7,6 +7,7 @@ pub mod attendee;
 pub mod booking;
 pub mod client;
 pub mod cluster;
+pub mod codes;
 pub mod commit_proxy;
 pub mod guest;
 pub mod haproxy;
@@ -43,6 +44,7 @@ pub mod sos_ms;
 pub mod speaker;
 pub mod stub_http;
 pub mod talker;
+pub mod unconfirmed;
 pub mod vendors;
 pub mod worst;
 

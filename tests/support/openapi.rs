@@ -107,15 +107,47 @@ impl Recorder {
         wrong
     }
 
-    /// What the document knows and was never answered.
+    /// What the document knows and was never answered: `operation status`, and `operation status code` for each code of a refusal.
     pub fn missing(&self) -> Vec<String> {
         let answers = self.answers.lock().unwrap();
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let given: BTreeSet<_> = answers.iter().map(|one| (text(&one["operation"]), text(&one["status"]))).collect();
+        let given: BTreeSet<_> = answers
+            .iter()
+            .flat_map(|one| {
+                let answer = format!("{} {}", text(&one["operation"]), text(&one["status"]));
+                let code = code(&one["body"], &|value| value.as_str().map(|code| vec![code.to_owned()]));
+                code.into_iter().map(|code| format!("{answer} {code}")).chain([answer.clone()]).collect::<Vec<_>>()
+            })
+            .collect();
         let known = self.operations.iter().flat_map(|operation| {
-            let statuses = operation.said["responses"].as_object().expect("responses").keys();
-            statuses.map(|status| (operation.id.clone(), status.clone()))
+            let statuses = operation.said["responses"].as_object().expect("responses").iter();
+            statuses.flat_map(|(status, response)| {
+                let answer = format!("{} {status}", operation.id);
+                let codes = codes(&response["content"]["application/json"]["schema"]);
+                codes.into_iter().map(|code| format!("{answer} {code}")).chain([answer.clone()]).collect::<Vec<_>>()
+            })
         });
-        known.filter(|one| !given.contains(one)).map(|(id, status)| format!("{id} {status}")).collect()
+        known.filter(|one| !given.contains(one)).collect()
     }
+}
+
+/// The code of a refusal, which stands at another place in each form; `read` takes it from there.
+fn code(body: &Value, read: &dyn Fn(&Value) -> Option<Vec<String>>) -> Vec<String> {
+    let places = [&body["error"]["code"], &body["code"], &body["error"]];
+    places.into_iter().find_map(read).unwrap_or_default()
+}
+
+/// All codes that a schema of refusals lists.
+fn codes(schema: &Value) -> Vec<String> {
+    if let Some(kinds) = schema["anyOf"].as_array() {
+        return kinds.iter().flat_map(codes).collect();
+    }
+    // The schema of an object within another one stands below `properties`.
+    let properties = &schema["properties"];
+    let nested =
+        json!({"code": properties["code"], "error": properties["error"].get("properties").unwrap_or(&properties["error"])});
+    code(&nested, &|place| {
+        let words = place["enum"].as_array()?;
+        Some(words.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+    })
 }

@@ -55,19 +55,25 @@ const SIDES: [(&str, Side); 6] = [
     ("interviewer", Side::Staff(RecruiterRole::Interviewer)),
     ("admin", Side::Staff(RecruiterRole::Admin)),
     ("observer", Side::Staff(RecruiterRole::Observer)),
-    ("anybody, with INTERVIEW_OPEN_SIGNALLING", Side::Open),
+    ("with `INTERVIEW_OPEN_SIGNALLING` anybody", Side::Open),
 ];
 
-/// The codes with which any event may be refused.
-const SHARED: [Code; 3] = [Code::FORBIDDEN, Code::UNCONFIRMED, Code(InterviewError::Superseded.code())];
+/// What an event may be refused with before its handler sees it: it is not for everybody, or a later connection of its candidate has
+/// taken over.
+fn shared(event: &str) -> Vec<Code> {
+    let is_for_all = SIDES.into_iter().all(|(_, side)| may(side, event));
+    let forbidden = (!is_for_all).then_some(Code::FORBIDDEN);
+    let superseded = may(Side::Candidate, event).then_some(Code(InterviewError::Superseded.code()));
+    forbidden.into_iter().chain(superseded).collect()
+}
 
 /// The namespace for the document of events.
 pub fn channel() -> Channel {
     let senders = |event| SIDES.into_iter().filter(|(_, side)| may(*side, event)).map(|(name, _)| name).collect();
-    let of_gateway = gateway::entries::EVENTS.iter().map(|entry| entry.received(&SHARED, senders(entry.name), false));
+    let of_gateway = gateway::entries::EVENTS.iter().map(|entry| entry.received(&shared(entry.name), senders(entry.name), false));
     let of_call = signalling::entries::EVENTS.iter().map(|entry| {
         let for_members = !matches!(entry.name, "joinRoom" | "leaveRoom");
-        entry.received(&SHARED, senders(entry.name), for_members)
+        entry.received(&shared(entry.name), senders(entry.name), for_members)
     });
     Channel {
         id: "interview",

@@ -24,10 +24,10 @@ const USER: Credential = Credential {
 #[derive(JsonSchema)]
 #[allow(dead_code)]
 struct ListQuery {
-    /// Without it all that follow are in the list.
+    /// At most so many sessions; without it, all of them.
     #[schemars(range(min = 1, max = super::read::MOST))]
     limit: Option<u32>,
-    /// The id of the session right before the page.
+    /// The id of a session of this user: the list begins behind it.
     after: Option<String>,
 }
 
@@ -48,7 +48,10 @@ fn of_one(id: &'static str, summary: &'static str) -> Doc {
 
 pub(super) fn create() -> Doc {
     doc("createRealtimeSession", "Make a session")
-        .about("The body and its content type are ignored. `client_secret` is told this once; it is neither stored nor logged.")
+        .about(
+            "Gives the user a LiveKit room and the token that opens it, for `connect(ws_url, client_secret.value)` of `livekit-client`. \
+             `client_secret` is told this once; it is neither stored nor logged. The body and its content type are ignored.",
+        )
         .reads()
         .answers::<CreatedSession>(StatusCode::CREATED, "The session, and what opens its room.")
         .refuses([RealtimeError::TooMany { most: 100 }])
@@ -56,20 +59,24 @@ pub(super) fn create() -> Doc {
 
 pub(super) fn list() -> Doc {
     doc("listRealtimeSessions", "List the user's sessions, the newest first")
+        .about(
+            "Without `limit` all of them come at once. For the next page give the `last_id` of this one as `after`, as long as `has_more` is \
+             true. A session that is gone by then is refused: begin anew without `after`.",
+        )
         .loose_query::<ListQuery>()
-        .answers::<SessionList>(StatusCode::OK, "A page of them.")
+        .answers::<SessionList>(StatusCode::OK, "Sessions, the newest first.")
         .refuses([RealtimeError::Limit, RealtimeError::After])
 }
 
 pub(super) fn get() -> Doc {
     of_one("getRealtimeSession", "Read a session")
-        .about("Another user's session is not found.")
+        .about("`status` tells whether somebody has joined the room. A session of another user is not found, like one that does not exist.")
         .answers::<RealtimeSession>(StatusCode::OK, "The session.")
 }
 
 pub(super) fn delete() -> Doc {
     of_one("deleteRealtimeSession", "Delete a session and its room")
-        .about("The body is ignored. Once more is 404.")
+        .about("Those who are in the room are disconnected. The body is ignored. Deleting it once more answers 404.")
         .reads()
         .answers::<DeletedSession>(StatusCode::OK, "It is deleted.")
 }

@@ -18,6 +18,8 @@ use crate::socketio::{Accepted, Code, Namespace, bind, bind_event};
 
 /// What an event about an SOS may be refused with.
 const ABOUT_AN_SOS: [Code; 5] = [INVALID_SOS_ID, SOS_NOT_FOUND, Code::FORBIDDEN, Code::UNCONFIRMED, TOKEN_EXPIRED];
+/// Leaving is for all, and tells nobody whether there is such an SOS. A user who is removed gets an `error` of it without having sent it.
+const LEAVING: [Code; 3] = [INVALID_SOS_ID, Code::FORBIDDEN, Code::UNCONFIRMED];
 
 const SIGNAL: &str = "Anything that one member says to the others, or to one of them, such as a message of WebRTC. The hub does not \
     read it.";
@@ -45,7 +47,7 @@ static EVENTS: &[Entry<Sos>] = &[
     },
     Entry {
         name: "sos:leave",
-        about: "Leaves the room of an SOS, and nothing else.",
+        about: "Leaves the room of an SOS, and nothing else. A user who is removed from an SOS gets `error` `FORBIDDEN` of this event.",
         payload: schema::<InSos<incoming::AboutOnly>>,
         ack: schema::<Accepted<acks::Left>>,
         refusal: None,
@@ -58,7 +60,7 @@ static EVENTS: &[Entry<Sos>] = &[
         payload: schema::<InSos<incoming::Close>>,
         ack: schema::<Accepted<acks::Close>>,
         refusal: None,
-        codes: &[SOS_CLOSED],
+        codes: &[],
         handler: |sos, socket, event| Box::pin(sos.on_close(socket, event)),
     },
     Entry {
@@ -113,7 +115,7 @@ static EVENTS: &[Entry<Sos>] = &[
         payload: schema::<InSos<incoming::LocationBatch<'static>>>,
         ack: schema::<Accepted<acks::Batch>>,
         refusal: None,
-        codes: &[INVALID_LOCATION, SOS_CLOSED],
+        codes: &[INVALID_LOCATION],
         handler: |sos, socket, event| Box::pin(sos.location_batch(socket, event)),
     },
     Entry {
@@ -171,7 +173,7 @@ const fn signal(name: &'static str) -> Entry<Sos> {
 }
 
 const ROOM: &str = "the room";
-const ROOM_AND_WATCHERS: &str = "the room, and who watches";
+const ROOM_AND_WATCHERS: &str = "the room, and those who watch";
 
 static SENT: &[Sent] = &[
     Sent {
@@ -185,7 +187,7 @@ static SENT: &[Sent] = &[
         name: "sos:created",
         about: "There is a new SOS.",
         payload: schema::<wire::State<'static>>,
-        to: "who watches",
+        to: "those who watch",
         delivery: Logged,
     },
     Sent {
@@ -227,7 +229,7 @@ static SENT: &[Sent] = &[
         name: "sos:unacknowledged",
         about: "Nobody has acknowledged it within `SOS_ACK_SECONDS`.",
         payload: schema::<wire::Unacknowledged>,
-        to: "who watches",
+        to: "those who watch",
         delivery: Logged,
     },
     Sent {
@@ -276,8 +278,11 @@ pub fn channel() -> Channel {
     let received = EVENTS.iter().map(|entry| {
         let rule = rules::rule(entry.name);
         let senders = rule.map_or(&[][..], |rule| rule.roles).iter().map(|role| role.as_str()).collect();
-        let is_about_an_sos = !matches!(entry.name, "auth:refresh" | "sos:watch" | "sos:unwatch" | "ping" | "heartbeat");
-        let shared: &[Code] = if is_about_an_sos { &ABOUT_AN_SOS } else { &[] };
+        let shared: &[Code] = match entry.name {
+            "auth:refresh" | "sos:watch" | "sos:unwatch" | "ping" | "heartbeat" => &[],
+            "sos:leave" => &LEAVING,
+            _ => &ABOUT_AN_SOS,
+        };
         entry.received(shared, senders, rule.is_some_and(|rule| rule.members))
     });
     Channel {

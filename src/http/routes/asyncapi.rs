@@ -17,11 +17,25 @@ use super::health::HUB;
 pub fn routes(router: &mut Router, document: &Value) {
     let text = Bytes::from(document.to_string());
     let tag = cached::tag(&Sha256::digest(&text).into());
-    let doc = Doc::new("getAsyncApi", HUB, "Read the document of the Socket.IO events").open().answers_as(
+    let doc = Doc::new("getAsyncApi", HUB, "Read the document of the Socket.IO events")
+        .about(
+            "Every event of every namespace, both ways: payload, acknowledgement, codes, who may send it and who gets it. Made for programs; \
+             `/docs/asyncapi` shows it to people.",
+        )
+        .open().answers_as(
         StatusCode::OK,
         "AsyncAPI 3.",
         "application/json",
-        json_schema!({"type": "object", "required": ["asyncapi", "info", "channels", "operations"]}),
+        json_schema!({
+            "type": "object",
+            "required": ["asyncapi", "info", "channels", "operations"],
+            "properties": {
+                "asyncapi": {"type": "string"},
+                "info": {"type": "object"},
+                "channels": {"type": "object"},
+                "operations": {"type": "object"},
+            },
+        }),
     );
     let doc = doc.answers_nothing(StatusCode::NOT_MODIFIED, "The client has it already (`If-None-Match`).");
     router

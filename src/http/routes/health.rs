@@ -163,7 +163,11 @@ fn ok_word(_: &mut SchemaGenerator) -> Schema {
 pub fn routes(router: &mut Router, health: Health, node: &str, namespaces: &[&str]) {
     let socketio = Sockets { path: "/socket.io/", transports: ["polling", "websocket"], namespaces };
     let info = text(&Info { service: SERVICE, version: VERSION, status: "ok", node, socketio });
-    let doc = Doc::new("getServiceInfo", HUB, "What this service is").open();
+    let doc = Doc::new("getServiceInfo", HUB, "What this service is")
+        .about(
+            "Its name and version, the name of the node that answers, and where its Socket.IO is: the path and the namespaces.",
+        )
+        .open();
     router
         .route(Method::GET, "/", Shape::Envelope, move |_| ready(Ok(respond_json(StatusCode::OK, info.clone()))))
         .described(doc.answers::<Info<'_>>(StatusCode::OK, "The service, and how Socket.IO is reached."));
@@ -171,7 +175,9 @@ pub fn routes(router: &mut Router, health: Health, node: &str, namespaces: &[&st
         [("/health", "getHealth"), ("/api/health", "getApiHealth"), ("/healthz", "getHealthz"), ("/livez", "getLivez")]
     {
         let alive = text(&Alive { status: "ok", service: SERVICE, version: VERSION });
-        let doc = Doc::new(id, HUB, "Whether the process is alive").open();
+        let doc = Doc::new(id, HUB, "Whether the process is alive")
+            .about("It says nothing of Redis or of anything else that the hub needs: `/readyz` does. For restarts, and not for a balancer.")
+            .open();
         router
             .route(Method::GET, path, Shape::Envelope, move |_| ready(Ok(respond_json(StatusCode::OK, alive.clone()))))
             .described(doc.answers::<Alive>(StatusCode::OK, "It is."));

@@ -18,12 +18,19 @@ use super::health::HUB;
 pub fn routes(router: &mut Router) {
     let made = Arc::new(OnceLock::<(Bytes, String)>::new());
     let served = made.clone();
-    let doc = Doc::new("getOpenApi", HUB, "Read this document").open().answers_as(
-        StatusCode::OK,
-        "OpenAPI 3.1.",
-        "application/json",
-        json_schema!({"type": "object", "required": ["openapi", "info", "paths"]}),
-    );
+    let doc = Doc::new("getOpenApi", HUB, "Read this document")
+        .about("Every route of the hub, whatever is switched on. Made for programs; `/docs/openapi` shows it to people.")
+        .open()
+        .answers_as(
+            StatusCode::OK,
+            "OpenAPI 3.1.",
+            "application/json",
+            json_schema!({
+                "type": "object",
+                "required": ["openapi", "info", "paths"],
+                "properties": {"openapi": {"type": "string"}, "info": {"type": "object"}, "paths": {"type": "object"}},
+            }),
+        );
     let doc = doc.answers_nothing(StatusCode::NOT_MODIFIED, "The client has it already (`If-None-Match`).");
     let answer = move |headers: &_| {
         let (text, tag) = served.get_or_init(Default::default);

@@ -275,7 +275,7 @@ export interface components {
                 ack: components["schemas"]["SosInitAck"];
                 payload: components["schemas"]["SosReference"];
             };
-            /** @description Leaves the room of an SOS, and nothing else. */
+            /** @description Leaves the room of an SOS, and nothing else. A user who is removed from an SOS gets `error` `FORBIDDEN` of this event. */
             "sos:leave": {
                 ack: components["schemas"]["SosLeaveAck"];
                 payload: components["schemas"]["SosReference"];

@@ -10,7 +10,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What this service is */
+        /**
+         * What this service is
+         * @description Its name and version, the name of the node that answers, and where its Socket.IO is: the path and the namespaces.
+         */
         get: operations["getServiceInfo"];
         put?: never;
         post?: never;
@@ -27,7 +30,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether the process is alive */
+        /**
+         * Whether the process is alive
+         * @description It says nothing of Redis or of anything else that the hub needs: `/readyz` does. For restarts, and not for a balancer.
+         */
         get: operations["getApiHealth"];
         put?: never;
         post?: never;
@@ -144,7 +150,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Ask whether the user may start a session now */
+        /**
+         * Ask whether the user may start a session now
+         * @description It takes no place: a start right after it may be refused all the same.
+         */
         get: operations["getInterviewEligibility"];
         put?: never;
         post?: never;
@@ -205,7 +214,7 @@ export interface paths {
         put?: never;
         /**
          * Get another token for the room of a session
-         * @description For a client that comes back.
+         * @description For a client that was reloaded or has lost its token: it opens the same room, until the session's time is over.
          */
         post: operations["createInterviewSessionToken"];
         delete?: never;
@@ -221,7 +230,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read the document of the Socket.IO events */
+        /**
+         * Read the document of the Socket.IO events
+         * @description Every event of every namespace, both ways: payload, acknowledgement, codes, who may send it and who gets it. Made for programs; `/docs/asyncapi` shows it to people.
+         */
         get: operations["getAsyncApi"];
         put?: never;
         post?: never;
@@ -238,7 +250,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether the process is alive */
+        /**
+         * Whether the process is alive
+         * @description It says nothing of Redis or of anything else that the hub needs: `/readyz` does. For restarts, and not for a balancer.
+         */
         get: operations["getHealth"];
         put?: never;
         post?: never;
@@ -255,7 +270,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether the process is alive */
+        /**
+         * Whether the process is alive
+         * @description It says nothing of Redis or of anything else that the hub needs: `/readyz` does. For restarts, and not for a balancer.
+         */
         get: operations["getHealthz"];
         put?: never;
         post?: never;
@@ -278,7 +296,10 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        /** Write the score and the summary of a session */
+        /**
+         * Write the score and the summary of a session
+         * @description For the service that evaluates sessions. A field that is left out stays as it is.
+         */
         patch: operations["scoreInterviewSession"];
         trace?: never;
     };
@@ -291,7 +312,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Make an interview */
+        /**
+         * Make an interview
+         * @description Makes it from a template, which is copied, and gives the token with which the candidate joins. Nobody is told of it, and no room is made yet.
+         */
         post: operations["createInterview"];
         delete?: never;
         options?: never;
@@ -306,7 +330,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read an interview, its session and its answers */
+        /**
+         * Read an interview, its session and its answers
+         * @description `session` is null until the candidate has joined. `responses` has an entry for each answer, scored or not.
+         */
         get: operations["getInterview"];
         put?: never;
         post?: never;
@@ -367,7 +394,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read the audit trail of an incident */
+        /**
+         * Read the audit trail of an incident
+         * @description Who did what and when, from the first entry on, page by page. What was refused for want of rights is in it too.
+         */
         get: operations["getSosEvents"];
         put?: never;
         post?: never;
@@ -388,7 +418,7 @@ export interface paths {
         put?: never;
         /**
          * Give a user rights on an incident
-         * @description The user's live sockets follow at once.
+         * @description The user may join the incident from now on, also with a token that does not name it. Sockets of the user that are in the room have the new role at once.
          */
         post: operations["admitToSos"];
         delete?: never;
@@ -409,7 +439,7 @@ export interface paths {
         post?: never;
         /**
          * Take a user's rights on an incident
-         * @description It outranks the user's token until the next admission.
+         * @description The user's sockets leave the room at once. It counts more than the user's token, until the user is given rights again.
          */
         delete: operations["removeFromSos"];
         options?: never;
@@ -444,7 +474,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read the state of an incident */
+        /**
+         * Read the state of an incident
+         * @description All that the hub knows of it: status, responders, last positions and members. It is what members get as `sos:state`.
+         */
         get: operations["getSosState"];
         put?: never;
         post?: never;
@@ -465,7 +498,7 @@ export interface paths {
         put?: never;
         /**
          * Set the status of an incident
-         * @description The service has the last word; with `force: false` the table of transitions and `oldStatus` are enforced.
+         * @description Any status may follow on any other. With `force: false` the table of transitions counts, and `oldStatus` must be the present status.
          */
         post: operations["setSosStatus"];
         delete?: never;
@@ -481,7 +514,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read where the participants of an incident were */
+        /**
+         * Read where the participants of an incident were
+         * @description The positions that the hub keeps, of one participant or of all, page by page. `from` and `to` are times at which a device was there, both included.
+         */
         get: operations["getSosTrack"];
         put?: never;
         post?: never;
@@ -520,7 +556,7 @@ export interface paths {
         };
         /**
          * Ask whether a user is online
-         * @description Also for users that the hub has never seen.
+         * @description How many sockets of the user are connected to any node, and when the user was last seen. A user that the hub has never seen is offline.
          */
         get: operations["getUserPresence"];
         put?: never;
@@ -578,7 +614,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether the process is alive */
+        /**
+         * Whether the process is alive
+         * @description It says nothing of Redis or of anything else that the hub needs: `/readyz` does. For restarts, and not for a balancer.
+         */
         get: operations["getLivez"];
         put?: never;
         post?: never;
@@ -615,7 +654,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read this document */
+        /**
+         * Read this document
+         * @description Every route of the hub, whatever is switched on. Made for programs; `/docs/openapi` shows it to people.
+         */
         get: operations["getOpenApi"];
         put?: never;
         post?: never;
@@ -672,12 +714,15 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the user's sessions, the newest first */
+        /**
+         * List the user's sessions, the newest first
+         * @description Without `limit` all of them come at once. For the next page give the `last_id` of this one as `after`, as long as `has_more` is true. A session that is gone by then is refused: begin anew without `after`.
+         */
         get: operations["listRealtimeSessions"];
         put?: never;
         /**
          * Make a session
-         * @description The body and its content type are ignored. `client_secret` is told this once; it is neither stored nor logged.
+         * @description Gives the user a LiveKit room and the token that opens it, for `connect(ws_url, client_secret.value)` of `livekit-client`. `client_secret` is told this once; it is neither stored nor logged. The body and its content type are ignored.
          */
         post: operations["createRealtimeSession"];
         delete?: never;
@@ -695,14 +740,14 @@ export interface paths {
         };
         /**
          * Read a session
-         * @description Another user's session is not found.
+         * @description `status` tells whether somebody has joined the room. A session of another user is not found, like one that does not exist.
          */
         get: operations["getRealtimeSession"];
         put?: never;
         post?: never;
         /**
          * Delete a session and its room
-         * @description The body is ignored. Once more is 404.
+         * @description Those who are in the room are disconnected. The body is ignored. Deleting it once more answers 404.
          */
         delete: operations["deleteRealtimeSession"];
         options?: never;
@@ -2025,10 +2070,7 @@ export interface operations {
                     };
                 };
             };
-            /**
-             * @description - `UNAVAILABLE`: Temporarily unavailable, try again
-             *     - `UNAVAILABLE`: Temporarily unavailable, try again
-             */
+            /** @description - `UNAVAILABLE`: Temporarily unavailable, try again */
             503: {
                 headers: {
                     /** @description Seconds after which the same request may succeed. */
@@ -2182,10 +2224,7 @@ export interface operations {
                     };
                 };
             };
-            /**
-             * @description - `UNAVAILABLE`: Temporarily unavailable, try again
-             *     - `UNAVAILABLE`: Temporarily unavailable, try again
-             */
+            /** @description - `UNAVAILABLE`: Temporarily unavailable, try again */
             503: {
                 headers: {
                     /** @description Seconds after which the same request may succeed. */
@@ -2617,10 +2656,7 @@ export interface operations {
                     };
                 };
             };
-            /**
-             * @description - `UNAVAILABLE`: Temporarily unavailable, try again
-             *     - `UNAVAILABLE`: Temporarily unavailable, try again
-             */
+            /** @description - `UNAVAILABLE`: Temporarily unavailable, try again */
             503: {
                 headers: {
                     /** @description Seconds after which the same request may succeed. */
@@ -2757,8 +2793,7 @@ export interface operations {
                 };
             };
             /**
-             * @description - `INTERNAL`: Internal server error
-             *     - `ID_GENERATION_FAILED`: Failed to generate unique session ID. Please try again.
+             * @description - `ID_GENERATION_FAILED`: Failed to generate unique session ID. Please try again.
              *     - `CREATE_FAILED`: Failed to create interview session
              */
             500: {
@@ -2768,7 +2803,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         /** @enum {string} */
-                        error: "INTERNAL" | "ID_GENERATION_FAILED" | "CREATE_FAILED";
+                        error: "ID_GENERATION_FAILED" | "CREATE_FAILED";
                         message: string;
                     };
                 };
@@ -3025,7 +3060,12 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>;
+                    "application/json": {
+                        asyncapi: string;
+                        channels: Record<string, never>;
+                        info: Record<string, never>;
+                        operations: Record<string, never>;
+                    };
                 };
             };
             /** @description The client has it already (`If-None-Match`). */
@@ -3378,10 +3418,7 @@ export interface operations {
                     };
                 };
             };
-            /**
-             * @description - `UNAVAILABLE`: Temporarily unavailable, try again
-             *     - `UNAVAILABLE`: Temporarily unavailable, try again
-             */
+            /** @description - `UNAVAILABLE`: Temporarily unavailable, try again */
             503: {
                 headers: {
                     /** @description Seconds after which the same request may succeed. */
@@ -3695,10 +3732,7 @@ export interface operations {
                     };
                 };
             };
-            /**
-             * @description - `UNAVAILABLE`: Temporarily unavailable, try again
-             *     - `UNAVAILABLE`: Temporarily unavailable, try again
-             */
+            /** @description - `UNAVAILABLE`: Temporarily unavailable, try again */
             503: {
                 headers: {
                     /** @description Seconds after which the same request may succeed. */
@@ -3723,7 +3757,7 @@ export interface operations {
                 /** @description More than 1,000 count as 1,000. */
                 limit?: number;
                 /** @description Read in any case of letters. */
-                status?: "active" | "assigned" | "en_route" | "arrived" | "responding" | "resolved" | "completed" | "cancelled" | "rejected" | "fake" | "closed" | null;
+                status?: "active" | "assigned" | "en_route" | "arrived" | "responding" | "resolved" | "completed" | "cancelled" | "rejected" | "fake" | "closed";
             };
             header?: never;
             path?: never;
@@ -3740,7 +3774,7 @@ export interface operations {
                     "application/json": components["schemas"]["SosListData"];
                 };
             };
-            /** @description - one entry for each field */
+            /** @description - `errors` has an entry for each field that does not fit */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3878,7 +3912,7 @@ export interface operations {
              * @description - `INVALID_PATH`: the path is not valid UTF-8 once it is decoded
              *     - `INVALID_SOS_ID`: an SOS id must have 1–128 of A–Z, a–z, 0–9, _, . and -, and not be . or ..
              *     - `INVALID_JSON`: the body is not valid JSON
-             *     - one entry for each field
+             *     - `errors` has an entry for each field that does not fit
              */
             400: {
                 headers: {
@@ -4097,7 +4131,7 @@ export interface operations {
             /**
              * @description - `INVALID_PATH`: the path is not valid UTF-8 once it is decoded
              *     - `INVALID_SOS_ID`: an SOS id must have 1–128 of A–Z, a–z, 0–9, _, . and -, and not be . or ..
-             *     - one entry for each field
+             *     - `errors` has an entry for each field that does not fit
              */
             400: {
                 headers: {
@@ -4261,7 +4295,7 @@ export interface operations {
              * @description - `INVALID_PATH`: the path is not valid UTF-8 once it is decoded
              *     - `INVALID_SOS_ID`: an SOS id must have 1–128 of A–Z, a–z, 0–9, _, . and -, and not be . or ..
              *     - `INVALID_JSON`: the body is not valid JSON
-             *     - one entry for each field
+             *     - `errors` has an entry for each field that does not fit
              */
             400: {
                 headers: {
@@ -4494,7 +4528,7 @@ export interface operations {
             /**
              * @description - `INVALID_PATH`: the path is not valid UTF-8 once it is decoded
              *     - `INVALID_SOS_ID`: an SOS id must have 1–128 of A–Z, a–z, 0–9, _, . and -, and not be . or ..
-             *     - one entry for each field
+             *     - `errors` has an entry for each field that does not fit
              */
             400: {
                 headers: {
@@ -4661,7 +4695,7 @@ export interface operations {
              * @description - `INVALID_PATH`: the path is not valid UTF-8 once it is decoded
              *     - `INVALID_SOS_ID`: an SOS id must have 1–128 of A–Z, a–z, 0–9, _, . and -, and not be . or ..
              *     - `INVALID_JSON`: the body is not valid JSON
-             *     - one entry for each field
+             *     - `errors` has an entry for each field that does not fit
              */
             400: {
                 headers: {
@@ -5048,7 +5082,7 @@ export interface operations {
              * @description - `INVALID_PATH`: the path is not valid UTF-8 once it is decoded
              *     - `INVALID_SOS_ID`: an SOS id must have 1–128 of A–Z, a–z, 0–9, _, . and -, and not be . or ..
              *     - `INVALID_JSON`: the body is not valid JSON
-             *     - one entry for each field
+             *     - `errors` has an entry for each field that does not fit
              */
             400: {
                 headers: {
@@ -5289,7 +5323,12 @@ export interface operations {
                 };
                 content: {
                     "application/geo+json": {
-                        features: Record<string, never>[];
+                        features: {
+                            geometry: Record<string, never>;
+                            properties: Record<string, never>;
+                            /** @constant */
+                            type: "Feature";
+                        }[];
                         next: number | null;
                         /** @constant */
                         type: "FeatureCollection";
@@ -5300,7 +5339,7 @@ export interface operations {
             /**
              * @description - `INVALID_PATH`: the path is not valid UTF-8 once it is decoded
              *     - `INVALID_SOS_ID`: an SOS id must have 1–128 of A–Z, a–z, 0–9, _, . and -, and not be . or ..
-             *     - one entry for each field
+             *     - `errors` has an entry for each field that does not fit
              */
             400: {
                 headers: {
@@ -5468,7 +5507,7 @@ export interface operations {
             };
             /**
              * @description - `INVALID_JSON`: the body is not valid JSON
-             *     - one entry for each field
+             *     - `errors` has an entry for each field that does not fit
              */
             400: {
                 headers: {
@@ -5664,7 +5703,7 @@ export interface operations {
             };
             /**
              * @description - `INVALID_PATH`: the path is not valid UTF-8 once it is decoded
-             *     - one entry for each field
+             *     - `errors` has an entry for each field that does not fit
              */
             400: {
                 headers: {
@@ -6235,7 +6274,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>;
+                    "application/json": {
+                        info: Record<string, never>;
+                        openapi: string;
+                        paths: Record<string, never>;
+                    };
                 };
             };
             /** @description The client has it already (`If-None-Match`). */
@@ -6308,9 +6351,9 @@ export interface operations {
     listRealtimeSessions: {
         parameters: {
             query?: {
-                /** @description The id of the session right before the page. */
+                /** @description The id of a session of this user: the list begins behind it. */
                 after?: string;
-                /** @description Without it all that follow are in the list. */
+                /** @description At most so many sessions; without it, all of them. */
                 limit?: number;
             };
             header?: never;
@@ -6319,7 +6362,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page of them. */
+            /** @description Sessions, the newest first. */
             200: {
                 headers: {
                     /** @description Requests that the caller may have at once. */
@@ -6423,10 +6466,7 @@ export interface operations {
                     };
                 };
             };
-            /**
-             * @description - `external`: Temporarily unavailable, try again
-             *     - `external`: temporarily unavailable, try again
-             */
+            /** @description - `external`: Temporarily unavailable, try again */
             503: {
                 headers: {
                     /** @description Seconds after which the same request may succeed. */
@@ -6579,10 +6619,7 @@ export interface operations {
                     };
                 };
             };
-            /**
-             * @description - `external`: Temporarily unavailable, try again
-             *     - `external`: temporarily unavailable, try again
-             */
+            /** @description - `external`: Temporarily unavailable, try again */
             503: {
                 headers: {
                     /** @description Seconds after which the same request may succeed. */
@@ -6735,10 +6772,7 @@ export interface operations {
                     };
                 };
             };
-            /**
-             * @description - `external`: Temporarily unavailable, try again
-             *     - `external`: temporarily unavailable, try again
-             */
+            /** @description - `external`: Temporarily unavailable, try again */
             503: {
                 headers: {
                     /** @description Seconds after which the same request may succeed. */
@@ -6927,10 +6961,7 @@ export interface operations {
                     };
                 };
             };
-            /**
-             * @description - `external`: Temporarily unavailable, try again
-             *     - `external`: temporarily unavailable, try again
-             */
+            /** @description - `external`: Temporarily unavailable, try again */
             503: {
                 headers: {
                     /** @description Seconds after which the same request may succeed. */

@@ -50,13 +50,17 @@ struct Ended {
 }
 
 fn of_user(id: &'static str, summary: &'static str) -> Doc {
+    of_holder(id, summary).refuses([BookingError::Internal])
+}
+
+fn of_holder(id: &'static str, summary: &'static str) -> Doc {
     Doc::new(id, TAG, summary)
         .accepts([HOLDER])
         .counted()
         .refuses([HttpError::Unauthorized, HttpError::TokenTooLong])
         .needs("DATABASE_URL")
         .needs("SESSIONS_JWT_SECRET")
-        .refuses([BookingError::Unavailable, BookingError::Internal])
+        .refuses([BookingError::Unavailable])
 }
 
 fn of_services(id: &'static str, summary: &'static str) -> Doc {
@@ -69,7 +73,8 @@ fn session_id() -> Value {
 
 pub(super) fn start() -> Doc {
     let existing = Some("session".to_owned());
-    of_user("startInterviewSession", "Start an interview session")
+    // A fault of the hub is told in words of its own: `CREATE_FAILED`.
+    of_holder("startInterviewSession", "Start an interview session")
         .about(
             "Makes the session and its LiveKit room, and sends the agent there. The body and its content type are ignored. A user \
              whose other start is under way gets `ACTIVE_SESSION_EXISTS` without `existingSessionId` and with `Retry-After`.",
@@ -93,6 +98,7 @@ pub(super) fn start() -> Doc {
 
 pub(super) fn eligibility() -> Doc {
     of_user("getInterviewEligibility", "Ask whether the user may start a session now")
+        .about("It takes no place: a start right after it may be refused all the same.")
         .answers::<Eligibility>(StatusCode::OK, "Whether the user may, or with which code a start would be refused.")
 }
 
@@ -123,7 +129,7 @@ pub(super) fn end() -> Doc {
 
 pub(super) fn token() -> Doc {
     of_user("createInterviewSessionToken", "Get another token for the room of a session")
-        .about("For a client that comes back.")
+        .about("For a client that was reloaded or has lost its token: it opens the same room, until the session's time is over.")
         .needs("LIVEKIT_WS_URL")
         .json::<Room>()
         .answers::<Pass>(StatusCode::OK, "What the user joins the room with.")
@@ -140,6 +146,7 @@ pub(super) fn token() -> Doc {
 
 pub(super) fn score() -> Doc {
     of_services("scoreInterviewSession", "Write the score and the summary of a session")
+        .about("For the service that evaluates sessions. A field that is left out stays as it is.")
         .path("id", "The session's id.", session_id())
         .body::<Scoring>()
         .answers::<Booking>(StatusCode::OK, "The session as it is now.")

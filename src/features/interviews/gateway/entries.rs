@@ -12,6 +12,7 @@ use crate::rooms::expiry::{Expiring, Refresh, Refreshed, TOKEN_EXPIRED, code};
 use crate::socketio::{Accepted, Code};
 
 const NOT_FOUND: Code = Code(InterviewError::NotFound.code());
+const NO_ACTIVE_SESSION: Code = Code(InterviewError::NoActiveSession.code());
 
 /// What clients send. Those of the call are in [`signalling`](crate::features::interviews::signalling::entries).
 pub static EVENTS: &[Entry<Gateway>] = &[
@@ -26,7 +27,6 @@ pub static EVENTS: &[Entry<Gateway>] = &[
             Code::INVALID_TOKEN,
             TOKEN_EXPIRED,
             code(AuthError::NotConfigured),
-            NOT_FOUND,
             Code(InterviewError::InviteExpired.code()),
             Code(InterviewError::InviteRevoked.code()),
             Code(InterviewError::InviteUsed.code()),
@@ -49,7 +49,7 @@ pub static EVENTS: &[Entry<Gateway>] = &[
         payload: schema::<wire::JoinInterview>,
         ack: schema::<Accepted<wire::InterviewReady>>,
         refusal: None,
-        codes: &[NOT_FOUND, Code(InterviewError::Ended.code())],
+        codes: &[NOT_FOUND, Code(InterviewError::Ended.code()), Code::UNCONFIRMED],
         handler: |gateway, socket, event| Box::pin(gateway.on_join(socket, event)),
     },
     Entry {
@@ -58,7 +58,7 @@ pub static EVENTS: &[Entry<Gateway>] = &[
         payload: schema::<wire::StartInterview>,
         ack: schema::<Accepted<wire::Question>>,
         refusal: None,
-        codes: &[Code(InterviewError::SessionNotFound.code()), Code(InterviewError::NoActiveSession.code()), NOT_FOUND],
+        codes: &[Code(InterviewError::SessionNotFound.code()), NO_ACTIVE_SESSION, NOT_FOUND, Code::UNCONFIRMED],
         handler: |gateway, socket, event| Box::pin(gateway.on_start(socket, event)),
     },
     Entry {
@@ -67,7 +67,7 @@ pub static EVENTS: &[Entry<Gateway>] = &[
         payload: schema::<incoming::WithId<incoming::AudioChunk>>,
         ack: schema::<Accepted<wire::Repeated>>,
         refusal: None,
-        codes: &[Code("INVALID_AUDIO"), Code(InterviewError::NoActiveSession.code())],
+        codes: &[Code("INVALID_AUDIO"), NO_ACTIVE_SESSION, Code::UNCONFIRMED],
         handler: |gateway, socket, event| Box::pin(gateway.on_audio(socket, event)),
     },
     Entry {
@@ -76,7 +76,7 @@ pub static EVENTS: &[Entry<Gateway>] = &[
         payload: schema::<incoming::WithId<wire::ResponseComplete>>,
         ack: answered,
         refusal: None,
-        codes: &[Code(InterviewError::NoActiveSession.code())],
+        codes: &[NO_ACTIVE_SESSION, Code::UNCONFIRMED],
         handler: |gateway, socket, event| Box::pin(gateway.on_response(socket, event)),
     },
     Entry {
@@ -85,7 +85,7 @@ pub static EVENTS: &[Entry<Gateway>] = &[
         payload: schema::<wire::ProctorEvent>,
         ack: schema::<Accepted<wire::Repeated>>,
         refusal: None,
-        codes: &[Code(InterviewError::NoActiveSession.code())],
+        codes: &[NO_ACTIVE_SESSION, Code::UNCONFIRMED],
         handler: |gateway, socket, event| Box::pin(gateway.on_proctor(socket, event)),
     },
     Entry {
@@ -94,7 +94,7 @@ pub static EVENTS: &[Entry<Gateway>] = &[
         payload: schema::<wire::ObserveInterview>,
         ack: schema::<Accepted<wire::ObservationStarted>>,
         refusal: None,
-        codes: &[NOT_FOUND],
+        codes: &[NOT_FOUND, Code::UNCONFIRMED],
         handler: |gateway, socket, event| Box::pin(gateway.on_observe(socket, event)),
     },
 ];
@@ -108,8 +108,8 @@ fn answered(generator: &mut SchemaGenerator) -> Schema {
 }
 
 const CANDIDATE: &str = "the candidate";
-const OBSERVERS: &str = "who observes the interview";
-const BOTH: &str = "the candidate, and who observes the interview";
+const OBSERVERS: &str = "those who observe the interview";
+const BOTH: &str = "the candidate, and those who observe the interview";
 
 /// What clients get.
 pub static SENT: &[Sent] = &[

@@ -102,12 +102,17 @@ pub(super) fn revoke() -> Doc {
 
 pub(super) fn create() -> Doc {
     doc("createInterview", "Make an interview")
+        .about(
+            "Makes it from a template, which is copied, and gives the token with which the candidate joins. Nobody is told of it, and no room is \
+             made yet.",
+        )
         .body::<NewInterviewPost>()
         .answers::<Created>(StatusCode::CREATED, "The interview. Its token is told this once.")
 }
 
 pub(super) fn read() -> Doc {
     doc("getInterview", "Read an interview, its session and its answers")
+        .about("`session` is null until the candidate has joined. `responses` has an entry for each answer, scored or not.")
         .path("id", "The interview's id.", uuid())
         .answers::<Overview>(StatusCode::OK, "All that is known of it, but its token.")
         .refuses([InterviewError::NotFound])

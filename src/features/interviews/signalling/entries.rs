@@ -26,7 +26,7 @@ pub static EVENTS: &[Entry<Signalling>] = &[
         payload: schema::<JoinRoom>,
         ack: schema::<Accepted<call::Joined<'static>>>,
         refusal: None,
-        codes: &[NOT_FOUND, Code(InterviewError::Ended.code()), NOT_IN_ROOM],
+        codes: &[NOT_FOUND, Code(InterviewError::Ended.code()), Code::FORBIDDEN, Code::UNCONFIRMED],
         handler: |signalling, socket, event| Box::pin(signalling.on_join(socket, event)),
     },
     Entry {
@@ -35,7 +35,7 @@ pub static EVENTS: &[Entry<Signalling>] = &[
         payload: schema::<LeaveRoom>,
         ack: schema::<Accepted<call::Left>>,
         refusal: None,
-        codes: &[NOT_FOUND],
+        codes: &[NOT_FOUND, Code::UNCONFIRMED],
         handler: |signalling, socket, event| Box::pin(signalling.on_leave(socket, event)),
     },
     signal("offer"),
@@ -48,7 +48,7 @@ pub static EVENTS: &[Entry<Signalling>] = &[
         payload: schema::<InCall<Say>>,
         ack: schema::<Accepted<call::Said>>,
         refusal: None,
-        codes: &[NOT_FOUND, NOT_IN_ROOM],
+        codes: &[NOT_FOUND, NOT_IN_ROOM, Code::UNCONFIRMED],
         handler: |signalling, socket, event| Box::pin(signalling.on_message(socket, event)),
     },
     Entry {
@@ -57,7 +57,7 @@ pub static EVENTS: &[Entry<Signalling>] = &[
         payload: schema::<InCall<HistoryFields>>,
         ack: schema::<Accepted<Page<ChatMessage>>>,
         refusal: None,
-        codes: &[NOT_FOUND, NOT_IN_ROOM],
+        codes: &[NOT_FOUND, NOT_IN_ROOM, Code::UNCONFIRMED],
         handler: |signalling, socket, event| Box::pin(signalling.on_history(socket, event)),
     },
     Entry {
@@ -66,7 +66,7 @@ pub static EVENTS: &[Entry<Signalling>] = &[
         payload: schema::<InCall<Edit>>,
         ack: schema::<Accepted<call::Edited>>,
         refusal: Some(schema::<Conflict>),
-        codes: &[NOT_FOUND, NOT_IN_ROOM, Code(InterviewError::VersionConflict.code())],
+        codes: &[NOT_FOUND, NOT_IN_ROOM, Code(InterviewError::VersionConflict.code()), Code::UNCONFIRMED],
         handler: |signalling, socket, event| Box::pin(signalling.on_edit(socket, event)),
     },
     Entry {
@@ -75,7 +75,7 @@ pub static EVENTS: &[Entry<Signalling>] = &[
         payload: schema::<InCall<Share>>,
         ack: schema::<Accepted<call::Shared>>,
         refusal: None,
-        codes: &[NOT_FOUND, NOT_IN_ROOM],
+        codes: &[NOT_FOUND, NOT_IN_ROOM, Code::UNCONFIRMED],
         handler: |signalling, socket, event| Box::pin(signalling.on_share(socket, event)),
     },
 ];
@@ -87,13 +87,13 @@ const fn signal(name: &'static str) -> Entry<Signalling> {
         payload: schema::<InCall<SignalFields>>,
         ack: schema::<Accepted<Repeated>>,
         refusal: None,
-        codes: &[NOT_FOUND, NOT_IN_ROOM],
+        codes: &[NOT_FOUND, NOT_IN_ROOM, Code::UNCONFIRMED],
         handler: |signalling, socket, event| Box::pin(signalling.on_signal(socket, event)),
     }
 }
 
 const MEMBERS: &str = "all in the call";
-const OTHERS: &str = "the others in the call, and who joins";
+const OTHERS: &str = "the others in the call, and clients that join it";
 
 /// What the members of a call get.
 pub static SENT: &[Sent] = &[

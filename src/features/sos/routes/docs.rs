@@ -76,7 +76,7 @@ pub(super) fn close() -> Doc {
 
 pub(super) fn status() -> Doc {
     of_one_written("setSosStatus", "Set the status of an incident")
-        .about("The service has the last word; with `force: false` the table of transitions and `oldStatus` are enforced.")
+        .about("Any status may follow on any other. With `force: false` the table of transitions counts, and `oldStatus` must be the present status.")
         .body::<StatusChange>()
         .answers::<Data<StatusResult>>(StatusCode::OK, "The status as it is now.")
         .refuses([SosError::NotFound, SosError::InvalidTransition, SosError::StatusConflict, SosError::Closed])
@@ -84,6 +84,7 @@ pub(super) fn status() -> Doc {
 
 pub(super) fn state() -> Doc {
     of_one("getSosState", "Read the state of an incident")
+        .about("All that the hub knows of it: status, responders, last positions and members. It is what members get as `sos:state`.")
         .answers::<Data<State<'static>>>(StatusCode::OK, "The state.")
         .refuses([SosError::NotFound])
 }
@@ -96,11 +97,19 @@ pub(super) fn track() -> Doc {
         "required": ["type", "features", "next"],
         "properties": {
             "type": {"const": "FeatureCollection"},
-            "features": {"type": "array", "items": {"type": "object", "required": ["type", "geometry", "properties"]}},
+            "features": {"type": "array", "items": {
+                "type": "object",
+                "required": ["type", "geometry", "properties"],
+                "properties": {"type": {"const": "Feature"}, "geometry": {"type": "object"}, "properties": {"type": "object"}},
+            }},
             "next": {"type": ["integer", "null"], "minimum": 0},
         },
     });
     of_one("getSosTrack", "Read where the participants of an incident were")
+        .about(
+            "The positions that the hub keeps, of one participant or of all, page by page. `from` and `to` are times at which a device was \
+             there, both included.",
+        )
         .header("Accept", "`application/geo+json` asks for GeoJSON.", json!({"type": "string"}))
         .query::<TrackQuery>()
         .answers::<Data<TrackPage>>(StatusCode::OK, about)
@@ -110,6 +119,7 @@ pub(super) fn track() -> Doc {
 
 pub(super) fn events() -> Doc {
     of_one("getSosEvents", "Read the audit trail of an incident")
+        .about("Who did what and when, from the first entry on, page by page. What was refused for want of rights is in it too.")
         .query::<EventsQuery>()
         .answers::<Data<Trail>>(
             StatusCode::OK,
@@ -128,7 +138,7 @@ pub(super) fn message() -> Doc {
 
 pub(super) fn admit() -> Doc {
     of_one_written("admitToSos", "Give a user rights on an incident")
-        .about("The user's live sockets follow at once.")
+        .about("The user may join the incident from now on, also with a token that does not name it. Sockets of the user that are in the room have the new role at once.")
         .body::<Admission>()
         .answers::<Data<Admitted>>(StatusCode::OK, "The user has this role here.")
         .refuses([SosError::NotFound, SosError::Closed])
@@ -136,13 +146,13 @@ pub(super) fn admit() -> Doc {
 
 pub(super) fn remove() -> Doc {
     of_user(of_one_written("removeFromSos", "Take a user's rights on an incident"))
-        .about("It outranks the user's token until the next admission.")
+        .about("The user's sockets leave the room at once. It counts more than the user's token, until the user is given rights again.")
         .answers::<Data<Removed>>(StatusCode::OK, "The user has no rights here.")
         .refuses([SosError::NotFound])
 }
 
 pub(super) fn presence() -> Doc {
     of_user(doc("getUserPresence", "Ask whether a user is online"))
-        .about("Also for users that the hub has never seen.")
+        .about("How many sockets of the user are connected to any node, and when the user was last seen. A user that the hub has never seen is offline.")
         .answers::<Data<Presence>>(StatusCode::OK, "Where the user stands.")
 }

@@ -12,7 +12,8 @@ use tokio::time::Instant;
 
 use super::namespace::BoxFuture;
 use super::{
-    Admitted, ConnectError, DisconnectReason, Identity, Names, PendingSocket, PreviousSession, Rooms, SessionStore, Socket,
+    Admitted, ConnectError, DisconnectReason, Identity, Names, PendingSocket, PreviousSession, Replay, Rooms, SessionStore,
+    Socket,
 };
 use crate::core::ids;
 use crate::core::sync::lock;
@@ -112,7 +113,7 @@ impl MemoryStore {
             returning.has_gone_on = true;
             rooms.hand_over(&new, || go_on(&returning.old, &new, offset.as_ref()));
         };
-        Some(Admitted { socket, replay: Some(Box::new(replay)) })
+        Some(Admitted { socket, replay: Some(Replay::new(replay)) })
     }
 
     fn fresh(&self, pending: &PendingSocket) -> Admitted {

@@ -51,7 +51,7 @@ pub use observer::Observer;
 use rates::{UserAllowance, Users};
 pub use rooms::Rooms;
 pub use sent::{Missed, SentDirect, SentEntry, SentLog};
-pub use session_store::{Admitted, Identity, Names, PendingSocket, PreviousSession, SessionStore};
+pub use session_store::{Admitted, Identity, Names, PendingSocket, PreviousSession, Replay, SessionStore};
 pub use snapshot::{SessionSnapshot, SnapshotRoom, SocketExport};
 pub use socket::{DisconnectReason, Socket};
 

@@ -57,8 +57,37 @@ impl PendingSocket {
 /// A new or recovered socket.
 pub struct Admitted {
     pub socket: Arc<Socket>,
-    /// For a recovered socket: queues what was missed, right after CONNECT. Dropped if the client has gone meanwhile.
-    pub replay: Option<Box<dyn FnOnce() + Send>>,
+    /// For a recovered socket.
+    pub replay: Option<Replay>,
+}
+
+/// Queues what a recovered socket's client has missed, right after CONNECT.
+pub struct Replay {
+    queue: Box<dyn FnOnce() + Send>,
+    notes: bool,
+}
+
+impl Replay {
+    /// It is dropped if the client has gone meanwhile.
+    pub fn new(queue: impl FnOnce() + Send + 'static) -> Self {
+        Self { queue: Box::new(queue), notes: false }
+    }
+
+    /// It is also run if the client has gone meanwhile: then nothing is sent, but the socket notes what its client has missed.
+    pub fn noting(queue: impl FnOnce() + Send + 'static) -> Self {
+        Self { queue: Box::new(queue), notes: true }
+    }
+
+    pub(super) fn run(self) {
+        (self.queue)();
+    }
+
+    /// The client has gone, and the socket has left.
+    pub(super) fn discard(self) {
+        if self.notes {
+            (self.queue)();
+        }
+    }
 }
 
 impl Admitted {
@@ -93,7 +122,7 @@ pub trait SessionStore: Send + Sync + 'static {
 
     /// A socket of another node continues here: it joins its rooms again, from the position at which it left them. The result
     /// queues what it missed meanwhile; [`SessionStore::connected`] follows. `None` if it cannot continue.
-    fn arrive(&self, _socket: Arc<Socket>, _export: SocketExport) -> BoxFuture<Option<Box<dyn FnOnce() + Send>>> {
+    fn arrive(&self, _socket: Arc<Socket>, _export: SocketExport) -> BoxFuture<Option<Replay>> {
         Box::pin(std::future::ready(None))
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
+use redis::cmd;
 use serde_json::json;
 
 use super::support::client::Client;
@@ -278,6 +279,29 @@ async fn a_first_state_that_was_lost_on_its_way_comes_again() {
     memory.offset = None;
     drop(client);
     let client = memory.back(b).await;
+    client.wait_count("sos:state", 1).await;
+}
+
+#[tokio::test]
+async fn what_was_missed_is_kept_for_a_client_that_is_gone_again_before_it_is_connected() {
+    let redis = Server::start(&[]);
+    let url = redis.url();
+    let env = [("REDIS_URL", &*url)];
+    let (a, b) = tokio::join!(Hub::start(&env), Hub::start(&env));
+    a.create_sos("rec-again", "c1").await;
+    let (client, mut memory) = returning(&a, "r1", "rec-again").await;
+    memory.offset = None;
+    drop(client);
+    // Its first state goes from the old owner to the other node while that waits for Redis; meanwhile the client gives up.
+    redis.ask::<()>(cmd("CLIENT").arg("PAUSE").arg(500).arg("ALL"));
+    let hasty = Client::builder(&b.url()).query("recovery=1").open().await.unwrap();
+    hasty.send_raw(&format!("40{}", memory.auth()));
+    hasty.close().await;
+    eventually("the node has noticed", || {
+        b.log().lines().any(|line| line.contains("disconnected") && line.contains(&memory.sid))
+    })
+    .await;
+    let client = memory.back(&a).await;
     client.wait_count("sos:state", 1).await;
 }
 

@@ -29,7 +29,6 @@ use super::judge::{Logged, Truth, Verdict, judge};
 use super::plan::{Fault, from_env, plan};
 use super::{alone, say};
 use crate::support::cluster::Nodes;
-use crate::support::eventually_within;
 use crate::support::node::Script;
 use crate::support::proxy::Proxy;
 use crate::support::redis::Server;
@@ -118,7 +117,11 @@ impl Crowd {
         }
         official.order(r#"["joined"]"#);
         official.expect("joined").await;
-        eventually_within(60, "all are members", || roamers.iter().all(Roamer::has_joined)).await;
+        let started = Instant::now();
+        while let Some(waiting) = roamers.iter().find(|roamer| !roamer.has_joined()) {
+            assert!(started.elapsed() < Duration::from_secs(60), "never a member: {:?}", waiting.record());
+            sleep(Duration::from_millis(50)).await;
+        }
         Self { roamers, official, link }
     }
 

@@ -120,7 +120,7 @@ impl Recovery {
         SessionRecord { rooms, parked: true, sent, ..self.session(socket) }
     }
 
-    fn park_soon(&self, socket: &Arc<Socket>, snapshot: Arc<SessionSnapshot>, reason: CloseReason) {
+    pub(super) fn park_soon(&self, socket: &Arc<Socket>, snapshot: Arc<SessionSnapshot>, reason: CloseReason) {
         let session = self.parked(socket, &snapshot);
         // The client has closed by itself after it was sent what it had missed: perhaps it cannot read that. If it had missed
         // nothing, or has fetched nothing of it, it has closed for another reason, such as a node that cannot be reached.

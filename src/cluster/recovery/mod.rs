@@ -36,7 +36,7 @@ use crate::engineio::CloseReason;
 use crate::redis::RedisError;
 use crate::redis::keys;
 use crate::socketio::{
-    Admitted, BoxFuture, ConnectError, DisconnectReason, Names, PendingSocket, SessionSnapshot, SessionStore, Socket,
+    Admitted, BoxFuture, ConnectError, DisconnectReason, Names, PendingSocket, Replay, SessionSnapshot, SessionStore, Socket,
     SocketExport,
 };
 
@@ -301,7 +301,7 @@ impl SessionStore for Recovery {
         self.watch_moved(socket, &snapshot);
     }
 
-    fn arrive(&self, socket: Arc<Socket>, export: SocketExport) -> BoxFuture<Option<Box<dyn FnOnce() + Send>>> {
+    fn arrive(&self, socket: Arc<Socket>, export: SocketExport) -> BoxFuture<Option<Replay>> {
         let me = self.me.upgrade();
         Box::pin(async move { me?.resume_moved(&socket, &export).await })
     }

@@ -10,7 +10,7 @@ use crate::cluster::scripts::scope::scope_read;
 use crate::cluster::{NotRejoined, Rejoined};
 use crate::core::{Offset, Position, ScopeId};
 use crate::redis::script::OnReader;
-use crate::socketio::{SentDirect, Socket};
+use crate::socketio::{Replay, SentDirect, Socket};
 use crate::telemetry::once_a_minute;
 
 /// Entries read in one call.
@@ -67,16 +67,16 @@ impl Recovery {
     }
 
     /// Queues everything: the logged events whose audience includes the socket now, between them the direct emits, then what was
-    /// held. Run right after CONNECT. `after`: the offset of a client that has come back.
+    /// held. `after`: the offset of a client that has come back.
     pub(super) fn replay(
         &self,
         socket: Arc<Socket>,
         rooms: Vec<Room>,
         directs: Vec<SentDirect>,
         after: Option<Offset>,
-    ) -> Box<dyn FnOnce() + Send> {
+    ) -> Replay {
         let me = self.me.clone();
-        Box::new(move || {
+        Replay::noting(move || {
             let (mut directs, mut count) = (directs, 0);
             let queued_before = socket.session().queued();
             let again = |directs: &mut Vec<SentDirect>, goes: &dyn Fn(&Offset) -> bool| {

@@ -13,8 +13,8 @@ use crate::core::wire;
 use crate::core::{Offset, Position, ScopeId, StreamId};
 use crate::engineio::CloseReason;
 use crate::socketio::{
-    Abandoned, Admitted, ConnectError, DisconnectReason, Identity, Missed, Names, PendingSocket, PreviousSession, SentLog,
-    SessionSnapshot, SnapshotRoom, Socket, SocketExport,
+    Abandoned, Admitted, ConnectError, DisconnectReason, Identity, Missed, Names, PendingSocket, PreviousSession, Replay,
+    SentLog, SessionSnapshot, SnapshotRoom, Socket, SocketExport,
 };
 
 /// Characters of a pid: 15 bytes as base64url.
@@ -42,14 +42,12 @@ impl Recovery {
             SessionClaim::Claimed(claimed) => claimed,
             SessionClaim::Missing | SessionClaim::Other => return Ok(None),
         };
-        let told = self.ask_old_owner(pid, &claimed, &node).await;
-        self.begin(pid, claimed.epoch).ok_or(ConnectError::TryAgain)?;
+        let told = self.ask_old_owner(pid, &claimed, &node).await.map(Arc::new);
+        self.begin(pid, claimed.epoch, told.clone()).ok_or(ConnectError::TryAgain)?;
         let result = self.go_on(pending, pid, &claimed, told, offset).await;
-        if !matches!(result, Ok(Some(_))) {
-            self.cancel(pid, claimed.epoch);
-        }
         if let Ok(None) = result {
             tracing::debug!(sid = claimed.session.sid, "a connection cannot be given back");
+            self.cancel(pid, claimed.epoch);
             self.abandon(pending, identity, pid, &claimed, &node).await;
         }
         result
@@ -66,21 +64,22 @@ impl Recovery {
         self.owners.give_up(&claimed.old_node, pid, claimed.epoch).await
     }
 
-    /// Notes that this node resumes the connection; `None` if the client has come back once more meanwhile.
-    fn begin(&self, pid: &str, epoch: u64) -> Option<()> {
+    /// Notes that this node resumes the connection; `None` if the client has come back once more meanwhile. `told`: what nobody
+    /// else knows any more, for the case that the client is gone again before it is connected here.
+    fn begin(&self, pid: &str, epoch: u64, told: Option<Arc<SessionSnapshot>>) -> Option<()> {
         // An earlier claim of this node, which was not asked.
         self.give_up(pid, epoch);
         let mut shard = lock(self.shard(pid));
         if shard.get(pid).is_some_and(|held| held.epoch > epoch) {
             return None;
         }
-        shard.insert(pid.into(), Held::new(epoch, None, None));
+        shard.insert(pid.into(), Held::new(epoch, None, told));
         Some(())
     }
 
     fn cancel(&self, pid: &str, epoch: u64) {
         let mut shard = lock(self.shard(pid));
-        if shard.get(pid).is_some_and(|held| held.epoch == epoch && held.socket.is_none() && held.parked.is_none()) {
+        if shard.get(pid).is_some_and(|held| held.epoch == epoch && held.socket.is_none()) {
             shard.remove(pid);
         }
     }
@@ -90,7 +89,7 @@ impl Recovery {
         pending: &PendingSocket,
         pid: &str,
         claimed: &Claimed,
-        told: Option<SessionSnapshot>,
+        told: Option<Arc<SessionSnapshot>>,
         offset: Option<Offset>,
     ) -> Result<Option<Admitted>, ConnectError> {
         let session = &claimed.session;
@@ -100,7 +99,7 @@ impl Recovery {
         // In a room the log has what was missed, and the record has the position. What a socket was sent without a room only its
         // owner knows.
         let is_sent_known = told.is_some() || session.parked;
-        let (places, missed) = places(claimed, told, offset.as_ref());
+        let (places, missed) = places(claimed, told.as_deref(), offset.as_ref());
         if missed.incomplete || (places.is_empty() && !is_sent_known) {
             return Ok(None);
         }
@@ -116,6 +115,9 @@ impl Recovery {
             Err(NotRejoined::Refused) => Ok(None),
             Err(NotRejoined::Unavailable) => {
                 // The record stays, with the client's position. The memberships count as lost until the client is back.
+                if let Some(told) = told {
+                    self.park_soon(&socket, told, CloseReason::TryAgain);
+                }
                 socket.discard(DisconnectReason::Transport(CloseReason::TryAgain));
                 Err(ConnectError::TryAgain)
             }
@@ -154,11 +156,7 @@ impl Recovery {
     /// A socket that has moved here with its queue: claims its record, joins its rooms again, and reads what was logged since
     /// it left them. The result queues that; then call [`connected`](super::SessionStore::connected). `None`: it cannot
     /// continue here.
-    pub(super) async fn resume_moved(
-        self: &Arc<Self>,
-        socket: &Arc<Socket>,
-        export: &SocketExport,
-    ) -> Option<Box<dyn FnOnce() + Send>> {
+    pub(super) async fn resume_moved(self: &Arc<Self>, socket: &Arc<Socket>, export: &SocketExport) -> Option<Replay> {
         socket.set_epoch(export.epoch + 1);
         // The client has not received the queue yet: if its connection is lost now, it resumes from here.
         for room in &export.snapshot.rooms {
@@ -168,7 +166,7 @@ impl Recovery {
             if !matches!(self.write(socket, &self.session(socket), None).await, Ok(true)) {
                 return None;
             }
-            self.begin(socket.pid(), socket.epoch())?;
+            self.begin(socket.pid(), socket.epoch(), Some(Arc::new(confirmed(&export.snapshot))))?;
         }
         let places = export.snapshot.rooms.iter().map(SnapshotRoom::queued_place).collect();
         match self.rejoin_all(socket, places).await {
@@ -177,7 +175,7 @@ impl Recovery {
                 Some(self.replay(socket.clone(), rooms, Vec::new(), None))
             }
             Err(_) => {
-                self.cancel(socket.pid(), socket.epoch());
+                self.park_soon(socket, Arc::new(confirmed(&export.snapshot)), CloseReason::TryAgain);
                 socket.discard(DisconnectReason::Transport(CloseReason::TryAgain));
                 None
             }
@@ -185,10 +183,17 @@ impl Recovery {
     }
 }
 
+/// Without the queue, which the client has not received.
+fn confirmed(snapshot: &SessionSnapshot) -> SessionSnapshot {
+    let mut snapshot = snapshot.clone();
+    snapshot.rooms.iter_mut().for_each(|room| room.queued = None);
+    snapshot
+}
+
 /// Where the replay of each room begins, and the direct emits of this socket.
-fn places(claimed: &Claimed, told: Option<SessionSnapshot>, offset: Option<&Offset>) -> (Vec<(ScopeId, Position)>, Missed) {
+fn places(claimed: &Claimed, told: Option<&SessionSnapshot>, offset: Option<&Offset>) -> (Vec<(ScopeId, Position)>, Missed) {
     let (mut places, sent): (Vec<(ScopeId, Position)>, Option<SentLog>) = match told {
-        Some(snapshot) => (snapshot.rooms.iter().map(SnapshotRoom::queued_place).collect(), Some(snapshot.sent)),
+        Some(snapshot) => (snapshot.rooms.iter().map(SnapshotRoom::queued_place).collect(), Some(snapshot.sent.clone())),
         None => {
             let sent = &claimed.session.sent;
             let sent = if sent.is_empty() { Some(SentLog::default()) } else { wire::read(sent) };

@@ -9,7 +9,9 @@ use serde_json::json;
 use super::super::connect_auth::ConnectAuth;
 use super::super::connect_limiter::ConnectPermit;
 use super::super::event_queue::Job;
-use super::super::{Admitted, Arrival, ConnectError, ConnectRequest, DisconnectReason, Names, Namespace, PendingSocket, Socket};
+use super::super::{
+    Admitted, Arrival, ConnectError, ConnectRequest, DisconnectReason, Names, Namespace, PendingSocket, Replay, Socket,
+};
 use super::{Client, Entry};
 use crate::core::ids;
 use crate::core::sync::lock;
@@ -67,7 +69,7 @@ impl Client {
         let Some(at) = at.filter(|_| !state.closed) else {
             drop(state);
             if let Ok(Admitted { socket, replay }) = result {
-                self.discard_admitted(&socket, replay.is_some());
+                self.discard_admitted(&socket, replay);
             }
             return;
         };
@@ -81,7 +83,7 @@ impl Client {
                 let arrival = if replay.is_some() { Arrival::Recovered } else { Arrival::New };
                 // Still under the lock: no event of this client is handled before what it missed is queued.
                 if let Some(replay) = replay {
-                    replay();
+                    replay.run();
                 }
                 socket.push(Job::Arrived(arrival, permit), &self.io.config);
                 if let Some(store) = &self.io.store {
@@ -104,11 +106,16 @@ impl Client {
         }
     }
 
-    /// The client has gone, or has left the namespace, before its CONNECT was answered. A recovered connection is kept for it.
-    pub(super) fn discard_admitted(&self, socket: &Arc<Socket>, recovered: bool) {
+    /// The client has gone, or has left the namespace, before its CONNECT was answered. A recovered connection is kept for it, with
+    /// what it has missed.
+    pub(super) fn discard_admitted(&self, socket: &Arc<Socket>, replay: Option<Replay>) {
+        let recovered = replay.is_some();
         let lost = DisconnectReason::Transport(CloseReason::ConnectionLost);
         let reason = if recovered { lost } else { DisconnectReason::Client };
         socket.leave();
+        if let Some(replay) = replay {
+            replay.discard();
+        }
         if let Some(store) = &self.io.store {
             store.gone(socket, reason);
         }

@@ -20,7 +20,7 @@ use crate::protocol::packet::{Decoder, Packet, Parser};
 use super::super::event_queue::Job;
 use super::super::forwarded::ForwardedCall;
 use super::super::rates::Allowance;
-use super::super::{Arrival, DisconnectReason, Names, PendingSocket, SessionSnapshot, Socket, SocketExport, SocketIo};
+use super::super::{Arrival, DisconnectReason, Names, PendingSocket, Replay, SessionSnapshot, Socket, SocketExport, SocketIo};
 use super::{Arriving, Client, Entry, State};
 
 /// How often it is checked whether all work is done. A session moves once in its life.
@@ -238,18 +238,18 @@ impl Client {
             socket.resume_acks(export.last_ack, &export.awaited);
             let replay = match &self.io.store {
                 Some(store) => store.arrive(socket.clone(), export).await,
-                None => Some(Box::new(|| ()) as Box<dyn FnOnce() + Send>),
+                None => Some(Replay::new(|| ())),
             };
             let Some(replay) = replay else { return false };
             let mut state = lock(&self.state);
             if state.closed {
                 drop(state);
-                self.discard_admitted(&socket, true);
+                self.discard_admitted(&socket, Some(replay));
                 return false;
             }
             state.entries.push(Entry::Connected(socket.namespace().name(), socket.clone()));
             socket.namespace().gained(&socket);
-            replay();
+            replay.run();
             socket.push(Job::Arrived(Arrival::Moved, None), &self.io.config);
             if let Some(store) = &self.io.store {
                 store.connected(&socket);

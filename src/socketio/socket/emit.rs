@@ -120,7 +120,7 @@ impl Socket {
     pub fn queue_missed(&self, frames: Frames, scope: &ScopeId, id: StreamId, offset: &Arc<str>) -> bool {
         let mut unacked = lock(&self.unacked);
         unacked.logged(scope, id, offset);
-        !unacked.frozen && self.link.session.queue_missed(frames)
+        !unacked.frozen && self.is_connected() && self.link.session.queue_missed(frames)
     }
 
     /// Queues a direct emit of the past again, under its own offset if it has one.
@@ -129,7 +129,7 @@ impl Socket {
         let frames = self.encode(&Outgoing::Event { id: None, args: &direct.args, offset: offset.as_deref() });
         let mut unacked = lock(&self.unacked);
         unacked.direct_again(direct);
-        !unacked.frozen && self.link.session.queue_missed(frames)
+        !unacked.frozen && self.is_connected() && self.link.session.queue_missed(frames)
     }
 
     /// Tells an observer of an event that is queued as frames, which do not tell what is in them.

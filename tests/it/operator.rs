@@ -458,8 +458,11 @@ async fn a_client_whose_session_moves_to_another_node_is_shown_as_one() {
     let ports: Vec<u16> = cluster.hubs.iter().map(|hub| hub.address.port()).collect();
     let balancer = HaProxy::start(&ports);
     let operator = operator(&cluster.hubs[0]).await;
-    let mut scripts = Vec::new();
-    for at in 0..6 {
+    let moves = async || cluster.sum(r#"convoke_session_moves_total{outcome="taken over"}"#).await;
+    let mut scripts: Vec<(String, Script)> = Vec::new();
+    // Whether one moves is chance: as many come as it takes.
+    while scripts.len() < 6 || scripts.len() < 40 && moves().await == 0.0 {
+        let at = scripts.len();
         let url = json!(format!("http://127.0.0.1:{}", balancer.port));
         let token = json!(cluster.hubs[0].token("rescuer", &format!("r{at}"), &["s1"]));
         let mut script = Script::node_code(&format!("const url = {url}, token = {token};\n{ROAMER}"));
@@ -482,6 +485,5 @@ async fn a_client_whose_session_moves_to_another_node_is_shown_as_one() {
         let joined = told(&operator, "room_joined").iter().filter(|args| args[1] == "sos:s1" && args[2] == sid.as_str()).count();
         assert!(joined <= 1, "joined {joined} times");
     }
-    let moved = cluster.sum(r#"convoke_session_moves_total{outcome="taken over"}"#).await;
-    assert!(moved > 0.0, "of six clients none has moved");
+    assert!(moves().await > 0.0, "of {} clients none has moved", scripts.len());
 }

@@ -128,8 +128,10 @@ async fn an_acknowledgement_waits_for_what_follows_on_an_answer_without_asking_r
     for (name, value) in [("slowlog-max-len", 100_000), ("slowlog-log-slower-than", 0)] {
         let _: String = world.redis.ask(cmd("CONFIG").arg("SET").arg(name).arg(value));
     }
+    /// The id, when, microseconds, the words, and whose it was.
+    type Slow = (u64, u64, u64, Vec<Vec<u8>>, String, String);
     let looks = || {
-        let log: Vec<(u64, u64, u64, Vec<Vec<u8>>, String, String)> = world.redis.ask(cmd("SLOWLOG").arg("GET").arg(-1));
+        let log: Vec<Slow> = world.redis.ask(cmd("SLOWLOG").arg("GET").arg(-1));
         let is_read = |script: &[u8]| script == reads.sha().as_bytes() || script.starts_with(text.as_bytes());
         log.iter().filter(|(.., words, _, _)| words.get(1).is_some_and(|script| is_read(script))).count()
     };

@@ -251,6 +251,12 @@ impl Registry {
         others.filter_map(|(node, known)| known.peer(node)).collect()
     }
 
+    /// [`Registry::others`] after one more read, so that a node that has just started is among them.
+    pub async fn others_now(&self) -> Vec<Peer> {
+        self.ask_for_a_look().await;
+        self.others()
+    }
+
     /// How many nodes are known, and how many of them are alive; this one included.
     pub fn count(&self) -> (usize, usize) {
         let state = lock(&self.state);

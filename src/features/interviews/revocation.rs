@@ -96,7 +96,7 @@ impl Revocations {
 
     async fn tell_others(&self, invite: Uuid) {
         let (peers, body) = (self.registry.peers(), Bytes::from(invite.to_string()));
-        let others = self.registry.others();
+        let others = self.registry.others_now().await;
         let calls = others.iter().map(|peer| peers.call(peer, REVOKED, body.clone(), DEADLINE));
         for (peer, answer) in others.iter().zip(join_all(calls).await) {
             if !matches!(&answer, Ok(answer) if answer.status.is_success()) {

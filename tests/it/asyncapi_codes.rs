@@ -283,7 +283,11 @@ async fn unconfirmed_interviews(codes: &mut Codes) {
         }
         clients.push((event, interview, session, candidate));
     }
-    replica.confirms_nothing();
+    let interview = create(&world, json!({})).await;
+    let first = connect(&world, 0, &interview.token).await;
+    first.ask_ok("joinRoom", json!({"interviewId": interview.id})).await;
+    let write = about_interview("chat:message", &interview.id, "");
+    replica.confirms_nothing_to(async || first.ask("chat:message", write.clone()).await["code"].clone()).await;
     let asked = clients
         .iter()
         .map(|(event, interview, session, client)| (*event, client, about_interview(event, &interview.id, session)));

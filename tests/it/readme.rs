@@ -174,7 +174,9 @@ async fn the_python_example_runs() {
     let (hub, citizen, token) = demo().await;
     let code = blocks[0].replace("http://localhost:3000", &hub.url());
     assert!(code.contains(&hub.url()));
-    let mut script = Script::python_code(&format!("token = {}\n{code}", Value::from(token)));
+    // Its threads print at the same time; a line is written in one piece, so that they do not mix.
+    let print = r#"print = lambda *words: __import__("sys").stdout.write(" ".join(map(str, words)) + "\n")"#;
+    let mut script = Script::python_code(&format!("{print}\ntoken = {}\n{code}", Value::from(token)));
     let answer = script.expect("{'ok': True").await;
     assert!(answer.contains("'citizenId': 'c1'"), "{answer}");
     walk(&citizen, &mut script, "c1 14.5 121").await;

@@ -175,7 +175,10 @@ impl Recovery {
                 Some(self.replay(socket.clone(), rooms, Vec::new(), None))
             }
             Err(_) => {
-                self.park_soon(socket, Arc::new(confirmed(&export.snapshot)), CloseReason::TryAgain);
+                // Without a pid there is no record, and nobody comes back to it.
+                if !socket.pid().is_empty() {
+                    self.park_soon(socket, Arc::new(confirmed(&export.snapshot)), CloseReason::TryAgain);
+                }
                 socket.discard(DisconnectReason::Transport(CloseReason::TryAgain));
                 None
             }
